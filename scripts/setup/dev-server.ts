@@ -1,0 +1,202 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import { SetupError } from './setup-error.ts';
+import { ensureTemporalCli } from './temporal-cli.ts';
+
+/** What the development server listens on, all on 127.0.0.1. */
+export interface DevServerPorts {
+  /** gRPC, for workers, clients and the CLI. */
+  grpc: number;
+  /** The Web UI. */
+  ui: number;
+  /** The HTTP API. */
+  http: number;
+}
+
+/** The option of `npm run temporal` and the environment variable that set each port. */
+export const PORT_SETTINGS = {
+  grpc: {
+    option: 'port',
+    variable: 'SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT',
+    usual: 7233,
+    name: 'Temporal server',
+  },
+  ui: { option: 'ui-port', variable: 'SELF_TAUGHT_EVALUATOR_UI_PORT', usual: 8233, name: 'Temporal Web UI' },
+  http: {
+    option: 'http-port',
+    variable: 'SELF_TAUGHT_EVALUATOR_HTTP_PORT',
+    usual: 7243,
+    name: 'Temporal HTTP API',
+  },
+} as const;
+
+/** The file with the server's runs, in the checkout; git ignores its folder. */
+export const DATABASE_FILE = join(import.meta.dirname, '..', '..', '.temporal', 'temporal.db');
+
+const HOST = '127.0.0.1';
+const START_MS = 60_000;
+const STOP_MS = 10_000;
+
+/** A development server that is up. */
+export interface DevServer {
+  /** Host and port for clients. */
+  address: string;
+  uiUrl: string;
+  /** Fulfilled with the exit code, or null, when the server has ended for whatever reason. */
+  ended: Promise<number | null>;
+  /** Stops the server, and is done when it has. */
+  stop(): Promise<void>;
+}
+
+/** What {@link startTemporal} starts. */
+export interface DevServerOptions {
+  /** {@link portsFrom} the environment unless given. */
+  ports?: DevServerPorts;
+  /** {@link DATABASE_FILE} unless given. The server's log is `server.log` beside it. */
+  dbFile?: string;
+}
+
+/**
+ * The ports by option, else by environment variable, else the usual ones. Throws SetupError that names a value which is
+ * no port.
+ */
+export function portsFrom(
+  environment: NodeJS.ProcessEnv,
+  options: Partial<Record<string, string | undefined>> = {},
+): DevServerPorts {
+  const port = ({ option, variable, usual }: (typeof PORT_SETTINGS)[keyof DevServerPorts]): number => {
+    const given = options[option] ?? (environment[variable] || undefined);
+    if (given === undefined) return usual;
+    if (/^\d+$/.test(given) && Number(given) >= 1 && Number(given) <= 65_535) return Number(given);
+    throw new SetupError(`--${option} or ${variable} is "${given}", and must be a port from 1 to 65535.`);
+  };
+  return { grpc: port(PORT_SETTINGS.grpc), ui: port(PORT_SETTINGS.ui), http: port(PORT_SETTINGS.http) };
+}
+
+/** Whether a Temporal server answers at the address (host and port) within two seconds. */
+export async function temporalAnswers(address: string): Promise<boolean> {
+  const { hostname, port } = new URL(`http://${address}`);
+  // gRPC would go on trying for the whole time where nobody listens.
+  if (!(await accepts(hostname, Number(port)))) return false;
+  try {
+    const connection = await Connection.connect({ address, connectTimeout: 2_000 });
+    await connection.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether something accepts connections there. */
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 1_000 });
+    const end = (result: boolean) => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket
+      .on('connect', () => end(true))
+      .on('timeout', () => end(false))
+      .on('error', () => end(false));
+  });
+}
+
+/**
+ * Throws SetupError when one of the ports is taken: which, by what where that can be told, and what to set instead.
+ */
+export async function requireFreePorts(ports: DevServerPorts): Promise<void> {
+  for (const key of ['grpc', 'ui', 'http'] as const) {
+    const port = ports[key];
+    if (await isFree(port)) continue;
+    const { name, option, variable } = PORT_SETTINGS[key];
+    const holder =
+      key === 'grpc' && (await temporalAnswers(`${HOST}:${port}`))
+        ? `a Temporal server already answers on ${HOST}:${port}. Use that one, or stop it.`
+        : 'another program listens there.';
+    throw new SetupError(
+      `Port ${port} for the ${name} is in use: ${holder}\n` +
+        `For another port: npm run temporal -- --${option} ${port + 1}, or set ${variable}.`,
+    );
+  }
+}
+
+/** Free for a new server: nobody accepts there, and it can be bound. */
+async function isFree(port: number): Promise<boolean> {
+  if (await accepts(HOST, port)) return false;
+  return await new Promise<boolean>((resolve) => {
+    const server = createServer();
+    server.on('error', () => resolve(false));
+    server.listen({ port, host: HOST }, () => server.close(() => resolve(true)));
+  });
+}
+
+/**
+ * Starts the development server with a database file, so that a later start goes on with the same runs, and waits until
+ * it answers. Throws SetupError when a port is taken or the server does not come up.
+ *
+ * The server has its own process group: a Ctrl-C in the terminal must not take it from under a worker that is still
+ * stopping. Whoever starts it must call `stop`.
+ */
+export async function startTemporal(options: DevServerOptions = {}): Promise<DevServer> {
+  const { ports = portsFrom(process.env), dbFile = DATABASE_FILE } = options;
+  const cli = await ensureTemporalCli();
+  await requireFreePorts(ports);
+  mkdirSync(dirname(dbFile), { recursive: true });
+  const logFile = join(dirname(dbFile), 'server.log');
+  const log = openSync(logFile, 'w');
+  const files = ['--db-filename', dbFile, '--log-level', 'warn'];
+  const addresses = [
+    '--ip',
+    HOST,
+    '--port',
+    `${ports.grpc}`,
+    '--ui-port',
+    `${ports.ui}`,
+    '--http-port',
+    `${ports.http}`,
+  ];
+  const child = spawn(cli, ['server', 'start-dev', ...files, ...addresses], {
+    stdio: ['ignore', log, log],
+    detached: true,
+  });
+  closeSync(log);
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('error', () => resolve(null)).on('exit', (code) => resolve(code));
+  });
+  const server: DevServer = {
+    address: `${HOST}:${ports.grpc}`,
+    uiUrl: `http://${HOST}:${ports.ui}`,
+    ended,
+    stop: () => stop(child, ended),
+  };
+  try {
+    await untilUp(server, logFile);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+async function untilUp({ address, ended }: DevServer, logFile: string): Promise<void> {
+  const deadline = Date.now() + START_MS;
+  const gone = ended.then(() => true);
+  while (!(await temporalAnswers(address))) {
+    if ((await Promise.race([gone, sleep(100, false)])) || Date.now() > deadline) {
+      const end = readFileSync(logFile, 'utf8').trim().split('\n').slice(-10).join('\n');
+      throw new SetupError(`The Temporal server did not start. The end of ${logFile}:\n${end}`);
+    }
+  }
+}
+
+async function stop(child: ChildProcess, ended: Promise<number | null>): Promise<void> {
+  child.kill('SIGTERM');
+  const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await ended;
+  clearTimeout(killer);
+}

@@ -1,0 +1,14 @@
+import { SetupError } from './setup-error.ts';
+
+/**
+ * Runs a script's main function. A {@link SetupError} ends it with the message alone, anything else with its stack; the
+ * exit code is then 1.
+ */
+export async function runScript(main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+  } catch (error) {
+    console.error(error instanceof SetupError ? `\n${error.message}` : error);
+    process.exitCode = 1;
+  }
+}

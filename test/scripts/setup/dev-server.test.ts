@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  portsFrom,
+  requireFreePorts,
+  startTemporal,
+  temporalAnswers,
+  type DevServerPorts,
+} from '../../../scripts/setup/dev-server.ts';
+
+function listen(): Promise<{ server: Server; port: number }> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1', () => {
+      resolve({ server, port: (server.address() as AddressInfo).port });
+    });
+  });
+}
+
+async function freePorts(): Promise<DevServerPorts> {
+  const held = await Promise.all([listen(), listen(), listen()]);
+  const [grpc = 0, ui = 0, http = 0] = held.map(({ port }) => port);
+  for (const { server } of held) server.close();
+  return { grpc, ui, http };
+}
+
+describe('the ports of the development server', () => {
+  it('come from options, then the environment, then the usual ones', () => {
+    const environment = {
+      SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT: '7300',
+      SELF_TAUGHT_EVALUATOR_UI_PORT: '8300',
+    };
+    assert.deepEqual(portsFrom(environment, { port: '7400' }), { grpc: 7400, ui: 8300, http: 7243 });
+    assert.throws(() => portsFrom({ SELF_TAUGHT_EVALUATOR_UI_PORT: '99999' }), {
+      name: 'SetupError',
+      message: /SELF_TAUGHT_EVALUATOR_UI_PORT is "99999"/,
+    });
+  });
+
+  it('are refused by name, with what to set, when another program listens', async () => {
+    const ports = await freePorts();
+    const { server, port } = await listen();
+    try {
+      await assert.rejects(requireFreePorts({ ...ports, ui: port }), {
+        name: 'SetupError',
+        message: new RegExp(
+          `^Port ${port} for the Temporal Web UI is in use: another program.*\\n.*--ui-port ${port + 1}, or set SELF_TAUGHT_EVALUATOR_UI_PORT`,
+        ),
+      });
+      await assert.rejects(requireFreePorts({ ...ports, grpc: port }), /another program listens there/);
+    } finally {
+      server.close();
+    }
+  });
+});
+
+describe('startTemporal', () => {
+  it('has a server that answers, holds its ports and ends when it is stopped', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dev-server-'));
+    const ports = await freePorts();
+    const server = await startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
+    try {
+      assert(await temporalAnswers(server.address));
+      await assert.rejects(requireFreePorts(ports), /a Temporal server already answers on 127\.0\.0\.1/);
+      assert.equal((await fetch(server.uiUrl)).status, 200);
+    } finally {
+      await server.stop();
+      rmSync(folder, { recursive: true });
+    }
+    assert(!(await temporalAnswers(server.address)));
+  }).timeout(60_000);
+});
