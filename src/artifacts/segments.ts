@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const FLUSH_MILLISECONDS = 250;
+
+/** The records of all segments in a folder. A line that a crash has torn is passed over: its record is asked for again. */
+export async function readSegments<T>(folder: string): Promise<T[]> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith('segment-')).sort();
+  const records: T[] = [];
+  for (const name of names) {
+    const lines = (await readFile(join(folder, name), 'utf8')).split('\n');
+    // What follows the last newline is empty, or torn.
+    for (const line of lines.slice(0, -1)) {
+      try {
+        records.push(JSON.parse(line) as T);
+      } catch {
+        // After a power cut, a line may lack blocks that never reached the disk, though later lines did.
+      }
+    }
+  }
+  return records;
+}
+
+/**
+ * Appends records to a segment of its own, named by a fresh UUID, because attempt numbers repeat after a reset. A
+ * record is in the file within a quarter of a second and synced to the disk with the next ones.
+ */
+export class SegmentWriter {
+  readonly #file: FileHandle;
+  readonly #timer: NodeJS.Timeout;
+  #waiting: string[] = [];
+  #flushing: Promise<void> = Promise.resolve();
+  #failure: unknown;
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+    this.#timer = setInterval(() => void this.flush().catch(() => undefined), FLUSH_MILLISECONDS);
+  }
+
+  static async create(folder: string): Promise<SegmentWriter> {
+    await mkdir(folder, { recursive: true });
+    return new SegmentWriter(await open(join(folder, `segment-${randomUUID()}.jsonl`), 'ax'));
+  }
+
+  /** Takes a record. A disk that failed before is reported here, so that no more answers are paid for in vain. */
+  append(record: unknown): void {
+    if (this.#failure !== undefined) throw this.#failure as Error;
+    this.#waiting.push(`${JSON.stringify(record)}\n`);
+  }
+
+  /** Resolves when all that was appended is synced to the disk. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(async () => {
+      if (this.#waiting.length === 0) return;
+      const lines = this.#waiting.join('');
+      this.#waiting = [];
+      await this.#file.appendFile(lines);
+      await this.#file.datasync();
+    });
+    this.#flushing.catch((error: unknown) => (this.#failure ??= error));
+    return this.#flushing;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    try {
+      await this.flush();
+    } finally {
+      await this.#file.close();
+    }
+  }
+}

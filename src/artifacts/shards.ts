@@ -1,0 +1,70 @@
+import type { ArtifactReference, Counts, Fingerprint, Manifest } from './reference.ts';
+import { referenceTo, type ArtifactStore } from './store.ts';
+
+/** The uri of a stage's shard. */
+export function shardUri(stageUri: string, shard: number): string {
+  return `${stageUri}/shard-${String(shard).padStart(5, '0')}`;
+}
+
+/**
+ * Cuts records into shards of `size` and publishes each: the shard bounds of all stages that follow, made once. Shards
+ * that an earlier attempt has left keep their bounds, also where it cut by another size.
+ */
+export async function publishInShards(
+  store: ArtifactStore,
+  stageUri: string,
+  records: readonly unknown[],
+  size: number,
+  fingerprint: Fingerprint,
+): Promise<Manifest[]> {
+  const manifests: Manifest[] = [];
+  for (let start = 0; start < records.length;) {
+    const manifest = await store.publish(shardUri(stageUri, manifests.length), {
+      fingerprint: { ...fingerprint, start },
+      records: records.slice(start, start + size),
+    });
+    manifests.push(manifest);
+    start += manifest.records;
+  }
+  return manifests;
+}
+
+/** Publishes the list of a stage's shards: the one reference that stands for all of them. */
+export async function publishIndex(
+  store: ArtifactStore,
+  stageUri: string,
+  shards: readonly Manifest[],
+  more: {
+    readonly fingerprint?: Fingerprint;
+    readonly counts?: Counts;
+    readonly summary?: unknown;
+    readonly files?: Record<string, readonly unknown[]>;
+  } = {},
+): Promise<Manifest> {
+  const references = shards.map(referenceTo);
+  return store.publish(`${stageUri}/index`, {
+    fingerprint: more.fingerprint ?? { shards: references.map((shard) => shard.sha256) },
+    records: references,
+    counts: sumCounts([...shards.map((shard) => shard.counts), more.counts ?? {}]),
+    ...(more.summary === undefined ? {} : { summary: more.summary }),
+    ...(more.files === undefined ? {} : { files: more.files }),
+  });
+}
+
+/** The references to the shards of an index. */
+export async function shardsOf(store: ArtifactStore, index: ArtifactReference): Promise<ArtifactReference[]> {
+  return store.records<ArtifactReference>(index);
+}
+
+/** All records behind an index, shard by shard. */
+export async function* recordsBehind<T>(store: ArtifactStore, index: ArtifactReference): AsyncGenerator<T> {
+  for (const shard of await shardsOf(store, index)) yield* await store.records<T>(shard);
+}
+
+/** Sums counts by name. */
+export function sumCounts(all: readonly Counts[]): Counts {
+  const sum: { [name: string]: number } = {};
+  for (const counts of all)
+    for (const [name, value] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + value;
+  return sum;
+}

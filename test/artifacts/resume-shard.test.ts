@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newestEpoch } from '../../src/artifacts/claim.ts';
+import { resumeShard, UnitFailed, type ShardWork } from '../../src/artifacts/resume-shard.ts';
+import { readSegments } from '../../src/artifacts/segments.ts';
+import { SAMPLES, sampledShard, UNITS, URI, type Sample } from './sampled-shard.ts';
+import { temporaryStore } from './temporary-store.ts';
+
+type Work = ShardWork<{ readonly id: string }, Sample, object>['work'];
+
+describe('work on a shard', () => {
+  const temporary = temporaryStore();
+  const file = (name: string) => readFile(join(temporary.store.path(URI), name), 'utf8');
+  const workFolder = () => `${temporary.store.path(URI)}.work`;
+  const claimed = async () => {
+    while ((await newestEpoch(join(workFolder(), 'leases'))) === 0) await sleep(5);
+  };
+  const onDisk = async () => (await readSegments<Sample>(workFolder())).map(({ id }) => id);
+
+  /** Does the work, with `before` in front of each unit's; returns what was asked for. */
+  async function attempt(changes: Parameters<typeof sampledShard>[0] = {}, before?: Work): Promise<string[]> {
+    const asked: string[] = [];
+    const shard = sampledShard({}, (id) => asked.push(id));
+    const work: Work = async (...unit) => {
+      await before?.(...unit);
+      await shard.work(...unit);
+    };
+    await resumeShard(temporary.store, { ...shard, work, ...changes }).catch((error: unknown) => {
+      throw Object.assign(error as Error, { asked });
+    });
+    return asked;
+  }
+
+  /** An attempt that ends with `failure` when it comes to a unit. */
+  async function failAt(unitId: string, failure = new Error('endpoint is down')): Promise<string[]> {
+    const error = await attempt({}, async ({ id }) => {
+      if (id === unitId) throw failure;
+    }).catch((thrown: unknown) => thrown);
+    assert.equal(error, failure);
+    return (error as Error & { asked: string[] }).asked;
+  }
+
+  it('publishes every unit once, sorted, with its counts, and leaves no working files', async () => {
+    const manifest = await resumeShard(temporary.store, sampledShard());
+    const ids = (await temporary.store.records<Sample>(manifest)).map(({ id }) => id);
+    assert.equal(new Set(ids).size, UNITS * SAMPLES);
+    assert.deepEqual(ids, ids.toSorted());
+    assert.deepEqual(manifest.counts, { samples: 160, promptTokens: 1600, completionTokens: 800 });
+    assert(!existsSync(workFolder()));
+  });
+
+  it('asks nothing where the shard is complete', async () => {
+    await attempt();
+    assert.deepEqual(await attempt(), []);
+  });
+
+  it('refuses a shard that means something else, finished or half done', async () => {
+    const other = { fingerprint: { schema: 1, seed: 43 } };
+    await failAt('unit-20');
+    await assert.rejects(attempt(other), { name: 'FingerprintMismatch', fields: ['seed'] });
+    await attempt();
+    await assert.rejects(attempt(other), { name: 'FingerprintMismatch', fields: ['seed'] });
+  });
+
+  it('asks in a retry only for what is missing', async () => {
+    const first = await failAt('unit-20');
+    const second = await failAt('unit-30');
+    const third = await attempt();
+    const all = [...first, ...second, ...third];
+    assert(first.length > 0 && second.length > 0 && third.length > 0);
+    assert.equal(all.length, UNITS * SAMPLES);
+    assert.equal(new Set(all).size, UNITS * SAMPLES);
+  });
+
+  it('keeps the answers that were under way when another one failed', async () => {
+    let fail: () => void = () => assert.fail('nothing to fail');
+    const failing = new Promise<never>((_resolve, reject) => (fail = () => reject(new Error('one failed'))));
+    const work: Work = async ({ id }, _existing, emit) => {
+      if (id === 'unit-0') await failing;
+      fail();
+      await sleep(30);
+      emit({ id: `${id}/0`, unit: id, text: 'late' });
+    };
+    await assert.rejects(attempt({ work }), /one failed/);
+    assert.deepEqual((await onDisk()).sort(), ['unit-1/0', 'unit-2/0']);
+  });
+
+  it('starts nothing new after it was cancelled', async () => {
+    const cancel = new AbortController();
+    const started: string[] = [];
+    const work: Work = async ({ id }) => {
+      started.push(id);
+      cancel.abort(new Error('cancelled'));
+    };
+    await assert.rejects(attempt({ work, signal: cancel.signal }), /cancelled/);
+    assert.deepEqual(started, ['unit-0']);
+  });
+
+  it('is not published by an attempt that another one has taken over', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const overtaken = attempt({}, async ({ id }) => {
+      if (id === 'unit-39') await held;
+    });
+    const rejected = assert.rejects(overtaken, { name: 'LeaseLost' });
+    await claimed();
+    // The second one has begun, and not published yet, when the first one ends.
+    const second = attempt({}, async () => {
+      release();
+      await rejected;
+      assert(!existsSync(temporary.store.path(URI)));
+    });
+    await Promise.all([rejected, second]);
+    assert.equal((await file('records.jsonl')).split('\n').length, UNITS * SAMPLES + 1);
+  });
+
+  it('is not published by an attempt that another one has overtaken and finished', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const overtaken = attempt({}, ({ id }) => (id === 'unit-39' ? held : Promise.resolve()));
+    const rejected = assert.rejects(overtaken, { name: 'LeaseLost' });
+    await claimed();
+    await attempt();
+    const published = await file('manifest.json');
+    release();
+    await rejected;
+    assert.equal(await file('manifest.json'), published);
+  });
+});
+
+describe('units of a shard that fail for good', () => {
+  const temporary = temporaryStore();
+  const refuse =
+    (asked: string[], ...refused: string[]): Work =>
+    async ({ id }, _existing, emit) => {
+      asked.push(id);
+      await Promise.resolve();
+      if (refused.includes(id)) throw new UnitFailed('context-length', `${id} is too long`);
+      emit({ id: `${id}/0`, unit: id, text: 'good' });
+    };
+
+  it('are set aside with their reason, and the rest is published', async () => {
+    const manifest = await resumeShard(
+      temporary.store,
+      sampledShard({ work: refuse([], 'unit-3', 'unit-1') }),
+    );
+    assert.equal(manifest.records, UNITS - 2);
+    assert.equal(manifest.counts['failed: context-length'], 2);
+    const lines = (await readFile(join(temporary.store.path(URI), 'set-aside.jsonl'), 'utf8'))
+      .trim()
+      .split('\n');
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line) as unknown),
+      ['unit-1', 'unit-3'].map((id) => ({
+        id,
+        kind: 'failed',
+        reason: 'context-length',
+        detail: `${id} is too long`,
+      })),
+    );
+  });
+
+  it('are not asked again by a retry', async () => {
+    const first = refuse([], 'unit-0');
+    const down: Work = async (unit, existing, emit) => {
+      if (unit.id === 'unit-10') throw new Error('endpoint is down');
+      await first(unit, existing, emit);
+    };
+    await assert.rejects(resumeShard(temporary.store, sampledShard({ work: down })), /endpoint is down/);
+    const asked: string[] = [];
+    const manifest = await resumeShard(temporary.store, sampledShard({ work: refuse(asked, 'unit-39') }));
+    assert(!asked.includes('unit-0'));
+    assert.equal(manifest.counts['failed: context-length'], 2);
+  });
+
+  const mostFail: Work = async ({ id }) => {
+    await Promise.resolve();
+    throw new UnitFailed(Number(id.slice(5)) < 3 ? 'content-filter' : 'context-length', `${id} is bad`);
+  };
+
+  it('fail the shard with the commonest reasons when they are too many', async () => {
+    await assert.rejects(resumeShard(temporary.store, sampledShard({ work: mostFail, concurrency: 8 })), {
+      name: 'TooManySetAside',
+      message:
+        /of 40 units failed.*share of 0\.1.*Commonest: failed: content-filter 3x, failed: context-length 2x/,
+    });
+  });
+
+  it('fail the shard again as long as they are too many, and are asked again because somebody may have mended the cause', async () => {
+    const shard = sampledShard({ work: mostFail, concurrency: UNITS });
+    await assert.rejects(resumeShard(temporary.store, shard), { name: 'TooManySetAside' });
+    await assert.rejects(resumeShard(temporary.store, shard), { name: 'TooManySetAside' });
+    const asked: string[] = [];
+    const manifest = await resumeShard(temporary.store, sampledShard({ work: refuse(asked) }));
+    assert.equal(manifest.records, UNITS);
+    assert.equal(asked.length, UNITS);
+  });
+
+  it('do not count against a share when the method drops them', async () => {
+    const manifest = await resumeShard(
+      temporary.store,
+      sampledShard({
+        work: refuse([]),
+        assemble: ({ id }) => ({ id, kind: 'dropped', reason: 'equal responses' }),
+        maximumSetAsideShare: 0,
+      }),
+    );
+    assert.equal(manifest.records, 0);
+    assert.equal(manifest.counts['dropped: equal responses'], UNITS);
+  });
+});
