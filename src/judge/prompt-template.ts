@@ -1,0 +1,34 @@
+/** A chat message as models take it. */
+export interface Message {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** A prompt as text files hold it: an optional system message and a user message, with placeholders such as `{instruction}`. */
+export interface PromptTemplate {
+  readonly system?: string | undefined;
+  readonly user: string;
+}
+
+const PLACEHOLDER = /\{([a-zA-Z]+)\}/g;
+
+/** The names of the placeholders in a template. */
+export function placeholders(template: PromptTemplate): Set<string> {
+  const text = `${template.system ?? ''}\n${template.user}`;
+  return new Set([...text.matchAll(PLACEHOLDER)].map((match) => match[1] as string));
+}
+
+/**
+ * The messages of a template. Values are inserted in one pass as they are: text that looks like a placeholder, or like
+ * a replacement pattern, stays text. A placeholder without a value stands as it is written.
+ */
+export function renderPrompt(template: PromptTemplate, values: Readonly<Record<string, string>>): Message[] {
+  const fill = (text: string) =>
+    text.replace(PLACEHOLDER, (whole, name: string) =>
+      Object.hasOwn(values, name) ? (values[name] as string) : whole,
+    );
+  const messages: Message[] = [];
+  if (template.system !== undefined) messages.push({ role: 'system', content: fill(template.system) });
+  messages.push({ role: 'user', content: fill(template.user) });
+  return messages;
+}

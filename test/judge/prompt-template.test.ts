@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { placeholders, renderPrompt } from '../../src/judge/prompt-template.ts';
+
+const template = {
+  system: 'Judge {instruction}.',
+  user: 'A: {responseA}\nB: {responseB}\nagain: {responseA}',
+};
+const userText = (user: string, values: Record<string, string>) => renderPrompt({ user }, values)[0]?.content;
+
+describe('a prompt', () => {
+  it('is a system and a user message with every placeholder filled in, wherever it stands', () => {
+    assert.deepEqual(renderPrompt(template, { instruction: 'x', responseA: 'left', responseB: 'right' }), [
+      { role: 'system', content: 'Judge x.' },
+      { role: 'user', content: 'A: left\nB: right\nagain: left' },
+    ]);
+  });
+
+  it('has no system message where the template has none', () => {
+    assert.deepEqual(renderPrompt({ user: '{instruction}' }, { instruction: 'x' }), [
+      { role: 'user', content: 'x' },
+    ]);
+  });
+
+  it('holds replacement patterns of a value as they are', () => {
+    const hostile = "$& $1 $$ $` $' $<name>";
+    assert.equal(userText('before {instruction} after', { instruction: hostile }), `before ${hostile} after`);
+  });
+
+  it('holds a placeholder inside a value as it is', () => {
+    const values = { instruction: '{responseA} {responseB}', responseA: '{instruction}', responseB: 'b' };
+    assert.equal(userText('{instruction}|{responseA}', values), '{responseA} {responseB}|{instruction}');
+  });
+
+  it('leaves a placeholder without a value as it is written, also one that every object inherits', () => {
+    const text = '{constructor} {toString} {unknown} {} {two words} {"json": {"a": 1}} {{instruction}}';
+    assert.equal(userText(text, { instruction: 'x' }), text.replace('{instruction}', 'x'));
+  });
+
+  it('names its placeholders once each, from both messages', () => {
+    assert.deepEqual(placeholders(template), new Set(['instruction', 'responseA', 'responseB']));
+  });
+});

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { isRight, keepRightJudgment, type SampledJudgment } from '../../src/judge/rejection-sampling.ts';
+import type { Verdict } from '../../src/judge/verdict.ts';
+import { shuffledById } from '../../src/judge/seeds.ts';
+import { assertUniform } from './uniform.ts';
+
+function judgment(sample: number, verdict: Verdict, finishReason = 'stop'): SampledJudgment {
+  return { id: `pair/better-first/${sample}`, text: `reason ${sample}`, verdict, finishReason };
+}
+
+describe('rejection sampling', () => {
+  const judgments = [
+    judgment(0, 'B'),
+    judgment(1, 'A'),
+    judgment(2, 'A'),
+    judgment(3, 'tie'),
+    judgment(4, 'A', 'length'),
+    judgment(5, 'A'),
+    judgment(6, 'none'),
+    judgment(7, 'A', 'content_filter'),
+    judgment(8, 'A'),
+  ];
+  const right = [1, 2, 5, 8].map((sample) => `pair/better-first/${sample}`);
+
+  it('keeps each of the right judgments equally often across seeds, and no other one', () => {
+    const kept = Array.from({ length: 4000 }, (_, seed) => keepRightJudgment(judgments, 'A', seed)?.id ?? '');
+    assertUniform(kept, right);
+  });
+
+  it('keeps each of the right judgments equally often across examples of one seed', () => {
+    const kept = Array.from({ length: 4000 }, (_, example) => {
+      const renamed = judgments.map(({ id, ...rest }) => ({
+        ...rest,
+        id: id.replace('pair', `pair-${example}`),
+      }));
+      return keepRightJudgment(renamed, 'A', 42)?.id.replace(/pair-\d+/, 'pair') ?? '';
+    });
+    assertUniform(kept, right);
+  });
+
+  it('keeps the same judgment in whatever order the judgments arrived', () => {
+    for (let seed = 0; seed < 20; seed += 1) {
+      const arrived = shuffledById(judgments, seed, 'test', ({ id }) => id);
+      assert.deepEqual(keepRightJudgment(arrived, 'A', 42), keepRightJudgment(judgments, 'A', 42));
+    }
+  });
+
+  it('keeps nothing where no judgment is right', () => {
+    const none = [judgment(0, 'B'), judgment(1, 'tie'), judgment(2, 'none'), judgment(3, 'A', 'length')];
+    assert.equal(keepRightJudgment(none, 'A', 1), undefined);
+    assert.equal(keepRightJudgment([], 'A', 1), undefined);
+  });
+
+  it('calls a judgment right only when it agrees with the construction and came to its end', () => {
+    assert(isRight(judgment(0, 'A'), 'A'));
+    assert(!isRight(judgment(0, 'A'), 'B'));
+    assert(!isRight(judgment(0, 'A', 'length'), 'A'));
+    assert(!isRight(judgment(0, 'A', 'unknown'), 'A'));
+  });
+});
