@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { resolveInput, type InputFiles } from './input-files.ts';
+
+const STORE_PREFIX = 'store:';
+const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
+
+/** How a checkpoint that this store's runs have trained is named: independent of where the store stands. */
+export function storedCheckpoint(uri: string): string {
+  return STORE_PREFIX + uri;
+}
+
+/** Where a checkpoint's files are: a folder on this machine, or a repository of the Hugging Face hub. */
+export type CheckpointPlace =
+  { readonly kind: 'folder'; readonly path: string } | { readonly kind: 'hub'; readonly id: string };
+
+/**
+ * Finds a checkpoint: one of the store, a folder, or (where no such folder is) a hub id such as `meta-llama/Llama-3.1-8B-Instruct`.
+ * @throws Error that names every absolute path that was tried
+ */
+export function findCheckpoint(store: ArtifactStore, files: InputFiles, checkpoint: string): CheckpointPlace {
+  if (checkpoint.startsWith(STORE_PREFIX)) {
+    const path = store.path(checkpoint.slice(STORE_PREFIX.length));
+    if (!existsSync(path)) throw new Error(`no such checkpoint: ${path}`);
+    return { kind: 'folder', path };
+  }
+  try {
+    return { kind: 'folder', path: resolveInput(files, checkpoint) };
+  } catch (error) {
+    if (!isAbsolute(checkpoint) && HUB_ID.test(checkpoint)) return { kind: 'hub', id: checkpoint };
+    throw error;
+  }
+}
+
+/** What a checkpoint is called towards trainers and servers. */
+export function checkpointArgument(place: CheckpointPlace): string {
+  return place.kind === 'folder' ? place.path : place.id;
+}

@@ -1,0 +1,38 @@
+import type { Configuration } from './schema.ts';
+
+/**
+ * The part of a configuration that decides what comes out of a run, without how it is carried out: where models are
+ * served, how many requests are in flight, how work is cut and timed. Two runs of one name whose meaning is the same
+ * are the same run.
+ */
+export function meaningOf(configuration: Configuration) {
+  const {
+    seed,
+    iterations,
+    models,
+    instructions,
+    pairs,
+    judging,
+    filtering,
+    fineTuning,
+    evaluation,
+    earlyStopping,
+  } = configuration;
+  const { shardSize: _poolShards, ...pool } = instructions;
+  const { shardSize: _benchmarkShards, ...benchmarks } = evaluation;
+  const { method, hyperparameters } = fineTuning;
+  return {
+    seed,
+    iterations,
+    models: Object.fromEntries(
+      Object.entries(models).map(([role, model]) => [role, model?.checkpoint ?? null]),
+    ),
+    instructions: pool,
+    pairs,
+    judging,
+    filtering: { ...filtering, trainingPrompt: filtering.trainingPrompt ?? judging.prompt },
+    fineTuning: { method, hyperparameters },
+    evaluation: benchmarks,
+    earlyStopping,
+  };
+}

@@ -1,0 +1,154 @@
+import type { z } from 'zod';
+import { configurationSchema, type Configuration } from './schema.ts';
+
+/** One thing that is wrong with a configuration or its surroundings: where, and what to do about it. */
+export interface Problem {
+  /** The field's path, such as `judging.samples`, or what was looked at. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What could be read: the whole configuration, or the sections that are usable in spite of the problems. */
+export interface ReadConfiguration {
+  readonly configuration?: Configuration;
+  readonly usable: Partial<Configuration>;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Reads a configuration and names everything that is wrong with it at once. The usable sections let the caller go on
+ * looking (for missing files, endpoints that are down) so that a user sees all problems in one go.
+ */
+export function readConfiguration(input: unknown): ReadConfiguration {
+  const parsed = configurationSchema.safeParse(input);
+  if (parsed.success) {
+    const problems = relationProblems(parsed.data);
+    return problems.length === 0
+      ? { configuration: parsed.data, usable: parsed.data, problems }
+      : { usable: parsed.data, problems };
+  }
+  const { issues } = parsed.error;
+  const usable = usableSections(input, issues);
+  return {
+    usable,
+    problems: [...issues.flatMap((issue) => describe(issue, input)), ...relationProblems(usable)],
+  };
+}
+
+/** What single fields can't see: names that must occur in each other, or only once. */
+function relationProblems(configuration: Partial<Configuration>): Problem[] {
+  const problems: Problem[] = [];
+  const categories = configuration.instructions?.categories;
+  categories?.keep.forEach((name, index) => {
+    if (categories.names.includes(name)) return;
+    const message = `found ${JSON.stringify(name)}, which is not among instructions.categories.names: ${categories.names.join(', ')}`;
+    problems.push({ path: `instructions.categories.keep.${index}`, message });
+  });
+  const benchmarks = configuration.evaluation?.benchmarks ?? [];
+  benchmarks.forEach(({ name }, index) => {
+    const first = benchmarks.findIndex((other) => other.name === name);
+    if (first === index) return;
+    const message = `found ${JSON.stringify(name)}, the name of evaluation.benchmarks.${first}: give each benchmark its own`;
+    problems.push({ path: `evaluation.benchmarks.${index}.name`, message });
+  });
+  return problems;
+}
+
+function describe(issue: z.core.$ZodIssue, input: unknown): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    const known = fieldsAt(issue.path, input);
+    return issue.keys.map((key) => ({
+      path: [...issue.path, key].join('.'),
+      message: `unknown field${known === undefined ? '' : `; known here: ${known.join(', ')}`}`,
+    }));
+  }
+  const path = issue.path.join('.') || 'configuration';
+  if (issue.code === 'invalid_key') {
+    const allowed = issue.issues.map(({ message }) => message).join('; ');
+    return [{ path, message: `found the name ${JSON.stringify(issue.path.at(-1))}; allowed: ${allowed}` }];
+  }
+  const found = valueAt(input, issue.path);
+  const message = issue.message.replace(/^Invalid (input|option): /, '');
+  return [
+    {
+      path,
+      message:
+        found === undefined
+          ? `missing: ${message.replace(/, received undefined$/, '')}`
+          : `${message}; found ${shortJson(found)}`,
+    },
+  ];
+}
+
+/** The names of the fields that the schema knows at a path, for the message about an unknown one. */
+function fieldsAt(path: readonly PropertyKey[], input: unknown): string[] | undefined {
+  let schema = objectOrArray(configurationSchema, input);
+  let value = input;
+  for (const key of path) {
+    value = valueAt(value, [key]);
+    schema = objectOrArray(schema?.shape?.[String(key)] ?? schema?.def?.element, value);
+  }
+  return schema?.shape && Object.keys(schema.shape).filter((key) => !key.startsWith('$'));
+}
+
+interface SchemaLike {
+  readonly safeParse?: (value: unknown) => { readonly success: boolean };
+  readonly shape?: Readonly<Record<string, SchemaLike>>;
+  readonly def?: {
+    readonly innerType?: SchemaLike;
+    readonly in?: SchemaLike;
+    readonly element?: SchemaLike;
+    readonly options?: readonly SchemaLike[];
+  };
+}
+
+/** The schema behind defaults, transforms and, as `value` decides, the alternatives of a union. */
+function objectOrArray(schema: unknown, value: unknown): SchemaLike | undefined {
+  let current = schema as SchemaLike | undefined;
+  while (current !== undefined && current.shape === undefined && current.def?.element === undefined) {
+    current = current.def?.innerType ?? current.def?.in ?? current.def?.options?.find(takes(value));
+  }
+  return current;
+}
+
+/** Whether an alternative is the one that a value names by its `kind`. */
+function takes(value: unknown): (option: SchemaLike) => boolean {
+  const kind = valueAt(value, ['kind']);
+  return ({ shape }) => shape?.['kind']?.safeParse?.(kind).success === true;
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value = input;
+  for (const key of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
+  return value;
+}
+
+function shortJson(value: unknown): string {
+  const json = JSON.stringify(value);
+  return json.length > 80 ? `${json.slice(0, 77)}...` : json;
+}
+
+/** The top-level sections that are valid once the offending values are taken out, defaults filled in. */
+function usableSections(input: unknown, issues: readonly z.core.$ZodIssue[]): Partial<Configuration> {
+  if (typeof input !== 'object' || input === null) return {};
+  const cleaned = structuredClone(input) as Record<string, unknown>;
+  // From the last one on, so that what is taken out of an array doesn't shift what is still to be taken out.
+  for (const issue of issues.toReversed()) {
+    if (issue.code === 'unrecognized_keys')
+      for (const key of issue.keys) remove(cleaned, [...issue.path, key]);
+    else remove(cleaned, issue.path);
+  }
+  const sections = Object.entries(configurationSchema.shape).flatMap(([name, schema]) => {
+    const section = schema.safeParse(cleaned[name]);
+    return section.success && section.data !== undefined ? [[name, section.data] as const] : [];
+  });
+  return Object.fromEntries(sections) as Partial<Configuration>;
+}
+
+function remove(root: Record<string, unknown>, path: readonly PropertyKey[]): void {
+  const parent = valueAt(root, path.slice(0, -1));
+  const last = path.at(-1);
+  if (last === undefined || typeof parent !== 'object' || parent === null) return;
+  if (Array.isArray(parent)) parent.splice(Number(last), 1);
+  else Reflect.deleteProperty(parent, last);
+}

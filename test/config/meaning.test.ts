@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { canonicalJson } from '../../src/artifacts/canonical-json.ts';
+import { meaningOf } from '../../src/config/meaning.ts';
+import { readConfiguration } from '../../src/config/read-configuration.ts';
+
+const file = resolve(import.meta.dirname, '../../temporal/inputs/embedded.json');
+type Section = Record<string, unknown>;
+
+/** What the embedded configuration means once `change` has been at it. */
+function meaningWith(change: (input: Record<string, Section>) => void): string {
+  const input = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Section>;
+  change(input);
+  const { configuration, problems } = readConfiguration(input);
+  assert(configuration !== undefined, JSON.stringify(problems));
+  return canonicalJson(meaningOf(configuration));
+}
+const set = (section: string, values: Section) =>
+  meaningWith((input) => Object.assign((input[section] ??= {}), values));
+
+describe('what a configuration means', () => {
+  const asItIs = meaningWith(() => undefined);
+
+  it('is the same however the run is carried out', () => {
+    const otherServing = { kind: 'endpoint', baseUrl: 'http://box:8000/v1', servedName: 'judge' };
+    const same: Record<string, string> = {
+      'another endpoint': meaningWith((input) => Object.assign(input, { serving: otherServing })),
+      'an endpoint of its own for the model': meaningWith((input) =>
+        Object.assign(input['models']?.['seed'] as Section, { serving: otherServing }),
+      ),
+      'requests in flight': set('inference', { requestsPerShard: 3, shardsAtOnce: 1 }),
+      'time-outs': set('timeouts', { heartbeatSeconds: 33 }),
+      'shards of the pool': set('instructions', { shardSize: 7 }),
+      'shards of the benchmark': set('evaluation', { shardSize: 7 }),
+      'launcher and threads': set('fineTuning', {
+        threads: 2,
+        launcher: { kind: 'process', command: ['train', '{job}'] },
+      }),
+      'a default that is spelled out': set('filtering', { trainingPrompt: 'prompts/compact/judge' }),
+    };
+    for (const [what, meaning] of Object.entries(same)) assert.equal(meaning, asItIs, what);
+  });
+
+  it('is another one where something else would come out', () => {
+    const different: Record<string, string> = {
+      seed: meaningWith((input) => Object.assign(input, { seed: 2 })),
+      iterations: meaningWith((input) => Object.assign(input, { iterations: 4 })),
+      'seed model': meaningWith((input) =>
+        Object.assign(input['models']?.['seed'] as Section, { checkpoint: 'other' }),
+      ),
+      generator: set('models', { generator: { checkpoint: 'other' } }),
+      'instructions kept': set('instructions', { maximum: 499 }),
+      'response sampling': set('pairs', { responseSampling: { temperature: 0.8, topP: 0.9, maxTokens: 8 } }),
+      samples: set('judging', { samples: 7 }),
+      balance: set('filtering', { balance: false }),
+      'learning rate': set('fineTuning', { hyperparameters: { learningRate: 1e-5 } }),
+      'evaluation prompt': set('evaluation', { prompt: 'prompts/pairwise' }),
+      'early stopping': set('earlyStopping', { patience: 2 }),
+    };
+    for (const [what, meaning] of Object.entries(different)) assert.notEqual(meaning, asItIs, what);
+  });
+});

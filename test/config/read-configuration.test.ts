@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { readConfiguration } from '../../src/config/read-configuration.ts';
+
+const embedded = resolve(import.meta.dirname, '../../temporal/inputs/embedded.json');
+
+/** The least that a configuration must say. */
+function least(): Record<string, unknown> {
+  return {
+    runName: 'test',
+    models: { seed: { checkpoint: 'some/model' } },
+    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:8000/v1', servedName: 'judge' },
+    instructions: { pool: ['pool.jsonl'] },
+    evaluation: {
+      benchmarks: [{ name: 'test', format: 'reward-bench', path: 'test.jsonl', purpose: 'test' }],
+    },
+  };
+}
+
+function problemsOf(changes: Record<string, unknown>): Record<string, string> {
+  const { problems } = readConfiguration({ ...least(), ...changes });
+  return Object.fromEntries(problems.map(({ path, message }) => [path, message]));
+}
+
+describe('reading a configuration', () => {
+  it("fills in the paper's settings where nothing else is said", () => {
+    const { configuration, problems } = readConfiguration(least());
+    assert.deepEqual(problems, []);
+    assert(configuration !== undefined);
+    const { pairs, judging, filtering, fineTuning } = configuration;
+    assert.equal(configuration.iterations, 5);
+    assert.equal(pairs.calls, 'one');
+    assert.equal(pairs.similarPrompt, 'prompts/similar-with-response');
+    assert.equal(judging.samples, 15);
+    assert.deepEqual(judging.sampling, { temperature: 0.7, topP: 0.9, maxTokens: 4096 });
+    assert.equal(judging.prompt, 'prompts/pairwise');
+    assert.equal(filtering.balance, true);
+    assert.equal(fineTuning.method, 'sft');
+    const { learningRate, schedule, finalLearningRateRatio, warmupSteps, epochs } =
+      fineTuning.hyperparameters;
+    assert.deepEqual(
+      { learningRate, schedule, finalLearningRateRatio, warmupSteps, epochs },
+      { learningRate: 1e-6, schedule: 'cosine', finalLearningRateRatio: 0.2, warmupSteps: 100, epochs: 2 },
+    );
+    assert.deepEqual(configuration.evaluation.sampling, { temperature: 0, topP: 1, maxTokens: 2048 });
+  });
+
+  it("takes the prompt for x' alone where two calls are asked for", () => {
+    const { configuration } = readConfiguration({ ...least(), pairs: { calls: 'two' } });
+    assert.equal(configuration?.pairs.similarPrompt, 'prompts/similar');
+  });
+
+  it('finds nothing wrong with temporal/inputs/embedded.json', () => {
+    const input: unknown = JSON.parse(readFileSync(embedded, 'utf8'));
+    assert.deepEqual(readConfiguration(input).problems, []);
+  });
+
+  it('names everything that is wrong at once, by path, with what was found and what is allowed', () => {
+    const { runName: _runName, ...rest } = least();
+    const { configuration, problems } = readConfiguration({
+      ...rest,
+      seed: -1,
+      serving: { kind: 'endpoint', baseUrl: 'ftp://box/v1', servedName: 'judge' },
+      pairs: { calls: 'three' },
+      judging: { samples: '15', sampling: { temperature: 3, topP: 0.9, maxTokens: 10 } },
+      evaluation: { benchmarks: [{ name: 'test', format: 'mt-bench', path: 't.jsonl', purpose: 'test' }] },
+    });
+    assert.equal(configuration, undefined);
+    const messages = Object.fromEntries(problems.map(({ path, message }) => [path, message]));
+    assert.deepEqual(Object.keys(messages).sort(), [
+      'evaluation.benchmarks.0.format',
+      'judging.samples',
+      'judging.sampling.temperature',
+      'pairs.calls',
+      'runName',
+      'seed',
+      'serving.baseUrl',
+    ]);
+    assert.equal(messages['runName'], 'missing: expected string');
+    assert.match(messages['seed'] ?? '', />=0; found -1$/);
+    assert.match(messages['serving.baseUrl'] ?? '', /http or https URL; found "ftp:\/\/box\/v1"$/);
+    assert.match(messages['pairs.calls'] ?? '', /"one"\|"two"; found "three"$/);
+    assert.match(messages['judging.samples'] ?? '', /expected number.*; found "15"$/);
+    assert.match(messages['judging.sampling.temperature'] ?? '', /<=2; found 3$/);
+    assert.match(messages['evaluation.benchmarks.0.format'] ?? '', /"reward-bench".*; found "mt-bench"$/);
+  });
+
+  it('names the known fields beside an unknown one, at any depth', () => {
+    const benchmark = { name: 'test', format: 'reward-bench', path: 't.jsonl', purpose: 'test', limit: 3 };
+    const problems = problemsOf({
+      iteration: 3,
+      judging: { sample: 3 },
+      pairs: { call: 'one' },
+      serving: { kind: 'command', command: ['serve'], port: 8000 },
+      evaluation: { benchmarks: [benchmark] },
+      models: {
+        seed: {
+          checkpoint: 'm',
+          serving: { kind: 'endpoint', baseUrl: 'http://a', servedName: 'b', key: 'c' },
+        },
+      },
+    });
+    const known = (path: string) =>
+      /^unknown field; known here: (.*)$/.exec(problems[path] ?? '')?.[1]?.split(', ');
+    assert(known('iteration')?.includes('iterations'));
+    assert(!known('iteration')?.includes('$schema'));
+    assert.deepEqual(known('judging.sample'), ['prompt', 'samples', 'sampling']);
+    assert(known('pairs.call')?.includes('calls'));
+    assert(known('serving.port')?.includes('command'));
+    assert(!known('serving.port')?.includes('baseUrl'));
+    assert.deepEqual(known('evaluation.benchmarks.0.limit'), ['name', 'format', 'path', 'purpose']);
+    assert.deepEqual(known('models.seed.serving.key'), ['kind', 'baseUrl', 'servedName', 'apiKeyVariable']);
+  });
+
+  it('names an environment variable that can have no such name', () => {
+    const problems = problemsOf({
+      serving: { kind: 'command', command: ['serve'], environment: { 'A B': '1' } },
+    });
+    assert.match(
+      problems['serving.environment.A B'] ?? '',
+      /"A B"; allowed: the name of an environment variable/,
+    );
+  });
+
+  it('refuses a run name that leads out of its folder or hides it', () => {
+    const names = [
+      '../other',
+      'a/b',
+      'a\\b',
+      '..',
+      '.hidden',
+      '',
+      'a..b',
+      '/tmp/x',
+      'x'.repeat(64),
+      'a\nb',
+      'é',
+    ];
+    for (const runName of names) assert('runName' in problemsOf({ runName }), runName);
+    for (const runName of ['a', 'embedded-2', 'Llama_3.1', 'x'.repeat(63)])
+      assert.deepEqual(problemsOf({ runName }), {});
+  });
+
+  it('finds names that must occur in each other, or only once', () => {
+    const { benchmarks } = least()['evaluation'] as { benchmarks: object[] };
+    const problems = problemsOf({
+      instructions: { pool: ['p.jsonl'], categories: { names: ['a', 'b'], keep: ['a', 'c'] } },
+      evaluation: { benchmarks: [...benchmarks, ...benchmarks] },
+    });
+    assert.match(problems['instructions.categories.keep.1'] ?? '', /"c".*names: a, b$/);
+    assert.match(
+      problems['evaluation.benchmarks.1.name'] ?? '',
+      /"test", the name of evaluation\.benchmarks\.0/,
+    );
+  });
+
+  it('finds them also where other fields are wrong', () => {
+    const problems = problemsOf({
+      seed: 'one',
+      instructions: { pool: ['p.jsonl'], categories: { names: ['a', 'b'], keep: ['c'] } },
+    });
+    assert.deepEqual(Object.keys(problems).sort(), ['instructions.categories.keep.0', 'seed']);
+  });
+
+  it('hands on the sections that are usable without what is wrong in them', () => {
+    const { usable } = readConfiguration({
+      ...least(),
+      runName: 'a/b',
+      serving: { kind: 'endpoint' },
+      judging: { prompt: 'prompts/mine', samples: 0, unknown: 1 },
+      instructions: { pool: [1, 2, 'pool.jsonl', 3] },
+    });
+    assert.equal(usable.runName, undefined);
+    assert.equal(usable.serving, undefined);
+    assert.equal(usable.judging?.prompt, 'prompts/mine');
+    assert.equal(usable.judging?.samples, 15);
+    assert.deepEqual(usable.instructions?.pool, ['pool.jsonl']);
+    assert.equal(usable.models?.seed.checkpoint, 'some/model');
+    assert.equal(usable.filtering?.minimumExamples, 16);
+  });
+
+  it('says of anything but an object that it is no configuration', () => {
+    for (const input of [undefined, null, 'text', 3, []]) {
+      const { problems, configuration } = readConfiguration(input);
+      assert.equal(configuration, undefined);
+      assert.deepEqual(
+        problems.map(({ path }) => path),
+        ['configuration'],
+      );
+    }
+  });
+});
