@@ -1,0 +1,166 @@
+import { constants, createReadStream } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { createGunzip } from 'node:zlib';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+
+/** One row of a file, counted from 0: its value, or why it could not be read. */
+export type Row =
+  { row: number; value: unknown; problem?: undefined } | { row: number; value?: undefined; problem: string };
+
+/** A file that can't be read as rows at all; the message names its absolute path and what is allowed. */
+export class UnreadableFileError extends Error {
+  override readonly name = 'UnreadableFileError';
+  readonly path: string;
+
+  constructor(file: string, problem: string, options?: ErrorOptions) {
+    super(`${file}: ${problem}`, options);
+    this.path = file;
+  }
+}
+
+const allowedExtensions = '.parquet, .jsonl, .jsonl.gz or .json (one array)';
+
+/**
+ * Streams the rows of a `.parquet`, `.jsonl`, `.jsonl.gz` or `.json` file in their order.
+ *
+ * Values are what JSON can hold: an int64 becomes a number, or a string where a number would round it, and a
+ * timestamp an ISO string. A line that isn't JSON is yielded as a row with a `problem`, because one bad line in a
+ * million is for the caller to count; blank lines are no rows. JSON Lines are held one line at a time and parquet
+ * one row group at a time; a `.json` array is read whole.
+ *
+ * @param columns the only columns to read. Parquet files must have them all; rows of the other formats keep those
+ *   that they have.
+ * @throws UnreadableFileError while iterating: no such file, unknown extension, damaged file, missing parquet column
+ */
+export async function* readRows(file: string, options: { columns?: string[] } = {}): AsyncGenerator<Row> {
+  const absolute = path.resolve(file);
+  const read = readerFor(absolute);
+  await assertReadableFile(absolute);
+  try {
+    for await (const row of read(absolute, options.columns)) yield row;
+  } catch (error) {
+    if (error instanceof UnreadableFileError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UnreadableFileError(absolute, `can't be read to its end: ${reason}`, { cause: error });
+  }
+}
+
+type Reader = (file: string, columns: string[] | undefined) => AsyncIterable<Row>;
+
+function readerFor(file: string): Reader {
+  const lower = file.toLowerCase();
+  if (lower.endsWith('.parquet')) return readParquet;
+  if (lower.endsWith('.jsonl') || lower.endsWith('.jsonl.gz')) return readJsonLines;
+  if (lower.endsWith('.json')) return readJsonArray;
+  throw new UnreadableFileError(file, `has an unknown extension; allowed: ${allowedExtensions}`);
+}
+
+async function assertReadableFile(file: string): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (!found) throw new UnreadableFileError(file, `does not exist; expected a file: ${allowedExtensions}`);
+  if (!found.isFile()) throw new UnreadableFileError(file, `is not a file; expected ${allowedExtensions}`);
+  await access(file, constants.R_OK).catch((error: unknown) => {
+    throw new UnreadableFileError(file, 'may not be read by this user', { cause: error });
+  });
+}
+
+async function* readParquet(file: string, columns: string[] | undefined): AsyncGenerator<Row> {
+  const buffer = await asyncBufferFromFile(file);
+  const metadata = await parquetMetadataAsync(buffer);
+  const present = parquetSchema(metadata).children.map((child) => child.element.name);
+  const missing = columns?.filter((column) => !present.includes(column)) ?? [];
+  if (missing.length > 0) {
+    throw new UnreadableFileError(
+      file,
+      `has no column ${quoted(missing)}; its columns are ${quoted(present)}`,
+    );
+  }
+  const options = { file: buffer, metadata, compressors, ...(columns && { columns }) };
+  let row = 0;
+  for (const group of metadata.row_groups) {
+    const values = await parquetReadObjects({
+      ...options,
+      rowStart: row,
+      rowEnd: row + Number(group.num_rows),
+    });
+    for (const value of values) yield { row: row++, value: toJsonValue(value) };
+  }
+}
+
+async function* readJsonLines(file: string, columns: string[] | undefined): AsyncGenerator<Row> {
+  let row = 0;
+  let lineNumber = 0;
+  for await (const line of readLines(file)) {
+    lineNumber++;
+    if (line.trim() === '') continue;
+    yield parseLine(line, row++, lineNumber, columns);
+  }
+}
+
+function parseLine(line: string, row: number, lineNumber: number, columns: string[] | undefined): Row {
+  try {
+    return { row, value: pick(JSON.parse(line), columns) };
+  } catch (error) {
+    return { row, problem: `line ${lineNumber} is not JSON: ${(error as Error).message}` };
+  }
+}
+
+/** Lines end at a newline alone: `node:readline` also ends them at U+2028, which JSON strings may hold. */
+async function* readLines(file: string): AsyncGenerator<string> {
+  const raw = createReadStream(file);
+  // The callback keeps pipeline from throwing by itself; a failure reaches us through the iteration below.
+  const bytes = file.toLowerCase().endsWith('.gz') ? pipeline(raw, createGunzip(), () => {}) : raw;
+  const decoder = new StringDecoder('utf8');
+  let pending = '';
+  let first = true;
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
+    let text = decoder.write(chunk);
+    if (first && text !== '') {
+      text = text.replace(/^\uFEFF/, '');
+      first = false;
+    }
+    const lines = text.split('\n');
+    lines[0] = pending + (lines[0] ?? '');
+    pending = lines.pop() ?? '';
+    yield* lines;
+  }
+  pending += decoder.end();
+  if (pending !== '') yield pending;
+}
+
+async function* readJsonArray(file: string, columns: string[] | undefined): AsyncGenerator<Row> {
+  const text = (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
+  const values: unknown = JSON.parse(text);
+  if (!Array.isArray(values)) {
+    throw new UnreadableFileError(
+      file,
+      'holds JSON that is not an array; one object a line belongs in .jsonl',
+    );
+  }
+  for (const [row, value] of values.entries()) yield { row, value: pick(value, columns) };
+}
+
+function pick(value: unknown, columns: string[] | undefined): unknown {
+  if (!columns || typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => columns.includes(name)));
+}
+
+function toJsonValue(value: unknown): unknown {
+  if (typeof value === 'bigint')
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(toJsonValue);
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as Iterable<unknown>, toJsonValue);
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, toJsonValue(inner)]));
+  }
+  return value;
+}
+
+function quoted(names: string[]): string {
+  return names.map((name) => `"${name}"`).join(', ');
+}
