@@ -1,0 +1,79 @@
+/** The library's clients, one for each endpoint and key, over one pool of connections. */
+import OpenAI from 'openai';
+import { Agent, fetch } from 'undici';
+import type { Endpoint } from './endpoint.ts';
+
+export interface Connections {
+  to(endpoint: Endpoint, key: string): OpenAI;
+  /** Closes the pool once what is under way has ended. */
+  close(): Promise<void>;
+}
+
+/** @param maximumConnections to one host at a time. */
+export function createConnections(maximumConnections: number): Connections {
+  // Node's own fetch gives up after five minutes without a header or a part of the body, which a request for many
+  // long samples exceeds. Here `withTimeout` alone bounds an attempt; agent and fetch must be of the same undici.
+  const dispatcher = new Agent({ connections: maximumConnections, headersTimeout: 0, bodyTimeout: 0 });
+  const clients = new Map<string, OpenAI>();
+
+  return {
+    to(endpoint, key) {
+      const id = `${endpoint.baseUrl}\n${key}`;
+      let client = clients.get(id);
+      if (client === undefined) {
+        client = new OpenAI({
+          baseURL: endpoint.baseUrl,
+          apiKey: key,
+          // Otherwise read from variables that are meant for OpenAI's own service.
+          adminAPIKey: null,
+          organization: null,
+          project: null,
+          webhookSecret: null,
+          // Which failures are worth another attempt is decided here, not in the library.
+          maxRetries: 0,
+          timeout: 2 ** 31 - 1,
+          logLevel: 'off',
+          // undici's types and Node's describe the same functions by different names.
+          fetch: fetch as unknown as typeof globalThis.fetch,
+          fetchOptions: { dispatcher },
+        });
+        clients.set(id, client);
+      }
+      return client;
+    },
+    close: () => dispatcher.close(),
+  };
+}
+
+/** One attempt took longer than it may. */
+export class AttemptTimedOut extends Error {}
+
+/**
+ * Runs one attempt, its body read to the end, within `seconds`. Throws `AttemptTimedOut` after that, and the caller's
+ * own reason when the caller's signal aborts.
+ */
+export async function withTimeout<T>(
+  seconds: number,
+  signal: AbortSignal | undefined,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const bounded = new AbortController();
+  const forward = (): void => bounded.abort();
+  signal?.addEventListener('abort', forward, { once: true });
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    bounded.abort();
+  }, seconds * 1000);
+  try {
+    return await attempt(bounded.signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (timedOut) throw new AttemptTimedOut(`no whole answer within ${seconds} s`);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', forward);
+  }
+}

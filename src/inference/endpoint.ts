@@ -1,0 +1,48 @@
+/** An OpenAI-compatible endpoint: where it is, which model it is asked for, and the key it wants. */
+import { EndpointRejected } from './errors.ts';
+
+export interface Endpoint {
+  /** Base of the API, as a rule ending in `/v1`. */
+  baseUrl: string;
+  /** The name under which the endpoint serves the model. */
+  model: string;
+  /** Name of the environment variable that holds the key; the key itself never stands in a configuration. */
+  apiKeyVariable?: string | undefined;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Sent where an endpoint needs no key, because the client library insists on one. */
+const noKey = 'none';
+
+/** The key for an endpoint, from the environment. Throws `EndpointRejected` where the variable can't be used. */
+export function apiKeyOf(endpoint: Endpoint, environment: Environment): string {
+  if (endpoint.apiKeyVariable === undefined) return noKey;
+  const key = environment[endpoint.apiKeyVariable]?.trim();
+  if (!key) throw keyProblem(endpoint, 'is not set');
+  // A header takes no other characters, and the library's own complaint about them would quote the key.
+  if (!/^[\x21-\x7e]+$/.test(key))
+    throw keyProblem(endpoint, 'holds blanks or characters that no header may carry');
+  return key;
+}
+
+function keyProblem(endpoint: Endpoint, problem: string): EndpointRejected {
+  return new EndpointRejected(
+    `The environment variable ${endpoint.apiKeyVariable}, which names the key for ${shownUrl(endpoint.baseUrl)}, ` +
+      `${problem}: set it where the worker runs.`,
+    { endpoint: shownUrl(endpoint.baseUrl) },
+  );
+}
+
+/** A URL as it may be shown: without a user name or password that stands in it. */
+export function shownUrl(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//');
+}
+
+/** Text from outside as it may be shown: without the key, in one line, and not longer than `maximumCharacters`. */
+export function shownText(text: string, key: string, maximumCharacters = 400): string {
+  const hidden =
+    key === noKey ? text : text.replaceAll(key, '[key]').replaceAll(encodeURIComponent(key), '[key]');
+  const line = hidden.replace(/\s+/g, ' ').trim();
+  return line.length > maximumCharacters ? `${line.slice(0, maximumCharacters)}...` : line;
+}
