@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process';
+import { z } from 'zod';
+import { trainerArguments, trainerEnvironment, type TrainerCommand } from './trainer-command.ts';
+
+const reportSchema = z.object({
+  ok: z.boolean(),
+  device: z.string().nullable(),
+  problems: z.array(z.string()),
+});
+
+export interface TrainerCheck extends TrainerCommand {
+  /** A folder or a model hub's id; undefined leaves it unchecked. */
+  readonly baseCheckpoint: string | undefined;
+  readonly trustRemoteCode: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Checks on this machine that a training could start: the command's placeholders, the Python packages, and the base
+ * checkpoint's configuration and tokenizer. Takes as long as importing them, about 4 s.
+ * @returns the device that it would train on, such as `1 x NVIDIA H200`.
+ * @throws Error naming every problem.
+ */
+export async function checkTrainer(check: TrainerCheck): Promise<string> {
+  const { python, packageRoot, baseCheckpoint, trustRemoteCode, signal } = check;
+  trainerArguments(check, 'job.json');
+  const options = [
+    ...(baseCheckpoint === undefined ? [] : ['--base-checkpoint', baseCheckpoint]),
+    ...(trustRemoteCode ? ['--trust-remote-code'] : []),
+  ];
+  const { error, stdout, stderr } = await run(python, ['-m', 'trainer', '--check', ...options], {
+    cwd: packageRoot,
+    env: trainerEnvironment(check),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const lastLine = stdout.trimEnd().split('\n').at(-1) ?? '';
+  const report = reportSchema.safeParse(parseJson(lastLine));
+  if (!report.success) {
+    const said = stderr.trimEnd().split('\n').at(-1) ?? '';
+    throw new Error(
+      `${python} -m trainer --check in ${packageRoot} failed: ${said || (error?.message ?? 'no report')}`,
+    );
+  }
+  if (!report.data.ok) throw new Error(report.data.problems.join('; '));
+  return report.data.device ?? 'unknown device';
+}
+
+interface Outcome {
+  readonly error: Error | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(
+  program: string,
+  programArguments: string[],
+  options: { cwd: string; env: Record<string, string>; signal?: AbortSignal },
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(program, programArguments, options, (error, stdout, stderr) =>
+      resolve({ error, stdout, stderr }),
+    );
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

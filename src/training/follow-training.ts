@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startDetached, type DetachedProcess } from '../processes/group.ts';
+import { TrainingDetached, TrainingDied, TrainingFailedPermanently, TrainingStopped } from './errors.ts';
+import type { TrainingExit, TrainingJob, TrainingProgress, TrainingResult } from './job.ts';
+import { claimStart, noteExit, noteProcess, type Start } from './starts.ts';
+import { askToStop, endTraining } from './stop-training.ts';
+import { trainerArguments, trainerEnvironment, type TrainerCommand } from './trainer-command.ts';
+import { TrainingWatch, type TrainingState } from './training-watch.ts';
+
+export interface FollowOptions {
+  readonly job: TrainingJob;
+  readonly trainer: TrainerCommand;
+  /**
+   * Called at every look, also without news, so that a heartbeat can be sent. `progress` is the last reported step:
+   * after a restart, that of the trainer before, until the first new one.
+   */
+  readonly onProgress?: (update: { phase: 'starting' | 'training'; progress?: TrainingProgress }) => void;
+  readonly signal?: AbortSignal;
+  /**
+   * What an abort means, by the signal's reason: `stop` ends the training with a checkpoint (the run was cancelled),
+   * `detach` leaves it at work (the worker shuts down).
+   */
+  readonly onAbort?: (reason: unknown) => 'stop' | 'detach';
+  /** Between two looks; 500. */
+  readonly pollMilliseconds?: number;
+  /** How long a trainer on another machine may be silent before it counts as dead; 30. */
+  readonly leaseSeconds?: number;
+  /** How long a stopping trainer may take for its checkpoint before it is killed; 300. */
+  readonly stopGraceSeconds?: number;
+}
+
+/**
+ * Brings a training to its end, whatever came before: returns at once where it is done, follows a trainer that is at
+ * work, starts one where none is. A trainer that ends without a result is not started again in the same call: the
+ * error's class says whether to call again.
+ * @throws TrainingFailedPermanently for bad data or configuration: calling again would fail again.
+ * @throws TrainingStopped where it stopped with a checkpoint, by the signal or by somebody else.
+ * @throws TrainingDied where it ended in any other way: call again to go on from the newest whole checkpoint.
+ * @throws TrainingDetached where the signal said to leave it at work.
+ */
+export async function followTraining(options: FollowOptions): Promise<TrainingResult> {
+  return new Follower(options).follow();
+}
+
+class Follower {
+  readonly #options: FollowOptions;
+  readonly #watch: TrainingWatch;
+  /** Set where this follower launched the trainer: then it sees its exit code. */
+  #child: DetachedProcess | undefined;
+  #childExit: TrainingExit | undefined;
+  /** Somebody was seen at work: when nobody is any more, it has ended, and how is ours to tell. */
+  #seen = false;
+  /** Set once it is to stop. */
+  #killAfter: number | undefined;
+  #asked = false;
+
+  constructor(options: FollowOptions) {
+    this.#options = options;
+    this.#watch = new TrainingWatch(options.job, options.leaseSeconds ?? 30);
+  }
+
+  async follow(): Promise<TrainingResult> {
+    for (;;) {
+      const state = await this.#watch.look();
+      if (state.kind === 'done') return this.#finish(state.result);
+      if (this.#options.signal?.aborted) await this.#obey(state);
+      if (state.kind !== 'idle') {
+        this.#seen = true;
+        await this.#report(state.kind);
+      } else if (this.#seen) {
+        throw await this.#end(state.start);
+      } else {
+        await this.#start(state.start);
+        continue;
+      }
+      await this.#pause();
+    }
+  }
+
+  async #finish(result: TrainingResult): Promise<TrainingResult> {
+    // Memory of the machine is free only once the process is gone; it has nothing left to do but to leave.
+    const deadline = performance.now() + 5000;
+    while ((await this.#watch.isProcessThere()) && performance.now() < deadline) await sleep(20);
+    // The trainer removes them itself, unless it died just before.
+    await rm(join(this.#options.job.outputFolder, 'checkpoints'), { recursive: true, force: true });
+    return result;
+  }
+
+  async #start(previous: Start | undefined): Promise<void> {
+    const { job, trainer } = this.#options;
+    const token = randomUUID();
+    const jobFile = await claimStart(previous, job, token);
+    if (jobFile === undefined) return; // another follower starts it: look again and follow
+    this.#seen = true;
+    try {
+      this.#child = await startDetached({
+        command: trainerArguments(trainer, jobFile),
+        folder: trainer.packageRoot,
+        environment: trainerEnvironment(trainer),
+        logFile: this.#watch.logFile,
+      });
+    } catch (error) {
+      const message = `the trainer can't be started: ${error instanceof Error ? error.message : String(error)}`;
+      await noteExit(job.outputFolder, token, { exitCode: 78, message });
+      return;
+    }
+    await noteProcess(job.outputFolder, token, this.#child.identity);
+    void this.#child.ended.then(({ code, signal }) => {
+      const exitCode = code ?? (signal === 'SIGTERM' ? 143 : 137);
+      this.#childExit = {
+        exitCode,
+        message: signal === null ? `exit code ${exitCode}` : `killed by ${signal}`,
+      };
+    });
+  }
+
+  /** Does what an abort asks for; called at every look until the trainer is gone. */
+  async #obey(state: Exclude<TrainingState, { kind: 'done' }>): Promise<void> {
+    const { signal, onAbort, job, stopGraceSeconds = 300 } = this.#options;
+    const { logFile } = this.#watch;
+    if (this.#killAfter === undefined && onAbort?.(signal?.reason) !== 'stop') {
+      throw new TrainingDetached({
+        what: `no longer following the training in ${job.outputFolder}`,
+        logFile,
+      });
+    }
+    if (state.kind === 'idle') {
+      throw new TrainingStopped({ what: `the training in ${job.outputFolder} was stopped`, logFile });
+    }
+    this.#killAfter ??= performance.now() + stopGraceSeconds * 1000;
+    if (performance.now() > this.#killAfter) await endTraining(state);
+    if (this.#asked) return;
+    const answer = await askToStop(state);
+    this.#asked = answer === 'asked';
+    if (answer === 'elsewhere') {
+      const what = `the training in ${job.outputFolder} goes on: another machine's, it can't be stopped from here`;
+      throw new TrainingDetached({ what, logFile });
+    }
+  }
+
+  async #report(phase: 'starting' | 'training'): Promise<void> {
+    const progress = await this.#watch.progress();
+    this.#options.onProgress?.({ phase, ...(progress === undefined ? {} : { progress }) });
+  }
+
+  /** The error for a trainer that ended without a result: its own words first, then the exit code. */
+  async #end(start: Start | undefined): Promise<Error> {
+    const exit = start?.exit ?? (await this.#settledChildExit());
+    const { job } = this.#options;
+    const where = `the training in ${job.outputFolder}`;
+    const end = {
+      logFile: this.#watch.logFile,
+      lastLines: await this.#watch.lastLogLines(),
+      exitCode: exit?.exitCode,
+    };
+    if (exit === undefined) return new TrainingDied({ ...end, what: `${where} died` });
+    if (isPermanent(exit.exitCode)) return new TrainingFailedPermanently({ ...end, what: exit.message });
+    if (exit.exitCode === 75 || exit.exitCode === 143)
+      return new TrainingStopped({ ...end, what: exit.message });
+    return new TrainingDied({ ...end, what: `${where} ended without a result: ${exit.message}` });
+  }
+
+  /** A process can be seen to be gone a moment before its exit code arrives. */
+  async #settledChildExit(): Promise<TrainingExit | undefined> {
+    await Promise.race([this.#child?.ended, sleep(1000, undefined, { ref: false })]);
+    return this.#childExit;
+  }
+
+  async #pause(): Promise<void> {
+    const { signal, pollMilliseconds = 500 } = this.#options;
+    const done = new AbortController();
+    const wake = signal?.aborted ? undefined : signal;
+    await Promise.race([
+      sleep(pollMilliseconds, undefined, { signal: AbortSignal.any([done.signal, ...(wake ? [wake] : [])]) }),
+      ...(this.#child && !this.#childExit ? [this.#child.ended] : []),
+    ]).catch(() => undefined); // woken by the abort
+    done.abort();
+  }
+}
+
+/** The trainer's exit codes that another try can't change (trainer/errors.py; sysexits.h). */
+function isPermanent(exitCode: number): boolean {
+  return (exitCode >= 64 && exitCode <= 70) || exitCode === 78;
+}

@@ -1,0 +1,39 @@
+import { endProcessGroup } from '../processes/group.ts';
+import { processState, type ProcessIdentity } from '../processes/identity.ts';
+import type { TrainingState } from './training-watch.ts';
+
+type RunningState = Extract<TrainingState, { kind: 'training' | 'starting' }>;
+
+/** How long torchrun may take to end its workers, in seconds: it kills them after 30. */
+const launcherGraceSeconds = 40;
+
+/**
+ * Asks the trainer to save a checkpoint and stop; it does so at its next step. The trainer itself is asked, not a
+ * launcher around it: torchrun would kill its workers 30 s later, checkpoint or not. Rank 0 tells the other ranks.
+ * `not-there-yet`: somebody is about to launch it; ask again.
+ */
+export async function askToStop(state: RunningState): Promise<'asked' | 'not-there-yet' | 'elsewhere'> {
+  const trainer: ProcessIdentity | undefined = state.kind === 'training' ? state.lease : state.start.process;
+  if (trainer === undefined) return 'not-there-yet';
+  // Looked at again right before the signal: its id may be another process's by now.
+  const now = await processState(trainer);
+  if (now !== 'alive') return now === 'dead' ? 'asked' : now;
+  try {
+    process.kill(trainer.pid, 'SIGTERM');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // gone in the meantime
+  }
+  return 'asked';
+}
+
+/** Ends the trainer and the launcher around it, with or without a checkpoint. */
+export async function endTraining(state: RunningState): Promise<void> {
+  const launched = state.start?.process;
+  const trainer = state.kind === 'training' ? state.lease : undefined;
+  if (launched !== undefined) {
+    // A launcher's workers have groups of their own: only the launcher can end them all.
+    const launchedByAnother = trainer !== undefined && trainer.pid !== launched.pid;
+    await endProcessGroup(launched, launchedByAnother ? launcherGraceSeconds : 0);
+  }
+  if (trainer !== undefined) await endProcessGroup(trainer, 0);
+}

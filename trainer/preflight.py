@@ -1,0 +1,73 @@
+"""Whether a training could start here: the environment, and the base checkpoint's configuration and tokenizer."""
+
+import json
+import os
+import platform
+import sys
+
+
+def preflight(base_checkpoint, trust_remote_code):
+    """Prints one JSON line `{ok, versions, device, problems}` and returns the exit code, 0 or 78. Without a base
+    checkpoint (None) only the environment is looked at."""
+    found, device, problems = {'python': platform.python_version()}, None, []
+    try:
+        import trainer.sft  # noqa: F401  all that a training imports
+
+        found, device = versions(), describe_device()
+        if base_checkpoint:
+            problems = checkpoint_problems(base_checkpoint, trust_remote_code)
+    except ImportError as error:
+        problems.append(f'{sys.executable}: {error} (install trainer/requirements.txt)')
+    except (OSError, ValueError) as error:
+        problems.append(f'base checkpoint {base_checkpoint}: {" ".join(str(error).split())}')
+    print(json.dumps({'ok': not problems, 'versions': found, 'device': device, 'problems': problems}), flush=True)
+    return 78 if problems else 0
+
+
+def checkpoint_problems(base_checkpoint, trust_remote_code):
+    """What keeps a checkpoint from being fine-tuned, without loading its weights."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    if os.path.isabs(base_checkpoint) and not os.path.isdir(base_checkpoint):
+        return [f'base checkpoint {base_checkpoint}: no such folder']
+    problems = []
+    if os.path.isdir(base_checkpoint) and not any(n.endswith('.safetensors') for n in os.listdir(base_checkpoint)):
+        problems.append('holds no weights in safetensors')
+    AutoConfig.from_pretrained(base_checkpoint, trust_remote_code=trust_remote_code)
+    tokenizer = AutoTokenizer.from_pretrained(base_checkpoint, trust_remote_code=trust_remote_code)
+    if not tokenizer.chat_template:
+        problems.append('its tokenizer has no chat template')
+    elif not ends_its_answers(tokenizer):
+        problems.append('its chat template writes no end token after an answer: the judge would never learn to stop')
+    return [f'base checkpoint {base_checkpoint}: {problem}' for problem in problems]
+
+
+def ends_its_answers(tokenizer):
+    """Whether a special token follows the answer (its name differs between models: it need not be `eos_token`)."""
+    from trainer.data import IGNORED, tokenize
+
+    row = {'prompt': [{'role': 'user', 'content': 'A'}], 'completion': [{'role': 'assistant', 'content': 'B'}]}
+    trained = [label for label in tokenize(row, tokenizer)['labels'] if label != IGNORED]
+    return any(token in tokenizer.all_special_ids or token in tokenizer.added_tokens_decoder for token in trained)
+
+
+def describe_device():
+    """Such as `8 x NVIDIA H200`, or `cpu (2 threads)`."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}'
+    return f'cpu ({torch.get_num_threads()} threads)'
+
+
+def versions():
+    import torch
+    import transformers
+    import trl
+
+    return {
+        'torch': torch.__version__,
+        'transformers': transformers.__version__,
+        'trl': trl.__version__,
+        'python': platform.python_version(),
+    }
