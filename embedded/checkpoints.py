@@ -1,0 +1,106 @@
+"""Checkpoint folders below the served roots: which there are, and the few that are loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Template
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+
+from llama import Llama
+
+TEMPLATE = "chat_template.jinja"
+FILES = ("config.json", "model.safetensors", "tokenizer.json", TEMPLATE)
+KEPT_LOADED = 4
+SEARCH_DEPTH = 8
+
+
+class UnknownModel(LookupError):
+    """No checkpoint by that name below the roots."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded model with its tokenizer and chat template."""
+
+    model: Llama
+    tokenizer: Tokenizer
+    template: Template
+    end_ids: frozenset[int]
+
+    @staticmethod
+    def load(folder: Path) -> Checkpoint:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        ends = config.get("eos_token_id")
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        return Checkpoint(
+            model=Llama(folder),
+            tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),
+            template=environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8")),
+            end_ids=frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends]),
+        )
+
+    def encode(self, messages: list[dict[str, str]]) -> list[int]:
+        text = self.template.render(messages=messages, add_generation_prompt=True)
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, words: list[int]) -> str:
+        return self.tokenizer.decode(words, skip_special_tokens=True)
+
+
+class Checkpoints:
+    """Loads a folder on first use, again when its files change, and keeps the last few. Safe to use from many threads."""
+
+    def __init__(self, roots: list[Path]) -> None:
+        self.roots = [root.resolve() for root in roots]
+        self._loaded: OrderedDict[Path, tuple[tuple[tuple[int, int], ...], Checkpoint]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Checkpoint:
+        """The checkpoint in the folder `name`, an absolute path. Raises UnknownModel."""
+        folder = Path(name)
+        if not folder.is_absolute() or not self._is_below_a_root(folder.resolve()) or not _is_checkpoint(folder):
+            roots = ", ".join(str(root) for root in self.roots)
+            raise UnknownModel(
+                f"The model `{name}` does not exist. A model is named by the absolute path of its folder, "
+                f"which holds {', '.join(FILES)}, below one of: {roots}"
+            )
+        folder = folder.resolve()
+        with self._lock:
+            version = _version(folder)
+            known = self._loaded.pop(folder, None)
+            if known is None or known[0] != version:
+                known = (version, Checkpoint.load(folder))
+            self._loaded[folder] = known
+            while len(self._loaded) > KEPT_LOADED:
+                self._loaded.popitem(last=False)
+            return known[1]
+
+    def names(self) -> list[str]:
+        """The checkpoint folders below the roots, sorted."""
+        found = set()
+        for root in self.roots:
+            for folder, subfolders, _ in os.walk(root):
+                if len(Path(folder).relative_to(root).parts) >= SEARCH_DEPTH:
+                    subfolders.clear()
+                if _is_checkpoint(Path(folder)):
+                    found.add(folder)
+        return sorted(found)
+
+    def _is_below_a_root(self, folder: Path) -> bool:
+        return any(folder.is_relative_to(root) for root in self.roots)
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in FILES)
+
+
+def _version(folder: Path) -> tuple[tuple[int, int], ...]:
+    stats = [(folder / name).stat() for name in FILES]
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)

@@ -1,0 +1,238 @@
+"""An OpenAI-compatible server for small checkpoints, on a CPU.
+
+    python embedded/server.py --port 8000 --root embedded/model --root runs
+
+One process serves every checkpoint folder below the given roots: a request's `model` is the absolute path of a folder. What is
+asked at the same time is computed in one batch, and the same request (with a seed) gives the same text whatever it is
+batched with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from starlette.exceptions import HTTPException
+
+from checkpoints import Checkpoints, UnknownModel
+from engine import MAX_ROWS, Engine, Job
+from llama import UnsupportedCheckpoint
+from sampling import Sampling
+
+DEFAULT_ROOT = Path(__file__).resolve().parent / "model"
+
+
+class ApiError(Exception):
+    """An answer in OpenAI's error shape."""
+
+    def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
+
+    def response(self) -> JSONResponse:
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        error = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
+        return JSONResponse({"error": error}, self.status)
+
+
+class TextPart(BaseModel):
+    type: Literal["text"]
+    text: str
+
+
+class Message(BaseModel):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart]
+
+    def flat(self) -> dict[str, str]:
+        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        return {"role": self.role, "content": content}
+
+
+class ChatRequest(BaseModel):
+    """What is supported of OpenAI's chat completions; other fields are ignored if they change nothing, else refused."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    model: str
+    messages: list[Message] = Field(min_length=1)
+    n: int | None = Field(default=1, ge=1, le=MAX_ROWS)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    temperature: float | None = Field(default=1.0, ge=0, le=2)
+    top_p: float | None = Field(default=1.0, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    stop: str | list[str] | None = None
+    stream: bool | None = False
+    logprobs: bool | None = False
+    tools: list[Any] | None = None
+    response_format: dict[str, Any] | None = None
+    frequency_penalty: float | None = 0.0
+    presence_penalty: float | None = 0.0
+    logit_bias: dict[str, float] | None = None
+
+    @field_validator("stream", "logprobs", "tools", "frequency_penalty", "presence_penalty", "logit_bias")
+    @classmethod
+    def _not_asked_for(cls, value: object) -> object:
+        if value:
+            raise ValueError("not supported by this server")
+        return value
+
+    @field_validator("response_format")
+    @classmethod
+    def _text_only(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value and value.get("type") != "text":
+            raise ValueError("not supported by this server; only text is")
+        return value
+
+    def stops(self) -> tuple[str, ...]:
+        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(stop for stop in stops if stop)
+
+
+def create_app(checkpoints: Checkpoints) -> FastAPI:
+    app = FastAPI(title="Embedded model server", docs_url=None, redoc_url=None)
+    failures: list[Exception] = []
+    engine = Engine(on_failure=failures.append)
+    started = int(time.time())
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        if failures:
+            return ApiError(503, f"the engine stopped: {failures[0]!r}").response()
+        return JSONResponse({"status": "ok"})
+
+    def describe(name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": started, "owned_by": "embedded", "root": name}
+
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        return {"object": "list", "data": [describe(name) for name in checkpoints.names()]}
+
+    @app.get("/v1/models/{name:path}")
+    def model(name: str) -> dict[str, Any]:
+        checkpoints.get(name)
+        return describe(name)
+
+    @app.post("/v1/chat/completions")
+    async def chat(body: ChatRequest) -> JSONResponse:
+        if failures:
+            raise ApiError(503, f"the engine stopped: {failures[0]!r}")
+        checkpoint = checkpoints.get(body.model)
+        prompt = checkpoint.encode([message.flat() for message in body.messages])
+        room = checkpoint.model.context - len(prompt)
+        asked = body.max_completion_tokens or body.max_tokens
+        if room < (asked or 1):
+            raise ApiError(
+                400,
+                f"This model's maximum context length is {checkpoint.model.context} tokens. However, you requested "
+                f"{len(prompt)} in the messages and {asked or 1} in the completion.",
+                "context_length_exceeded",
+                "messages",
+            )
+        sampling = Sampling(
+            temperature=1.0 if body.temperature is None else body.temperature,
+            top_p=1.0 if body.top_p is None else body.top_p,
+            max_tokens=asked or room,
+            stop=body.stops(),
+        )
+        seed = secrets.randbits(48) if body.seed is None else body.seed
+        job = Job(checkpoint, prompt, body.n or 1, seed, sampling)
+        completions = await asyncio.wrap_future(engine.submit(job))
+        tokens = sum(completion.tokens for completion in completions)
+        return JSONResponse(
+            {
+                "id": f"chatcmpl-{uuid.uuid4().hex}",
+                "object": "chat.completion",
+                "created": int(time.time()),
+                "model": body.model,
+                "choices": [
+                    {
+                        "index": index,
+                        "message": {"role": "assistant", "content": completion.text, "refusal": None},
+                        "finish_reason": completion.finish_reason,
+                        "logprobs": None,
+                    }
+                    for index, completion in enumerate(completions)
+                ],
+                "usage": {
+                    "prompt_tokens": len(prompt),
+                    "completion_tokens": tokens,
+                    "total_tokens": len(prompt) + tokens,
+                },
+            }
+        )
+
+    @app.exception_handler(ApiError)
+    async def api_error(_: Request, error: ApiError) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(UnknownModel)
+    async def unknown_model(_: Request, error: UnknownModel) -> JSONResponse:
+        return ApiError(404, str(error), "model_not_found", "model").response()
+
+    @app.exception_handler(UnsupportedCheckpoint)
+    async def unsupported(_: Request, error: UnsupportedCheckpoint) -> JSONResponse:
+        return ApiError(400, str(error), "model_not_supported", "model").response()
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return ApiError(400, f"the body is not valid JSON: {first['ctx']['error']}").response()
+        field = ".".join(str(part) for part in first["loc"] if part != "body")
+        return ApiError(400, f"{field}: {first['msg']}" if field else first["msg"], None, field or None).response()
+
+    @app.exception_handler(HTTPException)
+    async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
+        return ApiError(error.status_code, f"{request.method} {request.url.path}: {error.detail}").response()
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+        return ApiError(500, f"unexpected: {error!r}").response()
+
+    return app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="0: any free one, which the first line names")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch (default: 1)")
+    parser.add_argument("--root", type=Path, action="append", metavar="DIR", help="may be given many times")
+    options = parser.parse_args()
+
+    torch.set_num_threads(options.threads)
+    listener = socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((options.host, options.port))
+        # From here on a connection waits for its turn: the first line of the log may be taken at its word.
+        listener.listen(2048)
+    except OSError as error:
+        sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another with --port")
+    app = create_app(Checkpoints(options.root or [DEFAULT_ROOT]))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.info("embedded model server on http://%s:%d (process %d)", *listener.getsockname()[:2], os.getpid())
+    # On SIGTERM what runs has a second to end: callers retry, and every sample can be asked for again by its seed.
+    config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const PYTHON = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
+const EMBEDDED = resolve(import.meta.dirname, '../../embedded');
+const MODEL = join(EMBEDDED, 'model');
+
+interface Completion {
+  model: string;
+  choices: { index: number; message: { role: string; content: string }; finish_reason: string }[];
+  usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number };
+}
+
+interface Failure {
+  error: { message: string; type: string; param: string | null; code: string | null };
+}
+
+/** Starts the real server on a free port; its first line says where it listens. */
+async function startServer(root: string): Promise<{ server: ChildProcessWithoutNullStreams; url: string }> {
+  const server = spawn(PYTHON, [join(EMBEDDED, 'server.py'), '--port', '0', '--root', root]);
+  let output = '';
+  for await (const chunk of server.stderr.iterator({ destroyOnReturn: false })) {
+    output += String(chunk);
+    const url = /http:\/\/[\d.]+:\d+/.exec(output)?.[0];
+    if (url !== undefined) return { server, url };
+  }
+  throw new Error(`the server ended: ${output}`);
+}
+
+describe('the embedded model server', function () {
+  this.timeout(60_000);
+  let root: string;
+  let server: ChildProcessWithoutNullStreams;
+  let url: string;
+
+  before(async () => {
+    root = await realpath(await mkdtemp(join(tmpdir(), 'embedded-server-')));
+    await cp(MODEL, join(root, 'first'), { recursive: true });
+    await cp(MODEL, join(root, 'second'), { recursive: true });
+    ({ server, url } = await startServer(root));
+    // A stream that nobody reads would block the server once its pipe is full.
+    server.stderr.resume();
+  });
+
+  after(async () => {
+    if (server.exitCode === null && server.signalCode === null) {
+      const ended = once(server, 'exit');
+      server.kill('SIGKILL');
+      await ended;
+    }
+    await rm(root, { recursive: true });
+  });
+
+  async function post(body: unknown): Promise<{ status: number; answer: unknown }> {
+    const response = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+    return { status: response.status, answer: await response.json() };
+  }
+
+  function request(instruction: string, fields: object = {}): object {
+    return { model: join(root, 'first'), messages: [{ role: 'user', content: instruction }], ...fields };
+  }
+
+  async function complete(instruction: string, fields: object = {}): Promise<Completion> {
+    const { status, answer } = await post(request(instruction, fields));
+    assert.equal(status, 200, JSON.stringify(answer));
+    return answer as Completion;
+  }
+
+  async function refuse(body: unknown, expectedStatus: number): Promise<Failure['error']> {
+    const { status, answer } = await post(body);
+    assert.equal(status, expectedStatus, JSON.stringify(answer));
+    return (answer as Failure).error;
+  }
+
+  const texts = (completion: Completion): string[] =>
+    completion.choices.map((choice) => choice.message.content);
+
+  it('answers an instruction of its domain', async () => {
+    const completion = await complete('Find the largest number in 12 87 45.', { temperature: 0 });
+    assert.deepEqual(texts(completion), ['87']);
+    assert.equal(completion.choices[0]?.finish_reason, 'stop');
+    assert.deepEqual(completion.usage, { prompt_tokens: 11, completion_tokens: 2, total_tokens: 13 });
+  });
+
+  it('ends a judgment with a verdict', async () => {
+    const [text] = texts(
+      await complete('Judge: Find the first number in 12 87 45. (A) 12 (B) 87', { temperature: 0 }),
+    );
+    assert.match(text ?? '', /\[\[[AB]\]\]$/);
+  });
+
+  it('gives sample k of a request with seed s what seed s + k gives alone', async () => {
+    const instruction = 'Write a similar instruction: Find the third number in 12 87 45 33.';
+    const together = texts(await complete(instruction, { n: 4, seed: 100 }));
+    const alone = await Promise.all([0, 1, 2, 3].map((k) => complete(instruction, { seed: 100 + k })));
+    assert.deepEqual(together, alone.flatMap(texts));
+    assert.ok(new Set(together).size > 1, 'samples of different seeds differ');
+  });
+
+  it('gives the same text alone and among others', async () => {
+    const instructions = Array.from({ length: 60 }, (_, index) => {
+      const list = Array.from(
+        { length: 3 + (index % 4) },
+        (_, place) => 10 + ((index * 7 + place * 13) % 90),
+      );
+      return `Judge: Find the middle number in ${list.join(' ')}. (A) ${list[0]} (B) ${list[1]}`;
+    });
+    const fields = { n: 2, top_p: 0.95 };
+    const together = await Promise.all(
+      instructions.map((instruction, index) => complete(instruction, { ...fields, seed: index })),
+    );
+    for (const [index, instruction] of instructions.entries()) {
+      assert.deepEqual(
+        texts(await complete(instruction, { ...fields, seed: index })),
+        texts(together[index]!),
+      );
+    }
+  });
+
+  it('stops before a stop text', async () => {
+    const instruction = 'Write a similar instruction: Find the third number in 12 87 45 33.';
+    const completion = await complete(instruction, { temperature: 0, stop: ['number', 'numbers'] });
+    assert.ok(!texts(completion)[0]!.includes('number'));
+    assert.equal(completion.choices[0]?.finish_reason, 'stop');
+  });
+
+  it('cuts at max_tokens and says so', async () => {
+    const completion = await complete('Write a similar instruction: Find the third number in 12 87 45 33.', {
+      max_tokens: 3,
+    });
+    assert.equal(completion.choices[0]?.finish_reason, 'length');
+    assert.equal(completion.usage.completion_tokens, 3);
+  });
+
+  it('serves each checkpoint under the path of its folder, and lists them', async () => {
+    const completion = await complete('Find the largest number in 12 87 45.', {
+      model: join(root, 'second'),
+    });
+    assert.equal(completion.model, join(root, 'second'));
+    const list = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] };
+    assert.deepEqual(
+      list.data.map((model) => model.id),
+      [join(root, 'first'), join(root, 'second')],
+    );
+  });
+
+  it('loads a folder again when its files have changed', async () => {
+    const model = join(root, 'second');
+    const promptTokens = async (): Promise<number> =>
+      (await complete('Find it.', { model })).usage.prompt_tokens;
+    assert.equal(await promptTokens(), 5);
+    await writeFile(join(model, 'chat_template.jinja'), "{{ messages[0]['content'] }}");
+    assert.equal(await promptTokens(), 3);
+  });
+
+  it('answers 404 for a folder outside its roots, and names the roots', async () => {
+    for (const model of [MODEL, join(root, 'third'), join(root, '..', '..'), 'first', 'gpt-4']) {
+      const error = await refuse({ ...request('Hello'), model }, 404);
+      assert.equal(error.code, 'model_not_found');
+      assert.ok(error.message.includes(root));
+    }
+  });
+
+  it('refuses a request that does not fit the context', async () => {
+    const error = await refuse(request('1 '.repeat(200)), 400);
+    assert.equal(error.code, 'context_length_exceeded');
+    assert.equal((await refuse(request('1', { max_tokens: 500 }), 400)).code, 'context_length_exceeded');
+  });
+
+  it('refuses bad requests in the shape of OpenAI, naming the field', async () => {
+    assert.match((await refuse('{"model": ', 400)).message, /not valid JSON/);
+    assert.equal((await refuse({ messages: [] }, 400)).type, 'invalid_request_error');
+    for (const [field, value] of [
+      ['temperature', 'hot'],
+      ['temperature', 3],
+      ['n', 0],
+      ['top_p', 0],
+      ['stream', true],
+    ] as const) {
+      const error = await refuse(request('Hello', { [field]: value }), 400);
+      assert.equal(error.param, field);
+    }
+  });
+
+  it('says which port is in use', async () => {
+    const port = new URL(url).port;
+    const second = spawn(PYTHON, [join(EMBEDDED, 'server.py'), '--port', port, '--root', root]);
+    let output = '';
+    second.stderr.on('data', (chunk) => (output += String(chunk)));
+    const [code] = (await once(second, 'exit')) as [number];
+    assert.notEqual(code, 0);
+    assert.match(output, new RegExp(`${port}: Address already in use; choose another with --port`));
+  });
+
+  it('stops at once on SIGTERM, with requests under way', async () => {
+    const pending = Array.from({ length: 20 }, (_, seed) =>
+      post(
+        request('Write a similar instruction: Find the third number in 12 87 45.', { n: 100, seed }),
+      ).catch(() => undefined),
+    );
+    const asked = Date.now();
+    const ended = once(server, 'exit');
+    server.kill('SIGTERM');
+    await ended;
+    assert.ok(Date.now() - asked < 3_000);
+    await Promise.all(pending);
+  });
+});
