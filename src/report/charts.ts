@@ -1,0 +1,178 @@
+import * as vega from 'vega';
+import { compile, type TopLevelSpec } from 'vega-lite';
+import type { Interval } from '../benchmarks/benchmark.ts';
+import { judgeName } from './format.ts';
+import { Html, html } from './html.ts';
+
+/** Series colours are CSS variables of the page, so that one chart serves the light and the dark theme. */
+const colors = ['var(--series-1)', 'var(--series-2)'];
+const width = 460;
+const height = 240;
+
+const config = {
+  font: 'inherit',
+  background: 'transparent',
+  aria: false,
+  view: { stroke: 'transparent' },
+  axis: {
+    labelColor: 'var(--muted)',
+    titleColor: 'var(--muted)',
+    labelFontSize: 13,
+    titleFontSize: 13,
+    titleFontWeight: 'normal',
+    gridColor: 'var(--rule)',
+    domainColor: 'var(--rule)',
+    tickColor: 'var(--rule)',
+    labelPadding: 6,
+  },
+  axisX: { grid: false, labelAngle: 0 },
+  axisY: { domain: false, ticks: false },
+} as const;
+
+/** One line of a chart over iterations; `interval` is drawn as a bar round its point. */
+export interface Series {
+  name: string;
+  points: { iteration: number; value: number; interval?: Interval }[];
+}
+
+/**
+ * Shares over iterations as lines, with their key above.
+ *
+ * @param options.from where the vertical axis starts, see `axisStart`
+ * @param options.mark a share to draw a dashed line at
+ */
+export async function shareChart(
+  caption: string,
+  series: Series[],
+  options: { from: number; mark?: number },
+): Promise<Html> {
+  const iterations = [...new Set(series.flatMap(({ points }) => points.map(({ iteration }) => iteration)))];
+  const [first, last] = [Math.min(...iterations), Math.max(...iterations)];
+  const values = series.flatMap(({ name, points }, line) =>
+    points.map(({ iteration, value, interval }) => ({
+      name,
+      value,
+      low: interval?.low ?? value,
+      high: interval?.high ?? value,
+      // Side by side, so that intervals of equal height don't hide each other.
+      iteration: iteration + (line - (series.length - 1) / 2) * (last - first + 0.6) * 0.018,
+    })),
+  );
+  const x = {
+    field: 'iteration',
+    type: 'quantitative',
+    title: null,
+    scale: { domain: [first - 0.3, last + 0.3], nice: false, zero: false },
+    axis: {
+      values: iterations,
+      labelExpr: `${JSON.stringify(iterations.map(judgeName))}[indexof(${JSON.stringify(iterations)}, datum.value)]`,
+    },
+  };
+  const y = {
+    type: 'quantitative',
+    title: null,
+    scale: { domain: [options.from, 1], nice: false, zero: false },
+    axis: { format: '.0%', tickCount: 5 },
+  };
+  const color = {
+    field: 'name',
+    type: 'nominal',
+    legend: null,
+    scale: { domain: series.map(({ name }) => name), range: colors.slice(0, series.length) },
+  };
+  const marked = {
+    mark: { type: 'rule', strokeDash: [4, 4], color: 'var(--muted)' },
+    encoding: { y: { ...y, datum: options.mark } },
+  };
+  const chart = await draw({
+    data: { values },
+    layer: [
+      ...(options.mark === undefined ? [] : [marked]),
+      {
+        mark: { type: 'rule', strokeWidth: 6, opacity: 0.28, strokeCap: 'round' },
+        encoding: { x, color, y: { ...y, field: 'low' }, y2: { field: 'high' } },
+      },
+      { mark: { type: 'line', strokeWidth: 2.25 }, encoding: { x, color, y: { ...y, field: 'value' } } },
+      {
+        mark: { type: 'point', filled: true, size: 56, opacity: 1 },
+        encoding: { x, color, y: { ...y, field: 'value' } },
+      },
+    ],
+  });
+  return figure(
+    caption,
+    series.map(({ name }) => name),
+    chart,
+  );
+}
+
+/** The round share below all points and intervals, for an axis that shows the differences. */
+export function axisStart(series: Series[]): number {
+  const lows = series.flatMap(({ points }) => points.map(({ value, interval }) => interval?.low ?? value));
+  return Math.max(0, Math.floor((Math.min(...lows) - 0.02) * 10) / 10);
+}
+
+/** Training losses by step, one line for each iteration; the later, the stronger its colour. */
+export async function lossChart(
+  runs: { iteration: number; losses: { step: number; loss: number }[] }[],
+): Promise<Html> {
+  const lines = runs.map(({ iteration, losses }, i) => ({
+    judge: judgeName(iteration),
+    opacity: runs.length === 1 ? 1 : 0.4 + (0.6 * i) / (runs.length - 1),
+    losses: thinned(losses),
+  }));
+  const values = lines.flatMap(({ losses, ...line }) => losses.map((point) => ({ ...point, ...line })));
+  const chart = await draw({
+    data: { values },
+    mark: { type: 'line', strokeWidth: 1.75, color: 'var(--series-1)' },
+    encoding: {
+      x: { field: 'step', type: 'quantitative', title: 'step', axis: { tickCount: 5 } },
+      y: { field: 'loss', type: 'quantitative', title: null, axis: { tickCount: 5 } },
+      detail: { field: 'judge', type: 'nominal' },
+      opacity: { field: 'opacity', type: 'quantitative', scale: null },
+    },
+  });
+  return html`<figure>
+    <figcaption>Training loss by step</figcaption>
+    <p class="key">
+      ${lines.map(
+        ({ judge, opacity }) =>
+          html`<span><i class="series-1" style="opacity:${opacity.toFixed(2)}"></i>${judge}</span> `,
+      )}
+    </p>
+    ${chart}
+  </figure>`;
+}
+
+/** At most 300 points, each the mean of its neighbours: a day of training has more steps than a screen has pixels. */
+function thinned(losses: { step: number; loss: number }[]): { step: number; loss: number }[] {
+  const size = Math.ceil(losses.length / 300);
+  const points = [];
+  for (let start = 0; start < losses.length; start += size) {
+    const group = losses.slice(start, start + size);
+    const loss = group.reduce((sum, point) => sum + point.loss, 0) / group.length;
+    points.push({ step: group.at(-1)?.step ?? 0, loss });
+  }
+  return points;
+}
+
+function figure(caption: string, names: string[], chart: Html): Html {
+  return html`<figure>
+    <figcaption>${caption}</figcaption>
+    <p class="key">${names.map((name, i) => html`<span><i class="series-${i + 1}"></i>${name}</span> `)}</p>
+    ${chart}
+  </figure>`;
+}
+
+/** The chart as inline SVG. The tables beside it hold the same figures, so it is hidden from screen readers. */
+async function draw(spec: object): Promise<Html> {
+  const size = { width, height, autosize: { type: 'fit', contains: 'padding' } };
+  const { spec: compiled } = compile({ ...size, ...spec, config } as TopLevelSpec);
+  const view = new vega.View(vega.parse(compiled), { renderer: 'none', logLevel: vega.Error });
+  try {
+    const svg = await view.toSVG();
+    return new Html(svg.replace('<svg ', '<svg aria-hidden="true" '));
+  } finally {
+    view.finalize();
+  }
+}

@@ -1,0 +1,46 @@
+/** A piece of HTML that is safe to put into a page as it is. */
+export class Html {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+type Content = Html | string | number | undefined | false | readonly Content[];
+
+/**
+ * HTML from a template: what is inserted is escaped unless it is Html itself, so model output can't become markup. Lists
+ * are joined; `undefined` and `false` leave nothing.
+ */
+export function html(strings: TemplateStringsArray, ...values: Content[]): Html {
+  return new Html(strings.map((part, i) => (i === 0 ? '' : render(values[i - 1])) + part).join(''));
+}
+
+function render(content: Content): string {
+  if (content === undefined || content === false) return '';
+  if (content instanceof Html) return content.text;
+  if (typeof content === 'string' || typeof content === 'number') return escape(String(content));
+  return content.map(render).join('');
+}
+
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function escape(text: string): string {
+  return (
+    text
+      .toWellFormed()
+      // HTML has no way to write most control characters; they show as their picture instead.
+      // oxlint-disable-next-line no-control-regex
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (char) =>
+        String.fromCharCode(0x2400 + char.charCodeAt(0)),
+      )
+      .replace(/[&<>"']/g, (char) => entities[char] ?? '')
+  );
+}

@@ -1,0 +1,82 @@
+import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { Side, Verdict } from '../judge/verdict.ts';
+
+/** All that a report shows, as plain JSON. What isn't there yet is left out, so that a run in progress has a report too. */
+export interface ReportData {
+  runName: string;
+  status: 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
+  /** ISO 8601. */
+  startedAt: string;
+  /** ISO 8601: when the data was put together. */
+  updatedAt: string;
+  seed: number;
+  /** Who plays which part, such as `{role: 'seed judge', model: 'embedded/model'}`. */
+  models: { role: string; model: string }[];
+  /** The iteration that was chosen, on validation scores; left out while there is nothing to choose from. */
+  bestIteration?: number | undefined;
+  /** From iteration 0, the seed model M_0. */
+  iterations: ReportIteration[];
+  /** A sample to read; kept small by the caller. */
+  judgments: ReportJudgment[];
+  setAside: { stage: string; reason: string; count: number; example?: string | undefined }[];
+  warnings: string[];
+  /** The run's configuration with its defaults filled in; shown as JSON. */
+  configuration: unknown;
+  versions: Record<string, string>;
+}
+
+/** Iteration i trains M_i; its stages, funnel and training are those that led to M_i. */
+export interface ReportIteration {
+  iteration: number;
+  evaluations: ReportEvaluation[];
+  funnel?: ReportFunnel | undefined;
+  training?: ReportTraining | undefined;
+  tokens?: { prompt: number; completion: number } | undefined;
+  /** Seconds by stage, in the order in which the stages ran. */
+  stageSeconds?: Record<string, number> | undefined;
+}
+
+export interface ReportEvaluation {
+  /** The benchmark's name in the configuration. */
+  benchmark: string;
+  purpose: 'validation' | 'test';
+  scores: BenchmarkScores;
+}
+
+/** From instructions to training examples. */
+export interface ReportFunnel {
+  instructions: number;
+  /** Instructions that were selected. */
+  selected: number;
+  /** Response pairs. */
+  pairs: number;
+  /** Sampled judgments. */
+  judgments: number;
+  /** Judgments with the right verdict. */
+  right: number;
+  /** Examples (a pair in one order) with a judgment to keep. */
+  kept: number;
+  /** Examples after A/B balance: the training set. */
+  balanced: number;
+}
+
+export interface ReportTraining {
+  steps: number;
+  meanLoss: number;
+  finalLoss: number;
+  losses: { step: number; loss: number }[];
+  seconds: number;
+}
+
+export interface ReportJudgment {
+  /** The iteration whose training data it was sampled for. */
+  iteration: number;
+  instruction: string;
+  responseA: string;
+  responseB: string;
+  /** The side that the construction makes the better one. */
+  better: Side;
+  verdict: Verdict;
+  outcome: 'kept' | 'right, not kept' | 'wrong' | 'none';
+  text: string;
+}

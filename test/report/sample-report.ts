@@ -1,0 +1,131 @@
+import type { BenchmarkJudgment, BenchmarkScores } from '../../src/benchmarks/benchmark.ts';
+import { benchmarks } from '../../src/benchmarks/registry.ts';
+import type { ReportData, ReportIteration, ReportJudgment } from '../../src/report/report-data.ts';
+import { ORDERS } from '../../src/judge/examples.ts';
+
+const subsets = ['largest', 'smallest', 'first', 'last', 'second', 'third', 'count', 'middle'];
+
+/** A report as a run of the embedded model gives it: three iterations, the last ones nearly perfect. */
+export function sampleReport(): ReportData {
+  const skills = [0.51, 0.82, 0.97, 0.985];
+  return {
+    runName: 'embedded',
+    status: 'completed',
+    startedAt: '2026-03-04T10:00:00Z',
+    updatedAt: '2026-03-04T10:01:48Z',
+    seed: 1,
+    models: [
+      { role: 'seed model and judge', model: 'embedded/model' },
+      { role: 'generator', model: 'embedded/model' },
+    ],
+    bestIteration: 3,
+    iterations: skills.map(iteration),
+    judgments: [1, 2, 3].flatMap(judgments),
+    setAside: [
+      {
+        stage: 'generate pairs',
+        reason: 'both responses are the same',
+        count: 83,
+        example: 'largest number of: 72 60 11',
+      },
+      {
+        stage: 'instructions',
+        reason: 'line 17 is not JSON',
+        count: 1,
+        example: '{"instruction": "first num',
+      },
+    ],
+    warnings: ['evaluation.benchmarks: "held-out" has 320 pairs; a difference below 5 points may be chance.'],
+    configuration: {
+      runName: 'embedded',
+      seed: 1,
+      iterations: 3,
+      judging: { samples: 6, temperature: 1, topP: 1 },
+    },
+    versions: { 'self-taught-evaluator': '0.1.0', node: '24.21.0', torch: '2.15.0', trl: '1.16.0' },
+  };
+}
+
+function iteration(skill: number, index: number): ReportIteration {
+  const evaluations: ReportIteration['evaluations'] = [
+    { benchmark: 'held-out', purpose: 'test', scores: sampleScores(skill, 320, index) },
+    { benchmark: 'validation', purpose: 'validation', scores: sampleScores(skill + 0.01, 160, index + 9) },
+  ];
+  if (index === 0)
+    return { iteration: 0, evaluations, stageSeconds: { 'generate pairs': 4.2, evaluate: 2.9 } };
+  const steps = 60;
+  const losses = Array.from({ length: steps }, (_, step) => ({
+    step: step + 1,
+    loss:
+      0.12 / index +
+      0.9 * Math.exp(-(step / 9) * (0.8 + index / 4)) +
+      0.03 * Math.abs(Math.sin(step * index)),
+  }));
+  return {
+    iteration: index,
+    evaluations,
+    funnel: {
+      instructions: 2000,
+      selected: 740,
+      pairs: 612,
+      judgments: 3900 - index * 500,
+      right: 2600 - index * 200,
+      kept: 900 + index * 90,
+      balanced: 820 + index * 100,
+    },
+    training: { steps, meanLoss: 0.31 / index, finalLoss: losses.at(-1)?.loss ?? 0, losses, seconds: 14 },
+    tokens: { prompt: 118_400, completion: 61_230 + index },
+    stageSeconds: { judge: 9.4 - index, filter: 0.3, train: 14.2, evaluate: 2.7 },
+  };
+}
+
+/** The scores of a judge that reasons in a share `skill` of its judgments and else guesses A. */
+export function sampleScores(skill: number, rows: number, seed: number): BenchmarkScores {
+  let state = seed + 11;
+  const chance = () => {
+    state = (state * 48271) % 2147483647;
+    return state / 2147483647;
+  };
+  for (let i = 0; i < 9; i++) chance();
+  const pairs = Array.from({ length: rows }, (_, i) => ({
+    id: String(i).padStart(3, '0'),
+    subset: subsets[i % subsets.length] ?? '',
+    instruction: '?',
+    better: '1',
+    worse: '2',
+  }));
+  const texts: BenchmarkJudgment[] = pairs.flatMap((pair, i) =>
+    ORDERS.map((order) => {
+      const reasons = chance() < skill - 0.05 * ((i % subsets.length) - 3) * (1 - skill);
+      const right = order === 'better-first' ? '[[A]]' : '[[B]]';
+      return { pairId: pair.id, order, texts: [reasons ? right : chance() < 0.08 ? 'no verdict' : '[[A]]'] };
+    }),
+  );
+  return benchmarks['reward-bench'].score(pairs, texts, { seed: 1 });
+}
+
+function judgments(iteration: number): ReportJudgment[] {
+  const shown = {
+    iteration,
+    instruction: 'largest number of: 72 60 11',
+    responseA: '72',
+    responseB: '60',
+    better: 'A' as const,
+  };
+  return [
+    { ...shown, verdict: 'A', outcome: 'kept', text: 'answer is 72 . 72 A . 60 B . so 72 A . [[A]]' },
+    {
+      ...shown,
+      instruction: 'middle number of: 15 82 40 93 7',
+      responseA: '82',
+      responseB: '40',
+      better: 'B',
+      verdict: 'B',
+      outcome: 'kept',
+      text: 'answer is 40 . 82 A . 40 B . so 40 B . [[B]]',
+    },
+    { ...shown, verdict: 'A', outcome: 'right, not kept', text: 'A looks better . [[A]]' },
+    { ...shown, better: 'B', verdict: 'A', outcome: 'wrong', text: 'A looks better . [[A]]' },
+    { ...shown, verdict: 'none', outcome: 'none', text: 'answer is 72 . 72 A . 60 B . so' },
+  ];
+}
