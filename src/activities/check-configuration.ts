@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { access, constants, mkdir, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { benchmarks } from '../benchmarks/registry.ts';
+import { readRows } from '../benchmarks/read-rows.ts';
+import { readPrompt, resolveInput } from '../config/input-files.ts';
+import { readConfiguration, type Problem } from '../config/read-configuration.ts';
+import type { Configuration } from '../config/schema.ts';
+import type { Dependencies } from './dependencies.ts';
+
+/** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
+export interface CheckedConfiguration {
+  readonly problems: readonly Problem[];
+  /** The sections that are valid by themselves, defaults filled in. */
+  readonly usable: Partial<Configuration>;
+  /** A file in the store that every role must see. */
+  readonly marker: string;
+}
+
+/** Checks what the workflow role can see: the fields, the prompts, the instruction pool, the benchmarks, the store. */
+export async function checkConfiguration(deps: Dependencies, input: unknown): Promise<CheckedConfiguration> {
+  const { usable, problems } = readConfiguration(input);
+  const marker = `.preflight/${randomUUID()}`;
+  const found = await Promise.all([
+    checkStore(deps, marker),
+    ...neededPrompts(usable).map(({ path, folder, needed }) =>
+      attemptTo(path, () => readPrompt(deps.files, folder, needed)),
+    ),
+    ...(usable.instructions?.pool ?? []).map((path, index) =>
+      attemptTo(`instructions.pool.${index}`, async () => {
+        for await (const _row of readRows(resolveInput(deps.files, path), { columns: ['instruction'] }))
+          break;
+      }),
+    ),
+    ...(usable.evaluation?.benchmarks ?? []).map(({ format, path }, index) =>
+      attemptTo(`evaluation.benchmarks.${index}.path`, () =>
+        benchmarks[format].read(resolveInput(deps.files, path)),
+      ),
+    ),
+  ]);
+  return { usable, marker, problems: [...problems, ...found.flat()] };
+}
+
+/** A prompt that the configuration names, and the placeholders that it must have. */
+export function neededPrompts(usable: Partial<Configuration>) {
+  const judge = ['instruction', 'responseA', 'responseB'];
+  const { instructions, pairs, judging, filtering, evaluation } = usable;
+  return [
+    {
+      path: 'instructions.categories.prompt',
+      folder: instructions?.categories?.prompt,
+      needed: ['instruction', 'categories'],
+    },
+    { path: 'pairs.respondPrompt', folder: pairs?.respondPrompt, needed: ['instruction'] },
+    {
+      path: 'pairs.similarPrompt',
+      folder: pairs?.similarPrompt,
+      needed: pairs?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
+    },
+    { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
+    { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
+    { path: 'evaluation.prompt', folder: evaluation?.prompt, needed: judge },
+  ].filter((prompt): prompt is typeof prompt & { folder: string } => prompt.folder !== undefined);
+}
+
+/** Runs a check; what it throws is the problem of the field at `path`. */
+export async function attemptTo(path: string, check: () => unknown): Promise<Problem[]> {
+  try {
+    await check();
+    return [];
+  } catch (error) {
+    return [{ path, message: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+async function checkStore(deps: Dependencies, marker: string): Promise<Problem[]> {
+  return attemptTo('store', async () => {
+    await mkdir(deps.store.path('.preflight'), { recursive: true });
+    await writeFile(deps.store.path(marker), '');
+  });
+}
+
+/** Checks that this worker sees the same store as the workflow role, and may write to it. */
+export function checkSharedStore(deps: Dependencies, marker: string, role: string): Promise<Problem[]> {
+  return attemptTo('store', async () => {
+    if (!existsSync(deps.store.path(marker))) {
+      throw new Error(
+        `the worker with role ${role} on ${hostname()} does not see the store of the workflow role at ${deps.store.root}: ` +
+          'set SELF_TAUGHT_EVALUATOR_STORE of every worker to the same shared folder',
+      );
+    }
+    await access(join(deps.store.root), constants.W_OK);
+  });
+}

@@ -1,0 +1,24 @@
+import type { Client } from '@temporalio/client';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { InputFiles } from '../config/input-files.ts';
+import type { InferenceClient } from '../inference/client.ts';
+import type { ServerSupervisor } from '../serving/supervisor.ts';
+
+/** What activities get from the composition root. Nothing here is global. */
+export interface Dependencies {
+  readonly store: ArtifactStore;
+  readonly files: InputFiles;
+  readonly inference: InferenceClient;
+  readonly servers: ServerSupervisor;
+  readonly temporal: Client;
+  /** The interpreter that has the trainer's packages. */
+  readonly python: string;
+  /** Where `trainer/`, `embedded/` and `prompts/` are. */
+  readonly packageRoot: string;
+  /** The task queue that only this machine listens to. */
+  readonly machineQueue: string;
+  /** What child processes may see. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether a trainer goes on when the worker stops, or stops with a checkpoint. */
+  readonly onShutdown: 'leave' | 'stop';
+}

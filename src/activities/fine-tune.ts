@@ -1,0 +1,97 @@
+import { Context } from '@temporalio/activity';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { canonicalJson } from '../artifacts/canonical-json.ts';
+import { differingFields, FingerprintMismatch } from '../artifacts/errors.ts';
+import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
+import { RECORDS_FILE, writeFileAtomically } from '../artifacts/store.ts';
+import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
+import { followTraining } from '../training/follow-training.ts';
+import { withHeartbeats } from './attempt.ts';
+import type { Dependencies } from './dependencies.ts';
+import { openRun, runUris } from './open-run.ts';
+import type { FineTuneResult, Model, RunReference } from './types.ts';
+
+export interface FineTuneInput {
+  readonly run: RunReference;
+  readonly iteration: number;
+  /** M_0: every iteration starts from the seed model (method, step 5). */
+  readonly base: Model;
+  readonly trainingSet: ArtifactReference;
+}
+
+/**
+ * Fine-tunes M_0 on an iteration's training set. The trainer is a process of its own that outlives this attempt and
+ * the worker: a new attempt follows it, restarts it from its last whole checkpoint, or finds it done.
+ */
+export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<FineTuneResult> {
+  return withHeartbeats(async ({ signal, report }) => {
+    const { store } = deps;
+    const { configuration } = await openRun(store, input.run);
+    const { method, hyperparameters, launcher, threads, trustRemoteCode } = configuration.fineTuning;
+    const uri = runUris.training(input.run.runName, input.iteration);
+    await fixMeaning(`${store.path(uri)}/fingerprint.json`, uri, {
+      schema: 1,
+      stage: 'fine-tune',
+      method,
+      hyperparameters,
+      seed: configuration.seed,
+      base: input.base.sha256,
+      trainingSet: input.trainingSet.sha256,
+    });
+    const result = await followTraining({
+      job: {
+        schema: 1,
+        method,
+        baseCheckpoint: checkpointArgument(findCheckpoint(store, deps.files, input.base.checkpoint)),
+        data: `${store.path(input.trainingSet.uri)}/${RECORDS_FILE}`,
+        outputFolder: store.path(uri),
+        seed: configuration.seed,
+        hyperparameters,
+        threads,
+        trustRemoteCode,
+      },
+      trainer: {
+        command: launcher.command,
+        python: deps.python,
+        packageRoot: deps.packageRoot,
+        environment: deps.environment,
+      },
+      onProgress: report,
+      signal,
+      onAbort: () => (endsTraining(deps) ? 'stop' : 'detach'),
+    });
+    const { steps, trainExamples, droppedTooLong, tokens } = result;
+    return {
+      model: { checkpoint: storedCheckpoint(`${uri}/model`), sha256: result.model.sha256 },
+      counts: {
+        steps,
+        trainedExamples: trainExamples,
+        'dropped: longer than maximumLength': droppedTooLong,
+        trainedTokens: tokens,
+      },
+      meanLoss: result.meanLoss,
+      seconds: result.seconds,
+    };
+  });
+}
+
+/**
+ * Cancel stops the trainer, with a checkpoint; so does the shutdown of a worker that was told to take it along. Whatever
+ * else ends an attempt (another shutdown, a pause, a lost heartbeat) leaves the trainer at work for the next one.
+ */
+function endsTraining(deps: Dependencies): boolean {
+  const details = Context.current().cancellationDetails;
+  if (details?.cancelRequested === true) return true;
+  return details?.workerShutdown === true && deps.onShutdown === 'stop';
+}
+
+/** Keeps what a training means beside it, from before its first step on. */
+async function fixMeaning(file: string, uri: string, fingerprint: Fingerprint): Promise<void> {
+  if (!existsSync(file)) {
+    await writeFileAtomically(file, `${canonicalJson(fingerprint)}\n`);
+    return;
+  }
+  const found = JSON.parse(await readFile(file, 'utf8')) as Fingerprint;
+  if (differingFields(found, fingerprint).length > 0) throw new FingerprintMismatch(uri, found, fingerprint);
+}

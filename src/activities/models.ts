@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import { InputProblem } from '../artifacts/errors.ts';
+import { checkpointArgument, findCheckpoint } from '../config/checkpoint.ts';
+import type { Configuration, Serving } from '../config/schema.ts';
+import { withHeartbeats } from './attempt.ts';
+import type { Dependencies } from './dependencies.ts';
+import { openRun } from './open-run.ts';
+import { fileSha256 } from './prepare-pool.ts';
+import type { Model, ModelRole, RunReference, ServedModel } from './types.ts';
+
+/**
+ * Identifies a checkpoint by the content of its files, so that what was made with it is recognised wherever it lies.
+ * A hub id stands for itself.
+ */
+export function identifyModel(
+  deps: Dependencies,
+  input: { readonly run: RunReference; readonly role: ModelRole },
+): Promise<Model> {
+  return withHeartbeats(async () => {
+    const { configuration } = await openRun(deps.store, input.run);
+    const { checkpoint } = modelOfRole(configuration, input.role);
+    const place = findCheckpoint(deps.store, deps.files, checkpoint);
+    const hash = createHash('sha256');
+    if (place.kind === 'hub') hash.update(place.id);
+    else {
+      const entries = await readdir(place.path, { withFileTypes: true });
+      const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+      for (const name of names.sort()) hash.update(`${name} ${await fileSha256(join(place.path, name))}\n`);
+    }
+    return { checkpoint, sha256: hash.digest('hex') };
+  });
+}
+
+/** Claims this machine for serving and training: the queue that only its workers listen to. */
+export function claimMachine(deps: Dependencies): Promise<{ readonly queue: string }> {
+  return Promise.resolve({ queue: deps.machineQueue });
+}
+
+export interface ServeInput {
+  readonly run: RunReference;
+  readonly model: Model;
+  readonly iteration: number;
+  /** Whose `serving` applies. Checkpoints that the run trained are served like the seed model. */
+  readonly role: ModelRole;
+}
+
+/** Brings a model up under its name, or finds it up; it stays up until the run stops it. */
+export function serveModel(deps: Dependencies, input: ServeInput): Promise<ServedModel> {
+  return withHeartbeats(async () => {
+    const { configuration } = await openRun(deps.store, input.run);
+    const driver = servingOf(configuration, input.role);
+    const { baseUrl, model } = await deps.servers.ensureServing({
+      driver,
+      checkpoint: checkpointArgument(findCheckpoint(deps.store, deps.files, input.model.checkpoint)),
+      runName: input.run.runName,
+      iteration: input.iteration,
+      owner: workflowId(),
+    });
+    const key = driver.kind === 'endpoint' ? driver.apiKeyVariable : undefined;
+    return {
+      ...input.model,
+      baseUrl,
+      servedName: model,
+      ...(key === undefined ? {} : { apiKeyVariable: key }),
+    };
+  });
+}
+
+/** Stops the servers that this run has brought up on this machine. */
+export function stopServing(deps: Dependencies): Promise<void> {
+  return withHeartbeats(() => deps.servers.stopServing(workflowId()));
+}
+
+export function modelOfRole(configuration: Configuration, role: ModelRole) {
+  return configuration.models[role] ?? configuration.models.seed;
+}
+
+export function servingOf(configuration: Configuration, role: ModelRole): Serving {
+  return modelOfRole(configuration, role).serving ?? configuration.serving;
+}
+
+function workflowId(): string {
+  const { workflowExecution } = Context.current().info;
+  if (workflowExecution === undefined) throw new InputProblem('this activity runs in a workflow only');
+  return workflowExecution.workflowId;
+}

@@ -1,0 +1,68 @@
+import { InputProblem } from '../artifacts/errors.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { Configuration } from '../config/schema.ts';
+import type { PromptTemplate } from '../judge/prompt-template.ts';
+import type { RunReference } from './types.ts';
+
+/** The prompts of a run, as text. */
+export interface Prompts {
+  readonly category: PromptTemplate | null;
+  readonly respond: PromptTemplate;
+  readonly similar: PromptTemplate;
+  readonly judge: PromptTemplate;
+  readonly training: PromptTemplate;
+  readonly evaluation: PromptTemplate;
+}
+
+/** A configuration with everything that it refers to by name read in: what a run was started with, whatever happens to the files. */
+export interface ResolvedConfiguration {
+  readonly configuration: Configuration;
+  readonly prompts: Prompts;
+}
+
+/** Reads the resolved configuration that planRun has published. */
+export async function openRun(store: ArtifactStore, run: RunReference): Promise<ResolvedConfiguration> {
+  const [resolved] = await store.records<ResolvedConfiguration>(run.configuration);
+  if (resolved === undefined) throw new InputProblem(`${run.configuration.uri} holds no configuration`);
+  return resolved;
+}
+
+/** The places of a run's artifacts. Each name follows from run, iteration and stage alone. */
+export const runUris = {
+  owner: (run: string) => `${run}/owner`,
+  configurations: (run: string) => `${run}/configurations`,
+  pool: (run: string) => `${run}/instructions/pool`,
+  categories: (run: string) => `${run}/instructions/categories`,
+  selected: (run: string) => `${run}/instructions/selected`,
+  pairs: (run: string) => `${run}/pairs`,
+  benchmark: (run: string, name: string) => `${run}/benchmarks/${name}`,
+  judgments: (run: string, iteration: number) => `${run}/iteration-${iteration}/judgments`,
+  trainingSet: (run: string, iteration: number) => `${run}/iteration-${iteration}/training-set`,
+  training: (run: string, iteration: number) => `${run}/iteration-${iteration}/training`,
+  evaluation: (run: string, iteration: number, name: string) =>
+    `${run}/iteration-${iteration}/evaluation/${name}`,
+  scores: (run: string, iteration: number, name: string) =>
+    `${run}/iteration-${iteration}/evaluation/${name}/scores`,
+  report: (run: string) => `${run}/report.html`,
+  result: (run: string) => `${run}/result.json`,
+} as const;
+
+/** The stage folder and index of each sharded stage. */
+export function stageUri(
+  stage: 'categorizeInstructions' | 'generatePairs' | 'judgePairs' | 'evaluateBenchmark',
+  run: string,
+  iteration: number,
+  benchmark?: string,
+): string {
+  switch (stage) {
+    case 'categorizeInstructions':
+      return runUris.categories(run);
+    case 'generatePairs':
+      return runUris.pairs(run);
+    case 'judgePairs':
+      return runUris.judgments(run, iteration);
+    case 'evaluateBenchmark':
+      if (benchmark === undefined) throw new Error('evaluateBenchmark needs the name of a benchmark');
+      return runUris.evaluation(run, iteration, benchmark);
+  }
+}

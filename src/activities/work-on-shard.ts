@@ -1,0 +1,101 @@
+import { InputProblem } from '../artifacts/errors.ts';
+import type { Fingerprint } from '../artifacts/reference.ts';
+import { resumeShard, UnitFailed, type ShardWork, type WorkRecord } from '../artifacts/resume-shard.ts';
+import { shardsOf, shardUri } from '../artifacts/shards.ts';
+import type { Sampling } from '../config/schema.ts';
+import { RequestRefused } from '../inference/errors.ts';
+import type { Completion } from '../inference/client.ts';
+import type { Message } from '../judge/prompt-template.ts';
+import { withHeartbeats } from './attempt.ts';
+import type { Dependencies } from './dependencies.ts';
+import { openRun, stageUri, type ResolvedConfiguration } from './open-run.ts';
+import type { ShardedStage, ShardInput, ShardResult } from './types.ts';
+
+/** Asks the shard's model. A request that this model refuses sets its unit aside; other failures end the attempt. */
+export type Ask = (request: {
+  readonly messages: readonly Message[];
+  readonly sampling: Sampling;
+  readonly samples: number;
+  readonly seed: number;
+}) => Promise<Completion>;
+
+/** What a stage says about its work on one shard. */
+export interface ShardStage<
+  Item,
+  Unit extends { readonly id: string },
+  Record extends WorkRecord,
+  Result,
+> extends Pick<ShardWork<Unit, Record, Result>, 'assemble' | 'count'> {
+  /** What the shard's result follows from, beside the model, the seed and the input. */
+  readonly meaning: Fingerprint;
+  readonly units: (items: readonly Item[]) => readonly Unit[];
+  readonly work: (
+    unit: Unit,
+    existing: readonly Record[],
+    emit: (record: Record) => void,
+    ask: Ask,
+  ) => Promise<void>;
+}
+
+/** The one way in which every sharded stage works: reads its shard's items, asks what is missing, publishes once. */
+export async function workOnShard<
+  Item,
+  Unit extends { readonly id: string },
+  Record extends WorkRecord,
+  Result,
+>(
+  deps: Dependencies,
+  stage: ShardedStage,
+  input: ShardInput,
+  describe: (resolved: ResolvedConfiguration) => ShardStage<Item, Unit, Record, Result>,
+): Promise<ShardResult> {
+  return withHeartbeats(async ({ signal, report }) => {
+    const resolved = await openRun(deps.store, input.run);
+    const { configuration } = resolved;
+    const shard = (await shardsOf(deps.store, input.input))[input.shard];
+    if (shard === undefined) throw new InputProblem(`${input.input.uri} has no shard ${input.shard}`);
+    const { meaning, units, work, assemble, count } = describe(resolved);
+    const ask: Ask = (request) => askModel(deps, input, request, signal);
+    const manifest = await resumeShard<Unit, Record, Result>(deps.store, {
+      uri: shardUri(stageUri(stage, input.run.runName, input.iteration, input.benchmark), input.shard),
+      fingerprint: {
+        schema: 1,
+        seed: configuration.seed,
+        model: input.model.sha256,
+        input: shard.sha256,
+        ...meaning,
+      },
+      units: units(await deps.store.records<Item>(shard)),
+      work: (unit, existing, emit) => work(unit, existing, emit, ask),
+      assemble,
+      count,
+      concurrency: configuration.inference.requestsPerShard,
+      maximumSetAsideShare: configuration.inference.maximumSetAsideShare,
+      signal,
+      onProgress: report,
+    });
+    return { counts: manifest.counts };
+  });
+}
+
+async function askModel(
+  deps: Dependencies,
+  { model }: ShardInput,
+  request: Parameters<Ask>[0],
+  signal: AbortSignal,
+): Promise<Completion> {
+  const { baseUrl, servedName, apiKeyVariable } = model;
+  try {
+    return await deps.inference.complete({
+      endpoint: { baseUrl, model: servedName, apiKeyVariable },
+      messages: [...request.messages],
+      sampling: request.sampling,
+      samples: request.samples,
+      seed: request.seed,
+      signal,
+    });
+  } catch (error) {
+    if (error instanceof RequestRefused) throw new UnitFailed(error.reason, error.message);
+    throw error;
+  }
+}

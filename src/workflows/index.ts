@@ -1,0 +1,3 @@
+export { evaluateJudge } from './evaluate-judge.ts';
+export { mapShards } from './map-shards.ts';
+export { selfTaughtEvaluator } from './self-taught-evaluator.ts';

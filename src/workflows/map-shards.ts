@@ -1,0 +1,76 @@
+import {
+  continueAsNew,
+  getExternalWorkflowHandle,
+  setCurrentDetails,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Counts } from '../artifacts/reference.ts';
+import type { ShardResult, StageResult } from '../activities/types.ts';
+import { shardProgressSignal } from './messages.ts';
+import type { MapShardsInput, MapShardsState } from './map-shards-input.ts';
+import { inference, light } from './proxies.ts';
+
+/** A stage tells its run about its progress at most this often, so that the run's history stays small at any size. */
+const REPORTS = 20;
+
+/**
+ * Maps one stage over the shards of its input, a bounded number at once, and publishes the index of the result. It
+ * continues as new between shards when the history has grown, so that a stage may have any number of them; a shard
+ * that is complete already costs one short activity.
+ */
+export async function mapShards(input: MapShardsInput, state?: MapShardsState): Promise<StageResult> {
+  const { stage, work, shardsAtOnce, timeouts, runWorkflowId } = input;
+  const { run, iteration, benchmark } = work;
+  const shards = work.input.records;
+  const startedAt = state?.startedAt ?? Date.now();
+  const activity = inference(timeouts)[stage];
+  const runHandle = getExternalWorkflowHandle(runWorkflowId);
+  const counts: { [name: string]: number } = { ...state?.counts };
+  let done = state?.done ?? 0;
+  let next = done;
+  let reported = Math.floor((done * REPORTS) / shards);
+
+  const report = async (): Promise<void> => {
+    setCurrentDetails(`${done} of ${shards} shards\n\n${countsTable(counts)}`);
+    const step = Math.floor((done * REPORTS) / shards);
+    if (step <= reported) return;
+    reported = step;
+    await runHandle.signal(shardProgressSignal, {
+      stage,
+      iteration,
+      ...(benchmark === undefined ? {} : { benchmark }),
+      done,
+      shards,
+      counts: { ...counts },
+    });
+  };
+
+  const workThrough = async (): Promise<void> => {
+    while (next < shards && !workflowInfo().continueAsNewSuggested) {
+      const shard = next;
+      next += 1;
+      const summary = `${stage} shard ${shard + 1}/${shards}, iteration ${iteration}${benchmark === undefined ? '' : `, ${benchmark}`}`;
+      const result: ShardResult = await activity.executeWithOptions({ summary }, [{ ...work, shard }]);
+      for (const [name, count] of Object.entries(result.counts)) counts[name] = (counts[name] ?? 0) + count;
+      done += 1;
+      await report();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(shardsAtOnce, shards) }, workThrough));
+  if (next < shards) await continueAsNew<typeof mapShards>(input, { done: next, counts, startedAt });
+
+  const index = await light.completeStage({
+    run,
+    stage,
+    iteration,
+    shards,
+    ...(benchmark === undefined ? {} : { benchmark }),
+  });
+  return { ...index, seconds: (Date.now() - startedAt) / 1000 };
+}
+
+function countsTable(counts: Counts): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `- ${name}: ${count}`)
+    .join('\n');
+}

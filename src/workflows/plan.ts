@@ -1,0 +1,54 @@
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
+import type { Problem } from '../config/read-configuration.ts';
+import type { PlanResult } from '../activities/types.ts';
+import { light, preflight } from './proxies.ts';
+
+/**
+ * Validates the configuration, asks every role to check what only it can see, and claims the run. Everything that is
+ * wrong is reported at once, before any work, as one failure that isn't retried.
+ */
+export async function planOrRefuse(
+  configuration: unknown,
+): Promise<Exclude<PlanResult, { kind: 'refused' }>> {
+  const checked = await light.checkConfiguration(configuration);
+  const { usable, marker } = checked;
+  const [inferenceProblems, gpuProblems] = await Promise.all([
+    findings('inference', () => preflight.inference().preflightInference({ usable, marker })),
+    findings('gpu', () => preflight.gpu().preflightGpu({ usable, marker })),
+  ]);
+  const problems = [...checked.problems, ...inferenceProblems, ...gpuProblems];
+  if (problems.length > 0) throw refusal(problems);
+  const { firstExecutionRunId: firstRunId } = workflowInfo();
+  const result = await light.planRun({ configuration, firstRunId, marker });
+  if (result.kind === 'refused') throw refusal(result.problems);
+  return result;
+}
+
+/** What a role finds, or that nobody has the role, or why the check itself failed. */
+async function findings(
+  role: 'inference' | 'gpu',
+  check: () => Promise<readonly Problem[]>,
+): Promise<readonly Problem[]> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    const { cause } = error;
+    const missing = cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
+    const message = missing
+      ? `no worker with role ${role} on queue ${preflight.queue(role)}: start one with "npm run worker -- --roles ${role}"`
+      : `the check failed: ${cause?.message ?? error.message}`;
+    return [{ path: `role ${role}`, message }];
+  }
+}
+
+function refusal(problems: readonly Problem[]): ApplicationFailure {
+  const lines = problems.map(({ path, message }) => `  ${path}: ${message}`);
+  return ApplicationFailure.create({
+    type: 'ConfigurationRefused',
+    nonRetryable: true,
+    message: `The run can't start, ${problems.length === 1 ? 'one thing is' : `${problems.length} things are`} wrong:\n${lines.join('\n')}`,
+    details: [problems],
+  });
+}

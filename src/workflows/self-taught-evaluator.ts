@@ -1,0 +1,249 @@
+import {
+  CancellationScope,
+  ContinueAsNew,
+  continueAsNew,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
+import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
+import { bestIteration, stopsEarly } from './choosing.ts';
+import { progressQuery, shardProgressSignal } from './messages.ts';
+import { planOrRefuse } from './plan.ts';
+import { light } from './proxies.ts';
+import { ProgressTracker, type RunPhase } from './run-progress.ts';
+import { RunStages, type PreparedBenchmark, type RunModels } from './run-stages.ts';
+
+/** What a run knows before its first stage. */
+interface Beginning {
+  readonly plan: RunPlan;
+  /** ISO 8601. */
+  readonly startedAt: string;
+}
+
+/** What the iterations work with: made once, the same for all of them. */
+interface Prepared {
+  readonly models: RunModels;
+  readonly benchmarks: readonly PreparedBenchmark[];
+  readonly pairs: ArtifactReference;
+  /** From instructions to pairs, by stage. */
+  readonly pairCounts: Readonly<Record<string, Counts>>;
+}
+
+/** What a run carries along when it continues as new: references, never data. */
+interface LoopState extends Beginning, Prepared {
+  readonly warnings: readonly string[];
+  readonly machineQueue: string | undefined;
+  readonly completed: readonly IterationSummary[];
+}
+
+/**
+ * Trains a judge without human labels (arXiv 2408.02666): makes response pairs whose better side is known by
+ * construction, lets the current judge argue about them, keeps the arguments that reach the right verdict, fine-tunes
+ * the seed model on them, evaluates the new judge, and repeats.
+ *
+ * The workflow knows the order of the stages and carries references to their artifacts; what a stage does stands in
+ * its activity. It continues as new between iterations when its history has grown.
+ */
+export async function selfTaughtEvaluator(configuration: unknown, state?: LoopState): Promise<RunResult> {
+  const tracker = new ProgressTracker({
+    runName: runNameOf(configuration),
+    phase: state === undefined ? 'planning' : 'working',
+    iterations: state?.plan.iterations ?? 0,
+    stages: [],
+    completed: state?.completed ?? [],
+    best: bestIteration(state?.completed ?? []),
+    warnings: state?.warnings ?? [],
+  });
+  setHandler(progressQuery, () => tracker.current);
+  setHandler(shardProgressSignal, (progress) => {
+    tracker.shardsDone(progress);
+    setCurrentDetails(tracker.markdown());
+  });
+
+  if (state !== undefined) {
+    return closing(tracker, state, new RunStages(tracker, state.plan, state.machineQueue), (stages) =>
+      iterate(tracker, configuration, stages, state, state),
+    );
+  }
+  const planned = await tracker.during({ name: 'planRun', iteration: 0 }, () => planOrRefuse(configuration));
+  if (planned.kind === 'joined') {
+    const { ownerWorkflowId: workflowId, ownerRunId: runId } = planned;
+    tracker.update({ phase: 'following' });
+    return light.awaitRun.executeWithOptions({ summary: `follow ${workflowId}` }, [{ workflowId, runId }]);
+  }
+  const { plan, warnings } = planned;
+  const beginning = { plan, startedAt: workflowInfo().startTime.toISOString() };
+  tracker.update({ phase: 'working', iterations: plan.iterations, warnings });
+  return closing(tracker, beginning, new RunStages(tracker, plan, undefined), async (stages) =>
+    iterate(tracker, configuration, stages, beginning, await prepare(tracker, stages, beginning)),
+  );
+}
+
+/** Steps 1 and 2, and the seed model's own figures: everything that comes before the first iteration. */
+async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: Beginning): Promise<Prepared> {
+  const { run, ownModels, categorize } = beginning.plan;
+  const models = await stages.identifyModels();
+  const benchmarks = await stages.prepareBenchmarks();
+  const pool = await stages.during({ name: 'preparePool', iteration: 0 }, () => light.preparePool(run));
+  const generator = await stages.serve(models.generator, 0, 'generator');
+  const categories = categorize
+    ? await stages.mapShards('categorizeInstructions', 0, generator, pool.artifact)
+    : undefined;
+  const selected = await stages.during({ name: 'selectInstructions', iteration: 0 }, () =>
+    light.selectInstructions({ run, input: (categories ?? pool).artifact }),
+  );
+  const pairs = await stages.mapShards('generatePairs', 0, generator, selected.artifact);
+  if (ownModels.includes('generator')) await stages.stopServing();
+
+  const seed = await stages.serve(models.seed, 0, 'seed');
+  const evaluation = await stages.evaluate(seed, 0, benchmarks);
+  const made = {
+    preparePool: pool,
+    ...(categories === undefined ? {} : { categorizeInstructions: categories }),
+    selectInstructions: selected,
+    generatePairs: pairs,
+  };
+  const pairCounts = Object.fromEntries(Object.entries(made).map(([stage, { counts }]) => [stage, counts]));
+  const seconds = Object.fromEntries(Object.entries(made).map(([stage, result]) => [stage, result.seconds]));
+  await complete(tracker, stages, beginning, {
+    iteration: 0,
+    model: models.seed,
+    evaluations: evaluation.evaluations,
+    counts: { ...pairCounts, ...evaluation.counts },
+    seconds: { ...seconds, evaluateJudge: evaluation.seconds },
+  });
+  return { models, benchmarks, pairs: pairs.artifact, pairCounts };
+}
+
+/** Steps 3 to 6, again and again: each judge's arguments teach the seed model to become the next judge. */
+async function iterate(
+  tracker: ProgressTracker,
+  configuration: unknown,
+  stages: RunStages,
+  beginning: Beginning,
+  { models, benchmarks, pairs, pairCounts }: Prepared,
+): Promise<RunResult> {
+  const { plan } = beginning;
+  const { run } = plan;
+  const completed = () => tracker.current.completed;
+  while (completed().length <= plan.iterations && !stopsEarly(completed(), plan.patience)) {
+    const iteration = completed().length;
+    if (workflowInfo().continueAsNewSuggested) {
+      const { warnings } = tracker.current;
+      const { machineQueue } = stages;
+      const made = { models, benchmarks, pairs, pairCounts };
+      const state: LoopState = { ...beginning, ...made, warnings, machineQueue, completed: completed() };
+      await continueAsNew<typeof selfTaughtEvaluator>(configuration, state);
+    }
+    const previous = completed()[iteration - 1];
+    const judge =
+      iteration === 1 || previous === undefined
+        ? await stages.serve(models.firstJudge, 0, 'firstJudge')
+        : await stages.serve(previous.model, iteration - 1, 'seed');
+    const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
+    const trainingSet = await stages.during({ name: 'filterJudgments', iteration }, () =>
+      light.filterJudgments({ run, iteration, pairs, judgments: judgments.artifact }),
+    );
+    if (plan.stopServersWhileTraining) await stages.stopServing();
+    const fineTuneBegan = Date.now();
+    const trained = await stages.fineTune(iteration, models.seed, trainingSet.artifact);
+    const fineTuneSeconds = (Date.now() - fineTuneBegan) / 1000;
+    const newJudge = await stages.serve(trained.model, iteration, 'seed');
+    const evaluation = await stages.evaluate(newJudge, iteration, benchmarks);
+    await complete(tracker, stages, beginning, {
+      iteration,
+      model: trained.model,
+      evaluations: evaluation.evaluations,
+      trainingExamples: trainingSet.counts['trainingExamples'] ?? 0,
+      training: { meanLoss: trained.meanLoss, seconds: trained.seconds },
+      counts: {
+        ...pairCounts,
+        judgePairs: judgments.counts,
+        filterJudgments: trainingSet.counts,
+        fineTune: trained.counts,
+        ...evaluation.counts,
+      },
+      seconds: {
+        judgePairs: judgments.seconds,
+        filterJudgments: trainingSet.seconds,
+        fineTune: fineTuneSeconds,
+        evaluateJudge: evaluation.seconds,
+      },
+    });
+  }
+  const result: RunResult = {
+    runName: run.runName,
+    iterations: completed(),
+    best: bestIteration(completed()),
+    report: await writeReport(tracker, beginning, 'completed'),
+    stoppedEarly: completed().length <= plan.iterations,
+    warnings: tracker.current.warnings,
+  };
+  await light.finishRun(result);
+  return result;
+}
+
+/** Adds a judge to the run's table and rewrites the report. */
+async function complete(
+  tracker: ProgressTracker,
+  stages: RunStages,
+  beginning: Beginning,
+  summary: IterationSummary,
+): Promise<void> {
+  const completed = [...tracker.current.completed, summary];
+  tracker.update({ completed, best: bestIteration(completed) });
+  await stages.during({ name: 'writeReport', iteration: summary.iteration }, () =>
+    writeReport(tracker, beginning, 'running'),
+  );
+}
+
+async function writeReport(
+  tracker: ProgressTracker,
+  { plan, startedAt }: Beginning,
+  status: 'running' | 'completed' | 'failed' | 'cancelled',
+): Promise<string> {
+  const { completed, best, warnings } = tracker.current;
+  const report = await light.writeReport({
+    run: plan.run,
+    status,
+    startedAt,
+    best,
+    iterations: completed,
+    warnings,
+  });
+  tracker.update({ report });
+  return report;
+}
+
+/** However a run ends, its servers stop and its progress says how; what ends it early stands in the report. */
+async function closing<T>(
+  tracker: ProgressTracker,
+  beginning: Beginning,
+  stages: RunStages,
+  work: (stages: RunStages) => Promise<T>,
+): Promise<T> {
+  const end = (phase: RunPhase): Promise<void> =>
+    CancellationScope.nonCancellable(async () => {
+      await stages.stopServing();
+      if (phase === 'failed' || phase === 'cancelled') await writeReport(tracker, beginning, phase);
+      tracker.update({ phase, stages: [] });
+      setCurrentDetails(tracker.markdown());
+    });
+  try {
+    const result = await work(stages);
+    await end('completed');
+    return result;
+  } catch (error) {
+    if (!(error instanceof ContinueAsNew)) await end(isCancellation(error) ? 'cancelled' : 'failed');
+    throw error;
+  }
+}
+
+/** The run's name for its progress before the configuration is read; planRun says what is wrong with it. */
+function runNameOf(configuration: unknown): string {
+  const name = (configuration as { runName?: unknown } | null | undefined)?.runName;
+  return typeof name === 'string' ? name : '';
+}

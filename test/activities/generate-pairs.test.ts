@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { generatePairs, type GeneratedPair } from '../../src/activities/generate-pairs.ts';
+import type { Script } from '../inference/scripted-endpoint.ts';
+import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+
+const instructions = Array.from({ length: 4 }, (_, index) => ({
+  id: `id-${index}`,
+  instruction: `Question ${index}?`,
+}));
+const answer = (text: string) => ({ kind: 'answer', texts: [text] }) as const;
+const down = { kind: 'status', status: 401 } as const;
+
+/** Answers what is asked; a similar instruction is the same with "Similar" before it. */
+const generator: Script = ({ body }) => {
+  const asked = body.messages.at(-1)?.content ?? '';
+  return answer(asked.startsWith('Similar: ') ? `Other ${asked.slice(9)}` : `The answer to ${asked}`);
+};
+const inOneCall = (instruction: string, response: string) =>
+  answer(
+    `[The Start of the Modified Instruction]\n${instruction}\n[The End of the Modified Instruction]\n` +
+      `[The Start of the Answer to the Modified Instruction]\n${response}\n`,
+  );
+
+describe('generating pairs', () => {
+  const runs: TestRun[] = [];
+  afterEach(async () => {
+    for (const run of runs.splice(0)) await run.close();
+  });
+
+  async function start(calls: 'one' | 'two', script: Script) {
+    const testRun = await startTestRun(
+      { pairs: { calls }, inference: { requestsPerShard: 1 } },
+      calls === 'one' ? { similar: { user: 'Similar: {instruction} | {response}' } } : {},
+    );
+    runs.push(testRun);
+    const { deps, run, model, endpoint } = testRun;
+    endpoint.script(script);
+    const input = await testRun.publish('test/instructions/selected', instructions, 10);
+    const folder = deps.store.path('test/pairs/shard-00000');
+    const lines = async <T>(file: string) =>
+      (await readFile(join(folder, file), 'utf8'))
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as T);
+    return {
+      endpoint,
+      generate: () => asActivity(() => generatePairs(deps, { run, iteration: 0, model, input, shard: 0 })),
+      bytes: () => readFile(join(folder, 'records.jsonl'), 'utf8'),
+      pairs: () => lines<GeneratedPair>('records.jsonl'),
+      dropped: async () =>
+        Object.fromEntries(
+          (await lines<{ id: string; reason: string }>('set-aside.jsonl')).map(({ id, reason }) => [
+            id,
+            reason,
+          ]),
+        ),
+      asked: () => endpoint.requests.map(({ body }) => body.messages.at(-1)?.content ?? ''),
+    };
+  }
+
+  it('takes the answer to the instruction as the better response and the answer to a similar one as the worse', async () => {
+    const run = await start('two', generator);
+    const { counts } = await run.generate();
+    assert.equal(counts['pairs'], 4);
+    assert.deepEqual(
+      await run.pairs(),
+      instructions.map(({ id, instruction }) => ({
+        id,
+        instruction,
+        better: `The answer to ${instruction}`,
+        worse: `The answer to Other ${instruction}`,
+        similarInstruction: `Other ${instruction}`,
+      })),
+    );
+    assert.equal(run.asked().length, 12);
+  });
+
+  it('takes both from one call that sees the instruction and the better response', async () => {
+    const run = await start('one', (request) => {
+      const asked = request.body.messages.at(-1)?.content ?? '';
+      return asked.startsWith('Similar: ')
+        ? inOneCall(`Not ${asked.slice(9, 19)}`, ' Lima. ')
+        : generator(request);
+    });
+    await run.generate();
+    assert(run.asked().includes('Similar: Question 2? | The answer to Question 2?'));
+    assert.equal(run.asked().length, 8);
+    const pair = (await run.pairs()).find(({ id }) => id === 'id-2');
+    assert.deepEqual(pair, {
+      id: 'id-2',
+      instruction: 'Question 2?',
+      better: 'The answer to Question 2?',
+      worse: 'Lima.',
+      similarInstruction: 'Not Question 2',
+    });
+  });
+
+  it('drops what makes no pair, each with its reason, and asks nothing in vain', async () => {
+    const run = await start('two', (request) => {
+      const asked = request.body.messages.at(-1)?.content ?? '';
+      if (asked === 'Similar: Question 0?') return answer(' Question 0? ');
+      if (asked === 'Similar: Question 1?') return answer(' \n');
+      if (asked.endsWith('Question 2?') && !asked.startsWith('Similar')) return answer('42');
+      if (asked === 'Other Question 3?') return { kind: 'answer', finishReason: 'length' };
+      return generator(request);
+    });
+    const { counts } = await run.generate();
+    assert.equal(counts['pairs'], 0);
+    assert.deepEqual(await run.dropped(), {
+      'id-0': 'similar instruction equals the instruction',
+      'id-1': 'empty',
+      'id-2': 'equal responses',
+      'id-3': 'truncated',
+    });
+    assert(!run.asked().includes(' \n'));
+  });
+
+  it('drops an answer that is not in the asked format', async () => {
+    const run = await start('one', generator);
+    const { counts } = await run.generate();
+    assert.equal(counts['dropped: similar instruction not in the asked format'], 4);
+  });
+
+  it('has the same bytes after a failure at any request as without one, and asks for no answer twice', async () => {
+    const undisturbed = await start('two', generator);
+    await undisturbed.generate();
+    for (const [fails, answeredBefore] of [
+      [1, 1],
+      [4, 4],
+      [9, 9],
+    ] as const) {
+      // The failing answer comes at once, one that is under way beside it later.
+      const run = await start('two', (request) => {
+        if (request.index === fails) return down;
+        const { texts } = generator(request) as ReturnType<typeof answer>;
+        return { kind: 'answer', texts: [...texts], afterMilliseconds: 20 };
+      });
+      await assert.rejects(run.generate(), { name: 'EndpointRejected' });
+      const before = run.asked();
+      run.endpoint.script(generator);
+      await run.generate();
+      const answered = before.toSpliced(fails, 1);
+      assert(answered.length >= answeredBefore);
+      assert.deepEqual(
+        run
+          .asked()
+          .slice(before.length)
+          .filter((asked) => answered.includes(asked)),
+        [],
+      );
+      assert.equal(await run.bytes(), await undisturbed.bytes());
+    }
+  });
+});

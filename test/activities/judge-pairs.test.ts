@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { judgePairs, type Judgment } from '../../src/activities/judge-pairs.ts';
+import { completeStage } from '../../src/activities/complete-stage.ts';
+import type { ArtifactReference } from '../../src/artifacts/reference.ts';
+import { scriptedText, type Behaviour, type ChatBody } from '../inference/scripted-endpoint.ts';
+import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+
+const SAMPLES = 5;
+const pairs = Array.from({ length: 6 }, (_, index) => ({
+  id: `pair-${index}`,
+  instruction: `Question ${index}?`,
+  better: `better ${index}`,
+  worse: `worse ${index}`,
+  similarInstruction: 'not shown',
+}));
+
+/** The judgment that a request's seed and messages lead to. */
+function judgmentText(body: ChatBody, sample: number): string {
+  const text = scriptedText(body.model, body.messages, (body.seed ?? 0) + sample);
+  const verdict = ['[[A]]', '[[B]]', '[[C]]', 'undecided'][Number.parseInt(text.slice(0, 2), 16) % 4];
+  return `${text} ${verdict}`;
+}
+function judging(body: ChatBody, choices = body.n ?? 1): Behaviour {
+  return {
+    kind: 'answer',
+    texts: Array.from({ length: choices }, (_, sample) => judgmentText(body, sample)),
+  };
+}
+const refused: Behaviour = {
+  kind: 'status',
+  status: 400,
+  error: { message: 'too long', code: 'context_length_exceeded' },
+};
+const keyRefused: Behaviour = { kind: 'status', status: 401 };
+
+describe('judging pairs', () => {
+  const runs: TestRun[] = [];
+  afterEach(async () => {
+    for (const run of runs.splice(0)) await run.close();
+  });
+
+  async function start(judge?: { user: string }) {
+    const testRun = await startTestRun(
+      { judging: { samples: SAMPLES }, inference: { requestsPerShard: 2, maximumSetAsideShare: 0.2 } },
+      judge === undefined ? {} : { judge },
+    );
+    runs.push(testRun);
+    const { deps, run, model, endpoint } = testRun;
+    endpoint.script(({ body }) => judging(body));
+    const input = await testRun.publish('test/pairs', pairs, 10);
+    return {
+      ...testRun,
+      judge: (iteration = 1) =>
+        asActivity(() => judgePairs(deps, { run, iteration, model, input, shard: 0 })),
+      folder: (iteration = 1) => deps.store.path(`test/iteration-${iteration}/judgments/shard-00000`),
+      async judgments(iteration = 1): Promise<Judgment[]> {
+        const stage = { run, stage: 'judgePairs', iteration, shards: 1 } as const;
+        const { artifact } = await asActivity(() => completeStage(deps, stage));
+        return testRun.behind<Judgment>(artifact satisfies ArtifactReference);
+      },
+    };
+  }
+  const bytesOf = (folder: string) => readFile(join(folder, 'records.jsonl'), 'utf8');
+
+  async function undisturbed(): Promise<string> {
+    const run = await start();
+    await run.judge();
+    assert.equal(run.endpoint.requests.length, pairs.length * 2);
+    return bytesOf(run.folder());
+  }
+
+  it('samples N judgments of every pair in both orders, and knows which are right', async () => {
+    const run = await start();
+    const { counts } = await run.judge();
+    const judgments = await run.judgments();
+    assert.equal(judgments.length, pairs.length * 2 * SAMPLES);
+    for (const { id, pairId, order, sample, text, verdict, right } of judgments) {
+      assert.equal(id, `${pairId}/${order}/000${sample}`);
+      const said = /\[\[([ABC])\]\]/.exec(text)?.[1];
+      assert.equal(verdict, said === 'C' ? 'tie' : (said ?? 'none'));
+      assert.equal(right, said === (order === 'better-first' ? 'A' : 'B'));
+    }
+    assert.equal(counts['right'], judgments.filter(({ right }) => right).length);
+    assert.equal(counts['ties'], judgments.filter(({ verdict }) => verdict === 'tie').length);
+    assert.equal(counts['completionTokens'], judgments.length);
+  });
+
+  it('shows the better response first in one order and second in the other, and nothing of the construction', async () => {
+    const run = await start({ user: '{instruction}|{responseA}|{responseB}|{betterSide}{order}{id}{worse}' });
+    await run.judge();
+    const shown = run.endpoint.requests.map(({ body }) => body.messages.map(({ content }) => content).join());
+    const rest = '{betterSide}{order}{id}{worse}';
+    assert.deepEqual(
+      shown.sort(),
+      pairs
+        .flatMap((_, index) => [
+          `Question ${index}?|better ${index}|worse ${index}|${rest}`,
+          `Question ${index}?|worse ${index}|better ${index}|${rest}`,
+        ])
+        .sort(),
+    );
+  });
+
+  it('gives every sample a seed of its own, and other seeds in another iteration', async () => {
+    const run = await start();
+    await run.judge(1);
+    await run.judge(2);
+    const seeds = run.endpoint.requests.map(({ body }) => body.seed ?? 0);
+    const ofSamples = seeds.flatMap((seed) => Array.from({ length: SAMPLES }, (_, sample) => seed + sample));
+    assert.equal(new Set(ofSamples).size, pairs.length * 2 * SAMPLES * 2);
+  });
+
+  it('has the same bytes from a server that gives one sample a request as from one that gives all at once', async () => {
+    const run = await start();
+    run.endpoint.script(({ body }) => judging(body, 1));
+    await run.judge();
+    assert.equal(run.endpoint.requests.length, pairs.length * 2 * SAMPLES);
+    assert.equal(await bytesOf(run.folder()), await undisturbed());
+  });
+
+  it('has the same bytes after a crash in the middle of an example as without one', async () => {
+    const run = await start();
+    run.endpoint.script(({ body, index }) => (index < 5 ? judging(body) : keyRefused));
+    await assert.rejects(run.judge(), { name: 'EndpointRejected' });
+    const work = `${run.folder()}.work`;
+    const [segment = ''] = (await readdir(work)).filter((name) => name.startsWith('segment-'));
+    // Of 25 judgments on disk the crash leaves 17 and a torn one: three whole examples and two samples of another.
+    const lines = (await readFile(join(work, segment), 'utf8')).split('\n');
+    assert.equal(lines.length, 5 * SAMPLES + 1);
+    await truncate(join(work, segment), Buffer.byteLength(lines.slice(0, 17).join('\n')) + 40);
+
+    run.endpoint.script(({ body }) => judging(body));
+    const before = run.endpoint.requests.length;
+    await run.judge();
+    const asked = run.endpoint.requests.slice(before).map(({ body }) => body.n ?? 1);
+    assert.equal(
+      asked.reduce((sum, count) => sum + count, 0),
+      pairs.length * 2 * SAMPLES - 17,
+    );
+    assert(asked.includes(3));
+    assert.equal(await bytesOf(run.folder()), await undisturbed());
+  });
+
+  it('sets an example aside that the endpoint refuses, and keeps the others', async () => {
+    const run = await start();
+    run.endpoint.script(({ body }) =>
+      body.messages[0]?.content.startsWith('Question 3? (A) better') === true ? refused : judging(body),
+    );
+    const { counts } = await run.judge();
+    assert.equal(counts['failed: context-length'], 1);
+    assert.equal(counts['judgments'], (pairs.length * 2 - 1) * SAMPLES);
+  });
+
+  it('takes a judgment that was cut off for wrong, whatever it says', async () => {
+    const run = await start();
+    run.endpoint.script(({ body }) => ({ ...judging(body), kind: 'answer', finishReason: 'length' }));
+    const { counts } = await run.judge();
+    assert.equal(counts['right'], 0);
+  });
+
+  it('is not done again for the same judge, and refused for another one', async () => {
+    const run = await start();
+    await run.judge();
+    const asked = run.endpoint.requests.length;
+    await run.judge();
+    assert.equal(run.endpoint.requests.length, asked);
+    Object.assign(run.model, { sha256: 'hash of another judge' });
+    await assert.rejects(run.judge(), { name: 'FingerprintMismatch', fields: ['model'] });
+  });
+});

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { preparePool, type Instruction } from '../../src/activities/prepare-pool.ts';
+import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+
+const instructions = Array.from({ length: 12 }, (_, index) => `Question ${index}?`);
+
+describe('preparing the instruction pool', () => {
+  const runs: TestRun[] = [];
+  afterEach(async () => {
+    for (const run of runs.splice(0)) await run.close();
+  });
+
+  async function prepared(lines: readonly string[], share?: number) {
+    const testRun = await startTestRun({
+      instructions: { pool: ['pool.jsonl'], shardSize: 5 },
+      ...(share === undefined ? {} : { inference: { maximumSetAsideShare: share } }),
+    });
+    runs.push(testRun);
+    await writeFile(join(testRun.folder, 'pool.jsonl'), lines.map((line) => `${line}\n`).join(''));
+    const prepare = () => asActivity(() => preparePool(testRun.deps, testRun.run));
+    return { testRun, prepare };
+  }
+  const asLine = (instruction: unknown, more: object = {}) => JSON.stringify({ instruction, ...more });
+
+  /** Every file of the stage's shards and index but the manifests, which tell the hash of the pool's file. */
+  async function bytesOf({ deps, folder }: TestRun): Promise<Record<string, string>> {
+    const root = deps.store.path('test/instructions/pool');
+    const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.jsonl')).sort();
+    assert(names.length > 0, folder);
+    const texts = await Promise.all(names.map((name) => readFile(join(root, name), 'utf8')));
+    return Object.fromEntries(names.map((name, index) => [name, texts[index] ?? '']));
+  }
+
+  it('gives every instruction once, in shards, under an id that follows from its text alone', async () => {
+    const { testRun, prepare } = await prepared(
+      [...instructions, ...instructions.slice(3, 6)].map((text) => asLine(text)),
+    );
+    const { artifact, counts } = await prepare();
+    const all = await testRun.behind<Instruction>(artifact);
+    assert.deepEqual(all.map(({ instruction }) => instruction).sort(), instructions.toSorted());
+    assert.equal(artifact.records, 3);
+    assert.deepEqual(counts, { rows: 15, instructions: 12, setAside: 0 });
+    const other = await prepared(instructions.toReversed().map((text) => asLine(text)));
+    await other.prepare();
+    assert.deepEqual(await bytesOf(other.testRun), await bytesOf(testRun));
+  });
+
+  it('gives the same bytes when every row has an answer, right or wrong: no answer enters the run', async () => {
+    const plain = await prepared(instructions.map((text) => asLine(text)));
+    await plain.prepare();
+    const withKey = await prepared(
+      instructions.map((text) =>
+        asLine(text, { answer: 'wrong', label: 'B', chosen: 'wrong', response: 'wrong' }),
+      ),
+    );
+    await withKey.prepare();
+    assert.deepEqual(await bytesOf(withKey.testRun), await bytesOf(plain.testRun));
+  });
+
+  it('counts unusable rows and sets them aside with their reason', async () => {
+    const bad = [
+      '{"instruction": "cut',
+      '{"question": "?"}',
+      asLine(3),
+      asLine(null),
+      asLine(' \n'),
+      '[1]',
+      'null',
+    ];
+    const { testRun, prepare } = await prepared([...instructions.map((text) => asLine(text)), ...bad], 0.5);
+    const { counts } = await prepare();
+    assert.deepEqual(counts, { rows: 19, instructions: 12, setAside: 7 });
+    const lines = (await bytesOf(testRun))['index/set-aside.jsonl']?.trim().split('\n') ?? [];
+    const setAside = lines.map((line) => JSON.parse(line) as { id: string; reason: string });
+    assert.deepEqual(
+      setAside.map(({ id }) => id),
+      bad.map((_, index) => `pool.jsonl row ${12 + index}`),
+    );
+    assert.match(setAside[0]?.reason ?? '', /^line 13 is not JSON/);
+    assert.deepEqual(
+      setAside.slice(1).map(({ reason }) => reason),
+      [
+        'no field "instruction"',
+        '"instruction" is number, not text',
+        '"instruction" is null, not text',
+        '"instruction" is empty',
+        'no field "instruction"',
+        'no field "instruction"',
+      ],
+    );
+  });
+
+  it('fails when too many rows are unusable, and says which', async () => {
+    const { prepare } = await prepared(
+      [...instructions.map((text) => asLine(text)), asLine(1), asLine(2)],
+      0.1,
+    );
+    await assert.rejects(prepare(), {
+      name: 'TooManySetAside',
+      message: /2 of 14 rows.*share of 0\.1.*pool\.jsonl row 12: "instruction" is number, not text/,
+    });
+  });
+
+  it('fails when there is no instruction at all', async () => {
+    const { prepare } = await prepared([]);
+    await assert.rejects(prepare(), { name: 'InputProblem', message: /no instruction in .*pool\.jsonl/ });
+  });
+
+  it('refuses a pool that has changed since the run began', async () => {
+    const { testRun, prepare } = await prepared(instructions.map((text) => asLine(text)));
+    const first = await prepare();
+    assert.deepEqual((await prepare()).artifact, first.artifact);
+    await writeFile(join(testRun.folder, 'pool.jsonl'), `${asLine('new')}\n`);
+    await assert.rejects(prepare(), { name: 'FingerprintMismatch', fields: ['files'] });
+  });
+});

@@ -1,0 +1,115 @@
+/**
+ * A Temporal server and worker processes for tests, as real as in production: every worker is a process of its own,
+ * which a test may kill.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { startTemporal } from '../../scripts/setup/dev-server.ts';
+
+export const packageRoot = resolve(import.meta.dirname, '../..');
+
+export interface WorkerProcess {
+  readonly child: ChildProcess;
+  /** What it has written so far. */
+  log(): string;
+  /** Kills the process as a crash would, and waits until it is gone. */
+  kill(): Promise<void>;
+  /** Stops it with the servers and trainers that it started. */
+  stop(): Promise<void>;
+}
+
+export interface Cluster {
+  readonly client: Client;
+  readonly address: string;
+  readonly storeRoot: string;
+  readonly taskQueue: string;
+  startWorker(...options: string[]): WorkerProcess;
+  close(): Promise<void>;
+}
+
+/** Starts a Temporal server on free ports, with a database and a store in a temporary folder. */
+export async function startCluster(): Promise<Cluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
+  const [grpc, ui, http] = await freePorts(3);
+  const temporal = await startTemporal({
+    ports: { grpc: grpc as number, ui: ui as number, http: http as number },
+    dbFile: join(folder, 'temporal.db'),
+  });
+  const { address } = temporal;
+  const connection = await Connection.connect({ address });
+  const taskQueue = 'self-taught-evaluator';
+  const storeRoot = join(folder, 'store');
+  const workers: WorkerProcess[] = [];
+
+  return {
+    client: new Client({ connection }),
+    address,
+    storeRoot,
+    taskQueue,
+    startWorker(...options) {
+      const worker = startWorker(address, storeRoot, join(folder, `worker-${workers.length}.log`), options);
+      workers.push(worker);
+      return worker;
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await connection.close();
+      await temporal.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function startWorker(address: string, storeRoot: string, logFile: string, options: string[]): WorkerProcess {
+  const log = openSync(logFile, 'a');
+  const child = spawn(
+    process.execPath,
+    [
+      join(packageRoot, 'scripts', 'worker.ts'),
+      ...['--store', storeRoot, '--on-shutdown', 'stop', '--shutdown-grace-seconds', '1'],
+      ...options,
+    ],
+    {
+      cwd: packageRoot,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, TEMPORAL_ADDRESS: address, OMP_NUM_THREADS: '1' },
+    },
+  );
+  closeSync(log);
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  };
+  return {
+    child,
+    log: () => readFileSync(logFile, 'utf8'),
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  };
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(
+    servers.map(async (server) => {
+      server.close();
+      await once(server, 'close');
+    }),
+  );
+  return ports;
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowFailedError } from '@temporalio/client';
+import {
+  failureMessage,
+  findRun,
+  startRun,
+  type ConfigurationInput,
+  type RunResult,
+} from '../../src/client.ts';
+import { hashOf } from '../../src/judge/seeds.ts';
+import {
+  startScriptedEndpoint,
+  type RecordedRequest,
+  type ScriptedEndpoint,
+} from '../inference/scripted-endpoint.ts';
+import { startCluster, type Cluster } from './cluster.ts';
+
+/** Writes responses and similar instructions, and argues for a side that depends on the seed. */
+function answer({ body }: RecordedRequest): string[] {
+  const prompt = body.messages.map(({ content }) => content).join('\n');
+  return Array.from({ length: body.n ?? 1 }, (_, index) => {
+    const drawn = hashOf(prompt, body.seed ?? 0, index);
+    if (!prompt.includes("Assistant A's Answer")) return `word ${drawn}`;
+    return `reasons . [[${drawn < '8' ? 'A' : 'B'}]]`;
+  });
+}
+
+describe('selfTaughtEvaluator', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
+
+  before(async () => {
+    cluster = await startCluster();
+    endpoint = await startScriptedEndpoint({
+      script: (request) => ({ kind: 'answer', texts: answer(request), finishReason: 'stop' }),
+    });
+  });
+
+  after(async () => {
+    await cluster.close();
+    await endpoint.close();
+  });
+
+  function configuration(runName: string, changes: Partial<ConfigurationInput> = {}): ConfigurationInput {
+    return {
+      runName,
+      iterations: 1,
+      models: { seed: { checkpoint: 'embedded/model' } },
+      serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'judge-{iteration}' },
+      instructions: { pool: ['embedded/instructions.jsonl'], maximum: 40, shardSize: 10 },
+      pairs: { calls: 'two' },
+      judging: { samples: 4 },
+      evaluation: {
+        benchmarks: [
+          {
+            name: 'test',
+            format: 'reward-bench',
+            path: 'embedded/benchmark/validation.jsonl',
+            purpose: 'test',
+          },
+        ],
+      },
+      fineTuning: {
+        hyperparameters: { epochs: 1, batchSize: 16, gradientAccumulation: 1, maximumLength: 1024 },
+        threads: 1,
+      },
+      timeouts: { heartbeatSeconds: 5 },
+      ...changes,
+    };
+  }
+
+  async function refusal(input: unknown, workflowId: string): Promise<ApplicationFailure> {
+    const { client, taskQueue } = cluster;
+    const running = client.workflow.execute('selfTaughtEvaluator', { workflowId, taskQueue, args: [input] });
+    const error: unknown = await running.then(
+      () => assert.fail('the run was not refused'),
+      (thrown: unknown) => thrown,
+    );
+    assert(error instanceof WorkflowFailedError);
+    assert(error.cause instanceof ApplicationFailure, String(error.cause));
+    return error.cause;
+  }
+
+  it('names the roles that have no worker, before any work', async () => {
+    const worker = cluster.startWorker('--roles', 'workflow,inference');
+    const failure = await refusal(configuration('lonely'), 'lonely');
+    assert.match(failure.message, /no worker with role gpu on queue self-taught-evaluator-gpu/);
+    assert.equal(failure.nonRetryable, true);
+    assert(!existsSync(join(cluster.storeRoot, 'lonely')));
+    await worker.stop();
+  });
+
+  it('reports everything that is wrong with a configuration at once, from every role', async () => {
+    cluster.startWorker();
+    const wrong = {
+      ...configuration('wrong'),
+      iteration: 3,
+      judging: { samples: 'many', prompt: 'prompts/respond' },
+      serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:18999/v1', servedName: 'x' },
+      models: {
+        seed: { checkpoint: 'no/such/folder' },
+        generator: { checkpoint: 'embedded/model', servings: 1 },
+      },
+      instructions: { pool: ['no-such-pool.jsonl'] },
+      fineTuning: { launcher: { kind: 'process', command: ['{pyhton}', '-m', 'trainer'] } },
+    };
+    const failure = await refusal(wrong, 'wrong');
+    assert.equal(failure.type, 'ConfigurationRefused');
+    assert.equal(failure.nonRetryable, true);
+    const problems = (failure.details?.[0] ?? []) as { path: string; message: string }[];
+    assert.deepEqual(problems.map(({ path }) => path).sort(), [
+      'fineTuning.launcher',
+      'instructions.pool.0',
+      'iteration',
+      'judging.prompt',
+      'judging.samples',
+      'models.generator.servings',
+      'models.seed.checkpoint',
+      'serving',
+    ]);
+    const message = (path: string) => problems.find((problem) => problem.path === path)?.message ?? '';
+    assert.match(message('iteration'), /unknown field; known here: .*iterations/);
+    assert.match(message('judging.samples'), /expected number.*found "many"/);
+    assert.match(message('judging.prompt'), /lacks \{responseA\} and \{responseB\}/);
+    assert.match(message('instructions.pool.0'), /\/no-such-pool\.jsonl/);
+    assert.match(message('fineTuning.launcher'), /\{pyhton\}/);
+    for (const { path } of problems)
+      assert(failure.message.includes(path), `the message does not name ${path}`);
+  });
+
+  it('runs the loop, answers where it is, and leaves its result and report in the store', async () => {
+    const input = configuration('loop');
+    const run = await startRun(cluster.client, input);
+    const result = await run.result();
+    const [seed, first] = result.iterations;
+    assert.deepEqual(
+      result.iterations.map(({ iteration }) => iteration),
+      [0, 1],
+    );
+    assert.equal(seed?.evaluations[0]?.pairs, first?.evaluations[0]?.pairs);
+    assert.equal(first?.counts['judgePairs']?.['judgments'], 40 * 2 * 4);
+    assert((first.trainingExamples ?? 0) >= 16);
+    assert.match(first.model.checkpoint, /^store:loop\/iteration-1\/training\/model$/);
+    const stored = JSON.parse(
+      await readFile(join(cluster.storeRoot, 'loop/result.json'), 'utf8'),
+    ) as RunResult;
+    assert.deepEqual(stored, result);
+    assert.match(await readFile(join(cluster.storeRoot, result.report), 'utf8'), /<svg/);
+    const progress = await run.progress();
+    assert.equal(progress.phase, 'completed');
+    assert.deepEqual(progress.stages, []);
+    assert.equal(progress.completed.length, 2);
+  });
+
+  it('asks for nothing again when a finished run is started again', async () => {
+    const asked = endpoint.requests.length;
+    const before = await findRun(cluster.client, 'loop').result();
+    const again = await (await startRun(cluster.client, configuration('loop'))).result();
+    assert.deepEqual(
+      again.iterations.map(({ evaluations }) => evaluations),
+      before.iterations.map(({ evaluations }) => evaluations),
+    );
+    // One canary request for each time that a model is served; nothing for pairs, judgments or benchmarks.
+    const repeated = endpoint.requests.slice(asked).filter(({ body }) => body.max_tokens !== 1);
+    assert.equal(repeated.length, 0);
+  });
+
+  it('refuses to mix the artifacts of a changed configuration, and names the field', async () => {
+    const changed = configuration('loop', {
+      judging: { samples: 4, sampling: { temperature: 0.1, topP: 0.9, maxTokens: 4096 } },
+    });
+    const error: unknown = await startRun(cluster.client, changed)
+      .then((run) => run.result())
+      .catch((thrown: unknown) => thrown);
+    assert.match(
+      failureMessage(error),
+      /loop\/iteration-1\/judgments\/shard-0000\d was made from something else: sampling\.temperature was 0\.7, now 0\.1/,
+    );
+  });
+
+  it('fails by name when rejection sampling leaves next to nothing', async () => {
+    endpoint.script(() => ({ kind: 'answer', finishReason: 'stop' }));
+    const run = await startRun(cluster.client, configuration('undecided'));
+    const error: unknown = await run.result().catch((thrown: unknown) => thrown);
+    endpoint.script((request) => ({ kind: 'answer', texts: answer(request), finishReason: 'stop' }));
+    assert.match(
+      failureMessage(error),
+      /iteration 1 has 0 training examples, fewer than filtering\.minimumExamples \(16\)/,
+    );
+    assert.equal((await run.progress()).phase, 'failed');
+  });
+
+  it('joins a start under the same name that means the same, and refuses one that does not', async () => {
+    const { client, taskQueue } = cluster;
+    endpoint.script(({ body }) => (body.max_tokens === 1 ? { kind: 'answer' } : { kind: 'hang' }));
+    const owner = await startRun(client, configuration('shared'));
+    while ((await owner.progress()).phase === 'planning') await sleep(100);
+
+    const failure = await refusal(configuration('shared', { seed: 7 }), 'other-seed');
+    assert.match(
+      failure.message,
+      /belongs to the workflow shared, which is running.*seed is 42 there, 7 here/,
+    );
+
+    const joined = await client.workflow.start('selfTaughtEvaluator', {
+      workflowId: 'joined',
+      taskQueue,
+      args: [configuration('shared', { inference: { shardsAtOnce: 2 } })],
+    });
+    while ((await findRun(client, 'joined').progress()).phase === 'planning') await sleep(100);
+    assert.equal((await findRun(client, 'joined').progress()).phase, 'following');
+    await owner.cancel();
+    // The one that joined ends as the owner does.
+    await assert.rejects(joined.result(), WorkflowFailedError);
+    await assert.rejects(owner.result(), WorkflowFailedError);
+    assert.equal((await owner.progress()).phase, 'cancelled');
+    endpoint.script((request) => ({ kind: 'answer', texts: answer(request), finishReason: 'stop' }));
+  });
+});
