@@ -1,0 +1,97 @@
+/**
+ * `npm run demo`: the whole loop on this machine, every part real: Temporal server, worker, model server, trainer. An
+ * unfinished run goes on; after a finished one the next begins.
+ */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { failureMessage, startRun, type ConfigurationInput } from '../src/client.ts';
+import { chooseRun } from './demo/choose-run.ts';
+import { followRun } from './demo/follow-run.ts';
+import { resultJson, resultTable } from './demo/result-table.ts';
+import { startWorker } from './demo/worker-process.ts';
+import { portsFrom, startTemporal, temporalAnswers, type DevServer } from './setup/dev-server.ts';
+import { prepare } from './setup/prepare.ts';
+import { runScript } from './setup/run-script.ts';
+import { SetupError } from './setup/setup-error.ts';
+
+const root = join(import.meta.dirname, '..');
+
+const OPTIONS = {
+  /** The last line on standard output is the result as JSON. */
+  json: { type: 'boolean', default: false },
+  /** Start another run though one is unfinished. */
+  new: { type: 'boolean', default: false },
+  config: { type: 'string', default: join(root, 'temporal', 'inputs', 'embedded.json') },
+  seed: { type: 'string' },
+} as const;
+
+function optionsFrom(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS }).values;
+  } catch (error) {
+    throw new SetupError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function readConfiguration(file: string, seed: string | undefined): ConfigurationInput {
+  try {
+    const configuration = JSON.parse(readFileSync(resolve(file), 'utf8')) as ConfigurationInput;
+    return seed === undefined ? configuration : { ...configuration, seed: Number(seed) };
+  } catch (error) {
+    throw new SetupError(
+      `Cannot read ${resolve(file)}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+/** The server that answers on the port already, or one of our own. */
+async function useTemporal(): Promise<Pick<DevServer, 'address' | 'uiUrl' | 'stop'>> {
+  const ports = portsFrom(process.env);
+  const address = `127.0.0.1:${ports.grpc}`;
+  if (!(await temporalAnswers(address))) return startTemporal({ ports });
+  console.error(`A Temporal server already answers on ${address}: it is used, and left running.`);
+  return { address, uiUrl: `http://127.0.0.1:${ports.ui}`, stop: () => Promise.resolve() };
+}
+
+await runScript(async () => {
+  const options = optionsFrom(process.argv.slice(2));
+  const asked = readConfiguration(options.config, options.seed);
+  const stopping = new AbortController();
+  const stop = () => stopping.abort();
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+
+  const { python } = await prepare();
+  const storeRoot = resolve(process.env['SELF_TAUGHT_EVALUATOR_STORE'] ?? join(root, 'runs'));
+  const temporal = await useTemporal();
+  // The worker and this client look here before they look at any profile.
+  process.env['TEMPORAL_ADDRESS'] = temporal.address;
+  const connection = await Connection.connect({ address: temporal.address });
+  const worker = startWorker({ python, storeRoot, logFile: join(root, '.temporal', 'worker.log') });
+  try {
+    const client = new Client({ connection });
+    const { runName, resumed } = chooseRun(storeRoot, asked.runName, { startNew: options.new });
+    const run = await startRun(client, { ...asked, runName });
+    const verb = resumed ? 'goes on with the run' : 'starts the run';
+    console.error(
+      `This ${verb} ${runName}. Watch it: ${temporal.uiUrl}/namespaces/default/workflows/${runName}\n`,
+    );
+    const result = await followRun(run, { signal: stopping.signal, workerEnded: worker.ended });
+    if (result === undefined) {
+      console.error(`\nStopping. The same command goes on with ${runName} where it is now.`);
+      process.exitCode = 130;
+      return;
+    }
+    const report = join(storeRoot, result.report);
+    console[options.json ? 'error' : 'log'](`\n${resultTable(result)}\n\nReport: ${report}`);
+    if (options.json) console.log(JSON.stringify(resultJson(result, report)));
+  } catch (error) {
+    console.error(`\n${failureMessage(error)}`);
+    process.exitCode = 1;
+  } finally {
+    await worker.stop();
+    await connection.close();
+    await temporal.stop();
+  }
+});

@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** A worker in a process of its own. */
+export interface WorkerProcess {
+  /** Rejects when the worker ends by itself, with the end of its log. */
+  readonly ended: Promise<never>;
+  /** Stops it, the model servers and the trainer that it has started, and is done when they have. */
+  stop(): Promise<void>;
+}
+
+/** Starts a worker with all roles that takes its children along when it stops. */
+export function startWorker(options: { python: string; storeRoot: string; logFile: string }): WorkerProcess {
+  const { python, storeRoot, logFile } = options;
+  mkdirSync(dirname(logFile), { recursive: true });
+  const log = openSync(logFile, 'w');
+  const setup = join(import.meta.dirname, '..', 'setup', 'stop-with-parent.mjs');
+  const script = join(import.meta.dirname, '..', 'worker.ts');
+  const child = spawn(
+    process.execPath,
+    [
+      '--import',
+      setup,
+      script,
+      '--store',
+      storeRoot,
+      '--on-shutdown',
+      'stop',
+      '--shutdown-grace-seconds',
+      '1',
+    ],
+    {
+      stdio: ['ignore', log, log, 'ipc'],
+      // Of its own group: on Ctrl-C it is told once, by us.
+      detached: true,
+      env: { ...process.env, SELF_TAUGHT_EVALUATOR_PYTHON: python },
+    },
+  );
+  closeSync(log);
+  let stopping = false;
+  const exited = new Promise<void>((resolve) => {
+    child.on('exit', () => resolve()).on('error', () => resolve());
+  });
+  const ended = exited.then(() => {
+    if (stopping) return new Promise<never>(() => undefined);
+    const end = readFileSync(logFile, 'utf8').trim().split('\n').slice(-10).join('\n');
+    throw new Error(`The worker ended. The end of ${logFile}:\n${end}`);
+  });
+  ended.catch(() => undefined);
+  return {
+    ended,
+    stop: async () => {
+      stopping = true;
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { cp, glob, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Manifest } from '../../src/artifacts/reference.ts';
+import {
+  startRun,
+  type ConfigurationInput,
+  type Run,
+  type RunProgress,
+  type RunResult,
+} from '../../src/client.ts';
+import { hashOf } from '../../src/judge/seeds.ts';
+import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+
+/** The stages during one of which the worker is killed: which one follows from the seed. */
+const KILLED_DURING = ['generatePairs', 'judgePairs', 'fineTune', 'evaluateJudge'];
+const seed = process.env['TEST_SEED'] ?? String(Date.now());
+
+describe('the embedded example, every part real', function () {
+  this.timeout(300_000);
+  let cluster: Cluster;
+  let example: ConfigurationInput;
+  let result: RunResult;
+
+  before(async () => {
+    cluster = await startCluster();
+    const file = join(packageRoot, 'temporal/inputs/embedded.json');
+    example = JSON.parse(await readFile(file, 'utf8')) as ConfigurationInput;
+  });
+
+  after(() => cluster.close());
+
+  /** The example with fewer instructions and iterations. */
+  function smaller(runName: string, iterations: number): ConfigurationInput {
+    const instructions = { ...example.instructions, categories: null, maximum: 240, shardSize: 30 };
+    return { ...example, runName, iterations, instructions, timeouts: { heartbeatSeconds: 5 } };
+  }
+
+  async function progressUntil(run: Run, reached: (progress: RunProgress) => boolean): Promise<void> {
+    for (;;) {
+      const progress = await run.progress().catch(() => undefined);
+      if (progress !== undefined && reached(progress)) return;
+      await sleep(50);
+    }
+  }
+
+  async function manifests(runName: string): Promise<Map<string, Manifest>> {
+    const found = new Map<string, Manifest>();
+    for await (const path of glob(`${runName}/**/manifest.json`, { cwd: cluster.storeRoot })) {
+      const text = await readFile(join(cluster.storeRoot, path), 'utf8');
+      found.set(dirname(path), JSON.parse(text) as Manifest);
+    }
+    return found;
+  }
+
+  it(`teaches itself though its worker is killed, without doing again what was complete (TEST_SEED=${seed})`, async () => {
+    const stage = KILLED_DURING[Number.parseInt(hashOf(seed).slice(0, 8), 16) % KILLED_DURING.length];
+    const milliseconds = Number.parseInt(hashOf(seed, 'delay').slice(0, 8), 16) % 1500;
+    const worker = cluster.startWorker();
+    const run = await startRun(cluster.client, smaller('killed', 2));
+    await progressUntil(
+      run,
+      ({ stages, completed }) => stages.some(({ name }) => name === stage) || completed.length > 1,
+    );
+    await sleep(milliseconds);
+    const complete = await manifests('killed');
+    await worker.kill();
+    cluster.startWorker();
+    result = await run.result();
+
+    const after = await manifests('killed');
+    for (const [uri, manifest] of complete) {
+      assert.deepEqual(
+        after.get(uri),
+        manifest,
+        `${uri} was complete before the worker was killed during ${stage}`,
+      );
+    }
+  });
+
+  it('is a better judge after two iterations, in both orders', () => {
+    const figures = result.iterations.map(
+      ({ evaluations }) =>
+        evaluations.find(({ purpose }) => purpose === 'test') ?? assert.fail('no test benchmark'),
+    );
+    assert.equal(figures.length, 3);
+    const [seedModel, , last] = figures;
+    const gain = (field: 'accuracy' | 'positionConsistentAccuracy') =>
+      (last?.[field] ?? 0) - (seedModel?.[field] ?? 1);
+    assert(gain('accuracy') > 0.08, `accuracy rose by ${gain('accuracy')}`);
+    assert(gain('positionConsistentAccuracy') > 0.15, `consistent by ${gain('positionConsistentAccuracy')}`);
+  });
+
+  it('leaves every artifact whole', async () => {
+    const found = await manifests('killed');
+    assert(found.size > 30);
+    for (const [uri, { sha256, records, bytes }] of found) {
+      const content = await readFile(join(cluster.storeRoot, uri, 'records.jsonl'));
+      assert.equal(createHash('sha256').update(content).digest('hex'), sha256, uri);
+      assert.equal(content.length, bytes, uri);
+      assert.equal(content.toString().split('\n').length - 1, records, uri);
+    }
+    const leftovers = await Array.fromAsync(glob('killed/**/*.{work,draft-*}', { cwd: cluster.storeRoot }));
+    assert.deepEqual(leftovers, []);
+    for (const { iteration, model } of result.iterations.slice(1)) {
+      const folder = join(cluster.storeRoot, model.checkpoint.replace('store:', ''));
+      assert(existsSync(join(folder, 'model.safetensors')), `M_${iteration} has no weights`);
+    }
+    assert(existsSync(join(cluster.storeRoot, result.report)));
+  });
+
+  it('never sees an answer key: beside an all-wrong one an undisturbed run makes the same data', async () => {
+    const pool = join(cluster.storeRoot, 'keyed', 'instructions.jsonl');
+    await cp(join(packageRoot, 'embedded'), dirname(pool), { recursive: true });
+    const rows = (await readFile(pool, 'utf8')).trim().split('\n');
+    const keyed = rows.map((row) => ({
+      ...(JSON.parse(row) as object),
+      answer: 'wrong',
+      chosen: 'wrong',
+      label: 'B',
+    }));
+    const lines = keyed.map((row) => `${JSON.stringify(row)}\n`).join('');
+    await writeFile(pool, lines);
+    await writeFile(join(dirname(pool), 'answers.jsonl'), lines);
+
+    const input = smaller('beside-a-key', 1);
+    const run = await startRun(cluster.client, {
+      ...input,
+      instructions: { ...input.instructions, pool: [pool] },
+    });
+    await run.result();
+    const [killed, beside] = await Promise.all([manifests('killed'), manifests('beside-a-key')]);
+    for (const stage of ['pairs/index', 'iteration-1/judgments/index', 'iteration-1/training-set']) {
+      const [one, other] = [killed.get(`killed/${stage}`), beside.get(`beside-a-key/${stage}`)];
+      assert(one !== undefined && other !== undefined, stage);
+      if (stage === 'iteration-1/training-set') assert.equal(other.sha256, one.sha256, stage);
+      else assert.deepEqual(other.counts, one.counts, stage);
+    }
+  });
+});
