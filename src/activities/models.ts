@@ -65,6 +65,7 @@ export function serveModel(deps: Dependencies, input: ServeInput): Promise<Serve
       baseUrl,
       servedName: model,
       ...(key === undefined ? {} : { apiKeyVariable: key }),
+      ...(driver.kind === 'command' ? { servedFor: { iteration: input.iteration, role: input.role } } : {}),
     };
   });
 }

@@ -23,6 +23,8 @@ export interface ServedModel extends Model {
   /** The model's name at the endpoint. */
   readonly servedName: string;
   readonly apiKeyVariable?: string;
+  /** Set where a machine of the role `gpu` serves it: what to ask for when its server is gone. */
+  readonly servedFor?: { readonly iteration: number; readonly role: ModelRole };
 }
 
 /** The models that a run names itself; the later ones are trained. */

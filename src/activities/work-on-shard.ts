@@ -1,9 +1,10 @@
+import { ApplicationFailure } from '@temporalio/activity';
 import { InputProblem } from '../artifacts/errors.ts';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import { resumeShard, UnitFailed, type ShardWork, type WorkRecord } from '../artifacts/resume-shard.ts';
 import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import type { Sampling } from '../config/schema.ts';
-import { RequestRefused } from '../inference/errors.ts';
+import { EndpointUnavailable, ModelNotFound, RequestRefused } from '../inference/errors.ts';
 import type { Completion } from '../inference/client.ts';
 import type { Message } from '../judge/prompt-template.ts';
 import { withHeartbeats } from './attempt.ts';
@@ -96,6 +97,17 @@ async function askModel(
     });
   } catch (error) {
     if (error instanceof RequestRefused) throw new UnitFailed(error.reason, error.message);
+    const isGone = error instanceof EndpointUnavailable || error instanceof ModelNotFound;
+    if (isGone && model.servedFor !== undefined) throw serverUnavailable(error);
     throw error;
   }
+}
+
+/**
+ * Asking again would not help where a server of ours is gone with its machine or its worker: the run serves the model
+ * again, perhaps under another address, and comes back to this shard.
+ */
+function serverUnavailable(cause: Error): ApplicationFailure {
+  const { message } = cause;
+  return ApplicationFailure.create({ type: 'ServerUnavailable', nonRetryable: true, message, cause });
 }

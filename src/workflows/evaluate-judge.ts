@@ -25,7 +25,7 @@ export async function evaluateJudge(input: EvaluateJudgeInput): Promise<Evaluate
   const { plan, iteration, judge, benchmarks, runWorkflowId } = input;
   const { run, shardsAtOnce, timeouts } = plan;
   const began = Date.now();
-  const evaluated = await Promise.all(
+  const settled = await Promise.allSettled(
     benchmarks.map(async ({ name, pairs }) => {
       const judged = await executeChild(mapShards, {
         workflowId: `${workflowInfo().workflowId}/${name}`,
@@ -47,6 +47,11 @@ export async function evaluateJudge(input: EvaluateJudgeInput): Promise<Evaluate
       return { name, evaluation, counts: judged.counts };
     }),
   );
+  // All have ended: an evaluation that is started again finds none of its workflows still running.
+  const evaluated = settled.map((each) => {
+    if (each.status === 'rejected') throw each.reason;
+    return each.value;
+  });
   return {
     evaluations: evaluated.map(({ evaluation }) => evaluation),
     counts: Object.fromEntries(evaluated.map(({ name, counts }) => [name, counts])),

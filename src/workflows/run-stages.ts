@@ -1,4 +1,11 @@
-import { executeChild, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  executeChild,
+  setCurrentDetails,
+  sleep,
+  TemporalFailure,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { ArtifactReference } from '../artifacts/reference.ts';
 import type {
   FineTuneResult,
@@ -115,11 +122,15 @@ export class RunStages {
     const { workflowId: runWorkflowId } = workflowInfo();
     const workflowId = `${runWorkflowId}/${iteration}/${stage}`;
     return this.during({ name: stage, iteration, done: 0, of: input.records, workflowId }, () =>
-      executeChild(mapShards, {
-        workflowId,
-        staticSummary: `${stage}, iteration ${iteration}`,
-        args: [{ stage, work: { run, iteration, model, input }, shardsAtOnce, timeouts, runWorkflowId }],
-      }),
+      this.#whileServed(model, (served) =>
+        executeChild(mapShards, {
+          workflowId,
+          staticSummary: `${stage}, iteration ${iteration}`,
+          args: [
+            { stage, work: { run, iteration, model: served, input }, shardsAtOnce, timeouts, runWorkflowId },
+          ],
+        }),
+      ),
     );
   }
 
@@ -133,11 +144,38 @@ export class RunStages {
     const workflowId = `${runWorkflowId}/${iteration}/evaluateJudge`;
     const of = benchmarks.reduce((sum, { pairs }) => sum + pairs.records, 0);
     return this.during({ name: 'evaluateJudge', iteration, done: 0, of, workflowId }, () =>
-      executeChild(evaluateJudge, {
-        workflowId,
-        staticSummary: `evaluate M_${iteration}`,
-        args: [{ plan: this.#plan, iteration, judge, benchmarks, runWorkflowId }],
-      }),
+      this.#whileServed(judge, (served) =>
+        executeChild(evaluateJudge, {
+          workflowId,
+          staticSummary: `evaluate M_${iteration}`,
+          args: [{ plan: this.#plan, iteration, judge: served, benchmarks, runWorkflowId }],
+        }),
+      ),
     );
   }
+
+  /**
+   * Does work that needs a served model. A server of ours may go for good, with its machine or with the worker that
+   * took it along: then the model is served again, perhaps elsewhere, and the work goes on with what is missing.
+   */
+  async #whileServed<T>(model: ServedModel, work: (served: ServedModel) => Promise<T>): Promise<T> {
+    const { checkpoint, sha256, servedFor } = model;
+    for (let served = model, again = 0; ; again += 1) {
+      try {
+        return await work(served);
+      } catch (error) {
+        if (servedFor === undefined || !isServerUnavailable(error)) throw error;
+        // The first time at once; a server that stays unusable though it is up is not asked without end.
+        if (again > 0) await sleep(Math.min(60, 2 ** again) * 1000);
+        served = await this.serve({ checkpoint, sha256 }, servedFor.iteration, servedFor.role);
+      }
+    }
+  }
+}
+
+/** Whether a shard failed because its server is gone (`work-on-shard.ts`), however many workflows lie between. */
+function isServerUnavailable(error: unknown): boolean {
+  for (let cause = error; cause instanceof TemporalFailure; cause = cause.cause)
+    if (cause instanceof ApplicationFailure && cause.type === 'ServerUnavailable') return true;
+  return false;
 }

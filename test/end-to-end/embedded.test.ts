@@ -112,6 +112,19 @@ describe('the embedded example, every part real', function () {
     assert(existsSync(join(cluster.storeRoot, result.report)));
   });
 
+  it('serves its judge again when the worker took the model server along, and goes on', async () => {
+    const input = smaller('stopped', 1);
+    const run = await startRun(cluster.client, {
+      ...input,
+      instructions: { ...input.instructions, maximum: 60 },
+    });
+    await progressUntil(run, ({ stages }) => stages.some(({ name }) => name === 'evaluateJudge'));
+    await cluster.stopWorkers();
+    cluster.startWorker();
+    const { iterations } = await run.result();
+    assert.equal(iterations.length, 2);
+  });
+
   it('never sees an answer key: beside an all-wrong one an undisturbed run makes the same data', async () => {
     const pool = join(cluster.storeRoot, 'keyed', 'instructions.jsonl');
     await cp(join(packageRoot, 'embedded'), dirname(pool), { recursive: true });

@@ -30,6 +30,8 @@ export interface Cluster {
   readonly storeRoot: string;
   readonly taskQueue: string;
   startWorker(...options: string[]): WorkerProcess;
+  /** Stops every worker that runs, with the servers and trainers that they started. */
+  stopWorkers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -46,6 +48,9 @@ export async function startCluster(): Promise<Cluster> {
   const taskQueue = 'self-taught-evaluator';
   const storeRoot = join(folder, 'store');
   const workers: WorkerProcess[] = [];
+  const stopWorkers = async () => {
+    await Promise.all(workers.map((worker) => worker.stop()));
+  };
 
   return {
     client: new Client({ connection }),
@@ -57,8 +62,9 @@ export async function startCluster(): Promise<Cluster> {
       workers.push(worker);
       return worker;
     },
+    stopWorkers,
     async close() {
-      await Promise.all(workers.map((worker) => worker.stop()));
+      await stopWorkers();
       await connection.close();
       await temporal.stop();
       await rm(folder, { recursive: true, force: true });
