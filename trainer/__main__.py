@@ -81,8 +81,8 @@ def train(job, lease, stop_requested):
     if result:
         require_same_job(job.identity(), result.get('identity'), job.outputFolder)
         return
-    rows = read_rows(job.data)  # a bad row is found before the seconds that the imports take
-    from trainer.sft import fine_tune
+    rows = read_rows(job.data, job.method)  # a bad row is found before the seconds that the imports take
+    from trainer.fine_tune import fine_tune
 
     fine_tune(job, rows, lease, stop_requested)
 

@@ -1,4 +1,7 @@
-"""The training set: rows {id, prompt, completion} become token ids, with the loss on the completion alone."""
+"""The training set: rows of messages become examples, with the loss on what the judge writes alone.
+
+SFT has rows {id, prompt, completion}, DPO rows {id, prompt, chosen, rejected}.
+"""
 
 import hashlib
 import json
@@ -6,17 +9,18 @@ from dataclasses import dataclass
 
 from trainer.errors import ConfigurationError, DataError
 
+FIELDS = {'sft': ('prompt', 'completion'), 'dpo': ('prompt', 'chosen', 'rejected')}
 IGNORED = -100  # a label that carries no loss (PyTorch's cross entropy)
 
 
 @dataclass
 class TrainingSet:
-    examples: list  # [{input_ids, labels}]
+    examples: list  # SFT: [{input_ids, labels}], DPO: [{prompt, chosen, rejected}] of messages
     dropped_too_long: int
 
 
-def read_rows(path):
-    """The rows of a JSONL file. Raises DataError naming the first line that can't be used."""
+def read_rows(path, method):
+    """The rows of a JSONL file for a method. Raises DataError naming the first line that can't be used."""
     rows, first_line = [], {}
     try:
         file = open(path, encoding='utf-8')
@@ -26,7 +30,7 @@ def read_rows(path):
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
-            row, problem = parse_row(line)
+            row, problem = parse_row(line, FIELDS[method])
             if problem is None and row['id'] in first_line:
                 problem = f'the id {row["id"]!r} stands in line {first_line[row["id"]]} too'
             if problem:
@@ -38,7 +42,7 @@ def read_rows(path):
     return rows
 
 
-def parse_row(line):
+def parse_row(line, fields):
     """`(row, None)`, or `(None, what is wrong)`."""
     try:
         row = json.loads(line)
@@ -46,7 +50,7 @@ def parse_row(line):
         return None, f'not JSON ({error})'
     if not isinstance(row, dict) or not isinstance(row.get('id'), str):
         return None, 'no "id" (a text)'
-    for field in ('prompt', 'completion'):
+    for field in fields:
         messages = row.get(field)
         if not isinstance(messages, list) or not messages or not all(map(is_message, messages)):
             return None, f'"{field}" is not a list of messages {{role, content}}'
@@ -79,14 +83,28 @@ def ids(tokenizer, messages, **options):
 
 
 def build_training_set(rows, tokenizer, job):
-    """Orders and tokenizes. An example that is too long is left out whole: cut, it would lose its end, which is the
-    verdict. Raises DataError where nothing is left."""
+    """Puts the rows in order and leaves an example that is too long out whole: cut, it would lose its end, which is
+    the verdict. Raises DataError where nothing is left."""
     if not tokenizer.chat_template:
         raise ConfigurationError(f'base checkpoint {job.baseCheckpoint}: its tokenizer has no chat template')
     maximum = job.hyperparameters.maximumLength
-    examples = [tokenize(row, tokenizer) for row in in_order(rows, job.seed)]
-    kept = [example for example in examples if len(example['input_ids']) <= maximum]
+    make = {'sft': sft_example, 'dpo': dpo_example}[job.method]
+    examples = [make(row, tokenizer) for row in in_order(rows, job.seed)]
+    kept = [example for example, length in examples if length <= maximum]
     if not kept:
-        shortest = min(len(example['input_ids']) for example in examples)
+        shortest = min(length for _, length in examples)
         raise DataError(f'{job.data}: every row is longer than maximumLength {maximum}; the shortest has {shortest}')
     return TrainingSet(kept, len(examples) - len(kept))
+
+
+def sft_example(row, tokenizer):
+    """`(example, its length in tokens)`."""
+    example = tokenize(row, tokenizer)
+    return example, len(example['input_ids'])
+
+
+def dpo_example(row, tokenizer):
+    """`(example, the length of its longer completion with the prompt)`: messages, which TRL tokenizes as `tokenize`
+    does (the test of the loss compares both)."""
+    example = {field: row[field] for field in FIELDS['dpo']}
+    return example, max(len(ids(tokenizer, row['prompt'] + row[side])) for side in ('chosen', 'rejected'))

@@ -19,27 +19,43 @@ class Hyperparameters:
     batchSize: int  # examples in a forward pass on one device
     gradientAccumulation: int  # forward passes in an optimizer step
     learningRate: float
-    schedule: str  # after the warm-up: cosine or linear down to finalLearningRateRatio * learningRate, or constant
+    schedule: str  # after the warm-up: cosine or linear to finalLearningRateRatio * learningRate, or constant
     warmupSteps: int
-    finalLearningRateRatio: float
+    finalLearningRateRatio: float  # above 1 (cosine alone) the rate rises
     weightDecay: float
     adamBetas: tuple[float, float]
     maximumGradientNorm: float | None
-    maximumLength: int  # tokens of prompt and completion; a longer example is left out whole
+    maximumLength: int  # tokens of prompt and completion (DPO: of the longer one); a longer example is left out whole
     precision: str  # of the computation; weights and optimizer state are float32
     checkpointEverySteps: int
     keepCheckpoints: int
 
 
 @dataclass(frozen=True)
+class DpoHyperparameters(Hyperparameters):
+    beta: float  # how strongly the reference holds the policy back
+    nllWeight: float  # of the chosen completion's negative log-likelihood per token, beside the preference loss
+
+
+@dataclass(frozen=True)
+class LoraAdapter:
+    rank: int
+    alpha: float  # the adapter's output counts alpha / rank times
+    dropout: float
+    targetModules: str | tuple[str, ...]  # 'all-linear', or names of the layers that get an adapter
+    keep: bool  # beside the merged model/, as adapter/
+
+
+@dataclass(frozen=True)
 class Job:
-    method: str
+    method: str  # sft or dpo
     baseCheckpoint: str
     data: str
     outputFolder: str
     seed: int
     token: str  # of this one start
     hyperparameters: Hyperparameters
+    adapter: LoraAdapter | None
     threads: int | None
     trustRemoteCode: bool
 
@@ -53,8 +69,20 @@ class Job:
             'seed': self.seed,
             'base': base_identity(self.baseCheckpoint),
             'data': sha256_of(self.data) if os.path.isfile(self.data) else None,
-            'hyperparameters': {**meaning, 'adamBetas': list(meaning['adamBetas'])},
+            'hyperparameters': as_json(meaning),
+            'adapter': self.adapter_identity(),
         }
+
+    def adapter_identity(self):
+        if self.adapter is None:
+            return {'kind': 'none'}
+        meaning = asdict(self.adapter)
+        del meaning['keep']
+        return {'kind': 'lora', **as_json(meaning)}
+
+
+def as_json(fields):
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
 def base_identity(checkpoint):
@@ -75,17 +103,34 @@ def read_job(path):
     if not isinstance(raw, dict):
         raise ConfigurationError(f'{path}: no such file, or not a JSON object')
     problems = [*unknown(raw, JOB_FIELDS), *check(raw, JOB_FIELDS)]
-    parameters = raw.get('hyperparameters')
-    if isinstance(parameters, dict):
-        problems += unknown(parameters, PARAMETER_FIELDS, 'hyperparameters.')
-        problems += check(parameters, PARAMETER_FIELDS, 'hyperparameters.')
+    dpo = raw.get('method') == 'dpo'
+    parts = {
+        'hyperparameters': {**PARAMETER_FIELDS, **(DPO_FIELDS if dpo else {})},
+        'adapter': {'none': NO_ADAPTER_FIELDS, 'lora': LORA_FIELDS}.get(kind_of(raw.get('adapter')), {}),
+    }
+    for part, fields in parts.items():
+        if isinstance(raw.get(part), dict) and fields:
+            problems += [*unknown(raw[part], fields, f'{part}.'), *check(raw[part], fields, f'{part}.')]
     if problems:
         raise ConfigurationError(f'{path}: ' + '; '.join(problems))
-    fields = {name: raw[name] for name in JOB_FIELDS if name not in ('schema', 'hyperparameters')}
+    parameters = {**raw['hyperparameters'], 'adamBetas': tuple(raw['hyperparameters']['adamBetas'])}
+    fields = {name: raw[name] for name in JOB_FIELDS if name not in ('schema', *parts)}
     return Job(
         **fields,
-        hyperparameters=Hyperparameters(**{**parameters, 'adamBetas': tuple(parameters['adamBetas'])}),
+        hyperparameters=(DpoHyperparameters if dpo else Hyperparameters)(**parameters),
+        adapter=read_adapter(**raw['adapter']),
     )
+
+
+def kind_of(adapter):
+    return adapter.get('kind') if isinstance(adapter, dict) else None
+
+
+def read_adapter(kind, **fields):
+    if kind == 'none':
+        return None
+    modules = fields['targetModules']
+    return LoraAdapter(**{**fields, 'targetModules': modules if isinstance(modules, str) else tuple(modules)})
 
 
 def is_integer(value, at_least):
@@ -117,18 +162,24 @@ BETAS = (
     'two numbers from 0 to below 1',
     lambda v: isinstance(v, list) and len(v) == 2 and all(is_number(b) and 0 <= b < 1 for b in v),
 )
+BOOLEAN = ('true or false', lambda v: isinstance(v, bool))
+MODULES = (
+    "'all-linear', or a list of names of layers",
+    lambda v: v == 'all-linear' or (isinstance(v, list) and v != [] and all(isinstance(n, str) and n for n in v)),
+)
 
 JOB_FIELDS = {
     'schema': (f'{SCHEMA}', lambda v: is_integer(v, SCHEMA) and v == SCHEMA),
-    'method': one_of('sft'),
+    'method': one_of('sft', 'dpo'),
     'baseCheckpoint': TEXT,
     'data': FOLDER,
     'outputFolder': FOLDER,
     'seed': ('an integer from 0 to 4294967295', lambda v: is_integer(v, 0) and v < 2**32),
     'token': TEXT,
     'hyperparameters': ('an object', lambda v: isinstance(v, dict)),
+    'adapter': ("an object with the kind 'none' or 'lora'", lambda v: kind_of(v) in ('none', 'lora')),
     'threads': nullable(integer(1)),
-    'trustRemoteCode': ('true or false', lambda v: isinstance(v, bool)),
+    'trustRemoteCode': BOOLEAN,
 }
 
 PARAMETER_FIELDS = {
@@ -139,7 +190,7 @@ PARAMETER_FIELDS = {
     'learningRate': POSITIVE,
     'schedule': one_of('cosine', 'linear', 'constant'),
     'warmupSteps': integer(0),
-    'finalLearningRateRatio': ('a number from 0 to 1', lambda v: is_number(v) and 0 <= v <= 1),
+    'finalLearningRateRatio': NOT_NEGATIVE,
     'weightDecay': NOT_NEGATIVE,
     'adamBetas': BETAS,
     'maximumGradientNorm': nullable(POSITIVE),
@@ -147,6 +198,19 @@ PARAMETER_FIELDS = {
     'precision': one_of('float32', 'bfloat16'),
     'checkpointEverySteps': integer(1),
     'keepCheckpoints': integer(1),
+}
+
+DPO_FIELDS = {'beta': POSITIVE, 'nllWeight': NOT_NEGATIVE}
+
+NO_ADAPTER_FIELDS = {'kind': TEXT}
+
+LORA_FIELDS = {
+    'kind': TEXT,
+    'rank': integer(1),
+    'alpha': POSITIVE,
+    'dropout': ('a number from 0 to below 1', lambda v: is_number(v) and 0 <= v < 1),
+    'targetModules': MODULES,
+    'keep': BOOLEAN,
 }
 
 

@@ -11,7 +11,7 @@ def preflight(base_checkpoint, trust_remote_code):
     checkpoint (None) only the environment is looked at."""
     found, device, problems = {'python': platform.python_version()}, None, []
     try:
-        import trainer.sft  # noqa: F401  all that a training imports
+        import trainer.fine_tune  # noqa: F401  all that a training imports
 
         found, device = versions(), describe_device()
         if base_checkpoint:
@@ -61,6 +61,7 @@ def describe_device():
 
 
 def versions():
+    import peft
     import torch
     import transformers
     import trl
@@ -69,5 +70,6 @@ def versions():
         'torch': torch.__version__,
         'transformers': transformers.__version__,
         'trl': trl.__version__,
+        'peft': peft.__version__,
         'python': platform.python_version(),
     }

@@ -12,6 +12,7 @@ import {
   type JudgeExample,
   type ResponsePair,
 } from '../judge/examples.ts';
+import { roundOf } from '../config/fine-tuning.ts';
 import { renderPrompt, type Message } from '../judge/prompt-template.ts';
 import { keepRightJudgment } from '../judge/rejection-sampling.ts';
 import { hashOf } from '../judge/seeds.ts';
@@ -19,7 +20,9 @@ import type { Side } from '../judge/verdict.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { Judgment } from './judge-pairs.ts';
+import { markedExamples } from './marked-examples.ts';
 import { openRun, runUris } from './open-run.ts';
+import { makePreferenceSet } from './preference-set.ts';
 import type { RunReference, StageResult } from './types.ts';
 
 /** A row of the training set, in TRL's prompt-completion layout: loss falls on the completion alone. */
@@ -44,15 +47,20 @@ interface Kept {
 }
 
 /**
- * Makes the training set of an iteration (method, step 4): of each example's right judgments one, then as many A as B.
+ * Makes the training set of an iteration: for DPO preference pairs (preference-set.ts), for SFT of each example's right
+ * judgments one, then as many A as B (method, step 4).
  * Two passes over the shards, so that memory holds ids and not texts.
  * @throws InputProblem when less than `filtering.minimumExamples` is left
  */
 export function filterJudgments(deps: Dependencies, input: FilterInput): Promise<StageResult> {
   return withHeartbeats(async () => {
     const began = Date.now();
-    const { configuration, prompts } = await openRun(deps.store, input.run);
+    const resolved = await openRun(deps.store, input.run);
+    const { configuration, prompts } = resolved;
     const { seed, filtering } = configuration;
+    const round = roundOf(configuration.fineTuning, input.iteration);
+    const marked = () => markedExamples(judgedExamples(deps, input), filtering.rightness);
+    if (round.method === 'dpo') return makePreferenceSet(deps, input, resolved, round, marked);
     const uri = runUris.trainingSet(input.run.runName, input.iteration);
     const fingerprint = {
       schema: 1,
@@ -62,6 +70,7 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
       judgments: input.judgments.sha256,
       trainingPrompt: hashOf(canonicalJson(prompts.training)),
       balance: filtering.balance,
+      rightness: filtering.rightness,
     };
     const complete = await deps.store.completed(uri, fingerprint);
     const manifest = complete ?? (await publishTrainingSet());
@@ -70,11 +79,10 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
     async function publishTrainingSet() {
       const kept: Kept[] = [];
       let examples = 0;
-      for await (const { example, judgments } of judgedExamples(deps, input)) {
+      for await (const { example, right } of marked()) {
         examples += 1;
-        const right = keepRightJudgment(judgments, example.betterSide, seed);
-        if (right !== undefined)
-          kept.push({ id: example.id, side: example.betterSide, judgmentId: right.id });
+        const one = keepRightJudgment(right, example.betterSide, seed);
+        if (one !== undefined) kept.push({ id: example.id, side: example.betterSide, judgmentId: one.id });
       }
       const chosen = filtering.balance ? balanceSides(kept, seed) : kept;
       const counts: Counts = { examples, kept: kept.length, trainingExamples: chosen.length };

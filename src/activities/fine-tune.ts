@@ -6,6 +6,7 @@ import { differingFields, FingerprintMismatch } from '../artifacts/errors.ts';
 import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { RECORDS_FILE, writeFileAtomically } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
+import { roundOf } from '../config/fine-tuning.ts';
 import { followTraining } from '../training/follow-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -15,26 +16,28 @@ import type { FineTuneResult, Model, RunReference } from './types.ts';
 export interface FineTuneInput {
   readonly run: RunReference;
   readonly iteration: number;
-  /** M_0: every iteration starts from the seed model (method, step 5). */
+  /** Where it starts: M_0 in the paper (method, step 5), or M_i; `startFrom` of the iteration's round. DPO's reference too. */
   readonly base: Model;
   readonly trainingSet: ArtifactReference;
 }
 
 /**
- * Fine-tunes M_0 on an iteration's training set. The trainer is a process of its own that outlives this attempt and
+ * Fine-tunes the base on an iteration's training set. The trainer is a process of its own that outlives this attempt and
  * the worker: a new attempt follows it, restarts it from its last whole checkpoint, or finds it done.
  */
 export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<FineTuneResult> {
   return withHeartbeats(async ({ signal, report }) => {
     const { store } = deps;
     const { configuration } = await openRun(store, input.run);
-    const { method, hyperparameters, launcher, threads, trustRemoteCode } = configuration.fineTuning;
+    const { adapter, launcher, threads, trustRemoteCode } = configuration.fineTuning;
+    const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
     await fixMeaning(`${store.path(uri)}/fingerprint.json`, uri, {
       schema: 1,
       stage: 'fine-tune',
       method,
       hyperparameters,
+      adapter,
       seed: configuration.seed,
       base: input.base.sha256,
       trainingSet: input.trainingSet.sha256,
@@ -48,6 +51,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
         outputFolder: store.path(uri),
         seed: configuration.seed,
         hyperparameters,
+        adapter,
         threads,
         trustRemoteCode,
       },

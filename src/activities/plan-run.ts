@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import { referenceTo } from '../artifacts/store.ts';
+import { roundOf } from '../config/fine-tuning.ts';
 import { readPrompt } from '../config/input-files.ts';
 import { meaningOf } from '../config/meaning.ts';
 import { readConfiguration } from '../config/read-configuration.ts';
@@ -67,6 +68,10 @@ function planOf(configuration: Configuration, run: RunPlan['run']): RunPlan {
   return {
     run,
     iterations: configuration.iterations,
+    startFrom: Array.from(
+      { length: configuration.iterations },
+      (_, index) => roundOf(configuration.fineTuning, index + 1).startFrom,
+    ),
     categorize: configuration.instructions.categories !== null,
     benchmarks: configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),
     shardsAtOnce: configuration.inference.shardsAtOnce,

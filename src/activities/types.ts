@@ -35,6 +35,8 @@ export type ModelRole = (typeof MODEL_ROLES)[number];
 export interface RunPlan {
   readonly run: RunReference;
   readonly iterations: number;
+  /** Where the fine-tuning of each iteration starts, the first one's first; without it from M_0. */
+  readonly startFrom?: readonly ('seed' | 'previous')[];
   /** Whether an LLM puts the instructions into categories. */
   readonly categorize: boolean;
   readonly benchmarks: readonly BenchmarkPlan[];

@@ -6,6 +6,7 @@ import { SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { Configuration } from '../config/schema.ts';
 import { keepRightJudgment } from '../judge/rejection-sampling.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
@@ -13,7 +14,9 @@ import { PROGRESS_FILE, RESULT_FILE, type TrainingProgress, type TrainingResult 
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { judgedExamples, type TrainingExample } from './filter-judgments.ts';
+import { markedExamples } from './marked-examples.ts';
 import { openRun, runUris } from './open-run.ts';
+import type { PreferenceExample } from './preference-set.ts';
 import type { IterationSummary, RunReference } from './types.ts';
 
 export interface ReportInput {
@@ -43,7 +46,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
     );
     const trained = input.iterations.filter(({ iteration }) => iteration > 0);
     const judgments = await Promise.all(
-      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration, configuration.seed)),
+      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration, configuration)),
     );
     const { models } = configuration;
     const data: ReportData = {
@@ -137,7 +140,7 @@ async function sampleJudgments(
   store: ArtifactStore,
   run: string,
   iteration: number,
-  seed: number,
+  { seed, filtering: { rightness } }: Pick<Configuration, 'seed' | 'filtering'>,
 ): Promise<ReportJudgment[]> {
   const manifests = await Promise.all(
     [
@@ -148,14 +151,17 @@ async function sampleJudgments(
   );
   const [pairs, judgments, trainingSet] = manifests;
   if (pairs === undefined || judgments === undefined || trainingSet === undefined) return [];
-  const trained = new Set(
-    (await store.records<TrainingExample>(referenceTo(trainingSet))).map(({ id }) => id),
-  );
+  const rows = await store.records<TrainingExample | PreferenceExample>(referenceTo(trainingSet));
+  const trained = new Set(rows.map(({ id }) => id));
+  const chosen = new Set(rows.flatMap((row) => ('chosen' in row ? [row.judgments.chosen] : [])));
   const sample: ReportJudgment[] = [];
   const shown = new Map<ReportJudgment['outcome'], number>();
-  for await (const { example, judgments: all } of judgedExamples({ store }, { pairs, judgments })) {
+  const judged = judgedExamples({ store }, { pairs, judgments });
+  for await (const { example, judgments: all, right: countAsRight } of markedExamples(judged, rightness)) {
     if (sample.length >= 4 * EXAMPLES_OF_EACH_OUTCOME) break;
-    const kept = trained.has(example.id) ? keepRightJudgment(all, example.betterSide, seed) : undefined;
+    const kept = trained.has(example.id)
+      ? keepRightJudgment(countAsRight, example.betterSide, seed)
+      : countAsRight.find(({ id }) => chosen.has(id));
     for (const judgment of all) {
       const { verdict, right, text } = judgment;
       const outcome =

@@ -20,7 +20,7 @@ export function meaningOf(configuration: Configuration) {
   } = configuration;
   const { shardSize: _poolShards, ...pool } = instructions;
   const { shardSize: _benchmarkShards, ...benchmarks } = evaluation;
-  const { method, hyperparameters } = fineTuning;
+  const { rounds, adapter } = fineTuning;
   return {
     seed,
     iterations,
@@ -31,7 +31,7 @@ export function meaningOf(configuration: Configuration) {
     pairs,
     judging,
     filtering: { ...filtering, trainingPrompt: filtering.trainingPrompt ?? judging.prompt },
-    fineTuning: { method, hyperparameters },
+    fineTuning: { rounds, adapter },
     evaluation: benchmarks,
     earlyStopping,
   };

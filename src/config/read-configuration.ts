@@ -111,10 +111,10 @@ function objectOrArray(schema: unknown, value: unknown): SchemaLike | undefined 
   return current;
 }
 
-/** Whether an alternative is the one that a value names by its `kind`. */
+/** Whether an alternative is the one that a value names by its `kind` or `method`. */
 function takes(value: unknown): (option: SchemaLike) => boolean {
-  const kind = valueAt(value, ['kind']);
-  return ({ shape }) => shape?.['kind']?.safeParse?.(kind).success === true;
+  return ({ shape }) =>
+    ['kind', 'method'].some((name) => shape?.[name]?.safeParse?.(valueAt(value, [name])).success === true);
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {

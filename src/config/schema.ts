@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fineTuning } from './fine-tuning.ts';
 
 /**
  * The configuration of a run: one JSON object, the same from the CLI, HTTP and every SDK. Defaults are the paper's
@@ -107,49 +108,17 @@ const judging = z.strictObject({
 });
 
 const filtering = z.strictObject({
+  /**
+   * When a judgment is right: `single-order`, when it agrees with the construction; `both-orders`, when the sample of
+   * the same number in the other order does too.
+   */
+  rightness: z.enum(['single-order', 'both-orders']).default('single-order'),
   /** As many examples that answer A as B, by downsampling. */
   balance: z.boolean().default(true),
   /** The prompt that kept judgments are trained under; `judging.prompt` by default. */
   trainingPrompt: promptFolder.optional(),
   /** Fewer training examples than this fail the iteration instead of training on next to nothing. */
   minimumExamples: count.default(16),
-});
-
-const hyperparameters = z.strictObject({
-  epochs: positive.default(2),
-  maximumSteps: count.nullable().default(null),
-  /** Examples in a forward pass on one device. */
-  batchSize: count.default(1),
-  gradientAccumulation: count.default(8),
-  learningRate: positive.default(1e-6),
-  schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine'),
-  /** Where the cosine ends, as a share of the learning rate. */
-  finalLearningRateRatio: share.default(0.2),
-  warmupSteps: z.int().nonnegative().default(100),
-  weightDecay: z.number().nonnegative().default(0.1),
-  adamBetas: z.tuple([share.lt(1), share.lt(1)]).default([0.9, 0.95]),
-  maximumGradientNorm: positive.nullable().default(null),
-  /** Tokens; a longer example is left out whole, because its end is its verdict. */
-  maximumLength: count.default(4096),
-  precision: z.enum(['float32', 'bfloat16']).default('bfloat16'),
-  checkpointEverySteps: count.default(500),
-  keepCheckpoints: count.default(2),
-});
-
-const fineTuning = z.strictObject({
-  method: z.literal('sft').default('sft'),
-  hyperparameters: hyperparameters.prefault({}),
-  launcher: z
-    .strictObject({
-      kind: z.literal('process'),
-      /** `{python}` and `{job}` are filled in. */
-      command: z.array(z.string().min(1)).min(1),
-    })
-    .default({ kind: 'process', command: ['{python}', '-m', 'trainer', '--job', '{job}'] }),
-  /** CPU threads of the trainer; null leaves it to PyTorch. */
-  threads: count.nullable().default(null),
-  /** Allow code that comes with the checkpoint to run. */
-  trustRemoteCode: z.boolean().default(false),
 });
 
 const benchmark = z.strictObject({
@@ -204,7 +173,7 @@ export const configurationSchema = z.strictObject({
     .default(42),
   iterations: count.max(100).default(5),
   models: z.strictObject({
-    /** M_0: judged first, and the start of every fine-tuning. */
+    /** M_0: judged first, and the start of fine-tuning. */
     seed: model,
     /** Writes categories and response pairs; the seed model by default. */
     generator: model.optional(),
@@ -234,4 +203,3 @@ export type Configuration = z.output<typeof configurationSchema>;
 export type ConfigurationInput = z.input<typeof configurationSchema>;
 export type Serving = Configuration['serving'];
 export type Sampling = z.output<typeof sampling>;
-export type Hyperparameters = z.output<typeof hyperparameters>;

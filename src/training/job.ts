@@ -1,18 +1,23 @@
 import { z } from 'zod';
-import type { Hyperparameters } from '../config/schema.ts';
+import type { Adapter, Round } from '../config/fine-tuning.ts';
 
 /** What to train: the trainer's job file without the token, which is each start's own (`trainer/job.py`). */
 export interface TrainingJob {
   readonly schema: 1;
-  readonly method: 'sft';
+  readonly method: Round['method'];
   /** An absolute folder in Hugging Face layout, or a model hub's id. */
   readonly baseCheckpoint: string;
-  /** Absolute path of the training set: JSONL with `{id, prompt, completion}`, both lists of messages. */
+  /**
+   * Absolute path of the training set, JSONL with lists of messages: `{id, prompt, completion}` for SFT,
+   * `{id, prompt, chosen, rejected}` for DPO.
+   */
   readonly data: string;
   /** Absolute path; belongs to this job alone. */
   readonly outputFolder: string;
   readonly seed: number;
-  readonly hyperparameters: Hyperparameters;
+  /** The method's own. */
+  readonly hyperparameters: Round['hyperparameters'];
+  readonly adapter: Adapter;
   /** CPU threads; null leaves the number to PyTorch. */
   readonly threads: number | null;
   readonly trustRemoteCode: boolean;
@@ -29,6 +34,10 @@ const progressSchema = z.object({
   step: count,
   totalSteps: count,
   loss: z.number(),
+  /** DPO: beta times how much further than the reference the model prefers chosen to rejected; mean of the step. */
+  rewardMargin: z.number().optional(),
+  /** DPO: share of the step's pairs with a margin above 0. */
+  rewardAccuracy: z.number().optional(),
   learningRate: z.number(),
   /** Mean since the trainer's start. */
   tokensPerSecond: z.number(),
@@ -63,6 +72,7 @@ export const resultSchema = z.object({
     /** SHA-256 of the training set's file. */
     data: z.string(),
     hyperparameters: z.record(z.string(), z.unknown()),
+    adapter: z.record(z.string(), z.unknown()),
   }),
   steps: count,
   epochs: z.number(),

@@ -95,11 +95,18 @@ export class TrainingWatch {
   }
 
   async #check(result: TrainingResult): Promise<void> {
-    const { method, seed, hyperparameters, data, outputFolder } = this.#job;
-    // Neither changes the weights.
+    const { method, seed, hyperparameters, adapter, data, outputFolder } = this.#job;
+    // None of these changes the weights.
     const { checkpointEverySteps: _, keepCheckpoints: __, ...meaning } = hyperparameters;
-    const wanted = { method, seed, hyperparameters: meaning, data: await sha256(data) };
-    const { base: ___, ...found } = result.identity;
+    const { keep: ___, ...adapterMeaning } = { keep: false, ...adapter };
+    const wanted = {
+      method,
+      seed,
+      hyperparameters: meaning,
+      adapter: adapterMeaning,
+      data: await sha256(data),
+    };
+    const { base: ____, ...found } = result.identity;
     const differing = differingFields(found, wanted).map(
       ({ field, was, is }) => `${field} was ${was}, now ${is}`,
     );

@@ -9,6 +9,7 @@ import {
 import type { ArtifactReference } from '../artifacts/reference.ts';
 import type {
   FineTuneResult,
+  IterationSummary,
   Model,
   ModelRole,
   RunPlan,
@@ -100,10 +101,15 @@ export class RunStages {
     await this.#machine.useIfThere((machine) => machine.stopServing());
   }
 
-  /** Fine-tunes M_0 to M_i on the iteration's training set. */
-  fineTune(iteration: number, base: Model, trainingSet: ArtifactReference): Promise<FineTuneResult> {
+  /** Fine-tunes M_0 or an earlier judge to M_i on the iteration's training set. */
+  fineTune(
+    iteration: number,
+    from: Pick<IterationSummary, 'iteration' | 'model'>,
+    trainingSet: ArtifactReference,
+  ): Promise<FineTuneResult> {
     const { run } = this.#plan;
-    const summary = `fine-tune M_0 to M_${iteration}`;
+    const summary = `fine-tune M_${from.iteration} to M_${iteration}`;
+    const { model: base } = from;
     return this.during({ name: 'fineTune', iteration }, () =>
       this.#machine.use((machine) =>
         machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),

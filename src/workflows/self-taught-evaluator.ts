@@ -42,7 +42,7 @@ interface LoopState extends Beginning, Prepared {
 /**
  * Trains a judge without human labels (arXiv 2408.02666): makes response pairs whose better side is known by
  * construction, lets the current judge argue about them, keeps the arguments that reach the right verdict, fine-tunes
- * the seed model on them, evaluates the new judge, and repeats.
+ * the seed model on them (or the current judge, as the configuration says), evaluates the new judge, and repeats.
  *
  * The workflow knows the order of the stages and carries references to their artifacts; what a stage does stands in
  * its activity. It continues as new between iterations when its history has grown.
@@ -118,7 +118,7 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
   return { models, benchmarks, pairs: pairs.artifact, pairCounts };
 }
 
-/** Steps 3 to 6, again and again: each judge's arguments teach the seed model to become the next judge. */
+/** Steps 3 to 6, again and again: each judge's arguments teach the seed model, or itself, to become the next judge. */
 async function iterate(
   tracker: ProgressTracker,
   configuration: unknown,
@@ -148,8 +148,10 @@ async function iterate(
       light.filterJudgments({ run, iteration, pairs, judgments: judgments.artifact }),
     );
     if (plan.stopServersWhileTraining) await stages.stopServing();
+    const seed = { iteration: 0, model: models.seed };
+    const base = (plan.startFrom?.[iteration - 1] === 'previous' ? previous : undefined) ?? seed;
     const fineTuneBegan = Date.now();
-    const trained = await stages.fineTune(iteration, models.seed, trainingSet.artifact);
+    const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
     const fineTuneSeconds = (Date.now() - fineTuneBegan) / 1000;
     const newJudge = await stages.serve(trained.model, iteration, 'seed');
     const evaluation = await stages.evaluate(newJudge, iteration, benchmarks);

@@ -54,7 +54,9 @@ describe('what a configuration means', () => {
       'response sampling': set('pairs', { responseSampling: { temperature: 0.8, topP: 0.9, maxTokens: 8 } }),
       samples: set('judging', { samples: 7 }),
       balance: set('filtering', { balance: false }),
-      'learning rate': set('fineTuning', { hyperparameters: { learningRate: 1e-5 } }),
+      'learning rate': set('fineTuning', {
+        rounds: [{ method: 'sft', hyperparameters: { learningRate: 1e-5 } }],
+      }),
       'evaluation prompt': set('evaluation', { prompt: 'prompts/pairwise' }),
       'early stopping': set('earlyStopping', { patience: 2 }),
     };

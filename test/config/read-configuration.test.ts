@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { roundOf } from '../../src/config/fine-tuning.ts';
 import { readConfiguration } from '../../src/config/read-configuration.ts';
 
 const embedded = resolve(import.meta.dirname, '../../temporal/inputs/embedded.json');
@@ -36,9 +37,9 @@ describe('reading a configuration', () => {
     assert.deepEqual(judging.sampling, { temperature: 0.7, topP: 0.9, maxTokens: 4096 });
     assert.equal(judging.prompt, 'prompts/pairwise');
     assert.equal(filtering.balance, true);
-    assert.equal(fineTuning.method, 'sft');
-    const { learningRate, schedule, finalLearningRateRatio, warmupSteps, epochs } =
-      fineTuning.hyperparameters;
+    const { method, startFrom, hyperparameters } = roundOf(fineTuning, 5);
+    assert.deepEqual([method, startFrom], ['sft', 'seed']);
+    const { learningRate, schedule, finalLearningRateRatio, warmupSteps, epochs } = hyperparameters;
     assert.deepEqual(
       { learningRate, schedule, finalLearningRateRatio, warmupSteps, epochs },
       { learningRate: 1e-6, schedule: 'cosine', finalLearningRateRatio: 0.2, warmupSteps: 100, epochs: 2 },

@@ -81,6 +81,7 @@ describe('followTraining', function () {
         checkpointEverySteps: 10,
         keepCheckpoints: 2,
       },
+      adapter: { kind: 'none' },
       threads: 1,
       trustRemoteCode: false,
       ...changes,

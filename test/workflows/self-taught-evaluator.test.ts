@@ -67,7 +67,12 @@ describe('selfTaughtEvaluator', function () {
         ],
       },
       fineTuning: {
-        hyperparameters: { epochs: 1, batchSize: 16, gradientAccumulation: 1, maximumLength: 1024 },
+        rounds: [
+          {
+            method: 'sft',
+            hyperparameters: { epochs: 1, batchSize: 16, gradientAccumulation: 1, maximumLength: 1024 },
+          },
+        ],
         threads: 1,
       },
       timeouts: { heartbeatSeconds: 5 },
