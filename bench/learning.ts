@@ -3,10 +3,11 @@
  * each of several seeds, and prints each judge's figures on the held-out test benchmark.
  *
  *   npm run bench:learning -- --seeds 5 --json
+ *   npm run bench:learning -- --config temporal/inputs/embedded-dpo.json
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import Table from 'cli-table3';
@@ -67,12 +68,13 @@ function tableOf(rows: readonly SeedFigures[]): string {
 
 await runScript(async () => {
   const { values } = parseArgs({
-    options: { seeds: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } },
+    options: {
+      seeds: { type: 'string', default: '5' },
+      json: { type: 'boolean', default: false },
+      config: { type: 'string', default: join(import.meta.dirname, '../temporal/inputs/embedded.json') },
+    },
   });
-  const root = join(import.meta.dirname, '..');
-  const example = JSON.parse(
-    await readFile(join(root, 'temporal/inputs/embedded.json'), 'utf8'),
-  ) as ConfigurationInput;
+  const example = JSON.parse(await readFile(resolve(values.config), 'utf8')) as ConfigurationInput;
   const { python } = await prepare();
   const folder = await mkdtemp(join(tmpdir(), 'learning-'));
   const temporal = await startTemporal({
