@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
@@ -13,6 +13,7 @@ import {
   type RunResult,
 } from '../../src/client.ts';
 import { hashOf } from '../../src/judge/seeds.ts';
+import type { TrainingJob } from '../../src/training/job.ts';
 import {
   startScriptedEndpoint,
   type RecordedRequest,
@@ -161,6 +162,34 @@ describe('selfTaughtEvaluator', function () {
     assert.equal(progress.phase, 'completed');
     assert.deepEqual(progress.stages, []);
     assert.equal(progress.completed.length, 2);
+  });
+
+  it('fine-tunes each iteration as its round says: by SFT from M_0, then by DPO from the judge that it made', async () => {
+    const shared = { epochs: 1, batchSize: 16, gradientAccumulation: 1, maximumLength: 1024 };
+    const input = configuration('rounds', {
+      iterations: 2,
+      instructions: { pool: ['embedded/instructions.jsonl'], maximum: 20, shardSize: 10 },
+      filtering: { minimumExamples: 4 },
+      fineTuning: {
+        rounds: [
+          { method: 'sft', hyperparameters: shared },
+          { method: 'dpo', startFrom: 'previous', hyperparameters: shared },
+        ],
+        threads: 1,
+      },
+    });
+    const { iterations } = await (await startRun(cluster.client, input)).result();
+    const jobOf = async (iteration: number) => {
+      const starts = join(cluster.storeRoot, `rounds/iteration-${iteration}/training/starts`);
+      const [file] = await Array.fromAsync(glob('*/job.json', { cwd: starts }));
+      return JSON.parse(await readFile(join(starts, file ?? ''), 'utf8')) as TrainingJob;
+    };
+    const [first, second] = [await jobOf(1), await jobOf(2)];
+    assert.deepEqual([first.method, second.method], ['sft', 'dpo']);
+    assert.match(first.baseCheckpoint, /embedded\/model$/);
+    assert.equal(second.baseCheckpoint, join(cluster.storeRoot, 'rounds/iteration-1/training/model'));
+    assert((iterations[2]?.trainingExamples ?? 0) >= 4);
+    assert.notEqual(iterations[2]?.model.sha256, iterations[1]?.model.sha256);
   });
 
   it('asks for nothing again when a finished run is started again', async () => {
