@@ -20,7 +20,6 @@ import type { Side } from '../judge/verdict.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { Judgment } from './judge-pairs.ts';
-import { markedExamples } from './marked-examples.ts';
 import { openRun, runUris } from './open-run.ts';
 import { makePreferenceSet } from './preference-set.ts';
 import type { RunReference, StageResult } from './types.ts';
@@ -59,8 +58,8 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
     const { configuration, prompts } = resolved;
     const { seed, filtering } = configuration;
     const round = roundOf(configuration.fineTuning, input.iteration);
-    const marked = () => markedExamples(judgedExamples(deps, input), filtering.rightness);
-    if (round.method === 'dpo') return makePreferenceSet(deps, input, resolved, round, marked);
+    if (round.method === 'dpo')
+      return makePreferenceSet(deps, input, resolved, round, () => judgedExamples(deps, input));
     const uri = runUris.trainingSet(input.run.runName, input.iteration);
     const fingerprint = {
       schema: 1,
@@ -70,7 +69,6 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
       judgments: input.judgments.sha256,
       trainingPrompt: hashOf(canonicalJson(prompts.training)),
       balance: filtering.balance,
-      rightness: filtering.rightness,
     };
     const complete = await deps.store.completed(uri, fingerprint);
     const manifest = complete ?? (await publishTrainingSet());
@@ -79,10 +77,11 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
     async function publishTrainingSet() {
       const kept: Kept[] = [];
       let examples = 0;
-      for await (const { example, right } of marked()) {
+      for await (const { example, judgments } of judgedExamples(deps, input)) {
         examples += 1;
-        const one = keepRightJudgment(right, example.betterSide, seed);
-        if (one !== undefined) kept.push({ id: example.id, side: example.betterSide, judgmentId: one.id });
+        const right = keepRightJudgment(judgments, example.betterSide, seed);
+        if (right !== undefined)
+          kept.push({ id: example.id, side: example.betterSide, judgmentId: right.id });
       }
       const chosen = filtering.balance ? balanceSides(kept, seed) : kept;
       const counts: Counts = { examples, kept: kept.length, trainingExamples: chosen.length };

@@ -3,7 +3,7 @@ import { judgedRightOrWrong, type JudgedRightOrWrong, type Rightness } from '../
 import type { Side } from '../judge/verdict.ts';
 import type { Judgment } from './judge-pairs.ts';
 
-interface JudgedExample {
+export interface JudgedExample {
   readonly example: JudgeExample;
   readonly judgments: readonly Judgment[];
 }

@@ -15,7 +15,7 @@ import { hashOf } from '../judge/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { FilterInput } from './filter-judgments.ts';
 import type { Judgment } from './judge-pairs.ts';
-import type { MarkedExample } from './marked-examples.ts';
+import { markedExamples, type JudgedExample } from './marked-examples.ts';
 import { runUris, type ResolvedConfiguration } from './open-run.ts';
 import type { StageResult } from './types.ts';
 
@@ -33,19 +33,19 @@ type DpoRound = Extract<Round, { method: 'dpo' }>;
 
 /**
  * Makes the preference pairs of an iteration (method, step 5; src/judge/preference-pairs.ts). Two passes over
- * `examples`, so that memory holds ids and not texts.
+ * the examples, so that memory holds ids and not texts.
  * @throws InputProblem when less than `filtering.minimumExamples` is left
  */
 export async function makePreferenceSet(
   deps: Dependencies,
   input: FilterInput,
   { configuration, prompts }: ResolvedConfiguration,
-  { preferencePairsPerExample: pairsPerExample }: DpoRound,
-  examples: () => AsyncIterable<MarkedExample>,
+  { preferencePairsPerExample: pairsPerExample, rightness }: DpoRound,
+  judgedExamples: () => AsyncIterable<JudgedExample>,
 ): Promise<StageResult> {
   const began = Date.now();
   const { seed, filtering } = configuration;
-  const { rightness, balance } = filtering;
+  const { balance } = filtering;
   const uri = runUris.trainingSet(input.run.runName, input.iteration);
   const fingerprint = {
     schema: 1,
@@ -65,7 +65,7 @@ export async function makePreferenceSet(
 
   async function publish() {
     const marked: ContestedExample[] = [];
-    for await (const { example, right, wrong } of examples()) {
+    for await (const { example, right, wrong } of markedExamples(judgedExamples(), rightness)) {
       const ids = (judgments: readonly Judgment[]) => judgments.map(({ id }) => id);
       marked.push({ id: example.id, side: example.betterSide, right: ids(right), wrong: ids(wrong) });
     }
@@ -86,7 +86,7 @@ export async function makePreferenceSet(
   async function* preferenceExamples(
     byExample: ReadonlyMap<string, readonly PreferencePair[]>,
   ): AsyncGenerator<PreferenceExample> {
-    for await (const { example, judgments } of examples()) {
+    for await (const { example, judgments } of markedExamples(judgedExamples(), rightness)) {
       const texts = new Map(judgments.map(({ id, text }) => [id, text]));
       const said = (id: string): Message[] => [{ role: 'assistant', content: texts.get(id) ?? '' }];
       const pairs = byExample.get(example.id) ?? [];

@@ -6,7 +6,6 @@ import { SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
-import type { Configuration } from '../config/schema.ts';
 import { keepRightJudgment } from '../judge/rejection-sampling.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
@@ -14,7 +13,6 @@ import { PROGRESS_FILE, RESULT_FILE, type TrainingProgress, type TrainingResult 
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { judgedExamples, type TrainingExample } from './filter-judgments.ts';
-import { markedExamples } from './marked-examples.ts';
 import { openRun, runUris } from './open-run.ts';
 import type { PreferenceExample } from './preference-set.ts';
 import type { IterationSummary, RunReference } from './types.ts';
@@ -46,7 +44,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
     );
     const trained = input.iterations.filter(({ iteration }) => iteration > 0);
     const judgments = await Promise.all(
-      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration, configuration)),
+      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration, configuration.seed)),
     );
     const { models } = configuration;
     const data: ReportData = {
@@ -140,7 +138,7 @@ async function sampleJudgments(
   store: ArtifactStore,
   run: string,
   iteration: number,
-  { seed, filtering: { rightness } }: Pick<Configuration, 'seed' | 'filtering'>,
+  seed: number,
 ): Promise<ReportJudgment[]> {
   const manifests = await Promise.all(
     [
@@ -156,12 +154,11 @@ async function sampleJudgments(
   const chosen = new Set(rows.flatMap((row) => ('chosen' in row ? [row.judgments.chosen] : [])));
   const sample: ReportJudgment[] = [];
   const shown = new Map<ReportJudgment['outcome'], number>();
-  const judged = judgedExamples({ store }, { pairs, judgments });
-  for await (const { example, judgments: all, right: countAsRight } of markedExamples(judged, rightness)) {
+  for await (const { example, judgments: all } of judgedExamples({ store }, { pairs, judgments })) {
     if (sample.length >= 4 * EXAMPLES_OF_EACH_OUTCOME) break;
     const kept = trained.has(example.id)
-      ? keepRightJudgment(countAsRight, example.betterSide, seed)
-      : countAsRight.find(({ id }) => chosen.has(id));
+      ? keepRightJudgment(all, example.betterSide, seed)
+      : all.find(({ id }) => chosen.has(id));
     for (const judgment of all) {
       const { verdict, right, text } = judgment;
       const outcome =

@@ -67,6 +67,11 @@ const round = z.discriminatedUnion('method', [
     /** Learns to prefer right judgments to wrong ones; the reference is the checkpoint that it starts from. */
     method: z.literal('dpo'),
     startFrom: startFrom.default('previous'),
+    /**
+     * When a judgment is right: `single-order`, when it agrees with the construction; `both-orders`, when the sample
+     * of the same number in the other order does too (src/judge/rightness.ts).
+     */
+    rightness: z.enum(['single-order', 'both-orders']).default('single-order'),
     /** At most this many pairs of a right and a wrong judgment of one example (released code: `num_pairs`). */
     preferencePairsPerExample: count.default(1),
     hyperparameters: z.strictObject(dpoHyperparameters).refine(fallsOrIsCosine, risingRate).prefault({}),
@@ -83,7 +88,9 @@ const adapter = z.discriminatedUnion('kind', [
     alpha: positive.default(32),
     dropout: share.lt(1).default(0),
     /** The layers that get an adapter: all linear ones, or those of these names. */
-    targetModules: z.union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)]).default('all-linear'),
+    targetModules: z
+      .union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)])
+      .default('all-linear'),
     /** Keep the adapter by itself beside the full weights that it was merged into. */
     keep: z.boolean().default(false),
   }),

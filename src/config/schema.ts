@@ -108,11 +108,6 @@ const judging = z.strictObject({
 });
 
 const filtering = z.strictObject({
-  /**
-   * When a judgment is right: `single-order`, when it agrees with the construction; `both-orders`, when the sample of
-   * the same number in the other order does too.
-   */
-  rightness: z.enum(['single-order', 'both-orders']).default('single-order'),
   /** As many examples that answer A as B, by downsampling. */
   balance: z.boolean().default(true),
   /** The prompt that kept judgments are trained under; `judging.prompt` by default. */

@@ -43,9 +43,7 @@ export function judgedRightOrWrong<J extends NumberedJudgment>(
     rightness === 'single-order' || agreeingSamples.every((samples) => samples.has(sample));
   const ofOrder = (order: Order): JudgedRightOrWrong<J> => ({
     right: agreeing.filter((judgment) => judgment.order === order && counts(judgment)),
-    wrong: judgments.filter(
-      (judgment) => judgment.order === order && judgment.verdict !== betterSide[order],
-    ),
+    wrong: judgments.filter((judgment) => judgment.order === order && judgment.verdict !== betterSide[order]),
   });
   return { 'better-first': ofOrder('better-first'), 'worse-first': ofOrder('worse-first') };
 }

@@ -4,6 +4,7 @@ import type { Judgment } from '../../src/activities/judge-pairs.ts';
 import type { PreferenceExample } from '../../src/activities/preference-set.ts';
 import type { ConfigurationInput } from '../../src/config/schema.ts';
 import { ORDERS } from '../../src/judge/examples.ts';
+import type { Rightness } from '../../src/judge/rightness.ts';
 import { hashOf } from '../../src/judge/seeds.ts';
 import type { Verdict } from '../../src/judge/verdict.ts';
 import { asActivity, startTestRun, type TestRun } from './test-run.ts';
@@ -46,11 +47,17 @@ describe('the training set of a DPO round', () => {
 
   async function filter(
     filtering: NonNullable<ConfigurationInput['filtering']>,
-    { iteration = 2, shardSize = 8, of = judgments, pairsPerExample = 2 } = {},
+    {
+      iteration = 2,
+      shardSize = 8,
+      of = judgments,
+      pairsPerExample = 2,
+      rightness = 'single-order' as Rightness,
+    } = {},
   ) {
     const rounds = [
       { method: 'sft' as const },
-      { method: 'dpo' as const, preferencePairsPerExample: pairsPerExample },
+      { method: 'dpo' as const, preferencePairsPerExample: pairsPerExample, rightness },
     ];
     const testRun = await startTestRun({ filtering, fineTuning: { rounds } });
     runs.push(testRun);
@@ -89,7 +96,7 @@ describe('the training set of a DPO round', () => {
   });
 
   it('counts a judgment as right in both orders only with its counterpart', async () => {
-    const { rows } = await filter({ minimumExamples: 1, rightness: 'both-orders' });
+    const { rows } = await filter({ minimumExamples: 1 }, { rightness: 'both-orders' });
     const single = await filter({ minimumExamples: 1 });
     assert(rows.length > 0 && rows.length < single.rows.length);
     for (const { judgments: ids } of rows) {

@@ -38,12 +38,10 @@ describe('the ready configurations', () => {
   }
 
   it("paper-70b-sft.json says the paper's settings", () => {
-    const { iterations, judging, filtering, fineTuning, earlyStopping } =
-      configurationIn('paper-70b-sft.json');
+    const { iterations, judging, fineTuning, earlyStopping } = configurationIn('paper-70b-sft.json');
     assert.equal(iterations, 5);
     assert.equal(judging.samples, 15);
     assert.deepEqual(judging.sampling, { temperature: 0.7, topP: 0.9, maxTokens: 4096 });
-    assert.equal(filtering.rightness, 'single-order');
     assert.equal(earlyStopping, null);
     for (const iteration of [1, 5]) {
       const { method, startFrom, hyperparameters } = roundOf(fineTuning, iteration);
