@@ -129,6 +129,7 @@ def shared_arguments(job, saves, examples):
         'save_steps': p.checkpointEverySteps,
         'save_total_limit': None,  # older ones go once the new one is marked whole (Progress.on_save)
         'dataloader_pin_memory': on_gpu,
+        'ddp_timeout': 4 * 3600,  # the other ranks wait while the first one writes and hashes a large model
         'report_to': 'none',
         'disable_tqdm': True,
     }

@@ -39,6 +39,14 @@ const judgments: Judgment[] = pairs.flatMap(({ id: pairId }) =>
 );
 const byId = new Map(judgments.map((judgment) => [judgment.id, judgment]));
 
+interface Options {
+  iteration?: number;
+  shardSize?: number;
+  of?: Judgment[];
+  pairsPerExample?: number;
+  rightness?: Rightness;
+}
+
 describe('the training set of a DPO round', () => {
   const runs: TestRun[] = [];
   afterEach(async () => {
@@ -47,13 +55,7 @@ describe('the training set of a DPO round', () => {
 
   async function filter(
     filtering: NonNullable<ConfigurationInput['filtering']>,
-    {
-      iteration = 2,
-      shardSize = 8,
-      of = judgments,
-      pairsPerExample = 2,
-      rightness = 'single-order' as Rightness,
-    } = {},
+    { iteration = 2, shardSize = 8, of = judgments, pairsPerExample = 2, rightness }: Options = {},
   ) {
     const rounds = [
       { method: 'sft' as const },

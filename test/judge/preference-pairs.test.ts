@@ -52,7 +52,11 @@ describe('preference pairs', () => {
         .map(({ chosen, rejected }) => `${chosen}|${rejected}`)
         .sort();
     const shuffled = examples
-      .map((example) => ({ ...example, right: example.right.toReversed(), wrong: example.wrong.toReversed() }))
+      .map((example) => ({
+        ...example,
+        right: example.right.toReversed(),
+        wrong: example.wrong.toReversed(),
+      }))
       .toReversed();
     assert.deepEqual(drawn(shuffled), drawn(examples));
     assert.notDeepEqual(drawn(examples, 2), drawn(examples));

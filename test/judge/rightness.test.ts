@@ -6,7 +6,10 @@ import type { Verdict } from '../../src/judge/verdict.ts';
 const betterSide = { 'better-first': 'A', 'worse-first': 'B' } as const;
 
 /** Samples of both orders, by their verdicts: `A/B` is A in the order better-first, B in the order worse-first. */
-function judged(samples: readonly (readonly [Verdict, Verdict])[], finishReason = 'stop'): NumberedJudgment[] {
+function judged(
+  samples: readonly (readonly [Verdict, Verdict])[],
+  finishReason = 'stop',
+): NumberedJudgment[] {
   return samples.flatMap((verdicts, sample) =>
     ORDERS.map((order, index) => {
       const verdict = verdicts[index] ?? 'none';
