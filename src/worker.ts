@@ -28,6 +28,7 @@ import {
 } from './activities/index.ts';
 import { ArtifactStore } from './artifacts/store.ts';
 import { createInferenceClient } from './inference/client.ts';
+import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
 
 export const DEFAULT_TASK_QUEUE = 'self-taught-evaluator';
@@ -54,7 +55,7 @@ export interface WorkerSettings {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+const packageRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
 
 /**
  * Runs a worker as the command line and the environment say, until it is told to stop.
@@ -129,6 +130,11 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
   const deps = createDependencies(
     settings,
     new Client({ connection, ...(namespace === undefined ? {} : { namespace }) }),
+    settings.roles.includes('workflow')
+      ? await registeredSearchAttributes(connection, namespace ?? 'default', (line) =>
+          console.error(`warn: ${line}`),
+        )
+      : [],
   );
   const workers = await createWorkers(settings, deps, connection, namespace);
   await deps.servers.adopt();
@@ -174,7 +180,11 @@ async function connect(options: Parameters<typeof NativeConnection.connect>[0]):
   }
 }
 
-function createDependencies(settings: WorkerSettings, temporal: Client): Dependencies {
+function createDependencies(
+  settings: WorkerSettings,
+  temporal: Client,
+  searchAttributes: readonly string[],
+): Dependencies {
   const { storeRoot, python, environment, maximumInFlight, requestTimeoutSeconds, taskQueue } = settings;
   const servers = createServerSupervisor({
     stateFolder: join(storeRoot, '.machines', hostname(), 'servers'),
@@ -199,6 +209,7 @@ function createDependencies(settings: WorkerSettings, temporal: Client): Depende
     python,
     packageRoot,
     machineQueue: `${taskQueue}-gpu-${hostname()}`,
+    searchAttributes,
     environment,
     onShutdown: settings.onShutdown,
   };

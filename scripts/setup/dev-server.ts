@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { searchAttributeTypes } from '../../src/search-attributes.ts';
 import { SetupError } from './setup-error.ts';
 import { ensureTemporalCli } from './temporal-cli.ts';
 
@@ -160,7 +161,11 @@ export async function startTemporal(options: DevServerOptions = {}): Promise<Dev
     '--http-port',
     `${ports.http}`,
   ];
-  const child = spawn(cli, ['server', 'start-dev', ...files, ...addresses], {
+  const attributes = searchAttributeTypes.flatMap(({ name, type }) => [
+    '--search-attribute',
+    `${name}=${type}`,
+  ]);
+  const child = spawn(cli, ['server', 'start-dev', ...files, ...addresses, ...attributes], {
     stdio: ['ignore', log, log],
     detached: true,
   });

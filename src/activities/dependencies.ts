@@ -17,6 +17,8 @@ export interface Dependencies {
   readonly packageRoot: string;
   /** The task queue that only this machine listens to. */
   readonly machineQueue: string;
+  /** Our search attributes that the namespace has. */
+  readonly searchAttributes: readonly string[];
   /** What child processes may see. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whether a trainer goes on when the worker stops, or stops with a checkpoint. */

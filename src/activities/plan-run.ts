@@ -60,10 +60,18 @@ export async function planRun(deps: Dependencies, input: PlanInput): Promise<Pla
     records: [resolved],
   });
   const run = { runName: configuration.runName, configuration: referenceTo(artifact) };
-  return { kind: 'planned', plan: planOf(configuration, run), warnings: warningsOf(configuration) };
+  return {
+    kind: 'planned',
+    plan: planOf(configuration, run, deps.searchAttributes),
+    warnings: warningsOf(configuration),
+  };
 }
 
-function planOf(configuration: Configuration, run: RunPlan['run']): RunPlan {
+function planOf(
+  configuration: Configuration,
+  run: RunPlan['run'],
+  searchAttributes: readonly string[],
+): RunPlan {
   const { models, serving } = configuration;
   return {
     run,
@@ -78,6 +86,8 @@ function planOf(configuration: Configuration, run: RunPlan['run']): RunPlan {
     patience: configuration.earlyStopping?.patience ?? null,
     stopServersWhileTraining: serving.kind === 'command' && serving.stopWhileTraining,
     ownModels: MODEL_ROLES.filter((role) => role !== 'seed' && models[role] !== undefined),
+    searchAttributes,
+    seedModel: models.seed.checkpoint,
     timeouts: configuration.timeouts,
   };
 }

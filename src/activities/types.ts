@@ -45,6 +45,9 @@ export interface RunPlan {
   readonly stopServersWhileTraining: boolean;
   /** The roles that have a model of their own; the others use the seed model. */
   readonly ownModels: readonly ModelRole[];
+  /** What the run is found by: those of ours that the namespace has. */
+  readonly searchAttributes: readonly string[];
+  readonly seedModel: string;
   readonly timeouts: {
     readonly heartbeatSeconds: number;
     readonly workerSeconds: number;

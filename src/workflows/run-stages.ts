@@ -4,6 +4,7 @@ import {
   setCurrentDetails,
   sleep,
   TemporalFailure,
+  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArtifactReference } from '../artifacts/reference.ts';
@@ -22,6 +23,7 @@ import { evaluateJudge, type EvaluateJudgeResult } from './evaluate-judge.ts';
 import { mapShards } from './map-shards.ts';
 import { light } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
+import { searchAttributesOf } from './search-attributes.ts';
 
 /** The models that a run names, identified by their content. */
 export type RunModels = Readonly<Record<ModelRole, Model>>;
@@ -37,6 +39,8 @@ export class RunStages {
   readonly #tracker: ProgressTracker;
   readonly #plan: RunPlan;
   readonly #machine: ClaimedMachine;
+  /** The search attributes as they were last set: each change is an event of the history. */
+  #found = '';
 
   constructor(tracker: ProgressTracker, plan: RunPlan, machineQueue: string | undefined) {
     this.#tracker = tracker;
@@ -52,9 +56,20 @@ export class RunStages {
   /** Shows a stage as under way for as long as `work` takes. */
   during<T>(stage: StageProgress, work: () => Promise<T>): Promise<T> {
     return this.#tracker.during(stage, () => {
-      setCurrentDetails(this.#tracker.markdown());
+      this.show();
       return work();
     });
+  }
+
+  /** Shows where the run is, in the Web UI and to those who search for runs. */
+  show(): void {
+    setCurrentDetails(this.#tracker.markdown());
+    const { seedModel, searchAttributes } = this.#plan;
+    const attributes = searchAttributesOf(this.#tracker.current, seedModel, searchAttributes);
+    const found = JSON.stringify(attributes);
+    if (attributes.length === 0 || found === this.#found) return;
+    this.#found = found;
+    upsertSearchAttributes(attributes);
   }
 
   identifyModels(): Promise<RunModels> {

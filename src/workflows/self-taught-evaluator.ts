@@ -232,7 +232,7 @@ async function closing<T>(
       await stages.stopServing();
       if (phase === 'failed' || phase === 'cancelled') await writeReport(tracker, beginning, phase);
       tracker.update({ phase, stages: [] });
-      setCurrentDetails(tracker.markdown());
+      stages.show();
     });
   try {
     const result = await work(stages);

@@ -65,6 +65,7 @@ export async function startTestRun(
     python: 'python3',
     packageRoot,
     machineQueue: 'test-gpu',
+    searchAttributes: [],
     environment,
     onShutdown: 'stop',
   };

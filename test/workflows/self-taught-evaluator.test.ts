@@ -19,6 +19,7 @@ import {
   type RecordedRequest,
   type ScriptedEndpoint,
 } from '../inference/scripted-endpoint.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 
 /** Writes responses and similar instructions, and argues for a side that depends on the seed. */
@@ -190,6 +191,20 @@ describe('selfTaughtEvaluator', function () {
     assert.equal(second.baseCheckpoint, join(cluster.storeRoot, 'rounds/iteration-1/training/model'));
     assert((iterations[2]?.trainingExamples ?? 0) >= 4);
     assert.notEqual(iterations[2]?.model.sha256, iterations[1]?.model.sha256);
+  });
+
+  it('can be found by its search attributes', async () => {
+    const query = "EvaluatorRun = 'loop' AND EvaluatorPhase = 'completed' AND EvaluatorIteration = 1";
+    const accuracy = (await findRun(cluster.client, 'loop').result()).iterations[0]?.evaluations[0]?.accuracy;
+    for (let found = 0; found === 0; await sleep(200)) {
+      for await (const { workflowId, typedSearchAttributes } of cluster.client.workflow.list({ query })) {
+        found += 1;
+        assert.equal(workflowId, 'loop');
+        const { bestAccuracy, seedModel } = SEARCH_ATTRIBUTES;
+        assert((typedSearchAttributes.get(bestAccuracy) ?? 0) >= (accuracy ?? 1));
+        assert.equal(typedSearchAttributes.get(seedModel), 'embedded/model');
+      }
+    }
   });
 
   it('asks for nothing again when a finished run is started again', async () => {
