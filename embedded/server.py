@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
+import json
 import logging
 import os
 import secrets
@@ -105,7 +107,37 @@ class ChatRequest(BaseModel):
         return tuple(stop for stop in stops if stop)
 
 
-def create_app(checkpoints: Checkpoints) -> FastAPI:
+class RequestLog:
+    """A line of JSON when a request arrives and one when it is answered, each on its way to the file at once: a kill
+    loses none. Prompts are in it as a hash."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = path and path.open("a", buffering=1, encoding="utf-8")
+
+    def asked(self, body: ChatRequest) -> str:
+        name = uuid.uuid4().hex
+        if self._file:
+            prompt = json.dumps([message.flat() for message in body.messages])
+            request = {
+                "model": body.model,
+                "prompt": hashlib.sha256(prompt.encode()).hexdigest()[:16],
+                "seed": body.seed,
+                "samples": body.n or 1,
+                "maxTokens": body.max_completion_tokens or body.max_tokens,
+            }
+            self._write(name, "asked", request)
+        return name
+
+    def answered(self, name: str) -> None:
+        if self._file:
+            self._write(name, "answered", {})
+
+    def _write(self, name: str, event: str, more: dict[str, Any]) -> None:
+        line = {"event": event, "id": name, "milliseconds": round(time.time() * 1000), **more}
+        self._file.write(json.dumps(line) + "\n")
+
+
+def create_app(checkpoints: Checkpoints, request_log: RequestLog) -> FastAPI:
     app = FastAPI(title="Embedded model server", docs_url=None, redoc_url=None)
     failures: list[Exception] = []
     engine = Engine(on_failure=failures.append)
@@ -133,6 +165,7 @@ def create_app(checkpoints: Checkpoints) -> FastAPI:
     async def chat(body: ChatRequest) -> JSONResponse:
         if failures:
             raise ApiError(503, f"the engine stopped: {failures[0]!r}")
+        name = request_log.asked(body)
         checkpoint = checkpoints.get(body.model)
         prompt = checkpoint.encode([message.flat() for message in body.messages])
         room = checkpoint.model.context - len(prompt)
@@ -155,6 +188,7 @@ def create_app(checkpoints: Checkpoints) -> FastAPI:
         job = Job(checkpoint, prompt, body.n or 1, seed, sampling)
         completions = await asyncio.wrap_future(engine.submit(job))
         tokens = sum(completion.tokens for completion in completions)
+        request_log.answered(name)
         return JSONResponse(
             {
                 "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -215,6 +249,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="0: any free one, which the first line names")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch (default: 1)")
     parser.add_argument("--root", type=Path, action="append", metavar="DIR", help="may be given many times")
+    parser.add_argument("--request-log", type=Path, metavar="FILE", help="append when each request came and was answered")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
@@ -226,7 +261,7 @@ def main() -> None:
         listener.listen(2048)
     except OSError as error:
         sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another with --port")
-    app = create_app(Checkpoints(options.root or [DEFAULT_ROOT]))
+    app = create_app(Checkpoints(options.root or [DEFAULT_ROOT]), RequestLog(options.request_log))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.info("embedded model server on http://%s:%d (process %d)", *listener.getsockname()[:2], os.getpid())
     # On SIGTERM what runs has a second to end: callers retry, and every sample can be asked for again by its seed.

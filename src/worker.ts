@@ -226,7 +226,9 @@ async function createWorkers(
     connection,
     ...(namespace === undefined ? {} : { namespace }),
     shutdownGraceTime: shutdownGraceSeconds * 1000,
-    maxHeartbeatThrottleInterval: 10_000,
+    // Below the 80% of the heartbeat time-out that the SDK would wait by itself: a worker that is short of processor
+    // for a moment must not be taken for dead.
+    maxHeartbeatThrottleInterval: 3_000,
   };
   const byRole: Record<Role, () => Promise<WorkerOptions[]>> = {
     workflow: async () => [
@@ -236,6 +238,8 @@ async function createWorkers(
         workflowBundle: await workflowBundle(),
         activities: createWorkflowActivities(deps),
         maxConcurrentActivityTaskExecutions: 20,
+        // How long a workflow waits for a worker that died with it in its cache; another one replays it.
+        stickyQueueScheduleToStartTimeout: '3 s',
       },
     ],
     inference: async () => [

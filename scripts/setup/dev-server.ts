@@ -47,6 +47,7 @@ export interface DevServer {
   /** Host and port for clients. */
   address: string;
   uiUrl: string;
+  pid: number | undefined;
   /** Fulfilled with the exit code, or null, when the server has ended for whatever reason. */
   ended: Promise<number | null>;
   /** Stops the server, and is done when it has. */
@@ -176,6 +177,7 @@ export async function startTemporal(options: DevServerOptions = {}): Promise<Dev
   const server: DevServer = {
     address: `${HOST}:${ports.grpc}`,
     uiUrl: `http://${HOST}:${ports.ui}`,
+    pid: child.pid,
     ended,
     stop: () => stop(child, ended),
   };

@@ -1,3 +1,4 @@
+import { withHeartbeats } from './attempt.ts';
 import { awaitRun } from './await-run.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
 import { checkConfiguration } from './check-configuration.ts';
@@ -21,8 +22,9 @@ import { writeReport, type ReportInput } from './write-report.ts';
 
 /** Activities of the role `workflow`: light, next to the workflows. */
 export const createWorkflowActivities = (deps: Dependencies) => ({
-  checkConfiguration: (configuration: unknown) => checkConfiguration(deps, configuration),
-  planRun: (input: PlanInput) => planRun(deps, input),
+  checkConfiguration: (configuration: unknown) =>
+    withHeartbeats(() => checkConfiguration(deps, configuration)),
+  planRun: (input: PlanInput) => withHeartbeats(() => planRun(deps, input)),
   awaitRun: (owner: { workflowId: string; runId: string }) => awaitRun(deps, owner),
   preparePool: (run: RunReference) => preparePool(deps, run),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
@@ -31,7 +33,7 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   prepareBenchmark: (input: { run: RunReference; benchmark: string }) => prepareBenchmark(deps, input),
   scoreBenchmark: (input: ScoreInput) => scoreBenchmark(deps, input),
   writeReport: (input: ReportInput) => writeReport(deps, input),
-  finishRun: (result: RunResult) => finishRun(deps, result),
+  finishRun: (result: RunResult) => withHeartbeats(() => finishRun(deps, result)),
 });
 
 /** Activities of the role `inference`: they ask models, and are bounded by requests in flight. */

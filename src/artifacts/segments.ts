@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const FLUSH_MILLISECONDS = 250;
+const SYNC_MILLISECONDS = 250;
 
 /** The records of all segments in a folder. A line that a crash has torn is passed over: its record is asked for again. */
 export async function readSegments<T>(folder: string): Promise<T[]> {
@@ -24,18 +24,20 @@ export async function readSegments<T>(folder: string): Promise<T[]> {
 
 /**
  * Appends records to a segment of its own, named by a fresh UUID, because attempt numbers repeat after a reset. A
- * record is in the file within a quarter of a second and synced to the disk with the next ones.
+ * record is written at once, so that the end of the process loses none, and synced to the disk within a quarter of a
+ * second, for the end of the machine.
  */
 export class SegmentWriter {
   readonly #file: FileHandle;
   readonly #timer: NodeJS.Timeout;
   #waiting: string[] = [];
-  #flushing: Promise<void> = Promise.resolve();
+  #writing: Promise<void> = Promise.resolve();
+  #unsynced = false;
   #failure: unknown;
 
   private constructor(file: FileHandle) {
     this.#file = file;
-    this.#timer = setInterval(() => void this.flush().catch(() => undefined), FLUSH_MILLISECONDS);
+    this.#timer = setInterval(() => void this.flush().catch(() => undefined), SYNC_MILLISECONDS);
   }
 
   static async create(folder: string): Promise<SegmentWriter> {
@@ -47,19 +49,18 @@ export class SegmentWriter {
   append(record: unknown): void {
     if (this.#failure !== undefined) throw this.#failure as Error;
     this.#waiting.push(`${JSON.stringify(record)}\n`);
+    // Those that come while a write is under way share the next one.
+    if (this.#waiting.length === 1) void this.#afterwards(() => this.#write()).catch(() => undefined);
   }
 
   /** Resolves when all that was appended is synced to the disk. */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing.then(async () => {
-      if (this.#waiting.length === 0) return;
-      const lines = this.#waiting.join('');
-      this.#waiting = [];
-      await this.#file.appendFile(lines);
+    return this.#afterwards(async () => {
+      await this.#write();
+      if (!this.#unsynced) return;
+      this.#unsynced = false;
       await this.#file.datasync();
     });
-    this.#flushing.catch((error: unknown) => (this.#failure ??= error));
-    return this.#flushing;
   }
 
   async close(): Promise<void> {
@@ -69,5 +70,20 @@ export class SegmentWriter {
     } finally {
       await this.#file.close();
     }
+  }
+
+  /** One thing at a time, in order; after a failure nothing more. */
+  #afterwards(work: () => Promise<void>): Promise<void> {
+    this.#writing = this.#writing.then(work);
+    this.#writing.catch((error: unknown) => (this.#failure ??= error));
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    if (this.#waiting.length === 0) return;
+    const lines = this.#waiting.join('');
+    this.#waiting = [];
+    this.#unsynced = true;
+    await this.#file.appendFile(lines);
   }
 }

@@ -26,7 +26,7 @@ export const defaultWatchSettings: WatchSettings = {
   healthTimeoutSeconds: 10,
   unansweredLooks: 3,
   requestTimeoutSeconds: 60,
-  quickSeconds: 60,
+  quickSeconds: 20,
   quickFailures: 6,
   backoff: { initialSeconds: 1, maximumSeconds: 60 },
 };

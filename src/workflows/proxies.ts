@@ -10,12 +10,14 @@ import type { RunPlan } from '../activities/types.ts';
 
 /**
  * How activities are called. They are retried without a limit on attempts, because a pause or a worker's shutdown
- * counts as one; what can't be mended by trying again is named here and fails at once.
+ * counts as one; what can't be mended by trying again is named here and fails at once. The wait stays short, because
+ * attempts add up over the hours of a shard or a training, whatever ended them: an endpoint that refuses is given time
+ * by the inference client, and a trainer or a server by its own start.
  */
 const retry = {
   initialInterval: '1 s',
   backoffCoefficient: 2,
-  maximumInterval: '1 min',
+  maximumInterval: '5 s',
   nonRetryableErrorTypes: [
     'FingerprintMismatch',
     'ArtifactDamaged',
@@ -37,7 +39,7 @@ function roleQueue(role: 'inference' | 'gpu'): string {
 /** Light activities next to the workflows. */
 export const light = proxyActivities<WorkflowActivities>({
   startToCloseTimeout: '1 h',
-  heartbeatTimeout: '20 s',
+  heartbeatTimeout: '10 s',
   retry,
 });
 
@@ -70,7 +72,7 @@ export const preflight = {
 
 /** Whichever machine with the role is free. */
 export function anyMachine() {
-  return proxyActivities<GpuActivities>({ taskQueue: roleQueue('gpu'), startToCloseTimeout: '1 min', retry });
+  return proxyActivities<GpuActivities>({ taskQueue: roleQueue('gpu'), startToCloseTimeout: '10 s', retry });
 }
 
 /** The machine that was claimed. When none of its workers takes the work in time, another one is claimed. */

@@ -1,0 +1,112 @@
+/** Everything that a run needs on one machine, kept up by a supervisor: Temporal server and workers. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { startTemporal, type DevServerPorts } from '../setup/dev-server.ts';
+import { Supervised, type Started } from './supervised.ts';
+
+export interface Cluster {
+  readonly storeRoot: string;
+  readonly client: Client;
+  readonly temporal: Supervised;
+  readonly workers: readonly Supervised[];
+  close(): Promise<void>;
+}
+
+/** Starts a Temporal server with a database file, and workers that have all roles each; all in `folder`. */
+export async function startCluster(options: {
+  folder: string;
+  python: string;
+  workers: number;
+}): Promise<Cluster> {
+  const { folder, python } = options;
+  const storeRoot = join(folder, 'store');
+  const ports = await freePorts();
+  const address = `127.0.0.1:${ports.grpc}`;
+  const temporal = new Supervised('Temporal server', async () => {
+    const server = await startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
+    return { pid: server.pid as number, gone: server.ended, stop: () => server.stop() };
+  });
+  const workers = Array.from({ length: options.workers }, (_, index) => {
+    const logFile = join(folder, `worker-${index + 1}.log`);
+    return new Supervised(`worker ${index + 1}`, async () =>
+      startWorker({ address, storeRoot, python, logFile }),
+    );
+  });
+  await temporal.start();
+  const connection = await Connection.connect({ address });
+  await Promise.all(workers.map((worker) => worker.start()));
+  return {
+    storeRoot,
+    client: new Client({ connection }),
+    temporal,
+    workers,
+    async close() {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await connection.close();
+      await temporal.stop();
+    },
+  };
+}
+
+function startWorker(options: {
+  address: string;
+  storeRoot: string;
+  python: string;
+  logFile: string;
+}): Started {
+  const { address, storeRoot, python, logFile } = options;
+  const scripts = join(import.meta.dirname, '..');
+  const log = openSync(logFile, 'a');
+  const child = spawn(
+    process.execPath,
+    [
+      ...['--import', join(scripts, 'setup', 'stop-with-parent.mjs'), join(scripts, 'worker.ts')],
+      // Only for the end: what is killed has no time to stop anything.
+      ...['--store', storeRoot, '--on-shutdown', 'stop', '--shutdown-grace-seconds', '1'],
+    ],
+    {
+      cwd: join(scripts, '..'),
+      stdio: ['ignore', log, log, 'ipc'],
+      detached: true,
+      env: {
+        ...process.env,
+        TEMPORAL_ADDRESS: address,
+        SELF_TAUGHT_EVALUATOR_PYTHON: python,
+        OMP_NUM_THREADS: '1',
+      },
+    },
+  );
+  closeSync(log);
+  const gone = once(child, 'exit');
+  return {
+    pid: child.pid as number,
+    gone,
+    async stop() {
+      child.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
+
+/** Ports that nobody listens on now; the server is started on the same ones each time. */
+async function freePorts(): Promise<DevServerPorts> {
+  const servers = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const [grpc, ui, http] = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(
+    servers.map(async (server) => {
+      server.close();
+      await once(server, 'close');
+    }),
+  );
+  return { grpc: grpc as number, ui: ui as number, http: http as number };
+}

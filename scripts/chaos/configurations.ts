@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ConfigurationInput } from '../../src/client.ts';
+
+/** `embedded`: the example's own model server; `scripted`: one that computes nothing, so that little but requests takes time. */
+export const ENDPOINTS = ['embedded', 'scripted'] as const;
+export type EndpointName = (typeof ENDPOINTS)[number];
+
+const root = join(import.meta.dirname, '..', '..');
+
+/**
+ * The embedded example, with its settings but smaller: fewer instructions and benchmark pairs, more shards, so that
+ * kills meet every stage. Model servers write down what they are asked for into `requestLog`.
+ */
+export function configurationFor(
+  endpoint: EndpointName,
+  run: { runName: string; seed: number; requestLog: string },
+): ConfigurationInput {
+  const { runName, seed, requestLog } = run;
+  const example = JSON.parse(
+    readFileSync(join(root, 'temporal', 'inputs', 'embedded.json'), 'utf8'),
+  ) as ConfigurationInput;
+  if (example.serving.kind !== 'command') throw new Error('the embedded example serves by a command');
+  const { serving, fineTuning, evaluation } = example;
+  const validation = evaluation.benchmarks.filter(({ purpose }) => purpose === 'validation');
+  const common: ConfigurationInput = {
+    ...example,
+    runName,
+    seed,
+    iterations: 2,
+    instructions: { ...example.instructions, categories: null, maximum: 160, shardSize: 20 },
+    evaluation: { ...evaluation, benchmarks: validation, shardSize: 30 },
+    fineTuning: {
+      ...fineTuning,
+      hyperparameters: { ...fineTuning?.hyperparameters, checkpointEverySteps: 5 },
+    },
+  };
+  switch (endpoint) {
+    case 'embedded':
+      return {
+        ...common,
+        serving: { ...serving, command: [...serving.command, '--request-log', requestLog] },
+      };
+    case 'scripted':
+      return {
+        ...common,
+        iterations: 1,
+        serving: {
+          ...serving,
+          command: [
+            process.execPath,
+            join(import.meta.dirname, 'scripted-server.ts'),
+            ...['--port', '{port}', '--request-log', requestLog],
+          ],
+          servedName: 'judge-{iteration}',
+          healthPath: '/v1/models',
+        },
+        instructions: { ...common.instructions, maximum: 60, shardSize: 10 },
+        fineTuning: {
+          ...fineTuning,
+          hyperparameters: {
+            ...fineTuning?.hyperparameters,
+            epochs: 4,
+            batchSize: 16,
+            checkpointEverySteps: 5,
+          },
+        },
+        inference: { requestsPerShard: 3, shardsAtOnce: 4 },
+      };
+  }
+}
