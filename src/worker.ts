@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
   bundleWorkflowCode,
@@ -30,6 +31,7 @@ import { ArtifactStore } from './artifacts/store.ts';
 import { createInferenceClient } from './inference/client.ts';
 import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
+import { noticeOnCurrentVersion, versioningOptions, workerVersionFrom } from './worker-version.ts';
 
 export const DEFAULT_TASK_QUEUE = 'self-taught-evaluator';
 
@@ -52,6 +54,8 @@ export interface WorkerSettings {
   readonly shutdownGraceSeconds: number;
   /** What happens to model servers and trainers when the worker stops: they are left for the next worker, or stop with it, a trainer with a checkpoint. */
   readonly onShutdown: 'leave' | 'stop';
+  /** Which build of the workers this is; undefined without worker versioning. */
+  readonly version: WorkerDeploymentVersion | undefined;
   readonly environment: NodeJS.ProcessEnv;
 }
 
@@ -84,6 +88,8 @@ export function settingsFrom(
       'request-timeout-seconds': { type: 'string', default: '1800' },
       'shutdown-grace-seconds': { type: 'string', default: '10' },
       'on-shutdown': { type: 'string', default: 'leave' },
+      'deployment-name': { type: 'string' },
+      'build-id': { type: 'string' },
     },
   });
   return {
@@ -95,6 +101,10 @@ export function settingsFrom(
     requestTimeoutSeconds: positive('--request-timeout-seconds', values['request-timeout-seconds']),
     shutdownGraceSeconds: positive('--shutdown-grace-seconds', values['shutdown-grace-seconds']),
     onShutdown: onShutdownFrom(values['on-shutdown']),
+    version: workerVersionFrom(
+      { deploymentName: values['deployment-name'], buildId: values['build-id'] },
+      environment,
+    ),
     environment,
   };
 }
@@ -145,6 +155,8 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
   console.error(
     `worker with roles ${settings.roles.join(', ')} on queue ${settings.taskQueue}, store ${settings.storeRoot}`,
   );
+  const notice = settings.version && (await noticeOnCurrentVersion(deps.temporal, settings.version));
+  if (notice !== undefined) console.error(notice);
   try {
     await Promise.all(workers.map((worker) => worker.run().finally(stop)));
   } finally {
@@ -229,6 +241,7 @@ async function createWorkers(
     // Below the 80% of the heartbeat time-out that the SDK would wait by itself: a worker that is short of processor
     // for a moment must not be taken for dead.
     maxHeartbeatThrottleInterval: 3_000,
+    ...versioningOptions(settings.version),
   };
   const byRole: Record<Role, () => Promise<WorkerOptions[]>> = {
     workflow: async () => [

@@ -1,7 +1,6 @@
 import {
   CancellationScope,
   ContinueAsNew,
-  continueAsNew,
   isCancellation,
   setCurrentDetails,
   setHandler,
@@ -10,6 +9,7 @@ import {
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
 import { bestIteration, stopsEarly } from './choosing.ts';
+import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
 import { progressQuery, shardProgressSignal } from './messages.ts';
 import { planOrRefuse } from './plan.ts';
 import { light } from './proxies.ts';
@@ -45,7 +45,8 @@ interface LoopState extends Beginning, Prepared {
  * the seed model on them (or the current judge, as the configuration says), evaluates the new judge, and repeats.
  *
  * The workflow knows the order of the stages and carries references to their artifacts; what a stage does stands in
- * its activity. It continues as new between iterations when its history has grown.
+ * its activity. It continues as new between iterations when its history has grown, and when another build of the
+ * worker has become current: an iteration ends on the build that it began on, and the next one begins on the new.
  */
 export async function selfTaughtEvaluator(configuration: unknown, state?: LoopState): Promise<RunResult> {
   const tracker = new ProgressTracker({
@@ -129,15 +130,18 @@ async function iterate(
   const { plan } = beginning;
   const { run } = plan;
   const completed = () => tracker.current.completed;
+  // A run that has just continued as new does an iteration first: whatever suggests it still, it can't go in circles.
+  let mayContinueAsNew = workflowInfo().continuedFromExecutionRunId === undefined;
   while (completed().length <= plan.iterations && !stopsEarly(completed(), plan.patience)) {
     const iteration = completed().length;
-    if (workflowInfo().continueAsNewSuggested) {
+    if (mayContinueAsNew && isTimeToContinueAsNew()) {
       const { warnings } = tracker.current;
       const { machineQueue } = stages;
       const made = { models, benchmarks, pairs, pairCounts };
       const state: LoopState = { ...beginning, ...made, warnings, machineQueue, completed: completed() };
-      await continueAsNew<typeof selfTaughtEvaluator>(configuration, state);
+      await continueOnCurrentBuild<typeof selfTaughtEvaluator>(configuration, state);
     }
+    mayContinueAsNew = true;
     const previous = completed()[iteration - 1];
     const judge =
       iteration === 1 || previous === undefined

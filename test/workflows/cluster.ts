@@ -35,14 +35,21 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-/** Starts a Temporal server on free ports, with a database and a store in a temporary folder. */
-export async function startCluster(): Promise<Cluster> {
-  const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
+/** Starts a Temporal server on free ports with its files in the folder. */
+export type StartServer = (folder: string) => Promise<{ address: string; stop(): Promise<void> }>;
+
+const startDevelopmentServer: StartServer = async (folder) => {
   const [grpc, ui, http] = await freePorts(3);
-  const temporal = await startTemporal({
+  return startTemporal({
     ports: { grpc: grpc as number, ui: ui as number, http: http as number },
     dbFile: join(folder, 'temporal.db'),
   });
+};
+
+/** Starts a Temporal server, the development server unless another is asked for, with a store in a temporary folder. */
+export async function startCluster(startServer: StartServer = startDevelopmentServer): Promise<Cluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
+  const temporal = await startServer(folder);
   const { address } = temporal;
   const connection = await Connection.connect({ address });
   const taskQueue = 'self-taught-evaluator';
@@ -102,7 +109,7 @@ function startWorker(address: string, storeRoot: string, logFile: string, option
   };
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, '127.0.0.1');

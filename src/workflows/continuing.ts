@@ -1,0 +1,16 @@
+import { makeContinueAsNewFunc, type Workflow, workflowInfo } from '@temporalio/workflow';
+
+/** Whether the history has grown long, or another build of the worker has become current since the run was pinned. */
+export function isTimeToContinueAsNew(): boolean {
+  const { continueAsNewSuggested, targetWorkerDeploymentVersionChanged } = workflowInfo();
+  return continueAsNewSuggested || targetWorkerDeploymentVersionChanged;
+}
+
+/**
+ * Continues the workflow as new on the build that is current now, and is pinned to that one from then on. Servers
+ * before 1.30 leave it on the build that it was on.
+ */
+export function continueOnCurrentBuild<F extends Workflow>(...args: Parameters<F>): Promise<never> {
+  const versioned = workflowInfo().currentDeploymentVersion !== undefined;
+  return makeContinueAsNewFunc<F>(versioned ? { initialVersioningBehavior: 'AUTO_UPGRADE' } : {})(...args);
+}
