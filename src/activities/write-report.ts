@@ -6,7 +6,6 @@ import { SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
-import { keepRightJudgment } from '../judge/rejection-sampling.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
 import { PROGRESS_FILE, RESULT_FILE, type TrainingProgress, type TrainingResult } from '../training/job.ts';
@@ -43,7 +42,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
     );
     const trained = input.iterations.filter(({ iteration }) => iteration > 0);
     const judgments = await Promise.all(
-      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration, configuration.seed)),
+      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration)),
     );
     const { models } = configuration;
     const data: ReportData = {
@@ -137,7 +136,6 @@ async function sampleJudgments(
   store: ArtifactStore,
   run: string,
   iteration: number,
-  seed: number,
 ): Promise<ReportJudgment[]> {
   const manifests = await Promise.all(
     [
@@ -155,11 +153,15 @@ async function sampleJudgments(
   const shown = new Map<ReportJudgment['outcome'], number>();
   for await (const { example, judgments: all } of judgedExamples({ store }, { pairs, judgments })) {
     if (sample.length >= 4 * EXAMPLES_OF_EACH_OUTCOME) break;
-    const kept = trained.has(example.id) ? keepRightJudgment(all, example.betterSide, seed) : undefined;
     for (const judgment of all) {
       const { verdict, right, text } = judgment;
-      const outcome =
-        judgment.id === kept?.id ? 'kept' : right ? 'right, not kept' : verdict === 'none' ? 'none' : 'wrong';
+      const outcome = trained.has(judgment.id)
+        ? 'kept'
+        : right
+          ? 'right, not kept'
+          : verdict === 'none'
+            ? 'none'
+            : 'wrong';
       if ((shown.get(outcome) ?? 0) >= EXAMPLES_OF_EACH_OUTCOME) continue;
       shown.set(outcome, (shown.get(outcome) ?? 0) + 1);
       const { instruction, responseA, responseB, betterSide } = example;

@@ -1,0 +1,47 @@
+import type { Problem } from './read-configuration.ts';
+import type { Configuration } from './schema.ts';
+
+/** Settings of judging, filtering and choosing that contradict each other. */
+export function judgingProblems(usable: Partial<Configuration>): Problem[] {
+  return [...samplingProblems(usable), ...choosingProblems(usable)];
+}
+
+function samplingProblems({ judging, filtering }: Partial<Configuration>): Problem[] {
+  if (judging === undefined || filtering === undefined) return [];
+  const { samples, strategy, sampling } = judging;
+  const { target, majorityThreshold, judgmentsPerExample } = filtering;
+  const problems: Problem[] = [];
+  const needsAll = (path: string, found: unknown, why: string) =>
+    problems.push({
+      path,
+      message: `found ${JSON.stringify(found)}, which ${why} of all N samples: set judging.strategy to {"kind": "all"}, not "until-correct"`,
+    });
+  if (judgmentsPerExample > samples) {
+    const message = `found ${judgmentsPerExample}, more than judging.samples (${samples}), the judgments that an example has`;
+    problems.push({ path: 'filtering.judgmentsPerExample', message });
+  }
+  if (strategy.kind === 'all') return problems;
+  if (target === 'majority-vote') needsAll('filtering.target', target, 'counts the verdicts');
+  if (majorityThreshold !== null)
+    needsAll('filtering.majorityThreshold', majorityThreshold, 'is a share of the right ones');
+  if (strategy.wave > samples) {
+    const message = `found ${strategy.wave}, more than judging.samples (${samples}): the first wave would be all of them`;
+    problems.push({ path: 'judging.strategy.wave', message });
+  }
+  if (sampling.temperature === 0 && samples > 1) {
+    const message =
+      'found 0, at which every sample is the same: "until-correct" would ask for a wrong one N times; ' +
+      'set a temperature above 0, or judging.samples to 1';
+    problems.push({ path: 'judging.sampling.temperature', message });
+  }
+  return problems;
+}
+
+function choosingProblems({ choosing, evaluation }: Partial<Configuration>): Problem[] {
+  const { benchmark } = choosing ?? {};
+  if (benchmark === undefined || evaluation === undefined) return [];
+  const names = evaluation.benchmarks.map(({ name }) => name);
+  if (names.includes(benchmark)) return [];
+  const message = `found ${JSON.stringify(benchmark)}, which is not among evaluation.benchmarks: ${names.join(', ')}`;
+  return [{ path: 'choosing.benchmark', message }];
+}
