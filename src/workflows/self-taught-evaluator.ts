@@ -54,7 +54,7 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
     iterations: state?.plan.iterations ?? 0,
     stages: [],
     completed: state?.completed ?? [],
-    best: bestIteration(state?.completed ?? []),
+    best: state === undefined ? 0 : bestIteration(state.completed, state.plan.choosing),
     warnings: state?.warnings ?? [],
   });
   setHandler(progressQuery, () => tracker.current);
@@ -129,7 +129,7 @@ async function iterate(
   const { plan } = beginning;
   const { run } = plan;
   const completed = () => tracker.current.completed;
-  while (completed().length <= plan.iterations && !stopsEarly(completed(), plan.patience)) {
+  while (completed().length <= plan.iterations && !stopsEarly(completed(), plan.choosing)) {
     const iteration = completed().length;
     if (workflowInfo().continueAsNewSuggested) {
       const { warnings } = tracker.current;
@@ -177,7 +177,7 @@ async function iterate(
   const result: RunResult = {
     runName: run.runName,
     iterations: completed(),
-    best: bestIteration(completed()),
+    best: bestIteration(completed(), plan.choosing),
     report: await writeReport(tracker, beginning, 'completed'),
     stoppedEarly: completed().length <= plan.iterations,
     warnings: tracker.current.warnings,
@@ -194,7 +194,7 @@ async function complete(
   summary: IterationSummary,
 ): Promise<void> {
   const completed = [...tracker.current.completed, summary];
-  tracker.update({ completed, best: bestIteration(completed) });
+  tracker.update({ completed, best: bestIteration(completed, beginning.plan.choosing) });
   await stages.during({ name: 'writeReport', iteration: summary.iteration }, () =>
     writeReport(tracker, beginning, 'running'),
   );
