@@ -22,7 +22,7 @@ function judged(betterFirst: string, worseFirst: string) {
 }
 function verdicts(letters: string, name = ''): SampledJudgment[] {
   const verdictOf: Record<string, Verdict> = { A: 'A', B: 'B', C: 'tie', '-': 'none', a: 'A' };
-  return [...letters].map((letter, sample) => ({
+  return letters.split('').map((letter, sample) => ({
     id: `${name}/${sample}`,
     sample,
     text: '',
