@@ -17,7 +17,7 @@ import {
   type FilterStepName,
   type TaughtExample,
 } from '../judge/filter-statistics.ts';
-import { balanceInSources, GENERATED } from '../judge/mix-sources.ts';
+import { balanceInSources, GENERATED, mixSources } from '../judge/mix-sources.ts';
 import { renderPrompt, type Message } from '../judge/prompt-template.ts';
 import { hashOf } from '../judge/seeds.ts';
 import { withHeartbeats } from './attempt.ts';
@@ -50,6 +50,14 @@ function choosingRules({ judging, filtering }: Configuration): ChoosingRules & {
   return { strategy, samples, target, judgmentsPerExample, majorityThreshold, positionConsistentOnly };
 }
 
+/** The parts of the training set that are asked for, by source. */
+function weightsOf({ humanData, generatedWeight }: Configuration['filtering']): Record<string, number> {
+  return {
+    [GENERATED]: generatedWeight,
+    ...Object.fromEntries(humanData.map(({ name, weight }) => [name, weight])),
+  };
+}
+
 /**
  * Makes the training set of an iteration (method, step 4): of each example's right judgments some, then as many A as B;
  * its manifest's summary says how many were left after each step. Two passes over the shards, so that memory holds ids
@@ -64,6 +72,8 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
     const rules = choosingRules(configuration);
     const uri = runUris.trainingSet(input.run.runName, input.iteration);
     const { strategy, samples: _samples, ...meaning } = rules;
+    const weights = weightsOf(filtering);
+    const mixes = Object.keys(weights).length > 1;
     const fingerprint = {
       schema: 2,
       stage: 'filter-judgments',
@@ -74,6 +84,7 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
       strategy: strategy.kind,
       ...meaning,
       balance: filtering.balance,
+      weights,
     };
     const complete = await deps.store.completed(uri, fingerprint);
     const manifest = complete ?? (await publishTrainingSet());
@@ -88,23 +99,27 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
         kept.push(...choices.flatMap((choice) => taughtBy(choice, pair.source ?? GENERATED)));
       }
       const balanced = filtering.balance ? balanceInSources(kept, seed) : kept;
+      const taught = mixes ? mixSources(balanced, new Map(Object.entries(weights)), seed) : balanced;
       const statistics = tally.statistics({
         steps: stepsOfChoosing(rules),
-        later: filtering.balance ? [{ step: 'are left after balance', left: balanced }] : [],
-        taught: balanced,
+        later: [
+          ...(filtering.balance ? [{ step: 'are left after balance' as const, left: balanced }] : []),
+          ...(mixes ? [{ step: 'are left after mixing' as const, left: taught }] : []),
+        ],
+        taught,
         samples: strategy.kind === 'all' ? rules.samples : undefined,
       });
-      if (balanced.length < filtering.minimumExamples)
-        throw tooFewExamples(input.iteration, filtering.minimumExamples, balanced.length, statistics);
+      if (taught.length < filtering.minimumExamples)
+        throw tooFewExamples(input.iteration, filtering.minimumExamples, taught.length, statistics);
       return deps.store.publish(uri, {
         fingerprint,
         counts: {
           examples: tally.examples,
           kept: tally.keptExamples,
-          trainingExamples: balanced.length,
+          trainingExamples: taught.length,
         },
         summary: statistics,
-        records: trainingExamples(new Set(balanced.map(({ id }) => id))),
+        records: trainingExamples(new Set(taught.map(({ id }) => id))),
       });
     }
 

@@ -68,6 +68,7 @@ function planOf(configuration: Configuration, run: RunPlan['run']): RunPlan {
     run,
     iterations: configuration.iterations,
     categorize: configuration.instructions.categories !== null,
+    addHumanPairs: configuration.filtering.humanData.length > 0,
     benchmarks: configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),
     shardsAtOnce: configuration.inference.shardsAtOnce,
     choosing: { ...configuration.choosing, earlyStopping: configuration.earlyStopping ?? undefined },

@@ -36,6 +36,8 @@ export interface RunPlan {
   readonly iterations: number;
   /** Whether an LLM puts the instructions into categories. */
   readonly categorize: boolean;
+  /** Whether human-labelled pairs are judged beside the generated ones. */
+  readonly addHumanPairs: boolean;
   readonly benchmarks: readonly BenchmarkPlan[];
   readonly shardsAtOnce: number;
   readonly choosing: ChoosingPlan;

@@ -1,9 +1,10 @@
+import { GENERATED } from '../judge/mix-sources.ts';
 import type { Problem } from './read-configuration.ts';
 import type { Configuration } from './schema.ts';
 
 /** Settings of judging, filtering and choosing that contradict each other. */
 export function judgingProblems(usable: Partial<Configuration>): Problem[] {
-  return [...samplingProblems(usable), ...choosingProblems(usable)];
+  return [...samplingProblems(usable), ...humanDataProblems(usable), ...choosingProblems(usable)];
 }
 
 function samplingProblems({ judging, filtering }: Partial<Configuration>): Problem[] {
@@ -34,6 +35,31 @@ function samplingProblems({ judging, filtering }: Partial<Configuration>): Probl
       'set a temperature above 0, or judging.samples to 1';
     problems.push({ path: 'judging.sampling.temperature', message });
   }
+  return problems;
+}
+
+function humanDataProblems({ filtering }: Partial<Configuration>): Problem[] {
+  if (filtering === undefined) return [];
+  const { humanData, generatedWeight } = filtering;
+  const problems: Problem[] = [];
+  if (generatedWeight === 0 && humanData.length === 0) {
+    const message = 'found 0 without filtering.humanData: there would be nothing to train on';
+    problems.push({ path: 'filtering.generatedWeight', message });
+  }
+  humanData.forEach(({ name }, index) => {
+    const path = `filtering.humanData.${index}.name`;
+    const first = humanData.findIndex((other) => other.name === name);
+    if (name === GENERATED)
+      problems.push({
+        path,
+        message: `found "${GENERATED}", the name of the pairs that the run makes itself`,
+      });
+    else if (first !== index)
+      problems.push({
+        path,
+        message: `found "${name}", the name of filtering.humanData.${first}: give each its own`,
+      });
+  });
   return problems;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PREFERENCE_LAYOUTS } from '../judge/human-preferences.ts';
 
 /**
  * The configuration of a run: one JSON object, the same from the CLI, HTTP and every SDK. Defaults are the paper's
@@ -120,6 +121,16 @@ const judging = z.strictObject({
   sampling: sampling.default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 }),
 });
 
+const humanData = z.strictObject({
+  /** The source's name in ids, counts and report. */
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name has 1 to 63 small letters, digits or "-"'),
+  path,
+  /** `preference`: columns prompt, chosen, rejected. `helpsteer2`: two rows a prompt, the more helpful one is better. */
+  layout: z.enum(PREFERENCE_LAYOUTS).default('preference'),
+  /** Its part of the training set, beside `generatedWeight`: with 0.5 half as many examples as generated ones. */
+  weight: positive.default(1),
+});
+
 const filtering = z.strictObject({
   /** What is right: the side that the construction makes better, or the one that most of the judge's own verdicts name. */
   target: z.enum(['construction', 'majority-vote']).default('construction'),
@@ -131,6 +142,10 @@ const filtering = z.strictObject({
   positionConsistentOnly: z.boolean().default(false),
   /** As many examples that answer A as B, by downsampling. */
   balance: z.boolean().default(true),
+  /** Human-labelled pairs that are judged beside the generated ones and mixed in by weight, by downsampling. */
+  humanData: z.array(humanData).default([]),
+  /** The part of the generated pairs beside `humanData`; 0 trains on human labels alone. */
+  generatedWeight: z.number().nonnegative().default(1),
   /** The prompt that kept judgments are trained under; `judging.prompt` by default. */
   trainingPrompt: promptFolder.optional(),
   /** Fewer training examples than this fail the iteration instead of training on next to nothing. */

@@ -84,7 +84,7 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
 
 /** Steps 1 and 2, and the seed model's own figures: everything that comes before the first iteration. */
 async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: Beginning): Promise<Prepared> {
-  const { run, ownModels, categorize } = beginning.plan;
+  const { run, ownModels, categorize, addHumanPairs } = beginning.plan;
   const models = await stages.identifyModels();
   const benchmarks = await stages.prepareBenchmarks();
   const pool = await stages.during({ name: 'preparePool', iteration: 0 }, () => light.preparePool(run));
@@ -96,6 +96,11 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
     light.selectInstructions({ run, input: (categories ?? pool).artifact }),
   );
   const pairs = await stages.mapShards('generatePairs', 0, generator, selected.artifact);
+  const withHuman = addHumanPairs
+    ? await stages.during({ name: 'addHumanPairs', iteration: 0 }, () =>
+        light.addHumanPairs({ run, pairs: pairs.artifact }),
+      )
+    : undefined;
   if (ownModels.includes('generator')) await stages.stopServing();
 
   const seed = await stages.serve(models.seed, 0, 'seed');
@@ -105,6 +110,7 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
     ...(categories === undefined ? {} : { categorizeInstructions: categories }),
     selectInstructions: selected,
     generatePairs: pairs,
+    ...(withHuman === undefined ? {} : { addHumanPairs: withHuman }),
   };
   const pairCounts = Object.fromEntries(Object.entries(made).map(([stage, { counts }]) => [stage, counts]));
   const seconds = Object.fromEntries(Object.entries(made).map(([stage, result]) => [stage, result.seconds]));
@@ -115,7 +121,7 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
     counts: { ...pairCounts, ...evaluation.counts },
     seconds: { ...seconds, evaluateJudge: evaluation.seconds },
   });
-  return { models, benchmarks, pairs: pairs.artifact, pairCounts };
+  return { models, benchmarks, pairs: (withHuman ?? pairs).artifact, pairCounts };
 }
 
 /** Steps 3 to 6, again and again: each judge's arguments teach the seed model to become the next judge. */

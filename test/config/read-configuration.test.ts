@@ -181,6 +181,17 @@ describe('reading a configuration', () => {
     assert.deepEqual(problemsOf(withAll), {});
   });
 
+  it('refuses human data whose name is taken, and a run that would train on nothing', () => {
+    const named = (name: string) => ({ name, path: 'h.jsonl' });
+    const problems = problemsOf({ filtering: { humanData: [named('generated'), named('a'), named('a')] } });
+    assert.match(problems['filtering.humanData.0.name'] ?? '', /the pairs that the run makes itself/);
+    assert.match(problems['filtering.humanData.2.name'] ?? '', /the name of filtering\.humanData\.1/);
+    assert.deepEqual(Object.keys(problemsOf({ filtering: { generatedWeight: 0 } })), [
+      'filtering.generatedWeight',
+    ]);
+    assert.deepEqual(problemsOf({ filtering: { generatedWeight: 0, humanData: [named('a')] } }), {});
+  });
+
   it('refuses to choose by a benchmark that there is not', () => {
     const problems = problemsOf({ choosing: { benchmark: 'tset' } });
     assert.match(problems['choosing.benchmark'] ?? '', /"tset".*not among evaluation\.benchmarks: test$/);
