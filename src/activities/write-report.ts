@@ -6,6 +6,7 @@ import { SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
 import { PROGRESS_FILE, RESULT_FILE, type TrainingProgress, type TrainingResult } from '../training/job.ts';
@@ -29,7 +30,13 @@ export interface ReportInput {
 const EXAMPLES_OF_EACH_OUTCOME = 6;
 
 /** The stages before the first iteration. */
-const MADE_ONCE = ['preparePool', 'categorizeInstructions', 'selectInstructions', 'generatePairs'];
+const MADE_ONCE = [
+  'preparePool',
+  'categorizeInstructions',
+  'selectInstructions',
+  'generatePairs',
+  'addHumanPairs',
+];
 
 /** Writes the run's report from its artifacts; returns its uri. */
 export function writeReport(deps: Dependencies, input: ReportInput): Promise<string> {
@@ -91,16 +98,18 @@ async function iterationOf(
     stageSeconds: { ...summary.seconds },
   };
   if (summary.iteration === 0) return all;
+  const trainingSet = await store.manifest(runUris.trainingSet(run, summary.iteration));
   return {
     ...all,
     funnel: {
       instructions: count('instructions'),
       selected: count('selected'),
       pairs: count('pairs'),
+      ...(count('humanPairs') > 0 ? { humanPairs: count('humanPairs') } : {}),
       judgments: summary.counts['judgePairs']?.['judgments'] ?? 0,
       right: count('right'),
-      kept: count('kept'),
-      balanced: count('trainingExamples'),
+      trainingExamples: count('trainingExamples'),
+      statistics: trainingSet?.summary as FilterStatistics | undefined,
     },
     training: await trainingOf(store, run, summary.iteration),
   };
@@ -137,9 +146,10 @@ async function sampleJudgments(
   run: string,
   iteration: number,
 ): Promise<ReportJudgment[]> {
+  const human = `${runUris.judgedPairs(run)}/index`;
   const manifests = await Promise.all(
     [
-      `${runUris.pairs(run)}/index`,
+      (await store.manifest(human)) === undefined ? `${runUris.pairs(run)}/index` : human,
       `${runUris.judgments(run, iteration)}/index`,
       runUris.trainingSet(run, iteration),
     ].map((uri) => store.manifest(uri)),
