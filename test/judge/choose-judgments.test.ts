@@ -53,11 +53,11 @@ describe('choosing the judgments of a pair', () => {
 
   it('meets a threshold that it reaches exactly, whatever binary fractions make of it', () => {
     for (const [threshold, right] of [
-      [0.55, 11],
-      [0.15, 3],
-      [0.35, 7],
+      [0.28, 7],
+      [0.56, 14],
+      [0.4, 10],
     ] as const) {
-      const letters = 'A'.repeat(right) + 'B'.repeat(20 - right);
+      const letters = 'A'.repeat(right) + 'B'.repeat(25 - right);
       assert.equal(outcome({ majorityThreshold: threshold }, letters, 'B')[0], 1);
       assert.equal(
         outcome({ majorityThreshold: threshold }, letters.replace('A', 'B'), 'B')[0],

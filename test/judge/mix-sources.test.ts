@@ -25,6 +25,9 @@ describe('mixing sources', () => {
     assert.deepEqual(sizes(mix({ made: 3, human: 1 })), { made: 60, human: 20 });
     assert.deepEqual(sizes(mix({ made: 1, human: 0.1 })), { made: 60, human: 6 });
     assert.deepEqual(sizes(mix({ made: 0.5, human: 2 })), { made: 4, human: 20 });
+    // 180 x 0.7 is a hair below 126 in binary.
+    const many = ['made', 'human'].flatMap((source) => [...of(source, 'A', 90), ...of(source, 'B', 90)]);
+    assert.deepEqual(sizes(mix({ made: 1, human: 0.7 }, many)), { made: 180, human: 126 });
   });
 
   it('leaves a source out whose weight is 0, and gives nothing where a weighted source has nothing', () => {
