@@ -22,6 +22,9 @@ export function configurationFor(
   ) as ConfigurationInput;
   if (example.serving.kind !== 'command') throw new Error('the embedded example serves by a command');
   const { serving, fineTuning, evaluation } = example;
+  const round = fineTuning?.rounds?.[0];
+  if (round?.method !== 'sft') throw new Error('the embedded example begins with supervised fine-tuning');
+  const hyperparameters = { ...round.hyperparameters, checkpointEverySteps: 5 };
   const validation = evaluation.benchmarks.filter(({ purpose }) => purpose === 'validation');
   const common: ConfigurationInput = {
     ...example,
@@ -30,10 +33,7 @@ export function configurationFor(
     iterations: 2,
     instructions: { ...example.instructions, categories: null, maximum: 160, shardSize: 20 },
     evaluation: { ...evaluation, benchmarks: validation, shardSize: 30 },
-    fineTuning: {
-      ...fineTuning,
-      hyperparameters: { ...fineTuning?.hyperparameters, checkpointEverySteps: 5 },
-    },
+    fineTuning: { ...fineTuning, rounds: [{ ...round, hyperparameters }] },
   };
   switch (endpoint) {
     case 'embedded':
@@ -58,12 +58,7 @@ export function configurationFor(
         instructions: { ...common.instructions, maximum: 60, shardSize: 10 },
         fineTuning: {
           ...fineTuning,
-          hyperparameters: {
-            ...fineTuning?.hyperparameters,
-            epochs: 4,
-            batchSize: 16,
-            checkpointEverySteps: 5,
-          },
+          rounds: [{ ...round, hyperparameters: { ...hyperparameters, epochs: 4, batchSize: 16 } }],
         },
         inference: { requestsPerShard: 3, shardsAtOnce: 4 },
       };

@@ -8,6 +8,7 @@ import { readRows } from '../benchmarks/read-rows.ts';
 import { readPrompt, resolveInput } from '../config/input-files.ts';
 import { readConfiguration, type Problem } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
+import { PREFERENCE_COLUMNS } from '../judge/human-preferences.ts';
 import type { Dependencies } from './dependencies.ts';
 
 /** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
@@ -32,6 +33,12 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
       attemptTo(`instructions.pool.${index}`, async () => {
         for await (const _row of readRows(resolveInput(deps.files, path), { columns: ['instruction'] }))
           break;
+      }),
+    ),
+    ...(usable.filtering?.humanData ?? []).map(({ path, layout }, index) =>
+      attemptTo(`filtering.humanData.${index}.path`, async () => {
+        const rows = readRows(resolveInput(deps.files, path), { columns: [...PREFERENCE_COLUMNS[layout]] });
+        for await (const _row of rows) break;
       }),
     ),
     ...(usable.evaluation?.benchmarks ?? []).map(({ format, path }, index) =>

@@ -1,22 +1,26 @@
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
-import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
+import type { ArtifactReference } from '../artifacts/reference.ts';
 import { shardsOf } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
-import { balanceSides } from '../judge/balance.ts';
-import {
-  exampleId,
-  judgeExample,
-  ORDERS,
-  shownToJudge,
-  type JudgeExample,
-  type ResponsePair,
-} from '../judge/examples.ts';
+import type { Configuration } from '../config/schema.ts';
 import { roundOf } from '../config/fine-tuning.ts';
+import {
+  chooseJudgments,
+  type Choice,
+  type ChoosingRules,
+  type JudgedExample,
+} from '../judge/choose-judgments.ts';
+import { exampleId, judgeExample, ORDERS, shownToJudge, type ResponsePair } from '../judge/examples.ts';
+import {
+  FilterTally,
+  type FilterStatistics,
+  type FilterStepName,
+  type TaughtExample,
+} from '../judge/filter-statistics.ts';
+import { balanceInSources, GENERATED, mixSources } from '../judge/mix-sources.ts';
 import { renderPrompt, type Message } from '../judge/prompt-template.ts';
-import { keepRightJudgment } from '../judge/rejection-sampling.ts';
 import { hashOf } from '../judge/seeds.ts';
-import type { Side } from '../judge/verdict.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { Judgment } from './judge-pairs.ts';
@@ -24,7 +28,10 @@ import { openRun, runUris } from './open-run.ts';
 import { makePreferenceSet } from './preference-set.ts';
 import type { RunReference, StageResult } from './types.ts';
 
-/** A row of the training set, in TRL's prompt-completion layout: loss falls on the completion alone. */
+/**
+ * A row of the training set, in TRL's prompt-completion layout: loss falls on the completion alone. Its id is that of
+ * the judgment that it teaches.
+ */
 export interface TrainingExample {
   readonly id: string;
   readonly prompt: readonly Message[];
@@ -38,17 +45,25 @@ export interface FilterInput {
   readonly judgments: ArtifactReference;
 }
 
-/** A kept judgment: which one, and the side that it decides for. */
-interface Kept {
-  readonly id: string;
-  readonly side: Side;
-  readonly judgmentId: string;
+/** What of `filtering` and `judging` decides which judgments teach. */
+function choosingRules({ judging, filtering }: Configuration): ChoosingRules & { samples: number } {
+  const { target, judgmentsPerExample, majorityThreshold, positionConsistentOnly } = filtering;
+  const { strategy, samples } = judging;
+  return { strategy, samples, target, judgmentsPerExample, majorityThreshold, positionConsistentOnly };
+}
+
+/** The parts of the training set that are asked for, by source. */
+function weightsOf({ humanData, generatedWeight }: Configuration['filtering']): Record<string, number> {
+  return {
+    [GENERATED]: generatedWeight,
+    ...Object.fromEntries(humanData.map(({ name, weight }) => [name, weight])),
+  };
 }
 
 /**
- * Makes the training set of an iteration: for DPO preference pairs (preference-set.ts), for SFT of each example's right
- * judgments one, then as many A as B (method, step 4).
- * Two passes over the shards, so that memory holds ids and not texts.
+ * Makes the training set of an iteration (method, step 4): for DPO preference pairs (preference-set.ts); for SFT of each
+ * example's right judgments some, then as many A as B, and its manifest's summary says how many were left after each
+ * step. Two passes over the shards, so that memory holds ids and not texts.
  * @throws InputProblem when less than `filtering.minimumExamples` is left
  */
 export function filterJudgments(deps: Dependencies, input: FilterInput): Promise<StageResult> {
@@ -60,61 +75,102 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
     const round = roundOf(configuration.fineTuning, input.iteration);
     if (round.method === 'dpo')
       return makePreferenceSet(deps, input, resolved, round, () => judgedExamples(deps, input));
+    const rules = choosingRules(configuration);
     const uri = runUris.trainingSet(input.run.runName, input.iteration);
+    const { strategy, samples: _samples, ...meaning } = rules;
+    const weights = weightsOf(filtering);
+    const mixes = Object.keys(weights).length > 1;
     const fingerprint = {
-      schema: 1,
+      schema: 2,
       stage: 'filter-judgments',
       seed,
       pairs: input.pairs.sha256,
       judgments: input.judgments.sha256,
       trainingPrompt: hashOf(canonicalJson(prompts.training)),
+      strategy: strategy.kind,
+      ...meaning,
       balance: filtering.balance,
+      weights,
     };
     const complete = await deps.store.completed(uri, fingerprint);
     const manifest = complete ?? (await publishTrainingSet());
     return { artifact: referenceTo(manifest), counts: manifest.counts, seconds: (Date.now() - began) / 1000 };
 
     async function publishTrainingSet() {
-      const kept: Kept[] = [];
-      let examples = 0;
-      for await (const { example, judgments } of judgedExamples(deps, input)) {
-        examples += 1;
-        const right = keepRightJudgment(judgments, example.betterSide, seed);
-        if (right !== undefined)
-          kept.push({ id: example.id, side: example.betterSide, judgmentId: right.id });
+      const tally = new FilterTally();
+      const kept: TaughtExample[] = [];
+      for await (const { pair, orders } of judgedPairs(deps, input)) {
+        const choices = chooseJudgments(orders, rules, seed);
+        tally.add(orders, choices);
+        kept.push(...choices.flatMap((choice) => taughtBy(choice, pair.source ?? GENERATED)));
       }
-      const chosen = filtering.balance ? balanceSides(kept, seed) : kept;
-      const counts: Counts = { examples, kept: kept.length, trainingExamples: chosen.length };
-      if (chosen.length < filtering.minimumExamples) {
-        throw new InputProblem(
-          `iteration ${input.iteration} has ${chosen.length} training examples, fewer than filtering.minimumExamples ` +
-            `(${filtering.minimumExamples}): of ${examples} examples ${kept.length} have a right judgment, ` +
-            `${chosen.length} are left after balancing. More instructions or more samples give more.`,
-        );
-      }
-      const chosenJudgments = new Map(chosen.map(({ id, judgmentId }) => [id, judgmentId]));
-      return deps.store.publish(uri, { fingerprint, counts, records: trainingExamples(chosenJudgments) });
+      const balanced = filtering.balance ? balanceInSources(kept, seed) : kept;
+      const taught = mixes ? mixSources(balanced, new Map(Object.entries(weights)), seed) : balanced;
+      const statistics = tally.statistics({
+        steps: stepsOfChoosing(rules),
+        later: [
+          ...(filtering.balance ? [{ step: 'are left after balance' as const, left: balanced }] : []),
+          ...(mixes ? [{ step: 'are left after mixing' as const, left: taught }] : []),
+        ],
+        taught,
+        samples: strategy.kind === 'all' ? rules.samples : undefined,
+      });
+      if (taught.length < filtering.minimumExamples)
+        throw tooFewExamples(input.iteration, filtering.minimumExamples, taught.length, statistics);
+      return deps.store.publish(uri, {
+        fingerprint,
+        counts: {
+          examples: tally.examples,
+          kept: tally.keptExamples,
+          trainingExamples: taught.length,
+        },
+        summary: statistics,
+        records: trainingExamples(new Set(taught.map(({ id }) => id))),
+      });
     }
 
-    async function* trainingExamples(chosen: ReadonlyMap<string, string>): AsyncGenerator<TrainingExample> {
+    async function* trainingExamples(chosen: ReadonlySet<string>): AsyncGenerator<TrainingExample> {
       for await (const { example, judgments } of judgedExamples(deps, input)) {
-        const judgment = judgments.find(({ id }) => id === chosen.get(example.id));
-        if (judgment === undefined) continue;
-        yield {
-          id: example.id,
-          prompt: renderPrompt(prompts.training, shownToJudge(example)),
-          completion: [{ role: 'assistant', content: judgment.text }],
-        };
+        const prompt = renderPrompt(prompts.training, shownToJudge(example));
+        for (const { id, text } of judgments)
+          if (chosen.has(id)) yield { id, prompt, completion: [{ role: 'assistant', content: text }] };
       }
     }
   });
 }
 
-/** Every pair in both orders with its judgments, in the order of ids, one shard in memory at a time. */
-export async function* judgedExamples(
+function taughtBy(choice: Choice<Judgment>, source: string): TaughtExample[] {
+  if (choice.dropped !== undefined) return [];
+  const { example, rightSide, kept } = choice;
+  return kept.map(({ id }) => ({ id, exampleId: example.id, side: rightSide, source }));
+}
+
+function stepsOfChoosing(rules: ChoosingRules): Set<FilterStepName> {
+  const steps: FilterStepName[] = ['are judged', 'have a right judgment'];
+  if (rules.target === 'majority-vote') steps.push('have a majority');
+  if (rules.majorityThreshold !== null) steps.push('reach the majority threshold');
+  if (rules.positionConsistentOnly) steps.push('are position-consistent');
+  return new Set(steps);
+}
+
+function tooFewExamples(
+  iteration: number,
+  minimum: number,
+  left: number,
+  { steps: [judged, ...steps] }: FilterStatistics,
+): InputProblem {
+  const where = steps.map(({ step, examples }) => `${examples} ${step}`).join(', ');
+  return new InputProblem(
+    `iteration ${iteration} has ${left} training examples, fewer than filtering.minimumExamples (${minimum}): ` +
+      `of ${judged?.examples ?? 0} examples ${where}. More instructions or more samples give more.`,
+  );
+}
+
+/** Every pair with the judgments of both its orders, in the order of ids, one shard in memory at a time. */
+async function* judgedPairs(
   deps: Pick<Dependencies, 'store'>,
   { pairs, judgments }: Pick<FilterInput, 'pairs' | 'judgments'>,
-): AsyncGenerator<{ example: JudgeExample; judgments: readonly Judgment[] }> {
+): AsyncGenerator<{ pair: ResponsePair; orders: readonly JudgedExample<Judgment>[] }> {
   const judgmentShards = await shardsOf(deps.store, judgments);
   for (const [shard, pairShard] of (await shardsOf(deps.store, pairs)).entries()) {
     const judgmentShard = judgmentShards[shard];
@@ -123,10 +179,19 @@ export async function* judgedExamples(
       exampleId(pairId, order),
     );
     for (const pair of await deps.store.records<ResponsePair>(pairShard)) {
-      for (const order of ORDERS) {
-        const example = judgeExample(pair, order);
-        yield { example, judgments: byExample.get(example.id) ?? [] };
-      }
+      const examples = ORDERS.map((order) => judgeExample(pair, order));
+      yield {
+        pair,
+        orders: examples.map((example) => ({ example, judgments: byExample.get(example.id) ?? [] })),
+      };
     }
   }
+}
+
+/** Every example, a pair in one order, with its judgments, in the order of ids. */
+export async function* judgedExamples(
+  deps: Pick<Dependencies, 'store'>,
+  input: Pick<FilterInput, 'pairs' | 'judgments'>,
+): AsyncGenerator<JudgedExample<Judgment>> {
+  for await (const { orders } of judgedPairs(deps, input)) yield* orders;
 }

@@ -1,4 +1,5 @@
 import { withHeartbeats } from './attempt.ts';
+import { addHumanPairs } from './add-human-pairs.ts';
 import { awaitRun } from './await-run.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
 import { checkConfiguration } from './check-configuration.ts';
@@ -28,6 +29,7 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   awaitRun: (owner: { workflowId: string; runId: string }) => awaitRun(deps, owner),
   preparePool: (run: RunReference) => preparePool(deps, run),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
+  addHumanPairs: (input: Parameters<typeof addHumanPairs>[1]) => addHumanPairs(deps, input),
   completeStage: (input: StageInput) => completeStage(deps, input),
   filterJudgments: (input: FilterInput) => filterJudgments(deps, input),
   prepareBenchmark: (input: { run: RunReference; benchmark: string }) => prepareBenchmark(deps, input),

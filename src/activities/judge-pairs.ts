@@ -10,7 +10,9 @@ import {
 import { renderPrompt } from '../judge/prompt-template.ts';
 import { isRight, type SampledJudgment } from '../judge/rejection-sampling.ts';
 import { parseVerdict } from '../judge/verdict.ts';
+import { neededJudgments, suffices, wavesOf, type SamplingStrategy } from '../judge/waves.ts';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
+import type { Fingerprint } from '../artifacts/reference.ts';
 import type { Usage } from '../artifacts/resume-shard.ts';
 import type { Dependencies } from './dependencies.ts';
 import { missingRuns } from './missing-samples.ts';
@@ -21,53 +23,62 @@ import { workOnShard } from './work-on-shard.ts';
 export interface Judgment extends SampledJudgment {
   readonly pairId: string;
   readonly order: Order;
-  /** Which of the N samples. */
-  readonly sample: number;
   /** Agrees with the construction and came to its end: rejection sampling may keep it. */
   readonly right: boolean;
 }
 
 /**
- * Samples N judgments of every pair of a shard in both orders (method, step 3). Sample k of an example has the
- * example's seed plus k, whether the samples are asked for in one request or, after a crash, in several.
+ * Samples judgments of every pair of a shard in both orders (method, step 3): all N, or in waves until there are enough.
+ * Sample k of an example has the example's seed plus k, whether the samples are asked for in one request or, after a
+ * crash, in several; a wave that a crash has left half done is completed, never begun again.
  */
 export function judgePairs(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
   return workOnShard<ResponsePair, JudgeExample, Judgment & { unit: string; usage?: Usage }, Judgment>(
     deps,
     'judgePairs',
     input,
-    ({ configuration: { seed, judging }, prompts }) => ({
+    ({ configuration: { seed, judging, filtering }, prompts }) => ({
       meaning: {
         stage: 'judge-pairs',
         prompt: hashOf(canonicalJson(prompts.judge)),
         samples: judging.samples,
         sampling: judging.sampling,
+        strategy: meaningOfStrategy(judging.strategy, filtering.judgmentsPerExample),
       },
       units: (pairs) => pairs.flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
       work: async (example, existing, emit, ask) => {
         const first = samplingSeed(seed, 'judge', input.iteration, example.id);
         const messages = renderPrompt(prompts.judge, shownToJudge(example));
-        for (const run of missingRuns(judging.samples, new Set(existing.map(({ sample }) => sample)))) {
-          const { choices, usage } = await ask({
-            messages,
-            sampling: judging.sampling,
-            samples: run.count,
-            seed: first + run.start,
-          });
-          choices.forEach(({ text, finishReason }, index) => {
-            const sample = run.start + index;
-            const id = `${example.id}/${String(sample).padStart(4, '0')}`;
-            const judgment = { id, text, verdict: parseVerdict(text), finishReason };
-            emit({
-              ...judgment,
-              unit: example.id,
-              pairId: example.id.slice(0, -(example.order.length + 1)),
-              order: example.order,
-              sample,
-              right: isRight(judgment, example.betterSide),
-              ...(index === 0 ? { usage } : {}),
+        const needed = neededJudgments(judging.strategy, filtering.judgmentsPerExample);
+        const there = new Map<number, SampledJudgment>(
+          existing.map((judgment) => [judgment.sample, judgment]),
+        );
+        for (const { start, end } of wavesOf(judging.strategy, judging.samples)) {
+          for (const run of missingRuns(end, new Set(there.keys()), start)) {
+            const { choices, usage } = await ask({
+              messages,
+              sampling: judging.sampling,
+              samples: run.count,
+              seed: first + run.start,
             });
-          });
+            for (const [index, { text, finishReason }] of choices.entries()) {
+              const sample = run.start + index;
+              const id = `${example.id}/${String(sample).padStart(4, '0')}`;
+              const judgment = { id, sample, text, verdict: parseVerdict(text), finishReason };
+              there.set(sample, judgment);
+              emit({
+                ...judgment,
+                unit: example.id,
+                pairId: example.id.slice(0, -(example.order.length + 1)),
+                order: example.order,
+                right: isRight(judgment, example.betterSide),
+                ...(index === 0 ? { usage } : {}),
+              });
+            }
+          }
+          // What a crash has left of a later wave must not end the sampling before that wave is whole.
+          const whole = [...there.values()].filter(({ sample }) => sample < end);
+          if (suffices(whole, example.betterSide, needed)) return;
         }
       },
       assemble: (_example, records) => records.map(({ unit: _unit, usage: _usage, ...judgment }) => judgment),
@@ -79,4 +90,11 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
       }),
     }),
   );
+}
+
+/** What decides how many judgments there are in the end. */
+function meaningOfStrategy(strategy: SamplingStrategy, judgmentsPerExample: number): Fingerprint {
+  const needed = neededJudgments(strategy, judgmentsPerExample);
+  if (strategy.kind === 'all' || needed === undefined) return { kind: 'all' };
+  return { kind: strategy.kind, wave: strategy.wave, right: needed.right, wrong: needed.wrong };
 }

@@ -4,10 +4,10 @@ export interface SampleRun {
   readonly count: number;
 }
 
-/** The samples 0 to `samples` - 1 that are not there yet, in runs without a gap: one request each. */
-export function missingRuns(samples: number, there: ReadonlySet<number>): SampleRun[] {
+/** The samples `from` to `end` - 1 that are not there yet, in runs without a gap: one request each. */
+export function missingRuns(end: number, there: ReadonlySet<number>, from = 0): SampleRun[] {
   const runs: { start: number; count: number }[] = [];
-  for (let sample = 0; sample < samples; sample += 1) {
+  for (let sample = from; sample < end; sample += 1) {
     if (there.has(sample)) continue;
     const last = runs.at(-1);
     if (last !== undefined && last.start + last.count === sample) last.count += 1;

@@ -49,6 +49,9 @@ export const runUris = {
   categories: (run: string) => `${run}/instructions/categories`,
   selected: (run: string) => `${run}/instructions/selected`,
   pairs: (run: string) => `${run}/pairs`,
+  humanPairs: (run: string) => `${run}/human-pairs`,
+  /** All pairs that are judged, where human ones stand beside the generated ones. */
+  judgedPairs: (run: string) => `${run}/judged-pairs`,
   benchmark: (run: string, name: string) => `${run}/benchmarks/${name}`,
   judgments: (run: string, iteration: number) => `${run}/iteration-${iteration}/judgments`,
   trainingSet: (run: string, iteration: number) => `${run}/iteration-${iteration}/training-set`,

@@ -81,9 +81,10 @@ function planOf(
       (_, index) => roundOf(configuration.fineTuning, index + 1).startFrom,
     ),
     categorize: configuration.instructions.categories !== null,
+    addHumanPairs: configuration.filtering.humanData.length > 0,
     benchmarks: configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),
     shardsAtOnce: configuration.inference.shardsAtOnce,
-    patience: configuration.earlyStopping?.patience ?? null,
+    choosing: { ...configuration.choosing, earlyStopping: configuration.earlyStopping ?? undefined },
     stopServersWhileTraining: serving.kind === 'command' && serving.stopWhileTraining,
     ownModels: MODEL_ROLES.filter((role) => role !== 'seed' && models[role] !== undefined),
     searchAttributes,
@@ -92,7 +93,7 @@ function planOf(
   };
 }
 
-function warningsOf({ evaluation, earlyStopping }: Configuration): string[] {
+function warningsOf({ evaluation, choosing, earlyStopping }: Configuration): string[] {
   const paths = (purpose: string) =>
     evaluation.benchmarks.filter((benchmark) => benchmark.purpose === purpose).map(({ path }) => path);
   const shared = paths('validation').filter((path) => paths('test').includes(path));
@@ -100,7 +101,10 @@ function warningsOf({ evaluation, earlyStopping }: Configuration): string[] {
     (path) =>
       `${path} is both validation and test: the checkpoint was chosen on the figures that are reported for it.`,
   );
-  if (paths('validation').length === 0) {
+  const chosenBy = evaluation.benchmarks.find(({ name }) => name === choosing.benchmark);
+  if (chosenBy?.purpose === 'test') {
+    warnings.push(`The checkpoint was chosen on ${chosenBy.name}, whose purpose is "test".`);
+  } else if (paths('validation').length === 0) {
     const use =
       earlyStopping === null
         ? 'choose the best checkpoint by'

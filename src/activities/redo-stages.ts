@@ -38,7 +38,11 @@ export async function redoStages(
 }
 
 /** The stages of a run in the order in which they need each other, with the folders that each fills. */
-function stagesInOrder({ runName, evaluation }: Configuration, iterations: number) {
+function stagesInOrder({ runName, evaluation, filtering }: Configuration, iterations: number) {
+  const humanPairs = {
+    name: '0/add-human-pairs',
+    uris: [runUris.humanPairs(runName), runUris.judgedPairs(runName)],
+  };
   const evaluations = (iteration: number) => ({
     name: `${iteration}/evaluate`,
     uris: evaluation.benchmarks.map(({ name }) => runUris.evaluation(runName, iteration, name)),
@@ -48,6 +52,7 @@ function stagesInOrder({ runName, evaluation }: Configuration, iterations: numbe
     { name: '0/categorize-instructions', uris: [runUris.categories(runName)] },
     { name: '0/select-instructions', uris: [runUris.selected(runName)] },
     { name: '0/generate-pairs', uris: [runUris.pairs(runName)] },
+    ...(filtering.humanData.length > 0 ? [humanPairs] : []),
     {
       name: '0/prepare-benchmarks',
       uris: evaluation.benchmarks.map(({ name }) => runUris.benchmark(runName, name)),

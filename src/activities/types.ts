@@ -4,6 +4,7 @@
  */
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { Problem } from '../config/read-configuration.ts';
+import type { ChoosingPlan } from '../workflows/choosing.ts';
 
 /** A run and its resolved configuration: what every activity of a run begins from. */
 export interface RunReference {
@@ -39,9 +40,11 @@ export interface RunPlan {
   readonly startFrom?: readonly ('seed' | 'previous')[];
   /** Whether an LLM puts the instructions into categories. */
   readonly categorize: boolean;
+  /** Whether human-labelled pairs are judged beside the generated ones. */
+  readonly addHumanPairs: boolean;
   readonly benchmarks: readonly BenchmarkPlan[];
   readonly shardsAtOnce: number;
-  readonly patience: number | null;
+  readonly choosing: ChoosingPlan;
   readonly stopServersWhileTraining: boolean;
   /** The roles that have a model of their own; the others use the seed model. */
   readonly ownModels: readonly ModelRole[];
@@ -141,7 +144,7 @@ export interface IterationSummary {
 export interface RunResult {
   readonly runName: string;
   readonly iterations: readonly IterationSummary[];
-  /** The iteration with the best validation accuracy. */
+  /** The iteration with the best figure of those that the configuration chooses by. */
   readonly best: number;
   /** Where the report is, relative to the store. */
   readonly report: string;

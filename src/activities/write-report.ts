@@ -6,7 +6,7 @@ import { SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
-import { keepRightJudgment } from '../judge/rejection-sampling.ts';
+import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
 import { PROGRESS_FILE, RESULT_FILE, type TrainingProgress, type TrainingResult } from '../training/job.ts';
@@ -31,7 +31,13 @@ export interface ReportInput {
 const EXAMPLES_OF_EACH_OUTCOME = 6;
 
 /** The stages before the first iteration. */
-const MADE_ONCE = ['preparePool', 'categorizeInstructions', 'selectInstructions', 'generatePairs'];
+const MADE_ONCE = [
+  'preparePool',
+  'categorizeInstructions',
+  'selectInstructions',
+  'generatePairs',
+  'addHumanPairs',
+];
 
 /** Writes the run's report from its artifacts; returns its uri. */
 export function writeReport(deps: Dependencies, input: ReportInput): Promise<string> {
@@ -44,7 +50,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
     );
     const trained = input.iterations.filter(({ iteration }) => iteration > 0);
     const judgments = await Promise.all(
-      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration, configuration.seed)),
+      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration)),
     );
     const { models } = configuration;
     const data: ReportData = {
@@ -93,16 +99,18 @@ async function iterationOf(
     stageSeconds: { ...summary.seconds },
   };
   if (summary.iteration === 0) return all;
+  const trainingSet = await store.manifest(runUris.trainingSet(run, summary.iteration));
   return {
     ...all,
     funnel: {
       instructions: count('instructions'),
       selected: count('selected'),
       pairs: count('pairs'),
+      ...(count('humanPairs') > 0 ? { humanPairs: count('humanPairs') } : {}),
       judgments: summary.counts['judgePairs']?.['judgments'] ?? 0,
       right: count('right'),
-      kept: count('kept'),
-      balanced: count('trainingExamples'),
+      trainingExamples: count('trainingExamples'),
+      statistics: trainingSet?.summary as FilterStatistics | undefined,
     },
     training: await trainingOf(store, run, summary.iteration),
   };
@@ -138,11 +146,11 @@ async function sampleJudgments(
   store: ArtifactStore,
   run: string,
   iteration: number,
-  seed: number,
 ): Promise<ReportJudgment[]> {
+  const human = `${runUris.judgedPairs(run)}/index`;
   const manifests = await Promise.all(
     [
-      `${runUris.pairs(run)}/index`,
+      (await store.manifest(human)) === undefined ? `${runUris.pairs(run)}/index` : human,
       `${runUris.judgments(run, iteration)}/index`,
       runUris.trainingSet(run, iteration),
     ].map((uri) => store.manifest(uri)),
@@ -150,19 +158,20 @@ async function sampleJudgments(
   const [pairs, judgments, trainingSet] = manifests;
   if (pairs === undefined || judgments === undefined || trainingSet === undefined) return [];
   const rows = await store.records<TrainingExample | PreferenceExample>(referenceTo(trainingSet));
-  const trained = new Set(rows.map(({ id }) => id));
-  const chosen = new Set(rows.flatMap((row) => ('chosen' in row ? [row.judgments.chosen] : [])));
+  const trained = new Set(rows.map((row) => ('chosen' in row ? row.judgments.chosen : row.id)));
   const sample: ReportJudgment[] = [];
   const shown = new Map<ReportJudgment['outcome'], number>();
   for await (const { example, judgments: all } of judgedExamples({ store }, { pairs, judgments })) {
     if (sample.length >= 4 * EXAMPLES_OF_EACH_OUTCOME) break;
-    const kept = trained.has(example.id)
-      ? keepRightJudgment(all, example.betterSide, seed)
-      : all.find(({ id }) => chosen.has(id));
     for (const judgment of all) {
       const { verdict, right, text } = judgment;
-      const outcome =
-        judgment.id === kept?.id ? 'kept' : right ? 'right, not kept' : verdict === 'none' ? 'none' : 'wrong';
+      const outcome = trained.has(judgment.id)
+        ? 'kept'
+        : right
+          ? 'right, not kept'
+          : verdict === 'none'
+            ? 'none'
+            : 'wrong';
       if ((shown.get(outcome) ?? 0) >= EXAMPLES_OF_EACH_OUTCOME) continue;
       shown.set(outcome, (shown.get(outcome) ?? 0) + 1);
       const { instruction, responseA, responseB, betterSide } = example;

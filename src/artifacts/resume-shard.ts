@@ -240,7 +240,8 @@ function countTokens(records: ReadonlyMap<string, ReadonlyMap<string, WorkRecord
   return { promptTokens: sum('promptTokens'), completionTokens: sum('completionTokens') };
 }
 
-function countReasons(setAside: readonly SetAside[]): Counts {
+/** Counts what was set aside by kind and reason. */
+export function countReasons(setAside: readonly SetAside[]): Counts {
   const counts: { [reason: string]: number } = {};
   for (const { kind, reason } of setAside) {
     const key = `${kind}: ${reason}`;

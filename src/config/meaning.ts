@@ -16,6 +16,7 @@ export function meaningOf(configuration: Configuration) {
     filtering,
     fineTuning,
     evaluation,
+    choosing,
     earlyStopping,
   } = configuration;
   const { shardSize: _poolShards, ...pool } = instructions;
@@ -33,6 +34,7 @@ export function meaningOf(configuration: Configuration) {
     filtering: { ...filtering, trainingPrompt: filtering.trainingPrompt ?? judging.prompt },
     fineTuning: { rounds, adapter },
     evaluation: benchmarks,
+    choosing,
     earlyStopping,
   };
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { judgingProblems } from './judging-problems.ts';
 import { configurationSchema, type Configuration } from './schema.ts';
 
 /** One thing that is wrong with a configuration or its surroundings: where, and what to do about it. */
@@ -51,6 +52,7 @@ function relationProblems(configuration: Partial<Configuration>): Problem[] {
     const message = `found ${JSON.stringify(name)}, the name of evaluation.benchmarks.${first}: give each benchmark its own`;
     problems.push({ path: `evaluation.benchmarks.${index}.name`, message });
   });
+  problems.push(...judgingProblems(configuration));
   return problems;
 }
 

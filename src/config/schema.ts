@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fineTuning } from './fine-tuning.ts';
+import { PREFERENCE_LAYOUTS } from '../judge/human-preferences.ts';
 
 /**
  * The configuration of a run: one JSON object, the same from the CLI, HTTP and every SDK. Defaults are the paper's
@@ -99,17 +100,53 @@ const pairs = z
       value.similarPrompt ?? (value.calls === 'one' ? 'prompts/similar-with-response' : 'prompts/similar'),
   }));
 
+const strategy = z.discriminatedUnion('kind', [
+  /** All N at once (the paper), in one request where the server knows `n`. */
+  z.strictObject({ kind: z.literal('all') }),
+  /** In waves until the first right judgment, at most N: the same distribution for a fraction of the tokens. */
+  z.strictObject({
+    kind: z.literal('until-correct'),
+    /** Samples of the first wave; every further wave has twice as many as the one before (src/judge/waves.ts). */
+    wave: count.max(1024).default(1),
+    /** Go on until there is a wrong judgment too, for preference pairs. */
+    also: z.literal('wrong').optional(),
+  }),
+]);
+
 const judging = z.strictObject({
   /** The prompt that judgments are sampled with. */
   prompt: promptFolder.default('prompts/pairwise'),
-  /** N: judgments sampled for each pair and order. */
+  /** N: judgments sampled for each pair and order; with `until-correct` at most. */
   samples: count.max(1024).default(15),
+  strategy: strategy.default({ kind: 'all' }),
   sampling: sampling.default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 }),
 });
 
+const humanData = z.strictObject({
+  /** The source's name in ids, counts and report. */
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name has 1 to 63 small letters, digits or "-"'),
+  path,
+  /** `preference`: columns prompt, chosen, rejected. `helpsteer2`: two rows a prompt, the more helpful one is better. */
+  layout: z.enum(PREFERENCE_LAYOUTS).default('preference'),
+  /** Its part of the training set, beside `generatedWeight`: with 0.5 half as many examples as generated ones. */
+  weight: positive.default(1),
+});
+
 const filtering = z.strictObject({
+  /** What is right: the side that the construction makes better, or the one that most of the judge's own verdicts name. */
+  target: z.enum(['construction', 'majority-vote']).default('construction'),
+  /** Keep an example only where at least this share of its N judgments is right (the released code's option). */
+  majorityThreshold: share.gt(0).nullable().default(null),
+  /** Right judgments that are kept of an example, at most. */
+  judgmentsPerExample: count.max(1024).default(1),
+  /** Keep a pair only where it has right judgments in both orders, as many in one as in the other. */
+  positionConsistentOnly: z.boolean().default(false),
   /** As many examples that answer A as B, by downsampling. */
   balance: z.boolean().default(true),
+  /** Human-labelled pairs that are judged beside the generated ones and mixed in by weight, by downsampling. */
+  humanData: z.array(humanData).default([]),
+  /** The part of the generated pairs beside `humanData`; 0 trains on human labels alone. */
+  generatedWeight: z.number().nonnegative().default(1),
   /** The prompt that kept judgments are trained under; `judging.prompt` by default. */
   trainingPrompt: promptFolder.optional(),
   /** Fewer training examples than this fail the iteration instead of training on next to nothing. */
@@ -135,9 +172,17 @@ const evaluation = z.strictObject({
   shardSize: count.default(200),
 });
 
+const choosing = z.strictObject({
+  /** The benchmark by whose figure the best checkpoint is chosen; the mean of all validation benchmarks by default. */
+  benchmark: z.string().min(1).optional(),
+  metric: z.enum(['accuracy', 'positionConsistentAccuracy']).default('accuracy'),
+});
+
 const earlyStopping = z.strictObject({
-  /** Stop after this many iterations in a row without a better validation accuracy. */
+  /** Stop after this many iterations in a row without a gain in the figure that `choosing` names. */
   patience: count,
+  /** What counts as a gain: more than this above the figure of the last gain, as a share (0.005 is half a point). */
+  minimumGain: share.lt(1).default(0),
 });
 
 const inference = z.strictObject({
@@ -182,6 +227,7 @@ export const configurationSchema = z.strictObject({
   filtering: filtering.prefault({}),
   fineTuning: fineTuning.prefault({}),
   evaluation,
+  choosing: choosing.prefault({}),
   earlyStopping: earlyStopping.nullable().default(null),
   inference: inference.prefault({}),
   timeouts: timeouts.prefault({}),

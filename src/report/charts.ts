@@ -112,28 +112,58 @@ export function axisStart(series: Series[]): number {
   return Math.max(0, Math.floor((Math.min(...lows) - 0.02) * 10) / 10);
 }
 
-/** Training losses by step, one line for each iteration; the later, the stronger its colour. */
-export async function lossChart(
+/** Training losses by step, one line for each iteration. */
+export function lossChart(
   runs: { iteration: number; losses: { step: number; loss: number }[] }[],
 ): Promise<Html> {
-  const lines = runs.map(({ iteration, losses }, i) => ({
+  const lines = runs.map(({ iteration, losses }) => ({
+    iteration,
+    points: thinned(losses).map(({ step, loss }) => ({ x: step, y: loss })),
+  }));
+  return iterationsChart('Training loss by step', lines, {
+    mark: { type: 'line' },
+    x: { title: 'step', axis: { tickCount: 5 } },
+    y: { axis: { tickCount: 5 } },
+  });
+}
+
+/** How examples are spread over a number, as shares of all examples, one line for each iteration. */
+export function distributionChart(
+  caption: string,
+  runs: { iteration: number; points: { x: number; y: number }[] }[],
+  x: { title: string; format: string },
+): Promise<Html> {
+  return iterationsChart(caption, runs, {
+    mark: { type: 'line', point: { color: 'var(--series-1)', size: 36 } },
+    x: { title: x.title, axis: { tickCount: 6, format: x.format } },
+    y: { axis: { tickCount: 5, format: '.0%' } },
+  });
+}
+
+/** One line for each iteration; the later, the stronger its colour. */
+async function iterationsChart(
+  caption: string,
+  runs: { iteration: number; points: { x: number; y: number }[] }[],
+  shown: { mark: object; x: object; y: object },
+): Promise<Html> {
+  const lines = runs.map(({ iteration, points }, i) => ({
     judge: judgeName(iteration),
     opacity: runs.length === 1 ? 1 : 0.4 + (0.6 * i) / (runs.length - 1),
-    losses: thinned(losses),
+    points,
   }));
-  const values = lines.flatMap(({ losses, ...line }) => losses.map((point) => ({ ...point, ...line })));
+  const values = lines.flatMap(({ points, ...line }) => points.map((point) => ({ ...point, ...line })));
   const chart = await draw({
     data: { values },
-    mark: { type: 'line', strokeWidth: 1.75, color: 'var(--series-1)' },
+    mark: { strokeWidth: 1.75, color: 'var(--series-1)', ...shown.mark },
     encoding: {
-      x: { field: 'step', type: 'quantitative', title: 'step', axis: { tickCount: 5 } },
-      y: { field: 'loss', type: 'quantitative', title: null, axis: { tickCount: 5 } },
+      x: { field: 'x', type: 'quantitative', ...shown.x },
+      y: { field: 'y', type: 'quantitative', title: null, ...shown.y },
       detail: { field: 'judge', type: 'nominal' },
       opacity: { field: 'opacity', type: 'quantitative', scale: null },
     },
   });
   return html`<figure>
-    <figcaption>Training loss by step</figcaption>
+    <figcaption>${caption}</figcaption>
     <p class="key">
       ${lines.map(
         ({ judge, opacity }) =>

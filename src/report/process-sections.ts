@@ -1,6 +1,6 @@
-import { count, duration, judgeName, percent } from './format.ts';
+import { count, duration, judgeName } from './format.ts';
 import { type Html, html } from './html.ts';
-import type { ReportData, ReportFunnel, ReportIteration } from './report-data.ts';
+import type { ReportData, ReportIteration } from './report-data.ts';
 import { table } from './table.ts';
 
 export function warningsSection(data: ReportData): Html | undefined {
@@ -10,43 +10,6 @@ export function warningsSection(data: ReportData): Html | undefined {
     <ul>
       ${data.warnings.map((warning) => html`<li>${warning}</li>`)}
     </ul>
-  </section>`;
-}
-
-/** From instructions to training examples, iteration by iteration. */
-export function funnelSection(data: ReportData): Html | undefined {
-  const rows = data.iterations.flatMap(({ iteration, funnel }) => (funnel ? [{ iteration, funnel }] : []));
-  if (rows.length === 0) return undefined;
-  const column = (title: string, figure: (funnel: ReportFunnel) => Html | string) => ({
-    title,
-    kind: 'number' as const,
-    cell: ({ funnel }: { funnel: ReportFunnel }) => figure(funnel),
-  });
-  const withShare = (value: number, of: number) =>
-    html`${count(value)} ${of > 0 && html`<small>${percent(value / of)}</small>`}`;
-  return html`<section>
-    <h2>From instructions to training examples</h2>
-    ${table(
-      [
-        {
-          title: 'Trains',
-          kind: 'text' as const,
-          cell: ({ iteration }: { iteration: number }) => judgeName(iteration),
-        },
-        column('Instructions', ({ instructions }) => count(instructions)),
-        column('Selected', ({ selected, instructions }) => withShare(selected, instructions)),
-        column('Pairs', ({ pairs }) => count(pairs)),
-        column('Judgments', ({ judgments }) => count(judgments)),
-        column('Right', ({ right, judgments }) => withShare(right, judgments)),
-        column('Examples kept', ({ kept, pairs }) => withShare(kept, 2 * pairs)),
-        column('After balance', ({ balanced, kept }) => withShare(balanced, kept)),
-      ],
-      rows,
-    )}
-    <p class="note">
-      An example is a pair in one order, so there are two for each pair. Of its judgments one that reaches the
-      right verdict is kept; then as many examples answer A as B.
-    </p>
   </section>`;
 }
 

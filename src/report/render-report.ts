@@ -1,14 +1,9 @@
 import { time } from './format.ts';
 import { headline } from './headline.ts';
+import { funnelSection } from './funnel-section.ts';
 import { Html, html } from './html.ts';
 import { judgmentsSection } from './judgments-section.ts';
-import {
-  costSection,
-  funnelSection,
-  setAsideSection,
-  settingsSection,
-  warningsSection,
-} from './process-sections.ts';
+import { costSection, setAsideSection, settingsSection, warningsSection } from './process-sections.ts';
 import type { ReportData } from './report-data.ts';
 import { benchmarkSections, chartsSection, iterationsSection } from './result-sections.ts';
 import { style } from './style.ts';
@@ -42,7 +37,7 @@ export async function renderReport(data: ReportData): Promise<string> {
             ${headline(data)}
           </header>
           ${warningsSection(data)} ${data.iterations.length > 0 && iterationsSection(data)}
-          ${await chartsSection(data)} ${funnelSection(data)} ${judgmentsSection(data)}
+          ${await chartsSection(data)} ${await funnelSection(data)} ${judgmentsSection(data)}
           ${benchmarkSections(data)} ${costSection(data)} ${setAsideSection(data)} ${settingsSection(data)}
         </main>
       </body>

@@ -1,4 +1,5 @@
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import type { Side, Verdict } from '../judge/verdict.ts';
 
 /** All that a report shows, as plain JSON. What isn't there yet is left out, so that a run in progress has a report too. */
@@ -50,14 +51,16 @@ export interface ReportFunnel {
   selected: number;
   /** Response pairs. */
   pairs: number;
+  /** Pairs with a human label that stand beside them. */
+  humanPairs?: number | undefined;
   /** Sampled judgments. */
   judgments: number;
   /** Judgments with the right verdict. */
   right: number;
-  /** Examples (a pair in one order) with a judgment to keep. */
-  kept: number;
-  /** Examples after A/B balance: the training set. */
-  balanced: number;
+  /** Rows of the training set. */
+  trainingExamples: number;
+  /** What each step of filtering has left; undefined where the training set has no statistics. */
+  statistics?: FilterStatistics | undefined;
 }
 
 export interface ReportTraining {

@@ -37,7 +37,7 @@ export function iterationsSection(data: ReportData): Html {
         {
           title: 'Training examples',
           kind: 'number',
-          cell: ({ funnel }) => (funnel ? count(funnel.balanced) : undefined),
+          cell: ({ funnel }) => (funnel ? count(funnel.trainingExamples) : undefined),
         },
         {
           title: 'Time',

@@ -54,6 +54,7 @@ small { color: var(--muted); font-size: 12px; margin-left: 4px; display: inline-
 .heat-table { min-width: min(100%, 560px); }
 .heat-table thead th:nth-child(n + 2), .heat-table td:nth-child(2) { padding-right: 16px; }
 .example { display: inline-block; max-width: 28em; font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; unicode-bidi: isolate; }
+.note + .charts { margin-top: 32px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 40px 48px; }
 figure { margin: 0; max-width: 520px; }
 figcaption { font-weight: 600; font-size: 15px; overflow-wrap: anywhere; }

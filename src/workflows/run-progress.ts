@@ -27,7 +27,7 @@ export interface RunProgress {
   readonly stages: readonly StageProgress[];
   /** Iteration 0, the seed model, first. */
   readonly completed: readonly IterationSummary[];
-  /** The iteration with the best validation accuracy so far. */
+  /** The best iteration so far, by the figure that the configuration chooses by. */
   readonly best: number;
   readonly warnings: readonly string[];
   /** Relative to the store, once there is one. */

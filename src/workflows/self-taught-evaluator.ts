@@ -55,7 +55,7 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
     iterations: state?.plan.iterations ?? 0,
     stages: [],
     completed: state?.completed ?? [],
-    best: bestIteration(state?.completed ?? []),
+    best: state === undefined ? 0 : bestIteration(state.completed, state.plan.choosing),
     warnings: state?.warnings ?? [],
   });
   setHandler(progressQuery, () => tracker.current);
@@ -85,7 +85,7 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
 
 /** Steps 1 and 2, and the seed model's own figures: everything that comes before the first iteration. */
 async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: Beginning): Promise<Prepared> {
-  const { run, ownModels, categorize } = beginning.plan;
+  const { run, ownModels, categorize, addHumanPairs } = beginning.plan;
   const models = await stages.identifyModels();
   const benchmarks = await stages.prepareBenchmarks();
   const pool = await stages.during({ name: 'preparePool', iteration: 0 }, () => light.preparePool(run));
@@ -97,6 +97,11 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
     light.selectInstructions({ run, input: (categories ?? pool).artifact }),
   );
   const pairs = await stages.mapShards('generatePairs', 0, generator, selected.artifact);
+  const withHuman = addHumanPairs
+    ? await stages.during({ name: 'addHumanPairs', iteration: 0 }, () =>
+        light.addHumanPairs({ run, pairs: pairs.artifact }),
+      )
+    : undefined;
   if (ownModels.includes('generator')) await stages.stopServing();
 
   const seed = await stages.serve(models.seed, 0, 'seed');
@@ -106,6 +111,7 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
     ...(categories === undefined ? {} : { categorizeInstructions: categories }),
     selectInstructions: selected,
     generatePairs: pairs,
+    ...(withHuman === undefined ? {} : { addHumanPairs: withHuman }),
   };
   const pairCounts = Object.fromEntries(Object.entries(made).map(([stage, { counts }]) => [stage, counts]));
   const seconds = Object.fromEntries(Object.entries(made).map(([stage, result]) => [stage, result.seconds]));
@@ -116,7 +122,7 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
     counts: { ...pairCounts, ...evaluation.counts },
     seconds: { ...seconds, evaluateJudge: evaluation.seconds },
   });
-  return { models, benchmarks, pairs: pairs.artifact, pairCounts };
+  return { models, benchmarks, pairs: (withHuman ?? pairs).artifact, pairCounts };
 }
 
 /** Steps 3 to 6, again and again: each judge's arguments teach the seed model, or itself, to become the next judge. */
@@ -132,7 +138,7 @@ async function iterate(
   const completed = () => tracker.current.completed;
   // A run that has just continued as new does an iteration first: whatever suggests it still, it can't go in circles.
   let mayContinueAsNew = workflowInfo().continuedFromExecutionRunId === undefined;
-  while (completed().length <= plan.iterations && !stopsEarly(completed(), plan.patience)) {
+  while (completed().length <= plan.iterations && !stopsEarly(completed(), plan.choosing)) {
     const iteration = completed().length;
     if (mayContinueAsNew && isTimeToContinueAsNew()) {
       const { warnings } = tracker.current;
@@ -183,7 +189,7 @@ async function iterate(
   const result: RunResult = {
     runName: run.runName,
     iterations: completed(),
-    best: bestIteration(completed()),
+    best: bestIteration(completed(), plan.choosing),
     report: await writeReport(tracker, beginning, 'completed'),
     stoppedEarly: completed().length <= plan.iterations,
     warnings: tracker.current.warnings,
@@ -200,7 +206,7 @@ async function complete(
   summary: IterationSummary,
 ): Promise<void> {
   const completed = [...tracker.current.completed, summary];
-  tracker.update({ completed, best: bestIteration(completed) });
+  tracker.update({ completed, best: bestIteration(completed, beginning.plan.choosing) });
   await stages.during({ name: 'writeReport', iteration: summary.iteration }, () =>
     writeReport(tracker, beginning, 'running'),
   );

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, truncate } from 'node:fs/promises';
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgePairs, type Judgment } from '../../src/activities/judge-pairs.ts';
 import { completeStage } from '../../src/activities/complete-stage.ts';
 import type { ArtifactReference } from '../../src/artifacts/reference.ts';
 import { scriptedText, type Behaviour, type ChatBody } from '../inference/scripted-endpoint.ts';
+import type { ConfigurationInput } from '../../src/config/schema.ts';
 import { asActivity, startTestRun, type TestRun } from './test-run.ts';
 
 const SAMPLES = 5;
@@ -41,9 +42,16 @@ describe('judging pairs', () => {
     for (const run of runs.splice(0)) await run.close();
   });
 
-  async function start(judge?: { user: string }) {
+  async function start(
+    judge?: { user: string },
+    changes: Pick<ConfigurationInput, 'judging' | 'filtering'> = {},
+  ) {
     const testRun = await startTestRun(
-      { judging: { samples: SAMPLES }, inference: { requestsPerShard: 2, maximumSetAsideShare: 0.2 } },
+      {
+        judging: { samples: SAMPLES },
+        inference: { requestsPerShard: 2, maximumSetAsideShare: 0.2 },
+        ...changes,
+      },
       judge === undefined ? {} : { judge },
     );
     runs.push(testRun);
@@ -168,5 +176,108 @@ describe('judging pairs', () => {
     assert.equal(run.endpoint.requests.length, asked);
     Object.assign(run.model, { sha256: 'hash of another judge' });
     await assert.rejects(run.judge(), { name: 'FingerprintMismatch', fields: ['model'] });
+  });
+
+  describe('until the first right one', () => {
+    const untilCorrect = (also?: 'wrong') => ({
+      judging: {
+        samples: 8,
+        strategy: { kind: 'until-correct', wave: 2, ...(also ? { also } : {}) } as const,
+      },
+    });
+    const waves = [2, 6, 8];
+    const wrongFirst = (body: ChatBody): Behaviour => {
+      const [verdict, other] = body.messages[0]?.content.includes('(A) better') ? ['A', 'B'] : ['B', 'A'];
+      // Sample 4 is the first right one: in the second wave, which ends at sample 6.
+      return {
+        kind: 'answer',
+        texts: Array.from({ length: body.n ?? 1 }, (_, index) =>
+          seedOffset(body) + index >= 4 ? `so [[${verdict}]]` : `so [[${other}]]`,
+        ),
+      };
+    };
+    /** The index of a request's first sample: example seeds are known from each example's first request. */
+    const firstSeeds = new Map<string, number>();
+    function seedOffset({ messages, seed = 0 }: ChatBody): number {
+      const prompt = messages.map(({ content }) => content).join();
+      const first = Math.min(firstSeeds.get(prompt) ?? seed, seed);
+      firstSeeds.set(prompt, first);
+      return seed - first;
+    }
+    beforeEach(() => firstSeeds.clear());
+
+    it('draws whole waves, twice as many each time, and ends with the wave that has a right judgment', async () => {
+      const run = await start(undefined, untilCorrect());
+      const { counts } = await run.judge();
+      const judgments = await run.judgments();
+      for (const [exampleId, ofExample] of Map.groupBy(judgments, ({ id }) => id.slice(0, -5))) {
+        const firstRight = ofExample.find(({ right }) => right)?.sample ?? Infinity;
+        const end = waves.find((bound) => bound > firstRight) ?? 8;
+        assert.deepEqual(
+          ofExample.map(({ sample }) => sample),
+          Array.from({ length: end }, (_, sample) => sample),
+          exampleId,
+        );
+      }
+      assert(judgments.length < pairs.length * 2 * 8);
+      assert.equal(counts['completionTokens'], judgments.length);
+    });
+
+    it('draws the samples that it would have had among all N', async () => {
+      const run = await start(undefined, untilCorrect());
+      await run.judge();
+      const all = await start(undefined, { judging: { samples: 8 } });
+      await all.judge();
+      const texts = new Map((await all.judgments()).map(({ id, text }) => [id, text]));
+      for (const { id, text } of await run.judgments()) assert.equal(text, texts.get(id));
+    });
+
+    it('goes on until as many are right as are kept, and until one is wrong where that is asked for', async () => {
+      const several = await start(undefined, { ...untilCorrect(), filtering: { judgmentsPerExample: 2 } });
+      await several.judge();
+      const one = await start(undefined, untilCorrect('wrong'));
+      one.endpoint.script(({ body }) => ({
+        kind: 'answer',
+        texts: Array(body.n ?? 1).fill('so [[A]]') as string[],
+      }));
+      const { counts } = await one.judge();
+      // Always A: a better-first example never has a wrong judgment, a worse-first one never a right one.
+      assert.equal(counts['judgments'], pairs.length * 2 * 8);
+      const rights = Map.groupBy(await several.judgments(), ({ id }) => id.slice(0, -5));
+      for (const ofExample of rights.values()) {
+        const right = ofExample.filter((judgment) => judgment.right).length;
+        assert(right >= 2 || ofExample.length === 8);
+      }
+    });
+
+    it('completes the wave that a crash has left half done, and has the same bytes in the end', async () => {
+      const run = await start(undefined, untilCorrect());
+      run.endpoint.script(({ body }) => wrongFirst(body));
+      await run.judge();
+      const undisturbedBytes = await bytesOf(run.folder());
+      assert.equal(run.endpoint.requests.length, pairs.length * 2 * 2);
+
+      const killed = await start(undefined, untilCorrect());
+      firstSeeds.clear();
+      killed.endpoint.script(({ body, index }) => (index < 6 ? wrongFirst(body) : keyRefused));
+      await assert.rejects(killed.judge(), { name: 'EndpointRejected' });
+      const work = `${killed.folder()}.work`;
+      const [segment = ''] = (await readdir(work)).filter((name) => name.startsWith('segment-'));
+      const lines = (await readFile(join(work, segment), 'utf8')).trim().split('\n');
+      const samples = lines.map((line) => JSON.parse(line) as Judgment);
+      // The crash keeps sample 4 of one example, the first right one, and loses 3 and 5 of the same wave.
+      const cut = samples.findIndex(({ sample }) => sample === 4);
+      assert(cut > 0);
+      const kept = lines.filter((_, index) => ![cut - 1, cut + 1].includes(index));
+      await writeFile(join(work, segment), kept.map((line) => `${line}\n`).join(''));
+
+      killed.endpoint.script(({ body }) => wrongFirst(body));
+      const before = killed.endpoint.requests.length;
+      await killed.judge();
+      const asked = killed.endpoint.requests.slice(before).map(({ body }) => body);
+      const ofCut = asked.filter(({ n }) => n === undefined).map((body) => seedOffset(body));
+      assert(ofCut.includes(3) && ofCut.includes(5), `asked for ${ofCut.join()}`);
+      assert.equal(await bytesOf(killed.folder()), undisturbedBytes);
+    });
   });
 });

@@ -21,4 +21,11 @@ describe('the samples that are still to be asked for', () => {
   it('are no more than N, also where more are there', () => {
     assert.deepEqual(missingRuns(2, new Set([1, 5])), [{ start: 0, count: 1 }]);
   });
+
+  it('are looked for within one wave', () => {
+    assert.deepEqual(missingRuns(6, new Set([3]), 2), [
+      { start: 2, count: 1 },
+      { start: 4, count: 2 },
+    ]);
+  });
 });

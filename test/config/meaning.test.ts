@@ -59,6 +59,10 @@ describe('what a configuration means', () => {
       }),
       'evaluation prompt': set('evaluation', { prompt: 'prompts/pairwise' }),
       'early stopping': set('earlyStopping', { patience: 2 }),
+      'least gain': set('earlyStopping', { patience: 2, minimumGain: 0.01 }),
+      'how samples are drawn': set('judging', { strategy: { kind: 'until-correct', wave: 3 } }),
+      'judgments of an example': set('filtering', { judgmentsPerExample: 2 }),
+      'choosing metric': set('choosing', { metric: 'positionConsistentAccuracy' }),
     };
     for (const [what, meaning] of Object.entries(different)) assert.notEqual(meaning, asItIs, what);
   });

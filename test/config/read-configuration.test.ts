@@ -106,7 +106,7 @@ describe('reading a configuration', () => {
       /^unknown field; known here: (.*)$/.exec(problems[path] ?? '')?.[1]?.split(', ');
     assert(known('iteration')?.includes('iterations'));
     assert(!known('iteration')?.includes('$schema'));
-    assert.deepEqual(known('judging.sample'), ['prompt', 'samples', 'sampling']);
+    assert.deepEqual(known('judging.sample'), ['prompt', 'samples', 'strategy', 'sampling']);
     assert(known('pairs.call')?.includes('calls'));
     assert(known('serving.port')?.includes('command'));
     assert(!known('serving.port')?.includes('baseUrl'));
@@ -153,6 +153,52 @@ describe('reading a configuration', () => {
     assert.match(
       problems['evaluation.benchmarks.1.name'] ?? '',
       /"test", the name of evaluation\.benchmarks\.0/,
+    );
+  });
+
+  it('refuses what needs all samples of an example where sampling ends early, by name', () => {
+    const problems = problemsOf({
+      judging: {
+        strategy: { kind: 'until-correct', wave: 20 },
+        sampling: { temperature: 0, topP: 1, maxTokens: 9 },
+      },
+      filtering: { target: 'majority-vote', majorityThreshold: 0.5, judgmentsPerExample: 16 },
+    });
+    assert.deepEqual(Object.keys(problems).sort(), [
+      'filtering.judgmentsPerExample',
+      'filtering.majorityThreshold',
+      'filtering.target',
+      'judging.sampling.temperature',
+      'judging.strategy.wave',
+    ]);
+    assert.match(
+      problems['filtering.target'] ?? '',
+      /"majority-vote".*all N samples: set judging\.strategy to/,
+    );
+    assert.match(problems['filtering.judgmentsPerExample'] ?? '', /16, more than judging\.samples \(15\)/);
+    const withAll = {
+      filtering: { target: 'majority-vote', majorityThreshold: 0.5, judgmentsPerExample: 15 },
+    };
+    assert.deepEqual(problemsOf(withAll), {});
+  });
+
+  it('refuses human data whose name is taken, and a run that would train on nothing', () => {
+    const named = (name: string) => ({ name, path: 'h.jsonl' });
+    const problems = problemsOf({ filtering: { humanData: [named('generated'), named('a'), named('a')] } });
+    assert.match(problems['filtering.humanData.0.name'] ?? '', /the pairs that the run makes itself/);
+    assert.match(problems['filtering.humanData.2.name'] ?? '', /the name of filtering\.humanData\.1/);
+    assert.deepEqual(Object.keys(problemsOf({ filtering: { generatedWeight: 0 } })), [
+      'filtering.generatedWeight',
+    ]);
+    assert.deepEqual(problemsOf({ filtering: { generatedWeight: 0, humanData: [named('a')] } }), {});
+  });
+
+  it('refuses to choose by a benchmark that there is not', () => {
+    const problems = problemsOf({ choosing: { benchmark: 'tset' } });
+    assert.match(problems['choosing.benchmark'] ?? '', /"tset".*not among evaluation\.benchmarks: test$/);
+    assert.deepEqual(
+      problemsOf({ choosing: { benchmark: 'test', metric: 'positionConsistentAccuracy' } }),
+      {},
     );
   });
 

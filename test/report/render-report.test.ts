@@ -24,7 +24,7 @@ function hostileReport(): ReportData {
   let next = 0;
   const spoil = (value: unknown, key = ''): unknown => {
     // These decide what is shown; everything else is free text.
-    if (['purpose', 'outcome', 'better', 'verdict'].includes(key)) return value;
+    if (['purpose', 'outcome', 'better', 'verdict', 'step'].includes(key)) return value;
     if (typeof value === 'string') return `${value}${hostile[next++ % hostile.length]}`;
     if (Array.isArray(value)) return value.map((item) => spoil(item));
     if (typeof value !== 'object' || value === null) return value;

@@ -1,6 +1,11 @@
 import type { BenchmarkJudgment, BenchmarkScores } from '../../src/benchmarks/benchmark.ts';
 import { benchmarks } from '../../src/benchmarks/registry.ts';
-import type { ReportData, ReportIteration, ReportJudgment } from '../../src/report/report-data.ts';
+import type {
+  ReportData,
+  ReportFunnel,
+  ReportIteration,
+  ReportJudgment,
+} from '../../src/report/report-data.ts';
 import { ORDERS } from '../../src/judge/examples.ts';
 
 const subsets = ['largest', 'smallest', 'first', 'last', 'second', 'third', 'count', 'middle'];
@@ -64,18 +69,38 @@ function iteration(skill: number, index: number): ReportIteration {
   return {
     iteration: index,
     evaluations,
-    funnel: {
-      instructions: 2000,
-      selected: 740,
-      pairs: 612,
-      judgments: 3900 - index * 500,
-      right: 2600 - index * 200,
-      kept: 900 + index * 90,
-      balanced: 820 + index * 100,
-    },
+    funnel: sampleFunnel(index),
     training: { steps, meanLoss: 0.31 / index, finalLoss: losses.at(-1)?.loss ?? 0, losses, seconds: 14 },
     tokens: { prompt: 118_400, completion: 61_230 + index },
     stageSeconds: { judge: 9.4 - index, filter: 0.3, train: 14.2, evaluate: 2.7 },
+  };
+}
+
+/** Of 1,224 examples with six judgments each; the later, the easier. */
+function sampleFunnel(index: number): ReportFunnel {
+  const examplesByRight = [90, 110, 130, 160, 190, 244, 300].map(
+    (examples, k) => examples + index * 9 * (k - 3),
+  );
+  const [judged, right, trained] = [1224, 900 + index * 90, 820 + index * 100];
+  return {
+    instructions: 2000,
+    selected: 740,
+    pairs: 612,
+    judgments: 6 * judged,
+    right: examplesByRight.reduce((sum, examples, k) => sum + k * examples, 0),
+    trainingExamples: trained,
+    statistics: {
+      steps: [
+        { step: 'are judged', examples: judged },
+        { step: 'have a right judgment', examples: right, judgments: right },
+        { step: 'are left after balance', examples: trained, judgments: trained },
+      ],
+      samples: { drawn: 6 * judged, perExample: 6 },
+      examplesBySamples: { 6: judged },
+      examplesByRight,
+      sides: { A: trained / 2, B: trained / 2 },
+      sources: { generated: trained },
+    },
   };
 }
 

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { addHumanPairs } from '../../src/activities/add-human-pairs.ts';
+import { completeStage } from '../../src/activities/complete-stage.ts';
+import { filterJudgments } from '../../src/activities/filter-judgments.ts';
+import { judgePairs } from '../../src/activities/judge-pairs.ts';
+import type { ArtifactReference } from '../../src/artifacts/reference.ts';
+import type { ConfigurationInput } from '../../src/config/schema.ts';
+import type { ResponsePair } from '../../src/judge/examples.ts';
+import type { FilterStatistics } from '../../src/judge/filter-statistics.ts';
+import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+
+const generated = Array.from({ length: 12 }, (_, index) => ({
+  id: `pair-${String(index).padStart(2, '0')}`,
+  instruction: `Generated ${index}?`,
+  better: 'better',
+  worse: 'worse',
+}));
+const human = Array.from({ length: 6 }, (_, index) => ({
+  prompt: `Human ${index}?`,
+  chosen: 'better',
+  rejected: 'worse',
+}));
+
+describe('adding human pairs', () => {
+  const runs: TestRun[] = [];
+  afterEach(async () => {
+    for (const run of runs.splice(0)) await run.close();
+  });
+
+  async function start(
+    filtering: NonNullable<ConfigurationInput['filtering']>,
+    rows: readonly unknown[] = human,
+  ): Promise<TestRun & { add: () => ReturnType<typeof addHumanPairs>; pairs: ArtifactReference }> {
+    const testRun = await startTestRun({
+      filtering: { minimumExamples: 1, ...filtering },
+      instructions: { pool: ['pool.jsonl'], shardSize: 5 },
+      judging: { samples: 2 },
+    });
+    runs.push(testRun);
+    await writeFile(join(testRun.folder, 'human.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+    const pairs = await testRun.publish('test/pairs', generated, 5);
+    const { deps, run } = testRun;
+    return { ...testRun, pairs, add: () => asActivity(() => addHumanPairs(deps, { run, pairs })) };
+  }
+  const source = (changes: object = {}) => ({ name: 'people', path: 'human.jsonl', ...changes });
+
+  it('puts them beside the generated ones, as shards of the same pair set', async () => {
+    const run = await start({ humanData: [source()] });
+    const { artifact, counts } = await run.add();
+    const all = await run.behind<ResponsePair>(artifact);
+    assert.deepEqual(all.slice(0, generated.length), generated);
+    const people = all.slice(generated.length);
+    assert.deepEqual(
+      people.map(({ instruction }) => instruction).sort(),
+      human.map(({ prompt }) => prompt),
+    );
+    assert(people.every(({ source: from, id }) => from === 'people' && id.startsWith('people-')));
+    assert.equal(new Set(all.map(({ id }) => id)).size, all.length);
+    assert.equal(artifact.records, 3 + 2);
+    assert.deepEqual(counts, { humanPairs: 6 });
+    assert.deepEqual((await run.add()).artifact, artifact);
+  });
+
+  it('judges them like any pair, and mixes what is kept by weight', async () => {
+    const run = await start({ humanData: [source({ weight: 0.25 })] });
+    const { deps, model } = run;
+    // Right in half of the samples, in both orders.
+    run.endpoint.script(({ body }) => ({
+      kind: 'answer',
+      texts: Array.from({ length: body.n ?? 1 }, (_, sample) => `so [[${'AB'[sample % 2]}]]`),
+    }));
+    const { artifact: input } = await run.add();
+    for (let shard = 0; shard < input.records; shard += 1)
+      await asActivity(() => judgePairs(deps, { run: run.run, iteration: 1, model, input, shard }));
+    const judged = { run: run.run, stage: 'judgePairs', iteration: 1, shards: input.records } as const;
+    const { artifact: judgments } = await asActivity(() => completeStage(deps, judged));
+    const filtered = await asActivity(() =>
+      filterJudgments(deps, { run: run.run, iteration: 1, pairs: input, judgments }),
+    );
+    const manifest = await deps.store.manifest(filtered.artifact.uri);
+    const { sources, sides, steps } = manifest?.summary as FilterStatistics;
+    assert.deepEqual(sources, { generated: 24, people: 6 });
+    assert.deepEqual(sides, { A: 15, B: 15 });
+    assert.deepEqual(steps.at(-1), { step: 'are left after mixing', examples: 30, judgments: 30 });
+    assert.equal(filtered.counts['trainingExamples'], 30);
+  });
+
+  it('leaves the generated ones out where they have no weight', async () => {
+    const run = await start({ humanData: [source()], generatedWeight: 0 });
+    const all = await run.behind<ResponsePair>((await run.add()).artifact);
+    assert.equal(all.length, human.length);
+  });
+
+  it('sets unusable rows aside by reason, and fails by name where they are too many', async () => {
+    const equal = { prompt: '?', chosen: 'same', rejected: 'same' };
+    const run = await start({ humanData: [source()] }, [...human, equal, human[0]]);
+    assert.deepEqual((await run.add()).counts, { humanPairs: 6, 'dropped: equal responses': 1 });
+    const damaged = await start({ humanData: [source()] }, [...human, { prompt: '?' }]);
+    await assert.rejects(damaged.add(), {
+      name: 'TooManySetAside',
+      message:
+        /^filtering\.humanData\.0: 1 of 7 preferences of .*human\.jsonl can't be read as "preference".*"chosen"/,
+    });
+    const none = await start({ humanData: [source()] }, [equal]);
+    await assert.rejects(none.add(), {
+      name: 'InputProblem',
+      message: /no preference is left of .*human\.jsonl/,
+    });
+  });
+});
