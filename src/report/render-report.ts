@@ -1,3 +1,4 @@
+import { benchmarkSections } from './benchmark-sections.ts';
 import { time } from './format.ts';
 import { headline } from './headline.ts';
 import { Html, html } from './html.ts';
@@ -10,7 +11,7 @@ import {
   warningsSection,
 } from './process-sections.ts';
 import type { ReportData } from './report-data.ts';
-import { benchmarkSections, chartsSection, iterationsSection } from './result-sections.ts';
+import { chartsSection, iterationsSection } from './result-sections.ts';
 import { style } from './style.ts';
 
 /**

@@ -115,7 +115,7 @@ async function publishConfiguration(
       similar: { user: 'Similar: {instruction}' },
       judge,
       training: judge,
-      evaluation: judge,
+      evaluation: { 'held-out': { pairwise: judge } },
       ...prompts,
     },
   };

@@ -30,7 +30,8 @@ function hostileReport(): ReportData {
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(
       Object.entries(value).map(([name, inner]) => [
-        ['versions', 'stageSeconds'].includes(key) ? `${name}${hostile[next++ % hostile.length]}` : name,
+        // A stage has one name in all iterations.
+        ['versions', 'stageSeconds'].includes(key) ? `${name}${hostile[name.length % hostile.length]}` : name,
         spoil(inner, name),
       ]),
     );
