@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { pairBenchmark } from './pair-benchmark.ts';
+import { pairFigures } from './pair-figures.ts';
 import { readBenchmarkRows, rowIds } from './read-benchmark.ts';
-import { meanOrNull } from './strict-scores.ts';
 import { strictVerdict } from './votes.ts';
-import { gradePair, type JudgedPair } from './judged-pairs.ts';
-import { outcomeOf } from './strict-scores.ts';
 
 const text = z.string().min(1);
 const rowSchema = z.object({
@@ -34,14 +32,5 @@ export const pairs = pairBenchmark({
     return { items, warnings: [] };
   },
   officialVerdict: strictVerdict,
-  official: (judged, seed) => ({ figures: pairFigures(judged), seed }),
+  official: (judged, seed) => ({ figures: pairFigures(judged, 'strict'), seed }),
 });
-
-/** The two figures of a benchmark of pairs that has no other rule: right over both orders, and right in both. */
-export function pairFigures(judged: readonly JudgedPair[]) {
-  const outcomes = judged.map((one) => outcomeOf(gradePair(one)));
-  return [
-    { name: 'accuracy, both orders', value: meanOrNull(outcomes.map(({ accuracy }) => accuracy)) },
-    { name: 'right in both orders', value: meanOrNull(outcomes.map(({ consistent }) => consistent)) },
-  ];
-}

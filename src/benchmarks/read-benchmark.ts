@@ -77,3 +77,15 @@ export function rowCountWarnings(
     `${file}: ${rows} rows, ${benchmark} has ${known.join(', ')}: the official figures do not compare with published ones.`,
   ];
 }
+
+/** The items, unless the benchmark's own rule has left out all of them. */
+export function atLeastOne<Item>(file: string, items: Item[]): Item[] {
+  if (items.length === 0)
+    throw new BenchmarkFileError(`${file}: no row is left to judge by the benchmark's own rule`);
+  return items;
+}
+
+/** The counts that are not 0. */
+export function counted(counts: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+}
