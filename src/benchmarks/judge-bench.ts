@@ -19,7 +19,7 @@ export const judgeBench = pairBenchmark({
   name: 'judge-bench',
   promptFolder: 'prompts/judge-bench',
   officialVerdict: arenaHardVerdict,
-  strictVerdict: arenaHardVerdict,
+  strictVerdict: onlyLabelVerdict,
   followUp: (text) =>
     comparisons(text).size > 0
       ? undefined
@@ -41,7 +41,7 @@ function comparisons(text: string): Set<string> {
 
 /**
  * Arena-Hard's parser: one distinct comparison in the whole text, where `>>` counts as `>`; but A>B beside A>>B are
- * two. A comparison that is no label of the benchmark, such as `A<B`, is a verdict for neither.
+ * two. What is no label of the benchmark, such as `A<B` or a bare `A`, scores as a tie does.
  */
 function arenaHardVerdict(text: string): PairVerdict {
   const [only, ...others] = comparisons(text);
@@ -49,6 +49,12 @@ function arenaHardVerdict(text: string): PairVerdict {
   const comparison = only.replaceAll('>>', '>');
   if (comparison === 'A>B') return 'A';
   return comparison === 'B>A' ? 'B' : 'tie';
+}
+
+/** Ours: what is no label is no verdict. */
+function onlyLabelVerdict(text: string): PairVerdict {
+  const verdict = arenaHardVerdict(text);
+  return verdict === 'tie' && !comparisons(text).has('A=B') ? undefined : verdict;
 }
 
 /**

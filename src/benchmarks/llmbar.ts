@@ -129,5 +129,5 @@ async function readLlmBar(given: string): Promise<BenchmarkFile<BenchmarkPair>> 
     (set) => files.length > 1 && files.every((file) => file.set !== set),
   );
   if (missing.length > 0) warnings.push(`${root}: without the sets ${missing.join(', ')}.`);
-  return { items, warnings };
+  return { items: items.sort((a, b) => (a.id < b.id ? -1 : 1)), warnings };
 }
