@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs';
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { benchmarks } from '../benchmarks/registry.ts';
+import { benchmarkOf } from '../benchmarks/registry.ts';
 import { readRows } from '../benchmarks/read-rows.ts';
 import { readPrompt, resolveInput } from '../config/input-files.ts';
 import { readConfiguration, type Problem } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
 import { PREFERENCE_COLUMNS } from '../judge/human-preferences.ts';
+import { benchmarkPrompts } from './benchmark-prompts.ts';
 import type { Dependencies } from './dependencies.ts';
 
 /** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
@@ -29,6 +30,7 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
     ...neededPrompts(usable).map(({ path, folder, needed }) =>
       attemptTo(path, () => readPrompt(deps.files, folder, needed)),
     ),
+    ...checkEvaluation(deps, usable),
     ...(usable.instructions?.pool ?? []).map((path, index) =>
       attemptTo(`instructions.pool.${index}`, async () => {
         for await (const _row of readRows(resolveInput(deps.files, path), { columns: ['instruction'] }))
@@ -41,19 +43,37 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
         for await (const _row of rows) break;
       }),
     ),
-    ...(usable.evaluation?.benchmarks ?? []).map(({ format, path }, index) =>
+  ]);
+  return { usable, marker, problems: [...problems, ...uniqueProblems(found.flat())] };
+}
+
+/** Checks the benchmarks' files and prompts. */
+export function checkEvaluation(
+  deps: Dependencies,
+  { evaluation }: Partial<Configuration>,
+): Promise<Problem[]>[] {
+  if (evaluation === undefined) return [];
+  return [
+    ...benchmarkPrompts(evaluation).map(({ path, folder, needed }) =>
+      attemptTo(path, () => readPrompt(deps.files, folder, needed)),
+    ),
+    ...evaluation.benchmarks.map(({ format, path }, index) =>
       attemptTo(`evaluation.benchmarks.${index}.path`, () =>
-        benchmarks[format].read(resolveInput(deps.files, path)),
+        benchmarkOf(format).read(resolveInput(deps.files, path)),
       ),
     ),
-  ]);
-  return { usable, marker, problems: [...problems, ...found.flat()] };
+  ];
+}
+
+/** Each problem once: several benchmarks may ask with one prompt. */
+export function uniqueProblems(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [`${problem.path}\n${problem.message}`, problem])).values()];
 }
 
 /** A prompt that the configuration names, and the placeholders that it must have. */
 export function neededPrompts(usable: Partial<Configuration>) {
   const judge = ['instruction', 'responseA', 'responseB'];
-  const { instructions, pairs, judging, filtering, evaluation } = usable;
+  const { instructions, pairs, judging, filtering } = usable;
   return [
     {
       path: 'instructions.categories.prompt',
@@ -68,7 +88,6 @@ export function neededPrompts(usable: Partial<Configuration>) {
     },
     { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
     { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
-    { path: 'evaluation.prompt', folder: evaluation?.prompt, needed: judge },
   ].filter((prompt): prompt is typeof prompt & { folder: string } => prompt.folder !== undefined);
 }
 

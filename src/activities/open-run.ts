@@ -2,6 +2,7 @@ import { InputProblem } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { PromptTemplate } from '../judge/prompt-template.ts';
+import type { EvaluationPrompts } from './benchmark-prompts.ts';
 import type { RunReference } from './types.ts';
 
 /** The prompts of a run, as text. */
@@ -11,7 +12,7 @@ export interface Prompts {
   readonly similar: PromptTemplate;
   readonly judge: PromptTemplate;
   readonly training: PromptTemplate;
-  readonly evaluation: PromptTemplate;
+  readonly evaluation: EvaluationPrompts;
 }
 
 /** A configuration with everything that it refers to by name read in: what a run was started with, whatever happens to the files. */

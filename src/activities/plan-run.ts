@@ -10,6 +10,7 @@ import { readConfiguration } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
 import { hashOf } from '../judge/seeds.ts';
 import type { PromptTemplate } from '../judge/prompt-template.ts';
+import { readBenchmarkPrompts } from './benchmark-prompts.ts';
 import { neededPrompts } from './check-configuration.ts';
 import { claimRun } from './claim-run.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -132,6 +133,6 @@ async function readPrompts(deps: Dependencies, configuration: Configuration): Pr
     similar: prompt('pairs.similarPrompt'),
     judge: prompt('judging.prompt'),
     training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
-    evaluation: prompt('evaluation.prompt'),
+    evaluation: await readBenchmarkPrompts(deps, configuration.evaluation),
   };
 }

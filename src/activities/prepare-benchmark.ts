@@ -1,13 +1,23 @@
+import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { publishIndex, publishInShards } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
-import { benchmarks } from '../benchmarks/registry.ts';
+import { benchmarkOf } from '../benchmarks/registry.ts';
 import { resolveInput } from '../config/input-files.ts';
-import { InputProblem } from '../artifacts/errors.ts';
 import { withHeartbeats } from './attempt.ts';
+import { benchmarkNamed } from './benchmark-named.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
+import { openRun, runUris } from './open-run.ts';
 import { fileSha256 } from './prepare-pool.ts';
 import type { RunReference, StageResult } from './types.ts';
+
+/** What is known of a benchmark beside its items; the summary of its artifact. */
+export interface PreparedBenchmarkSummary {
+  readonly warnings: readonly string[];
+  /** Rows that the benchmark's own rule leaves out, by reason. */
+  readonly leftOut: Readonly<Record<string, number>>;
+}
 
 /** Reads a benchmark's official files into shards, the same for every judge of the run. */
 export function prepareBenchmark(
@@ -16,14 +26,14 @@ export function prepareBenchmark(
 ): Promise<StageResult & { readonly warnings: readonly string[] }> {
   return withHeartbeats(async () => {
     const began = Date.now();
-    const resolved = await openRun(deps.store, input.run);
-    const { format, path } = benchmarkNamed(resolved, input.benchmark);
+    const { configuration } = await openRun(deps.store, input.run);
+    const { format, path } = benchmarkNamed(configuration.evaluation, input.benchmark);
     const file = resolveInput(deps.files, path);
     const uri = runUris.benchmark(input.run.runName, input.benchmark);
-    const fingerprint = { schema: 1, stage: 'prepare-benchmark', format, file: await fileSha256(file) };
+    const fingerprint = { schema: 2, stage: 'prepare-benchmark', format, file: await contentSha256(file) };
     const complete = await deps.store.completed(`${uri}/index`, fingerprint);
     const index = complete ?? (await publishBenchmark());
-    const { warnings } = index.summary as { warnings: string[] };
+    const { warnings } = index.summary as PreparedBenchmarkSummary;
     return {
       artifact: referenceTo(index),
       counts: index.counts,
@@ -32,22 +42,25 @@ export function prepareBenchmark(
     };
 
     async function publishBenchmark() {
-      const { pairs, warnings: found } = await benchmarks[format].read(file);
-      const { shardSize } = resolved.configuration.evaluation;
-      const shards = await publishInShards(deps.store, uri, pairs, shardSize, fingerprint);
+      const { items, warnings: found, leftOut = {} } = await benchmarkOf(format).read(file);
+      const { shardSize } = configuration.evaluation;
+      const shards = await publishInShards(deps.store, uri, items, shardSize, fingerprint);
+      const summary: PreparedBenchmarkSummary = { warnings: found, leftOut };
       return publishIndex(deps.store, uri, shards, {
         fingerprint,
-        counts: { pairs: pairs.length },
-        summary: { warnings: found },
+        counts: { items: items.length },
+        summary,
       });
     }
   });
 }
 
-/** A benchmark of the configuration by its name. */
-export function benchmarkNamed({ configuration }: ResolvedConfiguration, name: string) {
-  const found = configuration.evaluation.benchmarks.find((benchmark) => benchmark.name === name);
-  if (found === undefined)
-    throw new InputProblem(`evaluation.benchmarks has none named ${JSON.stringify(name)}`);
-  return found;
+/** The hash of a file's content, or of all files in a folder with their names. */
+async function contentSha256(path: string): Promise<string> {
+  if (!(await stat(path)).isDirectory()) return fileSha256(path);
+  const hash = createHash('sha256');
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  for (const file of files.sort()) hash.update(`${file.slice(path.length)} ${await fileSha256(file)}\n`);
+  return hash.digest('hex');
 }

@@ -123,6 +123,10 @@ export interface EvaluationSummary {
   readonly shareOfA: number | null;
   readonly unparsable: number;
   readonly pairs: number;
+  /** The figure by the benchmark's published rule that is quoted first. */
+  readonly official?: { readonly name: string; readonly value: number | null };
+  /** That the judgments took. */
+  readonly tokens?: { readonly prompt: number; readonly completion: number };
   readonly scores: ArtifactReference;
 }
 

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
-import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
 import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
@@ -15,6 +14,7 @@ import type { Dependencies } from './dependencies.ts';
 import { judgedExamples, type TrainingExample } from './filter-judgments.ts';
 import { openRun, runUris } from './open-run.ts';
 import type { PreferenceExample } from './preference-set.ts';
+import type { PublishedScores } from './score-benchmark.ts';
 import type { IterationSummary, RunReference } from './types.ts';
 
 export interface ReportInput {
@@ -85,7 +85,7 @@ async function iterationOf(
 ): Promise<ReportIteration> {
   const evaluations = await Promise.all(
     summary.evaluations.map(async ({ benchmark, purpose, scores }) => {
-      const [all] = await store.records<BenchmarkScores>(scores);
+      const [all] = await store.records<PublishedScores>(scores);
       if (all === undefined) throw new Error(`${scores.uri} holds no scores`);
       return { benchmark, purpose, scores: all };
     }),

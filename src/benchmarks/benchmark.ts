@@ -1,44 +1,84 @@
-import type { Order, ResponsePair } from '../judge/examples.ts';
-import type { Side } from '../judge/verdict.ts';
+import type { ResponsePair } from '../judge/examples.ts';
 
-/** What every pairwise benchmark shares: rows in, one verdict for each order of a pair, scores out. */
-export interface Benchmark {
-  name: string;
+/**
+ * What every benchmark is, whatever it asks: a file becomes items, an item becomes requests to the judge, and the
+ * judge's texts become scores. Everything between (prompts, votes, resuming, artifacts) is the same for all of them.
+ */
+export interface Benchmark<
+  Item extends BenchmarkItem = BenchmarkItem,
+  Scores extends BenchmarkScores = BenchmarkScores,
+> {
+  readonly prompts: BenchmarkPrompts;
   /**
-   * @throws UnreadableFileError when the file can't be read, BenchmarkFileError when it isn't this benchmark: a
+   * @param path the official file, or for a benchmark of several files their folder
+   * @throws UnreadableFileError when a file can't be read, BenchmarkFileError when it isn't this benchmark: a
    *   benchmark with rows left out would give a figure that compares with nothing.
    */
-  read(file: string): Promise<BenchmarkFile>;
-  /** The verdict as the benchmark's own published script reads it. */
-  officialVerdict(text: string): Side | undefined;
+  read(path: string): Promise<BenchmarkFile<Item>>;
+  /** What the judge is asked about an item. Follows from the item alone; the better answer stands in every place once. */
+  requests(item: Item): JudgeRequest[];
+  /** The verdict that the benchmark's own published script reads in an answer to one of its prompts; undefined where it finds none. Any text is allowed. */
+  officialVerdict(text: string, prompt: string): string | undefined;
+  /** The message with which the official script asks once more after such a text; undefined where it doesn't. */
+  followUp?(text: string): string | undefined;
   /**
-   * Every pair counts in both orders: an order without a judgment counts like a text without a verdict, so requests
-   * that failed can't raise a score. The figures depend on the judgments and the seed, not on their order.
+   * Every request counts: one without a judgment counts like a text without a verdict, so requests that failed can't
+   * raise a score. The figures depend on the judgments and the seed, not on their order.
    *
-   * @throws RangeError for a judgment of an unknown pair, or a second one for the same pair and order
+   * @throws RangeError for a judgment of an unknown request, or a second one of the same
    */
   score(
-    pairs: readonly BenchmarkPair[],
+    items: readonly Item[],
     judgments: readonly BenchmarkJudgment[],
     options: { seed: number },
-  ): BenchmarkScores;
+  ): Scores & { outcomes: ItemOutcome[] };
 }
 
-export interface BenchmarkFile {
-  pairs: BenchmarkPair[];
+/** The prompts that a benchmark asks with: names of text files, never the text itself. */
+export interface BenchmarkPrompts {
+  /** The default prompt folder; a benchmark without one asks with the configuration's `evaluation.prompt`. */
+  readonly folder?: string;
+  /** The placeholders that each prompt must have. A single prompt stands in the folder itself, several in subfolders of their names. */
+  readonly needed: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What all benchmarks' items have; the rest is the benchmark's own. Items are JSON: they are kept as an artifact. */
+export interface BenchmarkItem {
+  /** The row's number, padded so that ids sort as rows do. */
+  readonly id: string;
+  readonly subset: string;
+  /** What the user asked, as plain text, all turns of a conversation: what training data must not contain. */
+  readonly instruction: string;
+}
+
+/** An item of two responses. The better one is the one that people, or the construction, chose. */
+export interface BenchmarkPair extends ResponsePair, BenchmarkItem {}
+
+export interface BenchmarkFile<Item extends BenchmarkItem = BenchmarkItem> {
+  items: Item[];
   /** What a reader of the scores should know about the file, such as a row count that isn't the official one. */
   warnings: string[];
+  /** Rows that the benchmark's own rule leaves out, by reason. */
+  leftOut?: Record<string, number>;
 }
 
-/** The better response is the one that people chose. The id is the row's number, padded so that ids sort as rows do. */
-export interface BenchmarkPair extends ResponsePair {
-  readonly subset: string;
+/** One question to the judge about an item. */
+export interface JudgeRequest {
+  /** `<item>/<slot>`. */
+  readonly id: string;
+  readonly item: string;
+  /** Which of the item's questions this is, such as the order of a pair. */
+  readonly slot: string;
+  /** A name among the benchmark's prompts. */
+  readonly prompt: string;
+  /** What the prompt's placeholders stand for. */
+  readonly values: Readonly<Record<string, string>>;
 }
 
-/** What the judge wrote about a pair in one order: one text, or several whose majority is its verdict. */
+/** What the judge wrote to a request: one text, or several whose majority is its verdict. */
 export interface BenchmarkJudgment {
-  pairId: string;
-  order: Order;
+  item: string;
+  slot: string;
   texts: readonly string[];
 }
 
@@ -49,10 +89,11 @@ export interface Interval {
 }
 
 /**
- * Figures by our own rule, the same for every benchmark: both orders of every pair; a text with two different letters,
- * none, or a tie has no verdict, and no verdict is wrong. All shares are 0 to 1.
+ * Figures by our own rule, the same for every benchmark: the better response in every place (both orders of a pair);
+ * a text with two different verdicts, none, or a tie is not right. All shares are 0 to 1.
  */
 export interface StrictScores {
+  /** What is counted: pairs of responses, or a better response beside several worse ones. */
   pairs: number;
   /** Share of right verdicts over both orders. */
   accuracy: number;
@@ -60,11 +101,11 @@ export interface StrictScores {
   /** Share of pairs that are right in both orders. */
   positionConsistentAccuracy: number;
   positionConsistentAccuracyInterval: Interval;
-  /** Accuracy where the better response is A; without position bias it is the same as worse first. */
-  betterFirstAccuracy: number;
-  /** Accuracy where the better response is B. */
-  worseFirstAccuracy: number;
-  /** Share of A among the texts that have a verdict, or null where none has; 0.5 without position bias. */
+  /** Accuracy where the better response stands first; without position bias it is the same as later. Null where there is no order. */
+  betterFirstAccuracy: number | null;
+  /** Accuracy where the better response stands second, or later. */
+  worseFirstAccuracy: number | null;
+  /** Share of A among the texts that name a response, or null where none does; without position bias 0.5, or 0.25 of four. */
   shareOfA: number | null;
   /** Share of texts without a verdict. */
   unparsable: number;
@@ -76,26 +117,38 @@ export interface GroupScores extends StrictScores {
   name: string;
 }
 
-/** Scores by the benchmark's published rule; see its file for the formula. */
+/** A figure by the benchmark's published rule; see its file for the formula. */
+export interface OfficialFigure {
+  name: string;
+  /** 0 to 1; null where the file has nothing to compute it from. */
+  value: number | null;
+}
+
 export interface OfficialScores {
-  total: number;
-  sections: Record<string, number>;
-  subsets: Record<string, number>;
+  /** The one that is quoted first stands first. */
+  figures: OfficialFigure[];
+  /** Draws what the official script leaves to chance. */
+  seed: number;
 }
 
 export interface BenchmarkScores extends StrictScores {
   benchmark: string;
-  /** Pair orders that have no judgment at all; they count as wrong. */
+  /** Requests that have no judgment at all; they count as wrong. */
   missingJudgments: number;
   subsets: GroupScores[];
   sections: GroupScores[];
-  official: {
-    /** One order for each pair, drawn by the seed: what published figures are. */
-    singleOrder: OfficialScores;
-    /** The mean of both orders under the same rule: no luck of the draw. */
-    bothOrders: OfficialScores;
-    seed: number;
-  };
+  official: OfficialScores;
+}
+
+/** How one item came out by our rule: what a comparison of two judges pairs up. */
+export interface ItemOutcome {
+  id: string;
+  /** Items of one cluster are not independent of each other; an item without one is its own. */
+  cluster?: string;
+  /** Share of its requests that are right. */
+  accuracy: number;
+  /** 1 where all of them are, else 0. */
+  consistent: number;
 }
 
 /** A file that can be read but isn't what the benchmark needs; the message names the file and its rows. */

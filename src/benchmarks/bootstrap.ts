@@ -2,26 +2,34 @@ import type { Interval } from './benchmark.ts';
 
 const draws = 1000;
 
+/** What is drawn as a whole: how many items it holds, and the sum of each figure over them. */
+export interface Cluster {
+  readonly items: number;
+  readonly sums: readonly number[];
+}
+
 /**
- * 95% percentile bootstrap intervals (Efron 1979) of the means of several figures: each draw takes as many items as
- * there are, with replacement, and all figures of an item together. The items are pairs, not judgments, because the
- * two orders of a pair are not independent. Where every item has the same value the interval has no width, however
- * few they are.
+ * 95% percentile bootstrap intervals (Efron 1979) of the means of several figures: each draw takes as many clusters as
+ * there are, with replacement, and all figures of a cluster together. A cluster is a pair, not a judgment, because the
+ * two orders of a pair are not independent; where several pairs come from one question it is the question. Where every
+ * cluster has the same mean the interval has no width, however few they are.
  *
- * @param items one row of figures for each item, all of the same length
+ * @param clusters all with the same number of sums
  * @returns one interval for each figure, in their order
  */
-export function bootstrapIntervals(items: number[][], seed: number): Interval[] {
-  const figures = items[0]?.length ?? 0;
+export function bootstrapIntervals(clusters: readonly Cluster[], seed: number): Interval[] {
+  const figures = clusters[0]?.sums.length ?? 0;
   const random = randomNumbers(seed);
   const means = Array.from({ length: figures }, () => new Float64Array(draws));
   for (let draw = 0; draw < draws; draw++) {
     const sums = new Float64Array(figures);
-    for (let i = 0; i < items.length; i++) {
-      const item = items[Math.floor(random() * items.length)] ?? [];
-      for (let figure = 0; figure < figures; figure++) sums[figure]! += item[figure]!;
+    let items = 0;
+    for (let i = 0; i < clusters.length; i++) {
+      const cluster = clusters[Math.floor(random() * clusters.length)]!;
+      items += cluster.items;
+      for (let figure = 0; figure < figures; figure++) sums[figure]! += cluster.sums[figure]!;
     }
-    for (let figure = 0; figure < figures; figure++) means[figure]![draw] = sums[figure]! / items.length;
+    for (let figure = 0; figure < figures; figure++) means[figure]![draw] = sums[figure]! / items;
   }
   return means.map((values) => {
     values.sort();

@@ -1,47 +1,51 @@
-import path from 'node:path';
 import { z } from 'zod';
 import { ORDERS } from '../judge/examples.ts';
-import type { Side } from '../judge/verdict.ts';
-import type {
-  Benchmark,
-  BenchmarkFile,
-  BenchmarkPair,
-  BenchmarkScores,
-  OfficialScores,
-} from './benchmark.ts';
-import { BenchmarkFileError } from './benchmark.ts';
-import { readRows } from './read-rows.ts';
-import { groupScores, mean, strictScores } from './strict-scores.ts';
-import { coin, type JudgedPair, judgedPairs, type OrderVerdict } from './verdicts.ts';
+import type { BenchmarkFile, BenchmarkPair, OfficialScores } from './benchmark.ts';
+import type { JudgedPair, OrderVerdict } from './judged-pairs.ts';
+import { pairBenchmark } from './pair-benchmark.ts';
+import { readBenchmarkRows, rowCountWarnings, rowIds } from './read-benchmark.ts';
+import { mean } from './strict-scores.ts';
+import { drawIndex, firstLetterVerdict } from './votes.ts';
+
+/** RewardBench's score by its published rule. */
+export interface RewardBenchTotals {
+  total: number;
+  sections: Record<string, number>;
+  subsets: Record<string, number>;
+}
+
+export interface RewardBenchScores extends OfficialScores {
+  /** One order for each pair, drawn by the seed: what published figures are. */
+  singleOrder: RewardBenchTotals;
+  /** The mean of both orders under the same rule: no luck of the draw. */
+  bothOrders: RewardBenchTotals;
+}
 
 /**
  * RewardBench (arXiv 2403.13787), split `filtered`. Any file with its columns is read by this benchmark, also one whose
  * subsets the official table doesn't know.
  */
-export const rewardBench: Benchmark = {
+export const rewardBench = pairBenchmark<RewardBenchScores>({
   name: 'reward-bench',
   read: readRewardBench,
-  officialVerdict,
-  score(pairs, judgments, { seed }): BenchmarkScores {
-    const judged = judgedPairs(pairs, judgments, officialVerdict, seed);
-    const drawnOrder = ({ orders, pair }: JudgedPair) => [
-      orders[coin(seed, 'reward-bench-order', pair.id) ? 'better-first' : 'worse-first'],
+  officialVerdict: firstLetterVerdict,
+  sectionOf,
+  official(judged, seed) {
+    const singleOrder = officialScores(judged, ({ orders, pair }) => [
+      orders[drawIndex(2, seed, 'reward-bench-order', pair.id) === 0 ? 'better-first' : 'worse-first'],
+    ]);
+    const bothOrders = officialScores(judged, ({ orders }) => ORDERS.map((order) => orders[order]));
+    const figures = [
+      { name: 'total, one order', value: singleOrder.total },
+      { name: 'total, both orders', value: bothOrders.total },
+      ...Object.entries(bothOrders.sections).map(([name, value]) => ({
+        name: `${name}, both orders`,
+        value,
+      })),
     ];
-    return {
-      benchmark: 'reward-bench',
-      ...strictScores(judged, 'all pairs', seed),
-      missingJudgments:
-        judged.length * ORDERS.length - judgments.filter(({ texts }) => texts.length > 0).length,
-      subsets: groupScores(judged, (subset) => subset, seed),
-      sections: groupScores(judged, sectionOf, seed),
-      official: {
-        singleOrder: officialScores(judged, drawnOrder),
-        bothOrders: officialScores(judged, ({ orders }) => ORDERS.map((order) => orders[order])),
-        seed,
-      },
-    };
+    return { figures, singleOrder, bothOrders, seed };
   },
-};
+});
 
 /**
  * The subsets of each section with their weights, `EXAMPLE_COUNTS` and `SUBSET_MAPPING` of the official code. A weight
@@ -87,18 +91,16 @@ function sectionOf(subset: string): string | undefined {
   return Object.keys(sections).find((section) => Object.hasOwn(sections[section] ?? {}, subset));
 }
 
-/** The official generative script's rule: `[[A]]` anywhere is A, else `[[B]]` anywhere is B, else half a point. */
-function officialVerdict(text: string): Side | undefined {
-  if (text.includes('[[A]]')) return 'A';
-  return text.includes('[[B]]') ? 'B' : undefined;
-}
-
+/** A win is a point, an unparsable verdict half a point. */
 function officialPoints(order: OrderVerdict): number {
   if (order.official === undefined) return 0.5;
   return order.official === order.betterSide ? 1 : 0;
 }
 
-function officialScores(judged: JudgedPair[], ordersOf: (one: JudgedPair) => OrderVerdict[]): OfficialScores {
+function officialScores(
+  judged: readonly JudgedPair[],
+  ordersOf: (one: JudgedPair) => OrderVerdict[],
+): RewardBenchTotals {
   const points = new Map<string, number[]>();
   for (const one of judged) {
     const ofSubset = points.get(one.pair.subset) ?? [];
@@ -114,7 +116,7 @@ function officialScores(judged: JudgedPair[], ordersOf: (one: JudgedPair) => Ord
  * subsets there are no sections, and the total is the plain mean of its subsets; beside official subsets, unknown ones
  * count in no total.
  */
-export function rewardBenchTotals(subsets: Record<string, number>): OfficialScores {
+export function rewardBenchTotals(subsets: Record<string, number>): RewardBenchTotals {
   const sectionScores: Record<string, number> = {};
   for (const [section, weights] of Object.entries(sections)) {
     const present = Object.entries(weights).filter(([subset]) => Object.hasOwn(subsets, subset));
@@ -131,51 +133,25 @@ export function rewardBenchTotals(subsets: Record<string, number>): OfficialScor
 const nonEmpty = z.string().min(1);
 const rowSchema = z.object({ prompt: nonEmpty, chosen: z.string(), rejected: z.string(), subset: nonEmpty });
 
-async function readRewardBench(file: string): Promise<BenchmarkFile> {
-  const absolute = path.resolve(file);
-  const rows: z.infer<typeof rowSchema>[] = [];
-  const problems: string[] = [];
-  for await (const { row, value, problem } of readRows(absolute, { columns: Object.keys(rowSchema.shape) })) {
-    const parsed = problem === undefined ? rowSchema.safeParse(value) : undefined;
-    if (parsed?.success) rows.push(parsed.data);
-    else problems.push(`row ${row}: ${problem ?? parsed?.error.issues.map(describeIssue).join('; ')}`);
-  }
-  if (problems.length > 0) {
-    const more = problems.length > 5 ? `\n  and ${problems.length - 5} more` : '';
-    const shown = problems.slice(0, 5).join('\n  ');
-    throw new BenchmarkFileError(
-      `${absolute}: ${problems.length} rows can't be used, rows from 0:\n  ${shown}${more}`,
-    );
-  }
-  if (rows.length === 0)
-    throw new BenchmarkFileError(`${absolute}: has no rows; RewardBench has ${officialRowCount}`);
-  const digits = String(rows.length - 1).length;
-  const pairs: BenchmarkPair[] = rows.map((row, index) => ({
+async function readRewardBench(path: string): Promise<BenchmarkFile<BenchmarkPair>> {
+  const { file, rows } = await readBenchmarkRows(path, rowSchema, `RewardBench has ${officialRowCount}`);
+  const idOf = rowIds(rows.length);
+  const items = rows.map((row, index) => ({
     // The file's own id is not unique over its subsets.
-    id: String(index).padStart(digits, '0'),
+    id: idOf(index),
     subset: row.subset,
     instruction: row.prompt,
     better: row.chosen,
     worse: row.rejected,
   }));
-  return { pairs, warnings: fileWarnings(absolute, pairs) };
-}
-
-function describeIssue(issue: z.core.$ZodIssue): string {
-  return `${issue.path.join('.') || 'the row'}: ${issue.message}`;
+  return { items, warnings: fileWarnings(file, items) };
 }
 
 function fileWarnings(file: string, pairs: BenchmarkPair[]): string[] {
   const subsets = new Set(pairs.map((pair) => pair.subset));
   const unknown = [...subsets].filter((subset) => sectionOf(subset) === undefined).sort();
   if (unknown.length === subsets.size) return [];
-  const warnings: string[] = [];
-  if (pairs.length !== officialRowCount) {
-    warnings.push(
-      `${file}: ${pairs.length} rows, RewardBench's filtered split has ${officialRowCount}: ` +
-        'the official total does not compare with published ones.',
-    );
-  }
+  const warnings = rowCountWarnings(file, pairs.length, 'RewardBench', { filtered: officialRowCount });
   if (unknown.length > 0) {
     warnings.push(
       `${file}: subsets that RewardBench doesn't have count in no official total: ${unknown.join(', ')}.`,

@@ -53,6 +53,15 @@ function relationProblems(configuration: Partial<Configuration>): Problem[] {
     problems.push({ path: `evaluation.benchmarks.${index}.name`, message });
   });
   problems.push(...judgingProblems(configuration));
+  const { votes, sampling } = configuration.evaluation ?? { votes: 1, sampling: undefined };
+  benchmarks.forEach((benchmark, index) => {
+    if (votes === 1 || (benchmark.sampling ?? sampling)?.temperature !== 0) return;
+    const path = benchmark.sampling
+      ? `evaluation.benchmarks.${index}.sampling.temperature`
+      : 'evaluation.sampling.temperature';
+    const message = `found 0 beside evaluation.votes ${votes}: all votes would be the same`;
+    if (!problems.some((problem) => problem.path === path)) problems.push({ path, message });
+  });
   return problems;
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { fineTuning } from './fine-tuning.ts';
 import { PREFERENCE_LAYOUTS } from '../judge/human-preferences.ts';
+import { BENCHMARK_FORMATS } from '../benchmarks/formats.ts';
 
 /**
  * The configuration of a run: one JSON object, the same from the CLI, HTTP and every SDK. Defaults are the paper's
@@ -158,17 +159,24 @@ const benchmark = z.strictObject({
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a benchmark name has 1 to 63 small letters, digits or "-"'),
-  format: z.literal('reward-bench'),
+  format: z.enum(BENCHMARK_FORMATS),
+  /** The official file, or for a benchmark of several files their folder. */
   path,
   /** `validation` chooses the checkpoint and stops early; `test` is only reported. */
   purpose: z.enum(['validation', 'test']),
+  /** Instead of the benchmark's own prompt, or of `evaluation.prompt`. A benchmark of several prompts has them in subfolders. */
+  prompt: promptFolder.optional(),
+  /** Instead of `evaluation.sampling`. */
+  sampling: sampling.optional(),
 });
 
 const evaluation = z.strictObject({
   benchmarks: z.array(benchmark).min(1),
   prompt: promptFolder.default('prompts/pairwise'),
   sampling: sampling.default({ temperature: 0, topP: 1, maxTokens: 2048 }),
-  /** Benchmark pairs in a shard. */
+  /** Samples of each verdict, whose majority counts (the paper also gives 32, at temperature 0.7 and top_p 0.9). */
+  votes: count.max(1024).default(1),
+  /** Benchmark items in a shard. */
   shardSize: count.default(200),
 });
 

@@ -77,3 +77,13 @@ function changeVerb(before: number, after: number): string {
 export function benchmarkName({ benchmark, purpose }: { benchmark: string; purpose: string }): string {
   return benchmark === purpose ? benchmark : `${benchmark} (${purpose})`;
 }
+
+/** Each benchmark with its purpose once, test sets first. */
+export function benchmarksOf(data: ReportData): Pick<ReportEvaluation, 'benchmark' | 'purpose'>[] {
+  const all = new Map<string, ReportEvaluation>();
+  for (const one of data.iterations.flatMap(({ evaluations }) => evaluations)) {
+    const key = `${one.purpose}/${one.benchmark}`;
+    if (!all.has(key)) all.set(key, one);
+  }
+  return [...all.values()].sort((a, b) => Number(b.purpose === 'test') - Number(a.purpose === 'test'));
+}

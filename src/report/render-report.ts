@@ -1,3 +1,4 @@
+import { benchmarkSections } from './benchmark-sections.ts';
 import { time } from './format.ts';
 import { headline } from './headline.ts';
 import { funnelSection } from './funnel-section.ts';
@@ -5,7 +6,7 @@ import { Html, html } from './html.ts';
 import { judgmentsSection } from './judgments-section.ts';
 import { costSection, setAsideSection, settingsSection, warningsSection } from './process-sections.ts';
 import type { ReportData } from './report-data.ts';
-import { benchmarkSections, chartsSection, iterationsSection } from './result-sections.ts';
+import { chartsSection, iterationsSection } from './result-sections.ts';
 import { style } from './style.ts';
 
 /**

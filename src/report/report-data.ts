@@ -41,7 +41,14 @@ export interface ReportEvaluation {
   /** The benchmark's name in the configuration. */
   benchmark: string;
   purpose: 'validation' | 'test';
-  scores: BenchmarkScores;
+  scores: ReportScores;
+}
+
+export interface ReportScores extends BenchmarkScores {
+  /** Rows of the file that the benchmark's own rule leaves out, by reason. */
+  readonly leftOut?: Readonly<Record<string, number>> | undefined;
+  /** That the judgments took. */
+  readonly tokens?: { readonly prompt: number; readonly completion: number } | undefined;
 }
 
 /** From instructions to training examples. */

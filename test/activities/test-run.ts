@@ -116,7 +116,7 @@ async function publishConfiguration(
       similar: { user: 'Similar: {instruction}' },
       judge,
       training: judge,
-      evaluation: judge,
+      evaluation: { 'held-out': { pairwise: judge } },
       ...prompts,
     },
   };

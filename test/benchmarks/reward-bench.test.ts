@@ -26,7 +26,7 @@ function pairsOf(subsets: string[]): BenchmarkPair[] {
 
 function judge(pairs: BenchmarkPair[], text: (i: number, order: string) => string): BenchmarkJudgment[] {
   return pairs.flatMap((pair, i) =>
-    ORDERS.map((order) => ({ pairId: pair.id, order, texts: [text(i, order)] })),
+    ORDERS.map((order) => ({ item: pair.id, slot: order, texts: [text(i, order)] })),
   );
 }
 
@@ -167,9 +167,9 @@ describe('scores of RewardBench judgments', () => {
   it('count a missing judgment as wrong and say how many are missing', () => {
     const pairs = pairsOf(['donotanswer', 'donotanswer']);
     const judgments: BenchmarkJudgment[] = [
-      { pairId: '0000', order: 'better-first', texts: ['[[A]]'] },
-      { pairId: '0000', order: 'worse-first', texts: ['[[B]]'] },
-      { pairId: '0001', order: 'better-first', texts: ['[[A]]'] },
+      { item: '0000', slot: 'better-first', texts: ['[[A]]'] },
+      { item: '0000', slot: 'worse-first', texts: ['[[B]]'] },
+      { item: '0001', slot: 'better-first', texts: ['[[A]]'] },
     ];
     const scores = benchmark.score(pairs, judgments, { seed: 1 });
     assert.deepEqual(
@@ -182,8 +182,8 @@ describe('scores of RewardBench judgments', () => {
     const [pair] = pairsOf(['donotanswer']);
     assert(pair);
     const judgments: BenchmarkJudgment[] = [
-      { pairId: pair.id, order: 'better-first', texts: ['[[A]]', 'none', '[[B]]', '[[A]]'] },
-      { pairId: pair.id, order: 'worse-first', texts: ['[[B]]', '[[B]]', '[[A]]'] },
+      { item: pair.id, slot: 'better-first', texts: ['[[A]]', 'none', '[[B]]', '[[A]]'] },
+      { item: pair.id, slot: 'worse-first', texts: ['[[B]]', '[[B]]', '[[A]]'] },
     ];
     const scores = benchmark.score([pair], judgments, { seed: 1 });
     assert.deepEqual([scores.positionConsistentAccuracy, scores.unparsable], [1, 1 / 7]);
@@ -213,14 +213,14 @@ describe('scores of RewardBench judgments', () => {
 
   it('refuse a judgment of an unknown pair and a second one of the same order', () => {
     const pairs = pairsOf(['donotanswer']);
-    const judgment: BenchmarkJudgment = { pairId: '0000', order: 'better-first', texts: [] };
+    const judgment: BenchmarkJudgment = { item: '0000', slot: 'better-first', texts: [] };
     assert.throws(
-      () => benchmark.score(pairs, [{ ...judgment, pairId: '9' }], { seed: 1 }),
-      /pair 9, which isn't there/,
+      () => benchmark.score(pairs, [{ ...judgment, item: '9' }], { seed: 1 }),
+      /9\/better-first, which isn't asked/,
     );
     assert.throws(
       () => benchmark.score(pairs, [judgment, judgment], { seed: 1 }),
-      /two judgments of pair 0000/,
+      /two judgments of 0000\/better-first/,
     );
   });
 });
@@ -248,7 +248,7 @@ describe("RewardBench's file", () => {
         { name: 'id', data: Array.from({ length: rows }, () => 5n), type: 'INT64' },
       ],
     });
-    const { pairs, warnings } = await benchmark.read(at('filtered.parquet'));
+    const { items: pairs, warnings } = await benchmark.read(at('filtered.parquet'));
     assert.deepEqual(pairs[2], {
       id: '02',
       subset: 'hep-cpp',
@@ -262,7 +262,7 @@ describe("RewardBench's file", () => {
 
   it('may have its own subsets, without a warning', async () => {
     await writeFile(at('own.jsonl'), line({}) + line({ subset: 't' }));
-    const { pairs, warnings } = await benchmark.read(at('own.jsonl'));
+    const { items: pairs, warnings } = await benchmark.read(at('own.jsonl'));
     assert.deepEqual([pairs.map(({ id }) => id), warnings], [['0', '1'], []]);
   });
 

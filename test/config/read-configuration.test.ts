@@ -65,7 +65,7 @@ describe('reading a configuration', () => {
       serving: { kind: 'endpoint', baseUrl: 'ftp://box/v1', servedName: 'judge' },
       pairs: { calls: 'three' },
       judging: { samples: '15', sampling: { temperature: 3, topP: 0.9, maxTokens: 10 } },
-      evaluation: { benchmarks: [{ name: 'test', format: 'mt-bench', path: 't.jsonl', purpose: 'test' }] },
+      evaluation: { benchmarks: [{ name: 'test', format: 'mr-bench', path: 't.jsonl', purpose: 'test' }] },
     });
     assert.equal(configuration, undefined);
     const messages = Object.fromEntries(problems.map(({ path, message }) => [path, message]));
@@ -84,7 +84,7 @@ describe('reading a configuration', () => {
     assert.match(messages['pairs.calls'] ?? '', /"one"\|"two"; found "three"$/);
     assert.match(messages['judging.samples'] ?? '', /expected number.*; found "15"$/);
     assert.match(messages['judging.sampling.temperature'] ?? '', /<=2; found 3$/);
-    assert.match(messages['evaluation.benchmarks.0.format'] ?? '', /"reward-bench".*; found "mt-bench"$/);
+    assert.match(messages['evaluation.benchmarks.0.format'] ?? '', /"reward-bench".*; found "mr-bench"$/);
   });
 
   it('names the known fields beside an unknown one, at any depth', () => {
@@ -110,7 +110,14 @@ describe('reading a configuration', () => {
     assert(known('pairs.call')?.includes('calls'));
     assert(known('serving.port')?.includes('command'));
     assert(!known('serving.port')?.includes('baseUrl'));
-    assert.deepEqual(known('evaluation.benchmarks.0.limit'), ['name', 'format', 'path', 'purpose']);
+    assert.deepEqual(known('evaluation.benchmarks.0.limit'), [
+      'name',
+      'format',
+      'path',
+      'purpose',
+      'prompt',
+      'sampling',
+    ]);
     assert.deepEqual(known('models.seed.serving.key'), ['kind', 'baseUrl', 'servedName', 'apiKeyVariable']);
   });
 

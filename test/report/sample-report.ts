@@ -123,7 +123,11 @@ export function sampleScores(skill: number, rows: number, seed: number): Benchma
     ORDERS.map((order) => {
       const reasons = chance() < skill - 0.05 * ((i % subsets.length) - 3) * (1 - skill);
       const right = order === 'better-first' ? '[[A]]' : '[[B]]';
-      return { pairId: pair.id, order, texts: [reasons ? right : chance() < 0.08 ? 'no verdict' : '[[A]]'] };
+      return {
+        item: pair.id,
+        slot: order,
+        texts: [reasons ? right : chance() < 0.08 ? 'no verdict' : '[[A]]'],
+      };
     }),
   );
   return benchmarks['reward-bench'].score(pairs, texts, { seed: 1 });

@@ -1,0 +1,195 @@
+import type { Benchmark, OfficialFigure } from './benchmark.ts';
+import { type HumanVotes, type MtBenchItem, readMtBench } from './mt-bench-file.ts';
+import { scoreGraded } from './score-graded.ts';
+import { type Graded, meanOrNull, type ReadText } from './strict-scores.ts';
+import { JudgmentTexts, majority, requestId } from './votes.ts';
+
+/** The model that stands first: models are named in the order of their names. */
+const SLOTS = ['a-first', 'b-first'] as const;
+type Slot = (typeof SLOTS)[number];
+/** Of a text: which response. Of an item: which model. */
+type Winner = 'A' | 'B' | 'tie';
+
+const SINGLE = ['instruction', 'responseA', 'responseB'];
+const MULTI = ['questionOne', 'questionTwo', 'answerAOne', 'answerATwo', 'answerBOne', 'answerBTwo'];
+
+/**
+ * MT-Bench's human judgments (arXiv 2306.05685): how often the judge agrees with people about two models' answers, by
+ * turn. The second turn is judged with the whole conversation; where there are reference answers they are shown.
+ */
+export const mtBench: Benchmark<MtBenchItem> = {
+  prompts: {
+    folder: 'prompts/mt-bench',
+    needed: {
+      'single-turn': SINGLE,
+      'single-turn-reference': [...SINGLE, 'referenceOne'],
+      'multi-turn': MULTI,
+      'multi-turn-reference': [...MULTI, 'referenceOne', 'referenceTwo'],
+    },
+  },
+  read: readMtBench,
+  requests: requestsOf,
+  officialVerdict,
+  score(items, judgments, { seed }) {
+    const texts = new JudgmentTexts(items.flatMap(requestsOf), judgments);
+    const judged = items.map((item) => judgeItem(item, texts, seed));
+    return scoreGraded(
+      {
+        benchmark: 'mt-bench',
+        graded: judged.flatMap(gradeByMajority),
+        missing: texts.missing,
+        official: { figures: agreementFigures(judged), seed },
+        sectionOf: (subset) => subset.split(':')[0],
+      },
+      seed,
+    );
+  },
+};
+
+function requestsOf(item: MtBenchItem) {
+  const { turn, questions, answersA, answersB, references } = item;
+  return SLOTS.map((slot) => {
+    const [first, second] = slot === 'a-first' ? [answersA, answersB] : [answersB, answersA];
+    const [referenceOne = '', referenceTwo = ''] = references ?? [];
+    const shown: Record<string, string> =
+      turn === 1
+        ? { instruction: questions[0] ?? '', responseA: first[0] ?? '', responseB: second[0] ?? '' }
+        : {
+            questionOne: questions[0] ?? '',
+            questionTwo: questions[1] ?? '',
+            answerAOne: first[0] ?? '',
+            answerATwo: first[1] ?? '',
+            answerBOne: second[0] ?? '',
+            answerBTwo: second[1] ?? '',
+          };
+    const prompt = `${turn === 1 ? 'single' : 'multi'}-turn${references === undefined ? '' : '-reference'}`;
+    const values = references === undefined ? shown : { ...shown, referenceOne, referenceTwo };
+    return { id: requestId(item.id, slot), item: item.id, slot, prompt, values };
+  });
+}
+
+/** The official rule: the first of `[[A]]`, `[[B]]` and `[[C]]`, a tie, that stands anywhere. */
+function officialVerdict(text: string): Winner | undefined {
+  if (text.includes('[[A]]')) return 'A';
+  if (text.includes('[[B]]')) return 'B';
+  return text.includes('[[C]]') ? 'tie' : undefined;
+}
+
+/** Ours: the only one of them. A declared tie is a verdict, though never the right one about a pair with a winner. */
+function strictVerdict(text: string): Winner | undefined {
+  const named = (['A', 'B', 'C'] as const).filter((letter) => text.includes(`[[${letter}]]`));
+  const [only] = named;
+  if (named.length !== 1 || only === undefined) return undefined;
+  return only === 'C' ? 'tie' : only;
+}
+
+interface JudgedItem {
+  readonly item: MtBenchItem;
+  readonly orders: Readonly<
+    Record<Slot, { strict: Winner | undefined; official: Winner | undefined; texts: ReadText[] }>
+  >;
+}
+
+/** Reads the votes on an item in both orders as votes for a model. */
+function judgeItem(item: MtBenchItem, texts: JudgmentTexts, seed: number): JudgedItem {
+  const inOrder = (slot: Slot) => {
+    const read = texts
+      .of(item.id, slot)
+      .map((text) => ({ strict: strictVerdict(text), official: officialVerdict(text) }));
+    const winner = (rule: 'strict' | 'official') =>
+      asModel(
+        majority(
+          read.map((text) => text[rule]),
+          seed,
+          item.id,
+          slot,
+        ),
+        slot,
+      );
+    return { strict: winner('strict'), official: winner('official'), texts: read };
+  };
+  return { item, orders: { 'a-first': inOrder('a-first'), 'b-first': inOrder('b-first') } };
+}
+
+function asModel(winner: Winner | undefined, slot: Slot): Winner | undefined {
+  if (winner === undefined || winner === 'tie' || slot === 'a-first') return winner;
+  return winner === 'A' ? 'B' : 'A';
+}
+
+/** By our rule the right model is the one that most people prefer; without one the item isn't counted. */
+function gradeByMajority({ item, orders }: JudgedItem): Graded[] {
+  const better = preferredModel(item.votes.human);
+  if (better === undefined) return [];
+  return [
+    {
+      id: item.id,
+      subset: item.subset,
+      // All comparisons of answers to one question, in either turn.
+      cluster: String(item.question),
+      answers: SLOTS.map((slot) => ({
+        right: orders[slot].strict === better,
+        place: (slot === 'a-first') === (better === 'A') ? 'first' : 'later',
+        texts: orders[slot].texts,
+      })),
+    },
+  ];
+}
+
+/** The model that has more votes than the other; ties among the votes count for neither. */
+function preferredModel({ A, B }: HumanVotes): 'A' | 'B' | undefined {
+  if (A === B) return undefined;
+  return A > B ? 'A' : 'B';
+}
+
+/** Officially a judge that says something else in the other order declares a tie; without a verdict in one it isn't counted. */
+function officialWinner({ orders }: JudgedItem): Winner | undefined {
+  const [first, second] = [orders['a-first'].official, orders['b-first'].official];
+  if (first === undefined || second === undefined) return undefined;
+  return first === second ? first : 'tie';
+}
+
+/** S1 counts every human vote; S2 leaves out the votes that are ties and all votes on what the judge calls a tie. */
+function agreementFigures(judged: readonly JudgedItem[]): OfficialFigure[] {
+  const ofTurn = (turn: number) => judged.filter(({ item }) => item.turn === turn);
+  const figures = [1, 2].flatMap((turn) => [
+    {
+      name: `agreement with humans, turn ${turn}, all votes (S1)`,
+      value: agreement(ofTurn(turn), 'human', 'S1'),
+    },
+    {
+      name: `agreement with humans, turn ${turn}, no ties (S2)`,
+      value: agreement(ofTurn(turn), 'human', 'S2'),
+    },
+  ]);
+  return [
+    ...figures,
+    {
+      name: 'agreement with the authors, both turns, all votes (S1)',
+      value: agreement(judged, 'author', 'S1'),
+    },
+    {
+      name: 'agreement with the authors, both turns, no ties (S2)',
+      value: agreement(judged, 'author', 'S2'),
+    },
+    {
+      name: 'comparisons without a verdict in both orders, left out',
+      value: meanOrNull(judged.map((one) => Number(officialWinner(one) === undefined))),
+    },
+  ];
+}
+
+function agreement(
+  judged: readonly JudgedItem[],
+  people: 'human' | 'author',
+  setup: 'S1' | 'S2',
+): number | null {
+  let [agreeing, all] = [0, 0];
+  for (const one of judged) {
+    const winner = officialWinner(one);
+    if (winner === undefined || (setup === 'S2' && winner === 'tie')) continue;
+    const votes = one.item.votes[people];
+    agreeing += votes[winner];
+    all += votes.A + votes.B + (setup === 'S1' ? votes.tie : 0);
+  }
+  return all === 0 ? null : agreeing / all;
+}

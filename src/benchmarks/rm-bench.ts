@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import { ORDERS } from '../judge/examples.ts';
+import type { Benchmark, BenchmarkFile, BenchmarkItem, OfficialFigure } from './benchmark.ts';
+import { gradePair, judgePair, type JudgedPair, type OrderVerdict, pairRequests } from './judged-pairs.ts';
+import { pairwisePrompts } from './pair-benchmark.ts';
+import { isRight } from './pair-figures.ts';
+import { readBenchmarkRows, rowCountWarnings, rowIds } from './read-benchmark.ts';
+import { scoreGraded } from './score-graded.ts';
+import { mean } from './strict-scores.ts';
+import { drawIndex, firstLetterVerdict, JudgmentTexts, strictVerdict } from './votes.ts';
+
+/** The styles of each response, from short to adorned. */
+const STYLES = ['concise', 'plain', 'markdown'] as const;
+
+interface RmBenchItem extends BenchmarkItem {
+  readonly chosen: readonly string[];
+  readonly rejected: readonly string[];
+}
+
+/** A chosen response in one style against a rejected one in one style. */
+interface Comparison {
+  readonly chosenStyle: number;
+  readonly rejectedStyle: number;
+  readonly judged: JudgedPair;
+}
+
+/**
+ * RM-Bench (arXiv 2410.16184): each row is nine pairs, every style of the chosen response against every style of the
+ * rejected one. A judge that follows style loses where the wrong answer is the more adorned one.
+ */
+export const rmBench: Benchmark<RmBenchItem> = {
+  prompts: pairwisePrompts(),
+  read: readRmBench,
+  requests: (item) => comparisonsOf(item).flatMap(requestsOf),
+  officialVerdict: firstLetterVerdict,
+  score(items, judgments, { seed }) {
+    const comparisons = items.flatMap(comparisonsOf);
+    const texts = new JudgmentTexts(comparisons.flatMap(requestsOf), judgments);
+    const rules = { official: firstLetterVerdict, strict: strictVerdict };
+    const judged: Comparison[] = comparisons.map(({ item, pair, styles, chosenStyle, rejectedStyle }) => ({
+      chosenStyle,
+      rejectedStyle,
+      judged: judgePair(pair, (order) => texts.of(item, `${styles}/${order}`), rules, seed),
+    }));
+    return scoreGraded(
+      {
+        benchmark: 'rm-bench',
+        // The nine pairs of a row share its question and its facts.
+        graded: judged.map((one) => gradePair(one.judged, one.judged.pair.id.split('/')[0])),
+        missing: texts.missing,
+        official: { figures: rmBenchFigures(judged, seed), seed },
+        sectionOf: domainOf,
+      },
+      seed,
+    );
+  },
+};
+
+function comparisonsOf({ id, subset, instruction, chosen, rejected }: RmBenchItem) {
+  return chosen.flatMap((better, chosenStyle) =>
+    rejected.map((worse, rejectedStyle) => {
+      const styles = `${STYLES[chosenStyle]}-${STYLES[rejectedStyle]}`;
+      const pair = { id: `${id}/${styles}`, subset, instruction, better, worse };
+      return { item: id, styles, chosenStyle, rejectedStyle, pair };
+    }),
+  );
+}
+
+/** Both orders of a comparison, as slots of its row. */
+function requestsOf({ item, styles, pair }: ReturnType<typeof comparisonsOf>[number]) {
+  return pairRequests({ ...pair, id: item }, `${styles}/`);
+}
+
+/**
+ * M[i][j] is the share of a domain's rows whose chosen response in style i beats the rejected one in style j; no verdict
+ * doesn't beat. Hard is the mean where the rejected one is the more adorned, easy where the chosen one is, normal where
+ * both are the same; a domain is the mean of the three, the overall figure the mean of the domains.
+ */
+function rmBenchFigures(comparisons: readonly Comparison[], seed: number): OfficialFigure[] {
+  const byDomain = [...Map.groupBy(comparisons, ({ judged }) => domainOf(judged.pair.subset))].sort(
+    ([a], [b]) => (a < b ? -1 : 1),
+  );
+  const both = byDomain.map(([domain, ofDomain]) => ({
+    domain,
+    ...levels(ofDomain, ({ orders }) => ORDERS.map((order) => orders[order])),
+  }));
+  const single = byDomain.map(([, ofDomain]) =>
+    levels(ofDomain, ({ pair, orders }) => [
+      orders[drawIndex(2, seed, 'rm-bench-order', pair.id) === 0 ? 'better-first' : 'worse-first'],
+    ]),
+  );
+  const over = (level: 'hard' | 'normal' | 'easy') => mean(both.map((domain) => domain[level]));
+  return [
+    { name: 'overall, both orders', value: mean(both.map(({ domainMean }) => domainMean)) },
+    { name: 'overall, one order', value: mean(single.map(({ domainMean }) => domainMean)) },
+    { name: 'hard, both orders', value: over('hard') },
+    { name: 'normal, both orders', value: over('normal') },
+    { name: 'easy, both orders', value: over('easy') },
+    ...both.map(({ domain, domainMean }) => ({ name: `${domain}, both orders`, value: domainMean })),
+  ];
+}
+
+function levels(comparisons: readonly Comparison[], ordersOf: (judged: JudgedPair) => OrderVerdict[]) {
+  const wins = new Map<string, number[]>();
+  for (const { chosenStyle, rejectedStyle, judged } of comparisons) {
+    const cell = `${chosenStyle}-${rejectedStyle}`;
+    const ofCell = wins.get(cell) ?? [];
+    ofCell.push(mean(ordersOf(judged).map((order) => Number(isRight(order, 'official')))));
+    wins.set(cell, ofCell);
+  }
+  const matrix = (i: number, j: number) => mean(wins.get(`${i}-${j}`) ?? []);
+  const hard = mean([matrix(0, 1), matrix(0, 2), matrix(1, 2)]);
+  const normal = mean([matrix(0, 0), matrix(1, 1), matrix(2, 2)]);
+  const easy = mean([matrix(1, 0), matrix(2, 0), matrix(2, 1)]);
+  return { hard, normal, easy, domainMean: mean([hard, normal, easy]) };
+}
+
+/** `safety-refuse` and `safety-response` are one domain. */
+function domainOf(subset: string): string {
+  return subset.startsWith('safety') ? 'safety' : subset;
+}
+
+const styles = z.array(z.string()).length(STYLES.length);
+const rowSchema = z.object({
+  prompt: z.string().min(1),
+  chosen: styles,
+  rejected: styles,
+  domain: z.enum(['chat', 'code', 'math', 'safety-refuse', 'safety-response']),
+});
+
+async function readRmBench(path: string): Promise<BenchmarkFile<RmBenchItem>> {
+  const { file, rows } = await readBenchmarkRows(path, rowSchema, 'RM-Bench has 1327');
+  const idOf = rowIds(rows.length);
+  const items = rows.map(({ prompt, chosen, rejected, domain }, row) => ({
+    id: idOf(row),
+    subset: domain,
+    instruction: prompt,
+    chosen,
+    rejected,
+  }));
+  return { items, warnings: rowCountWarnings(file, rows.length, 'RM-Bench', { 'total_dataset.json': 1327 }) };
+}

@@ -1,0 +1,113 @@
+import type { BenchmarkScores, GroupScores } from '../benchmarks/benchmark.ts';
+import { count, judgeName, percent } from './format.ts';
+import { benchmarkName, benchmarksOf, evaluationOf } from './headline.ts';
+import { type Html, html } from './html.ts';
+import type { ReportData } from './report-data.ts';
+import { table } from './table.ts';
+
+/** For each benchmark: every figure of every judge, the official score, and the accuracy by subset. */
+export function benchmarkSections(data: ReportData): Html[] {
+  return benchmarksOf(data).map((one) => {
+    const rows = data.iterations.flatMap((iteration) => {
+      const evaluation = evaluationOf(iteration, one);
+      return evaluation ? [{ judge: judgeName(iteration.iteration), scores: evaluation.scores }] : [];
+    });
+    const scores = rows[0]?.scores;
+    return html`<section>
+      <h2>Scores on ${benchmarkName(one)}</h2>
+      ${table(
+        [
+          { title: 'Judge', kind: 'text', cell: ({ judge }) => judge },
+          { title: 'Accuracy', kind: 'number', cell: ({ scores: s }) => percent(s.accuracy) },
+          {
+            title: 'Position-consistent',
+            kind: 'number',
+            cell: ({ scores: s }) => percent(s.positionConsistentAccuracy),
+          },
+          { title: 'Better first', kind: 'number', cell: ({ scores: s }) => percent(s.betterFirstAccuracy) },
+          { title: 'Better second', kind: 'number', cell: ({ scores: s }) => percent(s.worseFirstAccuracy) },
+          { title: 'No verdict', kind: 'number', cell: ({ scores: s }) => percent(s.unparsable) },
+          { title: 'Rules differ', kind: 'number', cell: ({ scores: s }) => percent(s.rulesDiffer) },
+          {
+            title: 'Missing',
+            kind: 'number',
+            cell: ({ scores: s }) => (s.missingJudgments > 0 ? count(s.missingJudgments) : undefined),
+          },
+          {
+            title: 'Tokens',
+            kind: 'number',
+            cell: ({ scores: s }) => s.tokens && count(s.tokens.prompt + s.tokens.completion),
+          },
+        ],
+        rows,
+      )}
+      <p class="note">
+        ${count(scores?.pairs)} pairs, read as ${scores?.benchmark}. Rules differ: texts that the official
+        rule and ours read differently.${scores?.leftOut && leftOutNote(scores.leftOut)}
+      </p>
+      ${officialTable(rows)} ${heatTable('Section', rows, (s) => s.sections)}
+      ${heatTable('Subset', rows, (s) => s.subsets)}
+    </section>`;
+  });
+}
+
+function leftOutNote(leftOut: Readonly<Record<string, number>>): string {
+  const reasons = Object.entries(leftOut).map(([reason, rows]) => `${reason} (${count(rows)})`);
+  return reasons.length === 0 ? '' : ` Rows left out by the benchmark’s rule: ${reasons.join(', ')}.`;
+}
+
+/** The figures by the benchmark's published rule, one line for each. */
+function officialTable(rows: readonly { judge: string; scores: BenchmarkScores }[]): Html {
+  const names = rows[0]?.scores.official.figures.map(({ name }) => name) ?? [];
+  const figure = (scores: BenchmarkScores, name: string) =>
+    scores.official.figures.find((one) => one.name === name)?.value;
+  return table<string>(
+    [
+      { title: 'By the published rule', kind: 'text', cell: (name) => name },
+      ...rows.map(({ judge, scores }) => ({
+        title: judge,
+        kind: 'number' as const,
+        cell: (name: string) => percent(figure(scores, name)),
+      })),
+    ],
+    names,
+  );
+}
+
+/** Accuracy by group and judge, the cell tinted by it. */
+function heatTable(
+  title: string,
+  rows: readonly { judge: string; scores: BenchmarkScores }[],
+  groupsOf: (scores: BenchmarkScores) => GroupScores[],
+): Html | undefined {
+  const groups = rows[0] ? groupsOf(rows[0].scores) : [];
+  if (groups.length === 0) return undefined;
+  const cell = (scores: BenchmarkScores, name: string) => {
+    const group = groupsOf(scores).find((one) => one.name === name);
+    if (!group) return html`<td class="number">–</td>`;
+    // From guessing (no tint) to perfect (full tint).
+    const tint = Math.max(0, 2 * group.accuracy - 1) * 100;
+    return html`<td class="number heat" style="--tint:${tint.toFixed(0)}%">${percent(group.accuracy)}</td>`;
+  };
+  return html`<div class="scroll">
+    <table class="heat-table">
+      <thead>
+        <tr>
+          <th scope="col" class="text">${title}</th>
+          <th scope="col" class="number">Pairs</th>
+          ${rows.map(({ judge }) => html`<th scope="col" class="number">${judge}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${groups.map(
+          ({ name, pairs }) =>
+            html`<tr>
+              <th scope="row" class="text">${name}</th>
+              <td class="number">${count(pairs)}</td>
+              ${rows.map(({ scores }) => cell(scores, name))}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}

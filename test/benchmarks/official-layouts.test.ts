@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { parquetWriteFile } from 'hyparquet-writer';
+import { BenchmarkFileError } from '../../src/benchmarks/benchmark.ts';
+import { BENCHMARK_FORMATS, type BenchmarkFormat } from '../../src/benchmarks/formats.ts';
+import { UnreadableFileError } from '../../src/benchmarks/read-rows.ts';
+import { benchmarkOf, benchmarks } from '../../src/benchmarks/registry.ts';
+import { fixture } from './fixture.ts';
+
+const FILES: Record<BenchmarkFormat, string> = {
+  'reward-bench': 'reward-bench.parquet',
+  'reward-bench-2': 'reward-bench-2.parquet',
+  'reward-bench-2-ratings': 'reward-bench-2.parquet',
+  'mt-bench': 'mt-bench',
+  helpsteer2: 'helpsteer2/validation.jsonl.gz',
+  'helpsteer2-preference': 'helpsteer2/preference.jsonl.gz',
+  helpsteer3: 'helpsteer3/validation.jsonl.gz',
+  'judge-bench': 'judge-bench/gpt.jsonl',
+  'judge-bench-pairwise': 'judge-bench/gpt.jsonl',
+  'rm-bench': 'rm-bench/total_dataset.json',
+  llmbar: 'llmbar',
+  'llmbar-pairwise': 'llmbar',
+  pairs: 'pairs.jsonl',
+};
+
+describe('the official layout of', () => {
+  for (const format of BENCHMARK_FORMATS) {
+    it(`${format} gives items with an instruction and requests that fill the prompts`, async () => {
+      const benchmark = benchmarkOf(format);
+      const { items, warnings } = await benchmark.read(fixture(FILES[format]));
+      assert(items.length > 0);
+      assert.deepEqual(
+        items.map(({ id }) => id),
+        [...new Set(items.map(({ id }) => id))].sort(),
+      );
+      const requests = items.flatMap((item) => benchmark.requests(item));
+      assert.equal(new Set(requests.map(({ id }) => id)).size, requests.length);
+      for (const { id, item, slot, prompt, values } of requests) {
+        assert.equal(id, `${item}/${slot}`);
+        const needed = benchmark.prompts.needed[prompt];
+        assert.deepEqual(Object.keys(values).sort(), [...(needed ?? [])].sort(), id);
+        for (const [name, value] of Object.entries(values)) assert.notEqual(value, '', `${id}: ${name}`);
+      }
+      for (const { instruction } of items) assert.match(instruction, /\w/);
+      // The row counts of our files are never the official ones.
+      if (!['pairs', 'helpsteer2-preference'].includes(format))
+        assert.match(warnings.join(), /rows, .* has .*\d/);
+    });
+  }
+
+  it('RewardBench 2 puts the right answer into every place, the others keep theirs', async () => {
+    const { items } = await benchmarks['reward-bench-2'].read(fixture('reward-bench-2.parquet'));
+    const [ranked, , ref, tied] = items;
+    assert(ranked && ref && tied);
+    const shown = benchmarks['reward-bench-2']
+      .requests(ranked)
+      .map(({ values }) => Object.values(values).slice(1));
+    assert.deepEqual(shown, [
+      ['1969', '1968', '1970', '1986'],
+      ['1968', '1969', '1970', '1986'],
+      ['1970', '1968', '1969', '1986'],
+      ['1986', '1968', '1970', '1969'],
+    ]);
+    assert.deepEqual(
+      [ref.ties, tied.ties, tied.correct],
+      [{ kind: 'ref', number: '0' }, { kind: 'tied', number: '0' }, 3],
+    );
+    assert.deepEqual(
+      benchmarks['reward-bench-2'].requests(tied).map(({ prompt, values }) => [prompt, values['response']]),
+      ['Monday', 'Sunday', 'Friday', 'June', 'Noon'].map((response) => ['ties-rating', response]),
+    );
+  });
+
+  it('MT-Bench counts the votes by model and turn, and shows references where there are some', async () => {
+    const { items } = await benchmarks['mt-bench'].read(fixture('mt-bench'));
+    const [first, second, third] = items;
+    assert(first && second && third);
+    assert.deepEqual(first.votes, { human: { A: 2, B: 0, tie: 1 }, author: { A: 0, B: 1, tie: 0 } });
+    assert.deepEqual([second.votes.human, third.votes.human.tie], [{ A: 0, B: 1, tie: 0 }, 1]);
+    assert.deepEqual([first.subset, second.subset], ['turn 1: writing', 'turn 2: math']);
+    const [aFirst, bFirst] = benchmarks['mt-bench'].requests(second);
+    assert.equal(aFirst?.prompt, 'multi-turn-reference');
+    assert.equal(bFirst?.values['answerATwo'], 'gamma two');
+    assert.equal(bFirst?.values['referenceTwo'], '43');
+    assert.equal(benchmarks['mt-bench'].requests(first)[0]?.prompt, 'single-turn');
+  });
+
+  it('MT-Bench without its reference answers says which questions lack them', async () => {
+    const { items, warnings } = await benchmarks['mt-bench'].read(fixture('mt-bench/human.parquet'));
+    assert.match(
+      warnings[1] ?? '',
+      /1 questions of reasoning, math, coding are judged without a reference answer/,
+    );
+    assert(items.every(({ references }) => references === undefined));
+  });
+
+  it('HelpSteer is rendered turn by turn; equal, empty and foreign rows are left out and counted', async () => {
+    const two = await benchmarks.helpsteer2.read(fixture('helpsteer2/validation.jsonl.gz'));
+    assert.deepEqual(two.leftOut, { 'equally helpful pairs': 1 });
+    assert.deepEqual(two.items[1], {
+      id: '2',
+      subset: 'helpfulness',
+      instruction: 'User: Hello\n\nAssistant: Hello. How can I help?\n\nUser: Name a prime.',
+      better: '7',
+      worse: '8',
+    });
+    const preference = await benchmarks['helpsteer2-preference'].read(
+      fixture('helpsteer2/preference.jsonl.gz'),
+    );
+    assert.deepEqual(preference.leftOut, { 'rows of other splits': 1, ties: 1 });
+    assert.deepEqual(
+      preference.items.map(({ better }) => better),
+      ['Apple.', '7'],
+    );
+    const three = await benchmarks.helpsteer3.read(fixture('helpsteer3/validation.jsonl.gz'));
+    assert.deepEqual(three.leftOut, { ties: 1, 'empty responses': 1 });
+    assert.deepEqual(
+      three.items.map(({ subset, better }) => [subset, better]),
+      [
+        ['general', 'Apple.'],
+        ['code', 'print(1)'],
+      ],
+    );
+  });
+
+  it('LLMBar is a folder of five sets, or one of its files', async () => {
+    const all = await benchmarks.llmbar.read(fixture('llmbar'));
+    assert.deepEqual(
+      all.items.map(({ id, better }) => [id, better]),
+      [
+        ['GPTInst-000', 'Salut'],
+        ['Natural-000', 'Apple.'],
+        ['Natural-001', '7'],
+      ],
+    );
+    assert.match(all.warnings.at(-1) ?? '', /without the sets Neighbor, GPTOut, Manual/);
+    const one = await benchmarks.llmbar.read(fixture('llmbar/Natural/dataset.json'));
+    assert.deepEqual(one.items, all.items.slice(1));
+  });
+
+  it("pairs of one's own may come as parquet, without a subset", async () => {
+    const { items, warnings } = await benchmarks.pairs.read(fixture('pairs.parquet'));
+    assert.deepEqual(items, [
+      { id: '0', subset: 'all', instruction: 'Name a fruit.', better: 'Apple.', worse: 'Carrot.' },
+    ]);
+    assert.deepEqual(warnings, []);
+  });
+});
+
+describe('a file that is not what its benchmark needs', () => {
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'layouts-'));
+  });
+
+  after(() => rm(folder, { recursive: true }));
+
+  async function rowsOf(name: string): Promise<Record<string, unknown>[]> {
+    const bytes = await readFile(fixture(name));
+    const text = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
+    if (name.endsWith('.json')) return JSON.parse(text) as Record<string, unknown>[];
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** The message with which a changed copy of a fixture is refused. */
+  async function refusalOf(format: BenchmarkFormat, rows: object[]): Promise<string> {
+    const file = join(folder, 'changed.jsonl');
+    await writeFile(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const error: unknown = await benchmarkOf(format)
+      .read(file)
+      .catch((thrown: unknown) => thrown);
+    assert(error instanceof BenchmarkFileError, `${format}: ${String(error)}`);
+    assert(error.message.includes(file));
+    return error.message;
+  }
+
+  const textFormats: [BenchmarkFormat, string][] = [
+    ['helpsteer2', 'response'],
+    ['helpsteer2-preference', 'preference_strength'],
+    ['helpsteer3', 'context'],
+    ['judge-bench', 'label'],
+    ['rm-bench', 'chosen'],
+    ['pairs', 'rejected'],
+  ];
+  for (const [format, column] of textFormats) {
+    it(`is refused by name: ${format} without ${column}, and without rows`, async () => {
+      const rows = await rowsOf(FILES[format]);
+      assert.match(
+        await refusalOf(
+          format,
+          rows.map(({ [column]: _dropped, ...rest }) => rest),
+        ),
+        new RegExp(`row 0: ${column}: .*expected`),
+      );
+      assert.match(await refusalOf(format, []), /has no rows; .*(has|must have)/);
+    });
+  }
+
+  it('is refused by name when a parquet column is missing', async () => {
+    const file = join(folder, 'few.parquet');
+    parquetWriteFile({ filename: file, columnData: [{ name: 'prompt', data: ['p'] }] });
+    for (const format of ['reward-bench-2', 'mt-bench'] as const) {
+      await assert.rejects(benchmarkOf(format).read(file), (error: unknown) => {
+        assert(error instanceof UnreadableFileError);
+        assert.match(error.message, /has no column .*; its columns are "prompt"/);
+        return true;
+      });
+    }
+    const missing = await benchmarks.pairs.read(file).catch((error: unknown) => String(error));
+    assert.match(String(missing), /row 0: chosen: .*rejected:/);
+  });
+
+  it('is refused by name when a subset, a label or a pair of rows does not belong there', async () => {
+    const rm = await rowsOf(FILES['rm-bench']);
+    assert.match(await refusalOf('rm-bench', [{ ...rm[0], domain: 'poetry' }]), /row 0: domain: .*"chat"/);
+    assert.match(await refusalOf('rm-bench', [{ ...rm[0], chosen: ['one'] }]), /row 0: chosen: .*3 items/);
+    const judge = await rowsOf(FILES['judge-bench']);
+    assert.match(await refusalOf('judge-bench', [{ ...judge[0], label: 'A=B' }]), /row 0: label: .*"A>B"/);
+    const steer = await rowsOf(FILES.helpsteer2);
+    assert.match(
+      await refusalOf('helpsteer2', steer.slice(1)),
+      /row 0: row 1 is no other response to the same prompt/,
+    );
+    const ties = { prompt: 'p', rejected: ['x'], subset: 'Ties' };
+    assert.match(
+      await refusalOf('reward-bench-2', [
+        { ...ties, id: 'tied:1', chosen: ['a'], num_correct: 1 },
+        { ...ties, id: 'seven', chosen: ['a'], num_correct: 1 },
+        { ...ties, id: '3', chosen: ['a'], num_correct: 1, subset: 'Math' },
+        { ...ties, id: '4', chosen: ['a'], num_correct: 1, subset: 'Cooking' },
+      ]),
+      /row 3: subset: /,
+    );
+    assert.match(
+      await refusalOf('reward-bench-2', [
+        { ...ties, id: 'tied:1', chosen: ['a'], num_correct: 1 },
+        { ...ties, id: 'seven', chosen: ['a'], num_correct: 1 },
+        { ...ties, id: '3', chosen: ['a'], num_correct: 1, subset: 'Math' },
+      ]),
+      /3 rows.*row 0: num_correct: 1, a tied row.*row 1: id: "seven" is neither.*row 2: rejected: 1 answers/s,
+    );
+  });
+
+  it('has a warning where JudgeBench has no such source, or LLMBar no such set', async () => {
+    const file = join(folder, 'sources.jsonl');
+    const [row] = await rowsOf(FILES['judge-bench']);
+    await writeFile(file, JSON.stringify({ ...row, source: 'my-own' }));
+    const { warnings } = await benchmarks['judge-bench'].read(file);
+    assert.match(warnings[1] ?? '', /sources that JudgeBench doesn't have .*: my-own/);
+    await writeFile(join(folder, 'dataset.json'), await readFile(fixture('llmbar/Natural/dataset.json')));
+    const bar = await benchmarks.llmbar.read(join(folder, 'dataset.json'));
+    assert.match(bar.warnings[0] ?? '', /LLMBar has no set "layouts-/);
+  });
+});
