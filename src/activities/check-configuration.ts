@@ -4,11 +4,12 @@ import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { benchmarks } from '../benchmarks/registry.ts';
-import { readRows } from '../benchmarks/read-rows.ts';
 import { readPrompt, resolveInput } from '../config/input-files.ts';
 import { readConfiguration, type Problem } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
+import { checkPoolFile } from '../pools/read-pool-file.ts';
 import type { Dependencies } from './dependencies.ts';
+import { poolFiles } from './pool-files.ts';
 
 /** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
 export interface CheckedConfiguration {
@@ -28,10 +29,10 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
     ...neededPrompts(usable).map(({ path, folder, needed }) =>
       attemptTo(path, () => readPrompt(deps.files, folder, needed)),
     ),
-    ...(usable.instructions?.pool ?? []).map((path, index) =>
+    ...(usable.instructions?.pool ?? []).map((entry, index) =>
       attemptTo(`instructions.pool.${index}`, async () => {
-        for await (const _row of readRows(resolveInput(deps.files, path), { columns: ['instruction'] }))
-          break;
+        for (const { path } of await poolFiles(deps, entry))
+          await checkPoolFile(path, usable.instructions?.layout ?? 'auto');
       }),
     ),
     ...(usable.evaluation?.benchmarks ?? []).map(({ format, path }, index) =>
@@ -53,12 +54,19 @@ export function neededPrompts(usable: Partial<Configuration>) {
       folder: instructions?.categories?.prompt,
       needed: ['instruction', 'categories'],
     },
-    { path: 'pairs.respondPrompt', folder: pairs?.respondPrompt, needed: ['instruction'] },
     {
-      path: 'pairs.similarPrompt',
-      folder: pairs?.similarPrompt,
-      needed: pairs?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
+      path: 'instructions.complexity.prompt',
+      folder: instructions?.complexity?.prompt,
+      needed: ['instruction'],
     },
+    { path: 'pairs.respondPrompt', folder: pairs?.respondPrompt, needed: ['instruction'] },
+    pairs?.construction === 'worse-response'
+      ? { path: 'pairs.worsePrompt', folder: pairs.worsePrompt, needed: ['instruction', 'response'] }
+      : {
+          path: 'pairs.similarPrompt',
+          folder: pairs?.similarPrompt,
+          needed: pairs?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
+        },
     { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
     { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
     { path: 'evaluation.prompt', folder: evaluation?.prompt, needed: judge },

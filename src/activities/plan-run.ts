@@ -67,7 +67,8 @@ function planOf(configuration: Configuration, run: RunPlan['run']): RunPlan {
   return {
     run,
     iterations: configuration.iterations,
-    categorize: configuration.instructions.categories !== null,
+    categorize:
+      configuration.instructions.categories !== null || configuration.instructions.complexity !== null,
     benchmarks: configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),
     shardsAtOnce: configuration.inference.shardsAtOnce,
     patience: configuration.earlyStopping?.patience ?? null,
@@ -109,8 +110,10 @@ async function readPrompts(deps: Dependencies, configuration: Configuration): Pr
   };
   return {
     category: byPath.get('instructions.categories.prompt') ?? null,
+    complexity: byPath.get('instructions.complexity.prompt') ?? null,
     respond: prompt('pairs.respondPrompt'),
-    similar: prompt('pairs.similarPrompt'),
+    similar: byPath.get('pairs.similarPrompt') ?? null,
+    worse: byPath.get('pairs.worsePrompt') ?? null,
     judge: prompt('judging.prompt'),
     training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
     evaluation: prompt('evaluation.prompt'),

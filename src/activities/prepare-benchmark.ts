@@ -3,10 +3,10 @@ import { referenceTo } from '../artifacts/store.ts';
 import { benchmarks } from '../benchmarks/registry.ts';
 import { resolveInput } from '../config/input-files.ts';
 import { InputProblem } from '../artifacts/errors.ts';
+import { fileSha256 } from '../artifacts/file-hash.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
-import { fileSha256 } from './prepare-pool.ts';
 import type { RunReference, StageResult } from './types.ts';
 
 /** Reads a benchmark's official files into shards, the same for every judge of the run. */

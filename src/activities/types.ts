@@ -33,7 +33,7 @@ export type ModelRole = (typeof MODEL_ROLES)[number];
 export interface RunPlan {
   readonly run: RunReference;
   readonly iterations: number;
-  /** Whether an LLM puts the instructions into categories. */
+  /** Whether an LLM puts the instructions into categories, or says how complex they are. */
   readonly categorize: boolean;
   readonly benchmarks: readonly BenchmarkPlan[];
   readonly shardsAtOnce: number;

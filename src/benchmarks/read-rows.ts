@@ -110,8 +110,8 @@ function parseLine(line: string, row: number, lineNumber: number, columns: strin
   }
 }
 
-/** Lines end at a newline alone: `node:readline` also ends them at U+2028, which JSON strings may hold. */
-async function* readLines(file: string): AsyncGenerator<string> {
+/** The lines of a file. They end at a newline alone: `node:readline` also ends them at U+2028, which JSON strings may hold. */
+export async function* readLines(file: string): AsyncGenerator<string> {
   const bytes = openBytes(file);
   const decoder = new StringDecoder('utf8');
   let pending = '';

@@ -124,7 +124,11 @@ describe('readRows', () => {
   });
 
   it('names the absolute path and what is allowed when a file is missing, of another kind or damaged', async () => {
-    await assertUnreadable('nowhere.jsonl', /does not exist/, /\.parquet, \.jsonl, \.jsonl\.gz, \.json or \.json\.gz/);
+    await assertUnreadable(
+      'nowhere.jsonl',
+      /does not exist/,
+      /\.parquet, \.jsonl, \.jsonl\.gz, \.json or \.json\.gz/,
+    );
     await assertUnreadable('rows.csv', /unknown extension/, /\.parquet/);
     await writeFile(at('broken.parquet'), 'PAR1 not really');
     await assertUnreadable('broken.parquet', /can't be read to its end/);
