@@ -3,19 +3,26 @@ import { join } from 'node:path';
 import type { SetAside } from '../artifacts/resume-shard.ts';
 import { readLines } from '../benchmarks/read-rows.ts';
 
-const BUFFERED_CHARACTERS = 8 * 2 ** 20;
+/** Of each bucket, what waits to be written. */
+const BUFFER_BYTES = 32 * 1024;
+const SET_ASIDE_CHARACTERS = 256 * 1024;
 
 /** The buckets' names: the first two digits of an id, so that buckets in order hold ids in order. */
 export const BUCKETS = Array.from({ length: 256 }, (_, bucket) => bucket.toString(16).padStart(2, '0'));
 
+interface Waiting {
+  readonly buffer: Buffer;
+  used: number;
+}
+
 /**
  * Lines of JSON on disk in buckets by id: more than memory holds, sorted one bucket at a time. A bucket is a 256th of
- * all, as ids are hashes.
+ * all, as ids are hashes. What waits to be written stands in buffers of fixed size, 8 MB in all, because strings that
+ * wait grow old, and old garbage is collected late.
  */
 export class Buckets {
   readonly #folder: string;
-  readonly #waiting = new Map<string, string[]>();
-  #characters = 0;
+  readonly #waiting = new Map<string, Waiting>();
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -29,17 +36,23 @@ export class Buckets {
   async append(id: string, record: unknown): Promise<void> {
     const bucket = id.slice(0, 2);
     const line = `${JSON.stringify(record)}\n`;
-    const lines = this.#waiting.get(bucket);
-    if (lines === undefined) this.#waiting.set(bucket, [line]);
-    else lines.push(line);
-    this.#characters += line.length;
-    if (this.#characters >= BUFFERED_CHARACTERS) await this.flush();
+    const bytes = Buffer.byteLength(line);
+    const waiting = this.#waiting.get(bucket) ?? { buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES), used: 0 };
+    this.#waiting.set(bucket, waiting);
+    if (waiting.used + bytes > BUFFER_BYTES) await this.#write(bucket, waiting);
+    if (bytes > BUFFER_BYTES) await appendFile(this.#file(bucket), line);
+    else waiting.used += waiting.buffer.write(line, waiting.used);
   }
 
+  /** Writes what waits and lets go of the buffers. */
   async flush(): Promise<void> {
-    for (const [bucket, lines] of this.#waiting) await appendFile(this.#file(bucket), lines.join(''));
+    for (const [bucket, waiting] of this.#waiting) await this.#write(bucket, waiting);
     this.#waiting.clear();
-    this.#characters = 0;
+  }
+
+  async #write(bucket: string, waiting: Waiting): Promise<void> {
+    await appendFile(this.#file(bucket), waiting.buffer.subarray(0, waiting.used));
+    waiting.used = 0;
   }
 
   /** The records of a bucket in the order in which they were appended. */
@@ -76,7 +89,7 @@ export interface ReasonCount {
 export class SetAsideLog {
   readonly #file: string;
   readonly #reasons = new Map<string, ReasonCount>();
-  #waiting: string[] = [];
+  #waiting = '';
 
   constructor(file: string) {
     this.#file = file;
@@ -99,8 +112,8 @@ export class SetAsideLog {
     const example = detail === undefined ? id : `${id}: ${detail}`;
     const known = this.#reasons.get(key) ?? { kind, reason, count: 0, example };
     this.#reasons.set(key, { ...known, count: known.count + 1 });
-    this.#waiting.push(`${JSON.stringify(setAside)}\n`);
-    if (this.#waiting.length >= 10_000) await this.#flush();
+    this.#waiting += `${JSON.stringify(setAside)}\n`;
+    if (this.#waiting.length >= SET_ASIDE_CHARACTERS) await this.#flush();
   }
 
   async *entries(): AsyncGenerator<SetAside> {
@@ -109,7 +122,7 @@ export class SetAsideLog {
   }
 
   async #flush(): Promise<void> {
-    await appendFile(this.#file, this.#waiting.join(''));
-    this.#waiting = [];
+    await appendFile(this.#file, this.#waiting);
+    this.#waiting = '';
   }
 }
