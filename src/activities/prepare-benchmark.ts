@@ -3,7 +3,7 @@ import { referenceTo } from '../artifacts/store.ts';
 import { benchmarks } from '../benchmarks/registry.ts';
 import { resolveInput } from '../config/input-files.ts';
 import { InputProblem } from '../artifacts/errors.ts';
-import { fileSha256 } from '../artifacts/file-hash.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';

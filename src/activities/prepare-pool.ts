@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputProblem, TooManySetAside } from '../artifacts/errors.ts';
-import { fileSha256 } from '../artifacts/file-hash.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import { SET_ASIDE_FILE } from '../artifacts/resume-shard.ts';
 import { publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';

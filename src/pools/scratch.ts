@@ -5,6 +5,7 @@ import { readLines } from '../benchmarks/read-rows.ts';
 
 /** Of each bucket, what waits to be written. */
 const BUFFER_BYTES = 32 * 1024;
+const EXAMPLE_CHARACTERS = 200;
 const SET_ASIDE_CHARACTERS = 256 * 1024;
 
 /** The buckets' names: the first two digits of an id, so that buckets in order hold ids in order. */
@@ -109,7 +110,7 @@ export class SetAsideLog {
   async add(setAside: SetAside): Promise<void> {
     const { id, kind, reason, detail } = setAside;
     const key = `${kind}: ${reason}`;
-    const example = detail === undefined ? id : `${id}: ${detail}`;
+    const example = detail === undefined ? id : `${id}: ${detail}`.slice(0, EXAMPLE_CHARACTERS);
     const known = this.#reasons.get(key) ?? { kind, reason, count: 0, example };
     this.#reasons.set(key, { ...known, count: known.count + 1 });
     this.#waiting += `${JSON.stringify(setAside)}\n`;

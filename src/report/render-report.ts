@@ -2,6 +2,7 @@ import { time } from './format.ts';
 import { headline } from './headline.ts';
 import { Html, html } from './html.ts';
 import { judgmentsSection } from './judgments-section.ts';
+import { kindsSection } from './kinds-section.ts';
 import {
   costSection,
   funnelSection,
@@ -42,7 +43,7 @@ export async function renderReport(data: ReportData): Promise<string> {
             ${headline(data)}
           </header>
           ${warningsSection(data)} ${data.iterations.length > 0 && iterationsSection(data)}
-          ${await chartsSection(data)} ${funnelSection(data)} ${judgmentsSection(data)}
+          ${await chartsSection(data)} ${kindsSection(data)} ${funnelSection(data)} ${judgmentsSection(data)}
           ${benchmarkSections(data)} ${costSection(data)} ${setAsideSection(data)} ${settingsSection(data)}
         </main>
       </body>
