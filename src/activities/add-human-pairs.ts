@@ -1,4 +1,5 @@
 import { InputProblem, TooManySetAside } from '../artifacts/errors.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
 import type { ArtifactReference } from '../artifacts/reference.ts';
 import { countReasons, SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { publishInShards, shardsOf } from '../artifacts/shards.ts';
@@ -12,7 +13,6 @@ import { hashOf } from '../judge/seeds.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
-import { fileSha256 } from './prepare-pool.ts';
 import type { RunReference, StageResult } from './types.ts';
 
 /**

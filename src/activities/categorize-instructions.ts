@@ -1,57 +1,149 @@
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
+import type { Counts } from '../artifacts/reference.ts';
 import type { WorkRecord } from '../artifacts/resume-shard.ts';
+import type { Sampling } from '../config/schema.ts';
 import { parseCategory } from '../judge/category.ts';
-import { renderPrompt } from '../judge/prompt-template.ts';
+import { parseComplexity } from '../judge/complexity.ts';
+import { renderPrompt, type PromptTemplate } from '../judge/prompt-template.ts';
 import { hashOf, samplingSeed } from '../judge/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
+import type { ResolvedConfiguration } from './open-run.ts';
 import type { Instruction } from './prepare-pool.ts';
 import type { ShardInput, ShardResult } from './types.ts';
 import { workOnShard } from './work-on-shard.ts';
 
-/** An instruction with the category that the model put it into; null where it named none. */
+/** An instruction with what the model says about it: null where its answer names nothing, absent where it wasn't asked. */
 export interface CategorizedInstruction extends Instruction {
-  readonly category: string | null;
+  readonly category?: string | null;
+  /** 1 to 5. */
+  readonly complexity?: number | null;
 }
 
-/** Asks the model for the category of every instruction of a shard (method, step 1). */
+type Finding = WorkRecord & ({ readonly category: string | null } | { readonly complexity: number | null });
+
+/** A question about every instruction, and what its answers mean. */
+interface Question {
+  readonly name: 'category' | 'complexity';
+  readonly prompt: PromptTemplate;
+  readonly sampling: Sampling;
+  readonly values: Readonly<Record<string, string>>;
+  read(answer: string): Pick<CategorizedInstruction, 'category'> | Pick<CategorizedInstruction, 'complexity'>;
+}
+
+/**
+ * Asks the model for the category of every instruction of a shard (method, step 1), and where the configuration wants
+ * it for the complexity of those whose category is kept: one question a request, each under its own prompt.
+ */
 export function categorizeInstructions(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
-  return workOnShard<
-    Instruction,
-    Instruction,
-    WorkRecord & { category: string | null },
-    CategorizedInstruction
-  >(deps, 'categorizeInstructions', input, ({ configuration: { seed, instructions }, prompts }) => {
-    const { categories } = instructions;
-    const { category: prompt } = prompts;
-    if (categories === null || prompt === null) throw new InputProblem('instructions.categories is not set');
-    return {
-      meaning: {
-        stage: 'categorize-instructions',
-        prompt: hashOf(canonicalJson(prompt)),
-        names: categories.names,
-        sampling: categories.sampling,
-      },
-      units: (items) => items,
-      work: async ({ id, instruction }, existing, emit, ask) => {
-        if (existing.length > 0) return;
-        const { choices, usage } = await ask({
-          messages: renderPrompt(prompt, { instruction, categories: categories.names.join(', ') }),
-          sampling: categories.sampling,
-          samples: 1,
-          seed: samplingSeed(seed, 'categorize', id),
-        });
-        const category = parseCategory(choices[0]?.text ?? '', categories.names) ?? null;
-        emit({ id, unit: id, category, usage });
-      },
-      assemble: (instruction, records) => records.map(({ category }) => ({ ...instruction, category })),
-      count: (made) =>
-        Object.fromEntries(
-          [...categories.names, null].map((name) => [
-            `category: ${name ?? 'none'}`,
-            made.filter(({ category }) => category === name).length,
-          ]),
+  return workOnShard<Instruction, Instruction, Finding, CategorizedInstruction>(
+    deps,
+    'categorizeInstructions',
+    input,
+    (resolved) => {
+      const { seed, instructions } = resolved.configuration;
+      const { categories, complexity } = instructions;
+      const questions = questionsOf(resolved);
+      return {
+        meaning: meaningOf(
+          questions,
+          complexity === null ? null : (categories?.keep ?? null),
+          categories?.names,
         ),
-    };
-  });
+        units: (items) => items,
+        work: async ({ id, instruction }, existing, emit, ask) => {
+          for (const { name, prompt, sampling, values, read } of questions) {
+            const there = existing.find((record) => name in record) ?? (await find());
+            if (
+              'category' in there &&
+              !(there.category !== null && categories?.keep.includes(there.category))
+            )
+              return;
+
+            async function find(): Promise<Finding> {
+              const { choices, usage } = await ask({
+                messages: renderPrompt(prompt, { instruction, ...values }),
+                sampling,
+                samples: 1,
+                seed: samplingSeed(seed, name === 'category' ? 'categorize' : 'complexity', id),
+              });
+              const found = {
+                id: `${id}/${name}`,
+                unit: id,
+                ...read(choices[0]?.text ?? ''),
+                usage,
+              } as Finding;
+              emit(found);
+              return found;
+            }
+          }
+        },
+        assemble: (instruction, records) => {
+          const findings = records.map(({ id: _id, unit: _unit, usage: _usage, ...found }) => found);
+          return [Object.assign({ ...instruction }, ...findings) as CategorizedInstruction];
+        },
+        count: (made) => ({
+          ...(categories === null ? {} : countBy('category', [...categories.names, null], made)),
+          ...(complexity === null ? {} : countBy('complexity', [1, 2, 3, 4, 5, null], made)),
+        }),
+      };
+    },
+  );
+}
+
+function questionsOf({ configuration, prompts }: ResolvedConfiguration): Question[] {
+  const { categories, complexity } = configuration.instructions;
+  const questions: Question[] = [];
+  if (categories !== null && prompts.category !== null) {
+    questions.push({
+      name: 'category',
+      prompt: prompts.category,
+      sampling: categories.sampling,
+      values: { categories: categories.names.join(', ') },
+      read: (answer) => ({ category: parseCategory(answer, categories.names) ?? null }),
+    });
+  }
+  if (complexity !== null && prompts.complexity !== null) {
+    questions.push({
+      name: 'complexity',
+      prompt: prompts.complexity,
+      sampling: complexity.sampling,
+      values: {},
+      read: (answer) => ({ complexity: parseComplexity(answer) ?? null }),
+    });
+  }
+  if (questions.length === 0)
+    throw new InputProblem('neither instructions.categories nor instructions.complexity is set');
+  return questions;
+}
+
+/** `keep` matters only where it decides what is asked. */
+function meaningOf(
+  questions: readonly Question[],
+  keep: readonly string[] | null,
+  names: readonly string[] | undefined,
+) {
+  const asked = questions.map(({ name, prompt, sampling }) => [
+    name,
+    { prompt: hashOf(canonicalJson(prompt)), sampling },
+  ]);
+  return {
+    stage: 'categorize-instructions',
+    ...(Object.fromEntries(asked) as Record<string, { prompt: string; sampling: Sampling }>),
+    names: names ?? null,
+    keep,
+  };
+}
+
+function countBy(
+  field: 'category' | 'complexity',
+  values: readonly (string | number | null)[],
+  made: readonly CategorizedInstruction[],
+): Counts {
+  return Object.fromEntries(
+    values.map((value) => [
+      `${field}: ${value ?? 'none'}`,
+      made.filter((instruction) => instruction[field] === value).length,
+    ]),
+  );
 }

@@ -10,7 +10,9 @@ import { readConfiguration, type Problem } from '../config/read-configuration.ts
 import type { Configuration } from '../config/schema.ts';
 import { PREFERENCE_COLUMNS } from '../judge/human-preferences.ts';
 import { benchmarkPrompts } from './benchmark-prompts.ts';
+import { checkPoolFile } from '../pools/read-pool-file.ts';
 import type { Dependencies } from './dependencies.ts';
+import { poolFiles } from './pool-files.ts';
 
 /** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
 export interface CheckedConfiguration {
@@ -31,10 +33,10 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
       attemptTo(path, () => readPrompt(deps.files, folder, needed)),
     ),
     ...checkEvaluation(deps, usable),
-    ...(usable.instructions?.pool ?? []).map((path, index) =>
+    ...(usable.instructions?.pool ?? []).map((entry, index) =>
       attemptTo(`instructions.pool.${index}`, async () => {
-        for await (const _row of readRows(resolveInput(deps.files, path), { columns: ['instruction'] }))
-          break;
+        for (const { path } of await poolFiles(deps, entry))
+          await checkPoolFile(path, usable.instructions?.layout ?? 'auto');
       }),
     ),
     ...(usable.filtering?.humanData ?? []).map(({ path, layout }, index) =>
@@ -80,12 +82,19 @@ export function neededPrompts(usable: Partial<Configuration>) {
       folder: instructions?.categories?.prompt,
       needed: ['instruction', 'categories'],
     },
-    { path: 'pairs.respondPrompt', folder: pairs?.respondPrompt, needed: ['instruction'] },
     {
-      path: 'pairs.similarPrompt',
-      folder: pairs?.similarPrompt,
-      needed: pairs?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
+      path: 'instructions.complexity.prompt',
+      folder: instructions?.complexity?.prompt,
+      needed: ['instruction'],
     },
+    { path: 'pairs.respondPrompt', folder: pairs?.respondPrompt, needed: ['instruction'] },
+    pairs?.construction === 'worse-response'
+      ? { path: 'pairs.worsePrompt', folder: pairs.worsePrompt, needed: ['instruction', 'response'] }
+      : {
+          path: 'pairs.similarPrompt',
+          folder: pairs?.similarPrompt,
+          needed: pairs?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
+        },
     { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
     { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
   ].filter((prompt): prompt is typeof prompt & { folder: string } => prompt.folder !== undefined);

@@ -1,17 +1,23 @@
 import { canonicalJson } from '../artifacts/canonical-json.ts';
+import { InputProblem } from '../artifacts/errors.ts';
 import type { SetAside, WorkRecord } from '../artifacts/resume-shard.ts';
+import type { Configuration } from '../config/schema.ts';
 import type { ResponsePair } from '../judge/examples.ts';
-import { renderPrompt } from '../judge/prompt-template.ts';
+import { pairProblem } from '../judge/pair-problem.ts';
+import { renderPrompt, type Message, type PromptTemplate } from '../judge/prompt-template.ts';
+import { isRefusal } from '../judge/refusal.ts';
 import { parseSimilarWithResponse } from '../judge/similar-with-response.ts';
 import { hashOf, samplingSeed } from '../judge/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
+import type { Prompts } from './open-run.ts';
 import type { Instruction } from './prepare-pool.ts';
 import type { ShardInput, ShardResult } from './types.ts';
 import { workOnShard } from './work-on-shard.ts';
 
-/** A response pair as it stands in `pairs`, with the instruction x' that the worse response was written for. */
+/** A response pair as it stands in `pairs`. */
 export interface GeneratedPair extends ResponsePair {
-  readonly similarInstruction: string;
+  /** x', the instruction that the worse response was written for; absent where a worse response was asked for. */
+  readonly similarInstruction?: string;
 }
 
 /** One answer of the generator: y_w; x' (and y_l, in one call); y_l. */
@@ -21,77 +27,121 @@ interface Step extends WorkRecord {
   readonly finishReason: string;
 }
 
+type Asks = (step: Step['step'], messages: readonly Message[]) => Promise<Step>;
+
 /**
  * Makes response pairs whose better side is known by construction (method, step 2): y_w answers the instruction x; y_l
  * answers a similar instruction x'. One call writes x' and y_l both, as in the paper, or two calls, for a small model.
+ * The paper's ablation asks for a worse response to x itself.
  */
 export function generatePairs(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
   return workOnShard<Instruction, Instruction, Step, GeneratedPair>(
     deps,
     'generatePairs',
     input,
-    ({ configuration: { seed, pairs }, prompts }) => ({
-      meaning: {
-        stage: 'generate-pairs',
-        calls: pairs.calls,
-        respondPrompt: hashOf(canonicalJson(prompts.respond)),
-        similarPrompt: hashOf(canonicalJson(prompts.similar)),
-        responseSampling: pairs.responseSampling,
-        similarSampling: pairs.similarSampling,
-      },
-      units: (instructions) => instructions,
-      work: async ({ id, instruction }, existing, emit, ask) => {
-        const answer = async (
-          step: Step['step'],
-          messages: Parameters<typeof ask>[0]['messages'],
-        ): Promise<string> => {
-          const there = existing.find((record) => record.step === step);
-          if (there !== undefined) return there.text;
-          const { choices, usage } = await ask({
-            messages,
-            sampling: step === 'similar' ? pairs.similarSampling : pairs.responseSampling,
-            samples: 1,
-            seed: samplingSeed(seed, 'generate', step, id),
-          });
-          const { text = '', finishReason = 'stop' } = choices[0] ?? {};
-          emit({ id: `${id}/${step}`, unit: id, step, text, finishReason, usage });
-          return text;
-        };
-        const better = answer('better', renderPrompt(prompts.respond, { instruction }));
-        if (pairs.calls === 'one') {
-          await answer('similar', renderPrompt(prompts.similar, { instruction, response: await better }));
-          return;
-        }
-        const similar = answer('similar', renderPrompt(prompts.similar, { instruction }));
-        // When one fails, the other is waited for: its answer is paid for.
-        await Promise.allSettled([better, similar]);
-        await better;
-        const similarInstruction = await similar;
-        if (similarInstruction.trim() === '') return;
-        await answer('worse', renderPrompt(prompts.respond, { instruction: similarInstruction }));
-      },
-      assemble: (instruction, steps) => assemblePair(instruction, steps, pairs.calls),
-      count: (made) => ({ pairs: made.length }),
-    }),
+    ({ configuration: { seed, pairs }, prompts }) => {
+      const construct = constructionOf(pairs, prompts);
+      return {
+        meaning: {
+          stage: 'generate-pairs',
+          construction: pairs.construction,
+          refusals: pairs.refusals,
+          responseSampling: pairs.responseSampling,
+          respondPrompt: hashOf(canonicalJson(prompts.respond)),
+          ...(pairs.construction === 'similar-instruction'
+            ? {
+                calls: pairs.calls,
+                similarPrompt: hashOf(canonicalJson(prompts.similar)),
+                similarSampling: pairs.similarSampling,
+              }
+            : { worsePrompt: hashOf(canonicalJson(prompts.worse)) }),
+        },
+        units: (instructions) => instructions,
+        work: ({ id, instruction }, existing, emit, ask) =>
+          construct(instruction, async (step, messages) => {
+            const there = existing.find((record) => record.step === step);
+            if (there !== undefined) return there;
+            const { choices, usage } = await ask({
+              messages,
+              sampling: step === 'similar' ? pairs.similarSampling : pairs.responseSampling,
+              samples: 1,
+              seed: samplingSeed(seed, 'generate', step, id),
+            });
+            const { text = '', finishReason = 'stop' } = choices[0] ?? {};
+            const made: Step = { id: `${id}/${step}`, unit: id, step, text, finishReason, usage };
+            emit(made);
+            return made;
+          }),
+        assemble: (instruction, steps) => assemblePair(instruction, steps, pairs),
+        count: (made) => ({ pairs: made.length }),
+      };
+    },
   );
 }
 
-/** The pair that the answers make, or why they make none: a pair that shows no difference teaches nothing. */
+/** How the answers for an instruction are asked for, one after the other; nothing is asked for that no pair can come of. */
+function constructionOf(pairs: Configuration['pairs'], prompts: Prompts) {
+  const { respond } = prompts;
+  const leadsNowhere = ({ step, text, finishReason }: Step) =>
+    finishReason !== 'stop' || text.trim() === '' || (pairs.refusals === 'drop' && refuses(step, text));
+
+  const withWorseResponse = (prompt: PromptTemplate) => async (instruction: string, ask: Asks) => {
+    const better = await ask('better', renderPrompt(respond, { instruction }));
+    if (leadsNowhere(better)) return;
+    await ask('worse', renderPrompt(prompt, { instruction, response: better.text }));
+  };
+  const inOneCall = (prompt: PromptTemplate) => async (instruction: string, ask: Asks) => {
+    const better = await ask('better', renderPrompt(respond, { instruction }));
+    if (leadsNowhere(better)) return;
+    await ask('similar', renderPrompt(prompt, { instruction, response: better.text }));
+  };
+  const inTwoCalls = (prompt: PromptTemplate) => async (instruction: string, ask: Asks) => {
+    const both = [
+      ask('better', renderPrompt(respond, { instruction })),
+      ask('similar', renderPrompt(prompt, { instruction })),
+    ] as const;
+    // When one fails, the other is waited for: its answer is paid for.
+    await Promise.allSettled(both);
+    const [better, similar] = await Promise.all(both);
+    if (leadsNowhere(better) || leadsNowhere(similar)) return;
+    await ask('worse', renderPrompt(respond, { instruction: similar.text }));
+  };
+
+  const given = (prompt: PromptTemplate | null, field: string): PromptTemplate => {
+    if (prompt === null) throw new InputProblem(`pairs.${field} is not set`);
+    return prompt;
+  };
+  if (pairs.construction === 'worse-response') return withWorseResponse(given(prompts.worse, 'worsePrompt'));
+  const similar = given(prompts.similar, 'similarPrompt');
+  return pairs.calls === 'one' ? inOneCall(similar) : inTwoCalls(similar);
+}
+
+function refuses(step: Step['step'], text: string): boolean {
+  return isRefusal(text, step === 'similar' ? 'instruction' : 'response');
+}
+
+/** The pair that the answers make, or why they make none. */
 function assemblePair(
   { id, instruction }: Instruction,
   steps: readonly Step[],
-  calls: 'one' | 'two',
+  { construction, calls, refusals }: Configuration['pairs'],
 ): GeneratedPair[] | SetAside {
   const dropped = (reason: string): SetAside => ({ id, kind: 'dropped', reason });
-  const text = (step: Step['step']) => steps.find((record) => record.step === step)?.text.trim() ?? '';
+  const text = (step: Step['step']) => steps.find((record) => record.step === step)?.text.trim();
   if (steps.some(({ finishReason }) => finishReason !== 'stop')) return dropped('truncated');
-  const better = text('better');
-  const similar = calls === 'one' ? parseSimilarWithResponse(text('similar')) : undefined;
-  if (calls === 'one' && similar === undefined) return dropped('similar instruction not in the asked format');
-  const similarInstruction = similar?.instruction ?? text('similar');
-  const worse = similar?.response ?? text('worse');
-  if (better === '' || worse === '' || similarInstruction === '') return dropped('empty');
-  if (similarInstruction === instruction.trim()) return dropped('similar instruction equals the instruction');
-  if (better === worse) return dropped('equal responses');
-  return [{ id, instruction, better, worse, similarInstruction }];
+  const better = text('better') ?? '';
+  const similar = text('similar');
+  const inOne = similar === undefined || calls === 'two' ? undefined : parseSimilarWithResponse(similar);
+  // An answer that was never asked for lacks for the reason that the others give.
+  const worse = inOne?.response ?? text('worse') ?? '';
+  const pair =
+    construction === 'worse-response'
+      ? { instruction, better, worse }
+      : { instruction, better, worse, similarInstruction: inOne?.instruction ?? similar ?? '' };
+  if (refusals === 'drop' && (refuses('better', better) || refuses('similar', similar ?? '')))
+    return dropped('refusal');
+  if (similar !== undefined && calls === 'one' && inOne === undefined)
+    return dropped('similar instruction not in the asked format');
+  const problem = pairProblem(pair, refusals);
+  return problem === undefined ? [{ id, ...pair }] : dropped(problem);
 }

@@ -15,7 +15,7 @@ import { claimMachine, identifyModel, serveModel, stopServing, type ServeInput }
 import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
-import { preparePool } from './prepare-pool.ts';
+import { preparePool, type PoolInput } from './prepare-pool.ts';
 import { scoreBenchmark, type ScoreInput } from './score-benchmark.ts';
 import { selectInstructions } from './select-instructions.ts';
 import type { ModelRole, RunReference, RunResult, ShardInput } from './types.ts';
@@ -27,7 +27,7 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
     withHeartbeats(() => checkConfiguration(deps, configuration)),
   planRun: (input: PlanInput) => withHeartbeats(() => planRun(deps, input)),
   awaitRun: (owner: { workflowId: string; runId: string }) => awaitRun(deps, owner),
-  preparePool: (run: RunReference) => preparePool(deps, run),
+  preparePool: (input: PoolInput) => preparePool(deps, input),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
   addHumanPairs: (input: Parameters<typeof addHumanPairs>[1]) => addHumanPairs(deps, input),
   completeStage: (input: StageInput) => completeStage(deps, input),

@@ -3,12 +3,12 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { InputProblem } from '../artifacts/errors.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { checkpointArgument, findCheckpoint } from '../config/checkpoint.ts';
 import type { Configuration, Serving } from '../config/schema.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun } from './open-run.ts';
-import { fileSha256 } from './prepare-pool.ts';
 import type { Model, ModelRole, RunReference, ServedModel } from './types.ts';
 
 /**

@@ -8,8 +8,11 @@ import type { RunReference } from './types.ts';
 /** The prompts of a run, as text. */
 export interface Prompts {
   readonly category: PromptTemplate | null;
+  readonly complexity: PromptTemplate | null;
   readonly respond: PromptTemplate;
-  readonly similar: PromptTemplate;
+  /** For pairs by a similar instruction, and by asking for a worse response: the one that the run makes. */
+  readonly similar: PromptTemplate | null;
+  readonly worse: PromptTemplate | null;
   readonly judge: PromptTemplate;
   readonly training: PromptTemplate;
   readonly evaluation: EvaluationPrompts;

@@ -81,7 +81,8 @@ function planOf(
       { length: configuration.iterations },
       (_, index) => roundOf(configuration.fineTuning, index + 1).startFrom,
     ),
-    categorize: configuration.instructions.categories !== null,
+    categorize:
+      configuration.instructions.categories !== null || configuration.instructions.complexity !== null,
     addHumanPairs: configuration.filtering.humanData.length > 0,
     benchmarks: configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),
     shardsAtOnce: configuration.inference.shardsAtOnce,
@@ -129,8 +130,10 @@ async function readPrompts(deps: Dependencies, configuration: Configuration): Pr
   };
   return {
     category: byPath.get('instructions.categories.prompt') ?? null,
+    complexity: byPath.get('instructions.complexity.prompt') ?? null,
     respond: prompt('pairs.respondPrompt'),
-    similar: prompt('pairs.similarPrompt'),
+    similar: byPath.get('pairs.similarPrompt') ?? null,
+    worse: byPath.get('pairs.worsePrompt') ?? null,
     judge: prompt('judging.prompt'),
     training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
     evaluation: await readBenchmarkPrompts(deps, configuration.evaluation),

@@ -5,11 +5,11 @@ import { publishIndex, publishInShards } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import { benchmarkOf } from '../benchmarks/registry.ts';
 import { resolveInput } from '../config/input-files.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { withHeartbeats } from './attempt.ts';
 import { benchmarkNamed } from './benchmark-named.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
-import { fileSha256 } from './prepare-pool.ts';
 import type { RunReference, StageResult } from './types.ts';
 
 /** What is known of a benchmark beside its items; the summary of its artifact. */

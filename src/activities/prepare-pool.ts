@@ -1,92 +1,152 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { InputProblem, TooManySetAside } from '../artifacts/errors.ts';
-import type { SetAside } from '../artifacts/resume-shard.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
+import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import { SET_ASIDE_FILE } from '../artifacts/resume-shard.ts';
-import { publishIndex, publishInShards } from '../artifacts/shards.ts';
+import { publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
-import { readRows } from '../benchmarks/read-rows.ts';
-import { resolveInput } from '../config/input-files.ts';
-import { hashOf } from '../judge/seeds.ts';
-import { withHeartbeats } from './attempt.ts';
+import type { Configuration } from '../config/schema.ts';
+import { collectInstructions, type CollectedPool, type PoolFile } from '../pools/collect-instructions.ts';
+import { BenchmarkOverlaps } from '../pools/decontamination.ts';
+import { loadLanguageDetector } from '../pools/language.ts';
+import { needsDetector, rowFilter } from '../pools/row-filters.ts';
+import type { ReasonCount } from '../pools/scratch.ts';
+import { withHeartbeats, type Attempt } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
+import { poolFiles } from './pool-files.ts';
 import type { RunReference, StageResult } from './types.ts';
 
-/** An instruction x of the pool. Its id is a hash of its text: the same instruction is the same example anywhere. */
-export interface Instruction {
-  readonly id: string;
-  readonly instruction: string;
+export type { Instruction } from '../pools/collect-instructions.ts';
+
+export interface PoolInput {
+  readonly run: RunReference;
+  /** What the pool is compared with, so that no judge is trained on what it is tested with. */
+  readonly benchmarks: readonly { readonly name: string; readonly pairs: ArtifactReference }[];
+}
+
+/** What the index of the pool tells beside its shards: why rows were left out, with an example for each reason. */
+export interface PoolSummary {
+  readonly setAside: readonly ReasonCount[];
 }
 
 /**
- * Reads the instruction pool into shards: exact duplicates once, unusable rows set aside with their reason. Only the
- * column `instruction` is read; whatever else a row holds, an answer too, never enters the run.
+ * Reads the instruction pool into shards: filtered, exact duplicates once, what overlaps with a benchmark left out,
+ * unusable rows set aside with their reason. Only the columns of the files' layout are read; whatever else a row
+ * holds, an answer too, never enters the run. Memory stays the same however large the pool is.
  */
-export function preparePool(deps: Dependencies, run: RunReference): Promise<StageResult> {
-  return withHeartbeats(async () => {
+export function preparePool(deps: Dependencies, { run, benchmarks }: PoolInput): Promise<StageResult> {
+  return withHeartbeats(async (attempt) => {
     const began = Date.now();
     const { configuration } = await openRun(deps.store, run);
-    const { pool, shardSize } = configuration.instructions;
-    const files = pool.map((path) => resolveInput(deps.files, path));
+    const { pool, layout, filters, shardSize } = configuration.instructions;
+    const found = (await Promise.all(pool.map((entry) => poolFiles(deps, entry)))).flat();
+    // Two patterns may meet the same file.
+    const files = [...new Map(found.map((file) => [file.path, file])).values()];
     const uri = runUris.pool(run.runName);
-    const fingerprint = { schema: 1, stage: 'prepare-pool', files: await Promise.all(files.map(fileSha256)) };
+    const hashes: string[] = [];
+    for (const { path } of files) hashes.push(await fileSha256(path));
+    const compared = filters.decontamination === null ? [] : benchmarks;
+    const fingerprint = {
+      schema: 2,
+      stage: 'prepare-pool',
+      files: hashes,
+      layout,
+      filters,
+      benchmarks: Object.fromEntries(compared.map(({ name, pairs }) => [name, pairs.sha256])),
+      // Which of nearly equal instructions meet follows from the seed; nothing else does.
+      seed: filters.nearDuplicates === null ? null : configuration.seed,
+    };
     const complete = await deps.store.completed(`${uri}/index`, fingerprint);
     const index = complete ?? (await publishPool());
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 
     async function publishPool() {
-      const { instructions, setAside, rows } = await readPool(pool, files);
-      if (setAside.length > rows * configuration.inference.maximumSetAsideShare) {
-        const examples = setAside.slice(0, 3).map(({ id, reason }) => `${id}: ${reason}`);
-        throw new TooManySetAside(
-          `${setAside.length} of ${rows} rows of the instruction pool can't be used, more than the allowed share of ` +
-            `${configuration.inference.maximumSetAsideShare} (inference.maximumSetAsideShare). ${examples.join('; ')}`,
-        );
-      }
-      if (instructions.length === 0)
-        throw new InputProblem(`instructions.pool: no instruction in ${files.join(', ')}`);
-      const shards = await publishInShards(deps.store, uri, instructions, shardSize, fingerprint);
-      return publishIndex(deps.store, uri, shards, {
-        fingerprint,
-        counts: { rows, instructions: instructions.length, setAside: setAside.length },
-        files: { [SET_ASIDE_FILE]: setAside },
+      const work = deps.store.path(`${uri}.work`);
+      const scratch = join(work, randomUUID());
+      const collected = await collectInstructions({
+        ...(await optionsFor(deps, configuration, compared, attempt)),
+        files,
+        scratch,
+      }).catch(async (error: unknown) => {
+        await rm(scratch, { recursive: true, force: true });
+        throw error;
       });
+      if (collected.instructions === 0) throw new InputProblem(nothingLeft(files, collected));
+      const shards = await publishInShards(deps.store, uri, collected.kept(), shardSize, fingerprint);
+      const index = await publishIndex(deps.store, uri, shards, {
+        fingerprint,
+        counts: countsOf(collected),
+        summary: { setAside: collected.reasons } satisfies PoolSummary,
+        files: { [SET_ASIDE_FILE]: collected.leftOut() },
+      });
+      await rm(work, { recursive: true, force: true });
+      return index;
     }
   });
 }
 
-async function readPool(names: readonly string[], files: readonly string[]) {
-  const byId = new Map<string, Instruction>();
-  const setAside: SetAside[] = [];
-  let rows = 0;
-  for (const [number, file] of files.entries()) {
-    for await (const { row, value, problem } of readRows(file, { columns: ['instruction'] })) {
-      rows += 1;
-      const instruction = (value as { instruction?: unknown } | null | undefined)?.instruction;
-      const reason = problem ?? unusable(instruction);
-      if (reason === undefined) {
-        const text = instruction as string;
-        byId.set(hashOf(text), { id: hashOf(text), instruction: text });
-      } else {
-        setAside.push({ id: `${names[number]} row ${row}`, kind: 'failed', reason });
+async function optionsFor(
+  deps: Dependencies,
+  { instructions: { layout, filters }, inference, seed }: Configuration,
+  benchmarks: PoolInput['benchmarks'],
+  { signal, report }: Attempt,
+) {
+  return {
+    layout,
+    filter: rowFilter(filters, needsDetector(filters) ? await loadLanguageDetector() : undefined),
+    overlaps: filters.decontamination && (await overlapsWith(deps, benchmarks, filters.decontamination)),
+    nearDuplicates: filters.nearDuplicates,
+    seed,
+    signal,
+    onProgress: report,
+    checkFailed(failed: number, rows: number, reasons: readonly ReasonCount[]) {
+      const share = inference.maximumSetAsideShare;
+      if (failed <= rows * share) return;
+      const examples = reasons
+        .filter(({ kind }) => kind === 'failed')
+        .slice(0, 3)
+        .map(({ reason, count, example }) => `${reason} (${count} rows, the first: ${example})`);
+      throw new TooManySetAside(
+        `${failed} of ${rows} rows of the instruction pool can't be used, more than the allowed share of ${share} ` +
+          `(inference.maximumSetAsideShare): ${examples.join('; ')}`,
+      );
+    },
+  };
+}
+
+async function overlapsWith(
+  deps: Dependencies,
+  benchmarks: PoolInput['benchmarks'],
+  sizes: { readonly words: number; readonly fewestWords: number },
+): Promise<BenchmarkOverlaps> {
+  const overlaps = new BenchmarkOverlaps(sizes);
+  for (const { name, pairs } of benchmarks) {
+    for await (const { id, instruction } of recordsBehind<{ id: unknown; instruction?: unknown }>(
+      deps.store,
+      pairs,
+    )) {
+      if (typeof instruction !== 'string') {
+        throw new InputProblem(
+          `benchmark ${name} has rows without an instruction, so the pool can't be compared with it: set ` +
+            'instructions.filters.decontamination to null to go on without',
+        );
       }
+      overlaps.add(name, String(id), instruction);
     }
   }
-  const instructions = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { instructions, setAside, rows };
+  return overlaps;
 }
 
-function unusable(instruction: unknown): string | undefined {
-  if (instruction === undefined) return 'no field "instruction"';
-  if (typeof instruction !== 'string')
-    return `"instruction" is ${instruction === null ? 'null' : typeof instruction}, not text`;
-  return instruction.trim() === '' ? '"instruction" is empty' : undefined;
+function countsOf({ rows, instructions, setAside, reasons }: CollectedPool): Counts {
+  const byReason = reasons.map(({ kind, reason, count }) => [`${kind}: ${reason}`, count]);
+  return { rows, instructions, setAside, ...Object.fromEntries(byReason) };
 }
 
-/** The hash of a file's content. */
-export async function fileSha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
+function nothingLeft(files: readonly PoolFile[], { rows, reasons }: CollectedPool): string {
+  const paths = files.map(({ path }) => path).join(', ');
+  const why = reasons.map(({ reason, count }) => `${reason} ${count}`).join(', ');
+  return `instructions.pool: no instruction in ${paths}: ${rows} rows${why === '' ? '' : `, left out: ${why}`}`;
 }

@@ -48,15 +48,15 @@ function stagesInOrder({ runName, evaluation, filtering }: Configuration, iterat
     uris: evaluation.benchmarks.map(({ name }) => runUris.evaluation(runName, iteration, name)),
   });
   const stages = [
+    {
+      name: '0/prepare-benchmarks',
+      uris: evaluation.benchmarks.map(({ name }) => runUris.benchmark(runName, name)),
+    },
     { name: '0/prepare-pool', uris: [runUris.pool(runName)] },
     { name: '0/categorize-instructions', uris: [runUris.categories(runName)] },
     { name: '0/select-instructions', uris: [runUris.selected(runName)] },
     { name: '0/generate-pairs', uris: [runUris.pairs(runName)] },
     ...(filtering.humanData.length > 0 ? [humanPairs] : []),
-    {
-      name: '0/prepare-benchmarks',
-      uris: evaluation.benchmarks.map(({ name }) => runUris.benchmark(runName, name)),
-    },
     evaluations(0),
   ];
   for (let iteration = 1; iteration <= iterations; iteration += 1) {

@@ -1,8 +1,9 @@
 import { InputProblem } from '../artifacts/errors.ts';
-import type { ArtifactReference } from '../artifacts/reference.ts';
+import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import { publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
-import { shuffledById } from '../judge/seeds.ts';
+import type { Configuration } from '../config/schema.ts';
+import { hashOf } from '../judge/seeds.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { CategorizedInstruction } from './categorize-instructions.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -10,9 +11,12 @@ import { openRun, runUris } from './open-run.ts';
 import type { Instruction } from './prepare-pool.ts';
 import type { RunReference, StageResult } from './types.ts';
 
+type Candidate = Instruction & Partial<CategorizedInstruction>;
+
 /**
- * Keeps the instructions of the wanted categories, at most as many as the configuration says, chosen by the seed, and
- * cuts them into the shards that pairs and judgments follow.
+ * Keeps the instructions of the wanted categories and complexity, at most as many as the configuration says, chosen by
+ * the seed, and cuts them into the shards that pairs and judgments follow. The input is sorted by id and read twice:
+ * memory holds 8 bytes for each instruction, and one shard's texts.
  */
 export function selectInstructions(
   deps: Dependencies,
@@ -21,15 +25,16 @@ export function selectInstructions(
   return withHeartbeats(async () => {
     const began = Date.now();
     const { configuration } = await openRun(deps.store, input.run);
-    const { categories, maximum, shardSize } = configuration.instructions;
-    const keep = categories?.keep ?? null;
+    const { categories, complexity, maximum, shardSize } = configuration.instructions;
+    const { seed } = configuration;
     const uri = runUris.selected(input.run.runName);
     const fingerprint = {
-      schema: 1,
+      schema: 2,
       stage: 'select-instructions',
-      seed: configuration.seed,
+      seed,
       input: input.input.sha256,
-      keep,
+      keep: categories?.keep ?? null,
+      complexity: complexity && { minimum: complexity.minimum, maximum: complexity.maximum },
       maximum,
     };
     const complete = await deps.store.completed(`${uri}/index`, fingerprint);
@@ -37,24 +42,99 @@ export function selectInstructions(
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 
     async function publishSelection() {
-      const wanted: Instruction[] = [];
-      for await (const { id, instruction, category } of recordsBehind<
-        Instruction & Partial<CategorizedInstruction>
-      >(deps.store, input.input)) {
-        if (keep === null || (typeof category === 'string' && keep.includes(category)))
-          wanted.push({ id, instruction });
+      const chosen = new Map<string, number>();
+      const shards = await publishInShards(deps.store, uri, selected(chosen), shardSize, fingerprint);
+      const records = shards.reduce((sum, shard) => sum + shard.records, 0);
+      return publishIndex(deps.store, uri, shards, {
+        fingerprint,
+        counts: { selected: records, ...countsByKind(chosen) },
+      });
+    }
+
+    async function* selected(chosen: Map<string, number>): AsyncGenerator<Instruction> {
+      const last = await lastKey();
+      let left = maximum ?? Infinity;
+      for await (const candidate of wanted()) {
+        if (left === 0) return;
+        if (last !== undefined && selectionKey(seed, candidate.id) > last) continue;
+        left -= 1;
+        for (const kind of kindsOf(candidate)) chosen.set(kind, (chosen.get(kind) ?? 0) + 1);
+        yield { id: candidate.id, instruction: candidate.instruction };
       }
-      if (wanted.length === 0) {
-        throw new InputProblem(
-          `no instruction is in the categories that are kept (${keep?.join(', ')}): see the counts by category in ` +
-            `${deps.store.path(runUris.categories(input.run.runName))}, then change instructions.categories`,
-        );
-      }
-      const selected = shuffledById(wanted, configuration.seed, 'select', ({ id }) => id)
-        .slice(0, maximum ?? wanted.length)
-        .sort((a, b) => (a.id < b.id ? -1 : 1));
-      const shards = await publishInShards(deps.store, uri, selected, shardSize, fingerprint);
-      return publishIndex(deps.store, uri, shards, { fingerprint, counts: { selected: selected.length } });
+    }
+
+    /** The largest key that is selected; undefined where all are. */
+    async function lastKey(): Promise<bigint | undefined> {
+      const keys = new Keys();
+      for await (const { id } of wanted()) keys.add(selectionKey(seed, id));
+      if (keys.count === 0) throw nothingWanted();
+      return maximum === null || keys.count <= maximum ? undefined : keys.sorted()[maximum - 1];
+    }
+
+    async function* wanted(): AsyncGenerator<Candidate> {
+      for await (const candidate of recordsBehind<Candidate>(deps.store, input.input))
+        if (isWanted(candidate, configuration.instructions)) yield candidate;
+    }
+
+    function nothingWanted(): InputProblem {
+      const asked = [
+        ...(categories === null ? [] : [`in the categories that are kept (${categories.keep.join(', ')})`]),
+        ...(complexity === null ? [] : [`of complexity ${complexity.minimum} to ${complexity.maximum}`]),
+      ];
+      return new InputProblem(
+        `no instruction is ${asked.join(' and ')}: see the counts in ` +
+          `${deps.store.path(runUris.categories(input.run.runName))}, then change instructions.categories` +
+          `${complexity === null ? '' : ' or instructions.complexity'}`,
+      );
     }
   });
+}
+
+function isWanted(
+  { category, complexity: found }: Candidate,
+  { categories, complexity }: Configuration['instructions'],
+): boolean {
+  if (categories !== null && !(typeof category === 'string' && categories.keep.includes(category)))
+    return false;
+  return (
+    complexity === null ||
+    (typeof found === 'number' && found >= complexity.minimum && found <= complexity.maximum)
+  );
+}
+
+/** What the report counts a selected instruction under. */
+function kindsOf({ category, complexity }: Candidate): string[] {
+  return [
+    ...(typeof category === 'string' ? [`category: ${category}`] : []),
+    ...(typeof complexity === 'number' ? [`complexity: ${complexity}`] : []),
+  ];
+}
+
+function countsByKind(chosen: ReadonlyMap<string, number>): Counts {
+  return Object.fromEntries([...chosen].sort().map(([kind, count]) => [`selected ${kind}`, count]));
+}
+
+/** Where an instruction stands in the order of selection. */
+function selectionKey(seed: number, id: string): bigint {
+  return BigInt(`0x${hashOf(seed, 'select', id)}`);
+}
+
+/** Keys in 8 bytes each, however many there are. */
+class Keys {
+  #keys = new BigUint64Array(1024);
+  count = 0;
+
+  add(key: bigint): void {
+    if (this.count === this.#keys.length) {
+      const larger = new BigUint64Array(2 * this.count);
+      larger.set(this.#keys);
+      this.#keys = larger;
+    }
+    this.#keys[this.count] = key;
+    this.count += 1;
+  }
+
+  sorted(): BigUint64Array {
+    return this.#keys.subarray(0, this.count).sort();
+  }
 }

@@ -38,7 +38,7 @@ export interface RunPlan {
   readonly iterations: number;
   /** Where the fine-tuning of each iteration starts, the first one's first; without it from M_0. */
   readonly startFrom?: readonly ('seed' | 'previous')[];
-  /** Whether an LLM puts the instructions into categories. */
+  /** Whether an LLM puts the instructions into categories, or says how complex they are. */
   readonly categorize: boolean;
   /** Whether human-labelled pairs are judged beside the generated ones. */
   readonly addHumanPairs: boolean;

@@ -2,10 +2,10 @@ import { Context } from '@temporalio/activity';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
 import type { FilterStatistics } from '../judge/filter-statistics.ts';
+import { kindsOf } from '../report/kinds-section.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
 import { PROGRESS_FILE, RESULT_FILE, type TrainingProgress, type TrainingResult } from '../training/job.ts';
@@ -15,6 +15,7 @@ import { judgedExamples, type TrainingExample } from './filter-judgments.ts';
 import { openRun, runUris } from './open-run.ts';
 import type { PreferenceExample } from './preference-set.ts';
 import type { PublishedScores } from './score-benchmark.ts';
+import type { PoolSummary } from './prepare-pool.ts';
 import type { IterationSummary, RunReference } from './types.ts';
 
 export interface ReportInput {
@@ -66,6 +67,10 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
       }).map(([role, model]) => ({ role, model: model.checkpoint })),
       bestIteration: input.best,
       iterations,
+      kinds: kindsOf(
+        input.iterations[0]?.counts['categorizeInstructions'],
+        input.iterations[0]?.counts['selectInstructions'],
+      ),
       judgments: judgments.flat(),
       setAside: await setAsideByReason(store, runName, input.iterations),
       warnings: [...input.warnings],
@@ -209,16 +214,12 @@ async function setAsideByReason(
       }
     }
   }
-  const pool = store.path(`${runUris.pool(run)}/index/${SET_ASIDE_FILE}`);
-  if (!existsSync(pool)) return rows;
-  const lines = (await readFile(pool, 'utf8')).split('\n').filter((line) => line !== '');
-  const byReason = Map.groupBy(
-    lines.map((line) => JSON.parse(line) as SetAside),
-    ({ reason }) => reason,
-  );
-  for (const [reason, all] of byReason)
-    rows.push({ stage: 'preparePool', reason, count: all.length, example: all[0]?.id });
-  return rows;
+  const pool = await store.manifest(`${runUris.pool(run)}/index`);
+  const { setAside = [] } = (pool?.summary ?? {}) as Partial<PoolSummary>;
+  return rows.map((row) => {
+    const known = row.stage === 'preparePool' && setAside.find(({ reason }) => reason === row.reason);
+    return known ? { ...row, example: known.example } : row;
+  });
 }
 
 async function versionsOf(

@@ -1,5 +1,5 @@
 import type { ArtifactReference, Counts, Fingerprint, Manifest } from './reference.ts';
-import { referenceTo, type ArtifactStore } from './store.ts';
+import { referenceTo, type ArtifactContent, type ArtifactStore } from './store.ts';
 
 /** The uri of a stage's shard. */
 export function shardUri(stageUri: string, shard: number): string {
@@ -8,24 +8,35 @@ export function shardUri(stageUri: string, shard: number): string {
 
 /**
  * Cuts records into shards of `size` and publishes each: the shard bounds of all stages that follow, made once. Shards
- * that an earlier attempt has left keep their bounds, also where it cut by another size.
+ * that an earlier attempt has left keep their bounds, also where it cut by another size. Holds one shard's records.
  */
 export async function publishInShards(
   store: ArtifactStore,
   stageUri: string,
-  records: readonly unknown[],
+  records: Iterable<unknown> | AsyncIterable<unknown>,
   size: number,
   fingerprint: Fingerprint,
 ): Promise<Manifest[]> {
   const manifests: Manifest[] = [];
-  for (let start = 0; start < records.length;) {
+  let start = 0;
+  let waiting: unknown[] = [];
+  /** Records of a standing shard that is larger than those cut now. */
+  let published = 0;
+  const publish = async (): Promise<void> => {
     const manifest = await store.publish(shardUri(stageUri, manifests.length), {
       fingerprint: { ...fingerprint, start },
-      records: records.slice(start, start + size),
+      records: waiting,
     });
     manifests.push(manifest);
     start += manifest.records;
+    published = Math.max(0, manifest.records - waiting.length);
+    waiting = waiting.slice(manifest.records);
+  };
+  for await (const record of records) {
+    if (published > 0) published -= 1;
+    else if (waiting.push(record) >= size) await publish();
   }
+  while (waiting.length > 0) await publish();
   return manifests;
 }
 
@@ -38,7 +49,7 @@ export async function publishIndex(
     readonly fingerprint?: Fingerprint;
     readonly counts?: Counts;
     readonly summary?: unknown;
-    readonly files?: Record<string, readonly unknown[]>;
+    readonly files?: ArtifactContent['files'];
   } = {},
 ): Promise<Manifest> {
   const references = shards.map(referenceTo);

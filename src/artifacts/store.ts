@@ -8,6 +8,7 @@ import type { ArtifactReference, Counts, Fingerprint, Manifest } from './referen
 
 export const RECORDS_FILE = 'records.jsonl';
 const MANIFEST_FILE = 'manifest.json';
+const LINES_AT_ONCE = 100;
 
 /** What goes into an artifact. */
 export interface ArtifactContent {
@@ -16,7 +17,7 @@ export interface ArtifactContent {
   readonly counts?: Counts;
   readonly summary?: unknown;
   /** More files of the artifact by name, each as lines of JSON. */
-  readonly files?: Readonly<Record<string, readonly unknown[]>>;
+  readonly files?: Readonly<Record<string, Iterable<unknown> | AsyncIterable<unknown>>>;
 }
 
 /**
@@ -163,15 +164,21 @@ async function writeLines(
   const hash = createHash('sha256');
   let records = 0;
   let bytes = 0;
+  let waiting: string[] = [];
   const file = await open(path, 'wx');
+  const write = async (): Promise<void> => {
+    const block = Buffer.from(waiting.join(''));
+    waiting = [];
+    hash.update(block);
+    bytes += block.length;
+    await file.writeFile(block);
+  };
   try {
     for await (const record of lines) {
-      const line = Buffer.from(`${canonicalJson(record)}\n`);
-      hash.update(line);
       records += 1;
-      bytes += line.length;
-      await file.writeFile(line);
+      if (waiting.push(`${canonicalJson(record)}\n`) >= LINES_AT_ONCE) await write();
     }
+    await write();
     await file.sync();
   } finally {
     await file.close();

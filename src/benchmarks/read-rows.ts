@@ -1,11 +1,12 @@
 import { constants, createReadStream } from 'node:fs';
-import { access, readFile, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import { streamArray } from 'stream-json/streamers/stream-array.js';
 
 /** One row of a file, counted from 0: its value, or why it could not be read. */
 export type Row =
@@ -22,15 +23,15 @@ export class UnreadableFileError extends Error {
   }
 }
 
-const allowedExtensions = '.parquet, .jsonl, .jsonl.gz or .json (one array)';
+const allowedExtensions = '.parquet, .jsonl, .jsonl.gz, .json or .json.gz (one array)';
 
 /**
- * Streams the rows of a `.parquet`, `.jsonl`, `.jsonl.gz` or `.json` file in their order.
+ * Streams the rows of a `.parquet`, `.jsonl` or `.json` file in their order; the latter two may be gzipped.
  *
  * Values are what JSON can hold: an int64 becomes a number, or a string where a number would round it, and a
  * timestamp an ISO string. A line that isn't JSON is yielded as a row with a `problem`, because one bad line in a
- * million is for the caller to count; blank lines are no rows. JSON Lines are held one line at a time and parquet
- * one row group at a time; a `.json` array is read whole.
+ * million is for the caller to count; blank lines are no rows. JSON is held one row at a time and parquet one row
+ * group at a time.
  *
  * @param columns the only columns to read. Parquet files must have them all; rows of the other formats keep those
  *   that they have.
@@ -55,7 +56,7 @@ function readerFor(file: string): Reader {
   const lower = file.toLowerCase();
   if (lower.endsWith('.parquet')) return readParquet;
   if (lower.endsWith('.jsonl') || lower.endsWith('.jsonl.gz')) return readJsonLines;
-  if (lower.endsWith('.json')) return readJsonArray;
+  if (lower.endsWith('.json') || lower.endsWith('.json.gz')) return readJsonArray;
   throw new UnreadableFileError(file, `has an unknown extension; allowed: ${allowedExtensions}`);
 }
 
@@ -109,11 +110,9 @@ function parseLine(line: string, row: number, lineNumber: number, columns: strin
   }
 }
 
-/** Lines end at a newline alone: `node:readline` also ends them at U+2028, which JSON strings may hold. */
-async function* readLines(file: string): AsyncGenerator<string> {
-  const raw = createReadStream(file);
-  // The callback keeps pipeline from throwing by itself; a failure reaches us through the iteration below.
-  const bytes = file.toLowerCase().endsWith('.gz') ? pipeline(raw, createGunzip(), () => {}) : raw;
+/** The lines of a file. They end at a newline alone: `node:readline` also ends them at U+2028, which JSON strings may hold. */
+export async function* readLines(file: string): AsyncGenerator<string> {
+  const bytes = openBytes(file);
   const decoder = new StringDecoder('utf8');
   let pending = '';
   let first = true;
@@ -133,15 +132,31 @@ async function* readLines(file: string): AsyncGenerator<string> {
 }
 
 async function* readJsonArray(file: string, columns: string[] | undefined): AsyncGenerator<Row> {
-  const text = (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
-  const values: unknown = JSON.parse(text);
-  if (!Array.isArray(values)) {
-    throw new UnreadableFileError(
-      file,
-      'holds JSON that is not an array; one object a line belongs in .jsonl',
-    );
+  await assertArray(file);
+  const items = streamArray.withParserAsStream();
+  pipeline(openBytes(file), items, () => {});
+  for await (const { key: row, value } of items as AsyncIterable<{ key: number; value: unknown }>) {
+    yield { row, value: pick(value, columns) };
   }
-  for (const [row, value] of values.entries()) yield { row, value: pick(value, columns) };
+}
+
+async function assertArray(file: string): Promise<void> {
+  for await (const chunk of openBytes(file) as AsyncIterable<Buffer>) {
+    const start = /[^\s\uFEFF]/u.exec(chunk.toString('utf8'))?.[0];
+    if (start === '[') return;
+    if (start !== undefined) break;
+  }
+  throw new UnreadableFileError(
+    file,
+    'holds no JSON array: it must begin with "["; one object a line belongs in .jsonl',
+  );
+}
+
+/** The bytes of a file, decompressed; a failure reaches whoever reads them. */
+function openBytes(file: string): Readable {
+  const raw = createReadStream(file);
+  // The callback keeps pipeline from throwing by itself.
+  return file.toLowerCase().endsWith('.gz') ? pipeline(raw, createGunzip(), () => {}) : raw;
 }
 
 function pick(value: unknown, columns: string[] | undefined): unknown {

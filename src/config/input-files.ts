@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { glob, readFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { placeholders, type PromptTemplate } from '../judge/prompt-template.ts';
 
@@ -18,6 +18,24 @@ export function resolveInput(files: InputFiles, path: string): string {
   const found = candidates.find((candidate) => existsSync(candidate));
   if (found === undefined) throw new Error(`no such file or folder: ${candidates.join(', nor ')}`);
   return found;
+}
+
+/**
+ * The files that a path or a pattern (`data/*.parquet`, with `*`, `**`, `?`, `[...]` and `{a,b}`) names, as absolute
+ * paths in order. A pattern is looked for below each root; the first root with a match is the one that is meant.
+ * @throws Error that names every place that was looked at.
+ */
+export async function resolveInputs(files: InputFiles, pattern: string): Promise<string[]> {
+  const candidates = isAbsolute(pattern) ? [pattern] : files.roots.map((root) => resolve(root, pattern));
+  // A name with such characters may be meant as it stands.
+  if (!/[*?[\]{}]/.test(pattern) || candidates.some((path) => existsSync(path)))
+    return [resolveInput(files, pattern)];
+  for (const root of files.roots) {
+    const entries = await Array.fromAsync(glob(pattern, { cwd: root, withFileTypes: true }));
+    const found = entries.filter((entry) => !entry.isDirectory());
+    if (found.length > 0) return found.map(({ parentPath, name }) => join(parentPath, name)).sort();
+  }
+  throw new Error(`no file matches ${[...new Set(candidates)].join(', nor ')}`);
 }
 
 /**

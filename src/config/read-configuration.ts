@@ -45,6 +45,14 @@ function relationProblems(configuration: Partial<Configuration>): Problem[] {
     const message = `found ${JSON.stringify(name)}, which is not among instructions.categories.names: ${categories.names.join(', ')}`;
     problems.push({ path: `instructions.categories.keep.${index}`, message });
   });
+  const { filters, complexity } = configuration.instructions ?? {};
+  const bounds = { 'filters.characters': filters?.characters, 'filters.turns': filters?.turns, complexity };
+  for (const [field, between] of Object.entries(bounds)) {
+    const { minimum = null, maximum = null } = between ?? {};
+    if (minimum === null || maximum === null || minimum <= maximum) continue;
+    const message = `found ${minimum}, more than the maximum ${maximum}: nothing would be left`;
+    problems.push({ path: `instructions.${field}.minimum`, message });
+  }
   const benchmarks = configuration.evaluation?.benchmarks ?? [];
   benchmarks.forEach(({ name }, index) => {
     const first = benchmarks.findIndex((other) => other.name === name);

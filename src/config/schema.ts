@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { fineTuning } from './fine-tuning.ts';
 import { PREFERENCE_LAYOUTS } from '../judge/human-preferences.ts';
 import { BENCHMARK_FORMATS } from '../benchmarks/formats.ts';
+import { layouts, type LayoutName } from '../pools/layouts.ts';
 
 /**
  * The configuration of a run: one JSON object, the same from the CLI, HTTP and every SDK. Defaults are the paper's
@@ -66,16 +67,88 @@ const model = z.strictObject({
   serving: serving.optional(),
 });
 
+/** A lowest and a highest value that are still taken; null: no bound. */
+const bounds = z
+  .strictObject({
+    minimum: z.int().nonnegative().nullable().default(null),
+    maximum: count.nullable().default(null),
+  })
+  .prefault({});
+
+/** Which rows of the pool are left out; each is counted and listed with its reason (docs/instruction-pools.md). */
+const poolFilters = z.strictObject({
+  /** Languages to keep, such as `en` or `English`; null keeps all. */
+  languages: z.array(z.string().min(2)).min(1).nullable().default(null),
+  /** What says a row's language: the file, a detector, or the detector where the file doesn't. */
+  languageFrom: z.enum(['field', 'detection', 'field-else-detection']).default('field-else-detection'),
+  /** Rows that the file marks as toxic, or as cut for personal data. */
+  toxic: z.enum(['keep', 'drop']).default('keep'),
+  redacted: z.enum(['keep', 'drop']).default('keep'),
+  /** Length of the instruction in Unicode code points. */
+  characters: bounds,
+  /** How often the user speaks in the conversation. */
+  turns: bounds,
+  /** Drops what is nearly the same as another instruction: a share of common word n-grams of at least `threshold`. */
+  nearDuplicates: z
+    .strictObject({ threshold: z.number().min(0.5).max(1).default(0.8), ngram: count.max(20).default(3) })
+    .nullable()
+    .default(null),
+  /** Drops what a benchmark of the run has too: `words` words in a row, or a shorter instruction of the benchmark whole. */
+  decontamination: z
+    .strictObject({
+      words: z.int().min(2).max(100).default(13),
+      /** A benchmark's instruction of fewer words only counts where it is the whole instruction of the pool. */
+      fewestWords: z.int().min(1).max(100).default(8),
+    })
+    .nullable()
+    .prefault({}),
+});
+
+/** The kinds of request that the paper sorts its pool by, in the usual words. */
+const CATEGORIES = [
+  'reasoning',
+  'math',
+  'coding',
+  'brainstorming',
+  'advice',
+  'creative writing',
+  'rewriting',
+  'summarization',
+  'extraction',
+  'classification',
+  'translation',
+  'closed question',
+  'open question',
+  'role play',
+  'other',
+];
+
 const instructions = z.strictObject({
-  /** Files with one instruction a row: .jsonl, .jsonl.gz, .json or .parquet with a column `instruction`. */
+  /**
+   * Files by path or pattern (`data/*.parquet`): .parquet, .jsonl or .json, the latter two also as .gz. Or files of the
+   * Hugging Face hub: `hf://datasets/<owner>/<name>@<revision>/<path or pattern>`.
+   */
   pool: z.array(path).min(1),
+  /** How the files lay their instructions out; `auto` recognises each file by its columns. */
+  layout: z.enum(['auto', ...Object.keys(layouts)] as ['auto', ...LayoutName[]]).default('auto'),
+  filters: poolFilters.prefault({}),
   /** The categories an LLM chooses from, and which of them are kept; null keeps every instruction unasked. */
   categories: z
     .strictObject({
       prompt: promptFolder.default('prompts/category'),
-      names: z.array(z.string().min(1)).min(2),
-      keep: z.array(z.string().min(1)).min(1),
+      names: z.array(z.string().min(1)).min(2).default(CATEGORIES),
+      keep: z.array(z.string().min(1)).min(1).default(['reasoning']),
       sampling: sampling.default({ temperature: 0, topP: 1, maxTokens: 32 }),
+    })
+    .nullable()
+    .default(null),
+  /** An LLM says how complex an instruction is, from 1 to 5, and those between the bounds are kept; null doesn't ask. */
+  complexity: z
+    .strictObject({
+      prompt: promptFolder.default('prompts/complexity'),
+      minimum: z.int().min(1).max(5).default(1),
+      maximum: z.int().min(1).max(5).default(5),
+      sampling: sampling.default({ temperature: 0, topP: 1, maxTokens: 16 }),
     })
     .nullable()
     .default(null),
@@ -87,11 +160,17 @@ const instructions = z.strictObject({
 
 const pairs = z
   .strictObject({
-    /** One call writes x' and its answer (the paper), or two calls, for small models. */
+    /** The worse response answers a similar instruction x' (the paper), or was asked for as a worse one (its ablation). */
+    construction: z.enum(['similar-instruction', 'worse-response']).default('similar-instruction'),
+    /** For `similar-instruction`. One call writes x' and its answer (the paper), or two calls, for small models. */
     calls: z.enum(['one', 'two']).default('one'),
     respondPrompt: promptFolder.default('prompts/respond'),
     /** `one`: prompts/similar-with-response; `two`: prompts/similar. */
     similarPrompt: promptFolder.optional(),
+    /** For `worse-response`. */
+    worsePrompt: promptFolder.default('prompts/worse'),
+    /** Pairs in which the model refuses in place of an answer. */
+    refusals: z.enum(['drop', 'keep']).default('drop'),
     responseSampling: sampling.default({ temperature: 0.7, topP: 0.9, maxTokens: 2048 }),
     similarSampling: sampling.default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 }),
   })

@@ -4,6 +4,7 @@ import { headline } from './headline.ts';
 import { funnelSection } from './funnel-section.ts';
 import { Html, html } from './html.ts';
 import { judgmentsSection } from './judgments-section.ts';
+import { kindsSection } from './kinds-section.ts';
 import { costSection, setAsideSection, settingsSection, warningsSection } from './process-sections.ts';
 import type { ReportData } from './report-data.ts';
 import { chartsSection, iterationsSection } from './result-sections.ts';
@@ -38,8 +39,9 @@ export async function renderReport(data: ReportData): Promise<string> {
             ${headline(data)}
           </header>
           ${warningsSection(data)} ${data.iterations.length > 0 && iterationsSection(data)}
-          ${await chartsSection(data)} ${await funnelSection(data)} ${judgmentsSection(data)}
-          ${benchmarkSections(data)} ${costSection(data)} ${setAsideSection(data)} ${settingsSection(data)}
+          ${await chartsSection(data)} ${kindsSection(data)} ${await funnelSection(data)}
+          ${judgmentsSection(data)} ${benchmarkSections(data)} ${costSection(data)} ${setAsideSection(data)}
+          ${settingsSection(data)}
         </main>
       </body>
     </html>`;

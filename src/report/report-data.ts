@@ -17,6 +17,8 @@ export interface ReportData {
   bestIteration?: number | undefined;
   /** From iteration 0, the seed model M_0. */
   iterations: ReportIteration[];
+  /** What an LLM said about the instructions; left out where it wasn't asked. */
+  kinds?: ReportKinds[] | undefined;
   /** A sample to read; kept small by the caller. */
   judgments: ReportJudgment[];
   setAside: { stage: string; reason: string; count: number; example?: string | undefined }[];
@@ -49,6 +51,12 @@ export interface ReportScores extends BenchmarkScores {
   readonly leftOut?: Readonly<Record<string, number>> | undefined;
   /** That the judgments took. */
   readonly tokens?: { readonly prompt: number; readonly completion: number } | undefined;
+}
+
+/** How many instructions of the pool are of each category, or complexity. */
+export interface ReportKinds {
+  kind: 'category' | 'complexity';
+  rows: { name: string; instructions: number; selected: number }[];
 }
 
 /** From instructions to training examples. */

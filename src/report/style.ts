@@ -61,6 +61,7 @@ figcaption { font-weight: 600; font-size: 15px; overflow-wrap: anywhere; }
 .key { margin: 2px 0 8px; font-size: 13px; color: var(--muted); }
 .key span { margin-right: 16px; white-space: nowrap; }
 .key i { display: inline-block; width: 14px; height: 3px; border-radius: 2px; margin-right: 6px; vertical-align: 3px; }
+.bar { display: block; height: 9px; border-radius: 2px; }
 i.series-1 { background: var(--series-1); } i.series-2 { background: var(--series-2); }
 figure svg { display: block; width: 100%; height: auto; }
 details { border-bottom: 1px solid var(--rule); }

@@ -88,7 +88,9 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
   const { run, ownModels, categorize, addHumanPairs } = beginning.plan;
   const models = await stages.identifyModels();
   const benchmarks = await stages.prepareBenchmarks();
-  const pool = await stages.during({ name: 'preparePool', iteration: 0 }, () => light.preparePool(run));
+  const pool = await stages.during({ name: 'preparePool', iteration: 0 }, () =>
+    light.preparePool({ run, benchmarks }),
+  );
   const generator = await stages.serve(models.generator, 0, 'generator');
   const categories = categorize
     ? await stages.mapShards('categorizeInstructions', 0, generator, pool.artifact)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generatePairs, type GeneratedPair } from '../../src/activities/generate-pairs.ts';
+import type { ConfigurationInput } from '../../src/config/schema.ts';
 import type { Script } from '../inference/scripted-endpoint.ts';
 import { asActivity, startTestRun, type TestRun } from './test-run.ts';
 
@@ -9,7 +10,7 @@ const instructions = Array.from({ length: 4 }, (_, index) => ({
   id: `id-${index}`,
   instruction: `Question ${index}?`,
 }));
-const answer = (text: string) => ({ kind: 'answer', texts: [text] }) as const;
+const answer = (text: string) => ({ kind: 'answer' as const, texts: [text] });
 const down = { kind: 'status', status: 401 } as const;
 
 /** Answers what is asked; a similar instruction is the same with "Similar" before it. */
@@ -29,10 +30,18 @@ describe('generating pairs', () => {
     for (const run of runs.splice(0)) await run.close();
   });
 
-  async function start(calls: 'one' | 'two', script: Script) {
+  async function start(
+    calls: 'one' | 'two',
+    script: Script,
+    more: Partial<NonNullable<ConfigurationInput['pairs']>> = {},
+  ) {
     const testRun = await startTestRun(
-      { pairs: { calls }, inference: { requestsPerShard: 1 } },
-      calls === 'one' ? { similar: { user: 'Similar: {instruction} | {response}' } } : {},
+      { pairs: { calls, ...more }, inference: { requestsPerShard: 1 } },
+      more.construction === 'worse-response'
+        ? { similar: null, worse: { user: 'Worse: {instruction} | {response}' } }
+        : calls === 'one'
+          ? { similar: { user: 'Similar: {instruction} | {response}' } }
+          : {},
     );
     runs.push(testRun);
     const { deps, run, model, endpoint } = testRun;
@@ -115,6 +124,50 @@ describe('generating pairs', () => {
       'id-3': 'truncated',
     });
     assert(!run.asked().includes(' \n'));
+  });
+
+  it('drops refusals and what differs in blanks and case alone, and asks for nothing after a refusal', async () => {
+    const script: Script = (request) => {
+      const asked = request.body.messages.at(-1)?.content ?? '';
+      if (asked === 'Question 0?') return answer("I'm sorry, but I can't help with that.");
+      if (asked === 'Similar: Question 1?') return answer('Sorry, I cannot assist with this request.');
+      if (asked === 'Other Question 2?') return answer('I cannot help with that.');
+      if (asked === 'Other Question 3?') return answer('the  ANSWER to question 3?');
+      return generator(request);
+    };
+    const run = await start('two', script);
+    const { counts } = await run.generate();
+    assert.deepEqual([counts['pairs'], counts['dropped: refusal']], [0, 3]);
+    assert.equal(counts['dropped: responses differ in blanks and case alone'], 1);
+    assert.deepEqual(
+      run.asked().filter((asked) => asked.startsWith('Other') || asked.startsWith('Sorry')),
+      ['Other Question 2?', 'Other Question 3?'],
+    );
+    const kept = await start('two', script, { refusals: 'keep' });
+    assert.equal((await kept.generate()).counts['pairs'], 3);
+  });
+
+  it('asks for a worse response to the instruction itself where it is told to', async () => {
+    const run = await start(
+      'two',
+      (request) => {
+        const asked = request.body.messages.at(-1)?.content ?? '';
+        if (asked === 'Question 3?') return answer(' ');
+        return asked.startsWith('Worse: ') ? answer(` Bad ${asked.slice(7, 17)} `) : generator(request);
+      },
+      { construction: 'worse-response' },
+    );
+    const { counts } = await run.generate();
+    assert.equal(counts['pairs'], 3);
+    assert(run.asked().includes('Worse: Question 2? | The answer to Question 2?'));
+    assert.equal(run.asked().length, 4 + 3);
+    assert.deepEqual((await run.pairs())[2], {
+      id: 'id-2',
+      instruction: 'Question 2?',
+      better: 'The answer to Question 2?',
+      worse: 'Bad Question 2',
+    });
+    assert.deepEqual(await run.dropped(), { 'id-3': 'empty' });
   });
 
   it('drops an answer that is not in the asked format', async () => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { preparePool, type Instruction } from '../../src/activities/prepare-pool.ts';
+import type { ConfigurationInput } from '../../src/config/schema.ts';
 import { asActivity, startTestRun, type TestRun } from './test-run.ts';
 
 const instructions = Array.from({ length: 12 }, (_, index) => `Question ${index}?`);
@@ -12,14 +14,28 @@ describe('preparing the instruction pool', () => {
     for (const run of runs.splice(0)) await run.close();
   });
 
-  async function prepared(lines: readonly string[], share?: number) {
+  async function prepared(
+    lines: readonly string[],
+    share?: number,
+    more: Partial<ConfigurationInput['instructions']> = {},
+    held: readonly string[] = [],
+  ) {
     const testRun = await startTestRun({
-      instructions: { pool: ['pool.jsonl'], shardSize: 5 },
+      instructions: { pool: ['pool.jsonl'], shardSize: 5, ...more },
       ...(share === undefined ? {} : { inference: { maximumSetAsideShare: share } }),
     });
     runs.push(testRun);
     await writeFile(join(testRun.folder, 'pool.jsonl'), lines.map((line) => `${line}\n`).join(''));
-    const prepare = () => asActivity(() => preparePool(testRun.deps, testRun.run));
+    const pairs = held.map((instruction, index) => ({
+      id: String(index),
+      instruction,
+      better: 'b',
+      worse: 'w',
+    }));
+    const benchmarks = [
+      { name: 'held-out', pairs: await testRun.publish('test/benchmarks/held-out', pairs, 5) },
+    ];
+    const prepare = () => asActivity(() => preparePool(testRun.deps, { run: testRun.run, benchmarks }));
     return { testRun, prepare };
   }
   const asLine = (instruction: unknown, more: object = {}) => JSON.stringify({ instruction, ...more });
@@ -41,10 +57,13 @@ describe('preparing the instruction pool', () => {
     const all = await testRun.behind<Instruction>(artifact);
     assert.deepEqual(all.map(({ instruction }) => instruction).sort(), instructions.toSorted());
     assert.equal(artifact.records, 3);
-    assert.deepEqual(counts, { rows: 15, instructions: 12, setAside: 0 });
+    assert.deepEqual(counts, { rows: 15, instructions: 12, setAside: 3, 'dropped: duplicate': 3 });
     const other = await prepared(instructions.toReversed().map((text) => asLine(text)));
     await other.prepare();
-    assert.deepEqual(await bytesOf(other.testRun), await bytesOf(testRun));
+    const { 'index/set-aside.jsonl': listed, ...bytes } = await bytesOf(testRun);
+    assert.match(listed ?? '', /"detail":"as pool.jsonl row 3","id":"pool.jsonl row 12"/);
+    assert.deepEqual({ ...bytes, 'index/set-aside.jsonl': '' }, await bytesOf(other.testRun));
+    assert(!existsSync(testRun.deps.store.path('test/instructions/pool.work')));
   });
 
   it('gives the same bytes when every row has an answer, right or wrong: no answer enters the run', async () => {
@@ -71,25 +90,24 @@ describe('preparing the instruction pool', () => {
     ];
     const { testRun, prepare } = await prepared([...instructions.map((text) => asLine(text)), ...bad], 0.5);
     const { counts } = await prepare();
-    assert.deepEqual(counts, { rows: 19, instructions: 12, setAside: 7 });
+    assert.deepEqual(counts, {
+      rows: 19,
+      instructions: 12,
+      setAside: 7,
+      'failed: not JSON': 1,
+      'failed: no field "instruction"': 1,
+      'failed: "instruction" is number, not text': 1,
+      'failed: "instruction" is null, not text': 1,
+      'dropped: empty instruction': 1,
+      'failed: not an object': 2,
+    });
     const lines = (await bytesOf(testRun))['index/set-aside.jsonl']?.trim().split('\n') ?? [];
-    const setAside = lines.map((line) => JSON.parse(line) as { id: string; reason: string });
+    const setAside = lines.map((line) => JSON.parse(line) as { id: string; detail?: string });
     assert.deepEqual(
       setAside.map(({ id }) => id),
       bad.map((_, index) => `pool.jsonl row ${12 + index}`),
     );
-    assert.match(setAside[0]?.reason ?? '', /^line 13 is not JSON/);
-    assert.deepEqual(
-      setAside.slice(1).map(({ reason }) => reason),
-      [
-        'no field "instruction"',
-        '"instruction" is number, not text',
-        '"instruction" is null, not text',
-        '"instruction" is empty',
-        'no field "instruction"',
-        'no field "instruction"',
-      ],
-    );
+    assert.match(setAside[0]?.detail ?? '', /^line 13 is not JSON/);
   });
 
   it('fails when too many rows are unusable, and says which', async () => {
@@ -99,7 +117,7 @@ describe('preparing the instruction pool', () => {
     );
     await assert.rejects(prepare(), {
       name: 'TooManySetAside',
-      message: /2 of 14 rows.*share of 0\.1.*pool\.jsonl row 12: "instruction" is number, not text/,
+      message: /2 of 14 rows.*share of 0\.1.*"instruction" is number, not text \(2 rows.*pool\.jsonl row 12/,
     });
   });
 
@@ -114,5 +132,51 @@ describe('preparing the instruction pool', () => {
     assert.deepEqual((await prepare()).artifact, first.artifact);
     await writeFile(join(testRun.folder, 'pool.jsonl'), `${asLine('new')}\n`);
     await assert.rejects(prepare(), { name: 'FingerprintMismatch', fields: ['files'] });
+  });
+
+  it('leaves out what a benchmark has too, and says which row of which', async () => {
+    const { testRun, prepare } = await prepared(
+      [...instructions.map((text) => asLine(text))],
+      undefined,
+      {},
+      ['Another question?', 'question 3'],
+    );
+    const { counts } = await prepare();
+    assert.equal(counts['dropped: overlaps with benchmark held-out'], 1);
+    assert.equal(counts['instructions'], 11);
+    const listed = (await bytesOf(testRun))['index/set-aside.jsonl'] ?? '';
+    assert.match(listed, /"detail":"row 1: question 3","id":"pool.jsonl row 3"/);
+  });
+
+  it('keeps what a benchmark has too where it is told to', async () => {
+    const filters = { decontamination: null };
+    const { prepare } = await prepared(
+      instructions.map((text) => asLine(text)),
+      undefined,
+      { filters },
+      instructions,
+    );
+    assert.equal((await prepare()).counts['instructions'], 12);
+  });
+
+  it('says why nothing is left', async () => {
+    const { prepare } = await prepared(
+      instructions.map((text) => asLine(text)),
+      undefined,
+      { filters: { characters: { minimum: 100 } } },
+    );
+    await assert.rejects(prepare(), {
+      name: 'InputProblem',
+      message: /12 rows, left out: too few characters 12/,
+    });
+  });
+
+  it('refuses to be compared with other benchmarks under the same name, and says which', async () => {
+    const { testRun, prepare } = await prepared(instructions.map((text) => asLine(text)));
+    await prepare();
+    await assert.rejects(
+      asActivity(() => preparePool(testRun.deps, { run: testRun.run, benchmarks: [] })),
+      { name: 'FingerprintMismatch', fields: ['benchmarks.held-out'] },
+    );
   });
 });

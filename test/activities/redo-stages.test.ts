@@ -21,11 +21,11 @@ assert(configuration !== undefined);
 const wanted: Configuration = configuration;
 
 const inOrder = [
+  ['0/prepare-benchmarks', 'benchmarks/held-out'],
   ['0/prepare-pool', 'instructions/pool'],
   ['0/categorize-instructions', 'instructions/categories'],
   ['0/select-instructions', 'instructions/selected'],
   ['0/generate-pairs', 'pairs'],
-  ['0/prepare-benchmarks', 'benchmarks/held-out'],
   ['0/evaluate', 'iteration-0/evaluation/held-out'],
   ['1/judge-pairs', 'iteration-1/judgments'],
   ['1/filter-judgments', 'iteration-1/training-set'],

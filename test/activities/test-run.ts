@@ -112,6 +112,8 @@ async function publishConfiguration(
     configuration,
     prompts: {
       category: null,
+      complexity: null,
+      worse: null,
       respond: { user: '{instruction}' },
       similar: { user: 'Similar: {instruction}' },
       judge,

@@ -111,13 +111,24 @@ describe('readRows', () => {
       [{ a: 1 }, { a: 2 }],
     );
     await writeFile(at('object.json'), '{"a":1}');
-    await assertUnreadable('object.json', /not an array/, /\.jsonl/);
+    await assertUnreadable('object.json', /no JSON array/, /\.jsonl/);
+    await writeFile(at('empty.json'), ' ');
+    await assertUnreadable('empty.json', /no JSON array/);
+    await writeFile(at('rows.json.gz'), gzipSync('\uFEFF [{"a":"[","b":[{}]}, {"a":2}]'));
+    assert.deepEqual(await rowsOf('rows.json.gz', ['a']), [
+      { row: 0, value: { a: '[' } },
+      { row: 1, value: { a: 2 } },
+    ]);
     await writeFile(at('torn.json'), '[{"a":1},');
     await assertUnreadable('torn.json', /can't be read to its end/);
   });
 
   it('names the absolute path and what is allowed when a file is missing, of another kind or damaged', async () => {
-    await assertUnreadable('nowhere.jsonl', /does not exist/, /\.parquet, \.jsonl, \.jsonl\.gz or \.json/);
+    await assertUnreadable(
+      'nowhere.jsonl',
+      /does not exist/,
+      /\.parquet, \.jsonl, \.jsonl\.gz, \.json or \.json\.gz/,
+    );
     await assertUnreadable('rows.csv', /unknown extension/, /\.parquet/);
     await writeFile(at('broken.parquet'), 'PAR1 not really');
     await assertUnreadable('broken.parquet', /can't be read to its end/);

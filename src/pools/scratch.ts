@@ -1,0 +1,129 @@
+import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SetAside } from '../artifacts/resume-shard.ts';
+import { readLines } from '../benchmarks/read-rows.ts';
+
+/** Of each bucket, what waits to be written. */
+const BUFFER_BYTES = 32 * 1024;
+const EXAMPLE_CHARACTERS = 200;
+const SET_ASIDE_CHARACTERS = 256 * 1024;
+
+/** The buckets' names: the first two digits of an id, so that buckets in order hold ids in order. */
+export const BUCKETS = Array.from({ length: 256 }, (_, bucket) => bucket.toString(16).padStart(2, '0'));
+
+interface Waiting {
+  readonly buffer: Buffer;
+  used: number;
+}
+
+/**
+ * Lines of JSON on disk in buckets by id: more than memory holds, sorted one bucket at a time. A bucket is a 256th of
+ * all, as ids are hashes. What waits to be written stands in buffers of fixed size, 8 MB in all, because strings that
+ * wait grow old, and old garbage is collected late.
+ */
+export class Buckets {
+  readonly #folder: string;
+  readonly #waiting = new Map<string, Waiting>();
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  static async create(folder: string): Promise<Buckets> {
+    await mkdir(folder, { recursive: true });
+    return new Buckets(folder);
+  }
+
+  async append(id: string, record: unknown): Promise<void> {
+    const bucket = id.slice(0, 2);
+    const line = `${JSON.stringify(record)}\n`;
+    const bytes = Buffer.byteLength(line);
+    const waiting = this.#waiting.get(bucket) ?? { buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES), used: 0 };
+    this.#waiting.set(bucket, waiting);
+    if (waiting.used + bytes > BUFFER_BYTES) await this.#write(bucket, waiting);
+    if (bytes > BUFFER_BYTES) await appendFile(this.#file(bucket), line);
+    else waiting.used += waiting.buffer.write(line, waiting.used);
+  }
+
+  /** Writes what waits and lets go of the buffers. */
+  async flush(): Promise<void> {
+    for (const [bucket, waiting] of this.#waiting) await this.#write(bucket, waiting);
+    this.#waiting.clear();
+  }
+
+  async #write(bucket: string, waiting: Waiting): Promise<void> {
+    await appendFile(this.#file(bucket), waiting.buffer.subarray(0, waiting.used));
+    waiting.used = 0;
+  }
+
+  /** The records of a bucket in the order in which they were appended. */
+  async records<T>(bucket: string): Promise<T[]> {
+    const text = await readFile(this.#file(bucket), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+    return text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as T);
+  }
+
+  async remove(bucket: string): Promise<void> {
+    await rm(this.#file(bucket), { force: true });
+  }
+
+  #file(bucket: string): string {
+    return join(this.#folder, `${bucket}.jsonl`);
+  }
+}
+
+/** What is known of the rows that were left out for one reason. */
+export interface ReasonCount {
+  readonly kind: SetAside['kind'];
+  readonly reason: string;
+  readonly count: number;
+  /** Of the first one. */
+  readonly example: string;
+}
+
+/** The rows that were left out, on disk in the order in which they were found, with their number by reason. */
+export class SetAsideLog {
+  readonly #file: string;
+  readonly #reasons = new Map<string, ReasonCount>();
+  #waiting = '';
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  get reasons(): readonly ReasonCount[] {
+    return [...this.#reasons.values()];
+  }
+
+  count(kind?: SetAside['kind']): number {
+    return this.reasons.reduce(
+      (sum, one) => sum + (kind === undefined || one.kind === kind ? one.count : 0),
+      0,
+    );
+  }
+
+  async add(setAside: SetAside): Promise<void> {
+    const { id, kind, reason, detail } = setAside;
+    const key = `${kind}: ${reason}`;
+    const example = detail === undefined ? id : `${id}: ${detail}`.slice(0, EXAMPLE_CHARACTERS);
+    const known = this.#reasons.get(key) ?? { kind, reason, count: 0, example };
+    this.#reasons.set(key, { ...known, count: known.count + 1 });
+    this.#waiting += `${JSON.stringify(setAside)}\n`;
+    if (this.#waiting.length >= SET_ASIDE_CHARACTERS) await this.#flush();
+  }
+
+  async *entries(): AsyncGenerator<SetAside> {
+    await this.#flush();
+    for await (const line of readLines(this.#file)) yield JSON.parse(line) as SetAside;
+  }
+
+  async #flush(): Promise<void> {
+    await appendFile(this.#file, this.#waiting);
+    this.#waiting = '';
+  }
+}

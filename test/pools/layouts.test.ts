@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { parquetWriteFile } from 'hyparquet-writer';
+import { layoutOf, type LayoutName } from '../../src/pools/layouts.ts';
+import { checkPoolFile, readPoolFile } from '../../src/pools/read-pool-file.ts';
+
+const user = (content: string, more: object = {}) => ({ content, role: 'user', ...more });
+const assistant = (content: string) => ({ content, role: 'assistant', language: 'English' });
+
+/** Rows in each layout's columns, with more that no instruction may come from. */
+const wildChat = [
+  {
+    conversation_hash: 'a',
+    conversation: [user('Hi'), assistant('Hello'), user('Add 2 and 3'), assistant('5')],
+    turn: 2,
+    language: 'English',
+    toxic: false,
+    redacted: false,
+  },
+  {
+    conversation_hash: 'b',
+    conversation: [user('Böses'), assistant('Nein')],
+    turn: 1,
+    language: 'German',
+    toxic: true,
+  },
+  {
+    conversation_hash: 'c',
+    conversation: [user(' '), assistant('?')],
+    turn: 1,
+    language: 'English',
+    redacted: true,
+  },
+  { conversation_hash: 'd', conversation: [assistant('Hello')], turn: 1, language: 'English' },
+  { conversation_hash: 'e', conversation: 'torn', turn: 1 },
+  { conversation_hash: 'f', conversation: [user('x')], turn: null },
+];
+const ultraFeedback = [{ source: 'flan', instruction: 'Why?', completions: [{ response: 'So.' }] }];
+const shareGpt = [
+  {
+    id: 'a_0',
+    conversations: [
+      { from: 'system', value: 'Be nice' },
+      { from: 'human', value: 'First' },
+      { from: 'gpt', value: 'Yes' },
+      { from: 'human', value: 'Second' },
+    ],
+  },
+  {
+    id: 'a_7',
+    conversations: [
+      { from: 'gpt', value: 'and so on' },
+      { from: 'human', value: 'Go on' },
+    ],
+  },
+  { id: 'b_0', conversations: [] },
+];
+const message = { message_tree_id: 't', lang: 'pt-BR', deleted: false, review_result: true };
+const oasst = [
+  { ...message, message_id: '1', parent_id: null, role: 'prompter', text: 'Olá?' },
+  { ...message, message_id: '2', parent_id: '1', role: 'assistant', text: 'Olá!' },
+  { ...message, message_id: '3', parent_id: '2', role: 'prompter', text: 'E agora?' },
+  { ...message, message_id: '4', parent_id: null, role: 'prompter', text: 'Gone', deleted: true },
+  { ...message, message_id: '5', parent_id: null, role: 'prompter', text: 'Bad', review_result: false },
+];
+
+describe('the layouts of instruction pools', () => {
+  let folder: string;
+  before(async () => (folder = await mkdtemp(join(tmpdir(), 'layouts-'))));
+  after(() => rm(folder, { recursive: true }));
+  const at = (name: string) => join(folder, name);
+
+  async function readsAs(name: string, content: string | Uint8Array, layout: LayoutName | 'auto' = 'auto') {
+    await writeFile(at(name), content);
+    return (await Array.fromAsync(readPoolFile(at(name), layout))).map(({ read }) => read);
+  }
+  const asLines = (rows: readonly object[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+
+  it('WildChat: the last user turn, with its language, flags and number of turns', async () => {
+    assert.deepEqual(await readsAs('wildchat.jsonl', asLines(wildChat)), [
+      { instruction: 'Add 2 and 3', turns: 2, language: 'English', toxic: false, redacted: false },
+      { instruction: 'Böses', turns: 1, language: 'German', toxic: true, redacted: false },
+      { kind: 'dropped', reason: 'empty instruction' },
+      { kind: 'failed', reason: 'no user message where "turn" says the last one is' },
+      { kind: 'failed', reason: '"conversation" is no list of messages' },
+      { kind: 'failed', reason: '"turn" is no number of turns' },
+    ]);
+  });
+
+  it('WildChat in parquet (zstd): nested messages, 64-bit turns, several row groups', async () => {
+    const file = join(import.meta.dirname, '../fixtures/wildchat.parquet');
+    const read = await Array.fromAsync(readPoolFile(file, 'auto'));
+    const flags = { toxic: false, redacted: false };
+    assert.deepEqual(
+      read.map((one) => one.read),
+      [
+        {
+          instruction: 'Which is heavier, a litre of oil or of water?',
+          turns: 2,
+          language: 'English',
+          ...flags,
+        },
+        { instruction: 'Schreibe ein Gedicht über den Herbst.', turns: 1, language: 'German', ...flags },
+        { kind: 'dropped', reason: 'empty instruction' },
+        { instruction: 'Something rude', turns: 1, language: 'English', ...flags, toxic: true },
+        { instruction: '给我讲个笑话', turns: 1, language: 'Chinese', ...flags, redacted: true },
+      ],
+    );
+    assert.deepEqual(
+      read.map(({ row }) => row),
+      [0, 1, 2, 3, 4],
+    );
+  });
+
+  it('UltraFeedback in parquet (snappy): no column but the layout’s is read', async () => {
+    parquetWriteFile({
+      filename: at('ultrafeedback.parquet'),
+      codec: 'SNAPPY',
+      columnData: [
+        { name: 'source', data: ['flan', 'flan'], type: 'STRING' },
+        { name: 'instruction', data: ['Why?', 'How?'], type: 'STRING' },
+        { name: 'completions', data: [[{ response: 'So.' }], []], type: 'JSON' },
+      ],
+    });
+    const read = await Array.fromAsync(readPoolFile(at('ultrafeedback.parquet'), 'auto'));
+    assert.deepEqual(read, [
+      { row: 0, read: { instruction: 'Why?', turns: 1 } },
+      { row: 1, read: { instruction: 'How?', turns: 1 } },
+    ]);
+  });
+
+  it('UltraFeedback: the instruction, none of the completions', async () => {
+    assert.deepEqual(await readsAs('ultrafeedback.jsonl.gz', gzipSync(asLines(ultraFeedback))), [
+      { instruction: 'Why?', turns: 1 },
+    ]);
+  });
+
+  it('ShareGPT: the first human turn, unless the conversation begins with the model', async () => {
+    assert.deepEqual(await readsAs('sharegpt.json', JSON.stringify(shareGpt)), [
+      { instruction: 'First', turns: 2 },
+      { kind: 'dropped', reason: 'conversation begins with the model' },
+      { kind: 'dropped', reason: 'empty conversation' },
+    ]);
+  });
+
+  it('OASST: the prompts that begin a tree, but deleted and turned down ones', async () => {
+    const dropped = (reason: string) => ({ kind: 'dropped', reason });
+    assert.deepEqual(await readsAs('oasst.jsonl', asLines(oasst)), [
+      { instruction: 'Olá?', turns: 1, language: 'pt-BR' },
+      dropped('not the first message of a tree'),
+      dropped('not the first message of a tree'),
+      dropped('deleted'),
+      dropped('turned down in review'),
+    ]);
+  });
+
+  it('are recognised by their columns, of two that fit the more demanding one', () => {
+    assert.equal(layoutOf('auto', ['instruction', 'answer']).name, 'plain');
+    assert.equal(layoutOf('auto', ['instruction', 'source', 'completions']).name, 'ultrafeedback');
+    assert.equal(layoutOf('plain', ['instruction', 'source']).name, 'plain');
+  });
+
+  it('are named where the columns fit two that have nothing to do with each other', () => {
+    assert.throws(() => layoutOf('auto', ['conversations', 'instruction']), {
+      message:
+        /fits the layouts sharegpt \("conversations"\) and plain \("instruction"\).*instructions\.layout/,
+    });
+    assert.equal(layoutOf('sharegpt', ['conversations', 'instruction']).name, 'sharegpt');
+  });
+
+  it('are all named where the columns fit none, with the absolute path', async () => {
+    await writeFile(at('other.jsonl'), '{"question":"?"}\n');
+    await assert.rejects(checkPoolFile(at('other.jsonl'), 'auto'), {
+      name: 'UnreadableFileError',
+      message:
+        /\/other\.jsonl: has the columns "question", which fit no layout; known are .*wildchat "conversation", "turn"/,
+    });
+    await assert.rejects(checkPoolFile(at('other.jsonl'), 'oasst'), {
+      message: /has no column "message_id", "parent_id", "role", "text", which the layout oasst needs/,
+    });
+  });
+
+  it('are not looked for in a file that is damaged', async () => {
+    await writeFile(at('broken.parquet'), 'no parquet');
+    await assert.rejects(checkPoolFile(at('broken.parquet'), 'auto'), {
+      message: /can't be read to its end/,
+    });
+    await assert.rejects(checkPoolFile(at('pool.csv'), 'auto'), { message: /unknown extension/ });
+  });
+});
