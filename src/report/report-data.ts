@@ -1,4 +1,5 @@
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { JudgeComparison } from '../benchmarks/compare.ts';
 import type { Side, Verdict } from '../judge/verdict.ts';
 
 /** All that a report shows, as plain JSON. What isn't there yet is left out, so that a run in progress has a report too. */
@@ -16,6 +17,8 @@ export interface ReportData {
   bestIteration?: number | undefined;
   /** From iteration 0, the seed model M_0. */
   iterations: ReportIteration[];
+  /** The best judge against the seed judge. */
+  comparisons?: ReportComparison[] | undefined;
   /** A sample to read; kept small by the caller. */
   judgments: ReportJudgment[];
   setAside: { stage: string; reason: string; count: number; example?: string | undefined }[];
@@ -48,6 +51,15 @@ export interface ReportScores extends BenchmarkScores {
   readonly leftOut?: Readonly<Record<string, number>> | undefined;
   /** That the judgments took. */
   readonly tokens?: { readonly prompt: number; readonly completion: number } | undefined;
+}
+
+/** Two iterations' judges on the same benchmark. */
+export interface ReportComparison {
+  benchmark: string;
+  purpose: 'validation' | 'test';
+  from: number;
+  to: number;
+  comparison: JudgeComparison;
 }
 
 /** From instructions to training examples. */
