@@ -10,6 +10,7 @@ import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
 import { PROGRESS_FILE, RESULT_FILE, type TrainingProgress, type TrainingResult } from '../training/job.ts';
 import { withHeartbeats } from './attempt.ts';
+import { compareWithSeedJudge } from './compare-iterations.ts';
 import type { Dependencies } from './dependencies.ts';
 import { judgedExamples, type TrainingExample } from './filter-judgments.ts';
 import { openRun, runUris } from './open-run.ts';
@@ -71,6 +72,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
         input.iterations[0]?.counts['categorizeInstructions'],
         input.iterations[0]?.counts['selectInstructions'],
       ),
+      comparisons: await compareWithSeedJudge(store, input.iterations, input.best, configuration.seed),
       judgments: judgments.flat(),
       setAside: await setAsideByReason(store, runName, input.iterations),
       warnings: [...input.warnings],

@@ -1,8 +1,9 @@
 import type { BenchmarkScores, GroupScores } from '../benchmarks/benchmark.ts';
+import type { Difference } from '../benchmarks/compare.ts';
 import { count, judgeName, percent } from './format.ts';
 import { benchmarkName, benchmarksOf, evaluationOf } from './headline.ts';
 import { type Html, html } from './html.ts';
-import type { ReportData } from './report-data.ts';
+import type { ReportComparison, ReportData } from './report-data.ts';
 import { table } from './table.ts';
 
 /** For each benchmark: every figure of every judge, the official score, and the accuracy by subset. */
@@ -45,10 +46,41 @@ export function benchmarkSections(data: ReportData): Html[] {
         ${count(scores?.pairs)} pairs, read as ${scores?.benchmark}. Rules differ: texts that the official
         rule and ours read differently.${scores?.leftOut && leftOutNote(scores.leftOut)}
       </p>
-      ${officialTable(rows)} ${heatTable('Section', rows, (s) => s.sections)}
-      ${heatTable('Subset', rows, (s) => s.subsets)}
+      ${(data.comparisons ?? []).filter((each) => isOn(each, one)).map(comparisonNote)} ${officialTable(rows)}
+      ${heatTable('Section', rows, (s) => s.sections)} ${heatTable('Subset', rows, (s) => s.subsets)}
     </section>`;
   });
+}
+
+function isOn(
+  comparison: ReportComparison,
+  { benchmark, purpose }: { benchmark: string; purpose: string },
+): boolean {
+  return comparison.benchmark === benchmark && comparison.purpose === purpose;
+}
+
+/** Two judges item by item, in words. */
+function comparisonNote({ from, to, comparison }: ReportComparison): Html {
+  const { items, accuracy, consistent, mcNemar } = comparison;
+  return html`<p>
+    ${judgeName(to)} against ${judgeName(from)} on the same ${count(items)} pairs: accuracy
+    ${points(accuracy)}, position-consistent accuracy ${points(consistent)}. Right in both orders by
+    ${judgeName(to)} alone: ${count(mcNemar.onlySecond)}, by ${judgeName(from)} alone:
+    ${count(mcNemar.onlyFirst)} (McNemar’s exact test: p ${probability(mcNemar.p)}).
+  </p>`;
+}
+
+/** "+5.2 points (95% interval +1.0 to +9.4)". */
+function points({ difference, interval }: Difference): string {
+  const signed = (share: number) => {
+    const value = (share * 100).toFixed(1);
+    return share > 0 ? `+${value}` : value.replace('-', '\u2212');
+  };
+  return `${signed(difference)} points (95% interval ${signed(interval.low)} to ${signed(interval.high)})`;
+}
+
+function probability(p: number): string {
+  return p < 0.001 ? '< 0.001' : `= ${p.toFixed(3)}`;
 }
 
 function leftOutNote(leftOut: Readonly<Record<string, number>>): string {

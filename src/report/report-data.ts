@@ -1,5 +1,6 @@
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
 import type { FilterStatistics } from '../judge/filter-statistics.ts';
+import type { JudgeComparison } from '../benchmarks/compare.ts';
 import type { Side, Verdict } from '../judge/verdict.ts';
 
 /** All that a report shows, as plain JSON. What isn't there yet is left out, so that a run in progress has a report too. */
@@ -19,6 +20,8 @@ export interface ReportData {
   iterations: ReportIteration[];
   /** What an LLM said about the instructions; left out where it wasn't asked. */
   kinds?: ReportKinds[] | undefined;
+  /** The best judge against the seed judge. */
+  comparisons?: ReportComparison[] | undefined;
   /** A sample to read; kept small by the caller. */
   judgments: ReportJudgment[];
   setAside: { stage: string; reason: string; count: number; example?: string | undefined }[];
@@ -57,6 +60,15 @@ export interface ReportScores extends BenchmarkScores {
 export interface ReportKinds {
   kind: 'category' | 'complexity';
   rows: { name: string; instructions: number; selected: number }[];
+}
+
+/** Two iterations' judges on the same benchmark. */
+export interface ReportComparison {
+  benchmark: string;
+  purpose: 'validation' | 'test';
+  from: number;
+  to: number;
+  comparison: JudgeComparison;
 }
 
 /** From instructions to training examples. */

@@ -41,6 +41,7 @@ function hostileReport(): ReportData {
   for (const { evaluations } of data.iterations) {
     evaluations.forEach((evaluation, i) => (evaluation.benchmark = `${hostile[i]}`));
   }
+  data.comparisons?.forEach((comparison, i) => (comparison.benchmark = `${hostile[i]}`));
   return data;
 }
 
@@ -148,6 +149,16 @@ describe('the report', () => {
     const shown = (share: number | undefined) => `${((share ?? 0) * 100).toFixed(1)}%`;
     const expected = `Accuracy rose from ${shown(before?.accuracy)} to ${shown(after?.accuracy)}`;
     assert((await text(data)).includes(expected), expected);
+  });
+
+  it('compares the best judge with the seed judge pair by pair', async () => {
+    const data = sampleReport();
+    const { accuracy, mcNemar } = data.comparisons?.[0]?.comparison ?? assert.fail();
+    const expected = `M₃ against M₀ on the same 320 pairs: accuracy +${(100 * accuracy.difference).toFixed(1)} points`;
+    const shown = await text(data);
+    assert(shown.includes(expected), expected);
+    assert(shown.includes(`by M₃ alone: ${mcNemar.onlySecond}, by M₀ alone: ${mcNemar.onlyFirst} (McNemar`));
+    assert.match(shown, /total, both orders\d/);
   });
 
   it('does not call a loss a gain, nor the seed judge an improvement', async () => {

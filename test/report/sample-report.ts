@@ -1,4 +1,5 @@
-import type { BenchmarkJudgment, BenchmarkScores } from '../../src/benchmarks/benchmark.ts';
+import type { BenchmarkJudgment, BenchmarkScores, ItemOutcome } from '../../src/benchmarks/benchmark.ts';
+import { compareJudges } from '../../src/benchmarks/compare.ts';
 import { benchmarks } from '../../src/benchmarks/registry.ts';
 import type {
   ReportData,
@@ -13,6 +14,13 @@ const subsets = ['largest', 'smallest', 'first', 'last', 'second', 'third', 'cou
 /** A report as a run of the embedded model gives it: three iterations, the last ones nearly perfect. */
 export function sampleReport(): ReportData {
   const skills = [0.51, 0.82, 0.97, 0.985];
+  const iterations = skills.map(iteration);
+  const compared = (benchmark: string, purpose: 'test' | 'validation', index: number) => {
+    const outcomes = (of: number) =>
+      (iterations[of]?.evaluations[index]?.scores as { outcomes?: ItemOutcome[] } | undefined)?.outcomes ??
+      [];
+    return { benchmark, purpose, from: 0, to: 3, comparison: compareJudges(outcomes(0), outcomes(3), 1) };
+  };
   return {
     runName: 'embedded',
     status: 'completed',
@@ -24,7 +32,8 @@ export function sampleReport(): ReportData {
       { role: 'generator', model: 'embedded/model' },
     ],
     bestIteration: 3,
-    iterations: skills.map(iteration),
+    iterations,
+    comparisons: [compared('held-out', 'test', 0), compared('validation', 'validation', 1)],
     judgments: [1, 2, 3].flatMap(judgments),
     setAside: [
       {
