@@ -4,8 +4,8 @@
     python -m trainer --check [--base-checkpoint X]  one JSON line {ok, versions, device, problems}; exit 0 or 78
 
 Files of a job, in its output folder: `lease.json` (trainer/lease.py), `progress.jsonl`, `checkpoints/`, then `model/`
-and last `result.json`: it alone means done. Beside the job file: `exit.json` {exitCode, message}: launchers such as
-torchrun don't hand the exit code on.
+(and `adapter/`, where a LoRA adapter is kept) and last `result.json`: it alone means done. Beside the job file:
+`exit.json` {exitCode, message}: launchers such as torchrun don't hand the exit code on.
 
 Exit codes: 0 done, 65 data, 78 configuration (both permanent), 75 stopped with the newest whole checkpoint to go on
 from (SIGTERM and SIGINT: at the next step; also where another trainer holds the folder), anything else: try again. The

@@ -67,11 +67,15 @@ def save_model(job, model, weights, tokenizer, folder):
 
 
 def converted(weights, dtype):
-    """The weights in `dtype`; what shared its memory before (tied embeddings) does after."""
-    by_address = {}
+    """The weights in `dtype`; those that were one and the same before (tied embeddings) are after."""
+    made = {}
     for weight in weights.values():
-        by_address.setdefault(weight.data_ptr(), weight.to(dtype) if weight.is_floating_point() else weight)
-    return {name: by_address[weight.data_ptr()] for name, weight in weights.items()}
+        made.setdefault(place(weight), weight.to(dtype) if weight.is_floating_point() else weight)
+    return {name: made[place(weight)] for name, weight in weights.items()}
+
+
+def place(weight):
+    return weight.data_ptr(), weight.shape
 
 
 def put_in_place(job, lease, name, save):

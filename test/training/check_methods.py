@@ -77,9 +77,8 @@ def completion_log_probabilities(model, tokenizer, row, side):
 def tokens(job_file):
     _, _, tokenizer, trainer = trainer_of(job_file)
     batch = trainer.data_collator([trainer.train_dataset[i] for i in range(4)])
-    texts = [
-        tokenizer.decode(ids[mask.bool()]) for ids, mask in zip(batch['input_ids'], batch['completion_mask'], strict=True)
-    ]
+    sequences = zip(batch['input_ids'], batch['completion_mask'], strict=True)
+    texts = [tokenizer.decode(ids[mask.bool()]) for ids, mask in sequences]
     return {'chosen': texts[:4], 'rejected': texts[4:]}
 
 

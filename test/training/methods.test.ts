@@ -49,7 +49,7 @@ const rows = Array.from({ length: 48 }, (_, index) => {
 });
 
 describe('the methods of the trainer', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
 
   before(async () => {
