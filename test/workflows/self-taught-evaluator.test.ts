@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { glob, readFile } from 'node:fs/promises';
+import { glob, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
@@ -39,10 +39,21 @@ describe('selfTaughtEvaluator', function () {
 
   before(async () => {
     cluster = await startCluster();
+    const people = Array.from({ length: PEOPLE }, (_, index) => ({
+      prompt: `human question ${index}`,
+      chosen: 'better',
+      rejected: 'worse',
+    }));
+    const lines = people.map((row) => `${JSON.stringify(row)}\n`).join('');
+    await mkdir(cluster.storeRoot, { recursive: true });
+    await writeFile(join(cluster.storeRoot, 'people.jsonl'), lines);
     endpoint = await startScriptedEndpoint({
       script: (request) => ({ kind: 'answer', texts: answer(request), finishReason: 'stop' }),
     });
   });
+
+  /** Pairs that people have labelled, beside the generated ones. */
+  const PEOPLE = 5;
 
   after(async () => {
     await cluster.close();
@@ -58,6 +69,9 @@ describe('selfTaughtEvaluator', function () {
       instructions: { pool: ['embedded/instructions.jsonl'], maximum: 40, shardSize: 10 },
       pairs: { calls: 'two' },
       judging: { samples: 4 },
+      filtering: {
+        humanData: [{ name: 'people', path: join(cluster.storeRoot, 'people.jsonl'), weight: 0.1 }],
+      },
       evaluation: {
         benchmarks: [
           {
@@ -151,8 +165,14 @@ describe('selfTaughtEvaluator', function () {
       [0, 1],
     );
     assert.equal(seed?.evaluations[0]?.pairs, first?.evaluations[0]?.pairs);
-    assert.equal(first?.counts['judgePairs']?.['judgments'], 40 * 2 * 4);
+    assert.equal(first?.counts['judgePairs']?.['judgments'], (40 + PEOPLE) * 2 * 4);
+    assert.equal(first.counts['addHumanPairs']?.['humanPairs'], PEOPLE);
     assert((first.trainingExamples ?? 0) >= 16);
+    const trained = await readFile(
+      join(cluster.storeRoot, 'loop/iteration-1/training-set/records.jsonl'),
+      'utf8',
+    );
+    assert(trained.includes('human question'));
     assert.match(first.model.checkpoint, /^store:loop\/iteration-1\/training\/model$/);
     const stored = JSON.parse(
       await readFile(join(cluster.storeRoot, 'loop/result.json'), 'utf8'),
