@@ -7,9 +7,8 @@ import { benchmarks } from '../benchmarks/registry.ts';
 import { readPrompt, resolveInput } from '../config/input-files.ts';
 import { readConfiguration, type Problem } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
-import { checkPoolFile } from '../pools/read-pool-file.ts';
 import type { Dependencies } from './dependencies.ts';
-import { poolFiles } from './pool-files.ts';
+import { checkPoolEntry } from './pool-files.ts';
 
 /** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
 export interface CheckedConfiguration {
@@ -30,10 +29,9 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
       attemptTo(path, () => readPrompt(deps.files, folder, needed)),
     ),
     ...(usable.instructions?.pool ?? []).map((entry, index) =>
-      attemptTo(`instructions.pool.${index}`, async () => {
-        for (const { path } of await poolFiles(deps, entry))
-          await checkPoolFile(path, usable.instructions?.layout ?? 'auto');
-      }),
+      attemptTo(`instructions.pool.${index}`, () =>
+        checkPoolEntry(deps, entry, usable.instructions?.layout ?? 'auto'),
+      ),
     ),
     ...(usable.evaluation?.benchmarks ?? []).map(({ format, path }, index) =>
       attemptTo(`evaluation.benchmarks.${index}.path`, () =>
