@@ -1,26 +1,10 @@
 import { mkdirSync, statfsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { cacheFolder } from '../../src/config/cache-folder.ts';
 import { SetupError } from './setup-error.ts';
-
-/**
- * The folder outside the checkout that keeps the Temporal CLI and the Python environment: `SELF_TAUGHT_EVALUATOR_CACHE`,
- * else `self-taught-evaluator` in the user's cache folder.
- */
-export function cacheFolder(
-  environment: NodeJS.ProcessEnv = process.env,
-  platform: NodeJS.Platform = process.platform,
-): string {
-  const named = environment.SELF_TAUGHT_EVALUATOR_CACHE;
-  if (named) return named;
-  const home = environment.HOME ?? homedir();
-  const base = environment.XDG_CACHE_HOME || join(home, platform === 'darwin' ? 'Library/Caches' : '.cache');
-  return join(base, 'self-taught-evaluator');
-}
 
 /** {@link cacheFolder}, made where it is missing. Throws SetupError where it cannot be. */
 export function makeCacheFolder(): string {
-  const folder = cacheFolder();
+  const folder = cacheFolder(process.env, process.platform);
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {

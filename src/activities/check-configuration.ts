@@ -10,9 +10,8 @@ import { readConfiguration, type Problem } from '../config/read-configuration.ts
 import type { Configuration } from '../config/schema.ts';
 import { PREFERENCE_COLUMNS } from '../judge/human-preferences.ts';
 import { benchmarkPrompts } from './benchmark-prompts.ts';
-import { checkPoolFile } from '../pools/read-pool-file.ts';
 import type { Dependencies } from './dependencies.ts';
-import { poolFiles } from './pool-files.ts';
+import { checkPoolEntry } from './pool-files.ts';
 
 /** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
 export interface CheckedConfiguration {
@@ -34,10 +33,9 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
     ),
     ...checkEvaluation(deps, usable),
     ...(usable.instructions?.pool ?? []).map((entry, index) =>
-      attemptTo(`instructions.pool.${index}`, async () => {
-        for (const { path } of await poolFiles(deps, entry))
-          await checkPoolFile(path, usable.instructions?.layout ?? 'auto');
-      }),
+      attemptTo(`instructions.pool.${index}`, () =>
+        checkPoolEntry(deps, entry, usable.instructions?.layout ?? 'auto'),
+      ),
     ),
     ...(usable.filtering?.humanData ?? []).map(({ path, layout }, index) =>
       attemptTo(`filtering.humanData.${index}.path`, async () => {

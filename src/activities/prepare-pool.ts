@@ -27,8 +27,10 @@ export interface PoolInput {
   readonly benchmarks: readonly { readonly name: string; readonly pairs: ArtifactReference }[];
 }
 
-/** What the index of the pool tells beside its shards: why rows were left out, with an example for each reason. */
+/** What the index of the pool tells beside its shards: the files, and why rows were left out with an example for each reason. */
 export interface PoolSummary {
+  /** Files of the hub with their commit. */
+  readonly files: readonly { readonly name: string; readonly sha256: string }[];
   readonly setAside: readonly ReasonCount[];
 }
 
@@ -76,14 +78,17 @@ export function preparePool(deps: Dependencies, { run, benchmarks }: PoolInput):
       });
       if (collected.instructions === 0) throw new InputProblem(nothingLeft(files, collected));
       const shards = await publishInShards(deps.store, uri, collected.kept(), shardSize, fingerprint);
-      const index = await publishIndex(deps.store, uri, shards, {
+      const published = await publishIndex(deps.store, uri, shards, {
         fingerprint,
         counts: countsOf(collected),
-        summary: { setAside: collected.reasons } satisfies PoolSummary,
+        summary: {
+          files: files.map(({ name }, index) => ({ name, sha256: hashes[index] ?? '' })),
+          setAside: collected.reasons,
+        } satisfies PoolSummary,
         files: { [SET_ASIDE_FILE]: collected.leftOut() },
       });
       await rm(work, { recursive: true, force: true });
-      return index;
+      return published;
     }
   });
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
-import { cacheFolder, requireSpace } from '../../../scripts/setup/cache-folder.ts';
+import { requireSpace } from '../../../scripts/setup/cache-folder.ts';
+import { cacheFolder } from '../../../src/config/cache-folder.ts';
 
 describe('cacheFolder', () => {
   it('is the folder that the environment names', () => {
