@@ -68,16 +68,25 @@ export async function runUnderChaos(
       if (target === undefined) continue;
       const killed = await kill(target, watch);
       kills.push(killed);
-      const recovered =
-        last?.recoverySeconds === undefined ? '' : `, back after ${last.recoverySeconds.toFixed(1)} s`;
       log(
-        `${recovered === '' ? '' : `  ${last?.kind}${recovered}\n`}kill ${before.length + kills.length}: ${target.kind} ${target.pid}`,
+        `${timeOf(killed.at)}  ${before.length + kills.length}. ${target.kind} (process ${target.pid})${after(last)}`,
       );
     }
     const last = kills.at(-1);
     if (last !== undefined) await awaitRecovery(last, watch, isOver);
     return kills;
   });
+}
+
+function timeOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().slice(11, 23);
+}
+
+function after(previous: Kill | undefined): string {
+  if (previous === undefined) return '';
+  return previous.recoverySeconds === undefined
+    ? `, before there was progress after the ${previous.kind}`
+    : `; progress ${previous.recoverySeconds.toFixed(1)} s after the ${previous.kind}`;
 }
 
 async function watchRun(

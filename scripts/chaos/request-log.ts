@@ -48,6 +48,12 @@ export class RequestLog {
   }
 }
 
+/**
+ * How long an answer may take from the server's log to the worker's segment: what the kernel and a busy worker still
+ * hold when the worker dies counts as in flight.
+ */
+const ON_ITS_WAY_MILLISECONDS = 250;
+
 /** How often records were asked for. A record is one sample: prompt, model and its own seed. */
 export interface Askings {
   /** Different records. */
@@ -72,7 +78,7 @@ export function countAskings(file: string, kills: readonly number[]): Askings {
     }
   }
   const inFlightAtKill = (id: string, from: number): boolean =>
-    kills.some((kill) => from <= kill && (answered.get(id) ?? Infinity) >= kill);
+    kills.some((kill) => from <= kill && (answered.get(id) ?? Infinity) + ON_ITS_WAY_MILLISECONDS >= kill);
   const before = new Map<string, boolean>();
   let again = 0;
   let againAfterKill = 0;

@@ -8,7 +8,7 @@ import { configurationFor, type EndpointName } from './configurations.ts';
 import { Draws } from './draws.ts';
 import type { Kill } from './kill.ts';
 import { countAskings, type Askings } from './request-log.ts';
-import { countSteps, type Steps } from './training-steps.ts';
+import { countSteps, trainerStartSeconds, type Steps } from './training-steps.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -30,7 +30,10 @@ export interface DisturbedRun extends WatchedRun {
 }
 
 export interface ChaosOutcome {
-  readonly undisturbed: WatchedRun & { readonly askings: Askings };
+  readonly undisturbed: WatchedRun & {
+    readonly askings: Askings;
+    readonly trainerStartSeconds: number | null;
+  };
   readonly runs: readonly DisturbedRun[];
   /** How often a worker or the Temporal server ended though nobody had killed it. */
   readonly endedByThemselves: number;
@@ -65,7 +68,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
       log(`${runName}: ${run.seconds.toFixed(0)} s, longest pause ${run.longestPauseSeconds.toFixed(1)} s`);
       for (const difference of comparison.differences) log(`  ${difference}`);
     }
-    const undisturbed = { ...calm, askings: countAskings(requestLog(calm.runName), []) };
+    const undisturbed = {
+      ...calm,
+      askings: countAskings(requestLog(calm.runName), []),
+      trainerStartSeconds: trainerStartSeconds(storeRoot, calm.runName),
+    };
     const supervised = [cluster.temporal, ...cluster.workers];
     return {
       undisturbed,

@@ -45,6 +45,7 @@ export function summaryOf({ undisturbed, runs, endedByThemselves }: ChaosOutcome
       seconds: undisturbed.seconds,
       askedTwiceShare: share(undisturbed.askings.again, undisturbed.askings.records),
       longestPauseSeconds: undisturbed.longestPauseSeconds,
+      trainerStartSeconds: undisturbed.trainerStartSeconds,
     },
   };
 }
@@ -92,6 +93,7 @@ export function tableOf(summary: Summary): string {
     ['training steps done again', percent(summary.stepsTwiceShare)],
     ['longest pause, s', seconds(summary.longestPauseSeconds)],
     ['longest pause undisturbed, s', seconds(summary.undisturbed.longestPauseSeconds)],
+    ['start of a trainer undisturbed, s', seconds(summary.undisturbed.trainerStartSeconds)],
     ['ended by themselves', summary.endedByThemselves],
   );
   return `${kinds.toString()}\n${figures.toString()}`;

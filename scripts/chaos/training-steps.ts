@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROGRESS_FILE } from '../../src/training/job.ts';
 
@@ -26,4 +26,20 @@ export function countSteps(storeRoot: string, runName: string): Steps {
     steps += new Set(done).size;
   }
   return { steps, again: lines - steps };
+}
+
+/**
+ * From the start of the first training's trainer to its first step, in seconds: what any restart of one costs here.
+ * A step's time is known to the second.
+ */
+export function trainerStartSeconds(storeRoot: string, runName: string): number | null {
+  const folder = join(storeRoot, runName, 'iteration-1', 'training');
+  try {
+    const [first = ''] = readFileSync(join(folder, PROGRESS_FILE), 'utf8').split('\n');
+    const { time } = JSON.parse(first) as { time: string };
+    const { mtimeMs } = statSync(join(folder, 'starts', '000001.json'));
+    return (Date.parse(time) - mtimeMs) / 1000;
+  } catch {
+    return null;
+  }
 }
