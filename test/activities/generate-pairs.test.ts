@@ -9,7 +9,7 @@ const instructions = Array.from({ length: 4 }, (_, index) => ({
   id: `id-${index}`,
   instruction: `Question ${index}?`,
 }));
-const answer = (text: string) => ({ kind: 'answer', texts: [text] }) as const;
+const answer = (text: string) => ({ kind: 'answer' as const, texts: [text] });
 const down = { kind: 'status', status: 401 } as const;
 
 /** Answers what is asked; a similar instruction is the same with "Similar" before it. */
