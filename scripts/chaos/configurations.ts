@@ -6,6 +6,9 @@ import type { ConfigurationInput } from '../../src/client.ts';
 export const ENDPOINTS = ['embedded', 'scripted'] as const;
 export type EndpointName = (typeof ENDPOINTS)[number];
 
+/** After progress the next kill comes within this time. */
+export const LONGEST_DELAY_MILLISECONDS: Record<EndpointName, number> = { embedded: 6_000, scripted: 3_000 };
+
 const root = join(import.meta.dirname, '..', '..');
 
 /**
@@ -60,7 +63,7 @@ export function configurationFor(
           ...fineTuning,
           hyperparameters: {
             ...fineTuning?.hyperparameters,
-            epochs: 4,
+            epochs: 2,
             batchSize: 16,
             checkpointEverySteps: 5,
           },
