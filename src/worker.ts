@@ -213,7 +213,8 @@ function createDependencies(
     inference: createInferenceClient({
       maximumInFlight,
       requestTimeoutSeconds,
-      retry: { attempts: 5, initialSeconds: 0.5, maximumSeconds: 30 },
+      // Half a minute: a small model server that died is back by then, and what waits asks it again at once.
+      retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
       environment,
     }),
     servers,

@@ -11,7 +11,6 @@ import { findTargets, type Kind } from './targets.ts';
 const SHARE_OF_TRAINERS = 0.2;
 /** The share of kills that follow the one before at once, whether anything has recovered or not. */
 const SHARE_AT_ONCE = 0.25;
-const LONGEST_DELAY_MILLISECONDS = 6_000;
 
 export interface WatchedRun {
   readonly runName: string;
@@ -38,13 +37,14 @@ export async function runUnderChaos(
   configuration: ConfigurationInput,
   options: {
     draws: Draws;
+    longestDelayMilliseconds: number;
     most: number;
     before: readonly Kill[];
     signal: AbortSignal;
     log: (line: string) => void;
   },
 ): Promise<WatchedRun> {
-  const { draws, most, before, signal, log } = options;
+  const { draws, longestDelayMilliseconds, most, before, signal, log } = options;
   const { runName } = configuration;
   return watchRun(cluster, configuration, signal, async (watch, isOver) => {
     const kills: Kill[] = [];
@@ -53,7 +53,7 @@ export async function runUnderChaos(
     while (kills.length < most) {
       const last = kills.at(-1);
       const atOnce = draws.next() < SHARE_AT_ONCE;
-      const delay = draws.next() * LONGEST_DELAY_MILLISECONDS;
+      const delay = draws.next() * longestDelayMilliseconds;
       if (last !== undefined && !atOnce) await awaitRecovery(last, watch, isOver);
       await sleep(atOnce ? delay / 3 : delay);
       // Recovered meanwhile, though nobody waited for it?

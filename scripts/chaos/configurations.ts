@@ -6,6 +6,9 @@ import type { ConfigurationInput } from '../../src/client.ts';
 export const ENDPOINTS = ['embedded', 'scripted'] as const;
 export type EndpointName = (typeof ENDPOINTS)[number];
 
+/** After progress the next kill comes within this time. */
+export const LONGEST_DELAY_MILLISECONDS: Record<EndpointName, number> = { embedded: 6_000, scripted: 3_000 };
+
 const root = join(import.meta.dirname, '..', '..');
 
 /**
@@ -58,7 +61,7 @@ export function configurationFor(
         instructions: { ...common.instructions, maximum: 60, shardSize: 10 },
         fineTuning: {
           ...fineTuning,
-          rounds: [{ ...round, hyperparameters: { ...hyperparameters, epochs: 4, batchSize: 16 } }],
+          rounds: [{ ...round, hyperparameters: { ...hyperparameters, epochs: 2, batchSize: 16 } }],
         },
         inference: { requestsPerShard: 3, shardsAtOnce: 4 },
       };

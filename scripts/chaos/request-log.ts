@@ -49,10 +49,11 @@ export class RequestLog {
 }
 
 /**
- * How long an answer may take from the server's log to the worker's segment: what the kernel and a busy worker still
- * hold when the worker dies counts as in flight.
+ * What is on its way between the two logs that count, the server's and the worker's segment, is in flight too: a request
+ * of a dead worker that a busy server has not read yet (the next worker asks nothing so soon), and an answer
+ * that a busy worker has not written yet.
  */
-const ON_ITS_WAY_MILLISECONDS = 250;
+const ON_ITS_WAY_MILLISECONDS = { request: 1_000, answer: 250 };
 
 /** How often records were asked for. A record is one sample: prompt, model and its own seed. */
 export interface Askings {
@@ -78,7 +79,11 @@ export function countAskings(file: string, kills: readonly number[]): Askings {
     }
   }
   const inFlightAtKill = (id: string, from: number): boolean =>
-    kills.some((kill) => from <= kill && (answered.get(id) ?? Infinity) + ON_ITS_WAY_MILLISECONDS >= kill);
+    kills.some(
+      (kill) =>
+        from <= kill + ON_ITS_WAY_MILLISECONDS.request &&
+        (answered.get(id) ?? Infinity) >= kill - ON_ITS_WAY_MILLISECONDS.answer,
+    );
   const before = new Map<string, boolean>();
   let again = 0;
   let againAfterKill = 0;

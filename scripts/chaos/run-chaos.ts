@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { runUndisturbed, runUnderChaos, type WatchedRun } from './chaos-run.ts';
 import { startCluster } from './cluster.ts';
 import { compareRuns, type Comparison } from './compare-runs.ts';
-import { configurationFor, type EndpointName } from './configurations.ts';
+import { configurationFor, LONGEST_DELAY_MILLISECONDS, type EndpointName } from './configurations.ts';
 import { Draws } from './draws.ts';
 import type { Kill } from './kill.ts';
 import { countAskings, type Askings } from './request-log.ts';
@@ -60,8 +60,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
       const before = runs.flatMap(({ kills }) => kills);
       if (before.length >= wanted) break;
       const runName = `disturbed-${runs.length + 1}`;
-      const most = wanted - before.length;
-      const run = await runUnderChaos(cluster, configure(runName), { draws, most, before, signal, log });
+      const run = await runUnderChaos(cluster, configure(runName), {
+        ...{ draws, most: wanted - before.length, before, signal, log },
+        longestDelayMilliseconds: LONGEST_DELAY_MILLISECONDS[endpoint],
+      });
       const comparison = compareRuns(storeRoot, calm.runName, runName);
       const askings = countAskings(requestLog(runName), cutOffTimes(run.kills));
       runs.push({ ...run, comparison, askings, steps: countSteps(storeRoot, runName) });

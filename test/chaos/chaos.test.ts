@@ -4,7 +4,7 @@ import { summaryOf, tableOf } from '../../scripts/chaos/summary.ts';
 import { ensurePython } from '../../scripts/setup/python-environment.ts';
 
 const seed = Number(process.env['TEST_SEED'] ?? Date.now()) % 2 ** 31;
-const KILLS = 10;
+const KILLS = 8;
 
 describe('a run whose worker, trainer, model server and Temporal server are killed', function () {
   this.timeout(900_000);

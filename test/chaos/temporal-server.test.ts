@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { startTemporal, type DevServer } from '../../scripts/setup/dev-server.ts';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('the Temporal development server with its database file', function () {
+  this.timeout(120_000);
+  let folder: string;
+  let server: DevServer | undefined;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'temporal-killed-'));
+  });
+
+  after(async () => {
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('has everything that it acknowledged when it is killed and started again', async () => {
+    const ports = { grpc: await freePort(), ui: await freePort(), http: await freePort() };
+    const start = () => startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
+    const names = Array.from({ length: 20 }, (_, index) => `workflow-${index}`);
+    server = await start();
+    let connection = await Connection.connect({ address: server.address });
+    let client = new Client({ connection });
+    for (const workflowId of names) {
+      const handle = await client.workflow.start('any', { workflowId, taskQueue: 'nobody' });
+      await handle.signal('said', workflowId);
+    }
+    process.kill(server.pid ?? assert.fail('no process id'), 'SIGKILL');
+    await server.ended;
+    await connection.close();
+
+    server = await start();
+    connection = await Connection.connect({ address: server.address });
+    client = new Client({ connection });
+    try {
+      for (const workflowId of names) {
+        const { status, historyLength } = await client.workflow.getHandle(workflowId).describe();
+        assert.equal(status.name, 'RUNNING');
+        // Started, scheduled a first task, signalled.
+        assert.equal(historyLength, 3, workflowId);
+      }
+    } finally {
+      await connection.close();
+    }
+  });
+});
