@@ -1,29 +1,37 @@
 import { awaitRun } from './await-run.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
 import { checkConfiguration } from './check-configuration.ts';
+import { checkJudgeEvaluation } from './check-judge-evaluation.ts';
 import { completeStage, type StageInput } from './complete-stage.ts';
 import type { Dependencies } from './dependencies.ts';
 import { evaluateBenchmark } from './evaluate-benchmark.ts';
 import { filterJudgments, type FilterInput } from './filter-judgments.ts';
 import { fineTune, type FineTuneInput } from './fine-tune.ts';
+import { finishJudgeEvaluation, type FinishJudgeEvaluationInput } from './finish-judge-evaluation.ts';
 import { finishRun } from './finish-run.ts';
 import { generatePairs } from './generate-pairs.ts';
 import { judgePairs } from './judge-pairs.ts';
 import { claimMachine, identifyModel, serveModel, stopServing, type ServeInput } from './models.ts';
+import { planJudgeEvaluation } from './plan-judge-evaluation.ts';
 import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
 import { preparePool } from './prepare-pool.ts';
 import { scoreBenchmark, type ScoreInput } from './score-benchmark.ts';
 import { selectInstructions } from './select-instructions.ts';
-import type { ModelRole, RunReference, RunResult, ShardInput } from './types.ts';
+import type { JudgeEvaluationResult, ModelRole, RunReference, RunResult, ShardInput } from './types.ts';
 import { writeReport, type ReportInput } from './write-report.ts';
 
 /** Activities of the role `workflow`: light, next to the workflows. */
 export const createWorkflowActivities = (deps: Dependencies) => ({
   checkConfiguration: (configuration: unknown) => checkConfiguration(deps, configuration),
   planRun: (input: PlanInput) => planRun(deps, input),
-  awaitRun: (owner: { workflowId: string; runId: string }) => awaitRun(deps, owner),
+  awaitRun: (owner: { workflowId: string; runId: string }) => awaitRun<RunResult>(deps, owner),
+  checkJudgeEvaluation: (configuration: unknown) => checkJudgeEvaluation(deps, configuration),
+  planJudgeEvaluation: (input: PlanInput) => planJudgeEvaluation(deps, input),
+  awaitEvaluation: (owner: { workflowId: string; runId: string }) =>
+    awaitRun<JudgeEvaluationResult>(deps, owner),
+  finishJudgeEvaluation: (input: FinishJudgeEvaluationInput) => finishJudgeEvaluation(deps, input),
   preparePool: (run: RunReference) => preparePool(deps, run),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
   completeStage: (input: StageInput) => completeStage(deps, input),

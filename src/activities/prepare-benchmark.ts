@@ -8,7 +8,7 @@ import { resolveInput } from '../config/input-files.ts';
 import { withHeartbeats } from './attempt.ts';
 import { benchmarkNamed } from './benchmark-named.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun, runUris } from './open-run.ts';
+import { openEvaluation, runUris } from './open-run.ts';
 import { fileSha256 } from './prepare-pool.ts';
 import type { RunReference, StageResult } from './types.ts';
 
@@ -26,7 +26,7 @@ export function prepareBenchmark(
 ): Promise<StageResult & { readonly warnings: readonly string[] }> {
   return withHeartbeats(async () => {
     const began = Date.now();
-    const { configuration } = await openRun(deps.store, input.run);
+    const { configuration } = await openEvaluation(deps.store, input.run);
     const { format, path } = benchmarkNamed(configuration.evaluation, input.benchmark);
     const file = resolveInput(deps.files, path);
     const uri = runUris.benchmark(input.run.runName, input.benchmark);
