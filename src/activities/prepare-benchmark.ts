@@ -42,9 +42,13 @@ export function prepareBenchmark(
     };
 
     async function publishBenchmark() {
-      const { items, warnings: found, leftOut = {} } = await benchmarkOf(format).read(file);
+      const benchmark = benchmarkOf(format);
+      const { items, warnings: found, leftOut = {} } = await benchmark.read(file);
+      const requests = items.reduce((sum, item) => sum + benchmark.requests(item).length, 0);
       const { shardSize } = configuration.evaluation;
-      const shards = await publishInShards(deps.store, uri, items, shardSize, fingerprint);
+      // A shard is about the same work on every benchmark, whether an item is one pair or nine.
+      const size = Math.max(1, Math.round((2 * shardSize * items.length) / requests));
+      const shards = await publishInShards(deps.store, uri, items, size, fingerprint);
       const summary: PreparedBenchmarkSummary = { warnings: found, leftOut };
       return publishIndex(deps.store, uri, shards, {
         fingerprint,

@@ -15,7 +15,7 @@ export interface ScoreInput {
   readonly run: RunReference;
   readonly iteration: number;
   readonly benchmark: string;
-  /** The prepared items; the name is older than benchmarks that have others than pairs. */
+  /** The prepared items: pairs, in most benchmarks. */
   readonly pairs: ArtifactReference;
   readonly judgments: ArtifactReference;
 }
