@@ -25,7 +25,7 @@ export interface CheckedConfiguration {
 /** Checks what the workflow role can see: the fields, the prompts, the instruction pool, the benchmarks, the store. */
 export async function checkConfiguration(deps: Dependencies, input: unknown): Promise<CheckedConfiguration> {
   const { usable, problems } = readConfiguration(input);
-  const marker = `.preflight/${randomUUID()}`;
+  const marker = newMarker();
   const found = await Promise.all([
     checkStore(deps, marker),
     ...neededPrompts(usable).map(({ path, folder, needed }) =>
@@ -108,7 +108,13 @@ export async function attemptTo(path: string, check: () => unknown): Promise<Pro
   }
 }
 
-async function checkStore(deps: Dependencies, marker: string): Promise<Problem[]> {
+/** The name of a file by which the other roles see whether their store is the same. */
+export function newMarker(): string {
+  return `.preflight/${randomUUID()}`;
+}
+
+/** Puts the marker into the store. */
+export function checkStore(deps: Dependencies, marker: string): Promise<Problem[]> {
   return attemptTo('store', async () => {
     await mkdir(deps.store.path('.preflight'), { recursive: true });
     await writeFile(deps.store.path(marker), '');

@@ -8,6 +8,7 @@ import { hashOf, samplingSeed } from '../judge/seeds.ts';
 import { benchmarkNamed } from './benchmark-named.ts';
 import type { Dependencies } from './dependencies.ts';
 import { missingRuns } from './missing-samples.ts';
+import type { ResolvedEvaluation } from './open-run.ts';
 import type { ShardInput, ShardResult } from './types.ts';
 import { type Ask, workOnShard } from './work-on-shard.ts';
 
@@ -38,7 +39,7 @@ export function evaluateBenchmark(deps: Dependencies, input: ShardInput): Promis
     deps,
     'evaluateBenchmark',
     input,
-    ({ configuration: { seed, evaluation }, prompts }) => {
+    ({ configuration: { seed, evaluation }, prompts }: ResolvedEvaluation) => {
       const { name, format, sampling = evaluation.sampling } = benchmarkNamed(evaluation, input.benchmark);
       const benchmark = benchmarkOf(format);
       const templates = prompts.evaluation[name] ?? {};

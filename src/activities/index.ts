@@ -3,22 +3,25 @@ import { addHumanPairs } from './add-human-pairs.ts';
 import { awaitRun } from './await-run.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
 import { checkConfiguration } from './check-configuration.ts';
+import { checkJudgeEvaluation } from './check-judge-evaluation.ts';
 import { completeStage, type StageInput } from './complete-stage.ts';
 import type { Dependencies } from './dependencies.ts';
 import { evaluateBenchmark } from './evaluate-benchmark.ts';
 import { filterJudgments, type FilterInput } from './filter-judgments.ts';
 import { fineTune, type FineTuneInput } from './fine-tune.ts';
+import { finishJudgeEvaluation, type FinishJudgeEvaluationInput } from './finish-judge-evaluation.ts';
 import { finishRun } from './finish-run.ts';
 import { generatePairs } from './generate-pairs.ts';
 import { judgePairs } from './judge-pairs.ts';
 import { claimMachine, identifyModel, serveModel, stopServing, type ServeInput } from './models.ts';
+import { planJudgeEvaluation } from './plan-judge-evaluation.ts';
 import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
 import { preparePool, type PoolInput } from './prepare-pool.ts';
 import { scoreBenchmark, type ScoreInput } from './score-benchmark.ts';
 import { selectInstructions } from './select-instructions.ts';
-import type { ModelRole, RunReference, RunResult, ShardInput } from './types.ts';
+import type { JudgeEvaluationResult, ModelRole, RunReference, RunResult, ShardInput } from './types.ts';
 import { writeReport, type ReportInput } from './write-report.ts';
 
 /** Activities of the role `workflow`: light, next to the workflows. */
@@ -26,7 +29,13 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   checkConfiguration: (configuration: unknown) =>
     withHeartbeats(() => checkConfiguration(deps, configuration)),
   planRun: (input: PlanInput) => withHeartbeats(() => planRun(deps, input)),
-  awaitRun: (owner: { workflowId: string; runId: string }) => awaitRun(deps, owner),
+  awaitRun: (owner: { workflowId: string; runId: string }) => awaitRun<RunResult>(deps, owner),
+  checkJudgeEvaluation: (configuration: unknown) =>
+    withHeartbeats(() => checkJudgeEvaluation(deps, configuration)),
+  planJudgeEvaluation: (input: PlanInput) => withHeartbeats(() => planJudgeEvaluation(deps, input)),
+  awaitEvaluation: (owner: { workflowId: string; runId: string }) =>
+    awaitRun<JudgeEvaluationResult>(deps, owner),
+  finishJudgeEvaluation: (input: FinishJudgeEvaluationInput) => finishJudgeEvaluation(deps, input),
   preparePool: (input: PoolInput) => preparePool(deps, input),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
   addHumanPairs: (input: Parameters<typeof addHumanPairs>[1]) => addHumanPairs(deps, input),

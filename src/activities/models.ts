@@ -5,10 +5,10 @@ import { Context } from '@temporalio/activity';
 import { InputProblem } from '../artifacts/errors.ts';
 import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { checkpointArgument, findCheckpoint } from '../config/checkpoint.ts';
-import type { Configuration, Serving } from '../config/schema.ts';
+import type { Serving } from '../config/schema.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun } from './open-run.ts';
+import { openEvaluation, type ResolvedEvaluation } from './open-run.ts';
 import type { Model, ModelRole, RunReference, ServedModel } from './types.ts';
 
 /**
@@ -20,7 +20,7 @@ export function identifyModel(
   input: { readonly run: RunReference; readonly role: ModelRole },
 ): Promise<Model> {
   return withHeartbeats(async () => {
-    const { configuration } = await openRun(deps.store, input.run);
+    const { configuration } = await openEvaluation(deps.store, input.run);
     const { checkpoint } = modelOfRole(configuration, input.role);
     const place = findCheckpoint(deps.store, deps.files, checkpoint);
     const hash = createHash('sha256');
@@ -50,7 +50,7 @@ export interface ServeInput {
 /** Brings a model up under its name, or finds it up; it stays up until the run stops it. */
 export function serveModel(deps: Dependencies, input: ServeInput): Promise<ServedModel> {
   return withHeartbeats(async () => {
-    const { configuration } = await openRun(deps.store, input.run);
+    const { configuration } = await openEvaluation(deps.store, input.run);
     const driver = servingOf(configuration, input.role);
     const { baseUrl, model } = await deps.servers.ensureServing({
       driver,
@@ -75,11 +75,11 @@ export function stopServing(deps: Dependencies): Promise<void> {
   return withHeartbeats(() => deps.servers.stopServing(workflowId()));
 }
 
-export function modelOfRole(configuration: Configuration, role: ModelRole) {
+export function modelOfRole(configuration: ResolvedEvaluation['configuration'], role: ModelRole) {
   return configuration.models[role] ?? configuration.models.seed;
 }
 
-export function servingOf(configuration: Configuration, role: ModelRole): Serving {
+export function servingOf(configuration: ResolvedEvaluation['configuration'], role: ModelRole): Serving {
   return modelOfRole(configuration, role).serving ?? configuration.serving;
 }
 

@@ -24,6 +24,20 @@ export interface ResolvedConfiguration {
   readonly prompts: Prompts;
 }
 
+/** What an evaluation without training has of a configuration: all that evaluating and serving a judge needs. */
+export interface ResolvedEvaluation {
+  readonly configuration: Pick<
+    Configuration,
+    'runName' | 'seed' | 'models' | 'serving' | 'evaluation' | 'inference' | 'timeouts'
+  >;
+  readonly prompts: Pick<Prompts, 'evaluation'>;
+}
+
+/** Reads what a run and an evaluation without training have in common. */
+export function openEvaluation(store: ArtifactStore, run: RunReference): Promise<ResolvedEvaluation> {
+  return openRun(store, run);
+}
+
 /** This worker's store is not the one that the run is in; a worker that has it may take the work. */
 class AnotherStore extends Error {
   override readonly name = 'AnotherStore';

@@ -9,7 +9,7 @@ import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { withHeartbeats } from './attempt.ts';
 import { benchmarkNamed } from './benchmark-named.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun, runUris } from './open-run.ts';
+import { openEvaluation, runUris } from './open-run.ts';
 import type { RunReference, StageResult } from './types.ts';
 
 /** What is known of a benchmark beside its items; the summary of its artifact. */
@@ -26,7 +26,7 @@ export function prepareBenchmark(
 ): Promise<StageResult & { readonly warnings: readonly string[] }> {
   return withHeartbeats(async () => {
     const began = Date.now();
-    const { configuration } = await openRun(deps.store, input.run);
+    const { configuration } = await openEvaluation(deps.store, input.run);
     const { format, path } = benchmarkNamed(configuration.evaluation, input.benchmark);
     const file = resolveInput(deps.files, path);
     const uri = runUris.benchmark(input.run.runName, input.benchmark);
@@ -42,9 +42,13 @@ export function prepareBenchmark(
     };
 
     async function publishBenchmark() {
-      const { items, warnings: found, leftOut = {} } = await benchmarkOf(format).read(file);
+      const benchmark = benchmarkOf(format);
+      const { items, warnings: found, leftOut = {} } = await benchmark.read(file);
+      const requests = items.reduce((sum, item) => sum + benchmark.requests(item).length, 0);
       const { shardSize } = configuration.evaluation;
-      const shards = await publishInShards(deps.store, uri, items, shardSize, fingerprint);
+      // A shard is about the same work on every benchmark, whether an item is one pair or nine.
+      const size = Math.max(1, Math.round((2 * shardSize * items.length) / requests));
+      const shards = await publishInShards(deps.store, uri, items, size, fingerprint);
       const summary: PreparedBenchmarkSummary = { warnings: found, leftOut };
       return publishIndex(deps.store, uri, shards, {
         fingerprint,

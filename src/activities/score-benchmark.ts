@@ -7,7 +7,7 @@ import { withHeartbeats } from './attempt.ts';
 import { benchmarkNamed } from './benchmark-named.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { EvaluationJudgment } from './evaluate-benchmark.ts';
-import { openRun, runUris } from './open-run.ts';
+import { openEvaluation, runUris } from './open-run.ts';
 import type { PreparedBenchmarkSummary } from './prepare-benchmark.ts';
 import type { EvaluationSummary, RunReference } from './types.ts';
 
@@ -15,7 +15,7 @@ export interface ScoreInput {
   readonly run: RunReference;
   readonly iteration: number;
   readonly benchmark: string;
-  /** The prepared items; the name is older than benchmarks that have others than pairs. */
+  /** The prepared items: pairs, in most benchmarks. */
   readonly pairs: ArtifactReference;
   readonly judgments: ArtifactReference;
 }
@@ -34,7 +34,7 @@ export const OUTCOMES_FILE = 'outcomes.jsonl';
 /** Scores a judge's verdicts on a benchmark, by the official rule and by ours, and publishes all figures. */
 export function scoreBenchmark(deps: Dependencies, input: ScoreInput): Promise<EvaluationSummary> {
   return withHeartbeats(async () => {
-    const { configuration } = await openRun(deps.store, input.run);
+    const { configuration } = await openEvaluation(deps.store, input.run);
     const { seed, evaluation } = configuration;
     const { format, purpose } = benchmarkNamed(evaluation, input.benchmark);
     const uri = runUris.scores(input.run.runName, input.iteration, input.benchmark);

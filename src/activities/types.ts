@@ -69,6 +69,14 @@ export type PlanResult =
   | { readonly kind: 'joined'; readonly ownerWorkflowId: string; readonly ownerRunId: string }
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
 
+/** The same for an evaluation without training. */
+export type JudgeEvaluationPlan =
+  | (Extract<PlanResult, { kind: 'planned' }> & {
+      /** The judge, where somebody else serves it. */
+      readonly judge?: ServedModel;
+    })
+  | Exclude<PlanResult, { kind: 'planned' }>;
+
 /** The artifact that a stage makes, and what was counted on the way. */
 export interface StageResult {
   /** An index of shards, or a single artifact. */
@@ -154,4 +162,19 @@ export interface RunResult {
   readonly report: string;
   readonly stoppedEarly: boolean;
   readonly warnings: readonly string[];
+}
+
+/** `result.json` of an evaluation without training. */
+export interface JudgeEvaluationResult {
+  readonly runName: string;
+  readonly model: Model;
+  readonly evaluations: readonly EvaluationSummary[];
+  /** By benchmark. */
+  readonly counts: Readonly<Record<string, Counts>>;
+  readonly seconds: number;
+  readonly warnings: readonly string[];
+  /** The figures as a Markdown table. */
+  readonly table: string;
+  /** Where the report is, relative to the store. */
+  readonly report: string;
 }

@@ -51,6 +51,7 @@ export async function workOnShard<
   describe: (resolved: ResolvedConfiguration) => ShardStage<Item, Unit, Record, Result>,
 ): Promise<ShardResult> {
   return withHeartbeats(async ({ signal, report }) => {
+    // Of an evaluation without training it is only a part, but that has all that evaluateBenchmark asks for.
     const resolved = await openRun(deps.store, input.run);
     const { configuration } = resolved;
     const shard = (await shardsOf(deps.store, input.input))[input.shard];

@@ -85,7 +85,8 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
   });
 }
 
-async function iterationOf(
+/** A judge with its evaluations as the report shows it. */
+export async function iterationOf(
   store: ArtifactStore,
   run: string,
   summary: IterationSummary,

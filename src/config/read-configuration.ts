@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { judgeEvaluationSchema, type JudgeEvaluation } from './evaluation-schema.ts';
 import { judgingProblems } from './judging-problems.ts';
 import { configurationSchema, type Configuration } from './schema.ts';
 
@@ -10,9 +11,9 @@ export interface Problem {
 }
 
 /** What could be read: the whole configuration, or the sections that are usable in spite of the problems. */
-export interface ReadConfiguration {
-  readonly configuration?: Configuration;
-  readonly usable: Partial<Configuration>;
+export interface ReadConfiguration<Whole = Configuration> {
+  readonly configuration?: Whole;
+  readonly usable: Partial<Whole>;
   readonly problems: readonly Problem[];
 }
 
@@ -21,18 +22,44 @@ export interface ReadConfiguration {
  * looking (for missing files, endpoints that are down) so that a user sees all problems in one go.
  */
 export function readConfiguration(input: unknown): ReadConfiguration {
-  const parsed = configurationSchema.safeParse(input);
+  return readBy<Configuration>(configurationSchema, input, relationProblems);
+}
+
+/** Reads the configuration of an evaluation without training in the same way. */
+export function readJudgeEvaluation(input: unknown): ReadConfiguration<JudgeEvaluation> {
+  return readBy<JudgeEvaluation>(judgeEvaluationSchema, input, (evaluation) => {
+    const problems = relationProblems({
+      ...(evaluation.evaluation && { evaluation: evaluation.evaluation }),
+    });
+    if (evaluation.serving?.kind === 'command' && evaluation.model === undefined)
+      problems.push({ path: 'model', message: 'missing: a command needs the checkpoint that it serves' });
+    return problems;
+  });
+}
+
+/** A schema of sections, of which the valid ones can be used without the others. */
+interface SectionsSchema<Whole> {
+  readonly shape: Readonly<Record<string, z.ZodType>>;
+  readonly safeParse: (input: unknown) => z.ZodSafeParseResult<Whole>;
+}
+
+function readBy<Whole>(
+  schema: SectionsSchema<Whole>,
+  input: unknown,
+  relations: (usable: Partial<Whole>) => Problem[],
+): ReadConfiguration<Whole> {
+  const parsed = schema.safeParse(input);
   if (parsed.success) {
-    const problems = relationProblems(parsed.data);
+    const problems = relations(parsed.data);
     return problems.length === 0
       ? { configuration: parsed.data, usable: parsed.data, problems }
       : { usable: parsed.data, problems };
   }
   const { issues } = parsed.error;
-  const usable = usableSections(input, issues);
+  const usable = usableSections(schema, input, issues);
   return {
     usable,
-    problems: [...issues.flatMap((issue) => describe(issue, input)), ...relationProblems(usable)],
+    problems: [...issues.flatMap((issue) => describe(schema, issue, input)), ...relations(usable)],
   };
 }
 
@@ -73,9 +100,9 @@ function relationProblems(configuration: Partial<Configuration>): Problem[] {
   return problems;
 }
 
-function describe(issue: z.core.$ZodIssue, input: unknown): Problem[] {
+function describe<Whole>(schema: SectionsSchema<Whole>, issue: z.core.$ZodIssue, input: unknown): Problem[] {
   if (issue.code === 'unrecognized_keys') {
-    const known = fieldsAt(issue.path, input);
+    const known = fieldsAt(schema, issue.path, input);
     return issue.keys.map((key) => ({
       path: [...issue.path, key].join('.'),
       message: `unknown field${known === undefined ? '' : `; known here: ${known.join(', ')}`}`,
@@ -100,8 +127,12 @@ function describe(issue: z.core.$ZodIssue, input: unknown): Problem[] {
 }
 
 /** The names of the fields that the schema knows at a path, for the message about an unknown one. */
-function fieldsAt(path: readonly PropertyKey[], input: unknown): string[] | undefined {
-  let schema = objectOrArray(configurationSchema, input);
+function fieldsAt(
+  whole: SectionsSchema<unknown>,
+  path: readonly PropertyKey[],
+  input: unknown,
+): string[] | undefined {
+  let schema = objectOrArray(whole, input);
   let value = input;
   for (const key of path) {
     value = valueAt(value, [key]);
@@ -148,7 +179,11 @@ function shortJson(value: unknown): string {
 }
 
 /** The top-level sections that are valid once the offending values are taken out, defaults filled in. */
-function usableSections(input: unknown, issues: readonly z.core.$ZodIssue[]): Partial<Configuration> {
+function usableSections<Whole>(
+  { shape }: SectionsSchema<Whole>,
+  input: unknown,
+  issues: readonly z.core.$ZodIssue[],
+): Partial<Whole> {
   if (typeof input !== 'object' || input === null) return {};
   const cleaned = structuredClone(input) as Record<string, unknown>;
   // From the last one on, so that what is taken out of an array doesn't shift what is still to be taken out.
@@ -157,11 +192,11 @@ function usableSections(input: unknown, issues: readonly z.core.$ZodIssue[]): Pa
       for (const key of issue.keys) remove(cleaned, [...issue.path, key]);
     else remove(cleaned, issue.path);
   }
-  const sections = Object.entries(configurationSchema.shape).flatMap(([name, schema]) => {
+  const sections = Object.entries(shape).flatMap(([name, schema]) => {
     const section = schema.safeParse(cleaned[name]);
     return section.success && section.data !== undefined ? [[name, section.data] as const] : [];
   });
-  return Object.fromEntries(sections) as Partial<Configuration>;
+  return Object.fromEntries(sections) as Partial<Whole>;
 }
 
 function remove(root: Record<string, unknown>, path: readonly PropertyKey[]): void {

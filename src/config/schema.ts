@@ -255,7 +255,7 @@ const evaluation = z.strictObject({
   sampling: sampling.default({ temperature: 0, topP: 1, maxTokens: 2048 }),
   /** Samples of each verdict, whose majority counts (the paper also gives 32, at temperature 0.7 and top_p 0.9). */
   votes: count.max(1024).default(1),
-  /** Benchmark items in a shard. */
+  /** Benchmark items in a shard, at two requests each; fewer of those that take more. */
   shardSize: count.default(200),
 });
 

@@ -40,7 +40,9 @@ export function headline(data: ReportData): Html {
   }
   if (best.iteration === 0) {
     const subject =
-      data.bestIteration === 0 ? 'No iteration was chosen over the seed judge: its' : 'The seed judge’s';
+      data.bestIteration === 0
+        ? 'No iteration was chosen over the seed judge: its'
+        : `${data.judge ?? 'The seed judge'}’s`;
     return html`<p class="headline">
         ${subject} accuracy is <b>${percent(before.accuracy)}</b>, its position-consistent accuracy
         <b>${percent(before.positionConsistentAccuracy)}</b>.

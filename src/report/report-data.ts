@@ -6,6 +6,8 @@ import type { Side, Verdict } from '../judge/verdict.ts';
 /** All that a report shows, as plain JSON. What isn't there yet is left out, so that a run in progress has a report too. */
 export interface ReportData {
   runName: string;
+  /** What the headline calls a judge that stands alone; "The seed judge" by default. */
+  judge?: string | undefined;
   status: 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
   /** ISO 8601. */
   startedAt: string;

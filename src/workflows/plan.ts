@@ -1,7 +1,7 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { workflowInfo } from '@temporalio/workflow';
 import type { Problem } from '../config/read-configuration.ts';
-import type { PlanResult } from '../activities/types.ts';
+import type { JudgeEvaluationPlan, PlanResult } from '../activities/types.ts';
 import { light, preflight } from './proxies.ts';
 
 /**
@@ -21,6 +21,31 @@ export async function planOrRefuse(
   if (problems.length > 0) throw refusal(problems);
   const { firstExecutionRunId: firstRunId } = workflowInfo();
   const result = await light.planRun({ configuration, firstRunId, marker });
+  if (result.kind === 'refused') throw refusal(result.problems);
+  return result;
+}
+
+/**
+ * The same for an evaluation without training. Where somebody else serves the judge, no worker with the role gpu is
+ * needed.
+ */
+export async function evaluationPlanOrRefuse(
+  configuration: unknown,
+): Promise<Exclude<JudgeEvaluationPlan, { kind: 'refused' }>> {
+  const { usable, marker, problems: found } = await light.checkJudgeEvaluation(configuration);
+  const needsMachine = usable.serving?.kind !== 'endpoint';
+  const [inferenceProblems, gpuProblems] = await Promise.all([
+    findings('inference', () => preflight.inference().preflightInference({ usable, marker })),
+    needsMachine ? findings('gpu', () => preflight.gpu().preflightGpu({ usable, marker })) : [],
+  ]);
+  // A run calls the judge its seed model.
+  const problems = [...found, ...inferenceProblems, ...gpuProblems].map(({ path, message }) => ({
+    path: path.replace(/^models\.seed(?=\.|$)/, 'model'),
+    message,
+  }));
+  if (problems.length > 0) throw refusal(problems);
+  const { firstExecutionRunId: firstRunId } = workflowInfo();
+  const result = await light.planJudgeEvaluation({ configuration, firstRunId, marker });
   if (result.kind === 'refused') throw refusal(result.problems);
   return result;
 }
@@ -51,4 +76,10 @@ function refusal(problems: readonly Problem[]): ApplicationFailure {
     message: `The run can't start, ${problems.length === 1 ? 'one thing is' : `${problems.length} things are`} wrong:\n${lines.join('\n')}`,
     details: [problems],
   });
+}
+
+/** The run's name for its progress before the configuration is read; planRun says what is wrong with it. */
+export function runNameOf(configuration: unknown): string {
+  const name = (configuration as { runName?: unknown } | null | undefined)?.runName;
+  return typeof name === 'string' ? name : '';
 }

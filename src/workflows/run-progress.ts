@@ -83,7 +83,7 @@ export class ProgressTracker {
   markdown(): string {
     const { runName, phase, iterations, stages, completed, best, warnings, report } = this.#progress;
     const lines = [
-      `**${runName}**: ${phase}, iteration ${Math.max(0, ...stages.map(({ iteration }) => iteration), ...completed.map(({ iteration }) => iteration))} of ${iterations}`,
+      `**${runName}**: ${phase}${iterations === 0 ? '' : `, iteration ${Math.max(0, ...stages.map(({ iteration }) => iteration), ...completed.map(({ iteration }) => iteration))} of ${iterations}`}`,
     ];
     for (const { name, iteration, done, of } of stages) {
       lines.push(
@@ -117,6 +117,6 @@ function isSame(a: StageProgress, b: StageProgress): boolean {
   return a.name === b.name && a.iteration === b.iteration;
 }
 
-function percent(share: number | null): string {
+export function percent(share: number | null): string {
   return share === null ? '-' : `${(100 * share).toFixed(1)}%`;
 }

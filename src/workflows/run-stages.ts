@@ -19,7 +19,7 @@ import type {
   StageResult,
 } from '../activities/types.ts';
 import { ClaimedMachine } from './claimed-machine.ts';
-import { evaluateJudge, type EvaluateJudgeResult } from './evaluate-judge.ts';
+import type { EvaluateJudgeInput, EvaluateJudgeResult } from './evaluate-benchmarks.ts';
 import { mapShards } from './map-shards.ts';
 import { light } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
@@ -33,6 +33,9 @@ export interface PreparedBenchmark {
   readonly name: string;
   readonly pairs: ArtifactReference;
 }
+
+/** The workflow `evaluateJudge` as a run starts it; by name, because started alone it uses these stages itself. */
+type EvaluateAsChild = (input: EvaluateJudgeInput) => Promise<EvaluateJudgeResult>;
 
 /** The stages of one run: how each is carried out, and shown in its progress while it is. */
 export class RunStages {
@@ -166,7 +169,7 @@ export class RunStages {
     const of = benchmarks.reduce((sum, { pairs }) => sum + pairs.records, 0);
     return this.during({ name: 'evaluateJudge', iteration, done: 0, of, workflowId }, () =>
       this.#whileServed(judge, (served) =>
-        executeChild(evaluateJudge, {
+        executeChild<EvaluateAsChild>('evaluateJudge', {
           workflowId,
           staticSummary: `evaluate M_${iteration}`,
           args: [{ plan: this.#plan, iteration, judge: served, benchmarks, runWorkflowId }],

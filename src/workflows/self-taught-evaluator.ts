@@ -11,7 +11,7 @@ import type { IterationSummary, RunPlan, RunResult } from '../activities/types.t
 import { bestIteration, stopsEarly } from './choosing.ts';
 import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
 import { progressQuery, shardProgressSignal } from './messages.ts';
-import { planOrRefuse } from './plan.ts';
+import { planOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
 import { ProgressTracker, type RunPhase } from './run-progress.ts';
 import { RunStages, type PreparedBenchmark, type RunModels } from './run-stages.ts';
@@ -254,10 +254,4 @@ async function closing<T>(
     if (!(error instanceof ContinueAsNew)) await end(isCancellation(error) ? 'cancelled' : 'failed');
     throw error;
   }
-}
-
-/** The run's name for its progress before the configuration is read; planRun says what is wrong with it. */
-function runNameOf(configuration: unknown): string {
-  const name = (configuration as { runName?: unknown } | null | undefined)?.runName;
-  return typeof name === 'string' ? name : '';
 }

@@ -213,8 +213,8 @@ describe('a file that is not what its benchmark needs', () => {
         return true;
       });
     }
-    const missing = await benchmarks.pairs.read(file).catch((error: unknown) => String(error));
-    assert.match(String(missing), /row 0: chosen: .*rejected:/);
+    const missing: unknown = await benchmarks.pairs.read(file).catch((error: unknown) => String(error));
+    assert.match(missing as string, /row 0: chosen: .*rejected:/);
   });
 
   it('is refused by name when a subset, a label or a pair of rows does not belong there', async () => {

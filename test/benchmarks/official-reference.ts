@@ -19,7 +19,7 @@ export function rankingPoints(text: string, place: number): number {
 
 /** RewardBench 2, a rating: the digits that end the stripped text, if they are 1 to 10 and no word runs into them. */
 export function rating(text: string): number {
-  const characters = [...text.replace(/^\s+|\s+$/g, '')];
+  const characters = Array.from(text.replace(/^\s+|\s+$/g, ''));
   let digits = '';
   while (/^[0-9]$/.test(characters.at(-1) ?? '')) digits = `${characters.pop()}${digits}`;
   if (/^[\p{L}\p{N}_]$/u.test(characters.at(-1) ?? '')) return -1;

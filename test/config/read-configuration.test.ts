@@ -209,6 +209,21 @@ describe('reading a configuration', () => {
     );
   });
 
+  it('refuses votes that would all be the same', () => {
+    const benchmark = { name: 'a', format: 'rm-bench', path: 'a.json', purpose: 'test' };
+    const warm = { temperature: 0.7, topP: 0.9, maxTokens: 9 };
+    const cold = { ...warm, temperature: 0 };
+    const votes = (evaluation: object) =>
+      Object.keys(problemsOf({ evaluation: { benchmarks: [benchmark], votes: 32, ...evaluation } }));
+    assert.deepEqual(votes({}), ['evaluation.sampling.temperature']);
+    assert.deepEqual(votes({ votes: 1 }), []);
+    assert.deepEqual(votes({ sampling: warm }), []);
+    assert.deepEqual(votes({ benchmarks: [{ ...benchmark, sampling: warm }] }), []);
+    assert.deepEqual(votes({ sampling: warm, benchmarks: [{ ...benchmark, sampling: cold }] }), [
+      'evaluation.benchmarks.0.sampling.temperature',
+    ]);
+  });
+
   it('finds them also where other fields are wrong', () => {
     const problems = problemsOf({
       seed: 'one',

@@ -1,0 +1,88 @@
+import {
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { JudgeEvaluationPlan, JudgeEvaluationResult } from '../activities/types.ts';
+import { evaluationTable } from './evaluation-table.ts';
+import { progressQuery, shardProgressSignal } from './messages.ts';
+import { evaluationPlanOrRefuse, runNameOf } from './plan.ts';
+import { light } from './proxies.ts';
+import { ProgressTracker, type RunPhase } from './run-progress.ts';
+import { RunStages } from './run-stages.ts';
+
+/** An evaluation without training: a run without iterations, with its own plan, result and report. */
+export async function evaluateAlone(configuration: unknown): Promise<JudgeEvaluationResult> {
+  const runName = runNameOf(configuration);
+  const tracker = new ProgressTracker({
+    runName,
+    phase: 'planning',
+    iterations: 0,
+    stages: [],
+    completed: [],
+    best: 0,
+    warnings: [],
+  });
+  setHandler(progressQuery, () => tracker.current);
+  setHandler(shardProgressSignal, (progress) => {
+    tracker.shardsDone(progress);
+    setCurrentDetails(tracker.markdown());
+  });
+
+  const planned = await tracker.during({ name: 'planJudgeEvaluation', iteration: 0 }, () =>
+    evaluationPlanOrRefuse(configuration),
+  );
+  if (planned.kind === 'joined') {
+    tracker.update({ phase: 'following' });
+    const { ownerWorkflowId: workflowId, ownerRunId: runId } = planned;
+    return light.awaitEvaluation.executeWithOptions({ summary: `follow ${workflowId}` }, [
+      { workflowId, runId },
+    ]);
+  }
+  tracker.update({ phase: 'working', warnings: planned.warnings });
+  const stages = new RunStages(tracker, planned.plan, undefined);
+  const end = (phase: RunPhase): Promise<void> =>
+    CancellationScope.nonCancellable(async () => {
+      await stages.stopServing();
+      tracker.update({ phase, stages: [] });
+    });
+  try {
+    const result = await evaluate(tracker, stages, planned);
+    await end('completed');
+    setCurrentDetails(
+      `**${runName}**: completed\n\n${result.table}\n\nReport: \`${result.report}\` in the store`,
+    );
+    return result;
+  } catch (error) {
+    await end(isCancellation(error) ? 'cancelled' : 'failed');
+    setCurrentDetails(tracker.markdown());
+    throw error;
+  }
+}
+
+async function evaluate(
+  tracker: ProgressTracker,
+  stages: RunStages,
+  { plan, judge: served }: Extract<JudgeEvaluationPlan, { kind: 'planned' }>,
+): Promise<JudgeEvaluationResult> {
+  const { run } = plan;
+  const benchmarks = await stages.prepareBenchmarks();
+  const judge = served ?? (await stages.serve((await stages.identifyModels()).seed, 0, 'seed'));
+  const { evaluations, counts, seconds } = await stages.evaluate(judge, 0, benchmarks);
+  const { checkpoint, sha256 } = judge;
+  const model = { checkpoint, sha256 };
+  tracker.update({
+    completed: [{ iteration: 0, model, evaluations, counts, seconds: { evaluateJudge: seconds } }],
+  });
+  const { warnings } = tracker.current;
+  const table = evaluationTable(evaluations);
+  return stages.during({ name: 'writeReport', iteration: 0 }, () =>
+    light.finishJudgeEvaluation({
+      run,
+      startedAt: workflowInfo().startTime.toISOString(),
+      result: { runName: run.runName, model, evaluations, counts, seconds, warnings, table },
+    }),
+  );
+}

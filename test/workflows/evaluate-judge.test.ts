@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowFailedError } from '@temporalio/client';
+import type { JudgeEvaluationResult } from '../../src/activities/types.ts';
+import { failureMessage, type RunProgress } from '../../src/client.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { packageRoot, startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
+
+describe('evaluateJudge, started alone', function () {
+  this.timeout(180_000);
+  let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
+  let worker: WorkerProcess;
+
+  before(async () => {
+    cluster = await startCluster();
+    endpoint = await startScriptedEndpoint({
+      // A judge that always prefers the first answer, of two or of four, and rates everything 7.
+      script: () => ({ kind: 'answer', texts: ['I prefer [[A]]. 7'], finishReason: 'stop' }),
+    });
+  });
+
+  after(async () => {
+    await cluster.close();
+    await endpoint.close();
+  });
+
+  const start = (workflowId: string, input: unknown) =>
+    cluster.client.workflow.start('evaluateJudge', {
+      workflowId,
+      taskQueue: cluster.taskQueue,
+      args: [input],
+    });
+
+  async function refusal(workflowId: string, input: unknown): Promise<ApplicationFailure> {
+    const error: unknown = await (await start(workflowId, input)).result().catch((thrown: unknown) => thrown);
+    assert(error instanceof WorkflowFailedError, String(error));
+    assert(error.cause instanceof ApplicationFailure, String(error.cause));
+    return error.cause;
+  }
+
+  function atEndpoint(runName: string, benchmarks: object[]) {
+    return {
+      runName,
+      serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'some-judge' },
+      evaluation: { benchmarks },
+    };
+  }
+  const fixture = (file: string) => join('test/fixtures/benchmarks', file);
+
+  it('needs no gpu worker where somebody else serves the judge, and writes every verdict and a report', async () => {
+    worker = cluster.startWorker('--roles', 'workflow,inference');
+    const handle = await start(
+      'hosted',
+      atEndpoint('hosted', [
+        { name: 'best-of-four', format: 'reward-bench-2', path: fixture('reward-bench-2.parquet') },
+        { name: 'styles', format: 'rm-bench', path: fixture('rm-bench/total_dataset.json') },
+        { name: 'people', format: 'mt-bench', path: fixture('mt-bench') },
+      ]),
+    );
+    const result = (await handle.result()) as JudgeEvaluationResult;
+    const [four, styles, people] = result.evaluations;
+    assert.deepEqual([four?.benchmark, four?.purpose, four?.pairs], ['best-of-four', 'test', 4]);
+    assert.equal(four?.shareOfA, 1);
+    assert.deepEqual([styles?.accuracy, styles?.positionConsistentAccuracy, styles?.pairs], [0.5, 0, 36]);
+    assert.equal(people?.official?.name, 'agreement with humans, turn 1, all votes (S1)');
+    assert((people?.tokens?.prompt ?? 0) > 0);
+    assert.match(result.warnings.join('\n'), /best-of-four: .*4 rows, RewardBench 2 has test 1865/);
+    assert.match(
+      result.table,
+      /\| styles \| 50\.0% \(overall, both orders\) \| 50\.0% \| 0\.0% \| 100\.0% \|/,
+    );
+
+    const stored = await readFile(join(cluster.storeRoot, 'hosted/result.json'), 'utf8');
+    assert.deepEqual(JSON.parse(stored), result);
+    const report = await readFile(join(cluster.storeRoot, result.report), 'utf8');
+    assert.match(report, /The judge’s accuracy is/);
+    assert.match(report, /agreement with humans, turn 1, no ties \(S2\)/);
+    const verdicts = await readFile(
+      join(cluster.storeRoot, 'hosted/iteration-0/evaluation/best-of-four/shard-00000/records.jsonl'),
+      'utf8',
+    );
+    const lines = verdicts
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { slot: string; verdict: string });
+    assert.equal(lines.length, 4 + 4 + 3 + 5);
+    assert.deepEqual([...new Set(lines.map(({ verdict }) => verdict))].sort(), ['7', 'A']);
+    const progress = await handle.query<RunProgress>('progress');
+    assert.equal(progress.phase, 'completed');
+    assert.deepEqual(progress.stages, []);
+  });
+
+  it('has its result at once when it is started again, and is refused under its name with another meaning', async () => {
+    // Preflight asks for one token.
+    const judged = () => endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
+    const asked = judged();
+    const input = atEndpoint('hosted', [
+      { name: 'best-of-four', format: 'reward-bench-2', path: fixture('reward-bench-2.parquet') },
+      { name: 'styles', format: 'rm-bench', path: fixture('rm-bench/total_dataset.json') },
+      { name: 'people', format: 'mt-bench', path: fixture('mt-bench') },
+    ]);
+    await (await start('hosted-again', input)).result();
+    assert.equal(judged(), asked);
+    const other = { ...input, serving: { ...input.serving, servedName: 'another-judge' } };
+    const handle = await start('hosted-other', other);
+    const error: unknown = await handle.result().catch((thrown: unknown) => thrown);
+    assert.match(failureMessage(error), /hosted\/.* was made from something else: model was/);
+  });
+
+  it('reports everything that is wrong at once, by the names that its configuration has', async () => {
+    const { runName: _runName, ...rest } = atEndpoint('wrong', [
+      { name: 'a', format: 'judge-bench', path: fixture('rm-bench/total_dataset.json') },
+      { name: 'a', format: 'pairs', path: 'no-such-file.jsonl' },
+      { name: 'c', format: 'mt-bench', path: fixture('mt-bench'), prompt: 'prompts/pairwise' },
+    ]);
+    const wrong = { ...rest, iterations: 3, evaluation: { ...rest.evaluation, votes: 5 } };
+    const { details, type, nonRetryable } = await refusal('wrong', wrong);
+    assert.deepEqual([type, nonRetryable], ['ConfigurationRefused', true]);
+    const problems = (details?.[0] ?? []) as { path: string; message: string }[];
+    const byPath = Object.fromEntries(problems.map(({ path, message }) => [path, message]));
+    assert.deepEqual(Object.keys(byPath).sort(), [
+      'evaluation.benchmarks.0.path',
+      'evaluation.benchmarks.1.name',
+      'evaluation.benchmarks.1.path',
+      'evaluation.benchmarks.2.prompt',
+      'evaluation.sampling.temperature',
+      'iterations',
+      'runName',
+    ]);
+    assert.match(byPath['iterations'] ?? '', /unknown field; known here: .*serving/);
+    assert.match(byPath['evaluation.benchmarks.0.path'] ?? '', /row 0: source: .*question: .*label: /);
+    assert.match(
+      byPath['evaluation.benchmarks.2.prompt'] ?? '',
+      /no such file or folder: .*prompts.pairwise.multi-turn/,
+    );
+  });
+
+  it('names the missing gpu worker, and the checkpoint, where the judge must be served first', async () => {
+    const example = await exampleInput();
+    const lonely = await refusal('lonely', { ...example, runName: 'lonely' });
+    assert.match(lonely.message, /no worker with role gpu on queue self-taught-evaluator-gpu/);
+    assert(!existsSync(join(cluster.storeRoot, 'lonely')));
+    await worker.stop();
+    cluster.startWorker();
+    const missing = await refusal('missing', {
+      ...example,
+      runName: 'missing',
+      model: { checkpoint: 'no/such/folder' },
+    });
+    assert.match(missing.message, /\n {2}model\.checkpoint: no such file or folder/);
+    const { model: _model, ...without } = example;
+    const noModel = await refusal('no-model', { ...without, runName: 'no-model' });
+    assert.match(noModel.message, /\n {2}model: missing: a command needs the checkpoint/);
+  });
+
+  it('evaluates the embedded model from the command line, as the example says', async () => {
+    const temporal = process.env['SELF_TAUGHT_EVALUATOR_TEMPORAL'] ?? 'temporal';
+    const file = join(packageRoot, 'temporal/inputs/evaluate-embedded.json');
+    const run = spawnSync(
+      temporal,
+      [
+        ...['workflow', 'start', '--address', cluster.address, '--task-queue', cluster.taskQueue],
+        ...['--workflow-id', 'from-the-shell', '--type', 'evaluateJudge', '--input-file', file],
+      ],
+      { encoding: 'utf8' },
+    );
+    assert.equal(run.status, 0, run.stderr);
+    const handle = cluster.client.workflow.getHandle('from-the-shell');
+    const result = (await handle.result()) as JudgeEvaluationResult;
+    assert.deepEqual(
+      result.evaluations.map(({ benchmark, pairs }) => [benchmark, pairs]),
+      [
+        ['validation', 120],
+        ['test', 360],
+      ],
+    );
+    // The seed model knows the domain a little, prefers A, and seldom agrees with itself.
+    for (const { accuracy, positionConsistentAccuracy, shareOfA } of result.evaluations) {
+      assert(accuracy > 0.5 && accuracy < 0.9, String(accuracy));
+      assert(positionConsistentAccuracy < accuracy);
+      assert((shareOfA ?? 0) > 0.5);
+    }
+    assert.equal(result.model.checkpoint, 'embedded/model');
+    assert(existsSync(join(cluster.storeRoot, 'evaluate-embedded/result.json')));
+  });
+
+  async function exampleInput(): Promise<Record<string, unknown>> {
+    const text = await readFile(join(packageRoot, 'temporal/inputs/evaluate-embedded.json'), 'utf8');
+    return JSON.parse(text) as Record<string, unknown>;
+  }
+});
