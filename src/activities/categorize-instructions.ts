@@ -28,7 +28,7 @@ interface Question {
   readonly prompt: PromptTemplate;
   readonly sampling: Sampling;
   readonly values: Readonly<Record<string, string>>;
-  read(answer: string): Pick<CategorizedInstruction, 'category'> | Pick<CategorizedInstruction, 'complexity'>;
+  readonly read: (answer: string) => Pick<CategorizedInstruction, 'category' | 'complexity'>;
 }
 
 /**

@@ -111,7 +111,8 @@ function kindsOf({ category, complexity }: Candidate): string[] {
 }
 
 function countsByKind(chosen: ReadonlyMap<string, number>): Counts {
-  return Object.fromEntries([...chosen].sort().map(([kind, count]) => [`selected ${kind}`, count]));
+  const kinds = [...chosen.keys()].sort();
+  return Object.fromEntries(kinds.map((kind) => [`selected ${kind}`, chosen.get(kind) ?? 0]));
 }
 
 /** Where an instruction stands in the order of selection. */

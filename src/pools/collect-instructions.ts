@@ -9,7 +9,7 @@ import type { LayoutName } from './layouts.ts';
 import { NearDuplicates } from './near-duplicates.ts';
 import { readPoolFile } from './read-pool-file.ts';
 import type { RowFilter } from './row-filters.ts';
-import { Buckets, BUCKETS, SetAsideLog, type ReasonCount } from './scratch.ts';
+import { Buckets, BUCKETS, SetAsideLog, type Line, type ReasonCount } from './scratch.ts';
 
 /** An instruction x of the pool. Its id is a hash of its text: the same instruction is the same example anywhere. */
 export interface Instruction {
@@ -56,6 +56,10 @@ interface Entry extends Instruction {
   readonly at: readonly [file: number, row: number];
 }
 
+/** After `{"id":"`. */
+const ID_STARTS = 7;
+const ID_LENGTH = 16;
+
 /** Rows between two looks at the clock and the signal. */
 const ROWS_AT_ONCE = 200;
 
@@ -69,12 +73,11 @@ export async function collectInstructions(options: CollectOptions): Promise<Coll
   const { scratch, nearDuplicates } = options;
   await mkdir(scratch, { recursive: true });
   const log = new SetAsideLog(join(scratch, 'set-aside.jsonl'));
-  const unsorted = await Buckets.create(join(scratch, 'unsorted'));
-  const rows = await filterRows(options, unsorted, log);
+  const buckets = await Buckets.create(join(scratch, 'buckets'));
+  const rows = await filterRows(options, buckets, log);
   options.checkFailed(log.count('failed'), rows, log.reasons);
-  const sorted = await Buckets.create(join(scratch, 'sorted'));
-  const distinct = await dropEqual(options, unsorted, sorted, log);
-  const near = nearDuplicates && (await dropNearlyEqual(options, nearDuplicates, distinct, sorted, log));
+  const distinct = await dropEqual(options, buckets, log);
+  const near = nearDuplicates && (await dropNearlyEqual(options, nearDuplicates, distinct, buckets, log));
   return {
     rows,
     instructions: distinct - (near?.dropped ?? 0),
@@ -83,7 +86,7 @@ export async function collectInstructions(options: CollectOptions): Promise<Coll
     leftOut: () => log.entries(),
     async *kept() {
       let number = 0;
-      for await (const { id, instruction } of inOrder(sorted)) {
+      for await (const { id, instruction } of inOrder(buckets)) {
         if (near?.isDropped[number] !== 1) yield { id, instruction };
         number += 1;
       }
@@ -91,7 +94,7 @@ export async function collectInstructions(options: CollectOptions): Promise<Coll
   };
 }
 
-async function filterRows(options: CollectOptions, unsorted: Buckets, log: SetAsideLog): Promise<number> {
+async function filterRows(options: CollectOptions, buckets: Buckets, log: SetAsideLog): Promise<number> {
   let rows = 0;
   for (const [file, { name, path }] of options.files.entries()) {
     for await (const { row, read } of readPoolFile(path, options.layout)) {
@@ -102,11 +105,11 @@ async function filterRows(options: CollectOptions, unsorted: Buckets, log: SetAs
       else {
         const { instruction } = read as PoolRow;
         const id = hashOf(instruction);
-        await unsorted.append(id, { id, instruction, at: [file, row] } satisfies Entry);
+        await buckets.append(id, { id, instruction, at: [file, row] } satisfies Entry);
       }
     }
   }
-  await unsorted.flush();
+  await buckets.flush();
   return rows;
 }
 
@@ -124,45 +127,50 @@ function unwanted(row: PoolRow, { filter, overlaps }: CollectOptions): Omit<SetA
 }
 
 /** Sorts every bucket by id and keeps the first of equal instructions; returns how many there are. */
-async function dropEqual(
-  options: CollectOptions,
-  unsorted: Buckets,
-  sorted: Buckets,
-  log: SetAsideLog,
-): Promise<number> {
+async function dropEqual(options: CollectOptions, buckets: Buckets, log: SetAsideLog): Promise<number> {
   let distinct = 0;
   for (const bucket of BUCKETS) {
     await breathe(options);
-    const first = new Map<string, Entry>();
-    for (const entry of await unsorted.records<Entry>(bucket)) {
-      const earlier = first.get(entry.id);
-      if (earlier === undefined) first.set(entry.id, entry);
+    const first = new Map<string, Line>();
+    for (const line of await buckets.lines(bucket)) {
+      const id = idOf(line);
+      const earlier = first.get(id);
+      if (earlier === undefined) first.set(id, line);
       else {
-        const detail = `as ${nameOf(options, earlier)}`;
-        await log.add({ id: nameOf(options, entry), kind: 'dropped', reason: 'duplicate', detail });
+        const detail = `as ${nameOf(options, entryOf(earlier))}`;
+        await log.add({ id: nameOf(options, entryOf(line)), kind: 'dropped', reason: 'duplicate', detail });
       }
     }
-    await unsorted.remove(bucket);
-    const entries = [...first.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    for (const entry of entries) await sorted.append(entry.id, entry);
-    distinct += entries.length;
+    await buckets.replace(
+      bucket,
+      [...first].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, line]) => line),
+    );
+    distinct += first.size;
   }
-  await sorted.flush();
   return distinct;
+}
+
+/** The id of an entry's line, which begins with it. */
+function idOf(line: Line): string {
+  return line.toString('latin1', ID_STARTS, ID_STARTS + ID_LENGTH);
+}
+
+function entryOf(line: Line): Entry {
+  return JSON.parse(line.toString('utf8')) as Entry;
 }
 
 async function dropNearlyEqual(
   options: CollectOptions,
   { threshold, ngram }: NonNullable<CollectOptions['nearDuplicates']>,
   capacity: number,
-  sorted: Buckets,
+  buckets: Buckets,
   log: SetAsideLog,
 ) {
   const index = new NearDuplicates({ threshold, ngram, seed: options.seed, capacity });
   const isDropped = new Uint8Array(capacity);
   let dropped = 0;
   let number = 0;
-  for await (const entry of inOrder(sorted)) {
+  for await (const entry of inOrder(buckets)) {
     if (number % ROWS_AT_ONCE === 0) await breathe(options);
     const near = index.addUnlessNear(entry.id, entry.instruction);
     if (near !== undefined) {
@@ -177,7 +185,7 @@ async function dropNearlyEqual(
 }
 
 async function* inOrder(sorted: Buckets): AsyncGenerator<Entry> {
-  for (const bucket of BUCKETS) yield* await sorted.records<Entry>(bucket);
+  for (const bucket of BUCKETS) for (const line of await sorted.lines(bucket)) yield entryOf(line);
 }
 
 function nameOf({ files }: CollectOptions, { at: [file, row] }: Entry): string {

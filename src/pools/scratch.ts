@@ -1,4 +1,5 @@
-import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { appendFile, mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SetAside } from '../artifacts/resume-shard.ts';
 import { readLines } from '../benchmarks/read-rows.ts';
@@ -10,6 +11,10 @@ const SET_ASIDE_CHARACTERS = 256 * 1024;
 
 /** The buckets' names: the first two digits of an id, so that buckets in order hold ids in order. */
 export const BUCKETS = Array.from({ length: 256 }, (_, bucket) => bucket.toString(16).padStart(2, '0'));
+
+/** A line with its newline. */
+export type Line = Buffer;
+const NEWLINE = 0x0a;
 
 interface Waiting {
   readonly buffer: Buffer;
@@ -24,6 +29,8 @@ interface Waiting {
 export class Buckets {
   readonly #folder: string;
   readonly #waiting = new Map<string, Waiting>();
+  #bytes = Buffer.alloc(0);
+  #written = Buffer.alloc(0);
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -56,20 +63,43 @@ export class Buckets {
     waiting.used = 0;
   }
 
-  /** The records of a bucket in the order in which they were appended. */
-  async records<T>(bucket: string): Promise<T[]> {
-    const text = await readFile(this.#file(bucket), 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
-      throw error;
-    });
-    return text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as T);
+  /**
+   * The lines of a bucket in the order in which they were appended. They stand in a buffer that the next bucket is read
+   * into, because large strings are collected late as well: use them before.
+   */
+  async lines(bucket: string): Promise<Line[]> {
+    const bytes = await this.#read(bucket);
+    const lines: Line[] = [];
+    for (let start = 0; start < bytes.length;) {
+      const end = bytes.indexOf(NEWLINE, start);
+      lines.push(bytes.subarray(start, end + 1));
+      start = end + 1;
+    }
+    return lines;
   }
 
-  async remove(bucket: string): Promise<void> {
-    await rm(this.#file(bucket), { force: true });
+  /** Puts lines in the place of a bucket's. */
+  async replace(bucket: string, lines: readonly Line[]): Promise<void> {
+    if (lines.length === 0) return;
+    const size = lines.reduce((sum, line) => sum + line.length, 0);
+    if (this.#written.length < size) this.#written = Buffer.allocUnsafeSlow(2 * size);
+    let used = 0;
+    for (const line of lines) used += line.copy(this.#written, used);
+    await writeFile(this.#file(bucket), this.#written.subarray(0, used));
+  }
+
+  async #read(bucket: string): Promise<Buffer> {
+    if (!existsSync(this.#file(bucket))) return this.#bytes.subarray(0, 0);
+    const file = await open(this.#file(bucket), 'r');
+    try {
+      const { size } = await file.stat();
+      if (this.#bytes.length < size) this.#bytes = Buffer.allocUnsafeSlow(2 * size);
+      let used = 0;
+      while (used < size) used += (await file.read(this.#bytes, used, size - used)).bytesRead;
+      return this.#bytes.subarray(0, size);
+    } finally {
+      await file.close();
+    }
   }
 
   #file(bucket: string): string {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { preparePool, type Instruction } from '../../src/activities/prepare-pool.ts';
 import type { ConfigurationInput } from '../../src/config/schema.ts';
+import { startLocalHub } from '../hub/local-hub.ts';
 import { asActivity, startTestRun, type TestRun } from './test-run.ts';
 
 const instructions = Array.from({ length: 12 }, (_, index) => `Question ${index}?`);
@@ -178,5 +179,54 @@ describe('preparing the instruction pool', () => {
       asActivity(() => preparePool(testRun.deps, { run: testRun.run, benchmarks: [] })),
       { name: 'FingerprintMismatch', fields: ['benchmarks.held-out'] },
     );
+  });
+
+  it('reads files of several layouts, by pattern and from the hub, each row once', async () => {
+    const hub = await startLocalHub({
+      name: 'someone/chats',
+      commit: 'c'.repeat(40),
+      branch: 'main',
+      files: {
+        'data/0.json': Buffer.from(
+          JSON.stringify([{ id: '1', conversations: [{ from: 'human', value: 'Question 3?' }] }]),
+        ),
+        'data/1.jsonl': Buffer.from(`${asLine('From the hub')}\n`),
+      },
+    });
+    try {
+      const pool = ['pool.jsonl', 'pool*.jsonl', 'hf://datasets/someone/chats@main/data/*'];
+      const { testRun, prepare } = await prepared(
+        instructions.map((text) => asLine(text)),
+        undefined,
+        { pool },
+      );
+      Object.assign(testRun.deps.environment, {
+        HF_ENDPOINT: hub.url,
+        SELF_TAUGHT_EVALUATOR_CACHE: join(testRun.folder, 'cache'),
+      });
+      const { artifact, counts } = await prepare();
+      assert.deepEqual(counts, { rows: 14, instructions: 13, setAside: 1, 'dropped: duplicate': 1 });
+      const listed = (await bytesOf(testRun))['index/set-aside.jsonl'] ?? '';
+      assert.match(listed, /"id":"hf:\/\/datasets\/someone\/chats@c{40}\/data\/0\.json row 0"/);
+      await hub.close();
+      await rm(testRun.deps.store.path('test/instructions/pool'), { recursive: true });
+      await assert.rejects(prepare(), { message: /can't be reached.*has no copy/ });
+      assert.equal(artifact.records, 3);
+    } finally {
+      await hub.close();
+    }
+  });
+
+  it('goes on where an attempt was stopped, with the same bytes', async () => {
+    const { testRun, prepare } = await prepared(instructions.map((text) => asLine(text)));
+    await prepare();
+    const whole = await bytesOf(testRun);
+    const pool = testRun.deps.store.path('test/instructions/pool');
+    await rm(join(pool, 'index'), { recursive: true });
+    await rm(join(pool, 'shard-00002'), { recursive: true });
+    await mkdir(`${pool}.work/left-by-another-attempt`, { recursive: true });
+    await prepare();
+    assert.deepEqual(await bytesOf(testRun), whole);
+    assert(!existsSync(`${pool}.work`));
   });
 });

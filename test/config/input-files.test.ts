@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { readPrompt, resolveInput } from '../../src/config/input-files.ts';
+import { readPrompt, resolveInput, resolveInputs } from '../../src/config/input-files.ts';
 
 const packageRoot = resolve(import.meta.dirname, '../..');
 const shipped = { roots: [packageRoot] };
@@ -30,6 +30,29 @@ describe('the files that a configuration names', () => {
     const roots = [join(folder, 'worker'), join(folder, 'package')];
     assert.throws(() => resolveInput({ roots }, 'pool.jsonl'), {
       message: `no such file or folder: ${join(folder, 'worker/pool.jsonl')}, nor ${join(folder, 'package/pool.jsonl')}`,
+    });
+  });
+
+  it('are all that match a pattern below the first root with a match, in order', async () => {
+    const roots = ['worker', 'package'].map((name) => join(folder, name));
+    for (const root of roots) await mkdir(join(root, 'data', 'more.jsonl'), { recursive: true });
+    const inPackage = (name: string) => join(folder, 'package', 'data', name);
+    for (const name of ['b.jsonl', 'a.jsonl', 'c.txt']) await writeFile(inPackage(name), '');
+    const both = [inPackage('a.jsonl'), inPackage('b.jsonl')];
+    assert.deepEqual(await resolveInputs({ roots }, 'data/*.jsonl'), both);
+    assert.deepEqual(await resolveInputs({ roots }, inPackage('*.jsonl')), both);
+    assert.deepEqual(await resolveInputs({ roots }, '**/{a,z}.jsonl'), [inPackage('a.jsonl')]);
+    await writeFile(join(folder, 'worker', 'data', 'own.jsonl'), '');
+    assert.deepEqual(await resolveInputs({ roots }, 'data/*.jsonl'), [join(folder, 'worker/data/own.jsonl')]);
+    await writeFile(inPackage('[x].jsonl'), '');
+    assert.deepEqual(await resolveInputs({ roots }, 'data/[x].jsonl'), [inPackage('[x].jsonl')]);
+  });
+
+  it('are named with every place that was looked at where nothing matches', async () => {
+    const roots = [join(folder, 'worker'), join(folder, 'package')];
+    for (const root of roots) await mkdir(root);
+    await assert.rejects(resolveInputs({ roots }, 'data/*.parquet'), {
+      message: `no file matches ${join(folder, 'worker/data/*.parquet')}, nor ${join(folder, 'package/data/*.parquet')}`,
     });
   });
 
