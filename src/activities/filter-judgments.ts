@@ -13,7 +13,9 @@ import {
 } from '../judge/choose-judgments.ts';
 import { exampleId, judgeExample, ORDERS, shownToJudge, type ResponsePair } from '../judge/examples.ts';
 import {
-  FilterTally,
+  filterStatistics,
+  outcomesOf,
+  type ExampleOutcome,
   type FilterStatistics,
   type FilterStepName,
   type TaughtExample,
@@ -45,6 +47,9 @@ export interface FilterInput {
   readonly judgments: ArtifactReference;
 }
 
+/** Beside the training set: what became of each example. */
+const EXAMPLES_FILE = 'examples.jsonl';
+
 /** What of `filtering` and `judging` decides which judgments teach. */
 function choosingRules({ judging, filtering }: Configuration): ChoosingRules & { samples: number } {
   const { target, judgmentsPerExample, majorityThreshold, positionConsistentOnly } = filtering;
@@ -62,8 +67,8 @@ function weightsOf({ humanData, generatedWeight }: Configuration['filtering']): 
 
 /**
  * Makes the training set of an iteration (method, step 4): for DPO preference pairs (preference-set.ts); for SFT of each
- * example's right judgments some, then as many A as B, and its manifest's summary says how many were left after each
- * step. Two passes over the shards, so that memory holds ids and not texts.
+ * example's right judgments some, then as many A as B. Its manifest's summary says how many were left after each step,
+ * `examples.jsonl` what became of each. Two passes over the shards, so that memory holds ids and not texts.
  * @throws InputProblem when less than `filtering.minimumExamples` is left
  */
 export function filterJudgments(deps: Dependencies, input: FilterInput): Promise<StageResult> {
@@ -97,16 +102,17 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
     return { artifact: referenceTo(manifest), counts: manifest.counts, seconds: (Date.now() - began) / 1000 };
 
     async function publishTrainingSet() {
-      const tally = new FilterTally();
+      const outcomes: ExampleOutcome[] = [];
       const kept: TaughtExample[] = [];
       for await (const { pair, orders } of judgedPairs(deps, input)) {
         const choices = chooseJudgments(orders, rules, seed);
-        tally.add(orders, choices);
+        outcomes.push(...outcomesOf(orders, choices));
         kept.push(...choices.flatMap((choice) => taughtBy(choice, pair.source ?? GENERATED)));
       }
       const balanced = filtering.balance ? balanceInSources(kept, seed) : kept;
       const taught = mixes ? mixSources(balanced, new Map(Object.entries(weights)), seed) : balanced;
-      const statistics = tally.statistics({
+      const statistics = filterStatistics({
+        outcomes,
         steps: stepsOfChoosing(rules),
         later: [
           ...(filtering.balance ? [{ step: 'are left after balance' as const, left: balanced }] : []),
@@ -120,11 +126,12 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
       return deps.store.publish(uri, {
         fingerprint,
         counts: {
-          examples: tally.examples,
-          kept: tally.keptExamples,
+          examples: outcomes.length,
+          kept: outcomes.filter(({ kept: judgments }) => judgments > 0).length,
           trainingExamples: taught.length,
         },
         summary: statistics,
+        files: { [EXAMPLES_FILE]: outcomes },
         records: trainingExamples(new Set(taught.map(({ id }) => id))),
       });
     }

@@ -35,6 +35,16 @@ export interface FilterStatistics {
   readonly sources: Readonly<Record<string, number>>;
 }
 
+/** What became of one example, as a line of the training set's `examples.jsonl`: how hard it was, and why it is not taught. */
+export interface ExampleOutcome {
+  readonly id: string;
+  readonly judgments: number;
+  /** Judgments that agree with the construction or the human label. */
+  readonly right: number;
+  readonly kept: number;
+  readonly dropped?: DropReason;
+}
+
 /** The step at which examples leave for a reason. */
 const STEP_OF: Readonly<Record<DropReason, FilterStepName>> = {
   'no judgment': 'are judged',
@@ -44,90 +54,75 @@ const STEP_OF: Readonly<Record<DropReason, FilterStepName>> = {
   'not position-consistent': 'are position-consistent',
 };
 
-/** Counts choices as they stream by. */
-export class FilterTally {
-  #examples = 0;
-  #keptExamples = 0;
-  #keptJudgments = 0;
-  #drawn = 0;
-  readonly #dropped = new Map<DropReason, number>();
-  readonly #bySamples = new Map<number, number>();
-  readonly #byRight = new Map<number, number>();
-
-  add(
-    orders: readonly JudgedExample<SampledJudgment & { readonly right: boolean }>[],
-    choices: readonly Choice<SampledJudgment>[],
-  ): void {
-    for (const { judgments } of orders) {
-      this.#examples += 1;
-      if (judgments.length === 0) continue;
-      this.#drawn += judgments.length;
-      increase(this.#bySamples, judgments.length);
-      increase(this.#byRight, judgments.filter(({ right }) => right).length);
-    }
-    for (const { kept, dropped } of choices) {
-      if (dropped === undefined) {
-        this.#keptExamples += 1;
-        this.#keptJudgments += kept.length;
-      } else increase(this.#dropped, dropped);
-    }
-  }
-
-  get examples(): number {
-    return this.#examples;
-  }
-
-  get keptExamples(): number {
-    return this.#keptExamples;
-  }
-
-  statistics({
-    steps,
-    later,
-    taught,
-    samples,
-  }: {
-    /** The steps of choosing that are on. */
-    steps: ReadonlySet<FilterStepName>;
-    /** What was left after each step that follows. */
-    later: readonly { readonly step: FilterStepName; readonly left: readonly TaughtExample[] }[];
-    taught: readonly TaughtExample[];
-    /** N, where all N were drawn of every example. */
-    samples: number | undefined;
-  }): FilterStatistics {
-    const judged = this.#examples - (this.#dropped.get('no judgment') ?? 0);
+/** What became of a pair's examples; `choices` in the order of `orders`. */
+export function outcomesOf(
+  orders: readonly JudgedExample<SampledJudgment & { readonly right: boolean }>[],
+  choices: readonly Choice<SampledJudgment>[],
+): ExampleOutcome[] {
+  return orders.map(({ example, judgments }, index) => {
+    const { kept, dropped } = choices[index] ?? {};
     return {
-      steps: [
-        ...this.#stepsOfChoosing(steps),
-        ...later.map(({ step, left }) => ({
-          step,
-          examples: new Set(left.map(({ exampleId }) => exampleId)).size,
-          judgments: left.length,
-        })),
-      ],
-      samples: { drawn: this.#drawn, perExample: judged === 0 ? 0 : this.#drawn / judged },
-      examplesBySamples: Object.fromEntries([...this.#bySamples].sort(([a], [b]) => a - b)),
-      ...(samples === undefined
-        ? {}
-        : { examplesByRight: Array.from({ length: samples + 1 }, (_, k) => this.#byRight.get(k) ?? 0) }),
-      sides: { A: count(taught, ({ side }) => side === 'A'), B: count(taught, ({ side }) => side === 'B') },
-      sources: Object.fromEntries(
-        [...Map.groupBy(taught, ({ source }) => source)].map(([source, all]) => [source, all.length]),
-      ),
+      id: example.id,
+      judgments: judgments.length,
+      right: count(judgments, ({ right }) => right),
+      kept: kept?.length ?? 0,
+      ...(dropped === undefined ? {} : { dropped }),
     };
-  }
+  });
+}
 
-  #stepsOfChoosing(steps: ReadonlySet<FilterStepName>): FilterStep[] {
-    const shown: FilterStep[] = [];
-    let examples = this.#examples;
-    for (const reason of DROP_REASONS) {
-      examples -= this.#dropped.get(reason) ?? 0;
-      const step = STEP_OF[reason];
-      if (steps.has(step)) shown.push({ step, examples });
-    }
-    const last = shown.pop();
-    return last === undefined ? [] : [...shown, { ...last, judgments: this.#keptJudgments }];
+/** Counts how a training set came about. */
+export function filterStatistics({
+  outcomes,
+  steps,
+  later,
+  taught,
+  samples,
+}: {
+  readonly outcomes: readonly ExampleOutcome[];
+  /** The steps of choosing that are on. */
+  readonly steps: ReadonlySet<FilterStepName>;
+  /** What was left after each step that follows. */
+  readonly later: readonly { readonly step: FilterStepName; readonly left: readonly TaughtExample[] }[];
+  readonly taught: readonly TaughtExample[];
+  /** N, where all N were drawn of every example. */
+  readonly samples: number | undefined;
+}): FilterStatistics {
+  const judged = outcomes.filter(({ judgments }) => judgments > 0);
+  const drawn = sum(judged.map(({ judgments }) => judgments));
+  const byRight = countBy(judged, ({ right }) => right);
+  return {
+    steps: [
+      ...stepsOfChoosing(outcomes, steps),
+      ...later.map(({ step, left }) => ({
+        step,
+        examples: new Set(left.map(({ exampleId }) => exampleId)).size,
+        judgments: left.length,
+      })),
+    ],
+    samples: { drawn, perExample: judged.length === 0 ? 0 : drawn / judged.length },
+    examplesBySamples: countBy(judged, ({ judgments }) => judgments),
+    ...(samples === undefined
+      ? {}
+      : { examplesByRight: Array.from({ length: samples + 1 }, (_, right) => byRight[right] ?? 0) }),
+    sides: { A: count(taught, ({ side }) => side === 'A'), B: count(taught, ({ side }) => side === 'B') },
+    sources: countBy(taught, ({ source }) => source),
+  };
+}
+
+function stepsOfChoosing(
+  outcomes: readonly ExampleOutcome[],
+  steps: ReadonlySet<FilterStepName>,
+): FilterStep[] {
+  const shown: FilterStep[] = [];
+  let examples = outcomes.length;
+  for (const reason of DROP_REASONS) {
+    examples -= count(outcomes, ({ dropped }) => dropped === reason);
+    const step = STEP_OF[reason];
+    if (steps.has(step)) shown.push({ step, examples });
   }
+  const last = shown.pop();
+  return last === undefined ? [] : [...shown, { ...last, judgments: sum(outcomes.map(({ kept }) => kept)) }];
 }
 
 /** A kept judgment with the example that it is of. */
@@ -135,10 +130,15 @@ export interface TaughtExample extends KeptJudgment {
   readonly exampleId: string;
 }
 
-function increase<K>(counts: Map<K, number>, key: K): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function countBy<T, K extends string | number>(items: readonly T[], key: (item: T) => K): Record<K, number> {
+  const groups = [...Map.groupBy(items, key)].map(([name, all]) => [name, all.length] as const);
+  return Object.fromEntries(groups) as Record<K, number>;
 }
 
 function count<T>(items: readonly T[], holds: (item: T) => boolean): number {
   return items.filter(holds).length;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -80,7 +80,8 @@ describe('adding human pairs', () => {
       filterJudgments(deps, { run: run.run, iteration: 1, pairs: input, judgments }),
     );
     const manifest = await deps.store.manifest(filtered.artifact.uri);
-    const { sources, sides, steps } = manifest?.summary as FilterStatistics;
+    assert(manifest !== undefined);
+    const { sources, sides, steps } = manifest.summary as FilterStatistics;
     assert.deepEqual(sources, { generated: 24, people: 6 });
     assert.deepEqual(sides, { A: 15, B: 15 });
     assert.deepEqual(steps.at(-1), { step: 'are left after mixing', examples: 30, judgments: 30 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { filterJudgments, type TrainingExample } from '../../src/activities/filter-judgments.ts';
 import type { Judgment } from '../../src/activities/judge-pairs.ts';
-import type { FilterStatistics } from '../../src/judge/filter-statistics.ts';
+import type { ExampleOutcome, FilterStatistics } from '../../src/judge/filter-statistics.ts';
 import { ORDERS } from '../../src/judge/examples.ts';
 import { hashOf } from '../../src/judge/seeds.ts';
 import type { Verdict } from '../../src/judge/verdict.ts';
@@ -139,6 +141,19 @@ describe('filtering judgments', () => {
     assert.deepEqual(examplesByRight, hardness);
     assert.equal(sides.A, sides.B);
     assert.deepEqual(sources, { generated: counts['trainingExamples'] });
+    const path = join(runs.at(-1)?.deps.store.path(artifact.uri) ?? '', 'examples.jsonl');
+    const outcomes = (await readFile(path, 'utf8')).trim().split('\n');
+    assert.equal(outcomes.length, 60);
+    for (const line of outcomes) {
+      const { id, ...outcome } = JSON.parse(line) as ExampleOutcome;
+      const right = rightOf(id).length;
+      assert.deepEqual(
+        outcome,
+        right > 0
+          ? { judgments: 4, right, kept: 1 }
+          : { judgments: 4, right, kept: 0, dropped: 'no right judgment' },
+      );
+    }
   });
 
   it('keeps several right judgments of an example where that is asked for', async () => {

@@ -78,7 +78,7 @@ describe('judgments kept until the first right one', () => {
     it(`have the distribution of right ones of all N, in waves from ${wave}`, () => {
       const { statistic, critical } = compareSamples(
         ofAll,
-        texts('two', { kind: 'until-correct', wave }, first),
+        texts(`wave ${wave}`, { kind: 'until-correct', wave }, first),
       );
       assert(statistic < critical, `chi-square ${statistic.toFixed(1)}, critical ${critical}`);
     });
