@@ -62,7 +62,8 @@ export async function planRun(deps: Dependencies, input: PlanInput): Promise<Pla
   return { kind: 'planned', plan: planOf(configuration, run), warnings: warningsOf(configuration) };
 }
 
-function planOf(configuration: Configuration, run: RunPlan['run']): RunPlan {
+/** What the workflow needs to know of a configuration. */
+export function planOf(configuration: Configuration, run: RunPlan['run']): RunPlan {
   const { models, serving } = configuration;
   return {
     run,
