@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { ArtifactDamaged } from '../artifacts/errors.ts';
 import type { Manifest } from '../artifacts/reference.ts';
 import { publishIndex, shardUri } from '../artifacts/shards.ts';
@@ -6,6 +7,9 @@ import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { stageUri } from './open-run.ts';
 import type { RunReference, ShardedStage, StageResult } from './types.ts';
+
+/** A stage may have thousands of shards, and a shared folder may take milliseconds for each. */
+const READS_AT_ONCE = 32;
 
 /** Which stage is meant, and over how many shards. */
 export interface StageInput {
@@ -20,13 +24,14 @@ export interface StageInput {
 export function completeStage(deps: Dependencies, input: StageInput): Promise<Omit<StageResult, 'seconds'>> {
   return withHeartbeats(async () => {
     const uri = stageUri(input.stage, input.run.runName, input.iteration, input.benchmark);
-    const manifests: Manifest[] = [];
-    for (let shard = 0; shard < input.shards; shard += 1) {
+    const manifestOf = async (shard: number): Promise<Manifest> => {
       const manifest = await deps.store.manifest(shardUri(uri, shard));
       if (manifest === undefined)
         throw new ArtifactDamaged(`${deps.store.path(shardUri(uri, shard))} is missing`);
-      manifests.push(manifest);
-    }
+      return manifest;
+    };
+    const shards = Array.from({ length: input.shards }, (_, shard) => shard);
+    const manifests = await pLimit(READS_AT_ONCE).map(shards, manifestOf);
     const index = await publishIndex(deps.store, uri, manifests);
     return { artifact: referenceTo(index), counts: index.counts };
   });

@@ -68,7 +68,8 @@ export async function planRun(deps: Dependencies, input: PlanInput): Promise<Pla
   };
 }
 
-function planOf(
+/** What the workflow needs to know of a configuration. */
+export function planOf(
   configuration: Configuration,
   run: RunPlan['run'],
   searchAttributes: readonly string[],

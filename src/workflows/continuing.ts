@@ -7,8 +7,8 @@ export function isTimeToContinueAsNew(): boolean {
 }
 
 /**
- * Continues the workflow as new on the build that is current now, and is pinned to that one from then on. Servers
- * before 1.30 leave it on the build that it was on.
+ * Continues the workflow as new on the build that is current now, and is pinned to that one from then on. (A
+ * server of 1.29 neither tells that another build is current nor would move the run; one of 1.31 does both.)
  */
 export function continueOnCurrentBuild<F extends Workflow>(...args: Parameters<F>): Promise<never> {
   const versioned = workflowInfo().currentDeploymentVersion !== undefined;
