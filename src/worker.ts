@@ -186,7 +186,7 @@ function createDependencies(settings: WorkerSettings, temporal: Client): Depende
     isOwnerAlive: (workflowId) => isOpen(temporal, workflowId),
   });
   return {
-    store: new ArtifactStore(storeRoot),
+    store: new ArtifactStore(storeRoot, (message) => console.error(`warn: ${message}`)),
     files: { roots: [process.cwd(), packageRoot] },
     inference: createInferenceClient({
       maximumInFlight,

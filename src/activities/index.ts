@@ -14,6 +14,7 @@ import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
 import { preparePool } from './prepare-pool.ts';
+import { restoreConfiguration, type RestoreInput } from './restore-configuration.ts';
 import { scoreBenchmark, type ScoreInput } from './score-benchmark.ts';
 import { selectInstructions } from './select-instructions.ts';
 import type { ModelRole, RunReference, RunResult, ShardInput } from './types.ts';
@@ -24,6 +25,7 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   checkConfiguration: (configuration: unknown) => checkConfiguration(deps, configuration),
   planRun: (input: PlanInput) => planRun(deps, input),
   awaitRun: (owner: { workflowId: string; runId: string }) => awaitRun(deps, owner),
+  restoreConfiguration: (input: RestoreInput) => restoreConfiguration(deps, input),
   preparePool: (run: RunReference) => preparePool(deps, run),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
   completeStage: (input: StageInput) => completeStage(deps, input),

@@ -1,12 +1,12 @@
-import { publishIndex, publishInShards } from '../artifacts/shards.ts';
+import { completedIndex, publishIndex, publishInShards } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import { benchmarks } from '../benchmarks/registry.ts';
 import { resolveInput } from '../config/input-files.ts';
 import { InputProblem } from '../artifacts/errors.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
-import { fileSha256 } from './prepare-pool.ts';
 import type { RunReference, StageResult } from './types.ts';
 
 /** Reads a benchmark's official files into shards, the same for every judge of the run. */
@@ -21,7 +21,7 @@ export function prepareBenchmark(
     const file = resolveInput(deps.files, path);
     const uri = runUris.benchmark(input.run.runName, input.benchmark);
     const fingerprint = { schema: 1, stage: 'prepare-benchmark', format, file: await fileSha256(file) };
-    const complete = await deps.store.completed(`${uri}/index`, fingerprint);
+    const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishBenchmark());
     const { warnings } = index.summary as { warnings: string[] };
     return {

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { InputProblem, TooManySetAside } from '../artifacts/errors.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
 import type { SetAside } from '../artifacts/resume-shard.ts';
 import { SET_ASIDE_FILE } from '../artifacts/resume-shard.ts';
-import { publishIndex, publishInShards } from '../artifacts/shards.ts';
+import { completedIndex, publishIndex, publishInShards } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import { readRows } from '../benchmarks/read-rows.ts';
 import { resolveInput } from '../config/input-files.ts';
@@ -31,7 +30,7 @@ export function preparePool(deps: Dependencies, run: RunReference): Promise<Stag
     const files = pool.map((path) => resolveInput(deps.files, path));
     const uri = runUris.pool(run.runName);
     const fingerprint = { schema: 1, stage: 'prepare-pool', files: await Promise.all(files.map(fileSha256)) };
-    const complete = await deps.store.completed(`${uri}/index`, fingerprint);
+    const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishPool());
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 
@@ -82,11 +81,4 @@ function unusable(instruction: unknown): string | undefined {
   if (typeof instruction !== 'string')
     return `"instruction" is ${instruction === null ? 'null' : typeof instruction}, not text`;
   return instruction.trim() === '' ? '"instruction" is empty' : undefined;
-}
-
-/** The hash of a file's content. */
-export async function fileSha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -1,6 +1,6 @@
 import { InputProblem } from '../artifacts/errors.ts';
 import type { ArtifactReference } from '../artifacts/reference.ts';
-import { publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
+import { completedIndex, publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import { shuffledById } from '../judge/seeds.ts';
 import { withHeartbeats } from './attempt.ts';
@@ -32,7 +32,7 @@ export function selectInstructions(
       keep,
       maximum,
     };
-    const complete = await deps.store.completed(`${uri}/index`, fingerprint);
+    const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishSelection());
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 

@@ -23,6 +23,8 @@ export interface ServedModel extends Model {
   /** The model's name at the endpoint. */
   readonly servedName: string;
   readonly apiKeyVariable?: string;
+  /** Set where a command of ours serves it: what isn't there now, while the server is started again, will be. */
+  readonly serving?: 'command';
 }
 
 /** The models that a run names itself; the later ones are trained. */

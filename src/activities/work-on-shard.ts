@@ -3,9 +3,10 @@ import type { Fingerprint } from '../artifacts/reference.ts';
 import { resumeShard, UnitFailed, type ShardWork, type WorkRecord } from '../artifacts/resume-shard.ts';
 import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import type { Sampling } from '../config/schema.ts';
-import { RequestRefused } from '../inference/errors.ts';
+import { ModelNotFound, RequestRefused } from '../inference/errors.ts';
 import type { Completion } from '../inference/client.ts';
 import type { Message } from '../judge/prompt-template.ts';
+import { ModelNotLoaded } from '../serving/errors.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, stageUri, type ResolvedConfiguration } from './open-run.ts';
@@ -95,6 +96,9 @@ async function askModel(
       signal,
     });
   } catch (error) {
+    // Final for an endpoint of others; our own one may only be on its way back.
+    if (error instanceof ModelNotFound && model.serving === 'command')
+      throw new ModelNotLoaded(error.message);
     if (error instanceof RequestRefused) throw new UnitFailed(error.reason, error.message);
     throw error;
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder, onDisk } from './on-disk.ts';
 
 const FLUSH_MILLISECONDS = 250;
 
@@ -27,20 +28,25 @@ export async function readSegments<T>(folder: string): Promise<T[]> {
  * record is in the file within a quarter of a second and synced to the disk with the next ones.
  */
 export class SegmentWriter {
+  readonly #path: string;
   readonly #file: FileHandle;
   readonly #timer: NodeJS.Timeout;
   #waiting: string[] = [];
   #flushing: Promise<void> = Promise.resolve();
   #failure: unknown;
 
-  private constructor(file: FileHandle) {
+  private constructor(path: string, file: FileHandle) {
+    this.#path = path;
     this.#file = file;
     this.#timer = setInterval(() => void this.flush().catch(() => undefined), FLUSH_MILLISECONDS);
   }
 
   static async create(folder: string): Promise<SegmentWriter> {
-    await mkdir(folder, { recursive: true });
-    return new SegmentWriter(await open(join(folder, `segment-${randomUUID()}.jsonl`), 'ax'));
+    const path = join(folder, `segment-${randomUUID()}.jsonl`);
+    return onDisk(path, async () => {
+      await makeFolder(folder);
+      return new SegmentWriter(path, await open(path, 'ax'));
+    });
   }
 
   /** Takes a record. A disk that failed before is reported here, so that no more answers are paid for in vain. */
@@ -55,8 +61,10 @@ export class SegmentWriter {
       if (this.#waiting.length === 0) return;
       const lines = this.#waiting.join('');
       this.#waiting = [];
-      await this.#file.appendFile(lines);
-      await this.#file.datasync();
+      await onDisk(this.#path, async () => {
+        await this.#file.appendFile(lines);
+        await this.#file.datasync();
+      });
     });
     this.#flushing.catch((error: unknown) => (this.#failure ??= error));
     return this.#flushing;

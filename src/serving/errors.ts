@@ -18,6 +18,11 @@ export class ServerFailed extends Error {
   }
 }
 
+/** A server of ours answers, but not under the model's name: it has just been started again, and will. */
+export class ModelNotLoaded extends Error {
+  override readonly name = 'ModelNotLoaded';
+}
+
 /**
  * `not-startable`: the system can't run the command; `exited`: the process ended; `no-answer`: it runs, but its health
  * path never answered in time; `model-unusable`: it is healthy, but the model doesn't answer.

@@ -1,4 +1,4 @@
-import { executeChild, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import { setCurrentDetails, startChild, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactReference } from '../artifacts/reference.ts';
 import type {
   FineTuneResult,
@@ -12,6 +12,7 @@ import type {
 import { ClaimedMachine } from './claimed-machine.ts';
 import { evaluateJudge, type EvaluateJudgeResult } from './evaluate-judge.ts';
 import { mapShards } from './map-shards.ts';
+import type { PauseGate, PauseState } from './pause.ts';
 import { light } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
 
@@ -28,12 +29,19 @@ export interface PreparedBenchmark {
 export class RunStages {
   readonly #tracker: ProgressTracker;
   readonly #plan: RunPlan;
+  readonly #gate: PauseGate;
   readonly #machine: ClaimedMachine;
 
-  constructor(tracker: ProgressTracker, plan: RunPlan, machineQueue: string | undefined) {
+  constructor(tracker: ProgressTracker, plan: RunPlan, gate: PauseGate, machineQueue: string | undefined) {
     this.#tracker = tracker;
     this.#plan = plan;
+    this.#gate = gate;
     this.#machine = new ClaimedMachine(plan.timeouts, machineQueue);
+  }
+
+  /** Whether the run is paused, to be carried along. */
+  get pause(): PauseState {
+    return this.#gate.state;
   }
 
   /** The queue of the machine that serves and trains; undefined before one is needed. */
@@ -41,8 +49,9 @@ export class RunStages {
     return this.#machine.queue;
   }
 
-  /** Shows a stage as under way for as long as `work` takes. */
-  during<T>(stage: StageProgress, work: () => Promise<T>): Promise<T> {
+  /** Shows a stage as under way for as long as `work` takes; while the run is paused, none begins. */
+  async during<T>(stage: StageProgress, work: () => Promise<T>): Promise<T> {
+    await this.#gate.opened();
     return this.#tracker.during(stage, () => {
       setCurrentDetails(this.#tracker.markdown());
       return work();
@@ -93,13 +102,15 @@ export class RunStages {
     await this.#machine.useIfThere((machine) => machine.stopServing());
   }
 
-  /** Fine-tunes M_0 to M_i on the iteration's training set. */
+  /** Fine-tunes M_0 to M_i on the iteration's training set. A pause stops it with a checkpoint, from which it goes on. */
   fineTune(iteration: number, base: Model, trainingSet: ArtifactReference): Promise<FineTuneResult> {
     const { run } = this.#plan;
     const summary = `fine-tune M_0 to M_${iteration}`;
     return this.during({ name: 'fineTune', iteration }, () =>
-      this.#machine.use((machine) =>
-        machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
+      this.#gate.untilDone(() =>
+        this.#machine.use((machine) =>
+          machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
+        ),
       ),
     );
   }
@@ -115,11 +126,13 @@ export class RunStages {
     const { workflowId: runWorkflowId } = workflowInfo();
     const workflowId = `${runWorkflowId}/${iteration}/${stage}`;
     return this.during({ name: stage, iteration, done: 0, of: input.records, workflowId }, () =>
-      executeChild(mapShards, {
-        workflowId,
-        staticSummary: `${stage}, iteration ${iteration}`,
-        args: [{ stage, work: { run, iteration, model, input }, shardsAtOnce, timeouts, runWorkflowId }],
-      }),
+      this.#gate.resultOf(() =>
+        startChild(mapShards, {
+          workflowId,
+          staticSummary: `${stage}, iteration ${iteration}`,
+          args: [{ stage, work: { run, iteration, model, input }, shardsAtOnce, timeouts, runWorkflowId }],
+        }),
+      ),
     );
   }
 
@@ -133,11 +146,13 @@ export class RunStages {
     const workflowId = `${runWorkflowId}/${iteration}/evaluateJudge`;
     const of = benchmarks.reduce((sum, { pairs }) => sum + pairs.records, 0);
     return this.during({ name: 'evaluateJudge', iteration, done: 0, of, workflowId }, () =>
-      executeChild(evaluateJudge, {
-        workflowId,
-        staticSummary: `evaluate M_${iteration}`,
-        args: [{ plan: this.#plan, iteration, judge, benchmarks, runWorkflowId }],
-      }),
+      this.#gate.resultOf(() =>
+        startChild(evaluateJudge, {
+          workflowId,
+          staticSummary: `evaluate M_${iteration}`,
+          args: [{ plan: this.#plan, iteration, judge, benchmarks, runWorkflowId }],
+        }),
+      ),
     );
   }
 }

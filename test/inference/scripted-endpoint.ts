@@ -24,7 +24,13 @@ export interface RecordedRequest {
 
 export type Behaviour =
   /** A good answer; `texts` instead of the deterministic ones, `choices` fewer of them than `n` asks for. */
-  | { kind: 'answer'; texts?: string[]; finishReason?: string; choices?: number; afterMilliseconds?: number }
+  | {
+      kind: 'answer';
+      texts?: readonly string[];
+      finishReason?: string;
+      choices?: number;
+      afterMilliseconds?: number;
+    }
   /** Any status with a body in OpenAI's error shape, or any JSON or text. */
   | {
       kind: 'status';
