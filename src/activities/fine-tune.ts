@@ -8,6 +8,7 @@ import { writeFileAtomically } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
 import { followTraining } from '../training/follow-training.ts';
 import type { TrainingResult } from '../training/job.ts';
+import { stopTrainer } from '../training/stop-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
@@ -83,6 +84,18 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       seconds: result.seconds,
     };
   });
+}
+
+/**
+ * Stops the trainer of an iteration with a checkpoint, where the attempt that followed it could not: between two attempts,
+ * and while its worker is down, nobody hears of a cancel or a pause.
+ */
+export function stopTraining(
+  deps: Dependencies,
+  input: { readonly run: RunReference; readonly iteration: number },
+): Promise<void> {
+  const uri = runUris.training(input.run.runName, input.iteration);
+  return withHeartbeats(({ signal }) => stopTrainer(deps.store.path(uri), 300, signal));
 }
 
 /**

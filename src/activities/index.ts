@@ -5,7 +5,7 @@ import { completeStage, type StageInput } from './complete-stage.ts';
 import type { Dependencies } from './dependencies.ts';
 import { evaluateBenchmark } from './evaluate-benchmark.ts';
 import { filterJudgments, type FilterInput } from './filter-judgments.ts';
-import { fineTune, type FineTuneInput } from './fine-tune.ts';
+import { fineTune, stopTraining, type FineTuneInput } from './fine-tune.ts';
 import { finishRun } from './finish-run.ts';
 import { generatePairs } from './generate-pairs.ts';
 import { judgePairs } from './judge-pairs.ts';
@@ -57,6 +57,7 @@ export const createMachineActivities = (deps: Dependencies) => ({
   serveModel: (input: ServeInput) => serveModel(deps, input),
   stopServing: () => stopServing(deps),
   fineTune: (input: FineTuneInput) => fineTune(deps, input),
+  stopTraining: (input: { run: RunReference; iteration: number }) => stopTraining(deps, input),
 });
 
 export type WorkflowActivities = ReturnType<typeof createWorkflowActivities>;

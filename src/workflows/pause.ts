@@ -104,7 +104,7 @@ export class PauseGate {
 }
 
 /** Cancelled, or its worker was gone when it was to be. */
-function isInterruption(error: unknown): boolean {
+export function isInterruption(error: unknown): boolean {
   return isCancellation(error) || (error instanceof ActivityFailure && error.cause instanceof TimeoutFailure);
 }
 

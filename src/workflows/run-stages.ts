@@ -1,4 +1,4 @@
-import { setCurrentDetails, startChild, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, setCurrentDetails, startChild, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactReference } from '../artifacts/reference.ts';
 import type {
   FineTuneResult,
@@ -12,7 +12,7 @@ import type {
 import { ClaimedMachine } from './claimed-machine.ts';
 import { evaluateJudge, type EvaluateJudgeResult } from './evaluate-judge.ts';
 import { mapShards } from './map-shards.ts';
-import type { PauseGate, PauseState } from './pause.ts';
+import { isInterruption, type PauseGate, type PauseState } from './pause.ts';
 import { light } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
 
@@ -107,11 +107,24 @@ export class RunStages {
     const { run } = this.#plan;
     const summary = `fine-tune M_0 to M_${iteration}`;
     return this.during({ name: 'fineTune', iteration }, () =>
-      this.#gate.untilDone(() =>
-        this.#machine.use((machine) =>
-          machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
-        ),
-      ),
+      this.#gate.untilDone(async () => {
+        try {
+          return await this.#machine.use((machine) =>
+            machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
+          );
+        } catch (error) {
+          if (isInterruption(error)) await this.#stopTraining(iteration);
+          throw error;
+        }
+      }),
+    );
+  }
+
+  /** The attempt that was interrupted has stopped its trainer, unless there was none just then to hear of it. */
+  async #stopTraining(iteration: number): Promise<void> {
+    const { run } = this.#plan;
+    await CancellationScope.nonCancellable(() =>
+      this.#machine.useIfThere((machine) => machine.stopTraining({ run, iteration })),
     );
   }
 

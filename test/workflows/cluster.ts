@@ -2,15 +2,17 @@
  * A Temporal server and worker processes for tests, as real as in production: every worker is a process of its own,
  * which a test may kill.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { startTemporal } from '../../scripts/setup/dev-server.ts';
+import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
 
 export const packageRoot = resolve(import.meta.dirname, '../..');
 
@@ -30,6 +32,8 @@ export interface Cluster {
   readonly storeRoot: string;
   readonly taskQueue: string;
   startWorker(...options: string[]): WorkerProcess;
+  /** Runs a command of the Temporal CLI against the server, as an operator does; returns what it prints. */
+  cli(...command: string[]): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -56,6 +60,11 @@ export async function startCluster(): Promise<Cluster> {
       const worker = startWorker(address, storeRoot, join(folder, `worker-${workers.length}.log`), options);
       workers.push(worker);
       return worker;
+    },
+    async cli(...command) {
+      const program = await ensureTemporalCli();
+      const { stdout } = await promisify(execFile)(program, [...command, '--address', address]);
+      return stdout;
     },
     async close() {
       await Promise.all(workers.map((worker) => worker.stop()));
