@@ -1,20 +1,23 @@
 /**
- * The typed client of runs: start, follow, cancel, result. It needs @temporalio/client and the configuration's schema
+ * The typed client of runs: start, follow, pause, resume, cancel, result. It needs @temporalio/client and the configuration's schema
  * alone, never what a worker needs.
  */
 import {
   type Client,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
+  WorkflowUpdateFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
 import type { RunResult } from './activities/types.ts';
 import type { ConfigurationInput } from './config/schema.ts';
+import type { PauseRequest } from './workflows/pause.ts';
 import type { RunProgress } from './workflows/run-progress.ts';
 
 export type { ConfigurationInput } from './config/schema.ts';
 export type { EvaluationSummary, IterationSummary, RunResult } from './activities/types.ts';
-export type { RunPhase, RunProgress, StageProgress } from './workflows/run-progress.ts';
+export type { PauseRequest } from './workflows/pause.ts';
+export type { Paused, RunPhase, RunProgress, StageProgress } from './workflows/run-progress.ts';
 
 const WORKFLOW_TYPE = 'selfTaughtEvaluator';
 
@@ -46,6 +49,24 @@ export class Run {
    */
   result(): Promise<RunResult> {
     return this.#handle.result() as Promise<RunResult>;
+  }
+
+  /**
+   * Pauses the run: shards in flight end, a training stops with a checkpoint, nothing new begins until `resume`. Model
+   * servers stay up. Returns when it is in force.
+   * @throws WorkflowUpdateFailedError where it is paused already, has ended, or the reason is no text; `failureMessage`
+   *   makes it readable
+   */
+  async pause(request: PauseRequest = {}): Promise<void> {
+    await this.#handle.executeUpdate('pause', { args: [request] });
+  }
+
+  /**
+   * Lets a paused run go on.
+   * @throws WorkflowUpdateFailedError where it isn't paused
+   */
+  async resume(): Promise<void> {
+    await this.#handle.executeUpdate('resume');
   }
 
   /** Asks the run to stop: a training saves a checkpoint first; a run of the same name goes on from there. */
@@ -89,6 +110,7 @@ export function failureMessage(error: unknown): string {
   for (let current = error; current instanceof Error; current = current.cause) {
     const isWrapper =
       current instanceof WorkflowFailedError ||
+      current instanceof WorkflowUpdateFailedError ||
       /^(Activity task|Child Workflow execution) failed$/i.test(current.message);
     if (!isWrapper && current.message !== '') messages.push(current.message);
   }

@@ -208,7 +208,7 @@ function createDependencies(
     isOwnerAlive: (workflowId) => isOpen(temporal, workflowId),
   });
   return {
-    store: new ArtifactStore(storeRoot),
+    store: new ArtifactStore(storeRoot, (message) => console.error(`warn: ${message}`)),
     files: { roots: [process.cwd(), packageRoot] },
     inference: createInferenceClient({
       maximumInFlight,

@@ -122,7 +122,8 @@ export function createInstantActivities(
         return Promise.resolve({ ...result(uri, records, { pairs: BENCHMARK_PAIRS }), warnings: [] });
       },
       scoreBenchmark: ({ benchmark, iteration }) => Promise.resolve(scores(benchmark, iteration)),
-      writeReport: () => Promise.resolve(runUris.report(runName)),
+      restoreConfiguration: notSimulated,
+      writeReport: () => Promise.resolve({ report: runUris.report(runName), damage: [] }),
       finishRun: () => Promise.resolve(runUris.result(runName)),
     },
     inference: {
@@ -145,6 +146,7 @@ export function createInstantActivities(
           servedName: `${runName}-${iteration}`,
         }),
       stopServing: () => Promise.resolve(),
+      stopTraining: notSimulated,
       fineTune: ({ iteration }) => {
         const checkpoint = `store:${runUris.training(runName, iteration)}/model`;
         return Promise.resolve({

@@ -53,10 +53,12 @@ class ProgressLines {
   readonly #began = new Map<string, number>();
   #stages: readonly StageProgress[] = [];
   #judges = 0;
+  #pausedSince: string | undefined;
   #status = false;
 
-  show({ stages, completed, warnings, iterations }: RunProgress): void {
+  show({ stages, completed, warnings, iterations, paused }: RunProgress): void {
     this.clear();
+    this.#showPause(paused);
     for (const stage of this.#stages)
       if (!stages.some((other) => name(other) === name(stage))) this.#finished(stage);
     for (const stage of stages) if (!this.#began.has(name(stage))) this.#began.set(name(stage), Date.now());
@@ -76,7 +78,7 @@ class ProgressLines {
     );
     const iteration = Math.max(0, ...stages.map((stage) => stage.iteration));
     process.stderr.write(
-      `  iteration ${iteration}/${iterations}: ${now.join(', ')}`.slice(
+      `  iteration ${iteration}/${iterations}: ${paused === undefined ? '' : 'paused, '}${now.join(', ')}`.slice(
         0,
         (process.stderr.columns ?? 80) - 1,
       ),
@@ -88,6 +90,13 @@ class ProgressLines {
   clear(): void {
     if (this.#status) process.stderr.write('\r\u001b[2K');
     this.#status = false;
+  }
+
+  /** A line when a pause begins and one when it is over, on a terminal or not. */
+  #showPause(paused: RunProgress['paused']): void {
+    if (paused?.since === this.#pausedSince) return;
+    this.#pausedSince = paused?.since;
+    console.error(paused === undefined ? '  Goes on.' : `  Paused since ${paused.since}: ${paused.reason}`);
   }
 
   #finished(stage: StageProgress): void {

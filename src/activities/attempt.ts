@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { asFailure } from './failures.ts';
 
 /** What a long activity is given. */
 export interface Attempt {
@@ -23,7 +24,7 @@ export async function withHeartbeats<T>(work: (attempt: Attempt) => Promise<T>):
     return await work({ signal, report: (latest) => (progress = latest) });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw error;
+    throw asFailure(error);
   } finally {
     clearInterval(timer);
   }

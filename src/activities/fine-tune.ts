@@ -2,12 +2,14 @@ import { Context } from '@temporalio/activity';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
-import { differingFields, FingerprintMismatch } from '../artifacts/errors.ts';
+import { ArtifactDamaged, differingFields, FingerprintMismatch } from '../artifacts/errors.ts';
 import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
-import { RECORDS_FILE, writeFileAtomically } from '../artifacts/store.ts';
+import { writeFileAtomically } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
 import { roundOf } from '../config/fine-tuning.ts';
 import { followTraining } from '../training/follow-training.ts';
+import type { TrainingResult } from '../training/job.ts';
+import { stopTrainer } from '../training/stop-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
@@ -32,38 +34,46 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const { adapter, launcher, threads, trustRemoteCode } = configuration.fineTuning;
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
-    await fixMeaning(`${store.path(uri)}/fingerprint.json`, uri, {
-      schema: 1,
-      stage: 'fine-tune',
-      method,
-      hyperparameters,
-      adapter,
-      seed: configuration.seed,
-      base: input.base.sha256,
-      trainingSet: input.trainingSet.sha256,
-    });
-    const result = await followTraining({
-      job: {
+    const data = await store.recordsFile(input.trainingSet);
+    const train = async (): Promise<TrainingResult> => {
+      await fixMeaning(`${store.path(uri)}/fingerprint.json`, uri, {
         schema: 1,
+        stage: 'fine-tune',
         method,
-        baseCheckpoint: checkpointArgument(findCheckpoint(store, deps.files, input.base.checkpoint)),
-        data: `${store.path(input.trainingSet.uri)}/${RECORDS_FILE}`,
-        outputFolder: store.path(uri),
-        seed: configuration.seed,
         hyperparameters,
         adapter,
-        threads,
-        trustRemoteCode,
-      },
-      trainer: {
-        command: launcher.command,
-        python: deps.python,
-        packageRoot: deps.packageRoot,
-        environment: deps.environment,
-      },
-      onProgress: report,
-      signal,
-      onAbort: () => (endsTraining(deps) ? 'stop' : 'detach'),
+        seed: configuration.seed,
+        base: input.base.sha256,
+        trainingSet: input.trainingSet.sha256,
+      });
+      return followTraining({
+        job: {
+          schema: 1,
+          method,
+          baseCheckpoint: checkpointArgument(findCheckpoint(store, deps.files, input.base.checkpoint)),
+          data,
+          outputFolder: store.path(uri),
+          seed: configuration.seed,
+          hyperparameters,
+          adapter,
+          threads,
+          trustRemoteCode,
+        },
+        trainer: {
+          command: launcher.command,
+          python: deps.python,
+          packageRoot: deps.packageRoot,
+          environment: deps.environment,
+        },
+        onProgress: report,
+        signal,
+        onAbort: () => (endsTraining(deps) ? 'stop' : 'detach'),
+      });
+    };
+    const result = await train().catch(async (error: unknown) => {
+      if (!(error instanceof ArtifactDamaged)) throw error;
+      await store.setAside(uri, error.message);
+      return train();
     });
     const { steps, trainExamples, droppedTooLong, tokens } = result;
     return {
@@ -81,12 +91,24 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
 }
 
 /**
- * Cancel stops the trainer, with a checkpoint; so does the shutdown of a worker that was told to take it along. Whatever
- * else ends an attempt (another shutdown, a pause, a lost heartbeat) leaves the trainer at work for the next one.
+ * Stops the trainer of an iteration with a checkpoint, where the attempt that followed it could not: between two attempts,
+ * and while its worker is down, nobody hears of a cancel or a pause.
+ */
+export function stopTraining(
+  deps: Dependencies,
+  input: { readonly run: RunReference; readonly iteration: number },
+): Promise<void> {
+  const uri = runUris.training(input.run.runName, input.iteration);
+  return withHeartbeats(({ signal }) => stopTrainer(deps.store.path(uri), 300, signal));
+}
+
+/**
+ * Cancel and pause stop the trainer, with a checkpoint; so does the shutdown of a worker that was told to take it along.
+ * Whatever else ends an attempt (another shutdown, a reset, a lost heartbeat) leaves the trainer at work for the next one.
  */
 function endsTraining(deps: Dependencies): boolean {
   const details = Context.current().cancellationDetails;
-  if (details?.cancelRequested === true) return true;
+  if (details?.cancelRequested === true || details?.paused === true) return true;
   return details?.workerShutdown === true && deps.onShutdown === 'stop';
 }
 
@@ -96,6 +118,13 @@ async function fixMeaning(file: string, uri: string, fingerprint: Fingerprint): 
     await writeFileAtomically(file, `${canonicalJson(fingerprint)}\n`);
     return;
   }
-  const found = JSON.parse(await readFile(file, 'utf8')) as Fingerprint;
+  const text = await readFile(file, 'utf8');
+  let found: Fingerprint;
+  try {
+    found = JSON.parse(text) as Fingerprint;
+  } catch {
+    // What the training beside it means is not known any more.
+    throw new ArtifactDamaged(`${file} is not JSON`);
+  }
   if (differingFields(found, fingerprint).length > 0) throw new FingerprintMismatch(uri, found, fingerprint);
 }

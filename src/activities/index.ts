@@ -1,5 +1,5 @@
-import { withHeartbeats } from './attempt.ts';
 import { addHumanPairs } from './add-human-pairs.ts';
+import { withHeartbeats } from './attempt.ts';
 import { awaitRun } from './await-run.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
 import { checkConfiguration } from './check-configuration.ts';
@@ -8,7 +8,7 @@ import { completeStage, type StageInput } from './complete-stage.ts';
 import type { Dependencies } from './dependencies.ts';
 import { evaluateBenchmark } from './evaluate-benchmark.ts';
 import { filterJudgments, type FilterInput } from './filter-judgments.ts';
-import { fineTune, type FineTuneInput } from './fine-tune.ts';
+import { fineTune, stopTraining, type FineTuneInput } from './fine-tune.ts';
 import { finishJudgeEvaluation, type FinishJudgeEvaluationInput } from './finish-judge-evaluation.ts';
 import { finishRun } from './finish-run.ts';
 import { generatePairs } from './generate-pairs.ts';
@@ -19,6 +19,7 @@ import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
 import { preparePool, type PoolInput } from './prepare-pool.ts';
+import { restoreConfiguration, type RestoreInput } from './restore-configuration.ts';
 import { scoreBenchmark, type ScoreInput } from './score-benchmark.ts';
 import { selectInstructions } from './select-instructions.ts';
 import type { JudgeEvaluationResult, ModelRole, RunReference, RunResult, ShardInput } from './types.ts';
@@ -36,6 +37,7 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   awaitEvaluation: (owner: { workflowId: string; runId: string }) =>
     awaitRun<JudgeEvaluationResult>(deps, owner),
   finishJudgeEvaluation: (input: FinishJudgeEvaluationInput) => finishJudgeEvaluation(deps, input),
+  restoreConfiguration: (input: RestoreInput) => withHeartbeats(() => restoreConfiguration(deps, input)),
   preparePool: (input: PoolInput) => preparePool(deps, input),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
   addHumanPairs: (input: Parameters<typeof addHumanPairs>[1]) => addHumanPairs(deps, input),
@@ -68,6 +70,7 @@ export const createMachineActivities = (deps: Dependencies) => ({
   serveModel: (input: ServeInput) => serveModel(deps, input),
   stopServing: () => stopServing(deps),
   fineTune: (input: FineTuneInput) => fineTune(deps, input),
+  stopTraining: (input: { run: RunReference; iteration: number }) => stopTraining(deps, input),
 });
 
 export type WorkflowActivities = ReturnType<typeof createWorkflowActivities>;

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { InputProblem } from '../artifacts/errors.ts';
+import { ArtifactDamaged, InputProblem } from '../artifacts/errors.ts';
 import { fileSha256 } from '../artifacts/file-hashes.ts';
-import { checkpointArgument, findCheckpoint } from '../config/checkpoint.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { checkpointArgument, findCheckpoint, storedUri } from '../config/checkpoint.ts';
 import type { Serving } from '../config/schema.ts';
+import { RESULT_FILE } from '../training/job.ts';
+import { modelDamage, readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openEvaluation, type ResolvedEvaluation } from './open-run.ts';
@@ -52,6 +55,7 @@ export function serveModel(deps: Dependencies, input: ServeInput): Promise<Serve
   return withHeartbeats(async () => {
     const { configuration } = await openEvaluation(deps.store, input.run);
     const driver = servingOf(configuration, input.role);
+    await requireWhole(deps.store, input.model.checkpoint);
     const { baseUrl, model } = await deps.servers.ensureServing({
       driver,
       checkpoint: checkpointArgument(findCheckpoint(deps.store, deps.files, input.model.checkpoint)),
@@ -68,6 +72,19 @@ export function serveModel(deps: Dependencies, input: ServeInput): Promise<Serve
       ...(driver.kind === 'command' ? { servedFor: { iteration: input.iteration, role: input.role } } : {}),
     };
   });
+}
+
+/** A model that was trained here must be as its training left it, by the sizes of its files: no server gets along without one. */
+async function requireWhole(store: ArtifactStore, checkpoint: string): Promise<void> {
+  const uri = storedUri(checkpoint);
+  if (uri === undefined) return;
+  const folder = dirname(store.path(uri));
+  const result = await readResult(folder);
+  const damage =
+    result === undefined
+      ? `${join(folder, RESULT_FILE)} is missing`
+      : await modelDamage(folder, result, 'sizes');
+  if (damage !== undefined) throw new ArtifactDamaged(damage);
 }
 
 /** Stops the servers that this run has brought up on this machine. */

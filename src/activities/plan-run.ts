@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { rm } from 'node:fs/promises';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
-import type { Fingerprint } from '../artifacts/reference.ts';
+import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import { roundOf } from '../config/fine-tuning.ts';
 import { readPrompt } from '../config/input-files.ts';
@@ -54,18 +54,29 @@ export async function planRun(deps: Dependencies, input: PlanInput): Promise<Pla
     const problem = await redoStages(deps.store, configuration, configuration.redo, input.firstRunId);
     if (problem !== undefined) return { kind: 'refused', problems: [problem] };
   }
+  const run = {
+    runName: configuration.runName,
+    configuration: await publishResolved(deps, configuration),
+  };
+  return {
+    kind: 'planned',
+    plan: planOf(configuration, run, deps.searchAttributes),
+    warnings: warningsOf(configuration),
+  };
+}
+
+/** Publishes the configuration with the text of its prompts, under the hash of both. */
+export async function publishResolved(
+  deps: Dependencies,
+  configuration: Configuration,
+): Promise<ArtifactReference> {
   const resolved: ResolvedConfiguration = { configuration, prompts: await readPrompts(deps, configuration) };
   const sha = hashOf(canonicalJson(resolved));
   const artifact = await deps.store.publish(`${runUris.configurations(configuration.runName)}/${sha}`, {
     fingerprint: { schema: 1, configuration: sha },
     records: [resolved],
   });
-  const run = { runName: configuration.runName, configuration: referenceTo(artifact) };
-  return {
-    kind: 'planned',
-    plan: planOf(configuration, run, deps.searchAttributes),
-    warnings: warningsOf(configuration),
-  };
+  return referenceTo(artifact);
 }
 
 /** What the workflow needs to know of a configuration. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { publishIndex, publishInShards } from '../artifacts/shards.ts';
+import { completedIndex, publishIndex, publishInShards } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import { benchmarkOf } from '../benchmarks/registry.ts';
 import { resolveInput } from '../config/input-files.ts';
@@ -31,7 +31,7 @@ export function prepareBenchmark(
     const file = resolveInput(deps.files, path);
     const uri = runUris.benchmark(input.run.runName, input.benchmark);
     const fingerprint = { schema: 2, stage: 'prepare-benchmark', format, file: await contentSha256(file) };
-    const complete = await deps.store.completed(`${uri}/index`, fingerprint);
+    const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishBenchmark());
     const { warnings } = index.summary as PreparedBenchmarkSummary;
     return {

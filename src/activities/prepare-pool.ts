@@ -5,7 +5,7 @@ import { InputProblem, TooManySetAside } from '../artifacts/errors.ts';
 import { fileSha256 } from '../artifacts/file-hashes.ts';
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import { SET_ASIDE_FILE } from '../artifacts/resume-shard.ts';
-import { publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
+import { completedIndex, publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
 import { collectInstructions, type CollectedPool, type PoolFile } from '../pools/collect-instructions.ts';
@@ -61,7 +61,7 @@ export function preparePool(deps: Dependencies, { run, benchmarks }: PoolInput):
       // Which of nearly equal instructions meet follows from the seed; nothing else does.
       seed: filters.nearDuplicates === null ? null : configuration.seed,
     };
-    const complete = await deps.store.completed(`${uri}/index`, fingerprint);
+    const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishPool());
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 

@@ -1,6 +1,6 @@
 import { InputProblem } from '../artifacts/errors.ts';
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
-import { publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
+import { completedIndex, publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
 import { hashOf } from '../judge/seeds.ts';
@@ -37,7 +37,7 @@ export function selectInstructions(
       complexity: complexity && { minimum: complexity.minimum, maximum: complexity.maximum },
       maximum,
     };
-    const complete = await deps.store.completed(`${uri}/index`, fingerprint);
+    const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishSelection());
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 

@@ -2,13 +2,15 @@ import { Context } from '@temporalio/activity';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { damageWarnings } from '../artifacts/damage.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
 import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import { kindsOf } from '../report/kinds-section.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
-import { PROGRESS_FILE, RESULT_FILE, type TrainingProgress, type TrainingResult } from '../training/job.ts';
+import { allProgress, PROGRESS_FILE } from '../training/job.ts';
+import { readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
 import { compareWithSeedJudge } from './compare-iterations.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -41,8 +43,15 @@ const MADE_ONCE = [
   'addHumanPairs',
 ];
 
-/** Writes the run's report from its artifacts; returns its uri. */
-export function writeReport(deps: Dependencies, input: ReportInput): Promise<string> {
+export interface WrittenReport {
+  /** Relative to the store. */
+  readonly report: string;
+  /** A warning for each artifact that was found damaged and made again. */
+  readonly damage: readonly string[];
+}
+
+/** Writes the run's report from its artifacts. */
+export function writeReport(deps: Dependencies, input: ReportInput): Promise<WrittenReport> {
   return withHeartbeats(async () => {
     const { store } = deps;
     const { runName } = input.run;
@@ -55,6 +64,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
       trained.map(({ iteration }) => sampleJudgments(store, runName, iteration)),
     );
     const { models } = configuration;
+    const damage = await damageWarnings(store, runName);
     const data: ReportData = {
       runName,
       status: input.status,
@@ -75,13 +85,13 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<str
       comparisons: await compareWithSeedJudge(store, input.iterations, input.best, configuration.seed),
       judgments: judgments.flat(),
       setAside: await setAsideByReason(store, runName, input.iterations),
-      warnings: [...input.warnings],
+      warnings: [...new Set([...input.warnings, ...damage])],
       configuration,
       versions: await versionsOf(store, runName, trained.at(-1)?.iteration),
     };
     const uri = runUris.report(runName);
     await writeFileAtomically(store.path(uri), await renderReport(data));
-    return uri;
+    return { report: uri, damage };
   });
 }
 
@@ -130,15 +140,13 @@ async function trainingOf(
   iteration: number,
 ): Promise<ReportTraining | undefined> {
   const folder = store.path(runUris.training(run, iteration));
-  if (!existsSync(join(folder, RESULT_FILE))) return undefined;
-  const result = JSON.parse(await readFile(join(folder, RESULT_FILE), 'utf8')) as TrainingResult;
-  const lines = (await readFile(join(folder, PROGRESS_FILE), 'utf8')).split('\n').slice(0, -1);
+  const result = await readResult(folder);
+  if (result === undefined) return undefined;
+  const progress = join(folder, PROGRESS_FILE);
   // After a restart steps since the last checkpoint were done again: the last line of a step is the one that counts.
   const byStep = new Map<number, number>();
-  for (const line of lines) {
-    const { step, loss } = JSON.parse(line) as Partial<TrainingProgress>;
-    if (typeof step === 'number' && typeof loss === 'number') byStep.set(step, loss);
-  }
+  for (const { step, loss } of allProgress(existsSync(progress) ? await readFile(progress, 'utf8') : ''))
+    byStep.set(step, loss);
   const losses = [...byStep].map(([step, loss]) => ({ step, loss })).sort((a, b) => a.step - b.step);
   return {
     steps: result.steps,
@@ -234,8 +242,6 @@ async function versionsOf(
   const versions: Record<string, string> = { node: process.versions.node };
   if (workflowType !== undefined) versions['workflow'] = `${workflowType}, ${activityType}`;
   if (lastTrained === undefined) return versions;
-  const file = join(store.path(runUris.training(run, lastTrained)), RESULT_FILE);
-  if (!existsSync(file)) return versions;
-  const result = JSON.parse(await readFile(file, 'utf8')) as TrainingResult;
-  return { ...versions, ...result.versions };
+  const result = await readResult(store.path(runUris.training(run, lastTrained)));
+  return { ...versions, ...result?.versions };
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ArtifactDamaged } from './errors.ts';
+import { makeFolder, onDisk, removeDraft } from './on-disk.ts';
 
 /** A claim on a piece of work: the highest epoch holds it. */
 export interface Claim<T> {
@@ -15,8 +17,15 @@ export interface Claim<T> {
 export async function newestClaim<T>(folder: string): Promise<Claim<T> | undefined> {
   const epoch = await newestEpoch(folder);
   if (epoch === 0) return undefined;
-  const text = await readFile(join(folder, fileName(epoch)), 'utf8');
-  return { epoch, holder: JSON.parse(text) as T };
+  const file = join(folder, fileName(epoch));
+  const text = await readFile(file, 'utf8');
+  try {
+    return { epoch, holder: JSON.parse(text) as T };
+  } catch (error) {
+    throw new ArtifactDamaged(
+      `${file} is not JSON (${String(error)}): delete it, and the claim before counts`,
+    );
+  }
 }
 
 /**
@@ -24,17 +33,19 @@ export async function newestClaim<T>(folder: string): Promise<Claim<T> | undefin
  * look at the newest claim and decide again.
  */
 export async function claim(folder: string, after: number, holder: unknown): Promise<boolean> {
-  await mkdir(folder, { recursive: true });
   const draft = join(folder, `draft-${randomUUID()}`);
-  await writeFile(draft, `${JSON.stringify(holder)}\n`, { flush: true });
   try {
-    await link(draft, join(folder, fileName(after + 1)));
+    await onDisk(folder, async () => {
+      await makeFolder(folder);
+      await writeFile(draft, `${JSON.stringify(holder)}\n`, { flush: true });
+      await link(draft, join(folder, fileName(after + 1)));
+    });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   } finally {
-    await rm(draft, { force: true });
+    await removeDraft(draft);
   }
 }
 

@@ -1,6 +1,10 @@
 import type { Fingerprint } from './reference.ts';
 import { canonicalJson } from './canonical-json.ts';
 
+/** A fingerprint may hold the hashes of thousands of shards. */
+const SHOWN_DIFFERENCES = 5;
+const SHOWN_CHARACTERS = 200;
+
 /** An artifact of this name exists but means something else. Nothing was changed. */
 export class FingerprintMismatch extends Error {
   override readonly name = 'FingerprintMismatch';
@@ -9,8 +13,12 @@ export class FingerprintMismatch extends Error {
 
   constructor(uri: string, found: Fingerprint, wanted: Fingerprint) {
     const differences = differingFields(found, wanted);
+    const named = differences
+      .slice(0, SHOWN_DIFFERENCES)
+      .map(({ field, was, is }) => `${field} was ${shortened(was)}, now ${shortened(is)}`);
+    const more = differences.length - named.length;
     super(
-      `${uri} was made from something else: ${differences.map(({ field, was, is }) => `${field} was ${was}, now ${is}`).join('; ')}. ` +
+      `${uri} was made from something else: ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}. ` +
         'Give the run another name, go back to the earlier setting, or set this stage aside with "redo": "<iteration>/<stage>".',
     );
     this.fields = differences.map(({ field }) => field);
@@ -41,6 +49,10 @@ interface Difference {
   readonly field: string;
   readonly was: string;
   readonly is: string;
+}
+
+function shortened(value: string): string {
+  return value.length > SHOWN_CHARACTERS ? `${value.slice(0, SHOWN_CHARACTERS)}...` : value;
 }
 
 /** The leaves at which two fingerprints differ, by path. */

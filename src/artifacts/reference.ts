@@ -26,6 +26,8 @@ export interface Manifest extends ArtifactReference {
   readonly counts: Counts;
   /** Small results that belong to the artifact, such as scores. */
   readonly summary?: unknown;
+  /** SHA-256 of each further file by name, as hexadecimal digits. */
+  readonly files?: Readonly<Record<string, string>> | undefined;
   /** Where and when it was made; never part of what it means. */
   readonly madeAt: string;
   readonly madeOn: string;

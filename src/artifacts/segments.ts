@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder, onDisk } from './on-disk.ts';
 
 const SYNC_MILLISECONDS = 250;
 
@@ -28,6 +29,7 @@ export async function readSegments<T>(folder: string): Promise<T[]> {
  * second, for the end of the machine.
  */
 export class SegmentWriter {
+  readonly #path: string;
   readonly #file: FileHandle;
   readonly #timer: NodeJS.Timeout;
   #waiting: string[] = [];
@@ -35,14 +37,18 @@ export class SegmentWriter {
   #unsynced = false;
   #failure: unknown;
 
-  private constructor(file: FileHandle) {
+  private constructor(path: string, file: FileHandle) {
+    this.#path = path;
     this.#file = file;
     this.#timer = setInterval(() => void this.flush().catch(() => undefined), SYNC_MILLISECONDS);
   }
 
   static async create(folder: string): Promise<SegmentWriter> {
-    await mkdir(folder, { recursive: true });
-    return new SegmentWriter(await open(join(folder, `segment-${randomUUID()}.jsonl`), 'ax'));
+    const path = join(folder, `segment-${randomUUID()}.jsonl`);
+    return onDisk(path, async () => {
+      await makeFolder(folder);
+      return new SegmentWriter(path, await open(path, 'ax'));
+    });
   }
 
   /** Takes a record. A disk that failed before is reported here, so that no more answers are paid for in vain. */
@@ -59,7 +65,7 @@ export class SegmentWriter {
       await this.#write();
       if (!this.#unsynced) return;
       this.#unsynced = false;
-      await this.#file.datasync();
+      await onDisk(this.#path, () => this.#file.datasync());
     });
   }
 
@@ -84,6 +90,6 @@ export class SegmentWriter {
     const lines = this.#waiting.join('');
     this.#waiting = [];
     this.#unsynced = true;
-    await this.#file.appendFile(lines);
+    await onDisk(this.#path, () => this.#file.appendFile(lines));
   }
 }

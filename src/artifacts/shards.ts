@@ -62,6 +62,22 @@ export async function publishIndex(
   });
 }
 
+/**
+ * The index of a complete stage that means what is wanted, as `ArtifactStore.completed`, once its shards have been looked
+ * at too; undefined where something is missing or damaged and the stage is to publish again: what is whole stays.
+ */
+export async function completedIndex(
+  store: ArtifactStore,
+  stageUri: string,
+  fingerprint: Fingerprint,
+): Promise<Manifest | undefined> {
+  const index = await store.completed(`${stageUri}/index`, fingerprint);
+  if (index === undefined) return undefined;
+  let isWhole = true;
+  for (const shard of await shardsOf(store, index)) isWhole = (await store.isWhole(shard)) && isWhole;
+  return isWhole ? index : undefined;
+}
+
 /** The references to the shards of an index. */
 export async function shardsOf(store: ArtifactStore, index: ArtifactReference): Promise<ArtifactReference[]> {
   return store.records<ArtifactReference>(index);

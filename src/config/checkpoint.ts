@@ -11,6 +11,11 @@ export function storedCheckpoint(uri: string): string {
   return STORE_PREFIX + uri;
 }
 
+/** The uri of a checkpoint of the store; undefined for any other. */
+export function storedUri(checkpoint: string): string | undefined {
+  return checkpoint.startsWith(STORE_PREFIX) ? checkpoint.slice(STORE_PREFIX.length) : undefined;
+}
+
 /** Where a checkpoint's files are: a folder on this machine, or a repository of the Hugging Face hub. */
 export type CheckpointPlace =
   { readonly kind: 'folder'; readonly path: string } | { readonly kind: 'hub'; readonly id: string };
@@ -20,8 +25,9 @@ export type CheckpointPlace =
  * @throws Error that names every absolute path that was tried
  */
 export function findCheckpoint(store: ArtifactStore, files: InputFiles, checkpoint: string): CheckpointPlace {
-  if (checkpoint.startsWith(STORE_PREFIX)) {
-    const path = store.path(checkpoint.slice(STORE_PREFIX.length));
+  const uri = storedUri(checkpoint);
+  if (uri !== undefined) {
+    const path = store.path(uri);
     if (!existsSync(path)) throw new Error(`no such checkpoint: ${path}`);
     return { kind: 'folder', path };
   }

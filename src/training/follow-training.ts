@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ArtifactDamaged } from '../artifacts/errors.ts';
 import { startDetached, type DetachedProcess } from '../processes/group.ts';
 import { TrainingDetached, TrainingDied, TrainingFailedPermanently, TrainingStopped } from './errors.ts';
 import type { TrainingExit, TrainingJob, TrainingProgress, TrainingResult } from './job.ts';
+import { modelDamage } from './model-damage.ts';
 import { claimStart, noteExit, noteProcess, type Start } from './starts.ts';
 import { askToStop, endTraining } from './stop-training.ts';
 import { trainerArguments, trainerEnvironment, type TrainerCommand } from './trainer-command.ts';
@@ -37,6 +39,7 @@ export interface FollowOptions {
  * work, starts one where none is. A trainer that ends without a result is not started again in the same call: the
  * error's class says whether to call again.
  * @throws TrainingFailedPermanently for bad data or configuration: calling again would fail again.
+ * @throws ArtifactDamaged where it is done, but its model or result is not whole any more: its folder is to be set aside.
  * @throws TrainingStopped where it stopped with a checkpoint, by the signal or by somebody else.
  * @throws TrainingDied where it ended in any other way: call again to go on from the newest whole checkpoint.
  * @throws TrainingDetached where the signal said to leave it at work.
@@ -81,6 +84,9 @@ class Follower {
   }
 
   async #finish(result: TrainingResult): Promise<TrainingResult> {
+    // The trainer has hashed a model that was made just now itself.
+    const what = await modelDamage(this.#options.job.outputFolder, result, this.#seen ? 'sizes' : 'content');
+    if (what !== undefined) throw new ArtifactDamaged(what);
     // Memory of the machine is free only once the process is gone; it has nothing left to do but to leave.
     const deadline = performance.now() + 5000;
     while ((await this.#watch.isProcessThere()) && performance.now() < deadline) await sleep(20);

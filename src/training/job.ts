@@ -99,11 +99,22 @@ export type TrainingResult = z.infer<typeof resultSchema>;
 /** The last whole line of `progress.jsonl`'s text; a torn line at its end is passed over. */
 export function lastProgress(text: string): TrainingProgress | undefined {
   for (const line of text.split('\n').reverse()) {
-    try {
-      return progressSchema.parse(JSON.parse(line));
-    } catch {
-      // A torn line, or the empty end of the file: the one before counts.
-    }
+    const progress = progressIn(line);
+    // A torn line, or the empty end of the file: the one before counts.
+    if (progress !== undefined) return progress;
   }
   return undefined;
+}
+
+/** All whole lines of `progress.jsonl`'s text. */
+export function allProgress(text: string): TrainingProgress[] {
+  return text.split('\n').flatMap((line) => progressIn(line) ?? []);
+}
+
+function progressIn(line: string): TrainingProgress | undefined {
+  try {
+    return progressSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
 }

@@ -1,5 +1,9 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endProcessGroup } from '../processes/group.ts';
 import { processState, type ProcessIdentity } from '../processes/identity.ts';
+import { leaseSchema } from './job.ts';
+import { newestStart, readIfThere } from './starts.ts';
 import type { TrainingState } from './training-watch.ts';
 
 type RunningState = Extract<TrainingState, { kind: 'training' | 'starting' }>;
@@ -24,6 +28,35 @@ export async function askToStop(state: RunningState): Promise<'asked' | 'not-the
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // gone in the meantime
   }
   return 'asked';
+}
+
+/**
+ * Stops whoever trains into an output folder on this machine, with a checkpoint; for a training that nobody follows. One
+ * that takes longer than the grace time, in seconds, is killed.
+ */
+export async function stopTrainer(
+  outputFolder: string,
+  graceSeconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + graceSeconds * 1000;
+  let isAsked = false;
+  for (;;) {
+    const state = await runningHere(outputFolder);
+    if (state === undefined) return;
+    if (performance.now() > deadline) return endTraining(state);
+    if (!isAsked) isAsked = (await askToStop(state)) === 'asked';
+    await sleep(100, undefined, { signal });
+  }
+}
+
+async function runningHere(outputFolder: string): Promise<RunningState | undefined> {
+  const start = await newestStart(outputFolder);
+  const lease = await readIfThere(join(outputFolder, 'lease.json'), leaseSchema);
+  if (lease !== undefined && (await processState(lease)) === 'alive')
+    return { kind: 'training', lease, start };
+  if (start?.process === undefined || (await processState(start.process)) !== 'alive') return undefined;
+  return { kind: 'starting', start };
 }
 
 /** Ends the trainer and the launcher around it, with or without a checkpoint. */

@@ -1,22 +1,19 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { differingFields } from '../artifacts/errors.ts';
+import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { isSameProcessAlive, processState, type ProcessIdentity } from '../processes/identity.ts';
 import { TrainingFailedPermanently } from './errors.ts';
 import {
   PROGRESS_FILE,
-  RESULT_FILE,
   lastProgress,
   leaseSchema,
-  resultSchema,
   type TrainingJob,
   type TrainingLease,
   type TrainingProgress,
   type TrainingResult,
 } from './job.ts';
+import { readResult, sizeOf } from './model-damage.ts';
 import { newestStart, readIfThere, type Start } from './starts.ts';
 
 /** What the files of a job say. Files decide first: a result is done, whatever became of the processes. */
@@ -42,7 +39,8 @@ export class TrainingWatch {
     return join(this.#job.outputFolder, 'trainer.log');
   }
 
-  /** @throws TrainingFailedPermanently where the result in the folder is another job's, or its model is damaged. */
+  /** @throws TrainingFailedPermanently where the result in the folder is another job's.
+   * @throws ArtifactDamaged where it can't be read. */
   async look(): Promise<TrainingState> {
     const { outputFolder } = this.#job;
     const start = await newestStart(outputFolder);
@@ -50,7 +48,7 @@ export class TrainingWatch {
     const training = lease !== undefined && (await this.#isAlive(lease, `${lease.token} ${lease.renewedAt}`));
     const starting = start !== undefined && start.exit === undefined && (await this.#isStarting(start));
     // Last: a trainer that ended while we looked has written its result before it gave up its lease.
-    const result = await readIfThere(join(outputFolder, RESULT_FILE), resultSchema);
+    const result = await readResult(outputFolder);
     if (result !== undefined) {
       await this.#check(result);
       return { kind: 'done', result };
@@ -104,25 +102,14 @@ export class TrainingWatch {
       seed,
       hyperparameters: meaning,
       adapter: adapterMeaning,
-      data: await sha256(data),
+      data: await fileSha256(data),
     };
     const { base: ____, ...found } = result.identity;
     const differing = differingFields(found, wanted).map(
       ({ field, was, is }) => `${field} was ${was}, now ${is}`,
     );
-    if (differing.length > 0)
-      this.#refuse(`${outputFolder} holds the result of another job: ${differing.join('; ')}`);
-    for (const { name, bytes } of result.model.files) {
-      const file = join(outputFolder, 'model', name);
-      const size = await sizeOf(file);
-      if (size === bytes) continue;
-      this.#refuse(
-        `${file} has ${size ?? 'no'} bytes, ${bytes} are right: delete result.json to train it again`,
-      );
-    }
-  }
-
-  #refuse(what: string): never {
+    if (differing.length === 0) return;
+    const what = `${outputFolder} holds the result of another job: ${differing.join('; ')}`;
     throw new TrainingFailedPermanently({ what, logFile: this.logFile });
   }
 }
@@ -140,19 +127,4 @@ async function tail(file: string, length: number): Promise<string> {
   } finally {
     await handle.close();
   }
-}
-
-async function sizeOf(file: string): Promise<number | undefined> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-async function sha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
 }

@@ -10,6 +10,7 @@ import { evaluationTable } from './evaluation-table.ts';
 import { progressQuery, shardProgressSignal } from './messages.ts';
 import { evaluationPlanOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
+import { PauseGate } from './pause.ts';
 import { ProgressTracker, type RunPhase } from './run-progress.ts';
 import { RunStages } from './run-stages.ts';
 
@@ -42,7 +43,7 @@ export async function evaluateAlone(configuration: unknown): Promise<JudgeEvalua
     ]);
   }
   tracker.update({ phase: 'working', warnings: planned.warnings });
-  const stages = new RunStages(tracker, planned.plan, undefined);
+  const stages = new RunStages(tracker, planned.plan, new PauseGate(), undefined);
   const end = (phase: RunPhase): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
       await stages.stopServing();

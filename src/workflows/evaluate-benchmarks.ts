@@ -1,7 +1,9 @@
-import { executeChild, workflowInfo } from '@temporalio/workflow';
+import { allHandlersFinished, condition, setHandler, startChild, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { EvaluationSummary, RunPlan, ServedModel } from '../activities/types.ts';
 import { mapShards } from './map-shards.ts';
+import { pauseSignal } from './messages.ts';
+import { PauseGate } from './pause.ts';
 import { light } from './proxies.ts';
 
 export interface EvaluateJudgeInput {
@@ -22,24 +24,30 @@ export interface EvaluateJudgeResult {
 
 /** Evaluates one judge on every benchmark of the run: each is judged shard by shard, then scored. */
 export async function evaluateBenchmarks(input: EvaluateJudgeInput): Promise<EvaluateJudgeResult> {
+  const gate = new PauseGate();
+  setHandler(pauseSignal, (pause) => gate.follow(pause));
+
   const { plan, iteration, judge, benchmarks, runWorkflowId } = input;
   const { run, shardsAtOnce, timeouts } = plan;
   const began = Date.now();
   const settled = await Promise.allSettled(
     benchmarks.map(async ({ name, pairs }) => {
-      const judged = await executeChild(mapShards, {
-        workflowId: `${workflowInfo().workflowId}/${name}`,
-        staticSummary: `evaluate iteration ${iteration} on ${name}`,
-        args: [
-          {
-            stage: 'evaluateBenchmark',
-            work: { run, iteration, model: judge, input: pairs, benchmark: name },
-            shardsAtOnce,
-            timeouts,
-            runWorkflowId,
-          },
-        ],
-      });
+      const judged = await gate.resultOf(() =>
+        startChild(mapShards, {
+          workflowId: `${workflowInfo().workflowId}/${name}`,
+          staticSummary: `evaluate iteration ${iteration} on ${name}`,
+          args: [
+            {
+              stage: 'evaluateBenchmark',
+              work: { run, iteration, model: judge, input: pairs, benchmark: name },
+              shardsAtOnce,
+              timeouts,
+              runWorkflowId,
+            },
+          ],
+        }),
+      );
+      await gate.opened();
       const summary = `score ${name}, iteration ${iteration}`;
       const evaluation = await light.scoreBenchmark.executeWithOptions({ summary }, [
         { run, iteration, benchmark: name, pairs, judgments: judged.artifact },
@@ -52,6 +60,7 @@ export async function evaluateBenchmarks(input: EvaluateJudgeInput): Promise<Eva
     if (each.status === 'rejected') throw each.reason;
     return each.value;
   });
+  await condition(allHandlersFinished);
   return {
     evaluations: evaluated.map(({ evaluation }) => evaluation),
     counts: Object.fromEntries(evaluated.map(({ name, counts }) => [name, counts])),

@@ -1,6 +1,7 @@
 import type { Counts } from '../artifacts/reference.ts';
 import type { ShardedStage, ShardInput } from '../activities/types.ts';
 import type { RunPlan } from '../activities/types.ts';
+import type { PauseState } from './pause.ts';
 
 /** A stage to map over the shards of its input. */
 export interface MapShardsInput {
@@ -18,6 +19,7 @@ export interface MapShardsState {
   readonly counts: Counts;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
+  readonly pause: PauseState;
 }
 
 /** What a stage tells its run. */

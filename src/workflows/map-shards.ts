@@ -2,12 +2,14 @@ import {
   continueAsNew,
   getExternalWorkflowHandle,
   setCurrentDetails,
+  setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Counts } from '../artifacts/reference.ts';
 import type { ShardResult, StageResult } from '../activities/types.ts';
-import { shardProgressSignal } from './messages.ts';
+import { pauseSignal, shardProgressSignal } from './messages.ts';
 import type { MapShardsInput, MapShardsState } from './map-shards-input.ts';
+import { PauseGate } from './pause.ts';
 import { inference, light } from './proxies.ts';
 
 /** A stage tells its run about its progress at most this often, so that the run's history stays small at any size. */
@@ -19,6 +21,9 @@ const REPORTS = 20;
  * that is complete already costs one short activity.
  */
 export async function mapShards(input: MapShardsInput, state?: MapShardsState): Promise<StageResult> {
+  const gate = new PauseGate(state?.pause);
+  setHandler(pauseSignal, (pause) => gate.follow(pause));
+
   const { stage, work, shardsAtOnce, timeouts, runWorkflowId } = input;
   const { run, iteration, benchmark } = work;
   const shards = work.input.records;
@@ -46,7 +51,9 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
   };
 
   const workThrough = async (): Promise<void> => {
-    while (next < shards && !workflowInfo().continueAsNewSuggested) {
+    for (;;) {
+      await gate.opened();
+      if (next >= shards || workflowInfo().continueAsNewSuggested) return;
       const shard = next;
       next += 1;
       const summary = `${stage} shard ${shard + 1}/${shards}, iteration ${iteration}${benchmark === undefined ? '' : `, ${benchmark}`}`;
@@ -57,7 +64,10 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
     }
   };
   await Promise.all(Array.from({ length: Math.min(shardsAtOnce, shards) }, workThrough));
-  if (next < shards) await continueAsNew<typeof mapShards>(input, { done: next, counts, startedAt });
+  if (next < shards) {
+    await continueAsNew<typeof mapShards>(input, { done: next, counts, startedAt, pause: gate.state });
+  }
+  await gate.opened();
 
   const index = await light.completeStage({
     run,

@@ -89,10 +89,11 @@ export function machine(queue: string, { heartbeatSeconds, workerSeconds, fineTu
       nonRetryableErrorTypes: retry.nonRetryableErrorTypes.filter((type) => type !== 'ModelNotFound'),
     },
   };
-  const { identifyModel, serveModel, stopServing } = proxyActivities<MachineActivities>(options);
+  const { identifyModel, serveModel, stopServing, stopTraining } =
+    proxyActivities<MachineActivities>(options);
   const { fineTune } = proxyActivities<MachineActivities>({
     ...options,
     startToCloseTimeout: fineTuneHours * 3_600_000,
   });
-  return { identifyModel, serveModel, stopServing, fineTune };
+  return { identifyModel, serveModel, stopServing, fineTune, stopTraining };
 }

@@ -19,9 +19,17 @@ export interface StageProgress {
   readonly workflowId?: string;
 }
 
+/** Why and since when nothing new begins. */
+export interface Paused {
+  readonly reason: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
 export interface RunProgress {
   readonly runName: string;
   readonly phase: RunPhase;
+  readonly paused?: Paused | undefined;
   /** Iterations asked for. */
   readonly iterations: number;
   readonly stages: readonly StageProgress[];
@@ -81,10 +89,11 @@ export class ProgressTracker {
 
   /** Markdown for the Web UI's current details. */
   markdown(): string {
-    const { runName, phase, iterations, stages, completed, best, warnings, report } = this.#progress;
+    const { runName, phase, paused, iterations, stages, completed, best, warnings, report } = this.#progress;
     const lines = [
       `**${runName}**: ${phase}${iterations === 0 ? '' : `, iteration ${Math.max(0, ...stages.map(({ iteration }) => iteration), ...completed.map(({ iteration }) => iteration))} of ${iterations}`}`,
     ];
+    if (paused !== undefined) lines.push('', `**Paused** since ${paused.since}: ${paused.reason}`, '');
     for (const { name, iteration, done, of } of stages) {
       lines.push(
         `- ${name}, iteration ${iteration}${of === undefined ? '' : `: ${done ?? 0} of ${of} shards`}`,

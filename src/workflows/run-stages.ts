@@ -1,8 +1,9 @@
 import {
   ApplicationFailure,
-  executeChild,
+  CancellationScope,
   setCurrentDetails,
   sleep,
+  startChild,
   TemporalFailure,
   upsertSearchAttributes,
   workflowInfo,
@@ -21,6 +22,7 @@ import type {
 import { ClaimedMachine } from './claimed-machine.ts';
 import type { EvaluateJudgeInput, EvaluateJudgeResult } from './evaluate-benchmarks.ts';
 import { mapShards } from './map-shards.ts';
+import { isInterruption, type PauseGate, type PauseState } from './pause.ts';
 import { light } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
 import { searchAttributesOf } from './search-attributes.ts';
@@ -41,14 +43,21 @@ type EvaluateAsChild = (input: EvaluateJudgeInput) => Promise<EvaluateJudgeResul
 export class RunStages {
   readonly #tracker: ProgressTracker;
   readonly #plan: RunPlan;
+  readonly #gate: PauseGate;
   readonly #machine: ClaimedMachine;
   /** The search attributes as they were last set: each change is an event of the history. */
   #found = '';
 
-  constructor(tracker: ProgressTracker, plan: RunPlan, machineQueue: string | undefined) {
+  constructor(tracker: ProgressTracker, plan: RunPlan, gate: PauseGate, machineQueue: string | undefined) {
     this.#tracker = tracker;
     this.#plan = plan;
+    this.#gate = gate;
     this.#machine = new ClaimedMachine(plan.timeouts, machineQueue);
+  }
+
+  /** Whether the run is paused, to be carried along. */
+  get pause(): PauseState {
+    return this.#gate.state;
   }
 
   /** The queue of the machine that serves and trains; undefined before one is needed. */
@@ -56,8 +65,9 @@ export class RunStages {
     return this.#machine.queue;
   }
 
-  /** Shows a stage as under way for as long as `work` takes. */
-  during<T>(stage: StageProgress, work: () => Promise<T>): Promise<T> {
+  /** Shows a stage as under way for as long as `work` takes; while the run is paused, none begins. */
+  async during<T>(stage: StageProgress, work: () => Promise<T>): Promise<T> {
+    await this.#gate.opened();
     return this.#tracker.during(stage, () => {
       this.show();
       return work();
@@ -119,7 +129,10 @@ export class RunStages {
     await this.#machine.useIfThere((machine) => machine.stopServing());
   }
 
-  /** Fine-tunes M_0 or an earlier judge to M_i on the iteration's training set. */
+  /**
+   * Fine-tunes M_0 or an earlier judge to M_i on the iteration's training set. A pause stops it with a checkpoint, from
+   * which it goes on.
+   */
   fineTune(
     iteration: number,
     from: Pick<IterationSummary, 'iteration' | 'model'>,
@@ -129,9 +142,24 @@ export class RunStages {
     const summary = `fine-tune M_${from.iteration} to M_${iteration}`;
     const { model: base } = from;
     return this.during({ name: 'fineTune', iteration }, () =>
-      this.#machine.use((machine) =>
-        machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
-      ),
+      this.#gate.untilDone(async () => {
+        try {
+          return await this.#machine.use((machine) =>
+            machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
+          );
+        } catch (error) {
+          if (isInterruption(error)) await this.#stopTraining(iteration);
+          throw error;
+        }
+      }),
+    );
+  }
+
+  /** The attempt that was interrupted has stopped its trainer, unless there was none just then to hear of it. */
+  async #stopTraining(iteration: number): Promise<void> {
+    const { run } = this.#plan;
+    await CancellationScope.nonCancellable(() =>
+      this.#machine.useIfThere((machine) => machine.stopTraining({ run, iteration })),
     );
   }
 
@@ -147,13 +175,21 @@ export class RunStages {
     const workflowId = `${runWorkflowId}/${iteration}/${stage}`;
     return this.during({ name: stage, iteration, done: 0, of: input.records, workflowId }, () =>
       this.#whileServed(model, (served) =>
-        executeChild(mapShards, {
-          workflowId,
-          staticSummary: `${stage}, iteration ${iteration}`,
-          args: [
-            { stage, work: { run, iteration, model: served, input }, shardsAtOnce, timeouts, runWorkflowId },
-          ],
-        }),
+        this.#gate.resultOf(() =>
+          startChild(mapShards, {
+            workflowId,
+            staticSummary: `${stage}, iteration ${iteration}`,
+            args: [
+              {
+                stage,
+                work: { run, iteration, model: served, input },
+                shardsAtOnce,
+                timeouts,
+                runWorkflowId,
+              },
+            ],
+          }),
+        ),
       ),
     );
   }
@@ -169,11 +205,13 @@ export class RunStages {
     const of = benchmarks.reduce((sum, { pairs }) => sum + pairs.records, 0);
     return this.during({ name: 'evaluateJudge', iteration, done: 0, of, workflowId }, () =>
       this.#whileServed(judge, (served) =>
-        executeChild<EvaluateAsChild>('evaluateJudge', {
-          workflowId,
-          staticSummary: `evaluate M_${iteration}`,
-          args: [{ plan: this.#plan, iteration, judge: served, benchmarks, runWorkflowId }],
-        }),
+        this.#gate.resultOf(() =>
+          startChild<EvaluateAsChild>('evaluateJudge', {
+            workflowId,
+            staticSummary: `evaluate M_${iteration}`,
+            args: [{ plan: this.#plan, iteration, judge: served, benchmarks, runWorkflowId }],
+          }),
+        ),
       ),
     );
   }

@@ -1,7 +1,11 @@
 import {
+  ActivityFailure,
+  allHandlersFinished,
   CancellationScope,
+  condition,
   ContinueAsNew,
   isCancellation,
+  log,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -10,10 +14,12 @@ import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
 import { bestIteration, stopsEarly } from './choosing.ts';
 import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
-import { progressQuery, shardProgressSignal } from './messages.ts';
+import { pauseUpdate, progressQuery, resumeUpdate, shardProgressSignal } from './messages.ts';
+import { PauseGate, requirePausable, requirePaused, type PauseState } from './pause.ts';
 import { planOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
-import { ProgressTracker, type RunPhase } from './run-progress.ts';
+import { isDamage } from './repair.ts';
+import { ProgressTracker, type Paused, type RunPhase } from './run-progress.ts';
 import { RunStages, type PreparedBenchmark, type RunModels } from './run-stages.ts';
 
 /** What a run knows before its first stage. */
@@ -21,6 +27,8 @@ interface Beginning {
   readonly plan: RunPlan;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** How often it has begun again because an artifact was found damaged. */
+  readonly repairs: number;
 }
 
 /** What the iterations work with: made once, the same for all of them. */
@@ -36,6 +44,7 @@ interface Prepared {
 interface LoopState extends Beginning, Prepared {
   readonly warnings: readonly string[];
   readonly machineQueue: string | undefined;
+  readonly pause: PauseState;
   readonly completed: readonly IterationSummary[];
 }
 
@@ -52,21 +61,38 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
   const tracker = new ProgressTracker({
     runName: runNameOf(configuration),
     phase: state === undefined ? 'planning' : 'working',
+    paused: state?.pause.paused,
     iterations: state?.plan.iterations ?? 0,
     stages: [],
     completed: state?.completed ?? [],
     best: state === undefined ? 0 : bestIteration(state.completed, state.plan.choosing),
     warnings: state?.warnings ?? [],
   });
+  const gate = new PauseGate(state?.pause);
+  const changePause = async (paused: Paused | undefined): Promise<void> => {
+    tracker.update({ paused });
+    setCurrentDetails(tracker.markdown());
+    await gate.change(paused);
+  };
   setHandler(progressQuery, () => tracker.current);
+  setHandler(
+    pauseUpdate,
+    (request) =>
+      changePause({ reason: request?.reason ?? 'no reason given', since: new Date().toISOString() }),
+    { validator: (request) => requirePausable(request, tracker.current) },
+  );
+  setHandler(resumeUpdate, () => changePause(undefined), {
+    validator: () => requirePaused(tracker.current),
+  });
   setHandler(shardProgressSignal, (progress) => {
     tracker.shardsDone(progress);
     setCurrentDetails(tracker.markdown());
   });
 
   if (state !== undefined) {
-    return closing(tracker, state, new RunStages(tracker, state.plan, state.machineQueue), (stages) =>
-      iterate(tracker, configuration, stages, state, state),
+    const stages = new RunStages(tracker, state.plan, gate, state.machineQueue);
+    return closing(tracker, state, stages, () =>
+      repairing(tracker, configuration, stages, state, () => Promise.resolve(state)),
     );
   }
   const planned = await tracker.during({ name: 'planRun', iteration: 0 }, () => planOrRefuse(configuration));
@@ -76,11 +102,40 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
     return light.awaitRun.executeWithOptions({ summary: `follow ${workflowId}` }, [{ workflowId, runId }]);
   }
   const { plan, warnings } = planned;
-  const beginning = { plan, startedAt: workflowInfo().startTime.toISOString() };
+  const beginning = { plan, startedAt: workflowInfo().startTime.toISOString(), repairs: 0 };
   tracker.update({ phase: 'working', iterations: plan.iterations, warnings });
-  return closing(tracker, beginning, new RunStages(tracker, plan, undefined), async (stages) =>
-    iterate(tracker, configuration, stages, beginning, await prepare(tracker, stages, beginning)),
+  const stages = new RunStages(tracker, plan, gate, undefined);
+  return closing(tracker, beginning, stages, () =>
+    repairing(tracker, configuration, stages, beginning, () => prepare(tracker, stages, beginning)),
   );
+}
+
+/** More damage than this within one run is no accident. */
+const MOST_REPAIRS = 3;
+
+/**
+ * The run's stages in their order. Where one finds an artifact damaged that an earlier one has made, all are gone through
+ * again from the first: what is whole costs a short activity each, what is damaged is made again.
+ */
+async function repairing(
+  tracker: ProgressTracker,
+  configuration: unknown,
+  stages: RunStages,
+  beginning: Beginning,
+  begin: () => Promise<Prepared>,
+): Promise<RunResult> {
+  try {
+    return await iterate(tracker, configuration, stages, beginning, await begin());
+  } catch (error) {
+    if (!isDamage(error) || beginning.repairs >= MOST_REPAIRS) throw error;
+  }
+  const { plan, repairs } = beginning;
+  const again = { ...beginning, repairs: repairs + 1 };
+  await stages.during({ name: 'restoreConfiguration', iteration: 0 }, () =>
+    light.restoreConfiguration({ configuration, run: plan.run }),
+  );
+  tracker.update({ completed: [], best: 0 });
+  return repairing(tracker, configuration, stages, again, () => prepare(tracker, stages, again));
 }
 
 /** Steps 1 and 2, and the seed model's own figures: everything that comes before the first iteration. */
@@ -144,9 +199,17 @@ async function iterate(
     const iteration = completed().length;
     if (mayContinueAsNew && isTimeToContinueAsNew()) {
       const { warnings } = tracker.current;
-      const { machineQueue } = stages;
+      const { machineQueue, pause } = stages;
       const made = { models, benchmarks, pairs, pairCounts };
-      const state: LoopState = { ...beginning, ...made, warnings, machineQueue, completed: completed() };
+      const state: LoopState = {
+        ...beginning,
+        ...made,
+        warnings,
+        machineQueue,
+        pause,
+        completed: completed(),
+      };
+      await condition(allHandlersFinished);
       await continueOnCurrentBuild<typeof selfTaughtEvaluator>(configuration, state);
     }
     mayContinueAsNew = true;
@@ -188,11 +251,12 @@ async function iterate(
       },
     });
   }
+  const report = await writeReport(tracker, beginning, 'completed');
   const result: RunResult = {
     runName: run.runName,
     iterations: completed(),
     best: bestIteration(completed(), plan.choosing),
-    report: await writeReport(tracker, beginning, 'completed'),
+    report,
     stoppedEarly: completed().length <= plan.iterations,
     warnings: tracker.current.warnings,
   };
@@ -220,7 +284,7 @@ async function writeReport(
   status: 'running' | 'completed' | 'failed' | 'cancelled',
 ): Promise<string> {
   const { completed, best, warnings } = tracker.current;
-  const report = await light.writeReport({
+  const { report, damage } = await light.writeReport({
     run: plan.run,
     status,
     startedAt,
@@ -228,7 +292,7 @@ async function writeReport(
     iterations: completed,
     warnings,
   });
-  tracker.update({ report });
+  tracker.update({ report, warnings: [...new Set([...warnings, ...damage])] });
   return report;
 }
 
@@ -237,21 +301,36 @@ async function closing<T>(
   tracker: ProgressTracker,
   beginning: Beginning,
   stages: RunStages,
-  work: (stages: RunStages) => Promise<T>,
+  work: () => Promise<T>,
 ): Promise<T> {
   const end = (phase: RunPhase): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
       await stages.stopServing();
-      if (phase === 'failed' || phase === 'cancelled') await writeReport(tracker, beginning, phase);
-      tracker.update({ phase, stages: [] });
+      if (phase === 'failed' || phase === 'cancelled') await reportEnd(tracker, beginning, phase);
+      await condition(allHandlersFinished);
+      tracker.update({ phase, paused: undefined, stages: [] });
       stages.show();
     });
   try {
-    const result = await work(stages);
+    const result = await work();
     await end('completed');
     return result;
   } catch (error) {
     if (!(error instanceof ContinueAsNew)) await end(isCancellation(error) ? 'cancelled' : 'failed');
     throw error;
+  }
+}
+
+/** The report of a run that ends early. Why it ends is what must be seen, not that the report can't be written either. */
+async function reportEnd(
+  tracker: ProgressTracker,
+  beginning: Beginning,
+  status: 'failed' | 'cancelled',
+): Promise<void> {
+  try {
+    await writeReport(tracker, beginning, status);
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    log.warn('the report could not be written', { reason: error.cause?.message });
   }
 }

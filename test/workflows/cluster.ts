@@ -2,15 +2,17 @@
  * A Temporal server and worker processes for tests, as real as in production: every worker is a process of its own,
  * which a test may kill.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { startTemporal } from '../../scripts/setup/dev-server.ts';
+import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
 
 export const packageRoot = resolve(import.meta.dirname, '../..');
 
@@ -32,6 +34,8 @@ export interface Cluster {
   startWorker(...options: string[]): WorkerProcess;
   /** Stops every worker that runs, with the servers and trainers that they started. */
   stopWorkers(): Promise<void>;
+  /** Runs a command of the Temporal CLI against the server, as an operator does; returns what it prints. */
+  cli(...command: string[]): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -70,6 +74,11 @@ export async function startCluster(startServer: StartServer = startDevelopmentSe
       return worker;
     },
     stopWorkers,
+    async cli(...command) {
+      const program = await ensureTemporalCli();
+      const { stdout } = await promisify(execFile)(program, [...command, '--address', address]);
+      return stdout;
+    },
     async close() {
       await stopWorkers();
       await connection.close();

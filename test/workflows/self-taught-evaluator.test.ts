@@ -12,25 +12,11 @@ import {
   type ConfigurationInput,
   type RunResult,
 } from '../../src/client.ts';
-import { hashOf } from '../../src/judge/seeds.ts';
 import type { TrainingJob } from '../../src/training/job.ts';
-import {
-  startScriptedEndpoint,
-  type RecordedRequest,
-  type ScriptedEndpoint,
-} from '../inference/scripted-endpoint.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { startCluster, type Cluster } from './cluster.ts';
-
-/** Writes responses and similar instructions, and argues for a side that depends on the seed. */
-function answer({ body }: RecordedRequest): string[] {
-  const prompt = body.messages.map(({ content }) => content).join('\n');
-  return Array.from({ length: body.n ?? 1 }, (_, index) => {
-    const drawn = hashOf(prompt, body.seed ?? 0, index);
-    if (!prompt.includes("Assistant A's Answer")) return `word ${drawn}`;
-    return `reasons . [[${drawn < '8' ? 'A' : 'B'}]]`;
-  });
-}
+import { scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
 
 describe('selfTaughtEvaluator', function () {
   this.timeout(120_000);
@@ -48,7 +34,7 @@ describe('selfTaughtEvaluator', function () {
     await mkdir(cluster.storeRoot, { recursive: true });
     await writeFile(join(cluster.storeRoot, 'people.jsonl'), lines);
     endpoint = await startScriptedEndpoint({
-      script: (request) => ({ kind: 'answer', texts: answer(request), finishReason: 'stop' }),
+      script: (request) => ({ kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' }),
     });
   });
 
@@ -60,41 +46,13 @@ describe('selfTaughtEvaluator', function () {
     await endpoint.close();
   });
 
-  function configuration(runName: string, changes: Partial<ConfigurationInput> = {}): ConfigurationInput {
-    return {
-      runName,
-      iterations: 1,
-      models: { seed: { checkpoint: 'embedded/model' } },
-      serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'judge-{iteration}' },
-      instructions: { pool: ['embedded/instructions.jsonl'], maximum: 40, shardSize: 10 },
-      pairs: { calls: 'two' },
-      judging: { samples: 4 },
+  const configuration = (runName: string, changes: Partial<ConfigurationInput> = {}) =>
+    scriptedConfiguration(endpoint.baseUrl, runName, {
       filtering: {
         humanData: [{ name: 'people', path: join(cluster.storeRoot, 'people.jsonl'), weight: 0.1 }],
       },
-      evaluation: {
-        benchmarks: [
-          {
-            name: 'test',
-            format: 'reward-bench',
-            path: 'embedded/benchmark/validation.jsonl',
-            purpose: 'test',
-          },
-        ],
-      },
-      fineTuning: {
-        rounds: [
-          {
-            method: 'sft',
-            hyperparameters: { epochs: 1, batchSize: 16, gradientAccumulation: 1, maximumLength: 1024 },
-          },
-        ],
-        threads: 1,
-      },
-      timeouts: { heartbeatSeconds: 5 },
       ...changes,
-    };
-  }
+    });
 
   async function refusal(input: unknown, workflowId: string): Promise<ApplicationFailure> {
     const { client, taskQueue } = cluster;
@@ -257,7 +215,7 @@ describe('selfTaughtEvaluator', function () {
     endpoint.script(() => ({ kind: 'answer', finishReason: 'stop' }));
     const run = await startRun(cluster.client, configuration('undecided'));
     const error: unknown = await run.result().catch((thrown: unknown) => thrown);
-    endpoint.script((request) => ({ kind: 'answer', texts: answer(request), finishReason: 'stop' }));
+    endpoint.script((request) => ({ kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' }));
     assert.match(
       failureMessage(error),
       /iteration 1 has 0 training examples, fewer than filtering\.minimumExamples \(16\)/,
@@ -289,6 +247,6 @@ describe('selfTaughtEvaluator', function () {
     await assert.rejects(joined.result(), WorkflowFailedError);
     await assert.rejects(owner.result(), WorkflowFailedError);
     assert.equal((await owner.progress()).phase, 'cancelled');
-    endpoint.script((request) => ({ kind: 'answer', texts: answer(request), finishReason: 'stop' }));
+    endpoint.script((request) => ({ kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' }));
   });
 });

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { ApplicationFailure } from '@temporalio/common';
+import { asFailure } from '../../src/activities/failures.ts';
+import { judgePairs, type Judgment } from '../../src/activities/judge-pairs.ts';
+import type { ServedModel } from '../../src/activities/types.ts';
+import type { ArtifactReference } from '../../src/artifacts/reference.ts';
+import { referenceTo } from '../../src/artifacts/store.ts';
+import type { SetAside } from '../../src/artifacts/resume-shard.ts';
+import { createInferenceClient } from '../../src/inference/client.ts';
+import { EndpointUnavailable } from '../../src/inference/errors.ts';
+import { startScriptedEndpoint, type Behaviour } from '../inference/scripted-endpoint.ts';
+import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+
+const pairs = Array.from({ length: 4 }, (_, index) => ({
+  id: `pair-${index}`,
+  instruction: `Question ${index}?`,
+  better: 'right',
+  worse: 'wrong',
+}));
+const EXAMPLES = 2 * pairs.length;
+const good: Behaviour = { kind: 'answer', texts: ['reasons [[A]]'] };
+
+describe('a stage beside an endpoint that misbehaves', () => {
+  let run: TestRun;
+  let input: ArtifactReference;
+
+  /** An endpoint that is asked `attempts` times, soon one after the other, each time for half a second at most. */
+  async function start(attempts: number, inference: { maximumSetAsideShare?: number } = {}): Promise<void> {
+    const started = await startTestRun({
+      judging: { samples: 1 },
+      inference: { requestsPerShard: 2, maximumSetAsideShare: 0, ...inference },
+    });
+    run = {
+      ...started,
+      deps: {
+        ...started.deps,
+        inference: createInferenceClient({
+          maximumInFlight: 4,
+          requestTimeoutSeconds: 0.5,
+          retry: { attempts, initialSeconds: 0.01, maximumSeconds: 0.02 },
+          environment: {},
+        }),
+      },
+    };
+    input = await run.publish('test/pairs', pairs, pairs.length);
+  }
+
+  afterEach(async () => {
+    await run.deps.inference.close();
+    await run.close();
+  });
+
+  const judge = (model: Partial<ServedModel> = {}) =>
+    asActivity(() =>
+      judgePairs(run.deps, {
+        run: run.run,
+        iteration: 1,
+        model: { ...run.model, ...model },
+        input,
+        shard: 0,
+      }),
+    );
+
+  const failureOf = async (promise: Promise<unknown>): Promise<Error> => {
+    const error: unknown = await promise.then(
+      () => assert.fail('it did not fail'),
+      (thrown: unknown) => thrown,
+    );
+    assert(error instanceof Error);
+    return error;
+  };
+
+  const judgments = async () => {
+    const manifest = await run.deps.store.manifest('test/iteration-1/judgments/shard-00000');
+    assert(manifest !== undefined);
+    return run.deps.store.records<Judgment>(referenceTo(manifest));
+  };
+
+  const passing: Record<string, Behaviour> = {
+    '429 without Retry-After': { kind: 'status', status: 429 },
+    '429 with Retry-After': { kind: 'status', status: 429, headers: { 'retry-after-ms': '30' } },
+    '500': { kind: 'status', status: 500 },
+    '502 as HTML': { kind: 'status', status: 502, body: '<html>Bad Gateway</html>' },
+    '503': { kind: 'status', status: 503 },
+    'a connection that is reset': { kind: 'reset' },
+    'no answer at all': { kind: 'hang' },
+    'a slow trickle': { kind: 'trickle' },
+    'half an answer': { kind: 'truncated' },
+    'HTML in place of JSON': { kind: 'raw', body: '<html>Welcome</html>', contentType: 'text/html' },
+    'no choices': { kind: 'answer', texts: [] },
+  };
+  for (const [name, behaviour] of Object.entries(passing)) {
+    it(`asks again after ${name}, and then has every judgment`, async () => {
+      await start(3);
+      run.endpoint.script(({ index }) => (index < 2 ? behaviour : good));
+      await judge();
+      assert.equal((await judgments()).length, EXAMPLES);
+      assert.equal(run.endpoint.requests.length, EXAMPLES + 2);
+    });
+
+    it(`leaves ${name} that lasts to Temporal, which may try again, and keeps what it has`, async () => {
+      await start(2);
+      run.endpoint.script(({ index }) => (index < 3 ? good : behaviour));
+      const failure = await failureOf(judge());
+      assert.equal(
+        failure instanceof ApplicationFailure ? failure.type : failure.name,
+        'EndpointUnavailable',
+      );
+      assert(!(failure instanceof ApplicationFailure && failure.nonRetryable === true));
+      const asked = run.endpoint.requests.length;
+      run.endpoint.script(() => good);
+      await judge();
+      assert.equal((await judgments()).length, EXAMPLES);
+      assert.equal(run.endpoint.requests.length - asked, EXAMPLES - 3, 'three were on the disk');
+    });
+  }
+
+  it('asks again after a refused connection, and names the address', async () => {
+    await start(2);
+    const gone = await startScriptedEndpoint();
+    await gone.close();
+    const failure = await failureOf(judge({ baseUrl: gone.baseUrl }));
+    assert.equal(failure.name, 'EndpointUnavailable');
+    assert.match(failure.message, /http:\/\/127\.0\.0\.1:\d+\/v1 gave no usable answer .*ECONNREFUSED/);
+  });
+
+  it('tells Temporal how long the endpoint asked to be left alone, so that no shard comes back before', async () => {
+    await start(1);
+    run.endpoint.script(() => ({ kind: 'status', status: 429, headers: { 'retry-after': '40' } }));
+    const failure = await failureOf(judge());
+    assert(failure instanceof ApplicationFailure);
+    assert.equal(failure.type, 'EndpointUnavailable');
+    const delay = Number(failure.nextRetryDelay);
+    assert(delay >= 40_000 && delay <= 48_000, String(failure.nextRetryDelay));
+  });
+
+  it('asks once an hour where the endpoint names a time far away', async () => {
+    await start(1);
+    const details = { endpoint: 'http://e/v1', attempts: 1, retryAfterSeconds: 10 ** 9 };
+    const failure = asFailure(new EndpointUnavailable('later', details));
+    assert(failure instanceof ApplicationFailure);
+    assert(Number(failure.nextRetryDelay) <= 1.2 * 3_600_000);
+  });
+
+  it('does not keep a judgment that was cut off', async () => {
+    await start(1);
+    run.endpoint.script(() => ({ ...good, finishReason: 'length' }));
+    await judge();
+    const made = await judgments();
+    assert.equal(made.length, EXAMPLES);
+    assert(made.every(({ right, finishReason }) => !right && finishReason === 'length'));
+  });
+
+  it('sets a record aside that the content filter refuses, with its reason, and goes on', async () => {
+    await start(1, { maximumSetAsideShare: 0.5 });
+    const refusal: Behaviour = {
+      kind: 'status',
+      status: 400,
+      error: { code: 'content_filter', message: 'no' },
+    };
+    run.endpoint.script(({ body }) =>
+      body.messages.some(({ content }) => content.includes('Question 1?')) ? refusal : good,
+    );
+    const { counts } = await judge();
+    assert.equal(counts['failed: content-filter'], 2);
+    assert.equal((await judgments()).length, EXAMPLES - 2);
+    const aside = await run.deps.store.lines<SetAside>(
+      'test/iteration-1/judgments/shard-00000',
+      'set-aside.jsonl',
+    );
+    assert.deepEqual(
+      aside.map(({ id, kind, reason }) => ({ id, kind, reason })),
+      ['pair-1/better-first', 'pair-1/worse-first'].map((id) => ({
+        id,
+        kind: 'failed',
+        reason: 'content-filter',
+      })),
+    );
+  });
+
+  it('fails when more than the share is set aside, with the three commonest reasons', async () => {
+    await start(1, { maximumSetAsideShare: 0.5 });
+    const refusals: Record<string, Behaviour> = {
+      'Question 0?': { kind: 'status', status: 400, error: { code: 'content_filter', message: 'no' } },
+      'Question 1?': { kind: 'status', status: 413, error: { message: 'no' } },
+      'Question 2?': { kind: 'status', status: 400, error: { message: 'no' } },
+    };
+    run.endpoint.script(({ body }) => {
+      const text = body.messages.map(({ content }) => content).join();
+      return Object.entries(refusals).find(([question]) => text.includes(question))?.[1] ?? good;
+    });
+    const failure = await failureOf(judge());
+    assert.equal(failure.name, 'TooManySetAside');
+    assert.match(failure.message, /[56] of 8 units failed for good, more than the allowed share of 0\.5/);
+    for (const reason of ['content-filter', 'context-length', 'bad-request'])
+      assert.match(failure.message, new RegExp(`failed: ${reason} [12]x`));
+  });
+
+  it('ends at once on a bad key and on a name that nobody serves', async () => {
+    await start(3);
+    run.endpoint.script(() => ({ kind: 'status', status: 401, error: { message: 'bad key' } }));
+    const rejected = await failureOf(judge());
+    assert.equal(rejected.name, 'EndpointRejected');
+    assert.match(rejected.message, /doesn't let us in: .*bad key/);
+    run.endpoint.script(() => ({ kind: 'status', status: 404, error: { message: 'no such model' } }));
+    const notFound = await failureOf(judge());
+    assert.equal(notFound.name, 'ModelNotFound');
+    assert.match(notFound.message, /doesn't serve the model/);
+    assert(run.endpoint.requests.length <= 4, 'neither is tried again');
+  });
+
+  it('has a server of ours looked after where it is gone or does not know the name: it may be on its way back', async () => {
+    await start(1);
+    for (const status of [404, 503]) {
+      run.endpoint.script(() => ({ kind: 'status', status, error: { message: 'not now' } }));
+      const failure = await failureOf(judge({ servedFor: { iteration: 0, role: 'seed' } }));
+      assert(failure instanceof ApplicationFailure);
+      assert.equal(failure.type, 'ServerUnavailable');
+      assert.equal(failure.nonRetryable, true);
+    }
+  });
+});
