@@ -13,7 +13,7 @@ import { ClaimedMachine } from './claimed-machine.ts';
 import { evaluateJudge, type EvaluateJudgeResult } from './evaluate-judge.ts';
 import { mapShards } from './map-shards.ts';
 import { isInterruption, type PauseGate, type PauseState } from './pause.ts';
-import { light } from './proxies.ts';
+import { light, TAKE_OVER } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
 
 /** The models that a run names, identified by their content. */
@@ -142,6 +142,7 @@ export class RunStages {
       this.#gate.resultOf(() =>
         startChild(mapShards, {
           workflowId,
+          workflowIdReusePolicy: TAKE_OVER,
           staticSummary: `${stage}, iteration ${iteration}`,
           args: [{ stage, work: { run, iteration, model, input }, shardsAtOnce, timeouts, runWorkflowId }],
         }),
@@ -162,6 +163,7 @@ export class RunStages {
       this.#gate.resultOf(() =>
         startChild(evaluateJudge, {
           workflowId,
+          workflowIdReusePolicy: TAKE_OVER,
           staticSummary: `evaluate M_${iteration}`,
           args: [{ plan: this.#plan, iteration, judge, benchmarks, runWorkflowId }],
         }),
