@@ -4,6 +4,7 @@
  */
 import {
   type Client,
+  TerminatedFailure,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowUpdateFailedError,
@@ -30,6 +31,7 @@ export interface StartOptions {
 export class Run {
   readonly #handle: WorkflowHandle;
 
+  /** @param handle not bound to a run id, so that it means the newest one */
   constructor(handle: WorkflowHandle) {
     this.#handle = handle;
   }
@@ -44,11 +46,19 @@ export class Run {
   }
 
   /**
-   * Waits for the result.
+   * Waits for the result, also over a reset, which begins the run again from an earlier point.
    * @throws WorkflowFailedError; `failureMessage` makes it readable
    */
-  result(): Promise<RunResult> {
-    return this.#handle.result() as Promise<RunResult>;
+  async result(): Promise<RunResult> {
+    for (;;) {
+      try {
+        return (await this.#handle.result()) as RunResult;
+      } catch (error) {
+        // A reset terminates the run that it begins again.
+        const isTerminated = error instanceof WorkflowFailedError && error.cause instanceof TerminatedFailure;
+        if (!isTerminated || (await this.#handle.describe()).status.name === 'TERMINATED') throw error;
+      }
+    }
   }
 
   /**
@@ -86,17 +96,16 @@ export async function startRun(
 ): Promise<Run> {
   const { runName } = configuration;
   try {
-    const handle = await client.workflow.start(WORKFLOW_TYPE, {
+    await client.workflow.start(WORKFLOW_TYPE, {
       workflowId: runName,
       taskQueue: options.taskQueue ?? 'self-taught-evaluator',
       args: [configuration],
       staticSummary: `Self-taught evaluator ${runName}`,
     });
-    return new Run(handle);
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return findRun(client, runName);
-    throw error;
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
+  return findRun(client, runName);
 }
 
 /** The run of a name, whether it is under way or ended. */

@@ -4,7 +4,7 @@ import type { EvaluationSummary, RunPlan, ServedModel } from '../activities/type
 import { mapShards } from './map-shards.ts';
 import { pauseSignal } from './messages.ts';
 import { PauseGate } from './pause.ts';
-import { light } from './proxies.ts';
+import { light, TAKE_OVER } from './proxies.ts';
 
 export interface EvaluateJudgeInput {
   readonly plan: Pick<RunPlan, 'run' | 'shardsAtOnce' | 'timeouts'>;
@@ -35,6 +35,7 @@ export async function evaluateBenchmarks(input: EvaluateJudgeInput): Promise<Eva
       const judged = await gate.resultOf(() =>
         startChild(mapShards, {
           workflowId: `${workflowInfo().workflowId}/${name}`,
+          workflowIdReusePolicy: TAKE_OVER,
           staticSummary: `evaluate iteration ${iteration} on ${name}`,
           args: [
             {

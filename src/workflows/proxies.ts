@@ -31,6 +31,12 @@ const retry = {
   ],
 } satisfies RetryPolicy;
 
+/**
+ * How a child workflow gets its id. After `temporal workflow reset` the children of the run that was left are still at
+ * work; the run begins them again, and what they have done so far stands in the store.
+ */
+export const TAKE_OVER = 'TERMINATE_IF_RUNNING';
+
 /** The task queue of a role, beside the one that workflows run on. */
 function roleQueue(role: 'inference' | 'gpu'): string {
   return `${workflowInfo().taskQueue}-${role}`;

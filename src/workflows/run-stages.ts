@@ -23,7 +23,7 @@ import { ClaimedMachine } from './claimed-machine.ts';
 import type { EvaluateJudgeInput, EvaluateJudgeResult } from './evaluate-benchmarks.ts';
 import { mapShards } from './map-shards.ts';
 import { isInterruption, type PauseGate, type PauseState } from './pause.ts';
-import { light } from './proxies.ts';
+import { light, TAKE_OVER } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 
@@ -178,6 +178,7 @@ export class RunStages {
         this.#gate.resultOf(() =>
           startChild(mapShards, {
             workflowId,
+            workflowIdReusePolicy: TAKE_OVER,
             staticSummary: `${stage}, iteration ${iteration}`,
             args: [
               {
@@ -208,6 +209,7 @@ export class RunStages {
         this.#gate.resultOf(() =>
           startChild<EvaluateAsChild>('evaluateJudge', {
             workflowId,
+            workflowIdReusePolicy: TAKE_OVER,
             staticSummary: `evaluate M_${iteration}`,
             args: [{ plan: this.#plan, iteration, judge: served, benchmarks, runWorkflowId }],
           }),

@@ -14,7 +14,7 @@ import { askedTwice, isJudging, scriptedAnswer, scriptedConfiguration } from './
 
 /** One run that is controlled in every way, one after the other: what it loses adds up, and is counted at its end. */
 describe('a run that is controlled', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
   let worker: WorkerProcess;
@@ -70,7 +70,7 @@ describe('a run that is controlled', function () {
     });
 
   async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-    const deadline = performance.now() + 100_000;
+    const deadline = performance.now() + 300_000;
     for (;;) {
       const found = await look().catch(() => undefined);
       if (found !== undefined && found !== false) return found;
@@ -254,5 +254,36 @@ describe('a run that is controlled', function () {
     assert.equal(result.iterations[1]?.counts['judgePairs']?.['judgments'], 32 * 2 * 4);
     const twice = askedTwice(endpoint.requests);
     assert(twice <= interruptions * IN_FLIGHT, `${twice} requests were sent twice`);
+  });
+
+  it('carries a pause along when a stage continues as new, and heeds only newer news of it', async () => {
+    const nothing = { uri: 'none/index', sha256: '', records: 1, bytes: 0 };
+    const stage = await cluster.client.workflow.start('mapShards', {
+      workflowId: 'carried',
+      taskQueue: cluster.taskQueue,
+      args: [
+        {
+          stage: 'judgePairs',
+          work: { run: { runName: 'none', configuration: nothing }, iteration: 1, model: {}, input: nothing },
+          shardsAtOnce: 1,
+          timeouts: { heartbeatSeconds: 5 },
+          runWorkflowId: 'none',
+        },
+        {
+          done: 0,
+          counts: {},
+          startedAt: 0,
+          pause: { change: 5, paused: { reason: 'a test', since: 'now' } },
+        },
+      ],
+    });
+    await stage.signal('pauseChanged', { change: 4 });
+    await sleep(2000);
+    const { status, raw } = await stage.describe();
+    assert.equal(status.name, 'RUNNING');
+    assert.deepEqual(raw.pendingActivities, []);
+    await stage.signal('pauseChanged', { change: 6 });
+    // Its shard begins, and finds that there is no such run.
+    assert.match(await ended(stage.result()), /none\/index\/records\.jsonl is missing/);
   });
 });

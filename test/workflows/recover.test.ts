@@ -10,23 +10,27 @@ import { startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
 import { askedTwice, isJudging, scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
 
 describe('a run whose past is damaged or reset', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
   let worker: WorkerProcess;
   let result: RunResult;
-  /** How long the endpoint thinks about a judgment for training. */
-  let milliseconds = 500;
+  /** How the endpoint takes a request for judgments to train on. */
+  let judging: 'slow' | 'fast' | 'held' = 'slow';
 
   before(async () => {
     cluster = await startCluster();
     endpoint = await startScriptedEndpoint({
-      script: (request) => ({
-        kind: 'answer',
-        texts: scriptedAnswer(request),
-        finishReason: 'stop',
-        afterMilliseconds: isJudging(request.body) && request.body.n !== undefined ? milliseconds : 0,
-      }),
+      script: (request) => {
+        const isTraining = isJudging(request.body) && request.body.n !== undefined;
+        if (isTraining && judging === 'held') return { kind: 'hang' };
+        return {
+          kind: 'answer',
+          texts: scriptedAnswer(request),
+          finishReason: 'stop',
+          afterMilliseconds: isTraining && judging === 'slow' ? 500 : 0,
+        };
+      },
     });
     worker = cluster.startWorker();
   });
@@ -50,7 +54,7 @@ describe('a run whose past is damaged or reset', function () {
   }
 
   async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + 100_000;
+    const deadline = performance.now() + 300_000;
     while (!(await look().catch(() => false))) {
       if (performance.now() > deadline) throw new Error(`waited in vain until ${what}\n${worker.log()}`);
       await sleep(100);
@@ -94,7 +98,7 @@ describe('a run whose past is damaged or reset', function () {
   });
 
   it('makes what was damaged again when it is started again, and the same weights', async () => {
-    milliseconds = 0;
+    judging = 'fast';
     const before = repeated();
     const [model, judgments] = [result.iterations[1]?.model, await manifest('iteration-1/judgments/index')];
     await rm(file('iteration-1/training/model/model.safetensors'));
@@ -121,21 +125,35 @@ describe('a run whose past is damaged or reset', function () {
     );
   });
 
-  it('can be reset while a child workflow is at work, and while it trains', async () => {
-    milliseconds = 700;
+  it('can be reset while a child workflow is at work: to its first task, and to its last one', async () => {
+    judging = 'slow';
     const run = await startRun(cluster.client, input('reset'));
     await during(run, 'judgePairs', 1);
+    judging = 'held';
     const before = repeated();
+    const asked = endpoint.requests.length;
+    await until('requests are held', () => Promise.resolve(endpoint.requests.length >= asked + 2));
     await reset('reset', '--type', 'FirstWorkflowTask');
-    await sleep(1000);
-    await during(run, 'judgePairs', 2);
-    milliseconds = 0;
-    await during(run, 'fineTune');
+    await until('it begins again', async () => (await run.progress()).phase === 'planning');
+    await during(run, 'judgePairs', 1);
+    await until('the child of the left run is terminated', async () => repeated() - before >= 2);
+    await reset('reset', '--type', 'LastWorkflowTask');
+    judging = 'fast';
+    await until('the held requests are given up', async () => {
+      const { stages } = await run.progress();
+      return stages.some(({ name }) => name === 'fineTune');
+    });
+    // Those that were held by each of the three runs.
+    assert(repeated() - before <= 6, `${repeated() - before} requests were sent twice`);
+  });
+
+  it('can be reset while it trains: the trainer is followed, not started again', async () => {
+    const run = findRun(cluster.client, 'reset');
     const training = join(cluster.storeRoot, 'reset/iteration-1/training');
     await until('the trainer has begun', async () => (await newestStart(training))?.process !== undefined);
     await reset('reset', '--type', 'FirstWorkflowTask');
-    await findRun(cluster.client, 'reset').result();
-    assert(repeated() - before <= 2, 'two requests were in flight');
-    assert.equal((await newestStart(training))?.epoch, 1, 'the trainer was followed, not started again');
+    const { iterations } = await run.result();
+    assert.equal(iterations.length, 2);
+    assert.equal((await newestStart(training))?.epoch, 1);
   });
 });

@@ -14,9 +14,13 @@ import {
 } from '../../src/client.ts';
 import type { TrainingJob } from '../../src/training/job.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import {
+  startScriptedEndpoint,
+  type Behaviour,
+  type ScriptedEndpoint,
+} from '../inference/scripted-endpoint.ts';
 import { startCluster, type Cluster } from './cluster.ts';
-import { scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
+import { isJudging, scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
 
 describe('selfTaughtEvaluator', function () {
   this.timeout(120_000);
@@ -220,6 +224,39 @@ describe('selfTaughtEvaluator', function () {
       failureMessage(error),
       /iteration 1 has 0 training examples, fewer than filtering\.minimumExamples \(16\)/,
     );
+    assert.equal((await run.progress()).phase, 'failed');
+  });
+
+  it('leaves an endpoint alone for as long as it asks, and fails at once where it rejects the key', async () => {
+    const scripted = (behaviour: Behaviour) =>
+      endpoint.script((request) =>
+        isJudging(request.body)
+          ? behaviour
+          : { kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' },
+      );
+    scripted({ kind: 'status', status: 429, headers: { 'retry-after': '400' } });
+    const run = await startRun(cluster.client, configuration('rejected'));
+    const workflowId = 'rejected/0/evaluateJudge/test';
+    const waiting = async () => {
+      const { raw } = await cluster.client.workflow.getHandle(workflowId).describe();
+      return raw.pendingActivities?.find(({ lastFailure }) => lastFailure != null);
+    };
+    let activity = await waiting().catch(() => undefined);
+    while (activity === undefined) {
+      await sleep(200);
+      activity = await waiting().catch(() => undefined);
+    }
+    const { activityId, lastFailure, scheduledTime } = activity;
+    assert.match(lastFailure?.message ?? '', /rate-limit.*It asks to be left alone for 400 s/);
+    assert(Number(scheduledTime?.seconds) - Date.now() / 1000 > 300, 'it is asked again after that time');
+
+    scripted({ kind: 'status', status: 401, error: { message: 'unknown key' } });
+    await cluster.cli(
+      ...['activity', 'reset', '--workflow-id', workflowId, '--activity-id', activityId ?? ''],
+    );
+    const error: unknown = await run.result().catch((thrown: unknown) => thrown);
+    endpoint.script((request) => ({ kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' }));
+    assert.match(failureMessage(error), /doesn't let us in: .*unknown key.*No key was sent/);
     assert.equal((await run.progress()).phase, 'failed');
   });
 
