@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { findOnPath, namedProgram } from './programs.ts';
-import { makeCacheFolder, requireSpace } from './cache-folder.ts';
+import { buildWithGo } from './build-with-go.ts';
+import { makeCacheFolder } from './cache-folder.ts';
 import { run, say, step, tryRun, untilInterrupted } from './install-step.ts';
 import { withLock } from './lock.mjs';
-import { SetupError } from './setup-error.ts';
 
 /** The release that is installed where there is none; temporal/server/go.mod builds the same one. */
 export const TEMPORAL_CLI_VERSION = '1.5.1';
@@ -133,37 +133,17 @@ function rootMessage(error: unknown): string {
   return root instanceof Error ? root.message : String(root);
 }
 
-/** Built from source: go.sum pins every hash. Its Go caches are made in the folder `work`, which the caller deletes. */
-async function build(work: string, signal: AbortSignal): Promise<string> {
-  const go = await findGo();
-  requireSpace(work, 4, 'Building the Temporal CLI (Go caches, deleted afterwards)');
-  const output = join(work, 'temporal');
-  const command = 'github.com/temporalio/cli/cmd/temporal';
-  const version = `-X github.com/temporalio/cli/temporalcli.Version=${TEMPORAL_CLI_VERSION}`;
-  await step(`Building the Temporal CLI ${TEMPORAL_CLI_VERSION} with Go`, () =>
-    run(go, ['build', '-trimpath', '-ldflags', `-s -w ${version}`, '-o', output, command], {
-      cwd: SERVER_MODULE,
-      signal,
-      env: {
-        CGO_ENABLED: '0',
-        GOCACHE: join(work, 'gocache'),
-        GOMODCACHE: join(work, 'gomodcache'),
-        GOTMPDIR: work,
-        // Without this the module cache is read-only and cannot be deleted.
-        GOFLAGS: `${process.env.GOFLAGS ?? ''} -modcacherw`.trim(),
-      },
-    }),
-  );
-  return output;
-}
-
-async function findGo(): Promise<string> {
-  for (const go of ['go', '/usr/local/go/bin/go']) {
-    if ((await tryRun(go, ['version'])) !== undefined) return go;
-  }
-  throw new SetupError(
-    'There is no Temporal CLI, it cannot be downloaded, and there is no Go to build it with. Install one of:\n' +
+/** Built from source: go.sum pins every hash. */
+function build(work: string, signal: AbortSignal): Promise<string> {
+  const program = {
+    name: `the Temporal CLI ${TEMPORAL_CLI_VERSION}`,
+    module: SERVER_MODULE,
+    command: 'github.com/temporalio/cli/cmd/temporal',
+    ldflags: `-X github.com/temporalio/cli/temporalcli.Version=${TEMPORAL_CLI_VERSION}`,
+    withoutGo:
+      'There is no Temporal CLI, it cannot be downloaded, and there is no Go to build it with. Install one of:\n' +
       '  the Temporal CLI: brew install temporal, or https://docs.temporal.io/cli/setup-cli\n' +
       '  Go 1.26 or newer: https://go.dev/doc/install',
-  );
+  };
+  return buildWithGo(program, work, signal);
 }

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { findReleasedServer } from '../../scripts/setup/released-server.ts';
+import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
+import { startRun } from '../../src/client.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
+import { startReleasedServer } from './released-server.ts';
+import { answers, isDuring, progressUntil, tinyConfiguration } from './tiny-run.ts';
+
+const DEPLOYMENT = 'judge-workers';
+const setCurrent = (buildId: string) =>
+  `temporal worker deployment set-current-version --deployment-name ${DEPLOYMENT} --build-id ${buildId}`;
+
+describe('worker versioning', function () {
+  this.timeout(400_000);
+  let endpoint: ScriptedEndpoint;
+  let cluster: Cluster;
+
+  before(async () => {
+    endpoint = await startScriptedEndpoint({ script: answers });
+  });
+  afterEach(() => cluster.close());
+  after(() => endpoint.close());
+
+  it('keeps a run on the build that it began on; the next run begins on the one that is current then', async () => {
+    cluster = await startCluster();
+    const old = startBuild('old');
+    const command = await logged(
+      old,
+      /warning: no version of the deployment judge-workers is current.*"(temporal worker [^"]*)"/,
+    );
+    assert.equal(command, setCurrent('old'));
+    await execute(command);
+    const run = await startRun(cluster.client, tinyConfiguration('stays', endpoint.baseUrl));
+    const new_ = startBuild('new');
+    await logged(new_, /judge-workers\.new is not current, old is/);
+    await progressUntil(run, isDuring('judgePairs', 1));
+    await execute(setCurrent('new'));
+    const next = await startRun(cluster.client, tinyConfiguration('next', endpoint.baseUrl));
+    await progressUntil(next, ({ phase }) => phase === 'working');
+    await run.result();
+
+    assert.deepEqual(await buildsOf('stays'), [['old']]);
+    for (const stage of ['0/generatePairs', '0/evaluateJudge', '1/judgePairs', '1/evaluateJudge'])
+      assert.deepEqual(await buildsOf(`stays/${stage}`), [['old']], stage);
+    assert.deepEqual(await buildsOf('next'), [['new']]);
+    await next.cancel();
+  });
+
+  it('moves a run to the current build when its next iteration begins (a server of 1.31)', async function () {
+    const server = await findReleasedServer();
+    cluster = await startCluster(
+      server === undefined ? undefined : (folder) => startReleasedServer(server, folder),
+    );
+    if (!(await movesRuns())) {
+      console.log(
+        '      skipped: TEST_RELEASED_SERVER=1 builds a server for this test, in 4 minutes the first time',
+      );
+      this.skip();
+    }
+    const builds = { old: startBuild('old'), new: startBuild('new') };
+    await execute(setCurrent('old'));
+    const run = await startRun(
+      cluster.client,
+      tinyConfiguration('moves', endpoint.baseUrl, { iterations: 2 }),
+    );
+    await progressUntil(run, isDuring('judgePairs', 1));
+    await execute(setCurrent('new'));
+    const { iterations } = await run.result();
+
+    assert.equal(iterations.length, 3);
+    assert.deepEqual(await buildsOf('moves'), [['old'], ['new']]);
+    for (const [iteration, build] of [
+      [1, 'old'],
+      [2, 'new'],
+    ] as const) {
+      for (const stage of ['judgePairs', 'evaluateJudge', 'evaluateJudge/validation'])
+        assert.deepEqual(await buildsOf(`moves/${iteration}/${stage}`), [[build]], `${stage} ${iteration}`);
+      // The activities of every role went along.
+      const pids = await processesOf(`moves/${iteration}/judgePairs`);
+      assert.deepEqual(pids, [builds[build].child.pid]);
+    }
+  });
+
+  /** Whether the server is new enough: the one of the pinned CLI is not, one on the PATH may be. */
+  async function movesRuns(): Promise<boolean> {
+    const { serverVersion } = await cluster.client.workflowService.getSystemInfo({});
+    const [major = 0, minor = 0] = serverVersion.split('.').map(Number);
+    return major > 1 || minor >= 31;
+  }
+
+  function startBuild(buildId: string): WorkerProcess {
+    return cluster.startWorker('--deployment-name', DEPLOYMENT, '--build-id', buildId);
+  }
+
+  /** Waits until the worker has written it, and returns what the pattern's group has matched. */
+  async function logged(worker: WorkerProcess, pattern: RegExp): Promise<string | undefined> {
+    for (;;) {
+      const found = pattern.exec(worker.log());
+      if (found !== null) return found[1];
+      assert.equal(worker.child.exitCode, null, worker.log());
+      await sleep(100);
+    }
+  }
+
+  /** Runs a command of the Temporal CLI. Until the server has seen the version's workers, it refuses this one. */
+  async function execute(command: string): Promise<void> {
+    const cli = await ensureTemporalCli();
+    const args = [...command.split(' ').slice(1), '--yes', '--address', cluster.address];
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await promisify(execFile)(cli, args);
+        return;
+      } catch (error) {
+        if (attempt === 100) throw error;
+        await sleep(300);
+      }
+    }
+  }
+
+  async function historiesOf(workflowId: string) {
+    const { workflow } = cluster.client;
+    const chain = await Array.fromAsync(workflow.list({ query: `WorkflowId = "${workflowId}"` }));
+    chain.sort((a, b) => Number(a.startTime) - Number(b.startTime));
+    return Promise.all(
+      chain.map(
+        async ({ runId }) => (await workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [],
+      ),
+    );
+  }
+
+  /** The builds that carried out a workflow's own tasks, for each history of its chain, the first one first. */
+  async function buildsOf(workflowId: string): Promise<string[][]> {
+    return (await historiesOf(workflowId)).map((events) => [
+      ...new Set(
+        events.flatMap(({ workflowTaskCompletedEventAttributes: completed }) =>
+          completed ? [completed.deploymentVersion?.buildId ?? 'none'] : [],
+        ),
+      ),
+    ]);
+  }
+
+  /** The processes that carried out a workflow's activities. */
+  async function processesOf(workflowId: string): Promise<number[]> {
+    const pids = (await historiesOf(workflowId))
+      .flat()
+      .flatMap(({ activityTaskStartedEventAttributes: started }) =>
+        started?.identity ? [Number.parseInt(started.identity, 10)] : [],
+      );
+    return [...new Set(pids)];
+  }
+});
