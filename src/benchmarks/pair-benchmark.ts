@@ -30,7 +30,7 @@ export interface PairBenchmark<Official extends OfficialScores> {
 }
 
 /** Its one prompt leaves no doubt how a text is to be read. */
-interface PairwiseBenchmark<Official extends OfficialScores> extends Benchmark<
+export interface PairwiseBenchmark<Official extends OfficialScores> extends Benchmark<
   BenchmarkPair,
   BenchmarkScores & { official: Official }
 > {
