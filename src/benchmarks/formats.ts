@@ -12,6 +12,8 @@ export const BENCHMARK_FORMATS = [
   'rm-bench',
   'llmbar',
   'llmbar-pairwise',
+  'ppe-preference',
+  'ppe-correctness',
   'pairs',
 ] as const;
 

@@ -24,11 +24,13 @@ export interface PairBenchmark<Official extends OfficialScores> {
   readonly strictVerdict?: (text: string) => PairVerdict;
   readonly followUp?: (text: string) => string | undefined;
   readonly sectionOf?: (subset: string) => string | undefined;
+  /** What a pair shares with others that are not independent of it; nothing by default. */
+  readonly clusterOf?: (pair: BenchmarkPair) => string;
   readonly official: (judged: readonly JudgedPair[], seed: number) => Official;
 }
 
 /** Its one prompt leaves no doubt how a text is to be read. */
-interface PairwiseBenchmark<Official extends OfficialScores> extends Benchmark<
+export interface PairwiseBenchmark<Official extends OfficialScores> extends Benchmark<
   BenchmarkPair,
   BenchmarkScores & { official: Official }
 > {
@@ -56,7 +58,7 @@ export function pairBenchmark<Official extends OfficialScores>(
       return scoreGraded(
         {
           benchmark: name,
-          graded: judged.map((one) => gradePair(one)),
+          graded: judged.map((one) => gradePair(one, own.clusterOf?.(one.pair))),
           missing: texts.missing,
           official: own.official(judged, seed),
           sectionOf: own.sectionOf,

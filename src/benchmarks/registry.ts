@@ -5,6 +5,7 @@ import { judgeBench, judgeBenchPairwise } from './judge-bench.ts';
 import { llmBar, llmBarPairwise } from './llmbar.ts';
 import { mtBench } from './mt-bench.ts';
 import { pairs } from './pairs.ts';
+import { ppeCorrectness, ppePreference } from './ppe.ts';
 import { rewardBench2, rewardBench2Ratings } from './reward-bench-2.ts';
 import { rewardBench } from './reward-bench.ts';
 import { rmBench } from './rm-bench.ts';
@@ -23,6 +24,8 @@ export const benchmarks = {
   'rm-bench': rmBench,
   llmbar: llmBar,
   'llmbar-pairwise': llmBarPairwise,
+  'ppe-preference': ppePreference,
+  'ppe-correctness': ppeCorrectness,
   pairs,
 } satisfies Record<BenchmarkFormat, Benchmark>;
 

@@ -11,7 +11,7 @@ const TIES = 'Ties';
 const LETTERS = ['A', 'B', 'C', 'D'] as const;
 type Letter = (typeof LETTERS)[number];
 
-interface RewardBench2Item extends BenchmarkItem {
+export interface RewardBench2Item extends BenchmarkItem {
   /** The right answers stand first: one of four, or in Ties any number. */
   readonly completions: readonly string[];
   readonly correct: number;

@@ -12,7 +12,7 @@ import { drawIndex, firstLetterVerdict, JudgmentTexts, strictVerdict } from './v
 /** The styles of each response, from short to adorned. */
 const STYLES = ['concise', 'plain', 'markdown'] as const;
 
-interface RmBenchItem extends BenchmarkItem {
+export interface RmBenchItem extends BenchmarkItem {
   readonly chosen: readonly string[];
   readonly rejected: readonly string[];
 }

@@ -8,7 +8,7 @@ import { BenchmarkFileError } from '../../src/benchmarks/benchmark.ts';
 import { BENCHMARK_FORMATS, type BenchmarkFormat } from '../../src/benchmarks/formats.ts';
 import { UnreadableFileError } from '../../src/benchmarks/read-rows.ts';
 import { benchmarkOf, benchmarks } from '../../src/benchmarks/registry.ts';
-import { fixture } from './fixture.ts';
+import { figure, fixture, judgeAll } from './fixture.ts';
 
 const FILES: Record<BenchmarkFormat, string> = {
   'reward-bench': 'reward-bench.parquet',
@@ -23,6 +23,8 @@ const FILES: Record<BenchmarkFormat, string> = {
   'rm-bench': 'rm-bench/total_dataset.json',
   llmbar: 'llmbar',
   'llmbar-pairwise': 'llmbar',
+  'ppe-preference': 'ppe/preference.parquet',
+  'ppe-correctness': 'ppe/correctness',
   pairs: 'pairs.jsonl',
 };
 
@@ -124,6 +126,37 @@ describe('the official layout of', () => {
         ['code', 'print(1)'],
       ],
     );
+  });
+
+  it('PPE leaves ties out, and takes the right answer of a pair by the scores', async () => {
+    const preference = await benchmarks['ppe-preference'].read(fixture('ppe/preference.parquet'));
+    assert.deepEqual(
+      preference.items.map(({ subset, better }) => [subset, better]),
+      [
+        ['English', 'Apple.'],
+        ['German', 'Hallo.'],
+      ],
+    );
+    assert.deepEqual(preference.leftOut, { ties: 1 });
+    const { items } = await benchmarks['ppe-correctness'].read(fixture('ppe/correctness'));
+    assert.deepEqual(
+      items.slice(0, 4).map(({ id, better, worse }) => [id, better, worse]),
+      [
+        ['gpqa-0-00', 'row 0, answer 1', 'row 0, answer 2'],
+        ['gpqa-0-01', 'row 0, answer 31', 'row 0, answer 32'],
+        ['gpqa-1-00', 'row 1, answer 2', 'row 1, answer 1'],
+        ['gpqa-1-01', 'row 1, answer 32', 'row 1, answer 31'],
+      ],
+    );
+    // Three of four pairs of one set and two of the other: the sets weigh the same.
+    const benchmark = benchmarks['ppe-correctness'];
+    const judgments = judgeAll(benchmark, items, ({ id }, slot) => {
+      const right = id.startsWith('gpqa') ? id !== 'gpqa-0-00' : id.endsWith('00');
+      return right === (slot === 'better-first') ? '[[A]]' : '[[B]]';
+    });
+    const scores = benchmark.score(items, judgments, { seed: 1 });
+    assert.equal(figure(scores, 'total, both orders'), (0.75 + 0.5) / 2);
+    assert.equal(scores.outcomes[1]?.cluster, 'gpqa-0');
   });
 
   it('LLMBar is a folder of five sets, or one of its files', async () => {
