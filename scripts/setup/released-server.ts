@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildWithGo } from './build-with-go.ts';
-import { cacheFolder, makeCacheFolder } from './cache-folder.ts';
+import { cacheFolder } from '../../src/config/cache-folder.ts';
+import { makeCacheFolder } from './cache-folder.ts';
 import { untilInterrupted } from './install-step.ts';
 import { withLock } from './lock.mjs';
 
@@ -15,7 +16,11 @@ const WORK_PREFIX = 'temporal-server-building-';
  * one, else one that is built from source where `TEST_RELEASED_SERVER=1` asks for it. Undefined without both.
  */
 export async function findReleasedServer(): Promise<string | undefined> {
-  const program = join(cacheFolder(), `temporal-server-${RELEASED_SERVER_VERSION}`, 'temporal-server');
+  const program = join(
+    cacheFolder(process.env, process.platform),
+    `temporal-server-${RELEASED_SERVER_VERSION}`,
+    'temporal-server',
+  );
   if (existsSync(program)) return program;
   if (process.env.TEST_RELEASED_SERVER !== '1') return undefined;
   const cache = makeCacheFolder();

@@ -20,7 +20,7 @@ const KILLED_DURING = ['generatePairs', 'judgePairs', 'fineTune', 'evaluateJudge
 const seed = process.env['TEST_SEED'] ?? String(Date.now());
 
 describe('the embedded example, every part real', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let cluster: Cluster;
   let example: ConfigurationInput;
   let result: RunResult;

@@ -239,7 +239,9 @@ describe('selfTaughtEvaluator', function () {
     const workflowId = 'rejected/0/evaluateJudge/test';
     const waiting = async () => {
       const { raw } = await cluster.client.workflow.getHandle(workflowId).describe();
-      return raw.pendingActivities?.find(({ lastFailure }) => lastFailure != null);
+      return raw.pendingActivities?.find(
+        ({ lastFailure }) => lastFailure !== undefined && lastFailure !== null,
+      );
     };
     let activity = await waiting().catch(() => undefined);
     while (activity === undefined) {
