@@ -58,7 +58,7 @@ export function configurationFor(
           servedName: 'judge-{iteration}',
           healthPath: '/v1/models',
         },
-        instructions: { ...common.instructions, maximum: 60, shardSize: 10 },
+        instructions: { ...common.instructions, maximum: 60, shardSize: 15 },
         fineTuning: {
           ...fineTuning,
           hyperparameters: {
@@ -68,7 +68,7 @@ export function configurationFor(
             checkpointEverySteps: 5,
           },
         },
-        inference: { requestsPerShard: 3, shardsAtOnce: 4 },
+        inference: { requestsPerShard: 4, shardsAtOnce: 4 },
       };
   }
 }
