@@ -58,12 +58,12 @@ export function configurationFor(
           servedName: 'judge-{iteration}',
           healthPath: '/v1/models',
         },
-        instructions: { ...common.instructions, maximum: 60, shardSize: 10 },
+        instructions: { ...common.instructions, maximum: 60, shardSize: 15 },
         fineTuning: {
           ...fineTuning,
           rounds: [{ ...round, hyperparameters: { ...hyperparameters, epochs: 2, batchSize: 16 } }],
         },
-        inference: { requestsPerShard: 3, shardsAtOnce: 4 },
+        inference: { requestsPerShard: 4, shardsAtOnce: 4 },
       };
   }
 }

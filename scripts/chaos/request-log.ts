@@ -53,7 +53,7 @@ export class RequestLog {
  * of a dead worker that a busy server has not read yet (the next worker asks nothing so soon), and an answer
  * that a busy worker has not written yet.
  */
-const ON_ITS_WAY_MILLISECONDS = { request: 1_000, answer: 250 };
+const ON_ITS_WAY_MILLISECONDS = { request: 1_000, answer: 500 };
 
 /** How often records were asked for. A record is one sample: prompt, model and its own seed. */
 export interface Askings {

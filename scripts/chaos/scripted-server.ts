@@ -34,7 +34,7 @@ await startScriptedEndpoint({
       samples: n ?? 1,
       maxTokens: max_tokens ?? null,
     });
-    const afterMilliseconds = 40 + (Number.parseInt(hashOf(id).slice(0, 4), 16) % 200);
+    const afterMilliseconds = 100 + (Number.parseInt(hashOf(id).slice(0, 4), 16) % 400);
     // Right before the answer goes out.
     setTimeout(() => log.answered(id), afterMilliseconds);
     return { kind: 'answer', texts: texts(body), finishReason: 'stop', afterMilliseconds };

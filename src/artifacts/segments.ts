@@ -34,6 +34,8 @@ export class SegmentWriter {
   readonly #timer: NodeJS.Timeout;
   #waiting: string[] = [];
   #writing: Promise<void> = Promise.resolve();
+  /** Beside the writes: a disk that takes long to sync holds no record back. */
+  #syncing: Promise<void> = Promise.resolve();
   #unsynced = false;
   #failure: unknown;
 
@@ -56,17 +58,19 @@ export class SegmentWriter {
     if (this.#failure !== undefined) throw this.#failure as Error;
     this.#waiting.push(`${JSON.stringify(record)}\n`);
     // Those that come while a write is under way share the next one.
-    if (this.#waiting.length === 1) void this.#afterwards(() => this.#write()).catch(() => undefined);
+    if (this.#waiting.length === 1) void this.#write().catch(() => undefined);
   }
 
   /** Resolves when all that was appended is synced to the disk. */
-  flush(): Promise<void> {
-    return this.#afterwards(async () => {
-      await this.#write();
+  async flush(): Promise<void> {
+    await this.#write();
+    this.#syncing = this.#syncing.then(async () => {
       if (!this.#unsynced) return;
       this.#unsynced = false;
       await onDisk(this.#path, () => this.#file.datasync());
     });
+    this.#syncing.catch((error: unknown) => (this.#failure ??= error));
+    await this.#syncing;
   }
 
   async close(): Promise<void> {
@@ -78,18 +82,16 @@ export class SegmentWriter {
     }
   }
 
-  /** One thing at a time, in order; after a failure nothing more. */
-  #afterwards(work: () => Promise<void>): Promise<void> {
-    this.#writing = this.#writing.then(work);
+  /** One write after the other, in order; after a failure none. */
+  #write(): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      if (this.#waiting.length === 0) return;
+      const lines = this.#waiting.join('');
+      this.#waiting = [];
+      await onDisk(this.#path, () => this.#file.appendFile(lines));
+      this.#unsynced = true;
+    });
     this.#writing.catch((error: unknown) => (this.#failure ??= error));
     return this.#writing;
-  }
-
-  async #write(): Promise<void> {
-    if (this.#waiting.length === 0) return;
-    const lines = this.#waiting.join('');
-    this.#waiting = [];
-    this.#unsynced = true;
-    await onDisk(this.#path, () => this.#file.appendFile(lines));
   }
 }
