@@ -25,6 +25,9 @@ import { runScript } from './setup/run-script.ts';
 /** A server that suggests to continue as new this early makes a stage of a few shards do it. */
 const EARLY = 30;
 
+/** Stages that are kept already, by how they ended. */
+const kept = new Set<string>();
+
 await runScript(async () => {
   const { temporal, python } = await prepare();
   Object.assign(process.env, {
@@ -107,9 +110,6 @@ async function recordContinuedRun(
 function expectFailure(error: unknown): void {
   if (!(error instanceof WorkflowFailedError)) throw error;
 }
-
-/** Stages that are kept already, by how they ended. */
-const kept = new Set<string>();
 
 /**
  * Writes the histories of a run's workflow, and of the workflows that it has started, one file each: of stages that go
