@@ -13,6 +13,8 @@ export interface GoProgram {
   readonly command: string;
   /** Linker flags beside those that leave the symbols out. */
   readonly ldflags?: string;
+  /** What its Go caches need, in gigabytes (10^9 bytes). */
+  readonly gigabytes: number;
   /** What to do on a machine without Go. */
   readonly withoutGo: string;
 }
@@ -23,9 +25,9 @@ export interface GoProgram {
  * @throws SetupError where there is no Go or too little space
  */
 export async function buildWithGo(program: GoProgram, work: string, signal: AbortSignal): Promise<string> {
-  const { name, module, command, ldflags = '', withoutGo } = program;
+  const { name, module, command, ldflags = '', gigabytes, withoutGo } = program;
   const go = await findGo(withoutGo);
-  requireSpace(work, 4, `Building ${name} (Go caches, deleted afterwards)`);
+  requireSpace(work, gigabytes, `Building ${name} (Go caches, deleted afterwards)`);
   const output = join(work, 'program');
   await step(`Building ${name} with Go`, () =>
     run(go, ['build', '-trimpath', '-ldflags', `-s -w ${ldflags}`.trim(), '-o', output, command], {

@@ -43,6 +43,7 @@ async function buildInto(program: string, cache: string, signal: AbortSignal): P
         name: `the Temporal server ${RELEASED_SERVER_VERSION}`,
         module: join(import.meta.dirname, '..', '..', 'temporal', 'released-server'),
         command: 'go.temporal.io/server/cmd/server',
+        gigabytes: 6,
         withoutGo:
           'There is no Go to build the Temporal server with. Install Go 1.26 or newer: https://go.dev/doc/install',
       },

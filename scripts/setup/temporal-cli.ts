@@ -140,6 +140,7 @@ function build(work: string, signal: AbortSignal): Promise<string> {
     module: SERVER_MODULE,
     command: 'github.com/temporalio/cli/cmd/temporal',
     ldflags: `-X github.com/temporalio/cli/temporalcli.Version=${TEMPORAL_CLI_VERSION}`,
+    gigabytes: 4,
     withoutGo:
       'There is no Temporal CLI, it cannot be downloaded, and there is no Go to build it with. Install one of:\n' +
       '  the Temporal CLI: brew install temporal, or https://docs.temporal.io/cli/setup-cli\n' +

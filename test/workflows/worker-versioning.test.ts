@@ -57,7 +57,7 @@ describe('worker versioning', function () {
     );
     if (!(await movesRuns())) {
       console.log(
-        '      skipped: TEST_RELEASED_SERVER=1 builds a server for this test, in 4 minutes the first time',
+        '      skipped: TEST_RELEASED_SERVER=1 builds a server for this test, in 5 minutes the first time',
       );
       this.skip();
     }
