@@ -36,6 +36,8 @@ function optionsFrom(args: string[]) {
 }
 
 function readConfiguration(file: string, seed: string | undefined): ConfigurationInput {
+  if (seed !== undefined && !/^\d+$/.test(seed))
+    throw new SetupError(`--seed is ${JSON.stringify(seed)}, and must be a whole number`);
   try {
     const configuration = JSON.parse(readFileSync(resolve(file), 'utf8')) as ConfigurationInput;
     return seed === undefined ? configuration : { ...configuration, seed: Number(seed) };

@@ -35,8 +35,22 @@ export function openEvaluation(store: ArtifactStore, run: RunReference): Promise
   return openRun(store, run);
 }
 
-/** Reads the resolved configuration that planRun has published. */
+/** This worker's store is not the one that the run is in; a worker that has it may take the work. */
+class AnotherStore extends Error {
+  override readonly name = 'AnotherStore';
+}
+
+/**
+ * Reads the resolved configuration that planRun has published.
+ * @throws AnotherStore where it isn't there: worth another try, by another worker
+ */
 export async function openRun(store: ArtifactStore, run: RunReference): Promise<ResolvedConfiguration> {
+  if ((await store.manifest(run.configuration.uri)) === undefined) {
+    throw new AnotherStore(
+      `the store of this worker, ${store.root}, does not hold the run ${run.runName}: workers of one task queue share one ` +
+        'store (--store, or SELF_TAUGHT_EVALUATOR_STORE); give workers with another store a queue of their own (--task-queue)',
+    );
+  }
   const [resolved] = await store.records<ResolvedConfiguration>(run.configuration);
   if (resolved === undefined) throw new InputProblem(`${run.configuration.uri} holds no configuration`);
   return resolved;

@@ -59,6 +59,8 @@ export function preflightGpu(
         ? []
         : checkTraining(models.seed.checkpoint, fineTuning),
     ]);
+    // What an abort has cut short is no finding.
+    signal.throwIfAborted();
     return found.flat();
 
     function checkTraining(checkpoint: string, { launcher, trustRemoteCode }: Configuration['fineTuning']) {
