@@ -9,8 +9,12 @@ import { findTargets, type Kind } from './targets.ts';
 
 /** Training takes a small part of a run: so large a share of all kills waits for a trainer. */
 const SHARE_OF_TRAINERS = 0.2;
+/** Twice as likely as the others: what dies with a worker is the most. */
+const WEIGHTS: Record<Kind, number> = { worker: 4, trainer: 1, 'model server': 1, 'Temporal server': 1 };
 /** The share of kills that follow the one before at once, whether anything has recovered or not. */
 const SHARE_AT_ONCE = 0.25;
+/** A run that has got nothing done for so long has not survived; also a slow machine is faster. */
+const STUCK_SECONDS = 240;
 
 export interface WatchedRun {
   readonly runName: string;
@@ -48,8 +52,8 @@ export async function runUnderChaos(
   const { runName } = configuration;
   return watchRun(cluster, configuration, signal, async (watch, isOver) => {
     const kills: Kill[] = [];
-    // A start that finds no worker for 15 s is refused before any work, by design.
-    while (!watch.events.some(({ path }) => path.startsWith('instructions/')) && !isOver()) await sleep(50);
+    // Before, there is little to lose; and a start that finds no worker for 15 s is refused, by design.
+    while (!watch.events.some(({ kind }) => kind === 'record') && !isOver()) await sleep(50);
     while (kills.length < most) {
       const last = kills.at(-1);
       const atOnce = draws.next() < SHARE_AT_ONCE;
@@ -64,7 +68,7 @@ export async function runUnderChaos(
       const trainersDue = Math.ceil(SHARE_OF_TRAINERS * (before.length + most)) - times('trainer');
       const candidates =
         kills.length + trainersDue < most ? targets : targets.filter(({ kind }) => kind === 'trainer');
-      const target = draws.pick(candidates, ({ kind }) => 1 / (1 + times(kind)) ** 2);
+      const target = draws.pick(candidates, ({ kind }) => WEIGHTS[kind] / (1 + times(kind)) ** 2);
       if (target === undefined) continue;
       const killed = await kill(target, watch);
       kills.push(killed);
@@ -101,7 +105,7 @@ async function watchRun(
   try {
     await startRun(cluster.client, configuration);
     let over = false;
-    const ended = awaitEnd(cluster, runName, signal).finally(() => (over = true));
+    const ended = awaitEnd(cluster, watch, runName, signal).finally(() => (over = true));
     // A failed run ends the kills too; its error is thrown below.
     ended.catch(() => undefined);
     const kills = await disturb(watch, () => over);
@@ -119,9 +123,17 @@ async function watchRun(
 }
 
 /** Asks again and again how the run is: a call that waits for the end would break off with the server. */
-async function awaitEnd({ client }: Cluster, runName: string, signal: AbortSignal): Promise<void> {
+async function awaitEnd(
+  { client }: Cluster,
+  watch: ProgressWatch,
+  runName: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const began = Date.now();
   for (;;) {
     signal.throwIfAborted();
+    if (Date.now() - (watch.events.at(-1)?.at ?? began) > STUCK_SECONDS * 1000)
+      throw new Error(`the run ${runName} has got nothing done for ${STUCK_SECONDS} s`);
     const status = await client.workflow
       .getHandle(runName)
       .describe()
