@@ -284,6 +284,11 @@ describe('a run that is controlled', function () {
     assert.deepEqual(raw.pendingActivities, []);
     await stage.signal('pauseChanged', { change: 6 });
     // Its shard begins, and finds that there is no such run.
-    assert.match(await ended(stage.result()), /none\/index\/records\.jsonl is missing/);
+    const failure = await until('the shard has begun', async () => {
+      const { raw: now } = await stage.describe();
+      return now.pendingActivities?.[0]?.lastFailure?.message ?? undefined;
+    });
+    assert.match(failure, /does not hold the run none/);
+    await stage.terminate();
   });
 });
