@@ -12,7 +12,7 @@ import type {
 import { ClaimedMachine } from './claimed-machine.ts';
 import { evaluateJudge, type EvaluateJudgeResult } from './evaluate-judge.ts';
 import { mapShards } from './map-shards.ts';
-import { isInterruption, type PauseGate, type PauseState } from './pause.ts';
+import type { PauseGate, PauseState } from './pause.ts';
 import { light, TAKE_OVER } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
 
@@ -113,7 +113,7 @@ export class RunStages {
             machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
           );
         } catch (error) {
-          if (isInterruption(error)) await this.#stopTraining(iteration);
+          if (CancellationScope.current().consideredCancelled) await this.#stopTraining(iteration);
           throw error;
         }
       }),
