@@ -102,14 +102,17 @@ export async function resumeShard<Unit extends { readonly id: string }, Record e
   // These have failed the whole shard already: who starts it again has mended something, so they are asked again.
   if (tooMany(shard, failed.size)) failed.clear();
   const segment = await SegmentWriter.create(folder);
+  const lease = watchLease(leases, epoch, shard.uri);
   try {
-    await workOnUnits(shard, records, failed, segment);
+    const signal = AbortSignal.any([shard.signal, lease.signal]);
+    await workOnUnits({ ...shard, signal }, records, failed, segment);
   } finally {
+    lease.close();
     await segment.close();
   }
 
-  if ((await newestEpoch(leases)) !== epoch)
-    throw new LeaseLost(`another attempt has taken over ${shard.uri}`);
+  await lease.look();
+  lease.signal.throwIfAborted();
   const { results, setAside } = assembleAll(shard, records, failed);
   const manifest = await store.publish(shard.uri, {
     fingerprint: shard.fingerprint,
@@ -119,6 +122,20 @@ export async function resumeShard<Unit extends { readonly id: string }, Record e
   });
   await rm(folder, { recursive: true, force: true });
   return manifest;
+}
+
+/** How often an attempt looks whether another has taken over: until then both ask the model the same. */
+const LEASE_MILLISECONDS = 1000;
+
+/** Aborts with LeaseLost once a newer epoch is there. */
+function watchLease(leases: string, epoch: number, uri: string) {
+  const lost = new AbortController();
+  const look = async (): Promise<void> => {
+    if ((await newestEpoch(leases)) !== epoch) lost.abort(new LeaseLost(`another attempt has taken over ${uri}`));
+  };
+  // A look that fails decides nothing; the last one, before the result is published, must not fail.
+  const timer = setInterval(() => void look().catch(() => undefined), LEASE_MILLISECONDS);
+  return { signal: lost.signal, look, close: () => clearInterval(timer) };
 }
 
 function merge<Record extends WorkRecord>(segments: readonly Segment<Record>[]) {

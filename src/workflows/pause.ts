@@ -3,13 +3,11 @@
  * workflows, and those theirs.
  */
 import {
-  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   condition,
   getExternalWorkflowHandle,
   isCancellation,
-  TimeoutFailure,
 } from '@temporalio/workflow';
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { Workflow, WorkflowResultType } from '@temporalio/common';
@@ -94,18 +92,13 @@ export class PauseGate {
       try {
         return await scope.run(work);
       } catch (error) {
-        if (!isInterrupted || CancellationScope.current().consideredCancelled || !isInterruption(error))
-          throw error;
+        // An attempt that ended in another way just then isn't tried again by Temporal; it is here.
+        if (!isInterrupted || CancellationScope.current().consideredCancelled) throw error;
       } finally {
         this.#interruptions.delete(interrupt);
       }
     }
   }
-}
-
-/** Cancelled, or its worker was gone when it was to be. */
-export function isInterruption(error: unknown): boolean {
-  return isCancellation(error) || (error instanceof ActivityFailure && error.cause instanceof TimeoutFailure);
 }
 
 /** By workflow id, so that the child may continue as new; one that has just ended needs to know nothing. */

@@ -22,7 +22,7 @@ import type {
 import { ClaimedMachine } from './claimed-machine.ts';
 import type { EvaluateJudgeInput, EvaluateJudgeResult } from './evaluate-benchmarks.ts';
 import { mapShards } from './map-shards.ts';
-import { isInterruption, type PauseGate, type PauseState } from './pause.ts';
+import type { PauseGate, PauseState } from './pause.ts';
 import { light, TAKE_OVER } from './proxies.ts';
 import type { ProgressTracker, StageProgress } from './run-progress.ts';
 import { searchAttributesOf } from './search-attributes.ts';
@@ -148,7 +148,7 @@ export class RunStages {
             machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
           );
         } catch (error) {
-          if (isInterruption(error)) await this.#stopTraining(iteration);
+          if (CancellationScope.current().consideredCancelled) await this.#stopTraining(iteration);
           throw error;
         }
       }),

@@ -2,6 +2,7 @@ import {
   ActivityFailure,
   allHandlersFinished,
   CancellationScope,
+  CancelledFailure,
   condition,
   ContinueAsNew,
   isCancellation,
@@ -316,8 +317,11 @@ async function closing<T>(
     await end('completed');
     return result;
   } catch (error) {
-    if (!(error instanceof ContinueAsNew)) await end(isCancellation(error) ? 'cancelled' : 'failed');
-    throw error;
+    if (error instanceof ContinueAsNew) throw error;
+    // An attempt that fails on its way out, for whatever reason, hides that the run was cancelled.
+    const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
+    await end(isCancelled ? 'cancelled' : 'failed');
+    throw isCancelled && !isCancellation(error) ? new CancelledFailure('the run was cancelled') : error;
   }
 }
 

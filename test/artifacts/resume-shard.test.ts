@@ -117,6 +117,18 @@ describe('work on a shard', () => {
     assert.equal((await file('records.jsonl')).split('\n').length, UNITS * SAMPLES + 1);
   });
 
+  it('is left by an attempt that another one has taken over, not worked on by both to its end', async () => {
+    const asked: string[] = [];
+    const overtaken = attempt({ concurrency: 1 }, async ({ id }) => {
+      asked.push(id);
+      await sleep(200);
+    });
+    const rejected = assert.rejects(overtaken, { name: 'LeaseLost' });
+    await claimed();
+    await Promise.all([rejected, attempt({}, () => rejected)]);
+    assert(asked.length < UNITS / 2, `it began ${asked.length} units`);
+  });
+
   it('is not published by an attempt that another one has overtaken and finished', async () => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));

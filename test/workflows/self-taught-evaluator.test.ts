@@ -239,9 +239,7 @@ describe('selfTaughtEvaluator', function () {
     const workflowId = 'rejected/0/evaluateJudge/test';
     const waiting = async () => {
       const { raw } = await cluster.client.workflow.getHandle(workflowId).describe();
-      return raw.pendingActivities?.find(
-        ({ lastFailure }) => lastFailure !== undefined && lastFailure !== null,
-      );
+      return raw.pendingActivities?.find(({ lastFailure }) => Boolean(lastFailure));
     };
     let activity = await waiting().catch(() => undefined);
     while (activity === undefined) {
