@@ -70,7 +70,7 @@ export async function runUnderChaos(
         kills.length + trainersDue < most ? targets : targets.filter(({ kind }) => kind === 'trainer');
       const target = draws.pick(candidates, ({ kind }) => WEIGHTS[kind] / (1 + times(kind)) ** 2);
       if (target === undefined) continue;
-      const killed = await kill(target, watch);
+      const killed = await kill(target, watch, last);
       kills.push(killed);
       log(
         `${timeOf(killed.at)}  ${before.length + kills.length}. ${target.kind} (process ${target.pid})${after(last)}`,

@@ -11,6 +11,8 @@ export interface Kill {
   readonly eventsBefore: number;
   /** Whether a later event shows that the run goes on, with what has replaced the killed process or without it. */
   readonly counts: (event: ProgressEvent) => boolean;
+  /** There had been progress after the kill before. */
+  readonly alone: boolean;
   /** Until such an event; undefined where another kill, or the end of the run, came first. */
   recoverySeconds: number | undefined;
 }
@@ -19,7 +21,7 @@ export interface Kill {
 const IN_HAND_MILLISECONDS = 500;
 
 /** Kills, and says what will count as progress afterwards: never what was in flight before. */
-export async function kill(target: Target, watch: ProgressWatch): Promise<Kill> {
+export async function kill(target: Target, watch: ProgressWatch, last: Kill | undefined): Promise<Kill> {
   await target.kill();
   const at = Date.now();
   // What was there before is not progress, though nobody had looked yet.
@@ -29,6 +31,7 @@ export async function kill(target: Target, watch: ProgressWatch): Promise<Kill> 
     at,
     eventsBefore: watch.events.length,
     counts: whatCounts(target.kind, at, watch.known),
+    alone: last === undefined || last.recoverySeconds !== undefined,
     recoverySeconds: undefined,
   };
 }

@@ -20,6 +20,11 @@ export function summaryOf({ undisturbed, runs, endedByThemselves }: ChaosOutcome
     askedTwiceInFlightShare: share(againAfterKill, records),
     stepsTwiceShare: share(sum(runs.map((run) => run.steps.again)), steps),
     maxRecoverySeconds: recoveries.length === 0 ? null : Math.max(...recoveries),
+    /** Of kills that came when there had been progress after the one before. */
+    maxRecoverySecondsAlone: Math.max(
+      0,
+      ...kills.flatMap(({ alone, recoverySeconds }) => (alone ? (recoverySeconds ?? []) : [])),
+    ),
     medianRecoverySeconds: median(recoveries),
     longestPauseSeconds: Math.max(0, ...runs.map((run) => run.longestPauseSeconds)),
     runs: runs.length,
@@ -91,6 +96,7 @@ export function tableOf(summary: Summary): string {
     ['asked for again, in flight at a kill', percent(summary.askedTwiceInFlightShare)],
     ['training steps', summary.steps],
     ['training steps done again', percent(summary.stepsTwiceShare)],
+    ['longest s to progress after a lone kill', seconds(summary.maxRecoverySecondsAlone)],
     ['longest pause, s', seconds(summary.longestPauseSeconds)],
     ['longest pause undisturbed, s', seconds(summary.undisturbed.longestPauseSeconds)],
     ['start of a trainer undisturbed, s', seconds(summary.undisturbed.trainerStartSeconds)],
