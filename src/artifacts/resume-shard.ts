@@ -131,7 +131,8 @@ const LEASE_MILLISECONDS = 1000;
 function watchLease(leases: string, epoch: number, uri: string) {
   const lost = new AbortController();
   const look = async (): Promise<void> => {
-    if ((await newestEpoch(leases)) !== epoch) lost.abort(new LeaseLost(`another attempt has taken over ${uri}`));
+    if ((await newestEpoch(leases)) !== epoch)
+      lost.abort(new LeaseLost(`another attempt has taken over ${uri}`));
   };
   // A look that fails decides nothing; the last one, before the result is published, must not fail.
   const timer = setInterval(() => void look().catch(() => undefined), LEASE_MILLISECONDS);
