@@ -41,7 +41,7 @@ export interface ServerSupervisor {
   ensureServing(request: ServingRequest): Promise<ServedModel>;
   /** Ends the owner's need of a server (all of its servers without a key), and the servers that nobody needs then. */
   stopServing(owner: string, key?: string): Promise<void>;
-  /** Stops every server of this machine's state folder, whoever needs it. */
+  /** Stops watching, and every server of this machine's state folder; the next worker starts those that are needed still. */
   stopAll(): Promise<void>;
   /** For the start of a worker: watches the servers that still have a living owner, and stops the others. */
   adopt(): Promise<void>;
@@ -259,7 +259,13 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     ensureServing,
     stopServing,
     async stopAll() {
-      await Promise.all(registry.list().map((entry) => stop(entry.key, () => [])));
+      closing.abort();
+      await Promise.all(watches.values());
+      const end = async (key: string): Promise<void> => {
+        const entry = registry.read(key);
+        if (entry !== undefined) await endProcessGroup(entry.process, stopGraceSeconds);
+      };
+      await Promise.all(registry.list().map(({ key }) => registry.locked(key, () => end(key))));
     },
     async adopt() {
       const { isOwnerAlive = async () => true } = options;

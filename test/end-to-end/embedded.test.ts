@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, glob, readFile, writeFile } from 'node:fs/promises';
+import { cp, glob, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '../../src/artifacts/reference.ts';
@@ -112,7 +112,7 @@ describe('the embedded example, every part real', function () {
     assert(existsSync(join(cluster.storeRoot, result.report)));
   });
 
-  it('serves its judge again when the worker took the model server along, and goes on', async () => {
+  it('serves its judge again under another address when its server is gone with the machine, and goes on', async () => {
     const input = smaller('stopped', 1);
     const run = await startRun(cluster.client, {
       ...input,
@@ -120,6 +120,8 @@ describe('the embedded example, every part real', function () {
     });
     await progressUntil(run, ({ stages }) => stages.some(({ name }) => name === 'evaluateJudge'));
     await cluster.stopWorkers();
+    // Another machine knows nothing of the servers of this one.
+    await rm(join(cluster.storeRoot, '.machines'), { recursive: true });
     cluster.startWorker();
     const { iterations } = await run.result();
     assert.equal(iterations.length, 2);

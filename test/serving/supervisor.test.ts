@@ -323,7 +323,19 @@ describe('the server supervisor', function () {
     await next.adopt();
     assert(await isGone(otherPid!));
     await until(async () => (await ask(kept)) === `/models/seed from ${starts()[2]}`);
+    await next.close();
+  });
+
+  it('starts again what the worker before took along, where it is needed still', async () => {
+    const served = await serve({ owner: 'alive' });
+    await supervisor.stopAll();
+    assert(await isGone(starts()[0]!));
+    const next = supervisorWith({ isOwnerAlive: async (owner) => owner === 'alive' });
+    await next.adopt();
+    await until(async () => (await ask(served)) === `/models/seed from ${starts()[1]}`);
     await next.stopAll();
+    const last = supervisorWith({ isOwnerAlive: async () => false });
+    await last.adopt();
     assert.deepEqual(entries(), []);
   });
 
