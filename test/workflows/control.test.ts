@@ -170,13 +170,15 @@ describe('a run that is controlled', function () {
       ...['--input', '{"reason": "the disk is nearly full"}'],
     );
     const asked = await untilQuiet();
-    const { paused, phase, stages } = await run.progress();
+    const { paused, phase, stages } = await until('shards in flight have ended', async () => {
+      const progress = await run.progress();
+      return (progress.stages[0]?.done ?? 0) >= 2 && progress;
+    });
     assert.equal(paused?.reason, 'the disk is nearly full');
     assert(Math.abs(Date.parse(paused.since) - Date.now()) < 120_000);
     assert.equal(phase, 'working');
     const [stage] = stages;
     assert.equal(stage?.name, 'judgePairs');
-    assert((stage.done ?? 0) >= 2, 'those in flight have ended');
     assert((stage.done ?? 4) < 4, 'there is more to do');
     await sleep(1000);
     assert.equal(endpoint.requests.length, asked);
