@@ -14,7 +14,7 @@ const WORTH_REMEMBERING = 1 << 20;
 
 /**
  * Hashes of files, each big file once: as long as inode, size and time of change stay the same, it counts as unchanged
- * for this process. Hashing takes about 1 s for each 1.5 GB.
+ * for this process. Hashing takes about 1 s for each GB.
  */
 export class FileHashes {
   readonly #known = new Map<string, { readonly stamp: string; readonly sha256: string }>();
