@@ -1,26 +1,22 @@
 /** A whole run of seconds: real but for its models, for which a scripted endpoint answers. */
 import type { ConfigurationInput, Run, RunProgress } from '../../src/client.ts';
-import { hashOf } from '../../src/judge/seeds.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RecordedRequest, Script } from '../inference/scripted-endpoint.ts';
+import type { Script } from '../inference/scripted-endpoint.ts';
+import { isJudging, scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
 
 const CATEGORIES = ['questions', 'tasks'];
 
 /** Writes responses and similar instructions, chooses categories, and argues for a side that depends on the seed. */
-export const answers: Script = ({ body }: RecordedRequest) => {
-  const prompt = body.messages.map(({ content }) => content).join('\n');
-  const texts = Array.from({ length: body.n ?? 1 }, (_, index) => {
-    const drawn = hashOf(prompt, body.seed ?? 0, index);
-    if (prompt.includes('one category')) return CATEGORIES[drawn < '8' ? 0 : 1] as string;
-    if (prompt.includes("Assistant A's Answer")) return `reasons . [[${drawn < '8' ? 'A' : 'B'}]]`;
-    return `word ${drawn}`;
-  });
+export const answers: Script = (request) => {
+  const asksForCategory = request.body.messages.some(({ content }) => content.includes('one category'));
+  const category = (text: string) => CATEGORIES[text < 'word 8' ? 0 : 1] as string;
+  const texts = scriptedAnswer(request).map((text) => (asksForCategory ? category(text) : text));
   return { kind: 'answer', texts, finishReason: 'stop' };
 };
 
 /** Judges that never come to a verdict, so that the first iteration has nothing to train on. */
 export const undecided: Script = (request) =>
-  request.body.messages.some(({ content }) => content.includes("Assistant A's Answer"))
+  isJudging(request.body)
     ? { kind: 'answer', texts: Array.from({ length: request.body.n ?? 1 }, () => 'both are fine') }
     : answers(request);
 
@@ -30,14 +26,8 @@ export function tinyConfiguration(
   baseUrl: string,
   changes: Partial<ConfigurationInput> = {},
 ): ConfigurationInput {
-  return {
-    runName,
-    iterations: 1,
-    models: { seed: { checkpoint: 'embedded/model' } },
-    serving: { kind: 'endpoint', baseUrl, servedName: 'judge-{iteration}' },
+  return scriptedConfiguration(baseUrl, runName, {
     instructions: { pool: ['embedded/instructions.jsonl'], maximum: 20, shardSize: 10 },
-    pairs: { calls: 'two' },
-    judging: { samples: 4 },
     evaluation: {
       benchmarks: [
         {
@@ -58,9 +48,8 @@ export function tinyConfiguration(
       ],
       threads: 1,
     },
-    timeouts: { heartbeatSeconds: 5 },
     ...changes,
-  };
+  });
 }
 
 /** The same with its instructions put into categories first. */
