@@ -2,10 +2,10 @@
  * `npm run chaos -- --seed S --kills K`: runs the embedded example undisturbed, then again while worker, trainer, model
  * server and Temporal server are killed at random moments, and compares. Exits with 1 when anything was lost or differs.
  */
-import { parseArgs } from 'node:util';
 import { ENDPOINTS, type EndpointName } from './chaos/configurations.ts';
 import { runChaos } from './chaos/run-chaos.ts';
 import { failureOf, summaryOf, tableOf } from './chaos/summary.ts';
+import { parseOptions } from './setup/parse-options.ts';
 import { prepare } from './setup/prepare.ts';
 import { runScript } from './setup/run-script.ts';
 import { SetupError } from './setup/setup-error.ts';
@@ -24,26 +24,20 @@ const OPTIONS = {
 } as const;
 
 function optionsFrom(args: string[]) {
-  try {
-    const { seed, kills, workers, endpoint, ...flags } = parseArgs({ args, options: OPTIONS }).values;
-    const count = (name: string, text: string, least: number): number => {
-      if (/^\d+$/.test(text) && Number(text) >= least && Number(text) < 2 ** 31) return Number(text);
-      throw new SetupError(`--${name} is "${text}", and must be a whole number from ${least} on.`);
-    };
-    if (!(ENDPOINTS as readonly string[]).includes(endpoint))
-      throw new SetupError(`--endpoint is "${endpoint}", and must be one of ${ENDPOINTS.join(', ')}.`);
-    return {
-      ...flags,
-      endpoint: endpoint as EndpointName,
-      seed: count('seed', seed, 0),
-      kills: count('kills', kills, 1),
-      workers: count('workers', workers, 1),
-    };
-  } catch (error) {
-    throw error instanceof SetupError
-      ? error
-      : new SetupError(error instanceof Error ? error.message : String(error));
-  }
+  const { seed, kills, workers, endpoint, ...flags } = parseOptions(args, OPTIONS);
+  const count = (name: string, text: string, least: number): number => {
+    if (/^\d+$/.test(text) && Number(text) >= least && Number(text) < 2 ** 31) return Number(text);
+    throw new SetupError(`--${name} is "${text}", and must be a whole number from ${least} on.`);
+  };
+  if (!(ENDPOINTS as readonly string[]).includes(endpoint))
+    throw new SetupError(`--endpoint is "${endpoint}", and must be one of ${ENDPOINTS.join(', ')}.`);
+  return {
+    ...flags,
+    endpoint: endpoint as EndpointName,
+    seed: count('seed', seed, 0),
+    kills: count('kills', kills, 1),
+    workers: count('workers', workers, 1),
+  };
 }
 
 await runScript(async () => {

@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { failureMessage, startRun, type ConfigurationInput } from '../src/client.ts';
 import { chooseRun } from './demo/choose-run.ts';
@@ -13,6 +12,7 @@ import { resultJson, resultTable } from './demo/result-table.ts';
 import { startWorker } from './demo/worker-process.ts';
 import { portsFrom, startTemporal, temporalAnswers, type DevServer } from './setup/dev-server.ts';
 import { prepare } from './setup/prepare.ts';
+import { parseOptions } from './setup/parse-options.ts';
 import { runScript } from './setup/run-script.ts';
 import { SetupError } from './setup/setup-error.ts';
 
@@ -26,14 +26,6 @@ const OPTIONS = {
   config: { type: 'string', default: join(root, 'temporal', 'inputs', 'embedded.json') },
   seed: { type: 'string' },
 } as const;
-
-function optionsFrom(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS }).values;
-  } catch (error) {
-    throw new SetupError(error instanceof Error ? error.message : String(error));
-  }
-}
 
 function readConfiguration(file: string, seed: string | undefined): ConfigurationInput {
   if (seed !== undefined && !/^\d+$/.test(seed))
@@ -58,7 +50,7 @@ async function useTemporal(): Promise<Pick<DevServer, 'address' | 'uiUrl' | 'sto
 }
 
 await runScript(async () => {
-  const options = optionsFrom(process.argv.slice(2));
+  const options = parseOptions(process.argv.slice(2), OPTIONS);
   const asked = readConfiguration(options.config, options.seed);
   const stopping = new AbortController();
   const stop = () => stopping.abort();

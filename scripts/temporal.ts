@@ -1,9 +1,8 @@
 /** `npm run temporal`: the Temporal development server with its Web UI, in the foreground, until Ctrl-C. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { DATABASE_FILE, portsFrom, startTemporal } from './setup/dev-server.ts';
+import { parseOptions } from './setup/parse-options.ts';
 import { runScript } from './setup/run-script.ts';
-import { SetupError } from './setup/setup-error.ts';
 import { ensureTemporalCli } from './setup/temporal-cli.ts';
 
 const OPTIONS = {
@@ -13,16 +12,8 @@ const OPTIONS = {
   'db-filename': { type: 'string', default: DATABASE_FILE },
 } as const;
 
-function optionsFrom(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS }).values;
-  } catch (error) {
-    throw new SetupError(error instanceof Error ? error.message : String(error));
-  }
-}
-
 await runScript(async () => {
-  const { 'db-filename': dbFile, ...ports } = optionsFrom(process.argv.slice(2));
+  const { 'db-filename': dbFile, ...ports } = parseOptions(process.argv.slice(2), OPTIONS);
   const server = await startTemporal({ ports: portsFrom(process.env, ports), dbFile: resolve(dbFile) });
   const stop = () => void server.stop();
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ArtifactDamaged } from './errors.ts';
+import { readTextIfThere } from './on-disk.ts';
 import type { Fingerprint, Manifest } from './reference.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
@@ -28,13 +28,8 @@ const manifestSchema = z.object({
  */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
   const file = join(folder, MANIFEST_FILE);
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = await readTextIfThere(file);
+  if (text === undefined) return undefined;
   try {
     return manifestSchema.parse(JSON.parse(text));
   } catch (error) {

@@ -1,5 +1,5 @@
 import { constants, existsSync } from 'node:fs';
-import { access, mkdir, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** A disk that can't be written to. Trying again may help: somebody can make room. Nothing that was there is changed. */
@@ -50,4 +50,14 @@ export async function makeFolder(path: string): Promise<void> {
 /** Removes a draft, if it can be: what keeps it from being removed has kept it from being made. */
 export async function removeDraft(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => undefined);
+}
+
+/** The text of a file, or undefined where there is none. */
+export async function readTextIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

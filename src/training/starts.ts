@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { claim, newestClaim } from '../artifacts/claim.ts';
+import { readTextIfThere } from '../artifacts/on-disk.ts';
 import { identifyProcess, type ProcessIdentity } from '../processes/identity.ts';
 import { exitSchema, type TrainingExit, type TrainingJob } from './job.ts';
 
@@ -84,13 +85,8 @@ async function writeWhole(file: string, value: unknown): Promise<void> {
 
 /** @throws Error where the file is there but not what it should be: it is written whole, so something is wrong. */
 export async function readIfThere<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = await readTextIfThere(file);
+  if (text === undefined) return undefined;
   try {
     return schema.parse(JSON.parse(text));
   } catch (error) {

@@ -1,10 +1,8 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   setCurrentDetails,
   sleep,
   startChild,
-  TemporalFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -21,6 +19,7 @@ import type {
 } from '../activities/types.ts';
 import { ClaimedMachine } from './claimed-machine.ts';
 import type { EvaluateJudgeInput, EvaluateJudgeResult } from './evaluate-benchmarks.ts';
+import { failedWith } from './failed-with.ts';
 import { mapShards } from './map-shards.ts';
 import type { PauseGate, PauseState } from './pause.ts';
 import { light, TAKE_OVER } from './proxies.ts';
@@ -228,18 +227,11 @@ export class RunStages {
       try {
         return await work(served);
       } catch (error) {
-        if (servedFor === undefined || !isServerUnavailable(error)) throw error;
+        if (servedFor === undefined || !failedWith(error, 'ServerUnavailable')) throw error;
         // The first time at once; a server that stays unusable though it is up is not asked without end.
         if (again > 0) await sleep(Math.min(60, 2 ** again) * 1000);
         served = await this.serve({ checkpoint, sha256 }, servedFor.iteration, servedFor.role);
       }
     }
   }
-}
-
-/** Whether a shard failed because its server is gone (`work-on-shard.ts`), however many workflows lie between. */
-function isServerUnavailable(error: unknown): boolean {
-  for (let cause = error; cause instanceof TemporalFailure; cause = cause.cause)
-    if (cause instanceof ApplicationFailure && cause.type === 'ServerUnavailable') return true;
-  return false;
 }

@@ -15,11 +15,11 @@ import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
 import { bestIteration, stopsEarly } from './choosing.ts';
 import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
+import { failedWith } from './failed-with.ts';
 import { pauseUpdate, progressQuery, resumeUpdate, shardProgressSignal } from './messages.ts';
 import { PauseGate, requirePausable, requirePaused, type PauseState } from './pause.ts';
 import { planOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
-import { isDamage } from './repair.ts';
 import { ProgressTracker, type Paused, type RunPhase } from './run-progress.ts';
 import { RunStages, type PreparedBenchmark, type RunModels } from './run-stages.ts';
 
@@ -128,7 +128,7 @@ async function repairing(
   try {
     return await iterate(tracker, configuration, stages, beginning, await begin());
   } catch (error) {
-    if (!isDamage(error) || beginning.repairs >= MOST_REPAIRS) throw error;
+    if (!failedWith(error, 'ArtifactDamaged') || beginning.repairs >= MOST_REPAIRS) throw error;
   }
   const { plan, repairs } = beginning;
   const again = { ...beginning, repairs: repairs + 1 };
