@@ -86,7 +86,13 @@ export function createInstantActivities(
           runName,
           configuration: reference(`${runUris.configurations(runName)}/${hashOf(runName)}`, 1),
         };
-        return Promise.resolve({ kind: 'planned', plan: planOf(configuration, run, []), warnings: [] });
+        return Promise.resolve({
+          kind: 'planned',
+          plan: planOf(configuration, run, []),
+          configuration,
+          reportAddress: `file:///store/${runUris.report(runName)}`,
+          warnings: [],
+        });
       },
       awaitRun: notSimulated,
       addHumanPairs: notSimulated,

@@ -6,7 +6,7 @@ import { readConfiguration } from '../../src/config/read-configuration.ts';
 import { startRun, type ConfigurationInput } from '../../src/client.ts';
 import { startLocalServer } from '../../test/workflows/local-server.ts';
 import { workflowBundle } from '../../test/workflows/workflow-bundle.ts';
-import { createInstantActivities } from './instant-activities.ts';
+import { createInstantActivities, type InstantActivities } from './instant-activities.ts';
 
 export interface SimulationOptions {
   readonly instructions: number;
@@ -14,6 +14,8 @@ export interface SimulationOptions {
   /** When the server suggests to continue as new, in events; its own bound, 4,096, unless given. */
   readonly suggestContinueAsNewAt?: number;
   readonly configuration?: Partial<ConfigurationInput>;
+  /** Replaces some of the activities. */
+  readonly change?: (activities: InstantActivities) => InstantActivities;
 }
 
 /** The histories of one workflow, which may be several, each continued by the next. */
@@ -31,8 +33,25 @@ export interface SimulatedRun {
 }
 
 /** Runs the whole loop, and measures every history. */
-export async function simulateRun(options: SimulationOptions): Promise<SimulatedRun> {
-  const { instructions, iterations, suggestContinueAsNewAt } = options;
+export function simulateRun(options: SimulationOptions): Promise<SimulatedRun> {
+  return withSimulation(options, async (client, input) => {
+    const began = performance.now();
+    const run = await startRun(client, input);
+    await run.result();
+    return {
+      seconds: (performance.now() - began) / 1000,
+      progressBytes: JSON.stringify(await run.progress()).length,
+      workflows: await measureHistories(client),
+    };
+  });
+}
+
+/** Does work with a server and workers that carry out the run of this configuration. */
+export async function withSimulation<T>(
+  options: SimulationOptions,
+  work: (client: Client, input: ConfigurationInput) => Promise<T>,
+): Promise<T> {
+  const { iterations, suggestContinueAsNewAt } = options;
   const input: ConfigurationInput = {
     runName: 'simulated',
     iterations,
@@ -51,17 +70,10 @@ export async function simulateRun(options: SimulationOptions): Promise<Simulated
   };
   const server = await startLocalServer(suggestContinueAsNewAt);
   try {
-    const workers = await createWorkers(server, input, instructions);
-    const began = performance.now();
+    const workers = await createWorkers(server, input, options);
     const running = workers.map((worker) => worker.run());
     try {
-      const run = await startRun(server.client, input);
-      await run.result();
-      return {
-        seconds: (performance.now() - began) / 1000,
-        progressBytes: JSON.stringify(await run.progress()).length,
-        workflows: await measureHistories(server.client),
-      };
+      return await work(server.client, input);
     } finally {
       for (const worker of workers) worker.shutdown();
       await Promise.all(running);
@@ -74,13 +86,13 @@ export async function simulateRun(options: SimulationOptions): Promise<Simulated
 async function createWorkers(
   { nativeConnection: connection }: TestWorkflowEnvironment,
   input: ConfigurationInput,
-  instructions: number,
+  { instructions, change = (activities) => activities }: SimulationOptions,
 ): Promise<Worker[]> {
   const { configuration, problems } = readConfiguration(input);
   if (configuration === undefined) throw new Error(JSON.stringify(problems));
   const taskQueue = 'self-taught-evaluator';
   const machineQueue = `${taskQueue}-gpu-simulated`;
-  const activities = createInstantActivities(configuration, instructions, machineQueue);
+  const activities = change(createInstantActivities(configuration, instructions, machineQueue));
   return Promise.all([
     Worker.create({
       connection,

@@ -8,12 +8,12 @@ import { writeFileAtomically } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
 import { roundOf } from '../config/fine-tuning.ts';
 import { followTraining } from '../training/follow-training.ts';
-import type { TrainingResult } from '../training/job.ts';
+import type { TrainingProgress, TrainingResult } from '../training/job.ts';
 import { stopTrainer } from '../training/stop-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
-import type { FineTuneResult, Model, RunReference } from './types.ts';
+import type { FineTuneResult, Model, RunReference, TrainingStep } from './types.ts';
 
 export interface FineTuneInput {
   readonly run: RunReference;
@@ -35,6 +35,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
     const data = await store.recordsFile(input.trainingSet);
+    const tellRun = runTeller(deps, input.iteration);
     const train = async (): Promise<TrainingResult> => {
       await fixMeaning(`${store.path(uri)}/fingerprint.json`, uri, {
         schema: 1,
@@ -65,7 +66,10 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           packageRoot: deps.packageRoot,
           environment: deps.environment,
         },
-        onProgress: report,
+        onProgress: (update) => {
+          report(update);
+          tellRun(update.progress);
+        },
         signal,
         onAbort: () => (endsTraining(deps) ? 'stop' : 'detach'),
       });
@@ -88,6 +92,25 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       seconds: result.seconds,
     };
   });
+}
+
+/** A training tells its run about its steps at most this often, so that the run's history stays small. */
+const REPORTS = 20;
+
+/** Tells the run about the steps of its training. What isn't heard there is no failure: the files say it too. */
+function runTeller(deps: Dependencies, iteration: number): (progress: TrainingProgress | undefined) => void {
+  const { workflowExecution } = Context.current().info;
+  let told = -1;
+  return (progress) => {
+    if (progress === undefined || workflowExecution === undefined) return;
+    const { step, totalSteps, loss } = progress;
+    const part = Math.floor((REPORTS * step) / totalSteps);
+    if (part <= told) return;
+    told = part;
+    const message: TrainingStep = { iteration, step, totalSteps, loss };
+    const run = deps.temporal.workflow.getHandle(workflowExecution.workflowId, workflowExecution.runId);
+    run.signal('trainingStep', message).catch(() => undefined);
+  };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url';
 import { InputProblem } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
@@ -81,6 +82,11 @@ export const runUris = {
   report: (run: string) => `${run}/report.html`,
   result: (run: string) => `${run}/result.json`,
 } as const;
+
+/** Where a run's report is, or is going to be, as an address that a browser on a machine with the store opens. */
+export function reportAddress(store: ArtifactStore, run: string): string {
+  return pathToFileURL(store.path(runUris.report(run))).href;
+}
 
 /** The stage folder and index of each sharded stage. */
 export function stageUri(

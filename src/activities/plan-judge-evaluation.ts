@@ -12,7 +12,7 @@ import { fillIn } from '../serving/drivers.ts';
 import { readBenchmarkPrompts } from './benchmark-prompts.ts';
 import { claimRun, type Owner } from './claim-run.ts';
 import type { Dependencies } from './dependencies.ts';
-import { type ResolvedEvaluation, runUris } from './open-run.ts';
+import { reportAddress, type ResolvedEvaluation, runUris } from './open-run.ts';
 import type { PlanInput } from './plan-run.ts';
 import type { JudgeEvaluationPlan, RunPlan, ServedModel } from './types.ts';
 
@@ -60,7 +60,15 @@ export async function planJudgeEvaluation(
   const run = { runName, configuration: referenceTo(artifact) };
   const plan = planOf(configuration, run, deps.searchAttributes);
   const judge = endpointModel(configuration);
-  return { kind: 'planned', plan, warnings: [], ...(judge === undefined ? {} : { judge }) };
+  const address = reportAddress(deps.store, runName);
+  return {
+    kind: 'planned',
+    plan,
+    configuration,
+    reportAddress: address,
+    warnings: [],
+    ...(judge === undefined ? {} : { judge }),
+  };
 }
 
 /** An evaluation is a run without iterations. */
@@ -73,6 +81,7 @@ function planOf(
   return {
     run,
     iterations: 0,
+    startFrom: [],
     categorize: false,
     addHumanPairs: false,
     benchmarks: evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),

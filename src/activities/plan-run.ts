@@ -3,7 +3,6 @@ import { rm } from 'node:fs/promises';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { referenceTo } from '../artifacts/store.ts';
-import { roundOf } from '../config/fine-tuning.ts';
 import { readPrompt } from '../config/input-files.ts';
 import { meaningOf } from '../config/meaning.ts';
 import { readConfiguration } from '../config/read-configuration.ts';
@@ -14,7 +13,7 @@ import { readBenchmarkPrompts } from './benchmark-prompts.ts';
 import { neededPrompts } from './check-configuration.ts';
 import { claimRun } from './claim-run.ts';
 import type { Dependencies } from './dependencies.ts';
-import { runUris, type Prompts, type ResolvedConfiguration } from './open-run.ts';
+import { reportAddress, runUris, type Prompts, type ResolvedConfiguration } from './open-run.ts';
 import { redoStages } from './redo-stages.ts';
 import { MODEL_ROLES, type PlanResult, type RunPlan } from './types.ts';
 
@@ -61,6 +60,8 @@ export async function planRun(deps: Dependencies, input: PlanInput): Promise<Pla
   return {
     kind: 'planned',
     plan: planOf(configuration, run, deps.searchAttributes),
+    configuration,
+    reportAddress: reportAddress(deps.store, configuration.runName),
     warnings: warningsOf(configuration),
   };
 }
@@ -89,10 +90,7 @@ export function planOf(
   return {
     run,
     iterations: configuration.iterations,
-    startFrom: Array.from(
-      { length: configuration.iterations },
-      (_, index) => roundOf(configuration.fineTuning, index + 1).startFrom,
-    ),
+    startFrom: configuration.fineTuning.rounds.map((round) => round.startFrom),
     categorize:
       configuration.instructions.categories !== null || configuration.instructions.complexity !== null,
     addHumanPairs: configuration.filtering.humanData.length > 0,

@@ -36,8 +36,8 @@ export type ModelRole = (typeof MODEL_ROLES)[number];
 export interface RunPlan {
   readonly run: RunReference;
   readonly iterations: number;
-  /** Where the fine-tuning of each iteration starts, the first one's first; without it from M_0. */
-  readonly startFrom?: readonly ('seed' | 'previous')[];
+  /** Where the fine-tuning of each iteration starts, the first one's first, and the last one's ever after. */
+  readonly startFrom: readonly ('seed' | 'previous')[];
   /** Whether an LLM puts the instructions into categories, or says how complex they are. */
   readonly categorize: boolean;
   /** Whether human-labelled pairs are judged beside the generated ones. */
@@ -65,7 +65,15 @@ export interface BenchmarkPlan {
 
 /** What planRun finds: a plan, a run of the same name and meaning to wait for, or everything that is wrong. */
 export type PlanResult =
-  | { readonly kind: 'planned'; readonly plan: RunPlan; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'planned';
+      readonly plan: RunPlan;
+      /** With every default filled in. */
+      readonly configuration: unknown;
+      /** Where the report is going to be, as a file:// address. */
+      readonly reportAddress: string;
+      readonly warnings: readonly string[];
+    }
   | { readonly kind: 'joined'; readonly ownerWorkflowId: string; readonly ownerRunId: string }
   | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
 
@@ -117,6 +125,14 @@ export interface FineTuneResult {
   readonly counts: Counts;
   readonly meanLoss: number;
   readonly seconds: number;
+}
+
+/** What a training tells its run, a bounded number of times. */
+export interface TrainingStep {
+  readonly iteration: number;
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly loss: number;
 }
 
 /** The figures of a model on one benchmark that the loop chooses by and shows. Shares are between 0 and 1. */

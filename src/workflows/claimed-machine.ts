@@ -22,7 +22,9 @@ export class ClaimedMachine {
 
   async use<T>(work: (activities: ReturnType<typeof machine>) => Promise<T>): Promise<T> {
     for (;;) {
-      this.#queue ??= (await anyMachine().claimMachine()).queue;
+      this.#queue ??= (
+        await anyMachine().claimMachine.executeWithOptions({ summary: 'claim a machine' }, [])
+      ).queue;
       try {
         return await work(machine(this.#queue, this.#timeouts));
       } catch (error) {

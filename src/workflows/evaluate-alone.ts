@@ -3,16 +3,19 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
+  upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { JudgeEvaluationPlan, JudgeEvaluationResult } from '../activities/types.ts';
 import { evaluationTable } from './evaluation-table.ts';
-import { progressQuery, shardProgressSignal } from './messages.ts';
+import { configurationQuery } from './messages.ts';
 import { evaluationPlanOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
 import { PauseGate } from './pause.ts';
+import { setProgressHandlers } from './run-handlers.ts';
 import { ProgressTracker, type RunPhase } from './run-progress.ts';
 import { RunStages } from './run-stages.ts';
+import { showDetails } from './show-details.ts';
 
 /** An evaluation without training: a run without iterations, with its own plan, result and report. */
 export async function evaluateAlone(configuration: unknown): Promise<JudgeEvaluationResult> {
@@ -20,17 +23,17 @@ export async function evaluateAlone(configuration: unknown): Promise<JudgeEvalua
   const tracker = new ProgressTracker({
     runName,
     phase: 'planning',
+    startedAt: workflowInfo().startTime.toISOString(),
     iterations: 0,
     stages: [],
+    counts: {},
     completed: [],
     best: 0,
     warnings: [],
   });
-  setHandler(progressQuery, () => tracker.current);
-  setHandler(shardProgressSignal, (progress) => {
-    tracker.shardsDone(progress);
-    setCurrentDetails(tracker.markdown());
-  });
+  let resolved = configuration;
+  setProgressHandlers(tracker);
+  setHandler(configurationQuery, () => resolved);
 
   const planned = await tracker.during({ name: 'planJudgeEvaluation', iteration: 0 }, () =>
     evaluationPlanOrRefuse(configuration),
@@ -42,6 +45,8 @@ export async function evaluateAlone(configuration: unknown): Promise<JudgeEvalua
       { workflowId, runId },
     ]);
   }
+  resolved = planned.configuration;
+  upsertMemo({ runName, judge: planned.plan.seedModel, report: planned.reportAddress });
   tracker.update({ phase: 'working', warnings: planned.warnings });
   const stages = new RunStages(tracker, planned.plan, new PauseGate(), undefined);
   const end = (phase: RunPhase): Promise<void> =>
@@ -52,13 +57,11 @@ export async function evaluateAlone(configuration: unknown): Promise<JudgeEvalua
   try {
     const result = await evaluate(tracker, stages, planned);
     await end('completed');
-    setCurrentDetails(
-      `**${runName}**: completed\n\n${result.table}\n\nReport: \`${result.report}\` in the store`,
-    );
+    setCurrentDetails(`**${runName}**: completed\n\n${result.table}\n\nReport: \`${planned.reportAddress}\``);
     return result;
   } catch (error) {
     await end(isCancellation(error) ? 'cancelled' : 'failed');
-    setCurrentDetails(tracker.markdown());
+    showDetails(tracker);
     throw error;
   }
 }
@@ -80,10 +83,12 @@ async function evaluate(
   const { warnings } = tracker.current;
   const table = evaluationTable(evaluations);
   return stages.during({ name: 'writeReport', iteration: 0 }, () =>
-    light.finishJudgeEvaluation({
-      run,
-      startedAt: workflowInfo().startTime.toISOString(),
-      result: { runName: run.runName, model, evaluations, counts, seconds, warnings, table },
-    }),
+    light.finishJudgeEvaluation.executeWithOptions({ summary: 'write the result and the report' }, [
+      {
+        run,
+        startedAt: workflowInfo().startTime.toISOString(),
+        result: { runName: run.runName, model, evaluations, counts, seconds, warnings, table },
+      },
+    ]),
   );
 }

@@ -1,5 +1,5 @@
 import type { EvaluationSummary } from '../activities/types.ts';
-import { percent } from './run-progress.ts';
+import { percent } from './run-details.ts';
 
 /** A judge's figures on each benchmark as a Markdown table. */
 export function evaluationTable(evaluations: readonly EvaluationSummary[]): string {

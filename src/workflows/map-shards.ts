@@ -69,13 +69,18 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
   }
   await gate.opened();
 
-  const index = await light.completeStage({
-    run,
-    stage,
-    iteration,
-    shards,
-    ...(benchmark === undefined ? {} : { benchmark }),
-  });
+  const index = await light.completeStage.executeWithOptions(
+    { summary: `index of ${stage}, iteration ${iteration}` },
+    [
+      {
+        run,
+        stage,
+        iteration,
+        shards,
+        ...(benchmark === undefined ? {} : { benchmark }),
+      },
+    ],
+  );
   return { ...index, seconds: (Date.now() - startedAt) / 1000 };
 }
 

@@ -1,11 +1,24 @@
 /** What a run can be asked and told while it works. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { TrainingStep } from '../activities/types.ts';
+import type { IterationsRequest, StopAfterRequest } from './change-iterations.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 import type { PauseRequest, PauseState } from './pause.ts';
 import type { RunProgress } from './run-progress.ts';
 
 /** Where a run is: its phase, the stage under way, the table of iterations so far. */
 export const progressQuery = defineQuery<RunProgress>('progress');
+
+/** The configuration with every default filled in; as it was given, until the run has read it. */
+export const configurationQuery = defineQuery<unknown>('configuration');
+
+/** How many iterations the run does, more or fewer than it was started with. */
+export const setIterationsUpdate = defineUpdate<void, [request: IterationsRequest]>('setIterations');
+
+/** The run ends with its result after this iteration, or after the one that is under way. */
+export const stopAfterIterationUpdate = defineUpdate<void, [request: StopAfterRequest | null | undefined]>(
+  'stopAfterIteration',
+);
 
 /** Nothing new begins until `resume`. An update, so that who asks hears of a refusal, and when it is in force. */
 export const pauseUpdate = defineUpdate<void, [request: PauseRequest | null | undefined]>('pause');
@@ -17,3 +30,6 @@ export const pauseSignal = defineSignal<[PauseState]>('pauseChanged');
 
 /** From a stage to its run, a bounded number of times for each stage. */
 export const shardProgressSignal = defineSignal<[ShardProgress]>('shardProgress');
+
+/** From a training to its run, a bounded number of times for each training. */
+export const trainingStepSignal = defineSignal<[TrainingStep]>('trainingStep');

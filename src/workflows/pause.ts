@@ -3,7 +3,6 @@
  * workflows, and those theirs.
  */
 import {
-  ApplicationFailure,
   CancellationScope,
   condition,
   getExternalWorkflowHandle,
@@ -12,6 +11,7 @@ import {
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { Workflow, WorkflowResultType } from '@temporalio/common';
 import { pauseSignal } from './messages.ts';
+import { fieldsOf, refused, requireOwnWork } from './refused.ts';
 import type { Paused, RunProgress } from './run-progress.ts';
 
 /** What the update `pause` may be told. */
@@ -118,7 +118,7 @@ export function requirePausable(
   if (request !== undefined && request !== null) checkRequest(request);
   requireOwnWork(runName, phase);
   if (paused !== undefined)
-    throw refusal(`the run ${runName} is paused already, since ${paused.since}: ${paused.reason}`);
+    throw refused(`the run ${runName} is paused already, since ${paused.since}: ${paused.reason}`);
 }
 
 /** @throws ApplicationFailure saying why there is nothing to resume. */
@@ -128,32 +128,18 @@ export function requirePaused({
   paused,
 }: Pick<RunProgress, 'runName' | 'phase' | 'paused'>): void {
   requireOwnWork(runName, phase);
-  if (paused === undefined) throw refusal(`the run ${runName} isn't paused: there is nothing to resume`);
+  if (paused === undefined) throw refused(`the run ${runName} isn't paused: there is nothing to resume`);
 }
 
 function checkRequest(request: unknown): void {
-  if (typeof request !== 'object' || request === null || Array.isArray(request))
-    throw refusal(
-      `found ${JSON.stringify(request)}; pause takes an object such as {"reason": "the disk is full"}`,
-    );
-  const unknown = Object.keys(request).filter((field) => field !== 'reason');
-  if (unknown.length > 0)
-    throw refusal(`unknown field ${unknown.map((field) => JSON.stringify(field)).join(', ')}; known: reason`);
-  const { reason } = request as { reason?: unknown };
+  const { reason } = fieldsOf(
+    request,
+    'reason',
+    'pause takes an object such as {"reason": "the disk is full"}',
+  );
   if (reason === undefined) return;
   if (typeof reason !== 'string' || reason.trim() === '')
-    throw refusal(`reason is ${JSON.stringify(reason)}, and must be a text; it may be left out`);
+    throw refused(`reason is ${JSON.stringify(reason)}, and must be a text; it may be left out`);
   if (reason.length > LONGEST_REASON)
-    throw refusal(`reason has ${reason.length} characters; at most ${LONGEST_REASON} are allowed`);
-}
-
-function requireOwnWork(runName: string, phase: RunProgress['phase']): void {
-  if (phase === 'following')
-    throw refusal(`this workflow only follows another one, which owns the run ${runName}: ask that one`);
-  if (phase === 'completed' || phase === 'failed' || phase === 'cancelled')
-    throw refusal(`the run ${runName} has ended (${phase})`);
-}
-
-function refusal(message: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, 'PauseRefused');
+    throw refused(`reason has ${reason.length} characters; at most ${LONGEST_REASON} are allowed`);
 }

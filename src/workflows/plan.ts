@@ -11,16 +11,31 @@ import { light, preflight } from './proxies.ts';
 export async function planOrRefuse(
   configuration: unknown,
 ): Promise<Exclude<PlanResult, { kind: 'refused' }>> {
-  const checked = await light.checkConfiguration(configuration);
+  const checked = await light.checkConfiguration.executeWithOptions({ summary: 'check the configuration' }, [
+    configuration,
+  ]);
   const { usable, marker } = checked;
   const [inferenceProblems, gpuProblems] = await Promise.all([
-    findings('inference', () => preflight.inference().preflightInference({ usable, marker })),
-    findings('gpu', () => preflight.gpu().preflightGpu({ usable, marker })),
+    findings('inference', () =>
+      preflight
+        .inference()
+        .preflightInference.executeWithOptions({ summary: 'check the endpoints' }, [{ usable, marker }]),
+    ),
+    findings('gpu', () =>
+      preflight
+        .gpu()
+        .preflightGpu.executeWithOptions({ summary: 'check checkpoints, servers and trainer' }, [
+          { usable, marker },
+        ]),
+    ),
   ]);
   const problems = [...checked.problems, ...inferenceProblems, ...gpuProblems];
   if (problems.length > 0) throw refusal(problems);
   const { firstExecutionRunId: firstRunId } = workflowInfo();
-  const result = await light.planRun({ configuration, firstRunId, marker });
+  const result = await light.planRun.executeWithOptions(
+    { summary: 'claim the run and fix its configuration' },
+    [{ configuration, firstRunId, marker }],
+  );
   if (result.kind === 'refused') throw refusal(result.problems);
   return result;
 }
@@ -32,11 +47,29 @@ export async function planOrRefuse(
 export async function evaluationPlanOrRefuse(
   configuration: unknown,
 ): Promise<Exclude<JudgeEvaluationPlan, { kind: 'refused' }>> {
-  const { usable, marker, problems: found } = await light.checkJudgeEvaluation(configuration);
+  const {
+    usable,
+    marker,
+    problems: found,
+  } = await light.checkJudgeEvaluation.executeWithOptions({ summary: 'check the configuration' }, [
+    configuration,
+  ]);
   const needsMachine = usable.serving?.kind !== 'endpoint';
   const [inferenceProblems, gpuProblems] = await Promise.all([
-    findings('inference', () => preflight.inference().preflightInference({ usable, marker })),
-    needsMachine ? findings('gpu', () => preflight.gpu().preflightGpu({ usable, marker })) : [],
+    findings('inference', () =>
+      preflight
+        .inference()
+        .preflightInference.executeWithOptions({ summary: 'check the endpoints' }, [{ usable, marker }]),
+    ),
+    needsMachine
+      ? findings('gpu', () =>
+          preflight
+            .gpu()
+            .preflightGpu.executeWithOptions({ summary: 'check checkpoints, servers and trainer' }, [
+              { usable, marker },
+            ]),
+        )
+      : [],
   ]);
   // A run calls the judge its seed model.
   const problems = [...found, ...inferenceProblems, ...gpuProblems].map(({ path, message }) => ({
@@ -45,7 +78,10 @@ export async function evaluationPlanOrRefuse(
   }));
   if (problems.length > 0) throw refusal(problems);
   const { firstExecutionRunId: firstRunId } = workflowInfo();
-  const result = await light.planJudgeEvaluation({ configuration, firstRunId, marker });
+  const result = await light.planJudgeEvaluation.executeWithOptions(
+    { summary: 'claim the evaluation and fix its configuration' },
+    [{ configuration, firstRunId, marker }],
+  );
   if (result.kind === 'refused') throw refusal(result.problems);
   return result;
 }

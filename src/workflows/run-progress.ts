@@ -1,22 +1,40 @@
 /**
- * How far a run is, as the query `progress` answers and the Web UI shows. A class that knows nothing of Temporal, so
- * that a test can drive it.
+ * How far a run is, as the query `progress` answers. A class that knows nothing of Temporal, so that a test can drive it.
  */
-import type { IterationSummary } from '../activities/types.ts';
+import type { Counts } from '../artifacts/reference.ts';
+import type { IterationSummary, TrainingStep } from '../activities/types.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 
-/** `following`: another workflow owns the run, and this one waits for it. */
-export type RunPhase = 'planning' | 'working' | 'following' | 'completed' | 'failed' | 'cancelled';
+/**
+ * `following`: another workflow owns the run, and this one waits for it. `finishing`: the last iteration is done, and the
+ * result is being written.
+ */
+export type RunPhase =
+  'planning' | 'working' | 'following' | 'finishing' | 'completed' | 'failed' | 'cancelled';
 
-/** The stage that is under way. */
-export interface StageProgress {
+/** A stage that begins. */
+export interface Stage {
   readonly name: string;
   readonly iteration: number;
-  /** Shards, where the stage has them. */
+  /** How much of it is done, where that is known. */
   readonly done?: number;
   readonly of?: number;
+  /** What `done` and `of` count. */
+  readonly unit?: 'shards' | 'steps';
   /** The workflow that does it, where it has one of its own. */
   readonly workflowId?: string;
+}
+
+/** A stage that is under way. */
+export interface StageProgress extends Stage {
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** What the stage has counted so far, such as judgments and tokens. */
+  readonly counts?: Counts;
+  /** The training's last loss. */
+  readonly loss?: number;
+  /** By its rate so far, or by how long it took last time. */
+  readonly secondsLeft?: number | undefined;
 }
 
 /** Why and since when nothing new begins. */
@@ -30,20 +48,29 @@ export interface RunProgress {
   readonly runName: string;
   readonly phase: RunPhase;
   readonly paused?: Paused | undefined;
+  /** ISO 8601. */
+  readonly startedAt: string;
   /** Iterations asked for. */
   readonly iterations: number;
+  /** The iteration after which the run ends though more were asked for, once `stopAfterIteration` has said so. */
+  readonly stopAfter?: number | undefined;
   readonly stages: readonly StageProgress[];
+  /** What each stage that has ended counted, the newest iteration's where it is repeated. */
+  readonly counts: Readonly<Record<string, Counts>>;
   /** Iteration 0, the seed model, first. */
   readonly completed: readonly IterationSummary[];
   /** The best iteration so far, by the figure that the configuration chooses by. */
   readonly best: number;
   readonly warnings: readonly string[];
-  /** Relative to the store, once there is one. */
+  /** As a file:// address, once there is one. */
   readonly report?: string;
+  /** If every iteration takes as long as the last one; left out before the first one has ended, and during a pause. */
+  readonly secondsLeft?: number | undefined;
 }
 
 /** The stage that shows the shards of all benchmarks. */
 const EVALUATION = 'evaluateJudge';
+const TRAINING = 'fineTune';
 
 export class ProgressTracker {
   #progress: RunProgress;
@@ -61,11 +88,15 @@ export class ProgressTracker {
     this.#progress = { ...this.#progress, ...change };
   }
 
-  /** Shows a stage as under way for as long as `work` takes. */
-  async during<T>(stage: StageProgress, work: () => Promise<T>): Promise<T> {
-    this.update({ stages: [...this.#progress.stages, stage] });
+  /** Shows a stage as under way for as long as `work` takes, and keeps what it has counted. */
+  async during<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
+    const startedAt = new Date().toISOString();
+    this.update({ stages: [...this.#progress.stages, { ...stage, startedAt }] });
     try {
-      return await work();
+      const result = await work();
+      const counts = countsOf(result);
+      if (counts !== undefined) this.update({ counts: { ...this.#progress.counts, [stage.name]: counts } });
+      return result;
     } finally {
       const rest = this.#progress.stages.filter((other) => !isSame(other, stage));
       this.update({ stages: rest });
@@ -73,59 +104,62 @@ export class ProgressTracker {
   }
 
   /** Takes a stage's report. Reports may arrive in another order than they were sent in: only more counts. */
-  shardsDone({ stage, iteration, benchmark, done, shards }: ShardProgress): void {
+  shardsDone({ stage, iteration, benchmark, done, shards, counts }: ShardProgress): void {
     const name = benchmark === undefined ? stage : EVALUATION;
     const key = `${iteration}/${stage}/${benchmark ?? ''}`;
-    this.#shards.set(key, { done: Math.max(done, this.#shards.get(key)?.done ?? 0), shards });
+    if (done < (this.#shards.get(key)?.done ?? 0)) return;
+    this.#shards.set(key, { done, shards });
     const ofStage = [...this.#shards].filter(([other]) => other.startsWith(`${iteration}/${stage}/`));
     const sum = (field: 'done' | 'shards') => ofStage.reduce((total, [, counts]) => total + counts[field], 0);
     const stages = this.#progress.stages.map((shown) =>
       shown.name === name && shown.iteration === iteration
-        ? { ...shown, done: sum('done'), of: Math.max(sum('shards'), shown.of ?? 0) }
+        ? {
+            ...shown,
+            done: sum('done'),
+            of: Math.max(sum('shards'), shown.of ?? 0),
+            ...(benchmark === undefined ? { counts } : {}),
+          }
         : shown,
     );
     this.update({ stages });
   }
 
-  /** Markdown for the Web UI's current details. */
-  markdown(): string {
-    const { runName, phase, paused, iterations, stages, completed, best, warnings, report } = this.#progress;
-    const lines = [
-      `**${runName}**: ${phase}${iterations === 0 ? '' : `, iteration ${Math.max(0, ...stages.map(({ iteration }) => iteration), ...completed.map(({ iteration }) => iteration))} of ${iterations}`}`,
-    ];
-    if (paused !== undefined) lines.push('', `**Paused** since ${paused.since}: ${paused.reason}`, '');
-    for (const { name, iteration, done, of } of stages) {
-      lines.push(
-        `- ${name}, iteration ${iteration}${of === undefined ? '' : `: ${done ?? 0} of ${of} shards`}`,
-      );
-    }
-    if (completed.length > 0) {
-      lines.push(
-        '',
-        '| judge | benchmark | accuracy | position-consistent | share of A | unparsable | training examples |',
-      );
-      lines.push('|---|---|---:|---:|---:|---:|---:|');
-      for (const row of completed) {
-        for (const evaluation of row.evaluations) {
-          const { benchmark, purpose, accuracy, positionConsistentAccuracy, shareOfA, unparsable } =
-            evaluation;
-          const judge = `M_${row.iteration}${row.iteration === best ? ' (best)' : ''}`;
-          lines.push(
-            `| ${judge} | ${benchmark} (${purpose}) | ${percent(accuracy)} | ${percent(positionConsistentAccuracy)} | ${percent(shareOfA)} | ${percent(unparsable)} | ${row.trainingExamples ?? ''} |`,
-          );
-        }
-      }
-    }
-    for (const warning of warnings) lines.push('', `Warning: ${warning}`);
-    if (report !== undefined) lines.push('', `Report: \`${report}\` in the store`);
-    return lines.join('\n');
+  /** Takes a training's report. */
+  trainedTo({ iteration, step, totalSteps, loss }: TrainingStep): void {
+    const stages = this.#progress.stages.map((shown) =>
+      isSame(shown, { name: TRAINING, iteration })
+        ? { ...shown, done: step, of: totalSteps, unit: 'steps' as const, loss }
+        : shown,
+    );
+    this.update({ stages });
   }
 }
 
-function isSame(a: StageProgress, b: StageProgress): boolean {
+/** The iteration that is under way; the last one that is done where none is. */
+export function currentIteration({ stages, completed }: Pick<RunProgress, 'stages' | 'completed'>): number {
+  return Math.max(
+    0,
+    ...stages.map(({ iteration }) => iteration),
+    ...completed.map(({ iteration }) => iteration),
+  );
+}
+
+/** The last iteration that the run will do, unless it stops early. */
+export function lastIteration({
+  iterations,
+  stopAfter,
+}: Pick<RunProgress, 'iterations' | 'stopAfter'>): number {
+  return Math.min(iterations, stopAfter ?? iterations);
+}
+
+function isSame(a: Stage, b: Stage): boolean {
   return a.name === b.name && a.iteration === b.iteration;
 }
 
-export function percent(share: number | null): string {
-  return share === null ? '-' : `${(100 * share).toFixed(1)}%`;
+/** What a stage's result has counted; an evaluation counts by benchmark, and stands with its figures. */
+function countsOf(result: unknown): Counts | undefined {
+  const counts = (result as { counts?: Record<string, unknown> } | null | undefined)?.counts;
+  if (counts === undefined || Object.values(counts).some((count) => typeof count !== 'number'))
+    return undefined;
+  return counts as Counts;
 }

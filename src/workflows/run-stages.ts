@@ -1,6 +1,5 @@
 import {
   CancellationScope,
-  setCurrentDetails,
   sleep,
   startChild,
   upsertSearchAttributes,
@@ -23,8 +22,9 @@ import { failedWith } from './failed-with.ts';
 import { mapShards } from './map-shards.ts';
 import type { PauseGate, PauseState } from './pause.ts';
 import { light, TAKE_OVER } from './proxies.ts';
-import type { ProgressTracker, StageProgress } from './run-progress.ts';
+import type { ProgressTracker, Stage } from './run-progress.ts';
 import { searchAttributesOf } from './search-attributes.ts';
+import { showDetails } from './show-details.ts';
 
 /** The models that a run names, identified by their content. */
 export type RunModels = Readonly<Record<ModelRole, Model>>;
@@ -65,7 +65,7 @@ export class RunStages {
   }
 
   /** Shows a stage as under way for as long as `work` takes; while the run is paused, none begins. */
-  async during<T>(stage: StageProgress, work: () => Promise<T>): Promise<T> {
+  async during<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
     await this.#gate.opened();
     return this.#tracker.during(stage, () => {
       this.show();
@@ -75,7 +75,7 @@ export class RunStages {
 
   /** Shows where the run is, in the Web UI and to those who search for runs. */
   show(): void {
-    setCurrentDetails(this.#tracker.markdown());
+    showDetails(this.#tracker);
     const { seedModel, searchAttributes } = this.#plan;
     const attributes = searchAttributesOf(this.#tracker.current, seedModel, searchAttributes);
     const found = JSON.stringify(attributes);
@@ -125,7 +125,9 @@ export class RunStages {
 
   /** Stops the run's servers. Those of a machine that has no worker now are stopped when it has one again. */
   async stopServing(): Promise<void> {
-    await this.#machine.useIfThere((machine) => machine.stopServing());
+    await this.#machine.useIfThere((machine) =>
+      machine.stopServing.executeWithOptions({ summary: 'stop the model servers' }, []),
+    );
   }
 
   /**
@@ -158,7 +160,12 @@ export class RunStages {
   async #stopTraining(iteration: number): Promise<void> {
     const { run } = this.#plan;
     await CancellationScope.nonCancellable(() =>
-      this.#machine.useIfThere((machine) => machine.stopTraining({ run, iteration })),
+      this.#machine.useIfThere((machine) =>
+        machine.stopTraining.executeWithOptions(
+          { summary: `stop the training of M_${iteration} with a checkpoint` },
+          [{ run, iteration }],
+        ),
+      ),
     );
   }
 
@@ -172,25 +179,27 @@ export class RunStages {
     const { run, shardsAtOnce, timeouts } = this.#plan;
     const { workflowId: runWorkflowId } = workflowInfo();
     const workflowId = `${runWorkflowId}/${iteration}/${stage}`;
-    return this.during({ name: stage, iteration, done: 0, of: input.records, workflowId }, () =>
-      this.#whileServed(model, (served) =>
-        this.#gate.resultOf(() =>
-          startChild(mapShards, {
-            workflowId,
-            workflowIdReusePolicy: TAKE_OVER,
-            staticSummary: `${stage}, iteration ${iteration}`,
-            args: [
-              {
-                stage,
-                work: { run, iteration, model: served, input },
-                shardsAtOnce,
-                timeouts,
-                runWorkflowId,
-              },
-            ],
-          }),
+    return this.during(
+      { name: stage, iteration, done: 0, of: input.records, unit: 'shards', workflowId },
+      () =>
+        this.#whileServed(model, (served) =>
+          this.#gate.resultOf(() =>
+            startChild(mapShards, {
+              workflowId,
+              workflowIdReusePolicy: TAKE_OVER,
+              staticSummary: `${stage}, iteration ${iteration}`,
+              args: [
+                {
+                  stage,
+                  work: { run, iteration, model: served, input },
+                  shardsAtOnce,
+                  timeouts,
+                  runWorkflowId,
+                },
+              ],
+            }),
+          ),
         ),
-      ),
     );
   }
 
@@ -203,7 +212,7 @@ export class RunStages {
     const { workflowId: runWorkflowId } = workflowInfo();
     const workflowId = `${runWorkflowId}/${iteration}/evaluateJudge`;
     const of = benchmarks.reduce((sum, { pairs }) => sum + pairs.records, 0);
-    return this.during({ name: 'evaluateJudge', iteration, done: 0, of, workflowId }, () =>
+    return this.during({ name: 'evaluateJudge', iteration, done: 0, of, unit: 'shards', workflowId }, () =>
       this.#whileServed(judge, (served) =>
         this.#gate.resultOf(() =>
           startChild<EvaluateAsChild>('evaluateJudge', {

@@ -7,8 +7,7 @@ import {
   ContinueAsNew,
   isCancellation,
   log,
-  setCurrentDetails,
-  setHandler,
+  upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
@@ -16,16 +15,20 @@ import type { IterationSummary, RunPlan, RunResult } from '../activities/types.t
 import { bestIteration, stopsEarly } from './choosing.ts';
 import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
 import { failedWith } from './failed-with.ts';
-import { pauseUpdate, progressQuery, resumeUpdate, shardProgressSignal } from './messages.ts';
-import { PauseGate, requirePausable, requirePaused, type PauseState } from './pause.ts';
+import { PauseGate, type PauseState } from './pause.ts';
 import { planOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
-import { ProgressTracker, type Paused, type RunPhase } from './run-progress.ts';
+import { setRunHandlers } from './run-handlers.ts';
+import { lastIteration, ProgressTracker, type RunPhase } from './run-progress.ts';
 import { RunStages, type PreparedBenchmark, type RunModels } from './run-stages.ts';
 
 /** What a run knows before its first stage. */
 interface Beginning {
   readonly plan: RunPlan;
+  /** With every default filled in. */
+  readonly configuration: unknown;
+  /** As a file:// address. */
+  readonly reportAddress: string;
   /** ISO 8601. */
   readonly startedAt: string;
   /** How often it has begun again because an artifact was found damaged. */
@@ -46,6 +49,9 @@ interface LoopState extends Beginning, Prepared {
   readonly warnings: readonly string[];
   readonly machineQueue: string | undefined;
   readonly pause: PauseState;
+  /** Iterations asked for by now, and the one to stop after. */
+  readonly iterations: number;
+  readonly stopAfter?: number | undefined;
   readonly completed: readonly IterationSummary[];
 }
 
@@ -63,32 +69,19 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
     runName: runNameOf(configuration),
     phase: state === undefined ? 'planning' : 'working',
     paused: state?.pause.paused,
-    iterations: state?.plan.iterations ?? 0,
+    startedAt: state?.startedAt ?? workflowInfo().startTime.toISOString(),
+    iterations: state?.iterations ?? 0,
+    stopAfter: state?.stopAfter,
     stages: [],
+    counts: state?.pairCounts ?? {},
     completed: state?.completed ?? [],
     best: state === undefined ? 0 : bestIteration(state.completed, state.plan.choosing),
     warnings: state?.warnings ?? [],
+    ...(state === undefined ? {} : { report: state.reportAddress }),
   });
   const gate = new PauseGate(state?.pause);
-  const changePause = async (paused: Paused | undefined): Promise<void> => {
-    tracker.update({ paused });
-    setCurrentDetails(tracker.markdown());
-    await gate.change(paused);
-  };
-  setHandler(progressQuery, () => tracker.current);
-  setHandler(
-    pauseUpdate,
-    (request) =>
-      changePause({ reason: request?.reason ?? 'no reason given', since: new Date().toISOString() }),
-    { validator: (request) => requirePausable(request, tracker.current) },
-  );
-  setHandler(resumeUpdate, () => changePause(undefined), {
-    validator: () => requirePaused(tracker.current),
-  });
-  setHandler(shardProgressSignal, (progress) => {
-    tracker.shardsDone(progress);
-    setCurrentDetails(tracker.markdown());
-  });
+  let resolved = state?.configuration ?? configuration;
+  setRunHandlers(tracker, gate, () => resolved);
 
   if (state !== undefined) {
     const stages = new RunStages(tracker, state.plan, gate, state.machineQueue);
@@ -102,8 +95,11 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
     tracker.update({ phase: 'following' });
     return light.awaitRun.executeWithOptions({ summary: `follow ${workflowId}` }, [{ workflowId, runId }]);
   }
-  const { plan, warnings } = planned;
-  const beginning = { plan, startedAt: workflowInfo().startTime.toISOString(), repairs: 0 };
+  const { plan, warnings, reportAddress } = planned;
+  resolved = planned.configuration;
+  const { startedAt } = tracker.current;
+  const beginning = { plan, configuration: resolved, reportAddress, startedAt, repairs: 0 };
+  upsertMemo({ runName: plan.run.runName, seedModel: plan.seedModel, report: reportAddress });
   tracker.update({ phase: 'working', iterations: plan.iterations, warnings });
   const stages = new RunStages(tracker, plan, gate, undefined);
   return closing(tracker, beginning, stages, () =>
@@ -133,7 +129,9 @@ async function repairing(
   const { plan, repairs } = beginning;
   const again = { ...beginning, repairs: repairs + 1 };
   await stages.during({ name: 'restoreConfiguration', iteration: 0 }, () =>
-    light.restoreConfiguration({ configuration, run: plan.run }),
+    light.restoreConfiguration.executeWithOptions({ summary: 'make a damaged configuration again' }, [
+      { configuration, run: plan.run },
+    ]),
   );
   tracker.update({ completed: [], best: 0 });
   return repairing(tracker, configuration, stages, again, () => prepare(tracker, stages, again));
@@ -145,19 +143,23 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
   const models = await stages.identifyModels();
   const benchmarks = await stages.prepareBenchmarks();
   const pool = await stages.during({ name: 'preparePool', iteration: 0 }, () =>
-    light.preparePool({ run, benchmarks }),
+    light.preparePool.executeWithOptions({ summary: 'read the instruction pool' }, [{ run, benchmarks }]),
   );
   const generator = await stages.serve(models.generator, 0, 'generator');
   const categories = categorize
     ? await stages.mapShards('categorizeInstructions', 0, generator, pool.artifact)
     : undefined;
   const selected = await stages.during({ name: 'selectInstructions', iteration: 0 }, () =>
-    light.selectInstructions({ run, input: (categories ?? pool).artifact }),
+    light.selectInstructions.executeWithOptions({ summary: 'select instructions' }, [
+      { run, input: (categories ?? pool).artifact },
+    ]),
   );
   const pairs = await stages.mapShards('generatePairs', 0, generator, selected.artifact);
   const withHuman = addHumanPairs
     ? await stages.during({ name: 'addHumanPairs', iteration: 0 }, () =>
-        light.addHumanPairs({ run, pairs: pairs.artifact }),
+        light.addHumanPairs.executeWithOptions({ summary: 'add human-labelled pairs' }, [
+          { run, pairs: pairs.artifact },
+        ]),
       )
     : undefined;
   if (ownModels.includes('generator')) await stages.stopServing();
@@ -194,23 +196,18 @@ async function iterate(
   const { plan } = beginning;
   const { run } = plan;
   const completed = () => tracker.current.completed;
+  const isDone = () => completed().length > lastIteration(tracker.current);
   // A run that has just continued as new does an iteration first: whatever suggests it still, it can't go in circles.
   let mayContinueAsNew = workflowInfo().continuedFromExecutionRunId === undefined;
-  while (completed().length <= plan.iterations && !stopsEarly(completed(), plan.choosing)) {
+  while (!isDone() && !stopsEarly(completed(), plan.choosing)) {
     const iteration = completed().length;
     if (mayContinueAsNew && isTimeToContinueAsNew()) {
-      const { warnings } = tracker.current;
+      await condition(allHandlersFinished);
+      const { warnings, iterations, stopAfter } = tracker.current;
       const { machineQueue, pause } = stages;
       const made = { models, benchmarks, pairs, pairCounts };
-      const state: LoopState = {
-        ...beginning,
-        ...made,
-        warnings,
-        machineQueue,
-        pause,
-        completed: completed(),
-      };
-      await condition(allHandlersFinished);
+      const now = { warnings, iterations, stopAfter, machineQueue, pause, completed: completed() };
+      const state: LoopState = { ...beginning, ...made, ...now };
       await continueOnCurrentBuild<typeof selfTaughtEvaluator>(configuration, state);
     }
     mayContinueAsNew = true;
@@ -221,11 +218,13 @@ async function iterate(
         : await stages.serve(previous.model, iteration - 1, 'seed');
     const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
     const trainingSet = await stages.during({ name: 'filterJudgments', iteration }, () =>
-      light.filterJudgments({ run, iteration, pairs, judgments: judgments.artifact }),
+      light.filterJudgments.executeWithOptions({ summary: `filter judgments, iteration ${iteration}` }, [
+        { run, iteration, pairs, judgments: judgments.artifact },
+      ]),
     );
     if (plan.stopServersWhileTraining) await stages.stopServing();
     const seed = { iteration: 0, model: models.seed };
-    const base = (plan.startFrom?.[iteration - 1] === 'previous' ? previous : undefined) ?? seed;
+    const base = (startOf(plan, iteration) === 'previous' ? previous : undefined) ?? seed;
     const fineTuneBegan = Date.now();
     const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
     const fineTuneSeconds = (Date.now() - fineTuneBegan) / 1000;
@@ -252,17 +251,23 @@ async function iterate(
       },
     });
   }
+  tracker.update({ phase: 'finishing' });
   const report = await writeReport(tracker, beginning, 'completed');
   const result: RunResult = {
     runName: run.runName,
     iterations: completed(),
     best: bestIteration(completed(), plan.choosing),
     report,
-    stoppedEarly: completed().length <= plan.iterations,
+    stoppedEarly: completed().length <= tracker.current.iterations,
     warnings: tracker.current.warnings,
   };
-  await light.finishRun(result);
+  await light.finishRun.executeWithOptions({ summary: 'write the result' }, [result]);
   return result;
+}
+
+/** Where an iteration's fine-tuning starts. */
+function startOf({ startFrom }: RunPlan, iteration: number): 'seed' | 'previous' {
+  return startFrom[Math.min(iteration, startFrom.length) - 1] ?? 'seed';
 }
 
 /** Adds a judge to the run's table and rewrites the report. */
@@ -281,19 +286,15 @@ async function complete(
 
 async function writeReport(
   tracker: ProgressTracker,
-  { plan, startedAt }: Beginning,
+  { plan, startedAt, reportAddress }: Beginning,
   status: 'running' | 'completed' | 'failed' | 'cancelled',
 ): Promise<string> {
   const { completed, best, warnings } = tracker.current;
-  const { report, damage } = await light.writeReport({
-    run: plan.run,
-    status,
-    startedAt,
-    best,
-    iterations: completed,
-    warnings,
-  });
-  tracker.update({ report, warnings: [...new Set([...warnings, ...damage])] });
+  const { report, damage } = await light.writeReport.executeWithOptions(
+    { summary: `write the report: ${status}` },
+    [{ run: plan.run, status, startedAt, best, iterations: completed, warnings }],
+  );
+  tracker.update({ report: reportAddress, warnings: [...new Set([...warnings, ...damage])] });
   return report;
 }
 

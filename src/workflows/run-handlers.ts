@@ -1,0 +1,66 @@
+/** What a run answers, and what it can be told, while it works. */
+import { setHandler } from '@temporalio/workflow';
+import { requireIterations, requireStopAfter } from './change-iterations.ts';
+import {
+  configurationQuery,
+  pauseUpdate,
+  progressQuery,
+  resumeUpdate,
+  setIterationsUpdate,
+  shardProgressSignal,
+  stopAfterIterationUpdate,
+  trainingStepSignal,
+} from './messages.ts';
+import { type PauseGate, requirePausable, requirePaused } from './pause.ts';
+import { withTimeLeft } from './remaining-time.ts';
+import { currentIteration, type Paused, type ProgressTracker } from './run-progress.ts';
+import { showDetails } from './show-details.ts';
+
+/** @param configuration what the query `configuration` answers now */
+export function setRunHandlers(
+  tracker: ProgressTracker,
+  gate: PauseGate,
+  configuration: () => unknown,
+): void {
+  const change = (progress: Parameters<ProgressTracker['update']>[0]): void => {
+    tracker.update(progress);
+    showDetails(tracker);
+  };
+  const changePause = (paused: Paused | undefined): Promise<void> => {
+    change({ paused });
+    return gate.change(paused);
+  };
+
+  setProgressHandlers(tracker);
+  setHandler(configurationQuery, configuration);
+  setHandler(
+    pauseUpdate,
+    (request) =>
+      changePause({ reason: request?.reason ?? 'no reason given', since: new Date().toISOString() }),
+    { validator: (request) => requirePausable(request, tracker.current) },
+  );
+  setHandler(resumeUpdate, () => changePause(undefined), {
+    validator: () => requirePaused(tracker.current),
+  });
+  setHandler(setIterationsUpdate, ({ iterations }) => change({ iterations, stopAfter: undefined }), {
+    validator: (request) => requireIterations(request, tracker.current),
+  });
+  setHandler(
+    stopAfterIterationUpdate,
+    (request) => change({ stopAfter: request?.iteration ?? currentIteration(tracker.current) }),
+    { validator: (request) => requireStopAfter(request, tracker.current) },
+  );
+}
+
+/** The query `progress`, and the reports that it is made of. */
+export function setProgressHandlers(tracker: ProgressTracker): void {
+  setHandler(progressQuery, () => withTimeLeft(tracker.current, Date.now()));
+  setHandler(shardProgressSignal, (progress) => {
+    tracker.shardsDone(progress);
+    showDetails(tracker);
+  });
+  setHandler(trainingStepSignal, (step) => {
+    tracker.trainedTo(step);
+    showDetails(tracker);
+  });
+}
