@@ -10,6 +10,7 @@ import { readJudgeEvaluation } from '../config/read-configuration.ts';
 import { hashOf } from '../judge/seeds.ts';
 import { fillIn } from '../serving/drivers.ts';
 import { readBenchmarkPrompts } from './benchmark-prompts.ts';
+import { withTrainedJudge } from './check-judge-evaluation.ts';
 import { claimRun, type Owner } from './claim-run.ts';
 import type { Dependencies } from './dependencies.ts';
 import { reportAddress, type ResolvedEvaluation, runUris } from './open-run.ts';
@@ -24,8 +25,9 @@ export async function planJudgeEvaluation(
   deps: Dependencies,
   input: PlanInput,
 ): Promise<JudgeEvaluationPlan> {
-  const { configuration, problems } = readJudgeEvaluation(input.configuration);
-  if (configuration === undefined) return { kind: 'refused', problems };
+  const { configuration: asked, problems } = readJudgeEvaluation(input.configuration);
+  if (asked === undefined) return { kind: 'refused', problems };
+  const configuration = await withTrainedJudge(deps, asked);
   await rm(deps.store.path(input.marker), { force: true });
   const { workflowExecution } = Context.current().info;
   if (workflowExecution === undefined) throw new Error('planJudgeEvaluation runs in a workflow only');

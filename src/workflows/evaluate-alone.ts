@@ -7,6 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { JudgeEvaluationPlan, JudgeEvaluationResult } from '../activities/types.ts';
+import { datedName } from '../format/dated-name.ts';
 import { evaluationTable } from './evaluation-table.ts';
 import { configurationQuery } from './messages.ts';
 import { evaluationPlanOrRefuse, runNameOf } from './plan.ts';
@@ -18,8 +19,9 @@ import { RunStages } from './run-stages.ts';
 import { showDetails } from './show-details.ts';
 
 /** An evaluation without training: a run without iterations, with its own plan, result and report. */
-export async function evaluateAlone(configuration: unknown): Promise<JudgeEvaluationResult> {
-  const runName = runNameOf(configuration);
+export async function evaluateAlone(input: unknown): Promise<JudgeEvaluationResult> {
+  const runName = datedName(runNameOf(input), workflowInfo().startTime);
+  const configuration = isObject(input) && runName !== '' ? { ...input, runName } : input;
   const tracker = new ProgressTracker({
     runName,
     phase: 'planning',
@@ -64,6 +66,10 @@ export async function evaluateAlone(configuration: unknown): Promise<JudgeEvalua
     showDetails(tracker);
     throw error;
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 async function evaluate(
