@@ -10,7 +10,7 @@ export const share = z.number().min(0).max(1);
 export const path = z.string().min(1);
 
 /** A folder with `user.txt` and perhaps `system.txt`. */
-export const promptFolder = path;
+export const promptFolder = z.string().min(1);
 
 export const environmentName = z
   .string()
