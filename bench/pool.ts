@@ -26,7 +26,7 @@ import { ArtifactStore, referenceTo } from '../src/artifacts/store.ts';
 import { hashOf } from '../src/judge/seeds.ts';
 import { collectInstructions } from '../src/pools/collect-instructions.ts';
 import { BenchmarkOverlaps } from '../src/pools/decontamination.ts';
-import type { LayoutName } from '../src/pools/layouts.ts';
+import type { LayoutName } from '../src/pools/layout-names.ts';
 import { rowFilter } from '../src/pools/row-filters.ts';
 
 const { values: options } = parseArgs({

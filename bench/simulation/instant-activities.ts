@@ -72,7 +72,7 @@ export function createInstantActivities(
     accuracy: 0.8123456789012345 + iteration / 1000,
     positionConsistentAccuracy: 0.7123456789012345,
     shareOfA: 0.5123456789012345,
-    unparsable: 12,
+    unparsable: 0.0123456789012345,
     pairs: BENCHMARK_PAIRS,
     scores: reference(runUris.scores(runName, iteration, name), 1),
   });

@@ -3,7 +3,7 @@ import { cacheFolder } from '../config/cache-folder.ts';
 import { resolveInputs } from '../config/input-files.ts';
 import { fetchHubFiles, findHubFiles, isHubUri, type HubAccess } from '../hub/hub-files.ts';
 import type { PoolFile } from '../pools/collect-instructions.ts';
-import type { LayoutName } from '../pools/layouts.ts';
+import type { LayoutName } from '../pools/layout-names.ts';
 import { checkPoolFile } from '../pools/read-pool-file.ts';
 import type { Dependencies } from './dependencies.ts';
 

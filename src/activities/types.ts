@@ -6,6 +6,13 @@ import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { Problem } from '../config/read-configuration.ts';
 import type { ChoosingPlan } from '../workflows/choosing.ts';
 
+export type {
+  EvaluationSummary,
+  IterationSummary,
+  JudgeEvaluationResult,
+  RunResult,
+} from '../contract/result.ts';
+
 /** A run and its resolved configuration: what every activity of a run begins from. */
 export interface RunReference {
   readonly runName: string;
@@ -133,64 +140,4 @@ export interface TrainingStep {
   readonly step: number;
   readonly totalSteps: number;
   readonly loss: number;
-}
-
-/** The figures of a model on one benchmark that the loop chooses by and shows. Shares are between 0 and 1. */
-export interface EvaluationSummary {
-  readonly benchmark: string;
-  readonly purpose: 'validation' | 'test';
-  /** Mean of both orders; a judgment without a verdict is wrong. */
-  readonly accuracy: number;
-  /** Right in both orders. */
-  readonly positionConsistentAccuracy: number;
-  /** Among judgments with a verdict; null where none has one. */
-  readonly shareOfA: number | null;
-  readonly unparsable: number;
-  readonly pairs: number;
-  /** The figure by the benchmark's published rule that is quoted first. */
-  readonly official?: { readonly name: string; readonly value: number | null };
-  /** That the judgments took. */
-  readonly tokens?: { readonly prompt: number; readonly completion: number };
-  readonly scores: ArtifactReference;
-}
-
-/** One row of the run's table: a judge and how it came about. Iteration 0 is the seed model. */
-export interface IterationSummary {
-  readonly iteration: number;
-  readonly model: Model;
-  readonly evaluations: readonly EvaluationSummary[];
-  /** Undefined for the seed model. */
-  readonly trainingExamples?: number;
-  readonly training?: { readonly meanLoss: number; readonly seconds: number };
-  /** From instructions to training examples, and tokens spent, by stage. */
-  readonly counts: Readonly<Record<string, Counts>>;
-  /** Of each stage, as the clock went. */
-  readonly seconds: Readonly<Record<string, number>>;
-}
-
-/** `result.json`: what a run comes to. */
-export interface RunResult {
-  readonly runName: string;
-  readonly iterations: readonly IterationSummary[];
-  /** The iteration with the best figure of those that the configuration chooses by. */
-  readonly best: number;
-  /** Where the report is, relative to the store. */
-  readonly report: string;
-  readonly stoppedEarly: boolean;
-  readonly warnings: readonly string[];
-}
-
-/** `result.json` of an evaluation without training. */
-export interface JudgeEvaluationResult {
-  readonly runName: string;
-  readonly model: Model;
-  readonly evaluations: readonly EvaluationSummary[];
-  /** By benchmark. */
-  readonly counts: Readonly<Record<string, Counts>>;
-  readonly seconds: number;
-  readonly warnings: readonly string[];
-  /** The figures as a Markdown table. */
-  readonly table: string;
-  /** Where the report is, relative to the store. */
-  readonly report: string;
 }

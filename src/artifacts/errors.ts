@@ -45,7 +45,7 @@ export class InputProblem extends Error {
   override readonly name = 'InputProblem';
 }
 
-interface Difference {
+export interface Difference {
   readonly field: string;
   readonly was: string;
   readonly is: string;

@@ -1,3 +1,4 @@
+import type { JudgeEvaluation } from './evaluation-schema.ts';
 import type { Configuration } from './schema.ts';
 
 /**
@@ -37,4 +38,11 @@ export function meaningOf(configuration: Configuration) {
     choosing,
     earlyStopping,
   };
+}
+
+/** The same of an evaluation without training: what decides the figures. */
+export function evaluationMeaningOf({ seed, model, serving, evaluation }: JudgeEvaluation) {
+  const { shardSize: _shards, ...benchmarks } = evaluation;
+  const judge = model?.checkpoint ?? serving.servedName;
+  return { seed, judge, evaluation: benchmarks };
 }

@@ -5,7 +5,7 @@ import type { SetAside } from '../artifacts/resume-shard.ts';
 import { hashOf } from '../judge/seeds.ts';
 import type { BenchmarkOverlaps } from './decontamination.ts';
 import type { PoolRow } from './layout.ts';
-import type { LayoutName } from './layouts.ts';
+import type { LayoutName } from './layout-names.ts';
 import { NearDuplicates } from './near-duplicates.ts';
 import { readPoolFile } from './read-pool-file.ts';
 import type { RowFilter } from './row-filters.ts';

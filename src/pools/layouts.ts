@@ -1,3 +1,4 @@
+import type { LayoutName } from './layout-names.ts';
 import type { PoolLayout } from './layout.ts';
 import { oasst } from './layouts/oasst.ts';
 import { plain } from './layouts/plain.ts';
@@ -6,15 +7,13 @@ import { ultraFeedback } from './layouts/ultrafeedback.ts';
 import { wildChat } from './layouts/wildchat.ts';
 
 /** Every layout by its name in the configuration. */
-export const layouts = {
+const layouts = {
   wildchat: wildChat,
   ultrafeedback: ultraFeedback,
   sharegpt: shareGpt,
   oasst,
   plain,
-} as const satisfies Record<string, PoolLayout>;
-
-export type LayoutName = keyof typeof layouts;
+} as const satisfies Record<LayoutName, PoolLayout>;
 
 /** A file's columns fit no layout, or several, or not the one that is named. The message says which fits what. */
 export class LayoutProblem extends Error {

@@ -1,7 +1,8 @@
 import { asyncBufferFromFile, parquetMetadataAsync, parquetSchema } from 'hyparquet';
 import { readRows, UnreadableFileError } from '../benchmarks/read-rows.ts';
 import type { NoInstruction, PoolRow } from './layout.ts';
-import { layoutOf, LayoutProblem, type LayoutName } from './layouts.ts';
+import type { LayoutName } from './layout-names.ts';
+import { layoutOf, LayoutProblem } from './layouts.ts';
 
 /** A row of a pool file, counted from 0. */
 export interface NumberedRow {

@@ -1,6 +1,7 @@
 /** Making a run longer or shorter while it works: what it may be told, and what is refused. */
 import { fieldsOf, refused, requireOwnWork } from './refused.ts';
-import { currentIteration, type RunProgress } from './run-progress.ts';
+import type { RunProgress } from '../contract/progress.ts';
+import { currentIteration } from './run-progress.ts';
 
 /** What the update `setIterations` is told. */
 export interface IterationsRequest {

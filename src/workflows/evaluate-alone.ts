@@ -14,7 +14,8 @@ import { evaluationPlanOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
 import { PauseGate } from './pause.ts';
 import { setProgressHandlers } from './run-handlers.ts';
-import { ProgressTracker, type RunPhase } from './run-progress.ts';
+import type { RunPhase } from '../contract/progress.ts';
+import { ProgressTracker } from './run-progress.ts';
 import { RunStages } from './run-stages.ts';
 import { showDetails } from './show-details.ts';
 

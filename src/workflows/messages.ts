@@ -4,7 +4,7 @@ import type { TrainingStep } from '../activities/types.ts';
 import type { IterationsRequest, StopAfterRequest } from './change-iterations.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 import type { PauseRequest, PauseState } from './pause.ts';
-import type { RunProgress } from './run-progress.ts';
+import type { RunProgress } from '../contract/progress.ts';
 
 /** Where a run is: its phase, the stage under way, the table of iterations so far. */
 export const progressQuery = defineQuery<RunProgress>('progress');

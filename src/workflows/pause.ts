@@ -12,7 +12,7 @@ import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { Workflow, WorkflowResultType } from '@temporalio/common';
 import { pauseSignal } from './messages.ts';
 import { fieldsOf, refused, requireOwnWork } from './refused.ts';
-import type { Paused, RunProgress } from './run-progress.ts';
+import type { Paused, RunProgress } from '../contract/progress.ts';
 
 /** What the update `pause` may be told. */
 export interface PauseRequest {

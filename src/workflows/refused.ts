@@ -1,6 +1,6 @@
 /** How an update is refused: at once, with what is wrong, and the run unharmed. */
 import { ApplicationFailure } from '@temporalio/workflow';
-import type { RunProgress } from './run-progress.ts';
+import type { RunProgress } from '../contract/progress.ts';
 
 export function refused(message: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(message, 'UpdateRefused');

@@ -1,6 +1,7 @@
 /** How long a run takes still, estimated from how long it has taken so far. */
 import type { IterationSummary } from '../activities/types.ts';
-import { currentIteration, lastIteration, type RunProgress, type StageProgress } from './run-progress.ts';
+import type { RunProgress, StageProgress } from '../contract/progress.ts';
+import { currentIteration, lastIteration } from './run-progress.ts';
 
 /** The stages of every iteration that take time, in their order. */
 const STAGES = ['judgePairs', 'filterJudgments', 'fineTune', 'evaluateJudge'] as const;

@@ -3,7 +3,8 @@ import { duration } from '../format/duration.ts';
 import type { Counts } from '../artifacts/reference.ts';
 import type { EvaluationSummary, IterationSummary } from '../activities/types.ts';
 import { secondsLeft, stageSecondsLeft } from './remaining-time.ts';
-import { currentIteration, lastIteration, type RunProgress, type StageProgress } from './run-progress.ts';
+import type { RunProgress, StageProgress } from '../contract/progress.ts';
+import { currentIteration, lastIteration } from './run-progress.ts';
 
 /** @param now milliseconds since the epoch */
 export function runDetails(progress: RunProgress, now: number): string {

@@ -13,7 +13,8 @@ import {
 } from './messages.ts';
 import { type PauseGate, requirePausable, requirePaused } from './pause.ts';
 import { withTimeLeft } from './remaining-time.ts';
-import { currentIteration, type Paused, type ProgressTracker } from './run-progress.ts';
+import type { Paused } from '../contract/progress.ts';
+import { currentIteration, type ProgressTracker } from './run-progress.ts';
 import { showDetails } from './show-details.ts';
 
 /** @param configuration what the query `configuration` answers now */

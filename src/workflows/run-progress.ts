@@ -2,71 +2,12 @@
  * How far a run is, as the query `progress` answers. A class that knows nothing of Temporal, so that a test can drive it.
  */
 import type { Counts } from '../artifacts/reference.ts';
-import type { IterationSummary, TrainingStep } from '../activities/types.ts';
+import type { TrainingStep } from '../activities/types.ts';
+import type { RunProgress, StageProgress } from '../contract/progress.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 
-/**
- * `following`: another workflow owns the run, and this one waits for it. `finishing`: the last iteration is done, and the
- * result is being written.
- */
-export type RunPhase =
-  'planning' | 'working' | 'following' | 'finishing' | 'completed' | 'failed' | 'cancelled';
-
 /** A stage that begins. */
-export interface Stage {
-  readonly name: string;
-  readonly iteration: number;
-  /** How much of it is done, where that is known. */
-  readonly done?: number;
-  readonly of?: number;
-  /** What `done` and `of` count. */
-  readonly unit?: 'shards' | 'steps';
-  /** The workflow that does it, where it has one of its own. */
-  readonly workflowId?: string;
-}
-
-/** A stage that is under way. */
-export interface StageProgress extends Stage {
-  /** ISO 8601. */
-  readonly startedAt: string;
-  /** What the stage has counted so far, such as judgments and tokens. */
-  readonly counts?: Counts;
-  /** The training's last loss. */
-  readonly loss?: number;
-  /** By its rate so far, or by how long it took last time. */
-  readonly secondsLeft?: number | undefined;
-}
-
-/** Why and since when nothing new begins. */
-export interface Paused {
-  readonly reason: string;
-  /** ISO 8601. */
-  readonly since: string;
-}
-
-export interface RunProgress {
-  readonly runName: string;
-  readonly phase: RunPhase;
-  readonly paused?: Paused | undefined;
-  /** ISO 8601. */
-  readonly startedAt: string;
-  /** Iterations asked for. */
-  readonly iterations: number;
-  /** The iteration after which the run ends though more were asked for, once `stopAfterIteration` has said so. */
-  readonly stopAfter?: number | undefined;
-  readonly stages: readonly StageProgress[];
-  /** What each stage that has ended counted, the newest iteration's where it is repeated. */
-  readonly counts: Readonly<Record<string, Counts>>;
-  /** Iteration 0, the seed model, first. */
-  readonly completed: readonly IterationSummary[];
-  /** The best iteration so far, by the figure that the configuration chooses by. */
-  readonly best: number;
-  readonly warnings: readonly string[];
-  /** As a file:// address, once there is one. */
-  readonly report?: string;
-  /** If every iteration takes as long as the last one; left out before the first one has ended, and during a pause. */
-  readonly secondsLeft?: number | undefined;
-}
+export type Stage = Pick<StageProgress, 'name' | 'iteration' | 'done' | 'of' | 'unit' | 'workflowId'>;
 
 /** The stage that shows the shards of all benchmarks. */
 const EVALUATION = 'evaluateJudge';

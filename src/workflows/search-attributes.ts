@@ -1,5 +1,5 @@
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
-import type { RunProgress } from './run-progress.ts';
+import type { RunProgress } from '../contract/progress.ts';
 
 /** What runs can be found by: `temporal workflow list --query "EvaluatorPhase = 'working'"`. */
 export const SEARCH_ATTRIBUTES = {

@@ -19,7 +19,8 @@ import { PauseGate, type PauseState } from './pause.ts';
 import { planOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
 import { setRunHandlers } from './run-handlers.ts';
-import { lastIteration, ProgressTracker, type RunPhase } from './run-progress.ts';
+import type { RunPhase } from '../contract/progress.ts';
+import { lastIteration, ProgressTracker } from './run-progress.ts';
 import { RunStages, type PreparedBenchmark, type RunModels } from './run-stages.ts';
 
 /** What a run knows before its first stage. */

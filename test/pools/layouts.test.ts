@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteFile } from 'hyparquet-writer';
-import { layoutOf, type LayoutName } from '../../src/pools/layouts.ts';
+import type { LayoutName } from '../../src/pools/layout-names.ts';
+import { layoutOf } from '../../src/pools/layouts.ts';
 import { checkPoolFile, readPoolFile } from '../../src/pools/read-pool-file.ts';
 
 const user = (content: string, more: object = {}) => ({ content, role: 'user', ...more });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { EvaluationSummary, IterationSummary } from '../../src/activities/types.ts';
 import { secondsLeft, stageSecondsLeft } from '../../src/workflows/remaining-time.ts';
 import { runDetails } from '../../src/workflows/run-details.ts';
-import type { RunProgress, StageProgress } from '../../src/workflows/run-progress.ts';
+import type { RunProgress, StageProgress } from '../../src/contract/progress.ts';
 
 const START = Date.parse('2026-03-01T00:00:00Z');
 const after = (seconds: number) => START + 1000 * seconds;

@@ -1,0 +1,71 @@
+import type { Client } from '@temporalio/client';
+import { readConfiguration } from '../config/read-configuration.ts';
+import type { Configuration } from '../config/schema.ts';
+import {
+  judgeEvaluationResultSchema,
+  runResultSchema,
+  type JudgeEvaluationResult,
+  type RunResult,
+} from '../contract/result.ts';
+import { ConfigurationRefused } from './errors.ts';
+import { Execution } from './execution.ts';
+
+export interface PauseRequest {
+  /** Shown wherever the run's progress is; at most 500 characters. */
+  readonly reason?: string;
+}
+
+/**
+ * A run that was started here or elsewhere. What it is told returns when it is in force, which takes a worker. Each throws
+ * RunNotFound, RunEnded, or WorkflowUpdateFailedError where the run refuses; `failureMessage` makes that readable.
+ */
+export class Run extends Execution<RunResult> {
+  constructor(client: Client, runName: string) {
+    super(client, runName, runResultSchema);
+  }
+
+  /** What it was started with, every default filled in. */
+  async configuration(): Promise<Configuration> {
+    const answer = await this.told(() => this.handle.query<unknown>('configuration'));
+    const { configuration, problems } = readConfiguration(answer);
+    if (configuration === undefined) throw new ConfigurationRefused(problems);
+    return configuration;
+  }
+
+  /**
+   * Pauses the run: shards in flight end, a training stops with a checkpoint, nothing new begins until `resume`. Model
+   * servers stay up. Refused where it is paused already, or the reason is no text.
+   */
+  async pause(request: PauseRequest = {}): Promise<void> {
+    await this.#update('pause', request);
+  }
+
+  /** Lets a paused run go on. Refused where it isn't paused. */
+  async resume(): Promise<void> {
+    await this.told(() => this.handle.executeUpdate('resume'));
+  }
+
+  /** Sets how many iterations the run does in all, more or fewer than it was started with. */
+  async setIterations(iterations: number): Promise<void> {
+    await this.#update('setIterations', { iterations });
+  }
+
+  /**
+   * Ends the run with its result after this iteration, though more were asked for.
+   * @param iteration the one under way by default
+   */
+  async stopAfterIteration(iteration?: number): Promise<void> {
+    await this.#update('stopAfterIteration', iteration === undefined ? {} : { iteration });
+  }
+
+  async #update(name: string, request: object): Promise<void> {
+    await this.told(() => this.handle.executeUpdate(name, { args: [request] }));
+  }
+}
+
+/** An evaluation without training that was started here or elsewhere. */
+export class Evaluation extends Execution<JudgeEvaluationResult> {
+  constructor(client: Client, runName: string) {
+    super(client, runName, judgeEvaluationResultSchema);
+  }
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { judgeEvaluationSchema } from '../config/evaluation-schema.ts';
+import { configurationSchema } from '../config/schema.ts';
+import { runProgressSchema } from './progress.ts';
+import { judgeEvaluationResultSchema, runResultSchema } from './result.ts';
+
+const documents = {
+  configuration: {
+    title: 'Configuration of a run',
+    description: 'What selfTaughtEvaluator is started with. Only fields without a default are required.',
+    schema: configurationSchema,
+  },
+  evaluation: {
+    title: 'Configuration of an evaluation without training',
+    description: 'What evaluateJudge is started with.',
+    schema: judgeEvaluationSchema,
+  },
+  progress: {
+    title: 'Progress of a run or of an evaluation without training',
+    description: 'What the query "progress" answers.',
+    schema: runProgressSchema,
+  },
+  result: {
+    title: 'Result of a run',
+    description: 'result.json in the store, and the result of the workflow selfTaughtEvaluator.',
+    schema: runResultSchema,
+  },
+  'evaluation-result': {
+    title: 'Result of an evaluation without training',
+    description: 'result.json in the store, and the result of the workflow evaluateJudge.',
+    schema: judgeEvaluationResultSchema,
+  },
+} as const;
+
+/**
+ * The JSON Schema (draft 7, which editors know best) of everything that passes between a run and the outside, by the
+ * name of its file in schema/. What relates fields to each other is not in it: the run's start checks that.
+ */
+export function jsonSchemas(): ReadonlyMap<string, object> {
+  return new Map(
+    Object.entries(documents).map(([name, { title, description, schema }]) => {
+      const { $schema, ...rest } = z.toJSONSchema(schema, {
+        target: 'draft-7',
+        io: 'input',
+        override: ({ jsonSchema }) => {
+          // What JavaScript counts exactly says nothing about the field.
+          if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+          if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+          // JSON Schema has no such format; the pattern beside it says the same.
+          if (String(jsonSchema.format) === 'starts_with') delete jsonSchema.format;
+        },
+      });
+      return [`${name}.schema.json`, { $schema, title, description, ...rest }];
+    }),
+  );
+}

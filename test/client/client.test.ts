@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import {
+  ConfigurationRefused,
+  failureMessage,
+  findEvaluation,
+  findRun,
+  RunConflict,
+  RunNotFound,
+  startEvaluation,
+  startRun,
+  type ConfigurationInput,
+  type JudgeEvaluationInput,
+  type RunProgress,
+} from '../../src/client.ts';
+import { startTemporal, type DevServer, type DevServerPorts } from '../../scripts/setup/dev-server.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { freePorts, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { tinyConfiguration } from '../workflows/tiny-run.ts';
+
+const NOBODY = 'http://127.0.0.1:9/v1';
+
+describe('the client', function () {
+  this.timeout(180_000);
+  let folder: string;
+  let ports: DevServerPorts;
+  let server: DevServer;
+  let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
+  /** How long the judge thinks. */
+  let milliseconds = 0;
+
+  const startServer = () => startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'server-'));
+    const [grpc = 0, ui = 0, http = 0] = await freePorts(3);
+    ports = { grpc, ui, http };
+    server = await startServer();
+    cluster = await startCluster(() =>
+      Promise.resolve({ address: server.address, stop: () => server.stop() }),
+    );
+    endpoint = await startScriptedEndpoint({
+      script: ({ body }) => ({
+        kind: 'answer',
+        texts: ['I prefer [[A]].'],
+        finishReason: 'stop',
+        afterMilliseconds: body.max_tokens === 1 ? 0 : milliseconds,
+      }),
+    });
+  });
+
+  after(async () => {
+    await cluster.close();
+    await endpoint.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const evaluation = (
+    runName: string,
+    changes: Partial<JudgeEvaluationInput> = {},
+  ): JudgeEvaluationInput => ({
+    runName,
+    serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'some-judge' },
+    evaluation: {
+      benchmarks: [{ name: 'pairs', format: 'pairs', path: 'embedded/benchmark/validation.jsonl' }],
+      shardSize: 20,
+    },
+    inference: { requestsPerShard: 4, shardsAtOnce: 1 },
+    timeouts: { heartbeatSeconds: 5 },
+    ...changes,
+  });
+
+  const thrownBy = (work: Promise<unknown>): Promise<unknown> =>
+    work.then(
+      () => assert.fail('nothing was thrown'),
+      (error: unknown) => error,
+    );
+
+  describe('starting', () => {
+    it('refuses a configuration by the path of every field, before the server is asked', async () => {
+      const { evaluation: _evaluation, ...wrong } = tinyConfiguration('wrong', NOBODY, {
+        iterations: 0,
+        judging: { smaples: 3 } as ConfigurationInput['judging'],
+      });
+      const error = await thrownBy(startRun(cluster.client, wrong as ConfigurationInput));
+      assert(error instanceof ConfigurationRefused);
+      const paths = error.problems.map(({ path }) => path);
+      assert.deepEqual(paths.sort(), ['evaluation', 'iterations', 'judging.smaples']);
+      for (const path of paths) assert(error.message.includes(`\n  ${path}: `));
+      await assert.rejects(findRun(cluster.client, 'wrong').progress(), RunNotFound);
+    });
+
+    it('at once from several processes is starting once', async () => {
+      const configuration = JSON.stringify(tinyConfiguration('once', NOBODY));
+      const program = join(import.meta.dirname, 'start-run.ts');
+      const starts = Array.from({ length: 3 }, () =>
+        promisify(execFile)(process.execPath, [program, cluster.address, configuration]),
+      );
+      const runIds = (await Promise.all(starts)).map(({ stdout }) => stdout.trim());
+      assert.match(runIds[0] ?? '', /^[0-9a-f-]{36}$/);
+      assert.equal(new Set(runIds).size, 1);
+    });
+
+    it('joins the run under way where the meaning is the same, and names what differs where it is not', async () => {
+      const configuration = tinyConfiguration('shared', NOBODY);
+      await startRun(cluster.client, configuration);
+      await startRun(cluster.client, { ...configuration, inference: { shardsAtOnce: 2 }, seed: 42 });
+      const changed = { ...configuration, seed: 7, judging: { samples: 2 }, redo: '1/judge-pairs' };
+      const error = await thrownBy(startRun(cluster.client, changed));
+      assert(error instanceof RunConflict);
+      assert.deepEqual(error.fields, ['judging.samples', 'redo', 'seed']);
+      assert.match(
+        error.message,
+        /"shared" is taken by .*judging\.samples is 4 there, 2 here.*seed is 42 there, 7 here/,
+      );
+    });
+
+    it('knows the configuration of a run that somebody else started, by the CLI', async () => {
+      const input = JSON.stringify(tinyConfiguration('by-hand', NOBODY));
+      await cluster.cli(
+        ...['workflow', 'start', '--type', 'selfTaughtEvaluator', '--workflow-id', 'by-hand'],
+        ...['--task-queue', cluster.taskQueue, '--input', input],
+      );
+      await startRun(cluster.client, tinyConfiguration('by-hand', NOBODY));
+      const other = tinyConfiguration('by-hand', NOBODY, { iterations: 2 });
+      await assert.rejects(startRun(cluster.client, other), /iterations is 1 there, 2 here/);
+      await assert.rejects(
+        startEvaluation(cluster.client, evaluation('by-hand')),
+        /"by-hand" is taken by a workflow of the type selfTaughtEvaluator/,
+      );
+    });
+  });
+
+  it('says at once, by name, that there is no such run, whatever is asked of it', async () => {
+    const run = findRun(cluster.client, 'nobody');
+    const asked = [
+      () => run.progress(),
+      () => run.configuration(),
+      () => run.result(),
+      () => run.follow().next(),
+      () => run.pause(),
+      () => run.resume(),
+      () => run.setIterations(3),
+      () => run.stopAfterIteration(),
+      () => run.cancel(),
+    ];
+    for (const ask of asked) {
+      const began = performance.now();
+      const error = await thrownBy(ask());
+      assert(error instanceof RunNotFound, `${String(ask)}: ${String(error)}`);
+      assert.match(
+        error.message,
+        new RegExp(`no run "nobody" in the namespace default of ${cluster.address}`),
+      );
+      assert(performance.now() - began < 2000);
+    }
+  });
+
+  it('follows an evaluation until it has ended, over a worker and a server that are gone for a while', async () => {
+    milliseconds = 150;
+    const worker = cluster.startWorker('--roles', 'workflow,inference');
+    const started = await startEvaluation(cluster.client, evaluation('followed'));
+    const seen: RunProgress[] = [];
+    const following = (async () => {
+      for await (const progress of findEvaluation(cluster.client, 'followed').follow()) seen.push(progress);
+    })();
+    const resulting = started.result();
+    const done = () => seen.at(-1)?.stages[0]?.done ?? 0;
+    const untilMore = async (than: number) => {
+      while (done() <= than) await sleep(50);
+    };
+    await untilMore(0);
+    await worker.kill();
+    await sleep(1500);
+    cluster.startWorker('--roles', 'workflow,inference');
+    await untilMore(done());
+    await server.stop();
+    await sleep(1500);
+    const before = seen.length;
+    server = await startServer();
+    milliseconds = 0;
+    await following;
+    assert(seen.length > before, 'nothing was seen after the outage');
+    assert.equal(seen.at(-1)?.phase, 'completed');
+    const texts = seen.map((progress) => JSON.stringify(progress));
+    texts.forEach((text, index) => assert.notEqual(text, texts[index - 1], 'the same was told twice'));
+
+    const result = await resulting;
+    assert.equal(result.evaluations[0]?.pairs, 120);
+    const stored = await readFile(join(cluster.storeRoot, 'followed/result.json'), 'utf8');
+    assert.deepEqual(JSON.parse(stored), result);
+  });
+
+  it('has nothing to wait for after the end, nor to cancel, and starting again has the result at once', async () => {
+    const ended = findEvaluation(cluster.client, 'followed');
+    const seen = await Array.fromAsync(ended.follow());
+    assert.deepEqual(
+      seen.map(({ phase }) => phase),
+      ['completed'],
+    );
+    await ended.cancel();
+    await assert.rejects(findRun(cluster.client, 'followed').result(), /followed has another kind of result/);
+    const asked = endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
+    const again = await startEvaluation(cluster.client, evaluation('followed'));
+    assert.deepEqual((await again.result()).evaluations, (await ended.result()).evaluations);
+    assert.equal(endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length, asked);
+  });
+
+  it('ends the following of a run that fails, is terminated, or never had a worker', async () => {
+    const failing = await startEvaluation(
+      cluster.client,
+      evaluation('failing', {
+        model: { checkpoint: 'x' },
+        serving: { kind: 'endpoint', baseUrl: NOBODY, servedName: 'x' },
+      }),
+    );
+    await Array.fromAsync(failing.follow());
+    assert.match(failureMessage(await thrownBy(failing.result())), /serving: .*127\.0\.0\.1:9/);
+
+    const options = { taskQueue: 'nobody-works-here' };
+    const waiting = await startEvaluation(cluster.client, evaluation('waiting'), options);
+    const following = Array.fromAsync(waiting.follow());
+    await cluster.client.workflow.getHandle('waiting').terminate();
+    assert.deepEqual(await following, []);
+  });
+
+  it('stops waiting when it is told to, and the run goes on', async () => {
+    const options = { taskQueue: 'nobody-works-here' };
+    const evaluating = await startEvaluation(cluster.client, evaluation('going-on'), options);
+    for (const wait of [
+      (signal: AbortSignal) => evaluating.result({ signal }),
+      (signal: AbortSignal) => evaluating.follow({ signal }).next(),
+    ]) {
+      const began = performance.now();
+      const error = await thrownBy(wait(AbortSignal.timeout(300)));
+      assert(error instanceof DOMException && error.name === 'TimeoutError', String(error));
+      assert(performance.now() - began < 2000);
+    }
+    const { status } = await cluster.client.workflow.getHandle('going-on').describe();
+    assert.equal(status.name, 'RUNNING');
+  });
+
+  it('reads the result of a run that the server has forgotten from the store', async () => {
+    const { storeRoot, client } = cluster;
+    const expected = await findEvaluation(client, 'followed').result();
+    await cluster.cli('workflow', 'delete', '--workflow-id', 'followed');
+    const forgotten = findEvaluation(client, 'followed');
+    while (!((await forgotten.result().catch((error: unknown) => error)) instanceof RunNotFound))
+      await sleep(100);
+    await assert.rejects(forgotten.result(), /no run "followed".*result\.json stays in the store/);
+    assert.deepEqual((await forgotten.result({ storeRoot })).evaluations, expected.evaluations);
+    await assert.rejects(findEvaluation(client, 'never').result({ storeRoot }), RunNotFound);
+  });
+});

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { tinyConfiguration } from '../workflows/tiny-run.ts';
+import { clientFolder, importGraph, installClient, typeCheck } from './packed-client.ts';
+
+const PROGRAM = `
+import { Client, Connection } from '@temporalio/client';
+import {
+  ConfigurationRefused, findRun, RunConflict, RunNotFound, startRun,
+  type ConfigurationInput, type Run, type RunProgress, type RunResult,
+} from 'self-taught-evaluator-client';
+
+const [address = '', text = ''] = process.argv.slice(2);
+const configuration = JSON.parse(text) as ConfigurationInput;
+const connection = await Connection.connect({ address });
+const client = new Client({ connection });
+const thrown = (error: unknown): unknown => error;
+
+const run: Run = await startRun(client, configuration);
+const again = await startRun(client, configuration);
+const refused = await startRun(client, { ...configuration, iterations: 0 }).catch(thrown);
+const conflict = await startRun(client, { ...configuration, iterations: 7 }).catch(thrown);
+const missing = await findRun(client, 'nobody').progress().catch(thrown);
+await run.cancel();
+console.log(JSON.stringify([
+  again.workflowId,
+  refused instanceof ConfigurationRefused && refused.problems.map(({ path }) => path),
+  conflict instanceof RunConflict && conflict.fields,
+  missing instanceof RunNotFound && missing.message,
+]));
+await connection.close();
+
+export async function figures(of: Run): Promise<readonly [number, RunProgress['phase'] | undefined]> {
+  const { iterations, best }: RunResult = await of.result();
+  // @ts-expect-error What was read is nobody's to change.
+  iterations.push();
+  let phase: RunProgress['phase'] | undefined;
+  for await (const progress of of.follow()) phase = progress.phase;
+  return [iterations[best]?.evaluations[0]?.accuracy ?? 0, phase];
+}
+`;
+
+interface PackageFile {
+  readonly version: string;
+  readonly dependencies?: Record<string, string>;
+  readonly peerDependencies?: Record<string, string>;
+}
+
+function read(path: string): PackageFile {
+  return JSON.parse(readFileSync(path, 'utf8')) as PackageFile;
+}
+
+describe('the client as a package', function () {
+  this.timeout(60_000);
+  let folder: string;
+  let installed: string;
+  let cluster: Cluster;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'client-'));
+    [installed, cluster] = await Promise.all([installClient(folder), startCluster()]);
+  });
+
+  after(async () => {
+    await cluster.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('leads to no other package than @temporalio/client and zod, neither in code nor in types', () => {
+    for (const entry of ['client.js', 'client.d.ts']) {
+      const modules = [...importGraph(join(installed, 'dist', entry))];
+      assert(modules.length > 10, `${entry} leads to ${modules.length} modules`);
+      const packages = modules.filter((name) => !name.startsWith('/') && !name.startsWith('node:'));
+      assert.deepEqual(packages.sort(), ['@temporalio/client', 'zod'], entry);
+    }
+  });
+
+  it('asks for the versions that the worker has', () => {
+    const own = read(join(clientFolder, 'package.json'));
+    const whole = read(join(packageRoot, 'package.json'));
+    assert.equal(own.version, whole.version);
+    const wanted = (name: string) => `^${whole.dependencies?.[name]}`;
+    assert.deepEqual(own.dependencies, { zod: wanted('zod') });
+    assert.deepEqual(own.peerDependencies, { '@temporalio/client': wanted('@temporalio/client') });
+  });
+
+  it('type-checks and runs in a service that has nothing else', async () => {
+    await writeFile(join(folder, 'package.json'), '{"type": "module"}');
+    await writeFile(join(folder, 'service.ts'), PROGRAM);
+    // @temporalio/common's own types want it; ours are checked whole.
+    await writeFile(join(folder, 'ms.d.ts'), "declare module 'ms' { export type StringValue = string; }");
+    const tsconfig = {
+      compilerOptions: {
+        ...{ module: 'nodenext', target: 'es2024', strict: true, noEmit: true, types: ['node'] },
+        typeRoots: [join(packageRoot, 'node_modules/@types')],
+      },
+      files: ['service.ts', 'ms.d.ts'],
+    };
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
+    await typeCheck(join(folder, 'tsconfig.json'));
+
+    const configuration = JSON.stringify(tinyConfiguration('from-a-service', 'http://127.0.0.1:9/v1'));
+    const service = [join(folder, 'service.ts'), cluster.address, configuration];
+    const { stdout } = await promisify(execFile)(process.execPath, service, { cwd: folder });
+    const [workflowId, refused, conflict, missing] = JSON.parse(stdout) as [
+      string,
+      string[],
+      string[],
+      string,
+    ];
+    assert.equal(workflowId, 'from-a-service');
+    assert.deepEqual(refused, ['iterations']);
+    assert.deepEqual(conflict, ['iterations']);
+    assert.match(missing, new RegExp(`no run "nobody" in the namespace default of ${cluster.address}`));
+  });
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Ajv, type AnySchemaObject } from 'ajv';
+import { readConfiguration } from '../../src/config/read-configuration.ts';
+import { jsonSchemas } from '../../src/contract/json-schemas.ts';
+
+const packageRoot = resolve(import.meta.dirname, '../..');
+const inputs = join(packageRoot, 'temporal/inputs');
+
+function readJson(...path: string[]): AnySchemaObject {
+  return JSON.parse(readFileSync(join(...path), 'utf8')) as AnySchemaObject;
+}
+
+describe('the JSON Schemas', () => {
+  const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, formats: { uri: true } });
+  const committed = (file: string) => readJson(packageRoot, 'schema', file);
+
+  it('are what "npm run schemas" writes', () => {
+    assert.deepEqual(readdirSync(join(packageRoot, 'schema')).sort(), [...jsonSchemas().keys()].sort());
+    for (const [file, schema] of jsonSchemas())
+      assert.deepEqual(committed(file), schema, `schema/${file} is old: npm run schemas`);
+  });
+
+  for (const file of readdirSync(inputs)) {
+    it(`${file} names its schema and is valid by it`, () => {
+      const input = readJson(inputs, file);
+      const schema = readJson(resolve(inputs, String(input['$schema'])));
+      const isEvaluation = file.startsWith('evaluate-');
+      assert.equal(
+        schema['title'],
+        committed(`${isEvaluation ? 'evaluation' : 'configuration'}.schema.json`)['title'],
+      );
+      const validate = ajv.compile(schema);
+      assert(validate(input), ajv.errorsText(validate.errors));
+    });
+  }
+
+  it('refuse what the run refuses: an unknown field, a wrong type, a missing section, an address that is none', () => {
+    const validate = ajv.compile(committed('configuration.schema.json'));
+    const good = readJson(inputs, 'embedded.json');
+    const { instructions: _instructions, ...withoutPool } = good;
+    const wrong: [object, string][] = [
+      [{ ...good, iteration: 3 }, 'iteration'],
+      [{ ...good, judging: { samples: 'many' } }, 'judging.samples'],
+      [withoutPool, 'instructions'],
+      [{ ...good, serving: { kind: 'endpoint', baseUrl: 'ftp://x', servedName: 'x' } }, 'serving.baseUrl'],
+      [{ ...good, fineTuning: { rounds: [{ method: 'ppo' }] } }, 'fineTuning.rounds.0.method'],
+    ];
+    for (const [input, path] of wrong) {
+      assert(!validate(input), `${path} passes the schema`);
+      const { problems } = readConfiguration(input);
+      assert.deepEqual(
+        problems.map((problem) => problem.path),
+        [path],
+      );
+    }
+  });
+
+  it('describe every field', () => {
+    const nameless: string[] = [];
+    const visit = (schema: unknown, path: string): void => {
+      if (typeof schema !== 'object' || schema === null) return;
+      for (const [key, inner] of Object.entries(schema)) {
+        if (key !== 'properties') visit(inner, path);
+        else
+          for (const [field, about] of Object.entries(inner as Record<string, { description?: string }>)) {
+            if ((about.description ?? '') === '') nameless.push(`${path}.${field}`);
+            visit(about, `${path}.${field}`);
+          }
+      }
+    };
+    for (const [file, schema] of jsonSchemas()) visit(schema, file);
+    assert.deepEqual(nameless, []);
+  });
+});
