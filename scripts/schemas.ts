@@ -1,11 +1,9 @@
-/** `npm run schemas`: writes the JSON Schemas of configurations, progress and results. */
+/** `npm run schemas`: writes the JSON Schemas of configurations, progress and results, and the configuration's reference. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { jsonSchemas } from '../src/contract/json-schemas.ts';
+import { schemaFiles } from './schemas/schema-files.ts';
 
-const folder = join(import.meta.dirname, '..', 'schema');
-
-for (const [file, schema] of jsonSchemas()) {
-  writeFileSync(join(folder, file), `${JSON.stringify(schema, undefined, 2)}\n`);
-  console.log(`schema/${file}`);
+for (const [file, text] of await schemaFiles()) {
+  writeFileSync(join(import.meta.dirname, '..', file), text);
+  console.log(file);
 }

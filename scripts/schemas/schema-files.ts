@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { jsonSchemas } from '../../src/contract/json-schemas.ts';
+import { configurationReference } from './configuration-reference.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** What follows from the schemas in the code: each file's path in the package, and its text. */
+export async function schemaFiles(): Promise<ReadonlyMap<string, string>> {
+  const schemas = jsonSchemas();
+  const reference = configurationReference(
+    schemas.get('configuration.schema.json') ?? {},
+    schemas.get('evaluation.schema.json') ?? {},
+  );
+  const settings = await resolveConfig(join(root, 'docs', 'configuration.md'));
+  const files = [...schemas].map(
+    ([file, schema]) => [`schema/${file}`, `${JSON.stringify(schema, undefined, 2)}\n`] as const,
+  );
+  return new Map([
+    ...files,
+    ['docs/configuration.md', await format(reference, { ...settings, parser: 'markdown' })],
+  ]);
+}
