@@ -289,6 +289,28 @@ const timeouts = z.strictObject({
   fineTuneHours: positive.default(24 * 14),
 });
 
+/** USD for a million tokens. */
+const tokenPrice = z.strictObject({ prompt: z.number().nonnegative(), completion: z.number().nonnegative() });
+
+/**
+ * What a run is charged, for the report's costs alone. A stage whose model has a price by tokens costs its tokens; any
+ * other stage that asks a model, and fine-tuning, costs the time of `gpus` GPUs.
+ */
+const prices = z.strictObject({
+  /** By the model's role; `seed` stands for every judge that is trained from it too. */
+  tokens: z
+    .strictObject({
+      seed: tokenPrice.optional(),
+      generator: tokenPrice.optional(),
+      firstJudge: tokenPrice.optional(),
+    })
+    .prefault({}),
+  /** USD for an hour of one GPU. */
+  gpuHour: z.number().nonnegative().optional(),
+  /** GPUs that are paid for while such a stage lasts. */
+  gpus: count.default(1),
+});
+
 export const configurationSchema = z.strictObject({
   $schema: z.string().optional(),
   runName,
@@ -318,6 +340,7 @@ export const configurationSchema = z.strictObject({
   earlyStopping: earlyStopping.nullable().default(null),
   inference: inference.prefault({}),
   timeouts: timeouts.prefault({}),
+  prices: prices.optional(),
   /** `"<iteration>/<stage>"`: set this stage and all that follow aside and do them again. */
   redo: z
     .string()

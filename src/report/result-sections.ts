@@ -1,4 +1,5 @@
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import { REWARD_BENCH_ROWS } from '../benchmarks/reward-bench.ts';
 import { axisStart, lossChart, type Series, shareChart } from './charts.ts';
 import { count, duration, judgeName, percent, range } from './format.ts';
 import { benchmarkName, benchmarksOf, bestIteration, evaluationOf, mainBenchmark } from './headline.ts';
@@ -42,8 +43,7 @@ export function iterationsSection(data: ReportData): Html {
         {
           title: 'Time',
           kind: 'number',
-          cell: ({ stageSeconds }) =>
-            stageSeconds ? duration(total(Object.values(stageSeconds))) : undefined,
+          cell: ({ usage }) => usage && duration(total(usage.map(({ seconds = 0 }) => seconds))),
         },
       ],
       data.iterations,
@@ -77,9 +77,12 @@ export async function chartsSection(data: ReportData): Promise<Html | undefined>
     ],
   }));
   // One scale for all benchmarks, so that their curves compare.
-  const from = axisStart(accuracies.flatMap(({ series }) => series));
+  const from = axisStart([PAPERS_CURVE, ...accuracies.flatMap(({ series }) => series)]);
   const charts = [];
-  for (const { caption, series } of accuracies) charts.push(await shareChart(caption, series, { from }));
+  for (const [i, { caption, series }] of accuracies.entries()) {
+    const paper = i === 0 ? { reference: PAPERS_CURVE, note: papersNote(data, main) } : {};
+    charts.push(await shareChart(caption, series, { from, ...paper }));
+  }
   const byPosition = [
     line('Better response first', data, main, (s) => pointOf(s.betterFirstAccuracy)),
     line('Better response second', data, main, (s) => pointOf(s.worseFirstAccuracy)),
@@ -102,6 +105,29 @@ export async function chartsSection(data: ReportData): Promise<Html | undefined>
     <h2>How the judge changed</h2>
     <div class="charts">${charts}</div>
   </section>`;
+}
+
+/** Of the paper (arXiv 2408.02666): RewardBench by iteration. */
+const PAPERS_CURVE: Series = {
+  name: 'The paper’s Llama-3-70B on RewardBench',
+  points: [0.754, 0.839, 0.86, 0.875, 0.877, 0.883].map((value, iteration) => ({ iteration, value })),
+};
+
+/** What the paper's curve may be compared with. */
+function papersNote(data: ReportData, main: { benchmark: string; purpose: string }): Html {
+  const scores = evaluationOf(data.iterations[0], main)?.scores;
+  const isRewardBench = scores?.benchmark === 'reward-bench' && scores.pairs === REWARD_BENCH_ROWS;
+  const figures = PAPERS_CURVE.points.map(({ value }) => (100 * value).toFixed(1)).join(', ');
+  return html`<p class="note">
+    Thin line: what the paper reports for Llama-3-70B on RewardBench, ${figures}; the first one, of the seed model,
+    is not quite comparable with the others.
+    ${
+      isRewardBench
+        ? 'They are means of four sections, the accuracy here is over all judgments: see the official score below.'
+        : html`<b>${benchmarkName({ benchmark: main.benchmark, purpose: main.purpose })} is not RewardBench</b>:
+            compare the shapes, not the heights.`
+    }
+  </p>`;
 }
 
 function pointOf(value: number | null): { value: number } | undefined {

@@ -171,9 +171,9 @@ describe('the report', () => {
   it('shows a run in progress with what there is', async () => {
     const data: ReportData = { ...sampleReport(), status: 'running', bestIteration: undefined };
     const first = data.iterations.slice(0, 1);
-    assert.match(await text({ ...data, iterations: first, judgments: [] }), /The seed judge’s accuracy is/);
+    assert.match(await text({ ...data, iterations: first, pairs: [] }), /The seed judge’s accuracy is/);
     assert.match(
-      await text({ ...data, iterations: [], judgments: [], setAside: [], warnings: [] }),
+      await text({ ...data, iterations: [], pairs: [], setAside: [], warnings: [] }),
       /No judge has been evaluated yet/,
     );
     const beingTrained = { iteration: 1, evaluations: [], funnel: sampleReport().iterations[1]?.funnel };
