@@ -171,4 +171,3 @@ async function setAsideByReason(
     return known ? { ...row, example: known.example } : row;
   });
 }
-

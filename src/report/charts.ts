@@ -99,7 +99,7 @@ export async function shareChart(
     mark: { type: 'line', strokeWidth: 1.25, color: 'var(--muted)' },
     encoding: { x, y: { ...y, field: 'value' } },
   };
-  const size = isSmall ? { width: 240, height: 130 } : {};
+  const size = isSmall ? { width: 210, height: 120 } : {};
   const chart = await draw({
     ...size,
     data: { values },

@@ -19,9 +19,9 @@ export function judgmentsSection({ pairs }: ReportData): Html | undefined {
   return html`<section>
     <h2>Judgments to read</h2>
     <p class="note">
-      What the judges wrote while training data was made: a sample of ${count(pairs.length)} pairs. An example is
-      a pair in one order; of each there is one judgment of every outcome. ✓ marks the response that is better
-      by construction.
+      What the judges wrote while training data was made: a sample of ${count(pairs.length)} pairs. An example
+      is a pair in one order; of each there is one judgment of every outcome. ✓ marks the response that is
+      better by construction.
     </p>
     <div class="browser" hidden>
       <form class="filters">
@@ -66,12 +66,12 @@ function choice(name: string, all: string, values: readonly (readonly [string, s
 }
 
 /** All pairs for the page's script (page/unpacked-pairs.ts): base64 of deflated lines of JSON, which can end no element. */
-export async function judgmentData({ pairs }: ReportData): Promise<Html | undefined> {
-  if (pairs.length === 0) return undefined;
+export async function judgmentData({ pairs }: ReportData): Promise<Html> {
   const asShown = (_: string, value: unknown) => (typeof value === 'string' ? visible(value) : value);
   const lines = pairs.map((pair) => `${JSON.stringify(pair, asShown)}\n`).join('');
   const packed = (await promisify(deflate)(lines)).toString('base64');
-  return html`<script type="application/octet-stream" id="judgment-data">${new Html(packed)}</script>`;
+  // Not by a template, whose layout would stand between the characters.
+  return new Html(`<script type="application/octet-stream" id="judgment-data">${packed}</script>`);
 }
 
 /** Some examples of an iteration; rather those where the judge was of two minds. */

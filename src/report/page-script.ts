@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { judgeName } from './format.ts';
+import { Html } from './html.ts';
 import { OUTCOME_TITLES } from './outcome-titles.ts';
-import { browseJudgments } from './page/browse-judgments.ts';
+import { browseJudgments, isOfTwoMinds } from './page/browse-judgments.ts';
 import { matchingRows, rowsOf, wordsOf } from './page/matching-rows.ts';
 import { markWords, showExample, textElement } from './page/show-example.ts';
 import { unpackedPairs } from './page/unpacked-pairs.ts';
@@ -21,13 +22,16 @@ const functions = [
   textElement,
   showExample,
   markWords,
+  isOfTwoMinds,
   browseJudgments,
 ];
-export const pageScript = [
+const text = [
   "'use strict';",
   ...functions.map(String),
   `browseJudgments(${JSON.stringify(OUTCOME_TITLES)});`,
 ].join('\n');
 
+export const pageScript = new Html(`<script>${text}</script>`);
+
 /** For the page's Content-Security-Policy. */
-export const pageScriptSource = `'sha256-${createHash('sha256').update(pageScript).digest('base64')}'`;
+export const pageScriptSource = `'sha256-${createHash('sha256').update(text).digest('base64')}'`;

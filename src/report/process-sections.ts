@@ -75,12 +75,16 @@ export function settingsSection(data: ReportData): Html {
     ${table<ReportData['models'][number]>(
       [
         { title: 'Model', kind: 'text', cell: ({ role }) => role },
-        { title: 'Checkpoint', kind: 'text', cell: ({ model }) => html`<span class="example">${model}</span>` },
+        {
+          title: 'Checkpoint',
+          kind: 'text',
+          cell: ({ model }) => html`<span class="example">${model}</span>`,
+        },
         {
           title: 'SHA-256 of its content',
           kind: 'text',
           cell: ({ sha256 }) =>
-            sha256 === undefined ? undefined : html`<span class="example" title="${sha256}">${sha256}</span>`,
+            sha256 === undefined ? undefined : html`<span class="hash">${sha256}</span>`,
         },
       ],
       data.models,

@@ -33,10 +33,7 @@ export async function renderReport(data: ReportData): Promise<string> {
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="${policy}"
-        />
+        <meta http-equiv="Content-Security-Policy" content="${policy}" />
         <title>${data.runName} – Self-Taught Evaluator</title>
         <style>
           ${new Html(style)}
@@ -56,7 +53,7 @@ export async function renderReport(data: ReportData): Promise<string> {
           ${judgmentsSection(data)} ${await benchmarkSections(data)} ${trainingSection(data)}
           ${usageSection(data)} ${setAsideSection(data)} ${settingsSection(data)}
         </main>
-        ${data.pairs.length > 0 && html`${await judgmentData(data)}<script>${new Html(pageScript)}</script>`}
+        ${data.pairs.length > 0 && [await judgmentData(data), pageScript]}
       </body>
     </html>`;
   return `${page.text.trim()}\n`;

@@ -119,13 +119,13 @@ function papersNote(data: ReportData, main: { benchmark: string; purpose: string
   const isRewardBench = scores?.benchmark === 'reward-bench' && scores.pairs === REWARD_BENCH_ROWS;
   const figures = PAPERS_CURVE.points.map(({ value }) => (100 * value).toFixed(1)).join(', ');
   return html`<p class="note">
-    Thin line: what the paper reports for Llama-3-70B on RewardBench, ${figures}; the first one, of the seed model,
-    is not quite comparable with the others.
+    Thin line: what the paper reports for Llama-3-70B on RewardBench, ${figures}; the first one, of the seed
+    model, is not quite comparable with the others.
     ${
       isRewardBench
         ? 'They are means of four sections, the accuracy here is over all judgments: see the official score below.'
-        : html`<b>${benchmarkName({ benchmark: main.benchmark, purpose: main.purpose })} is not RewardBench</b>:
-            compare the shapes, not the heights.`
+        : html`<b>${benchmarkName({ benchmark: main.benchmark, purpose: main.purpose })} is not RewardBench</b
+            >: compare the shapes, not the heights.`
     }
   </p>`;
 }

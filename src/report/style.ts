@@ -48,12 +48,14 @@ th:last-child, td:last-child { padding-right: 8px; }
 td.number { white-space: nowrap; }
 small { color: var(--muted); font-size: 12px; margin-left: 4px; display: inline-block; min-width: 3.2em; text-align: left; }
 .interval { min-width: 5.9em; }
+.heat .interval { color: inherit; opacity: 0.72; min-width: 6.5em; margin-left: 8px; }
 .marked td { background: color-mix(in srgb, var(--series-1) 9%, transparent); }
 .marked td:first-child { font-weight: 600; }
 .heat { background: color-mix(in srgb, var(--series-1) calc(var(--tint) * 0.42), transparent); padding: 9px 14px; border: 2px solid var(--page); width: 7em; }
 .heat-table { min-width: min(100%, 560px); }
 .heat-table thead th:nth-child(n + 2), .heat-table td:nth-child(2) { padding-right: 16px; }
 .example { display: inline-block; max-width: 28em; font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; unicode-bidi: isolate; }
+.hash { font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; white-space: nowrap; }
 .note + .charts { margin-top: 32px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 40px 48px; }
 figure { margin: 0; max-width: 520px; }
@@ -64,7 +66,7 @@ figcaption { font-weight: 600; font-size: 15px; overflow-wrap: anywhere; }
 .key i { display: inline-block; width: 14px; height: 3px; border-radius: 2px; margin-right: 6px; vertical-align: 3px; }
 .bar { display: block; height: 9px; border-radius: 2px; }
 i.reference { background: var(--muted); height: 1px !important; }
-.charts.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 210px), 1fr)); gap: 24px 32px; }
+.charts.small { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 24px 28px; }
 .charts.small figcaption { font-weight: 500; font-size: 14px; color: var(--muted); }
 i.series-1 { background: var(--series-1); } i.series-2 { background: var(--series-2); }
 figure svg { display: block; width: 100%; height: auto; }
@@ -84,7 +86,7 @@ details[open] { padding-bottom: 16px; }
 .row { display: flex; gap: 10px; align-items: center; padding: 0 12px; border-bottom: 1px solid var(--rule); cursor: pointer; font-size: 14px; }
 .row:hover { background: var(--panel); }
 .row[aria-selected='true'] { background: color-mix(in srgb, var(--series-1) 14%, transparent); }
-.row .judge { flex: none; width: 2.2em; color: var(--muted); }
+.row .judge, .row .side { flex: none; width: 2em; color: var(--muted); white-space: nowrap; }
 .row .line { flex: 1; }
 .outcome { flex: none; font-size: 12px; border-radius: 4px; padding: 0 7px; border: 1px solid var(--rule); color: var(--muted); }
 .outcome.kept { color: var(--good); border-color: currentColor; }

@@ -17,13 +17,17 @@ export function usageSection(data: ReportData): Html | undefined {
   const all = sumOf(rows);
   const share = ({ seconds }: Row) => (seconds === undefined || !all.seconds ? 0 : seconds / all.seconds);
   return html`<section>
-    <h2>Tokens, time${all.usd !== undefined && ', cost'}</h2>
+    <h2>${all.usd === undefined ? 'Tokens and time' : 'Tokens, time and cost'}</h2>
     ${table<Row>(
       [
         { title: 'Judge', kind: 'text', cell: ({ judge }) => judge ?? 'All' },
         { title: 'Stage', kind: 'text', cell: ({ stage }) => stage },
         { title: 'Prompt tokens', kind: 'number', cell: ({ tokens }) => tokens && count(tokens.prompt) },
-        { title: 'Generated tokens', kind: 'number', cell: ({ tokens }) => tokens && count(tokens.completion) },
+        {
+          title: 'Generated tokens',
+          kind: 'number',
+          cell: ({ tokens }) => tokens && count(tokens.completion),
+        },
         {
           title: 'Time',
           kind: 'number',

@@ -6,6 +6,11 @@ import { markWords, showExample, textElement } from './show-example.ts';
 import { unpackedPairs } from './unpacked-pairs.ts';
 import { virtualList } from './virtual-list.ts';
 
+/** Whether one judgment of it was kept and another was not: the best to begin reading with. */
+export function isOfTwoMinds({ example }: Row): boolean {
+  return example.judgments.length > 1 && example.judgments[0]?.outcome === 'kept';
+}
+
 /** The page's script. Turns its sample of judgments into a list of all that it carries, to filter and to search. */
 export async function browseJudgments(titles: Readonly<Record<Outcome, string>>): Promise<void> {
   const find = <E extends HTMLElement>(selector: string): E => {
@@ -38,6 +43,7 @@ export async function browseJudgments(titles: Readonly<Record<Outcome, string>>)
     row.ariaSelected = String(index === selected);
     row.append(
       textElement('span', 'judge', judgeName(at.example.iteration)),
+      textElement('span', 'side', `${at.example.better} ✓`),
       textElement('span', 'line', at.pair.instruction.slice(0, 300)),
       ...at.example.judgments.map(({ outcome }) =>
         textElement('span', `outcome ${outcome === 'kept' ? 'kept' : ''}`, outcome),
@@ -88,7 +94,7 @@ export async function browseJudgments(titles: Readonly<Record<Outcome, string>>)
     shown = matchingRows(rows, wanted());
     count();
     view.show(shown.length, false);
-    if (at === undefined) select(0);
+    if (at === undefined) select(Math.max(0, shown.findIndex(isOfTwoMinds)));
     else selected = shown.indexOf(at);
   }
 

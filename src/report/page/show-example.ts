@@ -28,8 +28,7 @@ export function showExample(
     row.append(...blocks);
     return row;
   };
-  const seen = ({ iteration, better }: ReportExample) =>
-    `${judgeName(iteration - 1)} for ${judgeName(iteration)}, better one ${better}`;
+  const seen = ({ iteration, better }: ReportExample) => `${judgeName(iteration)}, ${better} better`;
   const others = pair.examples.map((one) => {
     const button = textElement('button', '', seen(one));
     button.setAttribute('aria-pressed', String(one === example));
@@ -50,7 +49,11 @@ export function showExample(
   const orders = textElement('p', 'orders', '');
   orders.append(...others);
   place.replaceChildren(
-    textElement('p', 'note', `Pair ${pair.id}, category: ${pair.category ?? 'unknown'}. Judged by:`),
+    textElement(
+      'p',
+      'note',
+      `Pair ${pair.id}, category: ${pair.category ?? 'unknown'}. Judged for the training of:`,
+    ),
     orders,
     passage('Instruction', pair.instruction),
     beside(response('A'), response('B')),
