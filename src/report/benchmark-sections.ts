@@ -4,72 +4,62 @@ import { axisStart, shareChart } from './charts.ts';
 import { count, judgeName, percent, range } from './format.ts';
 import { benchmarkName, benchmarksOf, evaluationOf } from './headline.ts';
 import { type Html, html } from './html.ts';
-import type { ReportComparison, ReportData } from './report-data.ts';
+import type { ReportComparison, ReportData, ReportScores } from './report-data.ts';
 import { table } from './table.ts';
 
 /** For each benchmark: every figure of every judge, the official score, and the accuracy by subset. */
-export async function benchmarkSections(data: ReportData): Promise<Html[]> {
-  const sections = [];
-  for (const one of benchmarksOf(data)) {
-    const rows = data.iterations.flatMap(({ iteration, ...more }) => {
-      const evaluation = evaluationOf({ iteration, ...more }, one);
+export function benchmarkSections(data: ReportData): Promise<Html[]> {
+  const sections = benchmarksOf(data).map(async (one) => {
+    const rows = data.iterations.flatMap((judge): Row[] => {
+      const evaluation = evaluationOf(judge, one);
+      const { iteration } = judge;
       return evaluation ? [{ iteration, judge: judgeName(iteration), scores: evaluation.scores }] : [];
     });
     const scores = rows[0]?.scores;
-    sections.push(
-      html`<section>
-        <h2>Scores on ${benchmarkName(one)}</h2>
-        ${table(
-          [
-            { title: 'Judge', kind: 'text', cell: ({ judge }) => judge },
-            { title: 'Accuracy', kind: 'number', cell: ({ scores: s }) => percent(s.accuracy) },
-            {
-              title: 'Position-consistent',
-              kind: 'number',
-              cell: ({ scores: s }) => percent(s.positionConsistentAccuracy),
-            },
-            {
-              title: 'Better first',
-              kind: 'number',
-              cell: ({ scores: s }) => percent(s.betterFirstAccuracy),
-            },
-            {
-              title: 'Better second',
-              kind: 'number',
-              cell: ({ scores: s }) => percent(s.worseFirstAccuracy),
-            },
-            { title: 'No verdict', kind: 'number', cell: ({ scores: s }) => percent(s.unparsable) },
-            { title: 'Rules differ', kind: 'number', cell: ({ scores: s }) => percent(s.rulesDiffer) },
-            {
-              title: 'Missing',
-              kind: 'number',
-              cell: ({ scores: s }) => (s.missingJudgments > 0 ? count(s.missingJudgments) : undefined),
-            },
-            {
-              title: 'Tokens',
-              kind: 'number',
-              cell: ({ scores: s }) => s.tokens && count(s.tokens.prompt + s.tokens.completion),
-            },
-          ],
-          rows,
-        )}
-        <p class="note">
-          ${count(scores?.pairs)} pairs, read as ${scores?.benchmark}. Rules differ: texts that the official
-          rule and ours read differently.${scores?.leftOut && leftOutNote(scores.leftOut)}
-        </p>
-        ${(data.comparisons ?? []).filter((each) => isOn(each, one)).map(comparisonNote)}
-        ${officialTable(rows)} ${await groupCharts(rows)} ${heatTable('Section', rows, (s) => s.sections)}
-        ${heatTable('Subset', rows, (s) => s.subsets)}
-      </section>`,
-    );
-  }
-  return sections;
+    return html`<section>
+      <h2>Scores on ${benchmarkName(one)}</h2>
+      ${table(
+        [
+          { title: 'Judge', kind: 'text', cell: ({ judge }) => judge },
+          { title: 'Accuracy', kind: 'number', cell: ({ scores: s }) => percent(s.accuracy) },
+          {
+            title: 'Position-consistent',
+            kind: 'number',
+            cell: ({ scores: s }) => percent(s.positionConsistentAccuracy),
+          },
+          { title: 'Better first', kind: 'number', cell: ({ scores: s }) => percent(s.betterFirstAccuracy) },
+          { title: 'Better second', kind: 'number', cell: ({ scores: s }) => percent(s.worseFirstAccuracy) },
+          { title: 'No verdict', kind: 'number', cell: ({ scores: s }) => percent(s.unparsable) },
+          { title: 'Rules differ', kind: 'number', cell: ({ scores: s }) => percent(s.rulesDiffer) },
+          {
+            title: 'Missing',
+            kind: 'number',
+            cell: ({ scores: s }) => (s.missingJudgments > 0 ? count(s.missingJudgments) : undefined),
+          },
+          {
+            title: 'Tokens',
+            kind: 'number',
+            cell: ({ scores: s }) => s.tokens && count(s.tokens.prompt + s.tokens.completion),
+          },
+        ],
+        rows,
+      )}
+      <p class="note">
+        ${count(scores?.pairs)} pairs, read as ${scores?.benchmark}. Rules differ: texts that the official
+        rule and ours read differently.${scores?.leftOut && leftOutNote(scores.leftOut)}
+      </p>
+      ${(data.comparisons ?? []).filter((each) => isOn(each, one)).map(comparisonNote)} ${officialTable(rows)}
+      ${await groupCharts(rows)} ${heatTable('Section', rows, (s) => s.sections)}
+      ${heatTable('Subset', rows, (s) => s.subsets)}
+    </section>`;
+  });
+  return Promise.all(sections);
 }
 
 interface Row {
   readonly iteration: number;
   readonly judge: string;
-  readonly scores: BenchmarkScores;
+  readonly scores: ReportScores;
 }
 
 /** More groups than this are read better in their table. */

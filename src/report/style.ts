@@ -48,7 +48,7 @@ th:last-child, td:last-child { padding-right: 8px; }
 td.number { white-space: nowrap; }
 small { color: var(--muted); font-size: 12px; margin-left: 4px; display: inline-block; min-width: 3.2em; text-align: left; }
 .interval { min-width: 5.9em; }
-.heat .interval { color: inherit; opacity: 0.72; min-width: 6.5em; margin-left: 8px; }
+.heat .interval { color: inherit; opacity: 0.72; display: block; margin: 0; text-align: right; line-height: 1.2; }
 .marked td { background: color-mix(in srgb, var(--series-1) 9%, transparent); }
 .marked td:first-child { font-weight: 600; }
 .heat { background: color-mix(in srgb, var(--series-1) calc(var(--tint) * 0.42), transparent); padding: 9px 14px; border: 2px solid var(--page); width: 7em; }
@@ -66,7 +66,8 @@ figcaption { font-weight: 600; font-size: 15px; overflow-wrap: anywhere; }
 .key i { display: inline-block; width: 14px; height: 3px; border-radius: 2px; margin-right: 6px; vertical-align: 3px; }
 .bar { display: block; height: 9px; border-radius: 2px; }
 i.reference { background: var(--muted); height: 1px !important; }
-.charts.small { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 24px 28px; }
+.charts.small { grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 20px 16px; margin-top: 16px; }
+.charts.small figure { max-width: 260px; }
 .charts.small figcaption { font-weight: 500; font-size: 14px; color: var(--muted); }
 i.series-1 { background: var(--series-1); } i.series-2 { background: var(--series-2); }
 figure svg { display: block; width: 100%; height: auto; }
@@ -91,6 +92,7 @@ details[open] { padding-bottom: 16px; }
 .outcome { flex: none; font-size: 12px; border-radius: 4px; padding: 0 7px; border: 1px solid var(--rule); color: var(--muted); }
 .outcome.kept { color: var(--good); border-color: currentColor; }
 .detail { padding: 4px 20px 24px; }
+.detail .passage { max-height: 26em; overflow-y: auto; }
 .detail:empty::before { content: 'Nothing matches.'; display: block; padding: 24px 0; color: var(--muted); }
 .orders { display: flex; flex-wrap: wrap; gap: 6px; margin: 8px 0 0; }
 .orders button { font: inherit; font-size: 13px; color: inherit; background: var(--page); border: 1px solid var(--rule); border-radius: 99px; padding: 1px 12px; cursor: pointer; }
@@ -109,7 +111,7 @@ dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
   main { padding: 28px 16px 64px; }
   h2 { margin-top: 48px; }
   .filters select { flex: 1 1 40%; }
-  .row .outcome:nth-child(n + 4) { display: none; }
+  .row .outcome:nth-child(n + 5) { display: none; }
   th, td { padding-left: 18px; }
 }
 @media print { .browser { display: none; } .sample { display: block !important; } details > * { display: block; } .scroll { overflow: visible; } }

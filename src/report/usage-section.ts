@@ -57,7 +57,8 @@ export function usageSection(data: ReportData): Html | undefined {
     )}
     <p class="note">
       A row of ${judgeName(0)} was done once for the whole run; one of a later judge led to it. Time is as the
-      clock went since the run was last started, waiting and pauses included; Share is its part of all stages’ time.
+      clock went since the run was last started, waiting and pauses included; Share is its part of all stages’
+      time.
       ${all.usd !== undefined && 'Costs follow from "prices" in the configuration; a stage that asks no model has none.'}
     </p>
   </section>`;

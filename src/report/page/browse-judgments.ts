@@ -88,14 +88,13 @@ export async function browseJudgments(titles: Readonly<Record<Outcome, string>>)
     select(0);
   }
 
-  /** What has been read since is found too; what the reader looks at stays. */
+  /** What has been read since is found too, below the rest: what the reader looks at stays. */
   function refresh(): void {
     const at = shown[selected];
     shown = matchingRows(rows, wanted());
     count();
     view.show(shown.length, false);
     if (at === undefined) select(Math.max(0, shown.findIndex(isOfTwoMinds)));
-    else selected = shown.indexOf(at);
   }
 
   function count(): void {

@@ -2,8 +2,8 @@
 import type { ReportPair } from '../report-data.ts';
 
 /**
- * Reads what packPairs has written, in small steps between which the page stays responsive: the whole may be a hundred
- * megabytes of text.
+ * Reads what judgmentData has written, in small steps between which the page stays responsive: the whole is up to 36 MB
+ * of text.
  * @param packed base64 of deflated lines of JSON
  */
 export async function* unpackedPairs(packed: string): AsyncGenerator<ReportPair[]> {
