@@ -11,7 +11,7 @@ from transformers import AutoConfig
 from trainer.adapter import merged
 from trainer.errors import TrainingDiverged
 from trainer.files import listing, sync, sync_tree, write_json
-from trainer.preflight import versions
+from trainer.preflight import describe_device, versions
 from trainer.progress import say
 
 
@@ -48,7 +48,7 @@ def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
         'tokens': callback.tokens_before + callback.tokens,
         'seconds': round(callback.seconds_before + callback.seconds, 3),
         'resumedFromSteps': callback.resumed_from,
-        'versions': versions(),
+        'versions': {**versions(), 'device': describe_device()},
         'model': {'files': files, 'sha256': sha256_of_listing(files)},
     }
     write_json(os.path.join(job.outputFolder, 'result.json'), result)

@@ -173,19 +173,25 @@ function tooFewExamples(
   );
 }
 
-/** Every pair with the judgments of both its orders, in the order of ids, one shard in memory at a time. */
-async function* judgedPairs(
+/**
+ * Every pair with the judgments of both its orders, in the order of ids, one shard in memory at a time.
+ * @param inOrder the shards' numbers in another order
+ */
+export async function* judgedPairs<Pair extends ResponsePair = ResponsePair>(
   deps: Pick<Dependencies, 'store'>,
   { pairs, judgments }: Pick<FilterInput, 'pairs' | 'judgments'>,
-): AsyncGenerator<{ pair: ResponsePair; orders: readonly JudgedExample<Judgment>[] }> {
+  inOrder: (shards: number[]) => number[] = (shards) => shards,
+): AsyncGenerator<{ pair: Pair; orders: readonly JudgedExample<Judgment>[] }> {
+  const pairShards = await shardsOf(deps.store, pairs);
   const judgmentShards = await shardsOf(deps.store, judgments);
-  for (const [shard, pairShard] of (await shardsOf(deps.store, pairs)).entries()) {
-    const judgmentShard = judgmentShards[shard];
-    if (judgmentShard === undefined) throw new InputProblem(`${judgments.uri} has no shard ${shard}`);
+  for (const shard of inOrder([...pairShards.keys()])) {
+    const [pairShard, judgmentShard] = [pairShards[shard], judgmentShards[shard]];
+    if (pairShard === undefined || judgmentShard === undefined)
+      throw new InputProblem(`${judgments.uri} has no shard ${shard}`);
     const byExample = Map.groupBy(await deps.store.records<Judgment>(judgmentShard), ({ pairId, order }) =>
       exampleId(pairId, order),
     );
-    for (const pair of await deps.store.records<ResponsePair>(pairShard)) {
+    for (const pair of await deps.store.records<Pair>(pairShard)) {
       const examples = ORDERS.map((order) => judgeExample(pair, order));
       yield {
         pair,

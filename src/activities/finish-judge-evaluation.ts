@@ -3,6 +3,7 @@ import { renderReport } from '../report/render-report.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openEvaluation, runUris } from './open-run.ts';
+import { versionsOf } from './report-origins.ts';
 import type { JudgeEvaluationResult, RunReference } from './types.ts';
 import { iterationOf } from './write-report.ts';
 
@@ -22,13 +23,8 @@ export function finishJudgeEvaluation(
     const { store } = deps;
     const { configuration } = await openEvaluation(store, run);
     const { model, evaluations, counts, seconds } = result;
-    const iteration = await iterationOf(store, run.runName, {
-      iteration: 0,
-      model,
-      evaluations,
-      counts,
-      seconds: { evaluateJudge: seconds },
-    });
+    const summary = { iteration: 0, model, evaluations, counts, seconds: { evaluateJudge: seconds } };
+    const iteration = await iterationOf(store, run.runName, summary, configuration);
     const html = await renderReport({
       runName: run.runName,
       judge: 'The judge',
@@ -36,13 +32,13 @@ export function finishJudgeEvaluation(
       startedAt,
       updatedAt: new Date().toISOString(),
       seed: configuration.seed,
-      models: [{ role: 'judge (M_0)', model: model.checkpoint }],
+      models: [{ role: 'judge (M_0)', model: model.checkpoint, sha256: model.sha256 }],
       iterations: [iteration],
-      judgments: [],
+      pairs: [],
       setAside: [],
       warnings: [...result.warnings],
       configuration,
-      versions: { node: process.versions.node },
+      versions: await versionsOf(deps, run.runName, undefined),
     });
     const report = runUris.report(run.runName);
     await writeFileAtomically(store.path(report), html);

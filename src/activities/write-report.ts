@@ -1,24 +1,26 @@
-import { Context } from '@temporalio/activity';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { damageWarnings } from '../artifacts/damage.ts';
 import { sumCounts } from '../artifacts/shards.ts';
-import { referenceTo, writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
+import { writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
+import type { Configuration } from '../config/schema.ts';
 import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import { kindsOf } from '../report/kinds-section.ts';
 import { renderReport } from '../report/render-report.ts';
-import type { ReportData, ReportIteration, ReportJudgment, ReportTraining } from '../report/report-data.ts';
+import type { ReportData, ReportIteration, ReportTraining } from '../report/report-data.ts';
 import { allProgress, PROGRESS_FILE } from '../training/job.ts';
 import { readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
 import { compareWithSeedJudge } from './compare-iterations.ts';
 import type { Dependencies } from './dependencies.ts';
-import { judgedExamples, type TrainingExample } from './filter-judgments.ts';
 import { openRun, runUris } from './open-run.ts';
-import type { PreferenceExample } from './preference-set.ts';
+import { modelsOf, versionsOf } from './report-origins.ts';
+import { pairsToRead } from './report-pairs.ts';
 import type { PublishedScores } from './score-benchmark.ts';
 import type { PoolSummary } from './prepare-pool.ts';
+import { MADE_ONCE, stageUsage } from './stage-usage.ts';
 import type { IterationSummary, RunReference } from './types.ts';
 
 export interface ReportInput {
@@ -31,21 +33,11 @@ export interface ReportInput {
   readonly warnings: readonly string[];
 }
 
-/** Judgments of each outcome and iteration that the report shows. */
-const EXAMPLES_OF_EACH_OUTCOME = 6;
-
-/** The stages before the first iteration. */
-const MADE_ONCE = [
-  'preparePool',
-  'categorizeInstructions',
-  'selectInstructions',
-  'generatePairs',
-  'addHumanPairs',
-];
-
 export interface WrittenReport {
   /** Relative to the store. */
   readonly report: string;
+  /** As this worker's machine names the file: `file:///...`. */
+  readonly address?: string;
   /** A warning for each artifact that was found damaged and made again. */
   readonly damage: readonly string[];
 }
@@ -57,13 +49,9 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
     const { runName } = input.run;
     const { configuration } = await openRun(store, input.run);
     const iterations = await Promise.all(
-      input.iterations.map((summary) => iterationOf(store, runName, summary)),
+      input.iterations.map((summary) => iterationOf(store, runName, summary, configuration)),
     );
     const trained = input.iterations.filter(({ iteration }) => iteration > 0);
-    const judgments = await Promise.all(
-      trained.map(({ iteration }) => sampleJudgments(store, runName, iteration)),
-    );
-    const { models } = configuration;
     const damage = await damageWarnings(store, runName);
     const data: ReportData = {
       runName,
@@ -71,11 +59,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
       startedAt: input.startedAt,
       updatedAt: new Date().toISOString(),
       seed: configuration.seed,
-      models: Object.entries({
-        'seed judge (M_0)': models.seed,
-        generator: models.generator ?? models.seed,
-        'first judge': models.firstJudge ?? models.seed,
-      }).map(([role, model]) => ({ role, model: model.checkpoint })),
+      models: await modelsOf(store, runName, configuration, input.iterations),
       bestIteration: input.best,
       iterations,
       kinds: kindsOf(
@@ -83,15 +67,20 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
         input.iterations[0]?.counts['selectInstructions'],
       ),
       comparisons: await compareWithSeedJudge(store, input.iterations, input.best, configuration.seed),
-      judgments: judgments.flat(),
+      pairs: await pairsToRead(store, {
+        run: runName,
+        iterations: trained.map(({ iteration }) => iteration),
+        planned: configuration.iterations,
+      }),
       setAside: await setAsideByReason(store, runName, input.iterations),
       warnings: [...new Set([...input.warnings, ...damage])],
       configuration,
-      versions: await versionsOf(store, runName, trained.at(-1)?.iteration),
+      versions: await versionsOf(deps, runName, trained.at(-1)?.iteration),
     };
     const uri = runUris.report(runName);
-    await writeFileAtomically(store.path(uri), await renderReport(data));
-    return { report: uri, damage };
+    const file = store.path(uri);
+    await writeFileAtomically(file, await renderReport(data));
+    return { report: uri, address: pathToFileURL(file).href, damage };
   });
 }
 
@@ -100,6 +89,7 @@ export async function iterationOf(
   store: ArtifactStore,
   run: string,
   summary: IterationSummary,
+  configuration: Pick<Configuration, 'models' | 'prices'>,
 ): Promise<ReportIteration> {
   const evaluations = await Promise.all(
     summary.evaluations.map(async ({ benchmark, purpose, scores }) => {
@@ -113,8 +103,7 @@ export async function iterationOf(
   const all: ReportIteration = {
     iteration: summary.iteration,
     evaluations,
-    tokens: { prompt: count('promptTokens'), completion: count('completionTokens') },
-    stageSeconds: { ...summary.seconds },
+    usage: stageUsage(summary, configuration),
   };
   if (summary.iteration === 0) return all;
   const trainingSet = await store.manifest(runUris.trainingSet(run, summary.iteration));
@@ -157,56 +146,6 @@ async function trainingOf(
   };
 }
 
-/** Some judgments of every outcome to read, from the first shard: ids are hashes, so it is a sample like any other. */
-async function sampleJudgments(
-  store: ArtifactStore,
-  run: string,
-  iteration: number,
-): Promise<ReportJudgment[]> {
-  const human = `${runUris.judgedPairs(run)}/index`;
-  const manifests = await Promise.all(
-    [
-      (await store.manifest(human)) === undefined ? `${runUris.pairs(run)}/index` : human,
-      `${runUris.judgments(run, iteration)}/index`,
-      runUris.trainingSet(run, iteration),
-    ].map((uri) => store.manifest(uri)),
-  );
-  const [pairs, judgments, trainingSet] = manifests;
-  if (pairs === undefined || judgments === undefined || trainingSet === undefined) return [];
-  const rows = await store.records<TrainingExample | PreferenceExample>(referenceTo(trainingSet));
-  const trained = new Set(rows.map((row) => ('chosen' in row ? row.judgments.chosen : row.id)));
-  const sample: ReportJudgment[] = [];
-  const shown = new Map<ReportJudgment['outcome'], number>();
-  for await (const { example, judgments: all } of judgedExamples({ store }, { pairs, judgments })) {
-    if (sample.length >= 4 * EXAMPLES_OF_EACH_OUTCOME) break;
-    for (const judgment of all) {
-      const { verdict, right, text } = judgment;
-      const outcome = trained.has(judgment.id)
-        ? 'kept'
-        : right
-          ? 'right, not kept'
-          : verdict === 'none'
-            ? 'none'
-            : 'wrong';
-      if ((shown.get(outcome) ?? 0) >= EXAMPLES_OF_EACH_OUTCOME) continue;
-      shown.set(outcome, (shown.get(outcome) ?? 0) + 1);
-      const { instruction, responseA, responseB, betterSide } = example;
-      sample.push({
-        iteration,
-        instruction,
-        responseA,
-        responseB,
-        better: betterSide,
-        verdict,
-        outcome,
-        text,
-      });
-      break;
-    }
-  }
-  return sample;
-}
-
 async function setAsideByReason(
   store: ArtifactStore,
   run: string,
@@ -231,17 +170,4 @@ async function setAsideByReason(
     const known = row.stage === 'preparePool' && setAside.find(({ reason }) => reason === row.reason);
     return known ? { ...row, example: known.example } : row;
   });
-}
-
-async function versionsOf(
-  store: ArtifactStore,
-  run: string,
-  lastTrained: number | undefined,
-): Promise<Record<string, string>> {
-  const { workflowType, activityType } = Context.current().info;
-  const versions: Record<string, string> = { node: process.versions.node };
-  if (workflowType !== undefined) versions['workflow'] = `${workflowType}, ${activityType}`;
-  if (lastTrained === undefined) return versions;
-  const result = await readResult(store.path(runUris.training(run, lastTrained)));
-  return { ...versions, ...result?.versions };
 }

@@ -85,7 +85,8 @@ const sections: Record<string, Record<string, number>> = {
   },
 };
 
-const officialRowCount = 2985;
+/** Of the official file. */
+export const REWARD_BENCH_ROWS = 2985;
 
 function sectionOf(subset: string): string | undefined {
   return Object.keys(sections).find((section) => Object.hasOwn(sections[section] ?? {}, subset));
@@ -134,7 +135,7 @@ const nonEmpty = z.string().min(1);
 const rowSchema = z.object({ prompt: nonEmpty, chosen: z.string(), rejected: z.string(), subset: nonEmpty });
 
 async function readRewardBench(path: string): Promise<BenchmarkFile<BenchmarkPair>> {
-  const { file, rows } = await readBenchmarkRows(path, rowSchema, `RewardBench has ${officialRowCount}`);
+  const { file, rows } = await readBenchmarkRows(path, rowSchema, `RewardBench has ${REWARD_BENCH_ROWS}`);
   const idOf = rowIds(rows.length);
   const items = rows.map((row, index) => ({
     // The file's own id is not unique over its subsets.
@@ -151,7 +152,7 @@ function fileWarnings(file: string, pairs: BenchmarkPair[]): string[] {
   const subsets = new Set(pairs.map((pair) => pair.subset));
   const unknown = [...subsets].filter((subset) => sectionOf(subset) === undefined).sort();
   if (unknown.length === subsets.size) return [];
-  const warnings = rowCountWarnings(file, pairs.length, 'RewardBench', { filtered: officialRowCount });
+  const warnings = rowCountWarnings(file, pairs.length, 'RewardBench', { filtered: REWARD_BENCH_ROWS });
   if (unknown.length > 0) {
     warnings.push(
       `${file}: subsets that RewardBench doesn't have count in no official total: ${unknown.join(', ')}.`,

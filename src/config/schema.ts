@@ -5,6 +5,7 @@ import { fineTuning } from './fine-tuning.ts';
 import { instructions } from './instructions.ts';
 import { filtering, judging, pairs } from './judging.ts';
 import { models, serving } from './models.ts';
+import { prices } from './prices.ts';
 import type { sampling } from './fields.ts';
 
 /**
@@ -63,6 +64,9 @@ export const configurationSchema = z.strictObject({
     .describe('When the run ends before its last iteration; null: never.'),
   inference: inference.prefault({}).describe('How much is asked of the endpoints at once.'),
   timeouts: timeouts.prefault({}).describe('How long the run waits for what.'),
+  prices: prices
+    .optional()
+    .describe("What a run is charged, for the report's costs alone; without it none are shown."),
   redo: z
     .string()
     .regex(/^\d+\/[a-z-]+$/, 'for example "2/judge-pairs"')

@@ -1,17 +1,19 @@
 import type { BenchmarkScores, GroupScores } from '../benchmarks/benchmark.ts';
 import type { Difference } from '../benchmarks/compare.ts';
-import { count, judgeName, percent } from './format.ts';
+import { axisStart, shareChart } from './charts.ts';
+import { count, judgeName, percent, range } from './format.ts';
 import { benchmarkName, benchmarksOf, evaluationOf } from './headline.ts';
 import { type Html, html } from './html.ts';
-import type { ReportComparison, ReportData } from './report-data.ts';
+import type { ReportComparison, ReportData, ReportScores } from './report-data.ts';
 import { table } from './table.ts';
 
 /** For each benchmark: every figure of every judge, the official score, and the accuracy by subset. */
-export function benchmarkSections(data: ReportData): Html[] {
-  return benchmarksOf(data).map((one) => {
-    const rows = data.iterations.flatMap((iteration) => {
-      const evaluation = evaluationOf(iteration, one);
-      return evaluation ? [{ judge: judgeName(iteration.iteration), scores: evaluation.scores }] : [];
+export function benchmarkSections(data: ReportData): Promise<Html[]> {
+  const sections = benchmarksOf(data).map(async (one) => {
+    const rows = data.iterations.flatMap((judge): Row[] => {
+      const evaluation = evaluationOf(judge, one);
+      const { iteration } = judge;
+      return evaluation ? [{ iteration, judge: judgeName(iteration), scores: evaluation.scores }] : [];
     });
     const scores = rows[0]?.scores;
     return html`<section>
@@ -47,9 +49,41 @@ export function benchmarkSections(data: ReportData): Html[] {
         rule and ours read differently.${scores?.leftOut && leftOutNote(scores.leftOut)}
       </p>
       ${(data.comparisons ?? []).filter((each) => isOn(each, one)).map(comparisonNote)} ${officialTable(rows)}
-      ${heatTable('Section', rows, (s) => s.sections)} ${heatTable('Subset', rows, (s) => s.subsets)}
+      ${await groupCharts(rows)} ${heatTable('Section', rows, (s) => s.sections)}
+      ${heatTable('Subset', rows, (s) => s.subsets)}
     </section>`;
   });
+  return Promise.all(sections);
+}
+
+interface Row {
+  readonly iteration: number;
+  readonly judge: string;
+  readonly scores: ReportScores;
+}
+
+/** More groups than this are read better in their table. */
+const MOST_CHARTS = 12;
+
+/** The accuracy of each section over the iterations, or of each subset where there are no sections, on one scale. */
+async function groupCharts(rows: readonly Row[]): Promise<Html | undefined> {
+  const [first, second] = rows;
+  if (first === undefined || second === undefined) return undefined;
+  const kind = first.scores.sections.length > 0 ? 'sections' : 'subsets';
+  const groups = first.scores[kind];
+  if (groups.length === 0 || groups.length > MOST_CHARTS) return undefined;
+  const series = groups.map(({ name }) => ({
+    name,
+    points: rows.flatMap(({ iteration, scores }) => {
+      const group = scores[kind].find((one) => one.name === name);
+      return group ? [{ iteration, value: group.accuracy, interval: group.accuracyInterval }] : [];
+    }),
+  }));
+  const from = axisStart(series);
+  const charts = [];
+  for (const one of series) charts.push(await shareChart(one.name, [one], { from, size: 'small' }));
+  return html`<h3>Accuracy by ${kind === 'sections' ? 'section' : 'subset'}</h3>
+    <div class="charts small">${charts}</div>`;
 }
 
 function isOn(
@@ -89,7 +123,7 @@ function leftOutNote(leftOut: Readonly<Record<string, number>>): string {
 }
 
 /** The figures by the benchmark's published rule, one line for each. */
-function officialTable(rows: readonly { judge: string; scores: BenchmarkScores }[]): Html {
+function officialTable(rows: readonly Row[]): Html {
   const names = rows[0]?.scores.official.figures.map(({ name }) => name) ?? [];
   const figure = (scores: BenchmarkScores, name: string) =>
     scores.official.figures.find((one) => one.name === name)?.value;
@@ -109,7 +143,7 @@ function officialTable(rows: readonly { judge: string; scores: BenchmarkScores }
 /** Accuracy by group and judge, the cell tinted by it. */
 function heatTable(
   title: string,
-  rows: readonly { judge: string; scores: BenchmarkScores }[],
+  rows: readonly Row[],
   groupsOf: (scores: BenchmarkScores) => GroupScores[],
 ): Html | undefined {
   const groups = rows[0] ? groupsOf(rows[0].scores) : [];
@@ -119,7 +153,9 @@ function heatTable(
     if (!group) return html`<td class="number">–</td>`;
     // From guessing (no tint) to perfect (full tint).
     const tint = Math.max(0, 2 * group.accuracy - 1) * 100;
-    return html`<td class="number heat" style="--tint:${tint.toFixed(0)}%">${percent(group.accuracy)}</td>`;
+    return html`<td class="number heat" style="--tint:${tint.toFixed(0)}%">
+      ${percent(group.accuracy)}<small class="interval">${range(group.accuracyInterval)}</small>
+    </td>`;
   };
   return html`<div class="scroll">
     <table class="heat-table">

@@ -35,17 +35,27 @@ export interface Series {
   points: { iteration: number; value: number; interval?: Interval }[];
 }
 
-/**
- * Shares over iterations as lines, with their key above.
- *
- * @param options.from where the vertical axis starts, see `axisStart`
- * @param options.mark a share to draw a dashed line at
- */
+export interface ShareChartOptions {
+  /** Where the vertical axis starts, see `axisStart`. */
+  from: number;
+  /** A share to draw a dashed line at. */
+  mark?: number;
+  /** Somebody else's curve, as a thin line behind the series. */
+  reference?: Series | undefined;
+  /** Stands below the chart. */
+  note?: Html | undefined;
+  /** One of several beside each other: of less width and height. */
+  size?: 'small';
+}
+
+/** Shares over iterations as lines, with their key above where there are several. */
 export async function shareChart(
   caption: string,
   series: Series[],
-  options: { from: number; mark?: number },
+  options: ShareChartOptions,
 ): Promise<Html> {
+  const { reference, note } = options;
+  const isSmall = options.size === 'small';
   const iterations = [...new Set(series.flatMap(({ points }) => points.map(({ iteration }) => iteration)))];
   const [first, last] = [Math.min(...iterations), Math.max(...iterations)];
   const values = series.flatMap(({ name, points }, line) =>
@@ -72,7 +82,7 @@ export async function shareChart(
     type: 'quantitative',
     title: null,
     scale: { domain: [options.from, 1], nice: false, zero: false },
-    axis: { format: '.0%', tickCount: 5 },
+    axis: { format: '.0%', tickCount: isSmall ? 3 : 5 },
   };
   const color = {
     field: 'name',
@@ -84,10 +94,18 @@ export async function shareChart(
     mark: { type: 'rule', strokeDash: [4, 4], color: 'var(--muted)' },
     encoding: { y: { ...y, datum: options.mark } },
   };
+  const behind = {
+    data: { values: reference?.points.filter(({ iteration }) => iteration <= last) ?? [] },
+    mark: { type: 'line', strokeWidth: 1.25, color: 'var(--muted)' },
+    encoding: { x, y: { ...y, field: 'value' } },
+  };
+  const size = isSmall ? { width: 210, height: 120 } : {};
   const chart = await draw({
+    ...size,
     data: { values },
     layer: [
       ...(options.mark === undefined ? [] : [marked]),
+      ...(reference === undefined ? [] : [behind]),
       {
         mark: { type: 'rule', strokeWidth: 6, opacity: 0.28, strokeCap: 'round' },
         encoding: { x, color, y: { ...y, field: 'low' }, y2: { field: 'high' } },
@@ -99,11 +117,13 @@ export async function shareChart(
       },
     ],
   });
-  return figure(
-    caption,
-    series.map(({ name }) => name),
-    chart,
-  );
+  const names = isSmall ? [] : series.map(({ name }, i) => ({ name, key: `series-${i + 1}` }));
+  if (reference !== undefined) names.push({ name: reference.name, key: 'reference' });
+  return html`<figure>
+    <figcaption>${caption}</figcaption>
+    ${names.length > 0 && html`<p class="key">${names.map(({ name, key }) => html`<span><i class="${key}"></i>${name}</span> `)}</p>`}
+    ${chart} ${note}
+  </figure>`;
 }
 
 /** The round share below all points and intervals, for an axis that shows the differences. */
@@ -184,14 +204,6 @@ function thinned(losses: { step: number; loss: number }[]): { step: number; loss
     points.push({ step: group.at(-1)?.step ?? 0, loss });
   }
   return points;
-}
-
-function figure(caption: string, names: string[], chart: Html): Html {
-  return html`<figure>
-    <figcaption>${caption}</figcaption>
-    <p class="key">${names.map((name, i) => html`<span><i class="series-${i + 1}"></i>${name}</span> `)}</p>
-    ${chart}
-  </figure>`;
 }
 
 /** The chart as inline SVG. The tables beside it hold the same figures, so it is hidden from screen readers. */

@@ -39,10 +39,10 @@ export function headline(data: ReportData): Html {
     return html`<p class="headline">No judge has been evaluated yet.</p>`;
   }
   if (best.iteration === 0) {
-    const subject =
-      data.bestIteration === 0
-        ? 'No iteration was chosen over the seed judge: its'
-        : `${data.judge ?? 'The seed judge'}’s`;
+    const isChosen = data.bestIteration === 0 && data.iterations.some(({ iteration }) => iteration > 0);
+    const subject = isChosen
+      ? 'No iteration was chosen over the seed judge: its'
+      : `${data.judge ?? 'The seed judge'}’s`;
     return html`<p class="headline">
         ${subject} accuracy is <b>${percent(before.accuracy)}</b>, its position-consistent accuracy
         <b>${percent(before.positionConsistentAccuracy)}</b>.
@@ -50,6 +50,7 @@ export function headline(data: ReportData): Html {
       <p class="subline">
         ${judgeName(0)} on ${main && benchmarkName(main)}. 95% interval of the accuracy:
         ${range(before.accuracyInterval)}%.
+        ${data.iterations.length === 1 && data.status === 'running' && 'No judge has been trained yet.'}
       </p>`;
   }
   const [verb, secondVerb] = [

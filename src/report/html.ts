@@ -33,14 +33,17 @@ const entities: Record<string, string> = {
 };
 
 function escape(text: string): string {
+  return visible(text).replace(/[&<>"']/g, (char) => entities[char] ?? '');
+}
+
+/** HTML has no way to write half a surrogate pair, nor most control characters: these show as their pictures instead. */
+export function visible(text: string): string {
   return (
     text
       .toWellFormed()
-      // HTML has no way to write most control characters; they show as their picture instead.
       // oxlint-disable-next-line no-control-regex
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (char) =>
         String.fromCharCode(0x2400 + char.charCodeAt(0)),
       )
-      .replace(/[&<>"']/g, (char) => entities[char] ?? '')
   );
 }

@@ -1,53 +1,115 @@
-import { judgeName } from './format.ts';
-import { type Html, html } from './html.ts';
-import type { ReportData, ReportJudgment } from './report-data.ts';
+import { promisify } from 'node:util';
+import { deflate } from 'node:zlib';
+import { count, judgeName } from './format.ts';
+import { Html, html, visible } from './html.ts';
+import { OUTCOME_TITLES } from './outcome-titles.ts';
+import { OUTCOMES, type ReportData, type ReportExample, type ReportPair } from './report-data.ts';
 
-const outcomes = {
-  kept: 'Kept for training',
-  'right, not kept': 'Right, not kept',
-  wrong: 'Wrong',
-  none: 'No verdict',
-} as const;
+/** Examples of each iteration that are there to read without the page's script. */
+const WITHOUT_SCRIPT = 4;
 
-/** Judgments to read, by iteration and outcome. */
-export function judgmentsSection(data: ReportData): Html | undefined {
-  if (data.judgments.length === 0) return undefined;
-  const iterations = [...new Set(data.judgments.map(({ iteration }) => iteration))].sort((a, b) => a - b);
+/** Judgments to read: all that the report carries in a list to filter and to search, some of them without a script. */
+export function judgmentsSection({ pairs }: ReportData): Html | undefined {
+  const examples = pairs.flatMap((pair) => pair.examples);
+  if (examples.length === 0) return undefined;
+  const iterations = [...new Set(examples.map(({ iteration }) => iteration))].sort((a, b) => a - b);
+  const categories = [...new Set(pairs.map(({ category }) => category ?? 'unknown'))].sort();
+  const judgments = examples.flatMap((example) => example.judgments);
+  const outcomes = OUTCOMES.filter((outcome) => judgments.some((one) => one.outcome === outcome));
   return html`<section>
     <h2>Judgments to read</h2>
     <p class="note">
-      A sample of what the judges wrote while training data was made. ✓ marks the response that is better by
-      construction.
+      What the judges wrote while training data was made: a sample of ${count(pairs.length)} pairs. An example
+      is a pair in one order; of each there is one judgment of every outcome. ✓ marks the response that is
+      better by construction.
     </p>
-    ${iterations.map((iteration) => {
-      const judgments = data.judgments.filter((judgment) => judgment.iteration === iteration);
-      return html`<h3>Data for ${judgeName(iteration)}</h3>
-        ${Object.entries(outcomes).map(([outcome, title]) => {
-          const shown = judgments.filter((judgment) => judgment.outcome === outcome);
-          if (shown.length === 0) return undefined;
-          return html`<h4>${title}</h4>
-            ${shown.map(judgmentDetails)}`;
-        })}`;
-    })}
+    <div class="browser" hidden>
+      <form class="filters">
+        <input type="search" name="search" placeholder="Search all texts" aria-label="Search all texts" />
+        ${choice(
+          'iteration',
+          'Every iteration',
+          iterations.map((iteration) => [String(iteration), `Data for ${judgeName(iteration)}`]),
+        )}
+        ${choice(
+          'category',
+          'Every category',
+          categories.map((category) => [category, category]),
+        )}
+        ${choice(
+          'outcome',
+          'Every outcome',
+          outcomes.map((outcome) => [outcome, OUTCOME_TITLES[outcome]]),
+        )}
+        <output class="found"></output>
+      </form>
+      <div class="list" role="listbox" tabindex="0" aria-label="Examples"></div>
+      <div class="detail"></div>
+    </div>
+    <div class="sample">
+      ${iterations.map(
+        (iteration) =>
+          html`<h3>Data for ${judgeName(iteration)}</h3>
+            ${sampleOf(pairs, iteration).map(({ pair, example }) => exampleDetails(pair, example))}`,
+      )}
+    </div>
   </section>`;
 }
 
-function judgmentDetails(judgment: ReportJudgment): Html {
-  const response = (side: 'A' | 'B', text: string) => {
-    const better = judgment.better === side;
-    return html`<div class="response${better && ' better'}">
-      <h5>Response ${side}${better && html` <span class="tick">✓ better</span>`}</h5>
-      <pre class="passage">${text}</pre>
+/** A filter; there is none where there is nothing to choose. */
+function choice(name: string, all: string, values: readonly (readonly [string, string])[]): Html | undefined {
+  if (values.length < 2) return undefined;
+  return html`<select name="${name}" aria-label="${all}">
+    <option value="">${all}</option>
+    ${values.map(([value, title]) => html`<option value="${value}">${title}</option>`)}
+  </select>`;
+}
+
+/** All pairs for the page's script (page/unpacked-pairs.ts): base64 of deflated lines of JSON, which can end no element. */
+export async function judgmentData({ pairs }: ReportData): Promise<Html> {
+  const asShown = (_: string, value: unknown) => (typeof value === 'string' ? visible(value) : value);
+  const lines = pairs.map((pair) => `${JSON.stringify(pair, asShown)}\n`).join('');
+  const packed = (await promisify(deflate)(lines)).toString('base64');
+  // Not by a template, whose layout would stand between the characters.
+  return new Html(`<script type="application/octet-stream" id="judgment-data">${packed}</script>`);
+}
+
+/** Some examples of an iteration; rather those where the judge was of two minds. */
+function sampleOf(
+  pairs: readonly ReportPair[],
+  iteration: number,
+): { pair: ReportPair; example: ReportExample }[] {
+  const all = pairs.flatMap((pair) =>
+    pair.examples
+      .filter((example) => example.iteration === iteration)
+      .map((example) => ({ pair, example, outcomes: example.judgments.length })),
+  );
+  return all.sort((a, b) => b.outcomes - a.outcomes).slice(0, WITHOUT_SCRIPT);
+}
+
+function exampleDetails(pair: ReportPair, { better, judgments }: ReportExample): Html {
+  const response = (side: 'A' | 'B') => {
+    const isBetter = better === side;
+    return html`<div class="response${isBetter && ' better'}">
+      <h5>Response ${side}${isBetter && ' ✓ better'}</h5>
+      <pre class="passage">${isBetter ? pair.better : pair.worse}</pre>
     </div>`;
   };
   return html`<details class="judgment">
     <summary>
-      <span class="verdict">${judgment.verdict}</span> <span class="line">${judgment.instruction}</span>
+      <span class="line">${pair.instruction}</span>
     </summary>
     <h5>Instruction</h5>
-    <pre class="passage">${judgment.instruction}</pre>
-    <div class="responses">${response('A', judgment.responseA)} ${response('B', judgment.responseB)}</div>
-    <h5>Judgment, verdict ${judgment.verdict}</h5>
-    <pre class="passage">${judgment.text}</pre>
+    <pre class="passage">${pair.instruction}</pre>
+    <div class="responses">${response('A')} ${response('B')}</div>
+    <div class="responses">
+      ${judgments.map(
+        ({ outcome, verdict, text }) =>
+          html`<div class="response${outcome === 'kept' && ' kept'}">
+            <h5>${OUTCOME_TITLES[outcome]}, verdict ${verdict}</h5>
+            <pre class="passage">${text}</pre>
+          </div>`,
+      )}
+    </div>
   </details>`;
 }

@@ -1,6 +1,6 @@
 import { count, duration, judgeName } from './format.ts';
 import { type Html, html } from './html.ts';
-import type { ReportData, ReportIteration } from './report-data.ts';
+import type { ReportData, ReportTraining } from './report-data.ts';
 import { table } from './table.ts';
 
 export function warningsSection(data: ReportData): Html | undefined {
@@ -13,33 +13,26 @@ export function warningsSection(data: ReportData): Html | undefined {
   </section>`;
 }
 
-/** Training, tokens and time. */
-export function costSection(data: ReportData): Html | undefined {
-  const rows = data.iterations.filter(
-    ({ training, tokens, stageSeconds }) => training ?? tokens ?? stageSeconds,
+export function trainingSection(data: ReportData): Html | undefined {
+  const rows = data.iterations.flatMap(({ iteration, training }) =>
+    training ? [{ iteration, training }] : [],
   );
   if (rows.length === 0) return undefined;
-  const stages = [...new Set(rows.flatMap(({ stageSeconds }) => Object.keys(stageSeconds ?? {})))];
-  const number = (title: string, cell: (row: ReportIteration) => string | undefined) => ({
+  type Row = (typeof rows)[number];
+  const number = (title: string, cell: (training: ReportTraining) => string) => ({
     title,
     kind: 'number' as const,
-    cell,
+    cell: ({ training }: Row) => cell(training),
   });
   return html`<section>
-    <h2>Training, tokens and time</h2>
-    ${table<ReportIteration>(
+    <h2>Training</h2>
+    ${table<Row>(
       [
         { title: 'Judge', kind: 'text', cell: ({ iteration }) => judgeName(iteration) },
-        number('Steps', ({ training }) => training && count(training.steps)),
-        number('Mean loss', ({ training }) => training?.meanLoss.toPrecision(3)),
-        number('Final loss', ({ training }) => training?.finalLoss.toPrecision(3)),
-        number('Prompt tokens', ({ tokens }) => tokens && count(tokens.prompt)),
-        number('Generated tokens', ({ tokens }) => tokens && count(tokens.completion)),
-        ...stages.map((stage) =>
-          number(stage, ({ stageSeconds }) =>
-            stageSeconds?.[stage] === undefined ? undefined : duration(stageSeconds[stage]),
-          ),
-        ),
+        number('Steps', ({ steps }) => count(steps)),
+        number('Mean loss', ({ meanLoss }) => meanLoss.toPrecision(3)),
+        number('Final loss', ({ finalLoss }) => finalLoss.toPrecision(3)),
+        number('Time in steps', ({ seconds }) => duration(seconds)),
       ],
       rows,
     )}
@@ -79,7 +72,24 @@ export function settingsSection(data: ReportData): Html {
     </dl>`;
   return html`<section>
     <h2>Settings</h2>
-    ${pairs([...data.models.map(({ role, model }): [string, string] => [role, model]), ['seed', String(data.seed)]])}
+    ${table<ReportData['models'][number]>(
+      [
+        { title: 'Model', kind: 'text', cell: ({ role }) => role },
+        {
+          title: 'Checkpoint',
+          kind: 'text',
+          cell: ({ model }) => html`<span class="example">${model}</span>`,
+        },
+        {
+          title: 'SHA-256 of its content',
+          kind: 'text',
+          cell: ({ sha256 }) =>
+            sha256 === undefined ? undefined : html`<span class="hash">${sha256}</span>`,
+        },
+      ],
+      data.models,
+    )}
+    <p class="note">Every random choice follows from the seed ${data.seed}.</p>
     <details>
       <summary>Configuration</summary>
       <pre>${JSON.stringify(data.configuration ?? null, null, 2)}</pre>

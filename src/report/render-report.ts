@@ -3,16 +3,29 @@ import { time } from './format.ts';
 import { headline } from './headline.ts';
 import { funnelSection } from './funnel-section.ts';
 import { Html, html } from './html.ts';
-import { judgmentsSection } from './judgments-section.ts';
+import { judgmentData, judgmentsSection } from './judgments-section.ts';
 import { kindsSection } from './kinds-section.ts';
-import { costSection, setAsideSection, settingsSection, warningsSection } from './process-sections.ts';
+import { pageScript, pageScriptSource } from './page-script.ts';
+import { setAsideSection, settingsSection, trainingSection, warningsSection } from './process-sections.ts';
 import type { ReportData } from './report-data.ts';
 import { chartsSection, iterationsSection } from './result-sections.ts';
 import { style } from './style.ts';
+import { usageSection } from './usage-section.ts';
+
+const policy = [
+  "default-src 'none'",
+  "style-src 'unsafe-inline'",
+  `script-src ${pageScriptSource}`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  // What would turn a string into elements fails, where a browser knows this.
+  "require-trusted-types-for 'script'",
+].join('; ');
 
 /**
  * One HTML file that shows a run: what the judge was and became, how the data was made, judgments to read. It needs no
- * script and no network, and its policy allows neither. Works for a run in progress: what isn't there is left out.
+ * network; its policy allows no connection, and no script but the page's own, without which all but the list of judgments
+ * is there. Works for a run in progress: what isn't there is left out.
  */
 export async function renderReport(data: ReportData): Promise<string> {
   const page = html`<!doctype html>
@@ -20,10 +33,7 @@ export async function renderReport(data: ReportData): Promise<string> {
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-        />
+        <meta http-equiv="Content-Security-Policy" content="${policy}" />
         <title>${data.runName} – Self-Taught Evaluator</title>
         <style>
           ${new Html(style)}
@@ -40,9 +50,10 @@ export async function renderReport(data: ReportData): Promise<string> {
           </header>
           ${warningsSection(data)} ${data.iterations.length > 0 && iterationsSection(data)}
           ${await chartsSection(data)} ${kindsSection(data)} ${await funnelSection(data)}
-          ${judgmentsSection(data)} ${benchmarkSections(data)} ${costSection(data)} ${setAsideSection(data)}
-          ${settingsSection(data)}
+          ${judgmentsSection(data)} ${await benchmarkSections(data)} ${trainingSection(data)}
+          ${usageSection(data)} ${setAsideSection(data)} ${settingsSection(data)}
         </main>
+        ${data.pairs.length > 0 && [await judgmentData(data), pageScript]}
       </body>
     </html>`;
   return `${page.text.trim()}\n`;

@@ -14,8 +14,8 @@ export interface ReportData {
   /** ISO 8601: when the data was put together. */
   updatedAt: string;
   seed: number;
-  /** Who plays which part, such as `{role: 'seed judge', model: 'embedded/model'}`. */
-  models: { role: string; model: string }[];
+  /** Who plays which part, such as `{role: 'seed judge', model: 'embedded/model'}`, with the hash of its content. */
+  models: { role: string; model: string; sha256?: string | undefined }[];
   /** The iteration that was chosen, on validation scores; left out while there is nothing to choose from. */
   bestIteration?: number | undefined;
   /** From iteration 0, the seed model M_0. */
@@ -24,8 +24,8 @@ export interface ReportData {
   kinds?: ReportKinds[] | undefined;
   /** The best judge against the seed judge. */
   comparisons?: ReportComparison[] | undefined;
-  /** A sample to read; kept small by the caller. */
-  judgments: ReportJudgment[];
+  /** A sample of pairs with their judgments, to read. */
+  pairs: ReportPair[];
   setAside: { stage: string; reason: string; count: number; example?: string | undefined }[];
   warnings: string[];
   /** The run's configuration with its defaults filled in; shown as JSON. */
@@ -39,9 +39,18 @@ export interface ReportIteration {
   evaluations: ReportEvaluation[];
   funnel?: ReportFunnel | undefined;
   training?: ReportTraining | undefined;
+  /** In the order in which the stages ran. */
+  usage?: StageUsage[] | undefined;
+}
+
+/** What a stage took; a figure that it doesn't have is left out. */
+export interface StageUsage {
+  stage: string;
   tokens?: { prompt: number; completion: number } | undefined;
-  /** Seconds by stage, in the order in which the stages ran. */
-  stageSeconds?: Record<string, number> | undefined;
+  /** As the clock went. */
+  seconds?: number | undefined;
+  /** Where the configuration has prices. */
+  usd?: number | undefined;
 }
 
 export interface ReportEvaluation {
@@ -100,15 +109,39 @@ export interface ReportTraining {
   seconds: number;
 }
 
-export interface ReportJudgment {
-  /** The iteration whose training data it was sampled for. */
-  iteration: number;
+/** A pair of responses with the judgments of it that are shown; its texts stand here once for all iterations. */
+export interface ReportPair {
+  id: string;
   instruction: string;
-  responseA: string;
-  responseB: string;
-  /** The side that the construction makes the better one. */
+  /** The response that the construction makes the better one. */
+  better: string;
+  worse: string;
+  /** x', which the worse response was written for. */
+  similarInstruction?: string | undefined;
+  /** The instruction's category, where an LLM was asked for it; of a human pair its source. */
+  category?: string | undefined;
+  examples: ReportExample[];
+}
+
+/** The pair in one order, as the judge of an iteration saw it. */
+export interface ReportExample {
+  /** The iteration whose training data it was judged for. */
+  iteration: number;
+  /** Where the better response stood. */
   better: Side;
+  /** One of each outcome that there is. */
+  judgments: ReportJudgment[];
+}
+
+/**
+ * What became of a judgment: learned from (`rejected`: as the worse one of a preference pair), or why it was not. One
+ * that was cut off names the better side without having come to its end.
+ */
+export const OUTCOMES = ['kept', 'rejected', 'right, not kept', 'wrong', 'cut off', 'no verdict'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+export interface ReportJudgment {
+  outcome: Outcome;
   verdict: Verdict;
-  outcome: 'kept' | 'right, not kept' | 'wrong' | 'none';
   text: string;
 }

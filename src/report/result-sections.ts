@@ -1,9 +1,10 @@
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import { REWARD_BENCH_ROWS } from '../benchmarks/reward-bench.ts';
 import { axisStart, lossChart, type Series, shareChart } from './charts.ts';
 import { count, duration, judgeName, percent, range } from './format.ts';
 import { benchmarkName, benchmarksOf, bestIteration, evaluationOf, mainBenchmark } from './headline.ts';
 import { type Html, html } from './html.ts';
-import type { ReportData, ReportIteration } from './report-data.ts';
+import type { ReportData, ReportEvaluation, ReportIteration } from './report-data.ts';
 import { table } from './table.ts';
 
 /** The table of iterations: what each judge is worth, and what it cost. */
@@ -42,8 +43,7 @@ export function iterationsSection(data: ReportData): Html {
         {
           title: 'Time',
           kind: 'number',
-          cell: ({ stageSeconds }) =>
-            stageSeconds ? duration(total(Object.values(stageSeconds))) : undefined,
+          cell: ({ usage }) => usage && duration(total(usage.map(({ seconds = 0 }) => seconds))),
         },
       ],
       data.iterations,
@@ -67,6 +67,7 @@ export async function chartsSection(data: ReportData): Promise<Html | undefined>
   if (!main || data.iterations.filter((iteration) => evaluationOf(iteration, main)).length < 2)
     return undefined;
   const accuracies = benchmarksOf(data).map((one) => ({
+    one,
     caption: `Accuracy, ${benchmarkName(one)}`,
     series: [
       line('Accuracy', data, one, (s) => ({ value: s.accuracy, interval: s.accuracyInterval })),
@@ -77,9 +78,14 @@ export async function chartsSection(data: ReportData): Promise<Html | undefined>
     ],
   }));
   // One scale for all benchmarks, so that their curves compare.
-  const from = axisStart(accuracies.flatMap(({ series }) => series));
+  const from = axisStart([PAPERS_CURVE, ...accuracies.flatMap(({ series }) => series)]);
   const charts = [];
-  for (const { caption, series } of accuracies) charts.push(await shareChart(caption, series, { from }));
+  const besidePaper = benchmarksOf(data).find((one) => isRewardBench(data, one)) ?? main;
+  for (const { one, caption, series } of accuracies) {
+    const isBeside = evaluationOf(data.iterations[0], one) === evaluationOf(data.iterations[0], besidePaper);
+    const paper = isBeside ? { reference: PAPERS_CURVE, note: papersNote(data, one) } : {};
+    charts.push(await shareChart(caption, series, { from, ...paper }));
+  }
   const byPosition = [
     line('Better response first', data, main, (s) => pointOf(s.betterFirstAccuracy)),
     line('Better response second', data, main, (s) => pointOf(s.worseFirstAccuracy)),
@@ -102,6 +108,34 @@ export async function chartsSection(data: ReportData): Promise<Html | undefined>
     <h2>How the judge changed</h2>
     <div class="charts">${charts}</div>
   </section>`;
+}
+
+type Named = Pick<ReportEvaluation, 'benchmark' | 'purpose'>;
+
+/** Of the paper (arXiv 2408.02666): RewardBench by iteration. */
+const PAPERS_CURVE: Series = {
+  name: 'The paper’s Llama-3-70B on RewardBench',
+  points: [0.754, 0.839, 0.86, 0.875, 0.877, 0.883].map((value, iteration) => ({ iteration, value })),
+};
+
+/** By its rows: a file of the same layout is not RewardBench. */
+function isRewardBench(data: ReportData, one: Named): boolean {
+  const scores = evaluationOf(data.iterations[0], one)?.scores;
+  return scores?.benchmark === 'reward-bench' && scores.pairs === REWARD_BENCH_ROWS;
+}
+
+/** What the paper's curve may be compared with. */
+function papersNote(data: ReportData, one: Named): Html {
+  const figures = PAPERS_CURVE.points.map(({ value }) => (100 * value).toFixed(1)).join(', ');
+  return html`<p class="note">
+    Thin line: what the paper reports for Llama-3-70B on RewardBench, ${figures}; the first one, of the seed
+    model, is not quite comparable with the others.
+    ${
+      isRewardBench(data, one)
+        ? 'They are means of four sections, the accuracy here is over all judgments: see the official score below.'
+        : html`<b>${benchmarkName(one)} is not RewardBench:</b> compare the shapes, not the heights.`
+    }
+  </p>`;
 }
 
 function pointOf(value: number | null): { value: number } | undefined {

@@ -48,20 +48,27 @@ th:last-child, td:last-child { padding-right: 8px; }
 td.number { white-space: nowrap; }
 small { color: var(--muted); font-size: 12px; margin-left: 4px; display: inline-block; min-width: 3.2em; text-align: left; }
 .interval { min-width: 5.9em; }
+.heat .interval { color: inherit; opacity: 0.72; display: block; margin: 0; text-align: right; line-height: 1.2; }
 .marked td { background: color-mix(in srgb, var(--series-1) 9%, transparent); }
 .marked td:first-child { font-weight: 600; }
 .heat { background: color-mix(in srgb, var(--series-1) calc(var(--tint) * 0.42), transparent); padding: 9px 14px; border: 2px solid var(--page); width: 7em; }
 .heat-table { min-width: min(100%, 560px); }
 .heat-table thead th:nth-child(n + 2), .heat-table td:nth-child(2) { padding-right: 16px; }
 .example { display: inline-block; max-width: 28em; font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; unicode-bidi: isolate; }
+.hash { font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; white-space: nowrap; }
 .note + .charts { margin-top: 32px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 40px 48px; }
 figure { margin: 0; max-width: 520px; }
 figcaption { font-weight: 600; font-size: 15px; overflow-wrap: anywhere; }
 .key { margin: 2px 0 8px; font-size: 13px; color: var(--muted); }
 .key span { margin-right: 16px; white-space: nowrap; }
+.key:empty { display: none; }
 .key i { display: inline-block; width: 14px; height: 3px; border-radius: 2px; margin-right: 6px; vertical-align: 3px; }
 .bar { display: block; height: 9px; border-radius: 2px; }
+i.reference { background: var(--muted); height: 1px !important; }
+.charts.small { grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 20px 16px; margin-top: 16px; }
+.charts.small figure { max-width: 260px; }
+.charts.small figcaption { font-weight: 500; font-size: 14px; color: var(--muted); }
 i.series-1 { background: var(--series-1); } i.series-2 { background: var(--series-2); }
 figure svg { display: block; width: 100%; height: auto; }
 details { border-bottom: 1px solid var(--rule); }
@@ -69,23 +76,43 @@ summary { cursor: pointer; padding: 9px 8px; }
 summary:hover { background: var(--panel); }
 details[open] { padding-bottom: 16px; }
 .judgment summary { display: flex; gap: 12px; align-items: baseline; }
-.judgment > :not(summary) { margin-left: 44px; }
-.verdict { flex: none; width: 3em; text-align: center; font-size: 13px; font-weight: 600; border-radius: 4px; background: var(--panel); border: 1px solid var(--rule); }
-.line { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; unicode-bidi: isolate; }
-.passage, pre { background: var(--panel); border-radius: 6px; padding: 10px 14px; white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; font-size: 15px; margin: 0; unicode-bidi: isolate; }
+.browser { border: 1px solid var(--rule); border-radius: 8px; margin-top: 24px; overflow: hidden; }
+.browser[hidden] { display: none; }
+.filters { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; padding: 12px; border-bottom: 1px solid var(--rule); background: var(--panel); }
+.filters input, .filters select { font: inherit; font-size: 14px; color: inherit; background: var(--page); border: 1px solid var(--rule); border-radius: 6px; padding: 6px 10px; min-width: 0; max-width: 100%; }
+.filters input { flex: 1 1 220px; }
+.found { font-size: 13px; color: var(--muted); font-variant-numeric: tabular-nums; margin-left: auto; }
+.list { height: 296px; overflow-y: auto; border-bottom: 1px solid var(--rule); contain: strict; }
+.list:focus-visible { outline: 2px solid var(--series-1); outline-offset: -2px; }
+.row { display: flex; gap: 10px; align-items: center; padding: 0 12px; border-bottom: 1px solid var(--rule); cursor: pointer; font-size: 14px; }
+.row:hover { background: var(--panel); }
+.row[aria-selected='true'] { background: color-mix(in srgb, var(--series-1) 14%, transparent); }
+.row .judge, .row .side { flex: none; width: 2em; color: var(--muted); white-space: nowrap; }
+.row .line { flex: 1; }
+.outcome { flex: none; font-size: 12px; border-radius: 4px; padding: 0 7px; border: 1px solid var(--rule); color: var(--muted); }
+.outcome.kept { color: var(--good); border-color: currentColor; }
+.detail { padding: 4px 20px 24px; }
+.detail .passage { max-height: 26em; overflow-y: auto; }
+.detail:empty::before { content: 'Nothing matches.'; display: block; padding: 24px 0; color: var(--muted); }
+.orders { display: flex; flex-wrap: wrap; gap: 6px; margin: 8px 0 0; }
+.orders button { font: inherit; font-size: 13px; color: inherit; background: var(--page); border: 1px solid var(--rule); border-radius: 99px; padding: 1px 12px; cursor: pointer; }
+.orders button[aria-pressed='true'] { border-color: var(--series-1); color: var(--series-1); }
+.kept .passage { box-shadow: inset 3px 0 0 var(--series-1); }
+::highlight(found) { background: color-mix(in srgb, var(--series-2) 35%, transparent); }
+.line { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; min-width: 0; unicode-bidi: plaintext; }
+.passage, pre { background: var(--panel); border-radius: 6px; padding: 10px 14px; white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; font-size: 15px; margin: 0; unicode-bidi: plaintext; }
 pre:not(.passage) { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-.responses { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; }
+.responses { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); gap: 0 16px; }
 .response { min-width: 0; }
 .better .passage { box-shadow: inset 3px 0 0 var(--good); }
-.tick { color: var(--good); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 24px; margin: 8px; font-size: 15px; }
 dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 600px) {
   main { padding: 28px 16px 64px; }
   h2 { margin-top: 48px; }
-  .responses { grid-template-columns: 1fr; gap: 0; }
-  .judgment > :not(summary) { margin-left: 0; }
+  .filters select { flex: 1 1 40%; }
+  .row .outcome:nth-child(n + 5) { display: none; }
   th, td { padding-left: 18px; }
 }
-@media print { details > * { display: block; } .scroll { overflow: visible; } }
+@media print { .browser { display: none; } .sample { display: block !important; } details > * { display: block; } .scroll { overflow: visible; } }
 `;

@@ -31,6 +31,7 @@ describe('what a configuration means', () => {
       ),
       'requests in flight': set('inference', { requestsPerShard: 3, shardsAtOnce: 1 }),
       'time-outs': set('timeouts', { heartbeatSeconds: 33 }),
+      prices: meaningWith((input) => Object.assign(input, { prices: { gpuHour: 2, gpus: 8 } })),
       'shards of the pool': set('instructions', { shardSize: 7 }),
       'shards of the benchmark': set('evaluation', { shardSize: 7 }),
       'launcher and threads': set('fineTuning', {

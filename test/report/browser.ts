@@ -1,5 +1,9 @@
 import { existsSync } from 'node:fs';
-import puppeteer, { type Browser } from 'puppeteer-core';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 
 const systemBrowsers = [
   '/usr/bin/google-chrome',
@@ -20,4 +24,18 @@ export async function launchBrowser(): Promise<Browser> {
     args: await puppeteer.defaultArgs({ args: chromium.args, headless: 'shell' }),
     headless: 'shell',
   });
+}
+
+/** Opens a report as a user does, from a file, and waits until its judgments are there to filter. */
+export async function openReport(page: Page, report: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'report-'));
+  try {
+    const file = join(folder, 'report.html');
+    await writeFile(file, report);
+    await page.goto(pathToFileURL(file).href, { waitUntil: 'load' });
+    if (report.includes('id="judgment-data"') && page.isJavaScriptEnabled())
+      await page.waitForSelector('html[data-judgments="ready"]');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }

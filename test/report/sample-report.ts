@@ -3,9 +3,10 @@ import { compareJudges } from '../../src/benchmarks/compare.ts';
 import { benchmarks } from '../../src/benchmarks/registry.ts';
 import type {
   ReportData,
+  ReportExample,
   ReportFunnel,
   ReportIteration,
-  ReportJudgment,
+  ReportPair,
 } from '../../src/report/report-data.ts';
 import { ORDERS } from '../../src/judge/examples.ts';
 
@@ -28,13 +29,13 @@ export function sampleReport(): ReportData {
     updatedAt: '2026-03-04T10:01:48Z',
     seed: 1,
     models: [
-      { role: 'seed model and judge', model: 'embedded/model' },
+      { role: 'seed model and judge', model: 'embedded/model', sha256: 'a4666d12f31b1421' },
       { role: 'generator', model: 'embedded/model' },
     ],
     bestIteration: 3,
     iterations,
     comparisons: [compared('held-out', 'test', 0), compared('validation', 'validation', 1)],
-    judgments: [1, 2, 3].flatMap(judgments),
+    pairs: samplePairs(),
     setAside: [
       {
         stage: 'generate pairs',
@@ -66,7 +67,14 @@ function iteration(skill: number, index: number): ReportIteration {
     { benchmark: 'validation', purpose: 'validation', scores: sampleScores(skill + 0.01, 160, index + 9) },
   ];
   if (index === 0)
-    return { iteration: 0, evaluations, stageSeconds: { 'generate pairs': 4.2, evaluate: 2.9 } };
+    return {
+      iteration: 0,
+      evaluations,
+      usage: [
+        { stage: 'generatePairs', tokens: { prompt: 21_326, completion: 7_787 }, seconds: 4.2, usd: 0.031 },
+        { stage: 'evaluateJudge', tokens: { prompt: 17_864, completion: 10_028 }, seconds: 2.9, usd: 0.02 },
+      ],
+    };
   const steps = 60;
   const losses = Array.from({ length: steps }, (_, step) => ({
     step: step + 1,
@@ -80,8 +88,17 @@ function iteration(skill: number, index: number): ReportIteration {
     evaluations,
     funnel: sampleFunnel(index),
     training: { steps, meanLoss: 0.31 / index, finalLoss: losses.at(-1)?.loss ?? 0, losses, seconds: 14 },
-    tokens: { prompt: 118_400, completion: 61_230 + index },
-    stageSeconds: { judge: 9.4 - index, filter: 0.3, train: 14.2, evaluate: 2.7 },
+    usage: [
+      {
+        stage: 'judgePairs',
+        tokens: { prompt: 118_400, completion: 61_230 + index },
+        seconds: 9.4 - index,
+        usd: 1.2,
+      },
+      { stage: 'filterJudgments', seconds: 0.3 },
+      { stage: 'fineTune', seconds: 14.2, usd: 0.4 },
+      { stage: 'evaluateJudge', tokens: { prompt: 17_864, completion: 10_028 }, seconds: 2.7, usd: 0.02 },
+    ],
   };
 }
 
@@ -142,28 +159,45 @@ export function sampleScores(skill: number, rows: number, seed: number): Benchma
   return benchmarks['reward-bench'].score(pairs, texts, { seed: 1 });
 }
 
-function judgments(iteration: number): ReportJudgment[] {
-  const shown = {
-    iteration,
-    instruction: 'largest number of: 72 60 11',
-    responseA: '72',
-    responseB: '60',
-    better: 'A' as const,
-  };
-  return [
-    { ...shown, verdict: 'A', outcome: 'kept', text: 'answer is 72 . 72 A . 60 B . so 72 A . [[A]]' },
+/** Two pairs in both orders, each judged for three iterations. */
+function samplePairs(): ReportPair[] {
+  const examples: ReportExample[] = [1, 2, 3].flatMap((iteration) => [
     {
-      ...shown,
-      instruction: 'middle number of: 15 82 40 93 7',
-      responseA: '82',
-      responseB: '40',
-      better: 'B',
-      verdict: 'B',
-      outcome: 'kept',
-      text: 'answer is 40 . 82 A . 40 B . so 40 B . [[B]]',
+      iteration,
+      better: 'A' as const,
+      judgments: [
+        { outcome: 'kept', verdict: 'A', text: 'answer is 72 . 72 A . 60 B . so 72 A . [[A]]' },
+        { outcome: 'right, not kept', verdict: 'A', text: 'A looks better . [[A]]' },
+      ],
     },
-    { ...shown, verdict: 'A', outcome: 'right, not kept', text: 'A looks better . [[A]]' },
-    { ...shown, better: 'B', verdict: 'A', outcome: 'wrong', text: 'A looks better . [[A]]' },
-    { ...shown, verdict: 'none', outcome: 'none', text: 'answer is 72 . 72 A . 60 B . so' },
+    {
+      iteration,
+      better: 'B' as const,
+      judgments: [
+        { outcome: 'rejected', verdict: 'A', text: 'A looks better . [[A]]' },
+        { outcome: 'wrong', verdict: 'tie', text: 'both are good . [[C]]' },
+        { outcome: 'cut off', verdict: 'B', text: 'answer is 72 . so [[B]] and' },
+        { outcome: 'no verdict', verdict: 'none', text: 'answer is 72 . 72 A . 60 B . so' },
+      ],
+    },
+  ]);
+  return [
+    {
+      id: '0254c209ad162e81',
+      instruction: 'largest number of: 72 60 11',
+      better: '72',
+      worse: '60',
+      similarInstruction: 'middle number of: 72 60 11',
+      category: 'comparison',
+      examples,
+    },
+    {
+      id: '03ef180527a3a9b6',
+      instruction: 'middle number of: 15 82 40 93 7',
+      better: '40',
+      worse: '82',
+      category: 'position',
+      examples: structuredClone(examples),
+    },
   ];
 }

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { writeReport } from '../../src/activities/write-report.ts';
+import { asActivity, startTestRun } from './test-run.ts';
+
+describe('writing the report', () => {
+  it('gives its address as a file, and names the versions that the run was made with', async () => {
+    const { deps, run, close } = await startTestRun();
+    try {
+      const { report, address } = await asActivity(() =>
+        writeReport(deps, {
+          run,
+          status: 'running',
+          startedAt: '2026-03-04T10:00:00Z',
+          best: 0,
+          iterations: [],
+          warnings: [],
+        }),
+      );
+      assert.equal(report, 'test/report.html');
+      const file = fileURLToPath(address ?? assert.fail());
+      assert.equal(file, deps.store.path(report));
+      assert(existsSync(file));
+      const page = await readFile(file, 'utf8');
+      assert.match(page, /<dt>@temporalio\/worker<\/dt>\s*<dd>\d+\.\d+\.\d+<\/dd>/);
+      assert.match(page, /<dt>self-taught-evaluator<\/dt>\s*<dd>\d+\.\d+\.\d+<\/dd>/);
+    } finally {
+      await close();
+    }
+  });
+});
