@@ -52,12 +52,12 @@ export async function noticeOnCurrentVersion(
   try {
     current = await currentBuildId(temporal, deploymentName);
   } catch (error) {
-    return `warning: can't tell whether a version of the deployment ${deploymentName} is current: ${error instanceof Error ? error.message : String(error)}`;
+    return `can't tell whether a version of the deployment ${deploymentName} is current: ${error instanceof Error ? error.message : String(error)}`;
   }
   if (current === buildId) return undefined;
   const command = `temporal worker deployment set-current-version --deployment-name ${deploymentName} --build-id ${buildId}`;
   return current === undefined
-    ? `warning: no version of the deployment ${deploymentName} is current, so no run begins on its workers: make this one current with "${command}"`
+    ? `no version of the deployment ${deploymentName} is current, so no run begins on its workers: make this one current with "${command}"`
     : `${toCanonicalString(version)} is not current, ${current} is: this worker serves runs that are pinned to it, until "${command}"`;
 }
 

@@ -5,17 +5,13 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
-import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
+  type BundlerPlugin,
   bundleWorkflowCode,
-  DefaultLogger,
-  type LogEntry,
   NativeConnection,
-  Runtime,
   Worker,
   type WorkerOptions,
 } from '@temporalio/worker';
@@ -29,35 +25,19 @@ import {
 } from './activities/index.ts';
 import { ArtifactStore } from './artifacts/store.ts';
 import { createInferenceClient } from './inference/client.ts';
+import { nameActivityScope } from './observability/activity-scope.ts';
+import { type HealthSources, serveHealth } from './observability/health.ts';
+import { createLog, logOfActivity, sdkLogger, standardError, type WorkerLog } from './observability/log.ts';
+import { createWorkerMetrics, type WorkerMetrics } from './observability/metrics.ts';
+import { measureModelRequests } from './observability/model-request-metrics.ts';
+import { pollMetrics } from './observability/polled-metrics.ts';
+import { installRuntime } from './observability/runtime.ts';
+import { isTracingOn } from './observability/tracing-switch.ts';
+import type { Tracing } from './observability/tracing.ts';
 import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
-import { noticeOnCurrentVersion, versioningOptions, workerVersionFrom } from './worker-version.ts';
-
-export const DEFAULT_TASK_QUEUE = 'self-taught-evaluator';
-
-export const ROLES = ['workflow', 'inference', 'gpu'] as const;
-export type Role = (typeof ROLES)[number];
-
-/** What a worker process is told from outside. */
-export interface WorkerSettings {
-  readonly roles: readonly Role[];
-  /** The queue of the role `workflow`; the other roles' queues begin with it. */
-  readonly taskQueue: string;
-  /** The artifact store: the same folder for all workers, shared where they are on several machines. */
-  readonly storeRoot: string;
-  /** The interpreter that has the trainer's packages. */
-  readonly python: string;
-  /** Requests in flight to one endpoint. */
-  readonly maximumInFlight: number;
-  readonly requestTimeoutSeconds: number;
-  /** How long a stopping worker lets its activities end. */
-  readonly shutdownGraceSeconds: number;
-  /** What happens to model servers and trainers when the worker stops: they are left for the next worker, or stop with it, a trainer with a checkpoint. */
-  readonly onShutdown: 'leave' | 'stop';
-  /** Which build of the workers this is; undefined without worker versioning. */
-  readonly version: WorkerDeploymentVersion | undefined;
-  readonly environment: NodeJS.ProcessEnv;
-}
+import { noticeOnCurrentVersion, versioningOptions } from './worker-version.ts';
+import { type Role, settingsFrom, type WorkerSettings } from './worker-settings.ts';
 
 const packageRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
 
@@ -69,114 +49,91 @@ export async function runWorkerFromEnvironment(argv: readonly string[], python: 
   await runWorker(settingsFrom(argv, python, process.env));
 }
 
-/** The settings of a worker from its command line and environment. */
-export function settingsFrom(
-  argv: readonly string[],
-  python: string,
-  environment: NodeJS.ProcessEnv,
-): WorkerSettings {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      roles: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_ROLES'] ?? ROLES.join(',') },
-      'task-queue': {
-        type: 'string',
-        default: environment['SELF_TAUGHT_EVALUATOR_TASK_QUEUE'] ?? DEFAULT_TASK_QUEUE,
-      },
-      store: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_STORE'] ?? 'runs' },
-      'requests-in-flight': { type: 'string', default: '256' },
-      'request-timeout-seconds': { type: 'string', default: '1800' },
-      'shutdown-grace-seconds': { type: 'string', default: '10' },
-      'on-shutdown': { type: 'string', default: 'leave' },
-      'deployment-name': { type: 'string' },
-      'build-id': { type: 'string' },
-    },
-  });
-  return {
-    roles: rolesFrom(values.roles),
-    taskQueue: values['task-queue'],
-    storeRoot: resolve(values.store),
-    python,
-    maximumInFlight: positive('--requests-in-flight', values['requests-in-flight']),
-    requestTimeoutSeconds: positive('--request-timeout-seconds', values['request-timeout-seconds']),
-    shutdownGraceSeconds: positive('--shutdown-grace-seconds', values['shutdown-grace-seconds']),
-    onShutdown: onShutdownFrom(values['on-shutdown']),
-    version: workerVersionFrom(
-      { deploymentName: values['deployment-name'], buildId: values['build-id'] },
-      environment,
-    ),
-    environment,
-  };
-}
-
-function rolesFrom(text: string): Role[] {
-  const names = text.split(',').map((name) => name.trim());
-  const unknown = names.filter((name) => !(ROLES as readonly string[]).includes(name));
-  if (unknown.length > 0) {
-    throw new Error(
-      `--roles: unknown role ${unknown.map((name) => JSON.stringify(name)).join(', ')}; known: ${ROLES.join(', ')}`,
-    );
-  }
-  return names as Role[];
-}
-
-function onShutdownFrom(text: string): WorkerSettings['onShutdown'] {
-  if (text === 'leave' || text === 'stop') return text;
-  throw new Error(`--on-shutdown is ${JSON.stringify(text)}, and must be "leave" or "stop"`);
-}
-
-function positive(option: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`${option} is ${JSON.stringify(text)}, and must be a positive number`);
-  return value;
-}
-
 /** Runs a worker until SIGINT or SIGTERM; then it lets its activities end, and stops. */
 export async function runWorker(settings: WorkerSettings): Promise<void> {
-  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('WARN', logWarning) });
+  const { environment } = settings;
+  const log = logOf(settings);
+  const stopping = new AbortController();
+  const seen: HealthSources = { connection: undefined, workers: [], stopping: stopping.signal };
+  const health = settings.healthAddress && (await serveHealth(settings.healthAddress, seen));
+  // Loaded where it is on alone.
+  const tracing = isTracingOn(environment)
+    ? (await import('./observability/tracing.ts')).startTracing(environment)
+    : undefined;
+  // Last: until something is connected by it, it keeps a process that can't start from ending.
+  const { metricMeter } = installRuntime(log, settings.metricsAddress);
   await mkdir(settings.storeRoot, { recursive: true });
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const connection = await connect(connectionOptions);
-  const deps = createDependencies(
-    settings,
-    new Client({ connection, ...(namespace === undefined ? {} : { namespace }) }),
-    settings.roles.includes('workflow')
-      ? await registeredSearchAttributes(connection, namespace ?? 'default', (line) =>
-          console.error(`warn: ${line}`),
-        )
-      : [],
-  );
-  const workers = await createWorkers(settings, deps, connection, namespace);
+  seen.connection = connection;
+  try {
+    const metrics = createWorkerMetrics(metricMeter);
+    await work(settings, { log, metrics, tracing, connection, namespace, workers: seen.workers, stopping });
+  } finally {
+    await health?.close();
+    await tracing?.close();
+    await connection.close();
+  }
+}
+
+/** What a worker process has before it has workers. */
+interface Surroundings {
+  readonly log: WorkerLog;
+  readonly metrics: WorkerMetrics;
+  readonly tracing: Tracing | undefined;
+  readonly connection: NativeConnection;
+  readonly namespace: string | undefined;
+  /** Filled in, for who asks for the worker's health. */
+  readonly workers: Worker[];
+  /** Aborted when the worker begins to stop. */
+  readonly stopping: AbortController;
+}
+
+async function work(settings: WorkerSettings, surroundings: Surroundings): Promise<void> {
+  const { roles, taskQueue, storeRoot } = settings;
+  const { log, workers, stopping } = surroundings;
+  const deps = await createDependencies(settings, surroundings);
   await deps.servers.adopt();
+  workers.push(...(await createWorkers(settings, deps, surroundings)));
   const stop = () => {
+    stopping.abort();
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
-  console.error(
-    `worker with roles ${settings.roles.join(', ')} on queue ${settings.taskQueue}, store ${settings.storeRoot}`,
-  );
+  log.info(`worker with roles ${roles.join(', ')} on queue ${taskQueue}, store ${storeRoot}`);
   const notice = settings.version && (await noticeOnCurrentVersion(deps.temporal, settings.version));
-  if (notice !== undefined) console.error(notice);
+  if (notice !== undefined) log.warn(notice);
+  const polling =
+    settings.metricsAddress &&
+    pollMetrics(
+      deps.metrics,
+      {
+        inference: deps.inference,
+        servers: roles.includes('gpu') ? deps.servers : undefined,
+        temporal: deps.temporal,
+        taskQueues: workers.map(({ options }) => options.taskQueue),
+      },
+      stopping.signal,
+    );
   try {
     await Promise.all(workers.map((worker) => worker.run().finally(stop)));
   } finally {
-    if (settings.roles.includes('gpu') && settings.onShutdown === 'stop') await deps.servers.stopAll();
+    if (roles.includes('gpu') && settings.onShutdown === 'stop') await deps.servers.stopAll();
     await deps.servers.close();
     await deps.inference.close();
-    await connection.close();
+    await polling;
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }
 
-/** One line for each warning; that a queue has no workflows is how roles are meant to be. */
-function logWarning({ level, message, meta }: LogEntry): void {
-  if (message.startsWith('No workflows registered')) return;
-  const error = meta?.['error'] as Error | undefined;
-  const about = ['workflowId', 'activityType', 'attempt'].flatMap((name) => {
-    const value: unknown = meta?.[name];
-    return value === undefined ? [] : [`${name}=${JSON.stringify(value)}`];
+function logOf({ logLevel, logFormat, environment }: WorkerSettings): WorkerLog {
+  const automatic = process.stderr.isTTY ? 'text' : 'json';
+  return createLog({
+    level: logLevel,
+    format: logFormat === 'auto' ? automatic : logFormat,
+    environment,
+    write: standardError(),
   });
-  console.error([`${level.toLowerCase()}: ${message}`, ...about, error?.message ?? ''].join(' ').trim());
 }
 
 async function connect(options: Parameters<typeof NativeConnection.connect>[0]): Promise<NativeConnection> {
@@ -192,15 +149,15 @@ async function connect(options: Parameters<typeof NativeConnection.connect>[0]):
   }
 }
 
-function createDependencies(
+async function createDependencies(
   settings: WorkerSettings,
-  temporal: Client,
-  searchAttributes: readonly string[],
-): Dependencies {
+  { log, metrics, tracing, connection, namespace }: Surroundings,
+): Promise<Dependencies> {
+  const temporal = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
   const { storeRoot, python, environment, maximumInFlight, requestTimeoutSeconds, taskQueue } = settings;
   const servers = createServerSupervisor({
     stateFolder: join(storeRoot, '.machines', hostname(), 'servers'),
-    log: (level, message) => console.error(`${level}: ${message}`),
+    log: (level, message) => log[level](message),
     python,
     storeRoot,
     packageRoot,
@@ -208,7 +165,7 @@ function createDependencies(
     isOwnerAlive: (workflowId) => isOpen(temporal, workflowId),
   });
   return {
-    store: new ArtifactStore(storeRoot, (message) => console.error(`warn: ${message}`)),
+    store: new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message)),
     files: { roots: [process.cwd(), packageRoot] },
     inference: createInferenceClient({
       maximumInFlight,
@@ -216,13 +173,17 @@ function createDependencies(
       // Half a minute: a small model server that died is back by then, and what waits asks it again at once.
       retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
       environment,
+      observers: [measureModelRequests(metrics), ...(tracing === undefined ? [] : [tracing.requests])],
     }),
     servers,
+    metrics,
     temporal,
     python,
     packageRoot,
     machineQueue: `${taskQueue}-gpu-${hostname()}`,
-    searchAttributes,
+    searchAttributes: settings.roles.includes('workflow')
+      ? await registeredSearchAttributes(connection, namespace ?? 'default', (line) => log.warn(line))
+      : [],
     environment,
     onShutdown: settings.onShutdown,
   };
@@ -231,10 +192,10 @@ function createDependencies(
 async function createWorkers(
   settings: WorkerSettings,
   deps: Dependencies,
-  connection: NativeConnection,
-  namespace: string | undefined,
+  { log, tracing, connection, namespace }: Surroundings,
 ): Promise<Worker[]> {
   const { taskQueue, shutdownGraceSeconds } = settings;
+  const plugins = tracing === undefined ? [] : [tracing.plugin];
   const shared = {
     connection,
     ...(namespace === undefined ? {} : { namespace }),
@@ -242,6 +203,8 @@ async function createWorkers(
     // Below the 80% of the heartbeat time-out that the SDK would wait by itself: a worker that is short of processor
     // for a moment must not be taken for dead.
     maxHeartbeatThrottleInterval: 3_000,
+    interceptors: { activity: [nameActivityScope] },
+    plugins,
     ...versioningOptions(settings.version),
   };
   const byRole: Record<Role, () => Promise<WorkerOptions[]>> = {
@@ -249,7 +212,7 @@ async function createWorkers(
       {
         ...shared,
         taskQueue,
-        workflowBundle: await workflowBundle(),
+        workflowBundle: await workflowBundle(log, plugins),
         activities: createWorkflowActivities(deps),
         maxConcurrentActivityTaskExecutions: 20,
         // How long a workflow waits for a worker that died with it in its cache; another one replays it.
@@ -273,16 +236,11 @@ async function createWorkers(
   return Promise.all(options.map((each) => Worker.create(each)));
 }
 
-async function workflowBundle() {
+function workflowBundle(log: WorkerLog, plugins: BundlerPlugin[]) {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL(`./workflows/index.${extension}`, import.meta.url)),
-    logger: {
-      ...console,
-      log: () => undefined,
-      trace: () => undefined,
-      debug: () => undefined,
-      info: () => undefined,
-    },
+    logger: sdkLogger(log),
+    plugins,
   });
 }

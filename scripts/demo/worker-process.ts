@@ -29,6 +29,8 @@ export function startWorker(options: { python: string; storeRoot: string; logFil
       'stop',
       '--shutdown-grace-seconds',
       '1',
+      '--log-format',
+      'text',
     ],
     {
       stdio: ['ignore', log, log, 'ipc'],

@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { InputFiles } from '../config/input-files.ts';
 import type { InferenceClient } from '../inference/client.ts';
+import type { WorkerMetrics } from '../observability/metrics.ts';
 import type { ServerSupervisor } from '../serving/supervisor.ts';
 
 /** What activities get from the composition root. Nothing here is global. */
@@ -10,6 +11,7 @@ export interface Dependencies {
   readonly files: InputFiles;
   readonly inference: InferenceClient;
   readonly servers: ServerSupervisor;
+  readonly metrics: WorkerMetrics;
   readonly temporal: Client;
   /** The interpreter that has the trainer's packages. */
   readonly python: string;

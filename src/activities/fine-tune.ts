@@ -9,6 +9,7 @@ import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/
 import { roundOf } from '../config/fine-tuning.ts';
 import { followTraining } from '../training/follow-training.ts';
 import type { TrainingProgress, TrainingResult } from '../training/job.ts';
+import { measureTraining } from '../observability/training-metrics.ts';
 import { stopTrainer } from '../training/stop-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -33,6 +34,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const { configuration } = await openRun(store, input.run);
     const { adapter, launcher, threads, trustRemoteCode } = configuration.fineTuning;
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
+    const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
     const data = await store.recordsFile(input.trainingSet);
     const tellRun = runTeller(deps, input.iteration);
@@ -69,16 +71,20 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
         onProgress: (update) => {
           report(update);
           tellRun(update.progress);
+          measured.progress(update.progress);
         },
         signal,
         onAbort: () => (endsTraining(deps) ? 'stop' : 'detach'),
       });
     };
-    const result = await train().catch(async (error: unknown) => {
-      if (!(error instanceof ArtifactDamaged)) throw error;
-      await store.setAside(uri, error.message);
-      return train();
-    });
+    const result = await train()
+      .catch(async (error: unknown) => {
+        if (!(error instanceof ArtifactDamaged)) throw error;
+        await store.setAside(uri, error.message);
+        return train();
+      })
+      .finally(measured.end);
+    measured.result(result);
     const { steps, trainExamples, droppedTooLong, tokens } = result;
     return {
       model: { checkpoint: storedCheckpoint(`${uri}/model`), sha256: result.model.sha256 },

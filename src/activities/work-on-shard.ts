@@ -1,7 +1,13 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { InputProblem } from '../artifacts/errors.ts';
 import type { Fingerprint } from '../artifacts/reference.ts';
-import { resumeShard, UnitFailed, type ShardWork, type WorkRecord } from '../artifacts/resume-shard.ts';
+import {
+  resumeShard,
+  type SetAside,
+  type ShardWork,
+  UnitFailed,
+  type WorkRecord,
+} from '../artifacts/resume-shard.ts';
 import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import type { Sampling } from '../config/schema.ts';
 import { EndpointUnavailable, ModelNotFound, RequestRefused } from '../inference/errors.ts';
@@ -58,6 +64,9 @@ export async function workOnShard<
     if (shard === undefined) throw new InputProblem(`${input.input.uri} has no shard ${input.shard}`);
     const { meaning, units, work, assemble, count } = describe(resolved);
     const ask: Ask = (request) => askModel(deps, input, request, signal);
+    const labels = { stage, benchmark: input.benchmark ?? '' };
+    const countSetAside = (kind: SetAside['kind'], reason: string) =>
+      deps.metrics.unitsSetAside(1, { ...labels, kind, reason });
     const manifest = await resumeShard<Unit, Record, Result>(deps.store, {
       uri: shardUri(stageUri(stage, input.run.runName, input.iteration, input.benchmark), input.shard),
       fingerprint: {
@@ -68,8 +77,23 @@ export async function workOnShard<
         ...meaning,
       },
       units: units(await deps.store.records<Item>(shard)),
-      work: (unit, existing, emit) => work(unit, existing, emit, ask),
-      assemble,
+      work: async (unit, existing, emit) => {
+        const counted = (record: Record) => {
+          emit(record);
+          deps.metrics.records(1, labels);
+        };
+        try {
+          await work(unit, existing, counted, ask);
+        } catch (error) {
+          if (error instanceof UnitFailed) countSetAside('failed', error.reason);
+          throw error;
+        }
+      },
+      assemble: (unit, records) => {
+        const assembled = assemble(unit, records);
+        if ('reason' in assembled) countSetAside(assembled.kind, assembled.reason);
+        return assembled;
+      },
       count,
       concurrency: configuration.inference.requestsPerShard,
       maximumSetAsideShare: configuration.inference.maximumSetAsideShare,

@@ -8,6 +8,7 @@ import { apiKeyOf, type Endpoint, type Environment, shownText, shownUrl } from '
 import { EndpointUnavailable, InferenceError } from './errors.ts';
 import { classifyFailure, type RetryReason } from './failures.ts';
 import { finalError } from './final-error.ts';
+import { type ObservedRequest, observeTogether, type RequestObserver } from './request-observer.ts';
 
 export interface Message {
   role: 'system' | 'user' | 'assistant';
@@ -75,6 +76,8 @@ export interface InferenceClientOptions {
   retry: RetryPolicy;
   /** Where keys come from. */
   environment: Environment;
+  /** Hear of each request. */
+  observers?: readonly RequestObserver[];
   /** Replaced in tests, which don't wait. */
   wait?: Wait;
   random?: () => number;
@@ -90,6 +93,7 @@ interface Lane {
 
 export function createInferenceClient(options: InferenceClientOptions): InferenceClient {
   const connections = createConnections(options.maximumInFlight);
+  const observer = observeTogether(options.observers ?? []);
   const lanes = new Map<string, Lane>();
 
   function laneOf(baseUrl: string): Lane {
@@ -108,10 +112,13 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
       const lane = laneOf(request.endpoint.baseUrl);
       const ask = (samples: number, seed: number | undefined): Promise<Answered> =>
         inLane(lane, request.signal, async () => {
+          const asked = { ...request, samples, seed };
+          const observed = observer.begin(asked);
           try {
-            return await askUntilAnswered(options, connections, lane, { ...request, samples, seed });
+            return await askUntilAnswered(options, connections, lane, observed, asked);
           } catch (error) {
             if (error instanceof InferenceError) lane.counts.failures++;
+            observed.failed(error);
             throw error;
           }
         });
@@ -166,6 +173,7 @@ async function askUntilAnswered(
   options: InferenceClientOptions,
   connections: Connections,
   lane: Lane,
+  observed: ObservedRequest,
   request: CompletionRequest,
 ): Promise<Answered> {
   const { wait = waitInRealTime, random = Math.random, retry } = options;
@@ -175,20 +183,26 @@ async function askUntilAnswered(
 
   for (let attempt = 1; ; attempt++) {
     lane.counts.attempts++;
+    observed.sent();
+    const sentAt = performance.now();
+    const answered = (answer: ChatAnswer): Answered => {
+      observed.answered(answer, (performance.now() - sentAt) / 1000);
+      return { ...answer, attempts: attempt };
+    };
     try {
       const answer = await withTimeout(options.requestTimeoutSeconds, signal, (bounded) =>
         sendOnce(openai, request, bounded),
       );
       lane.counts.promptTokens += answer.usage.promptTokens;
       lane.counts.completionTokens += answer.usage.completionTokens;
-      return { ...answer, attempts: attempt };
+      return answered(answer);
     } catch (error) {
       signal?.throwIfAborted();
       const failure = classifyFailure(error);
       const { status, requestId } = failure;
       const text = shownText(failure.text, key);
       if (failure.kind === 'samples-unsupported' && request.samples > 1) {
-        return { choices: [], usage: { promptTokens: 0, completionTokens: 0 }, attempts: attempt };
+        return answered({ choices: [], usage: { promptTokens: 0, completionTokens: 0 } });
       }
       if (failure.kind !== 'retry') throw await finalError(openai, endpoint, failure, text);
       const { reason, retryAfterSeconds } = failure;
@@ -204,6 +218,7 @@ async function askUntilAnswered(
         );
       }
       lane.counts.retries[reason] = (lane.counts.retries[reason] ?? 0) + 1;
+      observed.retried(reason);
       await wait(secondsBeforeRetry(retry, attempt, retryAfterSeconds, random), signal);
     }
   }

@@ -45,6 +45,8 @@ export interface ServerSupervisor {
   stopAll(): Promise<void>;
   /** For the start of a worker: watches the servers that still have a living owner, and stops the others. */
   adopt(): Promise<void>;
+  /** How many servers of this machine are in each state. */
+  states(): Record<'starting' | 'ready' | 'given-up', number>;
   /** Stops watching; the servers stay up, for the next worker. */
   close(): Promise<void>;
 }
@@ -277,6 +279,13 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
         await stop(key, (now) => now.filter((owner) => !dead.includes(owner)));
         if (registry.read(key) !== undefined) watch(key);
       }
+    },
+    states() {
+      const counts = { starting: 0, ready: 0, 'given-up': 0 };
+      for (const { readyAt, gaveUp } of registry.list()) {
+        counts[gaveUp !== undefined ? 'given-up' : readyAt === undefined ? 'starting' : 'ready']++;
+      }
+      return counts;
     },
     async close() {
       closing.abort();

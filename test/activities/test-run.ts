@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import { noopMetricMeter } from '@temporalio/common/lib/metrics.js';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { Dependencies } from '../../src/activities/dependencies.ts';
@@ -13,6 +14,7 @@ import { ArtifactStore, referenceTo } from '../../src/artifacts/store.ts';
 import { readConfiguration } from '../../src/config/read-configuration.ts';
 import type { ConfigurationInput } from '../../src/config/schema.ts';
 import { createInferenceClient } from '../../src/inference/client.ts';
+import { createWorkerMetrics } from '../../src/observability/metrics.ts';
 import { createServerSupervisor } from '../../src/serving/supervisor.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 
@@ -65,6 +67,7 @@ export async function startTestRun(
     python: 'python3',
     packageRoot,
     machineQueue: 'test-gpu',
+    metrics: createWorkerMetrics(noopMetricMeter),
     searchAttributes: [],
     environment,
     onShutdown: 'stop',

@@ -50,8 +50,14 @@ const startDevelopmentServer: StartServer = async (folder) => {
   });
 };
 
-/** Starts a Temporal server, the development server unless another is asked for, with a store in a temporary folder. */
-export async function startCluster(startServer: StartServer = startDevelopmentServer): Promise<Cluster> {
+/**
+ * Starts a Temporal server, the development server unless another is asked for, with a store in a temporary folder.
+ * @param environment what the workers see beside this process's own
+ */
+export async function startCluster(
+  startServer: StartServer = startDevelopmentServer,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'cluster-'));
   const temporal = await startServer(folder);
   const { address } = temporal;
@@ -69,7 +75,8 @@ export async function startCluster(startServer: StartServer = startDevelopmentSe
     storeRoot,
     taskQueue,
     startWorker(...options) {
-      const worker = startWorker(address, storeRoot, join(folder, `worker-${workers.length}.log`), options);
+      const logFile = join(folder, `worker-${workers.length}.log`);
+      const worker = startWorker({ ...environment, TEMPORAL_ADDRESS: address }, storeRoot, logFile, options);
       workers.push(worker);
       return worker;
     },
@@ -88,19 +95,25 @@ export async function startCluster(startServer: StartServer = startDevelopmentSe
   };
 }
 
-function startWorker(address: string, storeRoot: string, logFile: string, options: string[]): WorkerProcess {
+function startWorker(
+  environment: Readonly<Record<string, string>>,
+  storeRoot: string,
+  logFile: string,
+  options: string[],
+): WorkerProcess {
   const log = openSync(logFile, 'a');
   const child = spawn(
     process.execPath,
     [
       join(packageRoot, 'scripts', 'worker.ts'),
       ...['--store', storeRoot, '--on-shutdown', 'stop', '--shutdown-grace-seconds', '1'],
+      ...['--log-format', 'text'],
       ...options,
     ],
     {
       cwd: packageRoot,
       stdio: ['ignore', log, log],
-      env: { ...process.env, TEMPORAL_ADDRESS: address, OMP_NUM_THREADS: '1' },
+      env: { ...process.env, ...environment, OMP_NUM_THREADS: '1' },
     },
   );
   closeSync(log);

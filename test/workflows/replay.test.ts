@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Resource } from '@opentelemetry/resources';
+import { NoopSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { OpenTelemetryPlugin } from '@temporalio/interceptors-opentelemetry';
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { HISTORIES_FOLDER, textsOf } from './kept-histories.ts';
 import './local-server.ts';
-import { workflowBundle } from './workflow-bundle.ts';
+import { bundleWorkflows, workflowBundle } from './workflow-bundle.ts';
 
 interface KeptHistory {
   events: Record<string, { workflowType?: { name: string }; originalExecutionRunId?: string }>[];
@@ -52,6 +55,23 @@ describe('the kept histories', function () {
       }
     }
     assert(seen.has('evaluateJudge Completed'));
+  });
+
+  it('still replay on workers that trace, which they were made without', async () => {
+    const resource = new Resource({});
+    const plugin = new OpenTelemetryPlugin({ resource, spanProcessor: new NoopSpanProcessor() });
+    const traced = await bundleWorkflows([plugin]);
+    assert.notEqual(traced.code, (await workflowBundle()).code);
+    const histories = files.map((file) => ({ workflowId: workflowIdOf(file), history: read(file) }));
+    let replayed = 0;
+    for await (const { error } of Worker.runReplayHistories(
+      { workflowBundle: traced, plugins: [plugin] },
+      histories,
+    )) {
+      assert.equal(error, undefined);
+      replayed += 1;
+    }
+    assert.equal(replayed, files.length);
   });
 
   it('do not replay where the workflow does something else', async () => {

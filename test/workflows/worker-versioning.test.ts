@@ -30,7 +30,7 @@ describe('worker versioning', function () {
     const old = startBuild('old');
     const command = await logged(
       old,
-      /warning: no version of the deployment judge-workers is current.*"(temporal worker [^"]*)"/,
+      /warn: no version of the deployment judge-workers is current.*"(temporal worker [^"]*)"/,
     );
     assert.equal(command, setCurrent('old'));
     await execute(command);

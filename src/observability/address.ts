@@ -1,0 +1,30 @@
+import { isIP } from 'node:net';
+
+/** Where a listener of the worker is bound. */
+export interface Address {
+  /** An IP address of this machine, or `0.0.0.0` or `::` for all of them. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * The address in an option such as `0.0.0.0:9464`, `localhost:9464` or `[::]:9464`; undefined where it is empty.
+ * @throws Error that names the option
+ */
+export function addressFrom(option: string, text: string): Address | undefined {
+  if (text === '') return undefined;
+  const [, bracketed, plain, digits] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = plain === 'localhost' ? '127.0.0.1' : (bracketed ?? plain ?? '');
+  const port = Number(digits);
+  if (isIP(host) === 0 || !(port >= 1 && port <= 65_535)) {
+    throw new Error(
+      `${option} is ${JSON.stringify(text)}, and must be an IP address and a port, such as 0.0.0.0:9464`,
+    );
+  }
+  return { host, port };
+}
+
+/** As it stands in a URL. */
+export function shownAddress({ host, port }: Address): string {
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { startRun } from '../../src/client.ts';
+import { type Cluster, freePorts, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
+import { isDuring, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly body: { readonly ready?: boolean; readonly problems?: readonly string[] };
+}
+
+describe('the health of a worker', function () {
+  this.timeout(90_000);
+  let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
+  let server: { stop(): Promise<void> };
+  let address: string;
+
+  before(async () => {
+    address = `127.0.0.1:${(await freePorts(1))[0]}`;
+    endpoint = await startScriptedEndpoint();
+    cluster = await startCluster(async (folder) => {
+      const { startTemporal } = await import('../../scripts/setup/dev-server.ts');
+      const [grpc, ui, http] = (await freePorts(3)) as [number, number, number];
+      server = await startTemporal({ ports: { grpc, ui, http }, dbFile: `${folder}/temporal.db` });
+      return { address: `127.0.0.1:${grpc}`, stop: () => server.stop() };
+    });
+  });
+  after(async () => {
+    await cluster.close();
+    await endpoint.close();
+  });
+
+  async function ask(path: string): Promise<Answer | undefined> {
+    try {
+      const response = await fetch(`http://${address}${path}`);
+      return { status: response.status, body: (await response.json()) as Answer['body'] };
+    } catch {
+      return undefined; // nobody listens
+    }
+  }
+
+  async function until(worker: WorkerProcess, status: number): Promise<Answer> {
+    for (;;) {
+      const answer = await ask('/readyz');
+      if (answer?.status === status) return answer;
+      assert.equal(worker.child.exitCode, null, worker.log());
+      await sleep(20);
+    }
+  }
+
+  it('is not ready while it starts, ready while it works, not ready from the moment it stops, and alive all the time', async () => {
+    const worker = cluster.startWorker('--health-address', address);
+    const starting = await until(worker, 503);
+    assert.deepEqual(starting.body, { ready: false, problems: ['the worker is starting'] });
+    assert.equal((await ask('/healthz'))?.status, 200);
+    const ready = await until(worker, 200);
+    assert.deepEqual(ready.body, { ready: true, problems: [] });
+
+    // A request that never ends keeps its activity, and with it the worker, for the time of grace.
+    endpoint.script(() => ({ kind: 'hang' }));
+    const run = await startRun(cluster.client, {
+      ...tinyConfiguration('stops', endpoint.baseUrl),
+      timeouts: { heartbeatSeconds: 5 },
+    });
+    endpoint.script(({ body }) => (body.max_tokens === 1 ? { kind: 'answer' } : { kind: 'hang' }));
+    await progressUntil(run, isDuring('generatePairs', 0));
+    const stopped = worker.stop();
+    const stopping = await until(worker, 503);
+    assert.deepEqual(stopping.body.problems, ['the worker is stopping']);
+    assert.equal((await ask('/healthz'))?.status, 200);
+    await stopped;
+    assert.equal(await ask('/healthz'), undefined);
+  });
+
+  it('says that Temporal is gone', async () => {
+    const worker = cluster.startWorker('--health-address', address);
+    await until(worker, 200);
+    await server.stop();
+    const { body } = await until(worker, 503);
+    assert.match(body.problems?.join() ?? '', /^Temporal doesn't answer: /);
+    assert.equal((await ask('/healthz'))?.status, 200);
+    await worker.kill();
+  });
+});

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { createLog, type LogOptions, sdkLogger } from '../../src/observability/log.ts';
+
+const KEY = 'sk-"very"-secret';
+
+function logWith(changes: Partial<LogOptions> = {}) {
+  const lines: string[] = [];
+  const log = createLog({
+    level: 'info',
+    format: 'json',
+    environment: { JUDGE_API_KEY: KEY, SHORT_KEY: 'work', HOME: '/home/somebody' },
+    write: (line) => lines.push(line),
+    ...changes,
+  });
+  return { log, lines, first: () => JSON.parse(lines[0] ?? '{}') as Record<string, unknown> };
+}
+
+/** As the OpenAI library has it: the answer's headers, and the request's, hang on it. */
+class ErrorWithHeaders extends Error {
+  readonly headers = { authorization: `Bearer ${KEY}` };
+}
+
+describe('the log of a worker', () => {
+  it('is one JSON object a line, with time, level, message and attributes', () => {
+    const { log, first, lines } = logWith();
+    sdkLogger(log).warn('Activity failed', { run: 'r', shard: 3, attempt: 2 });
+    const { level, message, run, shard, attempt, time } = first();
+    assert.deepEqual(
+      { level, message, run, shard, attempt },
+      { level: 'warn', message: 'Activity failed', run: 'r', shard: 3, attempt: 2 },
+    );
+    assert.equal(new Date(String(time)).toISOString(), time);
+    assert(lines[0]?.endsWith('}\n'));
+  });
+
+  it('is readable on a terminal', () => {
+    const { log, lines } = logWith({ format: 'text' });
+    log.info('worker with roles gpu');
+    const error = new Error('no usable answer');
+    sdkLogger(log).warn('Activity failed', { run: 'r', shard: 0, durationMs: 7, error });
+    assert.deepEqual(lines, [
+      'info: worker with roles gpu\n',
+      'warn: Activity failed run="r" shard=0 no usable answer\n',
+    ]);
+  });
+
+  it('holds no key, wherever one stands: in a text, in an object, or on an error', () => {
+    for (const format of ['json', 'text'] as const) {
+      const { log, lines } = logWith({ format });
+      const error = new ErrorWithHeaders(`refused ${KEY}`, { cause: new Error(`sent ${KEY}`) });
+      sdkLogger(log).error(`asked with ${KEY}`, { error, request: { apiKey: KEY }, authorization: KEY });
+      log.warn(`said ${KEY}`);
+      assert.equal(lines.length, 2);
+      for (const line of lines) assert(!line.includes('secret'), line);
+      assert.match(lines.join(''), /asked with \[key\]/);
+    }
+  });
+
+  it('keeps what an error and its causes say, and a word that a short variable holds', () => {
+    const { log, first } = logWith();
+    sdkLogger(log).error('no work', { error: new TypeError('outer', { cause: new Error('inner') }) });
+    const { error, message } = first() as { error: Record<string, unknown>; message: string };
+    assert.equal(message, 'no work');
+    assert.deepEqual([error['type'], error['message']], ['TypeError', 'outer']);
+    assert.equal((error['cause'] as { message: string }).message, 'inner');
+    assert.match(String(error['stack']), /log\.test/);
+  });
+
+  it('takes what the SDK tells of itself for detail, and what a workflow tells for news', () => {
+    const { log, lines } = logWith();
+    const sdk = sdkLogger(log);
+    sdk.info('Worker state changed', { sdkComponent: 'worker' });
+    sdk.warn('No workflows registered, not polling');
+    sdk.info('the report is there', { sdkComponent: 'workflow' });
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { message: string }).message),
+      ['the report is there'],
+    );
+  });
+});
