@@ -39,8 +39,8 @@ export function headline(data: ReportData): Html {
     return html`<p class="headline">No judge has been evaluated yet.</p>`;
   }
   if (best.iteration === 0) {
-    const isChosen = data.bestIteration === 0 && data.iterations.some(({ iteration }) => iteration > 0);
-    const subject = isChosen
+    const wasChosen = data.bestIteration === 0 && data.iterations.some(({ iteration }) => iteration > 0);
+    const subject = wasChosen
       ? 'No iteration was chosen over the seed judge: its'
       : `${data.judge ?? 'The seed judge'}’s`;
     return html`<p class="headline">

@@ -7,7 +7,8 @@ import { asActivity, startTestRun } from './test-run.ts';
 
 describe('writing the report', () => {
   it('gives its address as a file, and names the versions that the run was made with', async () => {
-    const { deps, run, close } = await startTestRun();
+    const testRun = await startTestRun();
+    const { deps, run } = testRun;
     try {
       const { report, address } = await asActivity(() =>
         writeReport(deps, {
@@ -27,7 +28,7 @@ describe('writing the report', () => {
       assert.match(page, /<dt>@temporalio\/worker<\/dt>\s*<dd>\d+\.\d+\.\d+<\/dd>/);
       assert.match(page, /<dt>self-taught-evaluator<\/dt>\s*<dd>\d+\.\d+\.\d+<\/dd>/);
     } finally {
-      await close();
+      await testRun.close();
     }
   });
 });

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import { judgeName } from '../format.ts';
-import type { Outcome } from '../report-data.ts';
+import type { Outcome, ReportExample, ReportPair } from '../report-data.ts';
 import { matchingRows, rowsOf, wordsOf, type Row, type Wanted } from './matching-rows.ts';
 import { markWords, showExample, textElement } from './show-example.ts';
 import { unpackedPairs } from './unpacked-pairs.ts';
@@ -59,14 +59,14 @@ export async function browseJudgments(titles: Readonly<Record<Outcome, string>>)
     view.reveal(selected);
     const row = shown[selected];
     if (row === undefined) detail.replaceChildren();
-    else show(row, row.example);
+    else show(row.pair, row.example);
   }
 
-  function show({ pair }: Row, example: Row['example']): void {
+  function show(pair: ReportPair, example: ReportExample): void {
     showExample(detail, pair, example, titles, (other) => {
       const index = shown.findIndex((row) => row.example === other);
       if (index >= 0) select(index);
-      else show({ pair } as Row, other);
+      else show(pair, other);
     });
     markWords(detail, wordsOf(chosen('search') ?? ''));
   }
