@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { damageWarnings } from '../artifacts/damage.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
@@ -36,8 +35,6 @@ export interface ReportInput {
 export interface WrittenReport {
   /** Relative to the store. */
   readonly report: string;
-  /** As this worker's machine names the file: `file:///...`. */
-  readonly address?: string;
   /** A warning for each artifact that was found damaged and made again. */
   readonly damage: readonly string[];
 }
@@ -78,9 +75,8 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
       versions: await versionsOf(deps, runName, trained.at(-1)?.iteration),
     };
     const uri = runUris.report(runName);
-    const file = store.path(uri);
-    await writeFileAtomically(file, await renderReport(data));
-    return { report: uri, address: pathToFileURL(file).href, damage };
+    await writeFileAtomically(store.path(uri), await renderReport(data));
+    return { report: uri, damage };
   });
 }
 

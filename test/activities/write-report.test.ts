@@ -2,15 +2,16 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { reportAddress } from '../../src/activities/open-run.ts';
 import { writeReport } from '../../src/activities/write-report.ts';
 import { asActivity, startTestRun } from './test-run.ts';
 
 describe('writing the report', () => {
-  it('gives its address as a file, and names the versions that the run was made with', async () => {
+  it('puts it where its address says, and names the versions that the run was made with', async () => {
     const testRun = await startTestRun();
     const { deps, run } = testRun;
     try {
-      const { report, address } = await asActivity(() =>
+      const { report } = await asActivity(() =>
         writeReport(deps, {
           run,
           status: 'running',
@@ -21,7 +22,7 @@ describe('writing the report', () => {
         }),
       );
       assert.equal(report, 'test/report.html');
-      const file = fileURLToPath(address ?? assert.fail());
+      const file = fileURLToPath(reportAddress(deps.store, 'test'));
       assert.equal(file, deps.store.path(report));
       assert(existsSync(file));
       const page = await readFile(file, 'utf8');
