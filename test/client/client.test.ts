@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import {
   findEvaluation,
   findRun,
   RunConflict,
+  RunEnded,
   RunNotFound,
   startEvaluation,
   startRun,
@@ -197,7 +198,7 @@ describe('the client', function () {
     assert.deepEqual(JSON.parse(stored), result);
   });
 
-  it('has nothing to wait for after the end, nor to cancel, and starting again has the result at once', async () => {
+  it('has nothing to wait for after the end, nor to cancel or pause, and starting again has the result at once', async () => {
     const ended = findEvaluation(cluster.client, 'followed');
     const seen = await Array.fromAsync(ended.follow());
     assert.deepEqual(
@@ -205,6 +206,7 @@ describe('the client', function () {
       ['completed'],
     );
     await ended.cancel();
+    await assert.rejects(findRun(cluster.client, 'followed').pause(), RunEnded);
     await assert.rejects(findRun(cluster.client, 'followed').result(), /followed has another kind of result/);
     const asked = endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
     const again = await startEvaluation(cluster.client, evaluation('followed'));
@@ -249,12 +251,10 @@ describe('the client', function () {
   it('reads the result of a run that the server has forgotten from the store', async () => {
     const { storeRoot, client } = cluster;
     const expected = await findEvaluation(client, 'followed').result();
-    await cluster.cli('workflow', 'delete', '--workflow-id', 'followed');
-    const forgotten = findEvaluation(client, 'followed');
-    while (!((await forgotten.result().catch((error: unknown) => error)) instanceof RunNotFound))
-      await sleep(100);
-    await assert.rejects(forgotten.result(), /no run "followed".*result\.json stays in the store/);
-    assert.deepEqual((await forgotten.result({ storeRoot })).evaluations, expected.evaluations);
+    await cp(join(storeRoot, 'followed'), join(storeRoot, 'forgotten'), { recursive: true });
+    const forgotten = findEvaluation(client, 'forgotten');
+    await assert.rejects(forgotten.result(), /no run "forgotten".*result\.json stays in the store/);
+    assert.deepEqual(await forgotten.result({ storeRoot }), expected);
     await assert.rejects(findEvaluation(client, 'never').result({ storeRoot }), RunNotFound);
   });
 });
