@@ -22,7 +22,7 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.envconfig import ClientConfig
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 
 async def start(client: Client, file: str) -> None:
@@ -44,15 +44,13 @@ async def follow(run: WorkflowHandle) -> None:
     while True:
         description = await run.describe()
         try:
-            progress = await run.query("progress")
-        except (RPCError, WorkflowQueryFailedError) as error:
-            if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
-                raise
+            line = line_of(await run.query("progress"))
+        except (RPCError, WorkflowQueryFailedError):
             # No worker answers just now: only the server knows whether the run has ended.
-            progress = shown
-        if progress is not None and progress != shown:
-            shown = progress
-            print(line_of(progress), flush=True)
+            line = shown
+        if line != shown:
+            shown = line
+            print(line, flush=True)
         if description.status != WorkflowExecutionStatus.RUNNING:
             return
         await asyncio.sleep(1)
