@@ -39,8 +39,8 @@ export class Execution<Result> {
   }
 
   /**
-   * Where it is now. It takes a worker to answer.
-   * @throws RunNotFound
+   * Where it is now.
+   * @throws RunNotFound at once; ServiceError after 30 seconds in which no worker answers, which is no sign of an end
    */
   progress(): Promise<RunProgress> {
     return this.told(() => this.handle.query<RunProgress>('progress'));

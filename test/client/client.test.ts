@@ -21,10 +21,23 @@ import {
 } from '../../src/client.ts';
 import { startTemporal, type DevServer, type DevServerPorts } from '../../scripts/setup/dev-server.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { freePorts, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { freePorts, packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
 import { tinyConfiguration } from '../workflows/tiny-run.ts';
 
 const NOBODY = 'http://127.0.0.1:9/v1';
+
+/** Starts a run in a process of its own, and prints the id of its workflow's first run. */
+const START = `
+import { Client, Connection } from '@temporalio/client';
+import { startRun } from './src/client.ts';
+
+const [address, configuration] = process.argv.slice(1);
+const connection = await Connection.connect({ address });
+const client = new Client({ connection });
+const { workflowId } = await startRun(client, JSON.parse(configuration));
+console.log((await client.workflow.getHandle(workflowId).describe()).runId);
+await connection.close();
+`;
 
 describe('the client', function () {
   this.timeout(180_000);
@@ -99,9 +112,12 @@ describe('the client', function () {
 
     it('at once from several processes is starting once', async () => {
       const configuration = JSON.stringify(tinyConfiguration('once', NOBODY));
-      const program = join(import.meta.dirname, 'start-run.ts');
       const starts = Array.from({ length: 3 }, () =>
-        promisify(execFile)(process.execPath, [program, cluster.address, configuration]),
+        promisify(execFile)(
+          process.execPath,
+          ['--input-type=module', '--eval', START, cluster.address, configuration],
+          { cwd: packageRoot },
+        ),
       );
       const runIds = (await Promise.all(starts)).map(({ stdout }) => stdout.trim());
       assert.match(runIds[0] ?? '', /^[0-9a-f-]{36}$/);
