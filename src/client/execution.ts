@@ -39,8 +39,8 @@ export class Execution<Result> {
   }
 
   /**
-   * Where it is now. It takes a worker to answer.
-   * @throws RunNotFound
+   * Where it is now.
+   * @throws RunNotFound at once; ServiceError after 30 seconds in which no worker answers, which is no sign of an end
    */
   progress(): Promise<RunProgress> {
     return this.told(() => this.handle.query<RunProgress>('progress'));
@@ -57,7 +57,7 @@ export class Execution<Result> {
     for (;;) {
       const isOpen = await this.#isOpen({ signal, outageSeconds });
       const progress = await this.#progressNow(signal);
-      const seen = progress === undefined ? undefined : JSON.stringify(progress);
+      const seen = progress === undefined ? undefined : JSON.stringify(progress, withoutTimeLeft);
       if (progress !== undefined && seen !== shown) {
         shown = seen;
         yield progress;
@@ -154,4 +154,9 @@ export class Execution<Result> {
     const fields = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
     throw new TypeError(`${this.runName} has another kind of result than is asked for: ${fields}`);
   }
+}
+
+/** Time passes by itself: that alone is no change. */
+function withoutTimeLeft(field: string, value: unknown): unknown {
+  return field === 'secondsLeft' ? undefined : value;
 }

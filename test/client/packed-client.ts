@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -14,6 +14,8 @@ const run = promisify(execFile);
  * @temporalio/client and zod.
  */
 export async function installClient(folder: string): Promise<string> {
+  // What an earlier build has left isn't packed.
+  await rm(join(clientFolder, 'dist'), { recursive: true, force: true });
   await typeCheck(join(packageRoot, 'tsconfig.client.json'));
   const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], {
     cwd: clientFolder,

@@ -1,0 +1,52 @@
+/**
+ * Starts, follows and steers a run of the Self-Taught Evaluator:
+ *
+ *   node run.ts start CONFIGURATION.json
+ *   node run.ts follow|pause|resume|cancel|result NAME [REASON]
+ *
+ * The server is that of TEMPORAL_ADDRESS.
+ */
+import { readFile } from 'node:fs/promises';
+import { Client, Connection } from '@temporalio/client';
+import { failureMessage, findRun, startRun, type ConfigurationInput } from 'self-taught-evaluator-client';
+
+const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] ?? 'localhost:7233' });
+const client = new Client({ connection });
+
+async function start(file: string): Promise<void> {
+  const configuration = JSON.parse(await readFile(file, 'utf8')) as ConfigurationInput;
+  const run = await startRun(client, configuration);
+  console.log(run.runName);
+}
+
+/** A line whenever something has changed, until the run has ended. */
+async function follow(name: string): Promise<void> {
+  for await (const { phase, paused, stages } of findRun(client, name).follow()) {
+    const underWay = stages.map((stage) =>
+      stage.of === undefined ? stage.name : `${stage.name} ${stage.done}/${stage.of}`,
+    );
+    console.log(paused === undefined ? phase : `paused: ${paused.reason}`, underWay.join(', '));
+  }
+}
+
+const [command, name = '', reason] = process.argv.slice(2);
+const run = findRun(client, name);
+const commands: Record<string, () => Promise<void>> = {
+  start: () => start(name),
+  follow: () => follow(name),
+  pause: () => run.pause(reason === undefined ? {} : { reason }),
+  resume: () => run.resume(),
+  cancel: () => run.cancel(),
+  result: async () => console.log(JSON.stringify(await run.result())),
+};
+
+try {
+  const chosen = commands[command ?? ''];
+  if (chosen === undefined) throw new Error(`say one of ${Object.keys(commands).join(', ')}`);
+  await chosen();
+} catch (error) {
+  console.error(failureMessage(error));
+  process.exitCode = 1;
+} finally {
+  await connection.close();
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { findRun } from '../../src/client.ts';
+import { run, tryRun } from '../../scripts/setup/install-step.ts';
+import { installClient } from '../client/packed-client.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { answers, isDuring, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { ensureExamplePython } from './example-python.ts';
+
+const examples = join(packageRoot, 'examples');
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+describe('the examples of other services', function () {
+  this.timeout(300_000);
+  let folder: string;
+  let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'examples-'));
+    cluster = await startCluster();
+    cluster.startWorker();
+    endpoint = await startScriptedEndpoint({
+      script: (request) => {
+        const answer = answers(request);
+        return answer.kind === 'answer' ? { ...answer, afterMilliseconds: 100 } : answer;
+      },
+    });
+  });
+
+  after(async () => {
+    await cluster.close();
+    await endpoint.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** The command that runs each example. */
+  const commands = {
+    typescript: async () => {
+      await installClient(folder);
+      for (const file of ['package.json', 'run.ts'])
+        await copyFile(join(examples, 'typescript', file), join(folder, file));
+      return [process.execPath, join(folder, 'run.ts')];
+    },
+    python: async () => [
+      await ensureExamplePython(join(examples, 'python')),
+      join(examples, 'python/run.py'),
+    ],
+    go: async () => {
+      const program = join(folder, 'go-run');
+      // What go.mod and go.sum don't say isn't added.
+      const build = ['build', '-mod=readonly', '-o', program, '.'];
+      await run('go', build, { cwd: join(examples, 'go'), env: { GOFLAGS: '-buildvcs=false' } });
+      return [program];
+    },
+  };
+
+  for (const [language, prepare] of Object.entries(commands)) {
+    it(`in ${language} starts a run once, follows it, pauses and resumes it, and has its result`, async function () {
+      if (language === 'go' && (await tryRun('go', ['version'])) === undefined) {
+        console.log('      go is not on the PATH: its example is not tried');
+        this.skip();
+      }
+      const [program = '', ...options] = await prepare();
+      const call = async (...args: string[]): Promise<Ended> => {
+        const env = { ...process.env, TEMPORAL_ADDRESS: cluster.address };
+        const child = spawn(program, [...options, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+        const [stdout, stderr] = await Promise.all([
+          text(child.stdout),
+          text(child.stderr),
+          child.exitCode ?? once(child, 'exit'),
+        ]);
+        return { code: child.exitCode ?? -1, stdout, stderr };
+      };
+      const name = `from-${language}`;
+      const file = join(folder, `${name}.json`);
+      await writeFile(file, JSON.stringify(tinyConfiguration(name, endpoint.baseUrl)));
+
+      assert.deepEqual(await call('start', file), { code: 0, stdout: `${name}\n`, stderr: '' });
+      const { runId } = await cluster.client.workflow.getHandle(name).describe();
+      const following = call('follow', name);
+      await progressUntil(findRun(cluster.client, name), isDuring('generatePairs', 0));
+      assert.equal((await call('start', file)).code, 0);
+      assert.equal((await cluster.client.workflow.getHandle(name).describe()).runId, runId);
+      assert.deepEqual(await call('pause', name, 'the GPU is needed'), { code: 0, stdout: '', stderr: '' });
+      const refused = await call('pause', name, 'again');
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, new RegExp(`the run ${name} is paused already.*the GPU is needed`));
+      // Whoever looks once a second sees it.
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      assert.equal((await call('resume', name)).code, 0);
+
+      const result = await call('result', name);
+      assert.equal(result.code, 0, result.stderr);
+      const stored = await readFile(join(cluster.storeRoot, name, 'result.json'), 'utf8');
+      assert.deepEqual(JSON.parse(result.stdout), JSON.parse(stored));
+      const followed = await following;
+      assert.equal(followed.code, 0, followed.stderr);
+      const lines = followed.stdout.trimEnd().split('\n');
+      assert(lines.some((line) => line.startsWith('paused: the GPU is needed ')));
+      assert.match(lines.join('\n'), /^working .*fineTune/m);
+      assert.equal(lines.at(-1)?.trim(), 'completed');
+    });
+  }
+});
