@@ -32,7 +32,8 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
   return withHeartbeats(async ({ signal, report }) => {
     const { store } = deps;
     const { configuration } = await openRun(store, input.run);
-    const { adapter, launcher, threads, trustRemoteCode } = configuration.fineTuning;
+    // A run that was planned before there were trackers has none.
+    const { adapter, launcher, threads, trustRemoteCode, reportTo = [] } = configuration.fineTuning;
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
     const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
@@ -60,6 +61,8 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           adapter,
           threads,
           trustRemoteCode,
+          name: `${input.run.runName}/iteration-${input.iteration}`,
+          reportTo,
         },
         trainer: {
           command: launcher.command,

@@ -96,6 +96,8 @@ const adapter = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const tracker = z.enum(['tensorboard', 'wandb', 'mlflow']);
+
 export const fineTuning = z.strictObject({
   /** How each iteration is fine-tuned: the first one by the first round, and so on; the last round repeats. */
   rounds: z
@@ -112,12 +114,18 @@ export const fineTuning = z.strictObject({
     .default({ kind: 'process', command: ['{python}', '-m', 'trainer', '--job', '{job}'] }),
   /** CPU threads of the trainer; null leaves it to PyTorch. */
   threads: count.nullable().default(null),
+  /**
+   * Where a training is reported beside its own progress: TensorBoard's files in the run's folder, Weights & Biases,
+   * MLflow (docs/operations.md). Keys and servers come from the worker's environment.
+   */
+  reportTo: z.array(tracker).default(['tensorboard']),
   /** Allow code that comes with the checkpoint to run. */
   trustRemoteCode: z.boolean().default(false),
 });
 
 export type FineTuning = z.output<typeof fineTuning>;
 export type Round = z.output<typeof round>;
+export type Tracker = z.output<typeof tracker>;
 export type Adapter = z.output<typeof adapter>;
 
 /** How iteration `iteration` (from 1) is fine-tuned; the last round repeats. */
