@@ -32,8 +32,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
   return withHeartbeats(async ({ signal, report }) => {
     const { store } = deps;
     const { configuration } = await openRun(store, input.run);
-    // A run that was planned before there were trackers has none.
-    const { adapter, launcher, threads, trustRemoteCode, reportTo = [] } = configuration.fineTuning;
+    const { adapter, launcher, threads, trustRemoteCode, reportTo } = configuration.fineTuning;
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
     const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
