@@ -3,7 +3,8 @@
     python -m trainer --job /path/job.json           the job: trainer/job.py
     python -m trainer --check [--base-checkpoint X]  one JSON line {ok, versions, device, problems}; exit 0 or 78
 
-Files of a job, in its output folder: `lease.json` (trainer/lease.py), `progress.jsonl`, `checkpoints/`, then `model/`
+Files of a job, in its output folder: `lease.json` (trainer/lease.py), `progress.jsonl`, `tensorboard/` and what other
+trackers keep (trainer/tracking.py), `checkpoints/`, then `model/`
 (and `adapter/`, where a LoRA adapter is kept) and last `result.json`: it alone means done. Beside the job file:
 `exit.json` {exitCode, message}: launchers such as torchrun don't hand the exit code on.
 
@@ -23,7 +24,7 @@ from trainer.checkpoints import require_same_job
 from trainer.data import read_rows
 from trainer.errors import ConfigurationError, TrainerExit
 from trainer.files import read_json, write_json
-from trainer.job import read_job
+from trainer.job import TRACKERS, read_job
 from trainer.lease import Lease
 
 
@@ -34,12 +35,15 @@ def main():
     what.add_argument('--check', action='store_true', help='only look whether a training could start')
     parser.add_argument('--base-checkpoint', metavar='FOLDER', help='with --check: a folder, or a model hub name')
     parser.add_argument('--trust-remote-code', action='store_true', help='with --check: run code of the checkpoint')
+    parser.add_argument(
+        '--report-to', metavar='TRACKER', nargs='*', default=[], choices=TRACKERS, help='with --check: what it reports to'
+    )
     arguments = parser.parse_args()
     if arguments.check:
         prepare_environment(arguments.base_checkpoint or '', threads=None)
         from trainer.preflight import preflight
 
-        return preflight(arguments.base_checkpoint, arguments.trust_remote_code)
+        return preflight(arguments.base_checkpoint, arguments.trust_remote_code, arguments.report_to)
     return run(arguments.job)
 
 

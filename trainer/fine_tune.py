@@ -15,6 +15,7 @@ from trainer.data import build_training_set
 from trainer.errors import ConfigurationError, Stopped
 from trainer.finish import finish
 from trainer.progress import Progress, say
+from trainer.tracking import Trackers
 
 METHODS = {'sft': sft, 'dpo': dpo}
 
@@ -36,7 +37,8 @@ def fine_tune(job, rows, lease, stop_requested):
         checkpoints.remove_torn(saves)
 
     callback = Progress(job, identity, lease, stop_requested, resumed)
-    trainer = make_trainer(job, saves, tokenizer, model, training_set, callback)
+    callbacks = [callback, *([Trackers(job, lease, callback.first_step)] if lease else [])]
+    trainer = make_trainer(job, saves, tokenizer, model, training_set, callbacks)
     examples = f'{len(training_set.examples)} examples ({training_set.dropped_too_long} too long)'
     devices = f'{trainer.accelerator.num_processes} x {trainer.args.device.type}'
     origin = resumed[0] if resumed else job.baseCheckpoint
@@ -74,7 +76,7 @@ def weights_dtype(job):
     return 'auto' if frozen else torch.float32
 
 
-def make_trainer(job, saves, tokenizer, model, training_set, callback):
+def make_trainer(job, saves, tokenizer, model, training_set, callbacks):
     """The method's own TRL trainer, ready to train."""
     method = METHODS[job.method]
     try:
@@ -86,7 +88,7 @@ def make_trainer(job, saves, tokenizer, model, training_set, callback):
             args=arguments,
             train_dataset=Dataset.from_list(training_set.examples),
             processing_class=tokenizer,
-            callbacks=[callback],
+            callbacks=callbacks,
             peft_config=lora_config(job),
         )
     except ValueError as error:  # a combination that TRL or PEFT refuses, such as a layer that isn't there
@@ -130,7 +132,8 @@ def shared_arguments(job, saves, examples):
         'save_total_limit': None,  # older ones go once the new one is marked whole (Progress.on_save)
         'dataloader_pin_memory': on_gpu,
         'ddp_timeout': 4 * 3600,  # the other ranks wait while the first one writes and hashes a large model
-        'report_to': 'none',
+        'report_to': 'none',  # by our own callbacks (trainer/tracking.py)
+        'run_name': job.name,
         'disable_tqdm': True,
     }
 

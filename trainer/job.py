@@ -10,6 +10,7 @@ from trainer.errors import ConfigurationError
 from trainer.files import read_json, sha256_of
 
 SCHEMA = 1
+TRACKERS = ('tensorboard', 'wandb', 'mlflow')
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Job:
     adapter: LoraAdapter | None
     threads: int | None
     trustRemoteCode: bool
+    name: str  # how trackers show it
+    reportTo: tuple[str, ...]  # trackers, by name (trainer/tracking.py)
 
     def identity(self):
         """What the weights follow from: a checkpoint or a result is this job's own only if its identity is the same."""
@@ -102,6 +105,7 @@ def read_job(path):
     raw = read_json(path)
     if not isinstance(raw, dict):
         raise ConfigurationError(f'{path}: no such file, or not a JSON object')
+    raw = {'reportTo': [], **raw}  # a run that was planned before there were trackers names none
     problems = [*unknown(raw, JOB_FIELDS), *check(raw, JOB_FIELDS)]
     dpo = raw.get('method') == 'dpo'
     parts = {
@@ -114,9 +118,10 @@ def read_job(path):
     if problems:
         raise ConfigurationError(f'{path}: ' + '; '.join(problems))
     parameters = {**raw['hyperparameters'], 'adamBetas': tuple(raw['hyperparameters']['adamBetas'])}
-    fields = {name: raw[name] for name in JOB_FIELDS if name not in ('schema', *parts)}
+    fields = {name: raw[name] for name in JOB_FIELDS if name not in ('schema', 'reportTo', *parts)}
     return Job(
         **fields,
+        reportTo=tuple(raw['reportTo']),
         hyperparameters=(DpoHyperparameters if dpo else Hyperparameters)(**parameters),
         adapter=read_adapter(**raw['adapter']),
     )
@@ -180,6 +185,11 @@ JOB_FIELDS = {
     'adapter': ("an object with the kind 'none' or 'lora'", lambda v: kind_of(v) in ('none', 'lora')),
     'threads': nullable(integer(1)),
     'trustRemoteCode': BOOLEAN,
+    'name': TEXT,
+    'reportTo': (
+        f'a list of trackers: {", ".join(TRACKERS)}',
+        lambda v: isinstance(v, list) and all(isinstance(name, str) and name in TRACKERS for name in v),
+    ),
 }
 
 PARAMETER_FIELDS = {

@@ -6,16 +6,18 @@ import platform
 import sys
 
 
-def preflight(base_checkpoint, trust_remote_code):
+def preflight(base_checkpoint, trust_remote_code, report_to):
     """Prints one JSON line `{ok, versions, device, problems}` and returns the exit code, 0 or 78. Without a base
     checkpoint (None) only the environment is looked at."""
     found, device, problems = {'python': platform.python_version()}, None, []
     try:
         import trainer.fine_tune  # noqa: F401  all that a training imports
+        from trainer.tracking import tracker_problems
 
         found, device = versions(), describe_device()
+        problems = tracker_problems(report_to)
         if base_checkpoint:
-            problems = checkpoint_problems(base_checkpoint, trust_remote_code)
+            problems += checkpoint_problems(base_checkpoint, trust_remote_code)
     except ImportError as error:
         problems.append(f'{sys.executable}: {error} (install trainer/requirements.txt)')
     except (OSError, ValueError) as error:

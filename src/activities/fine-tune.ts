@@ -32,7 +32,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
   return withHeartbeats(async ({ signal, report }) => {
     const { store } = deps;
     const { configuration } = await openRun(store, input.run);
-    const { adapter, launcher, threads, trustRemoteCode } = configuration.fineTuning;
+    const { adapter, launcher, threads, trustRemoteCode, reportTo } = configuration.fineTuning;
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
     const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
@@ -61,6 +61,8 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           adapter,
           threads,
           trustRemoteCode,
+          name: `${input.run.runName}/iteration-${input.iteration}`,
+          reportTo,
         },
         trainer: {
           command: launcher.command,

@@ -63,7 +63,10 @@ export function preflightGpu(
     signal.throwIfAborted();
     return found.flat();
 
-    function checkTraining(checkpoint: string, { launcher, trustRemoteCode }: Configuration['fineTuning']) {
+    function checkTraining(
+      checkpoint: string,
+      { launcher, trustRemoteCode, reportTo }: Configuration['fineTuning'],
+    ) {
       return attemptTo('fineTuning.launcher', async () => {
         let base: string | undefined;
         try {
@@ -78,6 +81,7 @@ export function preflightGpu(
           environment: deps.environment,
           baseCheckpoint: base,
           trustRemoteCode,
+          reportTo,
           signal,
         });
       });

@@ -183,6 +183,8 @@ const launcher = z.strictObject({
     .describe('Program and arguments; `{python}` and `{job}` are filled in.'),
 });
 
+const tracker = z.enum(['tensorboard', 'wandb', 'mlflow']);
+
 export const fineTuning = z.strictObject({
   rounds: z
     .array(round)
@@ -196,11 +198,19 @@ export const fineTuning = z.strictObject({
     .default({ kind: 'process', command: ['{python}', '-m', 'trainer', '--job', '{job}'] })
     .describe('How the trainer is started.'),
   threads: count.nullable().default(null).describe('CPU threads of the trainer; null leaves it to PyTorch.'),
+  reportTo: z
+    .array(tracker)
+    .default(['tensorboard'])
+    .describe(
+      "Where a training is reported beside its own progress: TensorBoard's files in the run's folder, Weights & Biases, " +
+        "MLflow (docs/operations.md). Keys and servers come from the worker's environment.",
+    ),
   trustRemoteCode: z.boolean().default(false).describe('Allow code that comes with the checkpoint to run.'),
 });
 
 export type FineTuning = z.output<typeof fineTuning>;
 export type Round = z.output<typeof round>;
+export type Tracker = z.output<typeof tracker>;
 export type Adapter = z.output<typeof adapter>;
 
 /** How iteration `iteration` (from 1) is fine-tuned; the last round repeats. */

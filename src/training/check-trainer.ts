@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { z } from 'zod';
+import type { Tracker } from '../config/fine-tuning.ts';
 import { trainerArguments, trainerEnvironment, type TrainerCommand } from './trainer-command.ts';
 
 const reportSchema = z.object({
@@ -12,21 +13,23 @@ export interface TrainerCheck extends TrainerCommand {
   /** A folder or a model hub's id; undefined leaves it unchecked. */
   readonly baseCheckpoint: string | undefined;
   readonly trustRemoteCode: boolean;
+  readonly reportTo: readonly Tracker[];
   readonly signal?: AbortSignal;
 }
 
 /**
- * Checks on this machine that a training could start: the command's placeholders, the Python packages, and the base
- * checkpoint's configuration and tokenizer. Takes as long as importing them, about 4 s.
+ * Checks on this machine that a training could start: the command's placeholders, the Python packages, the
+ * trackers, and the base checkpoint's configuration and tokenizer. Takes as long as importing them, about 4 s.
  * @returns the device that it would train on, such as `1 x NVIDIA H200`.
  * @throws Error naming every problem.
  */
 export async function checkTrainer(check: TrainerCheck): Promise<string> {
-  const { python, packageRoot, baseCheckpoint, trustRemoteCode, signal } = check;
+  const { python, packageRoot, baseCheckpoint, trustRemoteCode, reportTo, signal } = check;
   trainerArguments(check, 'job.json');
   const options = [
     ...(baseCheckpoint === undefined ? [] : ['--base-checkpoint', baseCheckpoint]),
     ...(trustRemoteCode ? ['--trust-remote-code'] : []),
+    ...(reportTo.length === 0 ? [] : ['--report-to', ...reportTo]),
   ];
   const { error, stdout, stderr } = await run(python, ['-m', 'trainer', '--check', ...options], {
     cwd: packageRoot,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Adapter, Round } from '../config/fine-tuning.ts';
+import type { Adapter, Round, Tracker } from '../config/fine-tuning.ts';
 
 /** What to train: the trainer's job file without the token, which is each start's own (`trainer/job.py`). */
 export interface TrainingJob {
@@ -21,6 +21,9 @@ export interface TrainingJob {
   /** CPU threads; null leaves the number to PyTorch. */
   readonly threads: number | null;
   readonly trustRemoteCode: boolean;
+  /** How trackers show it. */
+  readonly name: string;
+  readonly reportTo: readonly Tracker[];
 }
 
 /** The files in an output folder that others read too. */

@@ -31,13 +31,13 @@ const passedNames = new Set(
 );
 const passedPrefixes = (
   'LC_ XDG_ PYTHON CONDA_ HF_ TRANSFORMERS_ TOKENIZERS_ TORCH PYTORCH_ TRITON_ ' +
-  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ ACCELERATE_ FSDP_'
+  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ ACCELERATE_ FSDP_ WANDB_ MLFLOW_'
 ).split(' ');
 
 /**
  * What a trainer may see of the worker's environment: a list of what is let through, because a list of what is kept
  * back would forget a key. The keys of model endpoints and of Temporal stay behind; `HF_TOKEN` goes along, since
- * gated base checkpoints need it.
+ * gated base checkpoints need it, and so do the keys of trackers.
  */
 export function trainerEnvironment({ environment, packageRoot }: TrainerCommand): Record<string, string> {
   const passed: Record<string, string> = {};

@@ -38,6 +38,7 @@ describe('what a configuration means', () => {
         threads: 2,
         launcher: { kind: 'process', command: ['train', '{job}'] },
       }),
+      trackers: set('fineTuning', { reportTo: ['wandb', 'mlflow'] }),
       'a default that is spelled out': set('filtering', { trainingPrompt: 'prompts/compact/judge' }),
     };
     for (const [what, meaning] of Object.entries(same)) assert.equal(meaning, asItIs, what);

@@ -30,7 +30,7 @@ def trainer_of(job_file):
     rows = read_rows(job.data, job.method)
     tokenizer, model = load_base(job)
     training_set = build_training_set(rows, tokenizer, job)
-    trainer = make_trainer(job, tempfile.mkdtemp(), tokenizer, model, training_set, NoCallback())
+    trainer = make_trainer(job, tempfile.mkdtemp(), tokenizer, model, training_set, [NoCallback()])
     return job, training_set.examples, tokenizer, trainer
 
 

@@ -84,6 +84,8 @@ describe('followTraining', function () {
       adapter: { kind: 'none' },
       threads: 1,
       trustRemoteCode: false,
+      name,
+      reportTo: ['tensorboard'],
       ...changes,
     };
   }
@@ -259,7 +261,7 @@ describe('followTraining', function () {
   });
 
   it('checks before a run whether a training could start', async () => {
-    const check = { ...trainer, trustRemoteCode: false };
+    const check = { ...trainer, trustRemoteCode: false, reportTo: ['tensorboard' as const] };
     assert.notEqual(await checkTrainer({ ...check, baseCheckpoint: join(folder, 'base') }), '');
     await assert.rejects(
       checkTrainer({ ...check, python: '/no/such/python', baseCheckpoint: undefined }),

@@ -91,6 +91,8 @@ describe('the methods of the trainer', function () {
       adapter: { kind: 'none' },
       threads: 1,
       trustRemoteCode: false,
+      name,
+      reportTo: ['tensorboard'],
       ...changes,
     };
   }
