@@ -6,6 +6,7 @@ import type { Client } from '@temporalio/client';
 import { Evaluation, Run } from './client/run.ts';
 import { startOnce, type Start, type StartOptions } from './client/start-once.ts';
 import type { JudgeEvaluation, JudgeEvaluationInput } from './config/evaluation-schema.ts';
+import { datedName } from './format/dated-name.ts';
 import { evaluationMeaningOf, meaningOf } from './config/meaning.ts';
 import { readConfiguration, readJudgeEvaluation } from './config/read-configuration.ts';
 import type { Configuration, ConfigurationInput } from './config/schema.ts';
@@ -75,8 +76,10 @@ export async function startEvaluation(
   configuration: JudgeEvaluationInput,
   options: StartOptions = {},
 ): Promise<Evaluation> {
-  await startOnce(client, EVALUATION, configuration, options);
-  return findEvaluation(client, configuration.runName);
+  // Filled in here, so that the folder in the store and the workflow have the same name.
+  const runName = datedName(configuration.runName ?? '', new Date());
+  await startOnce(client, EVALUATION, { ...configuration, runName }, options);
+  return findEvaluation(client, runName);
 }
 
 /** The evaluation of a name, whether it is under way or ended. */

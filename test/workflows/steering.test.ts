@@ -149,18 +149,14 @@ describe('a run that is steered', function () {
         ask = async () => {
           await handle.signal('trainingStep', { iteration: 1, step: 50, totalSteps: 100, loss: 0.5 });
           seen.push(await handle.query<RunProgress>('progress'));
-          configuration = await handle.query('configuration');
+          configuration = await run.configuration();
+          await run.setIterations(3);
+          await run.stopAfterIteration(2);
         };
         const run = await startRun(client, input);
         await run.result();
         ({ memo } = await handle.describe());
-        const { name, message } = await handle
-          .executeUpdate('setIterations', { args: [{ iterations: 9 }] })
-          .then(
-            () => assert.fail('an ended run was changed'),
-            (error: unknown) => error as Error,
-          );
-        assert.match(`${name}: ${message}`, /WorkflowUpdateFailed|already completed|not found/i);
+        await assert.rejects(run.setIterations(9), { name: 'RunEnded', message: /has ended \(completed\)/ });
       },
     );
     const [first, second] = seen;
