@@ -105,6 +105,7 @@ def read_job(path):
     raw = read_json(path)
     if not isinstance(raw, dict):
         raise ConfigurationError(f'{path}: no such file, or not a JSON object')
+    raw = {'reportTo': [], **raw}  # a run that was planned before there were trackers names none
     problems = [*unknown(raw, JOB_FIELDS), *check(raw, JOB_FIELDS)]
     dpo = raw.get('method') == 'dpo'
     parts = {

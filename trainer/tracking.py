@@ -77,13 +77,22 @@ def start_tensorboard(job, first_step):
 
 
 def start_wandb(job, _first_step):
+    import wandb
     from transformers.integrations import WandbCallback
+
+    class FinishedAtTheEnd(WandbCallback):
+        """The trainer leaves without Python's exit handlers, by which W&B would send what is left."""
+
+        def on_train_end(self, *args, **kwargs):
+            super().on_train_end(*args, **kwargs)
+            wandb.finish()
 
     os.environ.setdefault('WANDB_PROJECT', 'self-taught-evaluator')
     os.environ.setdefault('WANDB_DIR', job.outputFolder)
     os.environ['WANDB_RUN_ID'] = tracked_run(job, 'wandb', lambda: uuid.uuid4().hex[:12])
     os.environ['WANDB_RESUME'] = 'allow'
-    return WandbCallback()
+    os.environ.setdefault('WANDB_FINISH_TIMEOUT', '120')  # seconds: with the server gone it would wait for ever
+    return FinishedAtTheEnd()
 
 
 def start_mlflow(job, _first_step):

@@ -45,7 +45,8 @@ export function startTracing(environment: Readonly<Record<string, string | undef
   return {
     plugin: new OpenTelemetryPlugin({ resource, spanProcessor }),
     requests: traceModelRequests(provider.getTracer('self-taught-evaluator')),
-    close: () => provider.shutdown(),
+    // What the collector doesn't take is lost: no reason for a worker not to end.
+    close: () => provider.shutdown().catch(() => undefined),
   };
 }
 

@@ -217,9 +217,11 @@ describe('the server supervisor', function () {
     const before = starts();
     await sleep(200);
     assert.deepEqual(starts(), before);
+    assert.deepEqual(supervisor.states(), { starting: 0, ready: 0, 'given-up': 1 });
     const again = await serve({ driver: always });
     assert.equal(again.baseUrl, served.baseUrl);
     assert(await ask(again));
+    assert.deepEqual(supervisor.states(), { starting: 0, ready: 1, 'given-up': 0 });
   });
 
   it('says command, exit code and last lines of the log when the command ends early, and leaves no entry', async () => {

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { exposedName, WORKER_METRICS } from '../../src/observability/metric-list.ts';
+import { packageRoot } from '../workflows/cluster.ts';
+
+describe('docs/operations.md', () => {
+  const text = readFileSync(join(packageRoot, 'docs', 'operations.md'), 'utf8');
+
+  it('explains every metric of the list, in the words of the list', () => {
+    const rows = text
+      .split('\n')
+      .filter((line) => line.startsWith('| `self_taught_evaluator_'))
+      .map((line) =>
+        line
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+    const expected = Object.values(WORKER_METRICS).map((metric) => [
+      `\`${exposedName(metric)}\``,
+      metric.labels.join(', '),
+      metric.help,
+    ]);
+    assert.deepEqual(rows, expected);
+  });
+
+  it('names every option and variable that the settings have', () => {
+    const settings = readFileSync(join(packageRoot, 'src', 'worker-settings.ts'), 'utf8');
+    for (const option of ['log-level', 'log-format', 'metrics-address', 'health-address']) {
+      const variable = new RegExp(`'${option}': \\{[^}]*environment\\['(\\w+)'\\]`).exec(settings)?.[1];
+      assert(variable !== undefined, option);
+      assert.match(text, new RegExp(`\\| \`--${option}\` +\\| \`${variable}\` `));
+    }
+  });
+});
