@@ -58,7 +58,7 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
   const health = settings.healthAddress && (await serveHealth(settings.healthAddress, seen));
   // Loaded where it is on alone.
   const tracing = isTracingOn(environment)
-    ? (await import('./observability/tracing.ts')).startTracing(environment)
+    ? (await import('./observability/tracing.ts')).startTracing(environment, (line) => log.warn(line))
     : undefined;
   // Last: until something is connected by it, it keeps a process that can't start from ending.
   const { metricMeter } = installRuntime(log, settings.metricsAddress);

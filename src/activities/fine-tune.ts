@@ -7,9 +7,9 @@ import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { writeFileAtomically } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
 import { roundOf } from '../config/fine-tuning.ts';
+import { measureTraining } from '../observability/training-metrics.ts';
 import { followTraining } from '../training/follow-training.ts';
 import type { TrainingProgress, TrainingResult } from '../training/job.ts';
-import { measureTraining } from '../observability/training-metrics.ts';
 import { stopTrainer } from '../training/stop-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -34,10 +34,10 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const { configuration } = await openRun(store, input.run);
     const { adapter, launcher, threads, trustRemoteCode, reportTo } = configuration.fineTuning;
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
-    const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
     const data = await store.recordsFile(input.trainingSet);
     const tellRun = runTeller(deps, input.iteration);
+    const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const train = async (): Promise<TrainingResult> => {
       await fixMeaning(`${store.path(uri)}/fingerprint.json`, uri, {
         schema: 1,

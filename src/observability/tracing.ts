@@ -2,7 +2,14 @@
  * Traces: from the client's start through workflows and activities (the Temporal SDK's own plugin) to each request to a
  * model. Set by OpenTelemetry's variables; loaded only where these ask for it (tracing-switch.ts).
  */
-import { SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
+import {
+  diag,
+  type DiagLogger,
+  DiagLogLevel,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+} from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { detectResourcesSync, envDetectorSync, Resource } from '@opentelemetry/resources';
@@ -23,8 +30,14 @@ export interface Tracing {
 
 const SERVICE_NAME = 'self-taught-evaluator-worker';
 
-/** @throws Error where OTEL_EXPORTER_OTLP_PROTOCOL asks for another protocol than `http/protobuf` */
-export function startTracing(environment: Readonly<Record<string, string | undefined>>): Tracing {
+/**
+ * @param warn is told why spans can't be sent, once for each reason in a row
+ * @throws Error where OTEL_EXPORTER_OTLP_PROTOCOL asks for another protocol than `http/protobuf`
+ */
+export function startTracing(
+  environment: Readonly<Record<string, string | undefined>>,
+  warn: (line: string) => void,
+): Tracing {
   for (const name of ['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL']) {
     const protocol = environment[name] ?? '';
     if (!['', 'http/protobuf'].includes(protocol)) {
@@ -34,6 +47,7 @@ export function startTracing(environment: Readonly<Record<string, string | undef
       );
     }
   }
+  diag.setLogger(warningOnce(warn), { logLevel: DiagLogLevel.ERROR });
   const resource = new Resource({ 'service.name': SERVICE_NAME }).merge(
     detectResourcesSync({ detectors: [envDetectorSync] }),
   );
@@ -45,8 +59,22 @@ export function startTracing(environment: Readonly<Record<string, string | undef
   return {
     plugin: new OpenTelemetryPlugin({ resource, spanProcessor }),
     requests: traceModelRequests(provider.getTracer('self-taught-evaluator')),
-    close: () => provider.shutdown(),
+    // What the collector doesn't take is lost: no reason for a worker not to end.
+    close: () => provider.shutdown().catch(() => undefined),
   };
+}
+
+/** OpenTelemetry's own complaints: an exporter repeats one with every batch. */
+function warningOnce(warn: (line: string) => void): DiagLogger {
+  const ignore = (): void => undefined;
+  let last = '';
+  const error = (text: string): void => {
+    const reason = /"message":"([^"]*)"/.exec(text)?.[1] ?? text;
+    if (reason === last) return;
+    last = reason;
+    warn(`traces can't be sent: ${reason}`);
+  };
+  return { error, warn: ignore, info: ignore, debug: ignore, verbose: ignore };
 }
 
 /**

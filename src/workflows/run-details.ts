@@ -12,11 +12,11 @@ export function runDetails(progress: RunProgress, now: number): string {
   return [
     headline(progress, now),
     verdict(progress),
+    report === undefined ? '' : `Report: \`${report}\``,
+    ...warnings.map((warning) => `Warning: ${warning}`),
     stagesTable(progress, now),
     judgesTable(progress),
     funnelTable(progress),
-    ...warnings.map((warning) => `Warning: ${warning}`),
-    report === undefined ? '' : `Report: \`${report}\``,
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -96,7 +96,9 @@ function judgesTable({ completed, best }: RunProgress): string {
     }),
   );
   const head = ['judge', 'benchmark', 'accuracy', 'in both orders', 'share of A', 'no verdict'];
-  return rows.length === 0 ? '' : markdownTable(head, ['', '', '-', '-', '-', '-'], rows);
+  return rows.length === 0
+    ? ''
+    : `Judges so far:\n\n${markdownTable(head, ['', '', '-', '-', '-', '-'], rows)}`;
 }
 
 /** From instructions to training examples: once for the pairs, then a row for each iteration. */
@@ -108,7 +110,7 @@ function funnelTable(progress: RunProgress): string {
   const pairs = merge({ ...counts, ...underWay });
   if (pairs['instructions'] === undefined) return '';
   const made =
-    `${number(pairs['instructions'])} instructions → ${number(pairs['selected'])} selected → ` +
+    `From ${number(pairs['instructions'])} instructions → ${number(pairs['selected'])} selected → ` +
     `${number(pairs['pairs'])} pairs`;
   const rows = completed.filter(({ iteration }) => iteration > 0).map(ofIteration);
   const iteration = currentIteration(progress);
@@ -119,7 +121,8 @@ function funnelTable(progress: RunProgress): string {
     rows.push(funnelRow(iteration, { ...filtered, ...judging }, undefined));
   }
   const head = ['iteration', 'judgments', 'right', 'training examples', 'mean loss'];
-  const table = rows.length === 0 ? '' : `\n\n${markdownTable(head, ['', '-', '-', '-', '-'], rows)}`;
+  const table =
+    rows.length === 0 ? '' : `, then by iteration:\n\n${markdownTable(head, ['', '-', '-', '-', '-'], rows)}`;
   return made + table;
 }
 

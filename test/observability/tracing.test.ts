@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isTracingOn } from '../../src/observability/tracing-switch.ts';
+import { freePorts, startCluster } from '../workflows/cluster.ts';
 import { startTracing } from '../../src/observability/tracing.ts';
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
@@ -19,8 +21,35 @@ describe('tracing', () => {
 
   it('refuses a protocol that it does not speak', () => {
     assert.throws(
-      () => startTracing({ ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }),
+      () => startTracing({ ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, () => undefined),
       /OTEL_EXPORTER_OTLP_PROTOCOL is "grpc": this worker sends http\/protobuf alone/,
     );
+  });
+
+  it('that finds no collector says so, and keeps no worker from its work or its end', async function () {
+    this.timeout(60_000);
+    const [port] = await freePorts(1);
+    const cluster = await startCluster(undefined, {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+      OTEL_EXPORTER_OTLP_TIMEOUT: '500',
+      OTEL_BSP_SCHEDULE_DELAY: '100',
+    });
+    try {
+      const worker = cluster.startWorker();
+      await cluster.client.workflow.start('evaluateJudge', {
+        taskQueue: cluster.taskQueue,
+        workflowId: 'refused',
+        args: [{}],
+      });
+      while (!worker.log().includes(`warn: traces can't be sent: connect ECONNREFUSED 127.0.0.1:${port}`)) {
+        assert.equal(worker.child.exitCode, null, worker.log());
+        await sleep(50);
+      }
+      await assert.rejects(cluster.client.workflow.getHandle('refused').result());
+      await worker.stop();
+      assert.equal(worker.child.exitCode, 0);
+    } finally {
+      await cluster.close();
+    }
   });
 });

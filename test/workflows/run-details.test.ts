@@ -113,7 +113,7 @@ describe('the current details of a run', () => {
       '| judgePairs, iteration 2 | █████░░░░░░░░░░░░░░░ | 20 of 80 shards | 2 min 30 s |',
       '| M_0 | test (test) | 60.0% | 50.0% | 50.0% | 0.0% |',
       '| M_1 (best) | test (test) | 75.0% | 65.0% | 50.0% | 0.0% |',
-      '24,000 instructions → 1,200 selected → 1,100 pairs',
+      'From 24,000 instructions → 1,200 selected → 1,100 pairs, then by iteration:',
       '| 1 | 2,000 | 1,200 (60.0%) | 900 | 0.250 |',
       '| 2 | 500 | 400 (80.0%) |  |  |',
       'Report: `file:///store/run/report.html`',
