@@ -51,6 +51,8 @@ export interface RunPlan {
   /** What the run is found by: those of ours that the namespace has. */
   readonly searchAttributes: readonly string[];
   readonly seedModel: string;
+  /** Set where the outputs are pushed to the hub at the end. */
+  readonly publish?: { readonly tryForHours: number };
   readonly timeouts: {
     readonly heartbeatSeconds: number;
     readonly workerSeconds: number;
@@ -178,6 +180,22 @@ export interface RunResult {
   readonly report: string;
   readonly stoppedEarly: boolean;
   readonly warnings: readonly string[];
+  /** What became of the push to the hub, where one was asked for; left out before it has ended. */
+  readonly published?: Published;
+}
+
+/** What of a run stands on the hub, or why nothing does. */
+export type Published =
+  | { readonly kind: 'pushed'; readonly repositories: readonly PushedRepository[] }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface PushedRepository {
+  readonly type: 'model' | 'dataset';
+  /** `owner/name`. */
+  readonly name: string;
+  readonly revision: string;
+  /** What the revision stands for now. */
+  readonly commit: string;
 }
 
 /** `result.json` of an evaluation without training. */

@@ -233,7 +233,8 @@ async function setAsideByReason(
   });
 }
 
-async function versionsOf(
+/** The software that a run was made with. */
+export async function versionsOf(
   store: ArtifactStore,
   run: string,
   lastTrained: number | undefined,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fineTuning } from './fine-tuning.ts';
+import { publish } from './publish.ts';
 import { PREFERENCE_LAYOUTS } from '../judge/human-preferences.ts';
 import { BENCHMARK_FORMATS } from '../benchmarks/formats.ts';
 import { layouts, type LayoutName } from '../pools/layouts.ts';
@@ -323,6 +324,8 @@ export const configurationSchema = z.strictObject({
     .string()
     .regex(/^\d+\/[a-z-]+$/, 'for example "2/judge-pairs"')
     .optional(),
+  /** Pushes the outputs to the Hugging Face hub once the run has its result; without it nothing leaves the store. */
+  publish: publish.optional(),
 });
 
 /** A configuration with every default filled in. */
