@@ -20,7 +20,7 @@ import { compareWithSeedJudge } from './compare-iterations.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
 import type { IterationSummary, RunReference } from './types.ts';
-import { iterationOf, versionsOf } from './write-report.ts';
+import { iterationOf } from './write-report.ts';
 
 export interface ExportInput {
   readonly run: RunReference;
@@ -159,7 +159,7 @@ async function exportModel(
     sampling: evaluation.sampling,
     repository: publish?.model,
     warnings,
-    versions: await versionsOf(store, runName, best),
+    versions: result.versions,
   });
   const files = result.model.files.map(({ name }) => name);
   await makeModelFolder(folder, join(training, 'model'), files, readme);

@@ -233,8 +233,7 @@ async function setAsideByReason(
   });
 }
 
-/** The software that a run was made with. */
-export async function versionsOf(
+async function versionsOf(
   store: ArtifactStore,
   run: string,
   lastTrained: number | undefined,

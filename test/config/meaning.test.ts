@@ -30,6 +30,7 @@ describe('what a configuration means', () => {
         Object.assign(input['models']?.['seed'] as Section, { serving: otherServing }),
       ),
       'requests in flight': set('inference', { requestsPerShard: 3, shardsAtOnce: 1 }),
+      'a push to the hub': set('publish', { model: 'someone/judge' }),
       'time-outs': set('timeouts', { heartbeatSeconds: 33 }),
       'shards of the pool': set('instructions', { shardSize: 7 }),
       'shards of the benchmark': set('evaluation', { shardSize: 7 }),
