@@ -26,7 +26,7 @@ export const publish = z
     /** The environment variable that holds the token, read by the worker with role workflow. */
     tokenVariable: z
       .string()
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
+      .regex(/^(?!hf_)[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable, never the token itself')
       .default('HF_TOKEN'),
     /** A hub that can't be reached is tried again for so long; then the run ends without, and says so. */
     tryForHours: z.number().positive().default(6),
