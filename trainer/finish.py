@@ -60,8 +60,9 @@ def save_model(job, model, weights, tokenizer, folder):
     """Writes what a server loads: weights, configuration and tokenizer."""
     dtype = served_dtype(job)
     model.save_pretrained(folder, state_dict=converted(weights, dtype))
-    # It has noted the type that was trained in, and a server would load the file as that.
+    # It has noted how it was trained, and whoever loads it would do the same: in that type, and without the cache.
     model.config.dtype = dtype
+    model.config.use_cache = getattr(base_config(job), 'use_cache', True)
     model.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -101,7 +102,11 @@ def served_dtype(job):
     """The base checkpoint's own: servers load the file as it is, and float32 would double their memory. It costs no
     accuracy (three iterations of the embedded judge from the seed model, saved both ways, scored the same). Where each
     iteration starts from the one before, the base is rounded once an iteration."""
-    return AutoConfig.from_pretrained(job.baseCheckpoint, trust_remote_code=job.trustRemoteCode).dtype or torch.float32
+    return base_config(job).dtype or torch.float32
+
+
+def base_config(job):
+    return AutoConfig.from_pretrained(job.baseCheckpoint, trust_remote_code=job.trustRemoteCode)
 
 
 def sha256_of_listing(files):

@@ -130,6 +130,8 @@ export function createInstantActivities(
       scoreBenchmark: ({ benchmark, iteration }) => Promise.resolve(scores(benchmark, iteration)),
       restoreConfiguration: notSimulated,
       writeReport: () => Promise.resolve({ report: runUris.report(runName), damage: [] }),
+      exportOutputs: () => Promise.resolve(),
+      publishOutputs: notSimulated,
       finishRun: () => Promise.resolve(runUris.result(runName)),
     },
     inference: {

@@ -12,6 +12,7 @@ import { PREFERENCE_COLUMNS } from '../judge/human-preferences.ts';
 import { benchmarkPrompts } from './benchmark-prompts.ts';
 import type { Dependencies } from './dependencies.ts';
 import { checkPoolEntry } from './pool-files.ts';
+import { publishChecks } from './publish-outputs.ts';
 
 /** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
 export interface CheckedConfiguration {
@@ -43,6 +44,7 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
         for await (const _row of rows) break;
       }),
     ),
+    ...publishChecks(deps, usable.publish).map(({ path, check }) => attemptTo(path, check)),
   ]);
   return { usable, marker, problems: [...problems, ...uniqueProblems(found.flat())] };
 }

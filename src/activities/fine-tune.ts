@@ -111,11 +111,11 @@ function runTeller(deps: Dependencies, iteration: number): (progress: TrainingPr
   let told = -1;
   return (progress) => {
     if (progress === undefined || workflowExecution === undefined) return;
-    const { step, totalSteps, loss } = progress;
+    const { step, totalSteps, loss, etaSeconds } = progress;
     const part = Math.floor((REPORTS * step) / totalSteps);
     if (part <= told) return;
     told = part;
-    const message: TrainingStep = { iteration, step, totalSteps, loss };
+    const message: TrainingStep = { iteration, step, totalSteps, loss, etaSeconds };
     const run = deps.temporal.workflow.getHandle(workflowExecution.workflowId, workflowExecution.runId);
     run.signal('trainingStep', message).catch(() => undefined);
   };

@@ -7,6 +7,7 @@ import { checkJudgeEvaluation } from './check-judge-evaluation.ts';
 import { completeStage, type StageInput } from './complete-stage.ts';
 import type { Dependencies } from './dependencies.ts';
 import { evaluateBenchmark } from './evaluate-benchmark.ts';
+import { exportOutputs, type ExportInput } from './export-outputs.ts';
 import { filterJudgments, type FilterInput } from './filter-judgments.ts';
 import { fineTune, stopTraining, type FineTuneInput } from './fine-tune.ts';
 import { finishJudgeEvaluation, type FinishJudgeEvaluationInput } from './finish-judge-evaluation.ts';
@@ -19,6 +20,7 @@ import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
 import { preparePool, type PoolInput } from './prepare-pool.ts';
+import { publishOutputs, type PublishInput } from './publish-outputs.ts';
 import { restoreConfiguration, type RestoreInput } from './restore-configuration.ts';
 import { scoreBenchmark, type ScoreInput } from './score-benchmark.ts';
 import { selectInstructions } from './select-instructions.ts';
@@ -46,6 +48,8 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   prepareBenchmark: (input: { run: RunReference; benchmark: string }) => prepareBenchmark(deps, input),
   scoreBenchmark: (input: ScoreInput) => scoreBenchmark(deps, input),
   writeReport: (input: ReportInput) => writeReport(deps, input),
+  exportOutputs: (input: ExportInput) => exportOutputs(deps, input),
+  publishOutputs: (input: PublishInput) => publishOutputs(deps, input),
   finishRun: (result: RunResult) => withHeartbeats(() => finishRun(deps, result)),
 });
 

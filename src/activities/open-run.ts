@@ -79,6 +79,10 @@ export const runUris = {
     `${run}/iteration-${iteration}/evaluation/${name}`,
   scores: (run: string, iteration: number, name: string) =>
     `${run}/iteration-${iteration}/evaluation/${name}/scores`,
+  /** What is made for use elsewhere (docs/outputs.md). */
+  modelFolder: (run: string) => `${run}/outputs/model`,
+  datasetFolder: (run: string) => `${run}/outputs/datasets`,
+  exportedSet: (run: string, iteration: number) => `${run}/outputs/datasets/iteration-${iteration}`,
   report: (run: string) => `${run}/report.html`,
   result: (run: string) => `${run}/result.json`,
 } as const;

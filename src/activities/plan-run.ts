@@ -86,7 +86,7 @@ export function planOf(
   run: RunPlan['run'],
   searchAttributes: readonly string[],
 ): RunPlan {
-  const { models, serving } = configuration;
+  const { models, serving, publish } = configuration;
   return {
     run,
     iterations: configuration.iterations,
@@ -101,6 +101,7 @@ export function planOf(
     ownModels: MODEL_ROLES.filter((role) => role !== 'seed' && models[role] !== undefined),
     searchAttributes,
     seedModel: models.seed.checkpoint,
+    ...(publish === undefined ? {} : { publish: { tryForHours: publish.tryForHours } }),
     timeouts: configuration.timeouts,
   };
 }

@@ -62,7 +62,10 @@ function stagesInOrder({ runName, evaluation, filtering }: Configuration, iterat
   for (let iteration = 1; iteration <= iterations; iteration += 1) {
     stages.push(
       { name: `${iteration}/judge-pairs`, uris: [runUris.judgments(runName, iteration)] },
-      { name: `${iteration}/filter-judgments`, uris: [runUris.trainingSet(runName, iteration)] },
+      {
+        name: `${iteration}/filter-judgments`,
+        uris: [runUris.trainingSet(runName, iteration), runUris.exportedSet(runName, iteration)],
+      },
       { name: `${iteration}/fine-tune`, uris: [runUris.training(runName, iteration)] },
       evaluations(iteration),
     );

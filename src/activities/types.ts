@@ -10,6 +10,8 @@ export type {
   EvaluationSummary,
   IterationSummary,
   JudgeEvaluationResult,
+  Published,
+  PushedRepository,
   RunResult,
 } from '../contract/result.ts';
 
@@ -58,6 +60,8 @@ export interface RunPlan {
   /** What the run is found by: those of ours that the namespace has. */
   readonly searchAttributes: readonly string[];
   readonly seedModel: string;
+  /** Set where the outputs are pushed to the hub at the end. */
+  readonly publish?: { readonly tryForHours: number };
   readonly timeouts: {
     readonly heartbeatSeconds: number;
     readonly workerSeconds: number;
@@ -140,4 +144,6 @@ export interface TrainingStep {
   readonly step: number;
   readonly totalSteps: number;
   readonly loss: number;
+  /** Until the last step, at the trainer's pace. */
+  readonly etaSeconds: number;
 }

@@ -6,7 +6,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { canonicalJson } from './canonical-json.ts';
 import { setAsideDamaged } from './damage.ts';
 import { ArtifactDamaged, differingFields, FingerprintMismatch } from './errors.ts';
-import { FileHashes } from './file-hashes.ts';
+import { FileHashes, fileSha256 } from './file-hashes.ts';
 import { MANIFEST_FILE, readManifest } from './manifest.ts';
 import { makeFolder, onDisk, removeDraft } from './on-disk.ts';
 import type { ArtifactReference, Counts, Fingerprint, Manifest } from './reference.ts';
@@ -20,8 +20,10 @@ export interface ArtifactContent {
   readonly records: Iterable<unknown> | AsyncIterable<unknown>;
   readonly counts?: Counts;
   readonly summary?: unknown;
-  /** More files of the artifact by name, each as lines of JSON. */
-  readonly files?: Readonly<Record<string, Iterable<unknown> | AsyncIterable<unknown>>>;
+  /** More files of the artifact by name: each as lines of JSON, or by what writes it to the path that it is given. */
+  readonly files?: Readonly<
+    Record<string, Iterable<unknown> | AsyncIterable<unknown> | ((path: string) => Promise<void>)>
+  >;
 }
 
 /**
@@ -186,8 +188,11 @@ async function writeArtifact(folder: string, uri: string, content: ArtifactConte
   await makeFolder(folder);
   const written = await writeLines(join(folder, RECORDS_FILE), content.records);
   const files: Record<string, string> = {};
-  for (const [name, lines] of Object.entries(content.files ?? {}))
-    files[name] = (await writeLines(join(folder, name), lines)).sha256;
+  for (const [name, lines] of Object.entries(content.files ?? {})) {
+    const file = join(folder, name);
+    files[name] =
+      typeof lines === 'function' ? await writtenBy(lines, file) : (await writeLines(file, lines)).sha256;
+  }
   const manifest: Manifest = {
     schema: 1,
     uri,
@@ -201,6 +206,18 @@ async function writeArtifact(folder: string, uri: string, content: ArtifactConte
   };
   await writeDurably(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`);
   return manifest;
+}
+
+/** The SHA-256 of a file that something else has written, once it lasts. */
+async function writtenBy(write: (path: string) => Promise<void>, path: string): Promise<string> {
+  await write(path);
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return fileSha256(path);
 }
 
 /** @throws ArtifactDamaged where the file is missing or its hash is another one. */

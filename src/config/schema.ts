@@ -7,6 +7,7 @@ import { filtering, judging, pairs } from './judging.ts';
 import { models, serving } from './models.ts';
 import { prices } from './prices.ts';
 import type { sampling } from './fields.ts';
+import { publish } from './publish.ts';
 
 /**
  * The configuration of a run: one JSON object, the same from the CLI, HTTP and every SDK. Defaults are the paper's
@@ -71,6 +72,11 @@ export const configurationSchema = z.strictObject({
     .string()
     .regex(/^\d+\/[a-z-]+$/, 'for example "2/judge-pairs"')
     .describe('`"<iteration>/<stage>"`: set this stage and all that follow aside and do them again.')
+    .optional(),
+  publish: publish
+    .describe(
+      'Pushes the outputs to the Hugging Face hub once the run has its result; without it nothing leaves the store.',
+    )
     .optional(),
 });
 

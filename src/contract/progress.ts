@@ -25,6 +25,7 @@ const stage = z.object({
   startedAt: instant,
   counts: countsSchema.describe('What it has counted so far, such as judgments and tokens.').exactOptional(),
   loss: z.number().describe("The training's last loss.").exactOptional(),
+  endsAt: instant.describe("When the training ends, by the trainer's pace. ISO 8601.").exactOptional(),
   secondsLeft: z.number().describe('By its rate so far, or by how long it took last time.').optional(),
 });
 

@@ -73,6 +73,28 @@ const runName = z.string().describe('As in the configuration.');
 const warnings = z.array(z.string()).describe('What a reader of the figures should know.');
 const report = z.string().describe('Where the report is, relative to the store.');
 
+const pushedRepository = z.object({
+  type: z.enum(['model', 'dataset']).describe('What of the run it holds.'),
+  name: z.string().describe('`owner/name`.'),
+  revision: z.string().describe('The branch that was pushed to.'),
+  commit: z.string().describe('What the branch stands for since.'),
+});
+
+const published = z.discriminatedUnion('kind', [
+  z
+    .object({
+      kind: z.literal('pushed').describe('Everything that was asked for stands on the hub.'),
+      repositories: z.array(pushedRepository).describe('Where.'),
+    })
+    .describe('Pushed.'),
+  z
+    .object({
+      kind: z.literal('failed').describe('Nothing, or not everything, stands on the hub.'),
+      reason: z.string().describe('Why.'),
+    })
+    .describe('Not pushed.'),
+]);
+
 export const runResultSchema = z.object({
   runName,
   iterations: z.array(iterationSummarySchema).describe('One row for each judge, the seed model first.'),
@@ -80,6 +102,9 @@ export const runResultSchema = z.object({
   report,
   stoppedEarly: z.boolean().describe('Whether it ended before the iterations that were asked for.'),
   warnings,
+  published: published
+    .describe('What became of the push to the hub, where one was asked for; left out before it has ended.')
+    .exactOptional(),
 });
 
 export const judgeEvaluationResultSchema = z.object({
@@ -97,6 +122,9 @@ export const judgeEvaluationResultSchema = z.object({
 export type EvaluationSummary = Immutable<z.output<typeof evaluationSummary>>;
 /** One row of the run's table: a judge and how it came about. */
 export type IterationSummary = Immutable<z.output<typeof iterationSummarySchema>>;
+/** What of a run stands on the hub, or why nothing does. */
+export type Published = Immutable<z.output<typeof published>>;
+export type PushedRepository = Immutable<z.output<typeof pushedRepository>>;
 /** What a run comes to. */
 export type RunResult = Immutable<z.output<typeof runResultSchema>>;
 /** What an evaluation without training comes to. */

@@ -49,6 +49,19 @@ export const light = proxyActivities<WorkflowActivities>({
   retry,
 });
 
+/**
+ * The push to the hub, which is tried again for so long: a hub may be away for hours, and weights take hours to send. What
+ * arrived is not sent again.
+ */
+export function publishing({ tryForHours }: NonNullable<RunPlan['publish']>) {
+  return proxyActivities<Pick<WorkflowActivities, 'publishOutputs'>>({
+    scheduleToCloseTimeout: tryForHours * 3_600_000,
+    heartbeatTimeout: '1 min',
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    retry: { ...retry, maximumInterval: '5 min' },
+  });
+}
+
 type Timeouts = RunPlan['timeouts'];
 
 /** Activities that ask models. */

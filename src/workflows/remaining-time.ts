@@ -7,7 +7,8 @@ import { currentIteration, lastIteration } from './run-progress.ts';
 const STAGES = ['judgePairs', 'filterJudgments', 'fineTune', 'evaluateJudge'] as const;
 
 /**
- * Seconds until a stage ends: by its rate so far where it counts what it does, else by how long it took last time.
+ * Seconds until a stage ends: as a trainer says, or by its rate so far where it counts what it does, else by how long it
+ * took last time.
  * Undefined where neither is known.
  */
 export function stageSecondsLeft(
@@ -16,7 +17,8 @@ export function stageSecondsLeft(
   now: number,
 ): number | undefined {
   const elapsed = Math.max(0, (now - Date.parse(stage.startedAt)) / 1000);
-  const { name, done = 0, of = 0 } = stage;
+  const { name, done = 0, of = 0, endsAt } = stage;
+  if (endsAt !== undefined) return Math.max(0, (Date.parse(endsAt) - now) / 1000);
   if (done > 0) return (elapsed * Math.max(0, of - done)) / done;
   const before = completed.findLast(({ seconds }) => seconds[name] !== undefined)?.seconds[name];
   return before === undefined ? undefined : Math.max(0, before - elapsed);

@@ -66,10 +66,11 @@ export class ProgressTracker {
   }
 
   /** Takes a training's report. */
-  trainedTo({ iteration, step, totalSteps, loss }: TrainingStep): void {
+  trainedTo({ iteration, step, totalSteps, loss, etaSeconds }: TrainingStep): void {
+    const endsAt = new Date(Date.now() + 1000 * etaSeconds).toISOString();
     const stages = this.#progress.stages.map((shown) =>
       isSame(shown, { name: TRAINING, iteration })
-        ? { ...shown, done: step, of: totalSteps, unit: 'steps' as const, loss }
+        ? { ...shown, done: step, of: totalSteps, unit: 'steps' as const, loss, endsAt }
         : shown,
     );
     this.update({ stages });

@@ -226,6 +226,17 @@ export class RunStages {
     );
   }
 
+  /** Makes of what is complete the training sets and the checkpoint that other programs load (docs/outputs.md). */
+  exportOutputs(iteration: number): Promise<void> {
+    const { run } = this.#plan;
+    const { completed: iterations, best, warnings } = this.#tracker.current;
+    return this.during({ name: 'exportOutputs', iteration }, () =>
+      light.exportOutputs.executeWithOptions({ summary: `export the outputs of iteration ${iteration}` }, [
+        { run, iterations, best, warnings },
+      ]),
+    );
+  }
+
   /**
    * Does work that needs a served model. A server of ours may go for good, with its machine or with the worker that
    * took it along: then the model is served again, perhaps elsewhere, and the work goes on with what is missing.

@@ -15,6 +15,7 @@ import type { IterationSummary, RunPlan, RunResult } from '../activities/types.t
 import { bestIteration, stopsEarly } from './choosing.ts';
 import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
 import { failedWith } from './failed-with.ts';
+import { finishRun } from './finish-run.ts';
 import { PauseGate, type PauseState } from './pause.ts';
 import { planOrRefuse, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
@@ -262,8 +263,7 @@ async function iterate(
     stoppedEarly: completed().length <= tracker.current.iterations,
     warnings: tracker.current.warnings,
   };
-  await light.finishRun.executeWithOptions({ summary: 'write the result' }, [result]);
-  return result;
+  return finishRun(plan, result);
 }
 
 /** Where an iteration's fine-tuning starts. */
@@ -271,7 +271,7 @@ function startOf({ startFrom }: RunPlan, iteration: number): 'seed' | 'previous'
   return startFrom[Math.min(iteration, startFrom.length) - 1] ?? 'seed';
 }
 
-/** Adds a judge to the run's table and rewrites the report. */
+/** Adds a judge to the run's table, rewrites the report, and makes what the run leaves for use elsewhere. */
 async function complete(
   tracker: ProgressTracker,
   stages: RunStages,
@@ -283,6 +283,8 @@ async function complete(
   await stages.during({ name: 'writeReport', iteration: summary.iteration }, () =>
     writeReport(tracker, beginning, 'running'),
   );
+  const { iteration } = summary;
+  if (iteration > 0) await stages.exportOutputs(iteration);
 }
 
 async function writeReport(

@@ -66,9 +66,11 @@ describe('redoing a stage', () => {
     });
   }
 
-  it('sets half done work aside as well', async () => {
+  it('sets half done work aside as well, and what was exported', async () => {
     await make('iteration-1/training-set.work');
+    await make('outputs/datasets/iteration-1');
     await redo('1/filter-judgments');
+    assert(!existsSync(path('outputs/datasets/iteration-1')));
     assert(!existsSync(path('iteration-1/training-set.work')));
     assert(existsSync(path('set-aside/first/iteration-1/training-set.work')));
   });

@@ -30,6 +30,7 @@ describe('what a configuration means', () => {
         Object.assign(input['models']?.['seed'] as Section, { serving: otherServing }),
       ),
       'requests in flight': set('inference', { requestsPerShard: 3, shardsAtOnce: 1 }),
+      'a push to the hub': set('publish', { model: 'someone/judge' }),
       'time-outs': set('timeouts', { heartbeatSeconds: 33 }),
       prices: meaningWith((input) => Object.assign(input, { prices: { gpuHour: 2, gpus: 8 } })),
       'shards of the pool': set('instructions', { shardSize: 7 }),

@@ -131,6 +131,23 @@ describe('reading a configuration', () => {
     );
   });
 
+  it('publishes nothing unless told what and where to, and privately', () => {
+    const { configuration } = readConfiguration(least());
+    assert.equal(configuration?.publish, undefined);
+    const published = readConfiguration({ ...least(), publish: { model: 'me/judge' } }).configuration
+      ?.publish;
+    assert.equal(published?.private, true);
+    assert.equal(published.tokenVariable, 'HF_TOKEN');
+    assert.match(problemsOf({ publish: {} })['publish'] ?? '', /there is nothing to push/);
+    assert.match(problemsOf({ publish: { model: 'judge' } })['publish.model'] ?? '', /"owner\/name"/);
+    assert.match(
+      problemsOf({ publish: { dataset: 'me/data', tokenVariable: 'hf_my-token' } })[
+        'publish.tokenVariable'
+      ] ?? '',
+      /environment variable/,
+    );
+  });
+
   it('refuses a run name that leads out of its folder or hides it', () => {
     const names = [
       '../other',

@@ -65,6 +65,8 @@ describe('the time that is left', () => {
     assert.equal(stageSecondsLeft(stage('judgePairs', 0, 0, 80), completed, after(60)), 140);
     assert.equal(stageSecondsLeft(stage('judgePairs', 0), completed, after(250)), 0);
     assert.equal(stageSecondsLeft(stage('judgePairs', 0), [judge(0, 0.6)], after(60)), undefined);
+    const training: StageProgress = { ...stage('fineTune', 0, 1, 100), endsAt: iso(90) };
+    assert.equal(stageSecondsLeft(training, [], after(60)), 30);
   });
 
   it('of a run is what is left of its iteration, and the iterations to come at the pace of the last one', () => {

@@ -147,7 +147,13 @@ describe('a run that is steered', function () {
       async (client: Client, input) => {
         const handle = client.workflow.getHandle(input.runName);
         ask = async () => {
-          await handle.signal('trainingStep', { iteration: 1, step: 50, totalSteps: 100, loss: 0.5 });
+          await handle.signal('trainingStep', {
+            iteration: 1,
+            step: 50,
+            totalSteps: 100,
+            loss: 0.5,
+            etaSeconds: 60,
+          });
           seen.push(await handle.query<RunProgress>('progress'));
           configuration = await run.configuration();
           await run.setIterations(3);

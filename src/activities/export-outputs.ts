@@ -1,0 +1,184 @@
+import { rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { ArtifactDamaged } from '../artifacts/errors.ts';
+import type { Manifest } from '../artifacts/reference.ts';
+import { recordsBehind } from '../artifacts/shards.ts';
+import { referenceTo, writeFileAtomically } from '../artifacts/store.ts';
+import { findCheckpoint } from '../config/checkpoint.ts';
+import { roundOf } from '../config/fine-tuning.ts';
+import { parseHubUri, isHubUri } from '../hub/hub-files.ts';
+import type { ResponsePair } from '../judge/examples.ts';
+import { datasetCard, PARQUET_FILE, type ExportedSet } from '../outputs/dataset-card.ts';
+import { modelCard, type NamedModel } from '../outputs/model-card.ts';
+import { CARD_FILE, makeModelFolder } from '../outputs/model-folder.ts';
+import { trainingRows, type Layout, type PairFacts } from '../outputs/training-rows.ts';
+import { writeParquet } from '../outputs/write-parquet.ts';
+import { readResult } from '../training/model-damage.ts';
+import { withHeartbeats } from './attempt.ts';
+import type { CategorizedInstruction } from './categorize-instructions.ts';
+import { compareWithSeedJudge } from './compare-iterations.ts';
+import type { Dependencies } from './dependencies.ts';
+import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
+import type { IterationSummary, RunReference } from './types.ts';
+import { iterationOf } from './write-report.ts';
+
+export interface ExportInput {
+  readonly run: RunReference;
+  /** All that are complete, the seed model's first. */
+  readonly iterations: readonly IterationSummary[];
+  readonly best: number;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Makes of what a run has so far what other programs load as it is (docs/outputs.md): every training set as JSONL and
+ * Parquet with a data set card, and the best judge as a checkpoint with its model card. A training set is an artifact,
+ * made once; cards are views like the report, written anew with each iteration's figures.
+ */
+export function exportOutputs(deps: Dependencies, input: ExportInput): Promise<void> {
+  return withHeartbeats(async () => {
+    const resolved = await openRun(deps.store, input.run);
+    await exportTrainingSets(deps, input, resolved);
+    await exportModel(deps, input, resolved);
+  });
+}
+
+async function exportTrainingSets(
+  { store }: Dependencies,
+  { run, iterations }: ExportInput,
+  { configuration }: ResolvedConfiguration,
+): Promise<void> {
+  const { runName } = run;
+  const { publish, filtering, instructions } = configuration;
+  const human = filtering.humanData.length > 0;
+  const pairs = human ? await store.manifest(`${runUris.judgedPairs(runName)}/index`) : undefined;
+  const categories =
+    instructions.categories === null
+      ? undefined
+      : await store.manifest(`${runUris.categories(runName)}/index`);
+  let known: PairFacts | undefined;
+  const facts = async () => (known ??= await pairFacts(pairs, categories));
+  const sets: ExportedSet[] = [];
+  for (const { iteration } of iterations.slice(1)) {
+    const trainingSet = await store.manifest(runUris.trainingSet(runName, iteration));
+    if (trainingSet === undefined)
+      throw new ArtifactDamaged(`${store.path(runUris.trainingSet(runName, iteration))} is missing`);
+    const { method } = roundOf(configuration.fineTuning, iteration);
+    const layout: Layout = method === 'dpo' ? 'preference' : 'prompt-completion';
+    await exportSet(trainingSet, iteration, layout);
+    sets.push({ iteration, layout, rows: trainingSet.records });
+  }
+  await writeFileAtomically(
+    join(store.path(runUris.datasetFolder(runName)), CARD_FILE),
+    datasetCard({
+      runName,
+      sets,
+      sourceDatasets: hubDatasets(configuration),
+      modelRepository: publish?.model,
+      repository: publish?.dataset,
+    }),
+  );
+
+  async function exportSet(trainingSet: Manifest, iteration: number, layout: Layout): Promise<void> {
+    const uri = runUris.exportedSet(runName, iteration);
+    const fingerprint = {
+      schema: 1,
+      stage: 'export-training-set',
+      layout,
+      trainingSet: trainingSet.sha256,
+      pairs: pairs?.sha256 ?? null,
+      categories: categories?.sha256 ?? null,
+    };
+    if ((await store.completed(uri, fingerprint)) !== undefined) return;
+    const file = await store.recordsFile(referenceTo(trainingSet));
+    const ofPairs = await facts();
+    const rows = () => trainingRows(file, ofPairs);
+    await store.publish(uri, {
+      fingerprint,
+      records: rows(),
+      files: { [PARQUET_FILE]: (path) => writeParquet(path, layout, rows()) },
+    });
+  }
+
+  /** One shard in memory at a time, and of each pair no text. */
+  async function pairFacts(
+    pairs: Manifest | undefined,
+    categories: Manifest | undefined,
+  ): Promise<PairFacts> {
+    const facts = { sources: new Map<string, string>(), categories: new Map<string, string>() };
+    if (pairs !== undefined)
+      for await (const { id, source } of recordsBehind<ResponsePair>(store, pairs))
+        if (source !== undefined) facts.sources.set(id, source);
+    const kept = instructions.categories?.keep ?? [];
+    if (categories !== undefined)
+      for await (const { id, category } of recordsBehind<CategorizedInstruction>(store, categories))
+        if (typeof category === 'string' && kept.includes(category)) facts.categories.set(id, category);
+    return facts;
+  }
+}
+
+async function exportModel(
+  deps: Dependencies,
+  { run, iterations, best, warnings }: ExportInput,
+  { configuration, prompts }: ResolvedConfiguration,
+): Promise<void> {
+  const { store } = deps;
+  const { runName } = run;
+  const folder = store.path(runUris.modelFolder(runName));
+  const summary = iterations[best];
+  // The seed model is nobody's to hand on but its owner's.
+  if (best === 0 || summary === undefined) return rm(folder, { recursive: true, force: true });
+  const training = store.path(runUris.training(runName, best));
+  const result = await readResult(training);
+  if (result === undefined) throw new ArtifactDamaged(`${training} has no result`);
+  const { models, instructions, filtering, fineTuning, evaluation, publish, seed } = configuration;
+  const named = (checkpoint: string) => namedModel(deps, checkpoint);
+  const round = roundOf(fineTuning, best);
+  const [seedJudge, judge] = await Promise.all(
+    [iterations[0] ?? summary, summary].map((one) => iterationOf(store, runName, one)),
+  );
+  if (judge === undefined) return;
+  const readme = modelCard({
+    runName,
+    seed,
+    judge,
+    seedJudge,
+    comparisons: await compareWithSeedJudge(store, iterations, best, seed),
+    models: {
+      seed: named(models.seed.checkpoint),
+      generator: named((models.generator ?? models.seed).checkpoint),
+      firstJudge: named((models.firstJudge ?? models.seed).checkpoint),
+    },
+    pool: instructions.pool.map((entry) => (isHubUri(entry) ? entry : basename(entry))),
+    humanData: filtering.humanData.map(({ name }) => name),
+    datasets: [...hubDatasets(configuration), ...(publish?.dataset === undefined ? [] : [publish.dataset])],
+    round,
+    startedFrom: round.startFrom === 'seed' || best === 1 ? 'M_0' : `M_${best - 1}`,
+    adapter: fineTuning.adapter.kind,
+    prompt: prompts.training,
+    sampling: evaluation.sampling,
+    repository: publish?.model,
+    warnings,
+    versions: result.versions,
+  });
+  const files = result.model.files.map(({ name }) => name);
+  await makeModelFolder(folder, join(training, 'model'), files, readme);
+}
+
+/** The data sets of the hub that the pool names, each once. */
+function hubDatasets({ instructions }: ResolvedConfiguration['configuration']): string[] {
+  return [...new Set(instructions.pool.filter(isHubUri).map((entry) => parseHubUri(entry).repository))];
+}
+
+/** A folder in the hub's own cache tells its repository: `models--<owner>--<name>/snapshots/<commit>`. */
+function namedModel({ store, files }: Dependencies, checkpoint: string): NamedModel {
+  const cached = /models--([^/]+)--([^/]+)\/snapshots\//.exec(checkpoint);
+  if (cached !== null) return { name: checkpoint, repository: `${cached[1]}/${cached[2]}` };
+  try {
+    const place = findCheckpoint(store, files, checkpoint);
+    if (place.kind === 'hub') return { name: place.id, repository: place.id };
+  } catch {
+    // The folder may be on the machine of the role gpu alone.
+  }
+  return { name: basename(checkpoint) };
+}

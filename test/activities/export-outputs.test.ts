@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { appendFile, lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { exportOutputs, type ExportInput } from '../../src/activities/export-outputs.ts';
+import { filterJudgments } from '../../src/activities/filter-judgments.ts';
+import type { Judgment } from '../../src/activities/judge-pairs.ts';
+import { runUris } from '../../src/activities/open-run.ts';
+import { publishChecks, publishOutputs } from '../../src/activities/publish-outputs.ts';
+import type { IterationSummary } from '../../src/activities/types.ts';
+import { referenceTo } from '../../src/artifacts/store.ts';
+import { storedCheckpoint } from '../../src/config/checkpoint.ts';
+import { fineTuning, roundOf } from '../../src/config/fine-tuning.ts';
+import { ORDERS } from '../../src/judge/examples.ts';
+import { followTraining } from '../../src/training/follow-training.ts';
+import { modelDamage, readResult } from '../../src/training/model-damage.ts';
+import { startPushableHub } from '../hub/pushable-hub.ts';
+import { sampleScores } from '../report/sample-report.ts';
+import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+
+const packageRoot = resolve(import.meta.dirname, '../..');
+const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
+const environment = {
+  ...process.env,
+  OMP_NUM_THREADS: '1',
+  HF_HUB_OFFLINE: '1',
+  HF_DATASETS_OFFLINE: '1',
+  CUDA_VISIBLE_DEVICES: '',
+  PYTHONPATH: packageRoot,
+};
+const runPython = async (...command: string[]) =>
+  (await promisify(execFile)(python, command, { env: environment, maxBuffer: 1 << 26 })).stdout;
+
+const token = 'hf_secret_of_this_test';
+const publish = { model: 'someone/judge', dataset: 'someone/judgments' };
+const configuration = {
+  publish,
+  judging: { samples: 2 },
+  instructions: { pool: ['/home/me/pool.jsonl'], categories: { names: ['math', 'chat'], keep: ['math'] } },
+  filtering: { minimumExamples: 1 },
+  fineTuning: { rounds: [{ method: 'sft' as const }, { method: 'dpo' as const }] },
+  evaluation: {
+    benchmarks: [
+      { name: 'held-out', format: 'reward-bench' as const, path: 'b.jsonl', purpose: 'test' as const },
+    ],
+    sampling: { temperature: 0, topP: 1, maxTokens: 4 },
+  },
+};
+
+/** The texts hold what only newlines must not be taken for, and quotes. */
+const pairs = Array.from({ length: 24 }, (_, index) => ({
+  id: `pair-${String(index).padStart(2, '0')}`,
+  instruction: `Question ${index}? "quoted"\n\u2028`,
+  better: `better ${index}`,
+  worse: `worse ${index} é 😀`,
+}));
+
+/** Of each example one right and one wrong judgment. */
+const judgments: Judgment[] = pairs.flatMap(({ id: pairId }) =>
+  ORDERS.flatMap((order) =>
+    [true, false].map((right, sample): Judgment => {
+      const verdict = right === (order === 'better-first') ? 'A' : 'B';
+      const id = `${pairId}/${order}/000${sample}`;
+      return { id, pairId, order, sample, text: `says [[${verdict}]]`, verdict, finishReason: 'stop', right };
+    }),
+  ),
+);
+
+describe('the outputs of a run', function () {
+  this.timeout(300_000);
+  let testRun: TestRun;
+  let input: ExportInput;
+  let base: string;
+
+  before(async () => {
+    testRun = await startTestRun(configuration);
+    const { deps, run, folder } = testRun;
+    base = join(folder, 'base');
+    await runPython(join(packageRoot, 'test/training/make_tiny_checkpoint.py'), base);
+    const judged = await testRun.publish(runUris.pairs('test'), pairs, 5);
+    const categorized = pairs.map(({ id, instruction }, index) => ({
+      id,
+      instruction,
+      category: index % 4 === 0 ? 'math' : 'chat',
+    }));
+    await testRun.publish(runUris.categories('test'), categorized, 5);
+    for (const iteration of [1, 2]) {
+      const sampled = await testRun.publish(runUris.judgments('test', iteration), judgments, 20);
+      const filter = { run, iteration, pairs: judged, judgments: sampled };
+      const { artifact } = await asActivity(() => filterJudgments(deps, filter));
+      if (iteration === 1) await train(await deps.store.recordsFile(artifact), iteration);
+    }
+    input = {
+      run,
+      best: 1,
+      warnings: ['a | b is <both>'],
+      iterations: [await summary(0, 0.5), await summary(1, 0.9), await summary(2, 0.8)],
+    };
+    await asActivity(() => exportOutputs(deps, input));
+  });
+  after(() => testRun.close());
+
+  async function train(data: string, iteration: number): Promise<void> {
+    const hyperparameters = {
+      maximumSteps: 1,
+      gradientAccumulation: 1,
+      maximumLength: 128,
+      precision: 'float32',
+    };
+    const one = fineTuning.parse({ rounds: [{ method: 'sft', hyperparameters }] });
+    await followTraining({
+      job: {
+        schema: 1,
+        method: 'sft',
+        baseCheckpoint: base,
+        data,
+        outputFolder: testRun.deps.store.path(runUris.training('test', iteration)),
+        seed: 1,
+        hyperparameters: roundOf(one, 1).hyperparameters,
+        adapter: { kind: 'none' },
+        threads: 1,
+        trustRemoteCode: false,
+      },
+      trainer: {
+        command: ['{python}', '-m', 'trainer', '--job', '{job}'],
+        python,
+        packageRoot,
+        environment,
+      },
+      pollMilliseconds: 50,
+    });
+  }
+
+  async function summary(iteration: number, skill: number): Promise<IterationSummary> {
+    const scores = await testRun.deps.store.publish(runUris.scores('test', iteration, 'held-out'), {
+      fingerprint: { iteration },
+      records: [sampleScores(skill, 40, iteration)],
+    });
+    const evaluation = {
+      benchmark: 'held-out',
+      purpose: 'test' as const,
+      accuracy: skill,
+      positionConsistentAccuracy: skill,
+      shareOfA: 0.5,
+      unparsable: 0,
+      pairs: 40,
+      scores: referenceTo(scores),
+    };
+    const model = {
+      checkpoint: storedCheckpoint(`${runUris.training('test', iteration)}/model`),
+      sha256: '',
+    };
+    return { iteration, model, evaluations: [evaluation], counts: {}, seconds: {} };
+  }
+
+  const path = (uri: string) => testRun.deps.store.path(uri);
+  const card = () => readFile(join(path(runUris.modelFolder('test')), 'README.md'), 'utf8');
+
+  it('load with datasets, train with TRL, and answer with transformers by the card’s own program', async () => {
+    const out = await runPython(
+      join(packageRoot, 'test/outputs/check_outputs.py'),
+      path(runUris.datasetFolder('test')),
+      path(runUris.modelFolder('test')),
+      base,
+      join(testRun.folder, 'scratch'),
+    );
+    const { sets, model } = JSON.parse(out.trim().split('\n').at(-1) ?? '') as {
+      sets: Record<
+        string,
+        {
+          rows: number;
+          loss: number;
+          first: Record<string, unknown>;
+          prompt: string;
+          sameAsLines: boolean;
+          categories: string[];
+        }
+      >;
+      model: Record<'snippet' | 'template' | 'dtype', string> & {
+        figures: unknown[][];
+        endsAt: number;
+        usesCache: boolean;
+      };
+    };
+    assert.deepEqual(Object.keys(sets), ['prompt-completion/iteration_1', 'preference/iteration_2']);
+    for (const [name, found] of Object.entries(sets)) {
+      assert.equal(found.rows, 48, name);
+      assert(found.sameAsLines, name);
+      assert.deepEqual(found.categories, ['None', 'math']);
+      assert(found.loss > 0);
+      assert.match(found.prompt, /^list<element: struct<role: string, content: string>>$/);
+      const { prompt, completion, chosen, rejected, ...facts } = found.first;
+      assert.deepEqual(facts, {
+        id: 'pair-00/better-first/0000',
+        pair_id: 'pair-00',
+        order: 'better-first',
+        better_side: 'A',
+        verdict: 'A',
+        source: 'generated',
+        category: 'math',
+        ...(name.startsWith('preference') ? { rejected_verdict: 'B' } : {}),
+      });
+      assert.deepEqual(prompt, [
+        { role: 'user', content: 'Question 0? "quoted"\n\u2028 (A) better 0 (B) worse 0 é 😀' },
+      ]);
+      assert.deepEqual(completion ?? chosen, [{ role: 'assistant', content: 'says [[A]]' }]);
+      assert.deepEqual(rejected ?? null, chosen ? [{ role: 'assistant', content: 'says [[B]]' }] : null);
+    }
+    assert.match(model.snippet, /(None|[AB])\n$/);
+    assert.match(model.template, /add_generation_prompt/);
+    assert.equal(model.endsAt, 1);
+    assert.equal(model.dtype, 'torch.float16');
+    assert.deepEqual(model.figures[0]?.slice(0, 2), ['held-out', 'Accuracy, both orders']);
+    assert.equal(model.figures.length, 4);
+    assert.equal(model.usesCache, true);
+  });
+
+  it('leave the model as its training left it', async () => {
+    const training = path(runUris.training('test', 1));
+    const result = await readResult(training);
+    assert(result !== undefined);
+    const folder = path(runUris.modelFolder('test'));
+    assert.deepEqual(
+      (await readdir(folder)).sort(),
+      ['README.md', ...result.model.files.map(({ name }) => name)].sort(),
+    );
+    const weights = join(folder, 'model.safetensors');
+    assert((await lstat(weights)).isSymbolicLink());
+    assert.equal(await realpath(weights), await realpath(join(training, 'model', 'model.safetensors')));
+    await appendFile(join(folder, 'README.md'), 'a note\n');
+    assert.equal(await modelDamage(training, result, 'content'), undefined);
+    await asActivity(() => exportOutputs(testRun.deps, input));
+    assert(!(await card()).includes('a note'));
+  });
+
+  it('tell no place on this machine, and show what comes from outside as text', async () => {
+    const text = await card();
+    assert(!text.includes('/home/me') && !text.includes(testRun.folder));
+    assert(text.includes('a \\| b is &lt;both>'), text);
+    assert(text.includes('pool.jsonl'));
+  });
+
+  it('are exported once, and again where they are damaged', async () => {
+    const parquet = join(path(runUris.exportedSet('test', 1)), 'train.parquet');
+    const { ino } = await stat(parquet);
+    await asActivity(() => exportOutputs(testRun.deps, input));
+    assert.equal((await stat(parquet)).ino, ino);
+    const whole = await readFile(parquet);
+    await appendFile(parquet, 'x');
+    await asActivity(() => exportOutputs(testRun.deps, input));
+    assert.deepEqual(await readFile(parquet), whole);
+  });
+
+  it('hold no model where no judge is better than the seed model', async () => {
+    await asActivity(() => exportOutputs(testRun.deps, { ...input, best: 0 }));
+    assert.deepEqual(await readdir(path('test/outputs')), ['datasets']);
+    await asActivity(() => exportOutputs(testRun.deps, input));
+  });
+
+  it('are pushed byte by byte, once', async () => {
+    const hub = await startPushableHub({ token });
+    try {
+      const deps = { ...testRun.deps, environment: { HF_ENDPOINT: hub.url, HF_TOKEN: token } };
+      const push = () => asActivity(() => publishOutputs(deps, { run: input.run, best: 1 }));
+      const pushed = await push();
+      assert.deepEqual(
+        pushed.map(({ type, name, revision }) => [type, name, revision]),
+        [
+          ['dataset', 'someone/judgments', 'main'],
+          ['model', 'someone/judge', 'main'],
+        ],
+      );
+      const model = hub.files('model', 'someone/judge') ?? {};
+      const folder = path(runUris.modelFolder('test'));
+      assert.deepEqual(Object.keys(model).sort(), (await readdir(folder)).sort());
+      for (const [name, bytes] of Object.entries(model))
+        assert(bytes.equals(await readFile(join(folder, name))), name);
+      const data = hub.files('dataset', 'someone/judgments') ?? {};
+      const names = ['README.md', 'iteration-1/train.parquet', 'iteration-2/train.parquet'];
+      assert.deepEqual(Object.keys(data).sort(), names);
+      for (const [name, bytes] of Object.entries(data))
+        assert(bytes.equals(await readFile(join(path(runUris.datasetFolder('test')), name))), name);
+      assert(!Object.values({ ...model, ...data }).some((bytes) => bytes.includes(token)));
+      assert.deepEqual(hub.commits('model', 'someone/judge'), ['test: M_1']);
+      assert.deepEqual(await push(), pushed);
+      assert.equal(hub.commits('model', 'someone/judge').length, 1);
+    } finally {
+      await hub.close();
+    }
+  });
+
+  it('are checked for being pushed: the token’s variable first, then each repository', async () => {
+    const hub = await startPushableHub({ token, readOnly: ['models/someone/judge'] });
+    const problems = async (environment: Record<string, string>) => {
+      const deps = { ...testRun.deps, environment: { HF_ENDPOINT: hub.url, ...environment } };
+      const { publish: asked } = (
+        await testRun.deps.store.records<{ configuration: { publish: never } }>(testRun.run.configuration)
+      )[0]?.configuration ?? { publish: undefined };
+      const checks = publishChecks(deps, asked);
+      return Promise.all(
+        checks.map(async ({ path: field, check }) => {
+          const failure = await Promise.try(check).then(
+            () => 'fine',
+            (error: Error) => error.message,
+          );
+          return `${field}: ${failure}`;
+        }),
+      );
+    };
+    try {
+      assert.match((await problems({})).join(), /^publish.tokenVariable: HF_TOKEN is not set for the worker/);
+      assert.deepEqual(await problems({ HF_TOKEN: token }), [
+        'publish.dataset: fine',
+        'publish.model: model someone/judge: the token may not write to it',
+      ]);
+    } finally {
+      await hub.close();
+    }
+  });
+});

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { trainingRows } from '../../src/outputs/training-rows.ts';
+
+describe('the rows of an exported training set', () => {
+  let folder: string;
+  before(async () => (folder = await mkdtemp(join(tmpdir(), 'rows-'))));
+  after(() => rm(folder, { recursive: true }));
+
+  const said = (content: string) => [{ role: 'assistant', content }];
+  const factsOf = async (record: unknown) => {
+    const file = join(folder, 'records.jsonl');
+    await writeFile(file, `${JSON.stringify(record)}\n`);
+    const known = { sources: new Map([['people-a/b', 'people']]), categories: new Map([['one', 'math']]) };
+    const [row] = await Array.fromAsync(trainingRows(file, known));
+    const { prompt: _prompt, ...facts } = row ?? {};
+    return facts;
+  };
+
+  it('say where a pair comes from, in which order it stands and what was decided', async () => {
+    assert.deepEqual(
+      await factsOf({ id: 'people-a/b/worse-first/0003', prompt: [], completion: said('so [[A]]') }),
+      {
+        id: 'people-a/b/worse-first/0003',
+        pair_id: 'people-a/b',
+        order: 'worse-first',
+        better_side: 'B',
+        verdict: 'A',
+        source: 'people',
+        category: null,
+        completion: said('so [[A]]'),
+      },
+    );
+  });
+
+  it('have both verdicts where two judgments are compared', async () => {
+    const [chosen, rejected] = [said('so [[A]]'), said('well')];
+    assert.deepEqual(await factsOf({ id: 'one/better-first/0000', prompt: [], chosen, rejected }), {
+      id: 'one/better-first/0000',
+      pair_id: 'one',
+      order: 'better-first',
+      better_side: 'A',
+      verdict: 'A',
+      rejected_verdict: 'none',
+      source: 'generated',
+      category: 'math',
+      chosen,
+      rejected,
+    });
+  });
+
+  it('are refused where an id tells no pair', async () => {
+    await assert.rejects(factsOf({ id: 'one', prompt: [], completion: [] }), { message: /one is no id/ });
+  });
+});
