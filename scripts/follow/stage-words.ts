@@ -10,7 +10,7 @@ const MADE: Readonly<Record<string, (counts: Counts) => string[]>> = {
   categorizeInstructions: (counts) => {
     const categories = Object.entries(counts).filter(([name]) => name.startsWith('category: '));
     const instructions = categories.reduce((sum, [, amount]) => sum + amount, 0);
-    return categories.length === 0 ? [] : counted(instructions, 'instructions in categories');
+    return categories.length === 0 ? [] : counted(instructions, 'categorized');
   },
   selectInstructions: ({ selected }) => counted(selected, 'instructions selected'),
   generatePairs: ({ pairs }) => counted(pairs, 'pairs'),
@@ -20,7 +20,7 @@ const MADE: Readonly<Record<string, (counts: Counts) => string[]>> = {
     ...(judgments === undefined || judgments === 0 ? [] : [`${percent((right ?? 0) / judgments)} right`]),
   ],
   filterJudgments: ({ trainingExamples }) => counted(trainingExamples, 'training examples'),
-  fineTune: ({ steps, trainedTokens }) => [...counted(steps, 'steps'), ...counted(trainedTokens, 'tokens')],
+  fineTune: ({ steps }) => counted(steps, 'steps'),
 };
 
 /** What an ended stage has made, such as "1,160 judgments, 46.0% right"; nothing where it makes nothing that is counted. */

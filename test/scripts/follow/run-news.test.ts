@@ -22,7 +22,7 @@ describe("the news of a run's progress", () => {
       '  iteration 0  evaluateJudge                 5.0 s  240 pairs in both orders',
       '  M_0 on test: accuracy 69.7%, in both orders 40.0%',
       '  iteration 1  judgePairs                    6.1 s  1,160 judgments, 46.0% right',
-      '  iteration 1  fineTune                       17 s  72 steps, 68,583 tokens, mean loss 0.093',
+      '  iteration 1  fineTune                       17 s  72 steps, mean loss 0.093',
       '  iteration 1  evaluateJudge                 6.4 s  240 pairs in both orders',
       '  M_1 on test: accuracy 95.0%, in both orders 40.0%',
       '  iteration 2  judgePairs                           1,221 judgments, 73.3% right',
@@ -42,7 +42,7 @@ describe("the news of a run's progress", () => {
     ]);
     const done = sampleProgress({ stages: [], completed: [judge(0, 0.697), judge(1, 0.95)], counts });
     assert.deepEqual(news.in(done, NOW), [
-      '  iteration 1  fineTune                       17 s  72 steps, 68,583 tokens, mean loss 0.093',
+      '  iteration 1  fineTune                       17 s  72 steps, mean loss 0.093',
       '  iteration 1  evaluateJudge                 6.4 s  240 pairs in both orders',
       '  M_1 on test: accuracy 95.0%, in both orders 40.0%',
     ]);

@@ -53,7 +53,7 @@ export function judge(iteration: number, accuracy: number): IterationSummary {
     counts:
       iteration === 0
         ? { preparePool: { instructions: 2400 }, generatePairs: { pairs: 381 } }
-        : { judgePairs: { judgments: 1160, right: 534 }, fineTune: { steps: 72, trainedTokens: 68_583 } },
+        : { judgePairs: { judgments: 1160, right: 534 }, fineTune: { steps: 72 } },
     seconds:
       iteration === 0
         ? { preparePool: 0.4, generatePairs: 4.8, evaluateJudge: 5 }
