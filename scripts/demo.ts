@@ -7,9 +7,11 @@ import { join, resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { failureMessage, startRun, type ConfigurationInput } from '../src/client.ts';
 import { chooseRun } from './demo/choose-run.ts';
-import { followRun } from './demo/follow-run.ts';
-import { resultJson, resultTable } from './demo/result-table.ts';
 import { startWorker } from './demo/worker-process.ts';
+import { displayFor } from './follow/display.ts';
+import { followRun } from './follow/follow-run.ts';
+import { resultJson, resultTable } from './follow/result-table.ts';
+import { serverAnswers } from './follow/connect.ts';
 import { portsFrom, startTemporal, temporalAnswers, type DevServer } from './setup/dev-server.ts';
 import { prepare } from './setup/prepare.ts';
 import { parseOptions } from './setup/parse-options.ts';
@@ -41,12 +43,12 @@ function readConfiguration(file: string, seed: string | undefined): Configuratio
 }
 
 /** The server that answers on the port already, or one of our own. */
-async function useTemporal(): Promise<Pick<DevServer, 'address' | 'uiUrl' | 'stop'>> {
+async function useTemporal(): Promise<Pick<DevServer, 'address' | 'uiUrl' | 'stop'> & { isOurs: boolean }> {
   const ports = portsFrom(process.env);
   const address = `127.0.0.1:${ports.grpc}`;
-  if (!(await temporalAnswers(address))) return startTemporal({ ports });
+  if (!(await temporalAnswers(address))) return { ...(await startTemporal({ ports })), isOurs: true };
   console.error(`A Temporal server already answers on ${address}: it is used, and left running.`);
-  return { address, uiUrl: `http://127.0.0.1:${ports.ui}`, stop: () => Promise.resolve() };
+  return { address, uiUrl: `http://127.0.0.1:${ports.ui}`, stop: () => Promise.resolve(), isOurs: false };
 }
 
 await runScript(async () => {
@@ -71,9 +73,21 @@ await runScript(async () => {
     console.error(
       `This ${verb} ${runName}. Watch it: ${temporal.uiUrl}/namespaces/default/workflows/${runName}\n`,
     );
-    const result = await followRun(run, { signal: stopping.signal, workerEnded: worker.ended });
+    const result = await followRun(run, {
+      display: displayFor(process.stderr, process.env),
+      signal: stopping.signal,
+      serverAnswers: () => serverAnswers(connection),
+      server: temporal.address,
+      workerEnded: worker.ended,
+    });
     if (result === undefined) {
-      console.error(`\nStopping. The same command goes on with ${runName} where it is now.`);
+      const server = temporal.isOurs
+        ? ', the model servers and the Temporal server'
+        : ' and the model servers';
+      console.error(
+        `\nStopping the worker${server}; a training saves a checkpoint first.\n` +
+          `The same command${options.new ? ' without --new' : ''} goes on with ${runName} where it is now.`,
+      );
       process.exitCode = 130;
       return;
     }

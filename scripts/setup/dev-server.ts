@@ -94,7 +94,7 @@ export async function temporalAnswers(address: string): Promise<boolean> {
 }
 
 /** Whether something accepts connections there. */
-function accepts(host: string, port: number): Promise<boolean> {
+export function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 1_000 });
     const end = (result: boolean) => {

@@ -135,7 +135,7 @@ async function exportModel(
   const named = (checkpoint: string) => namedModel(deps, checkpoint);
   const round = roundOf(fineTuning, best);
   const [seedJudge, judge] = await Promise.all(
-    [iterations[0] ?? summary, summary].map((one) => iterationOf(store, runName, one)),
+    [iterations[0] ?? summary, summary].map((one) => iterationOf(store, runName, one, configuration)),
   );
   if (judge === undefined) return;
   const readme = modelCard({

@@ -121,6 +121,8 @@ describe('the outputs of a run', function () {
         adapter: { kind: 'none' },
         threads: 1,
         trustRemoteCode: false,
+        name: 'test',
+        reportTo: [],
       },
       trainer: {
         command: ['{python}', '-m', 'trainer', '--job', '{job}'],

@@ -1,17 +1,18 @@
 import Table from 'cli-table3';
+import type { JudgeEvaluationResult } from '../../src/activities/types.ts';
 import type { EvaluationSummary, IterationSummary, RunResult } from '../../src/client.ts';
 
-/** The run's judges as a table: figures of the test benchmark, and the accuracy that the checkpoint was chosen by. */
+/** The run's judges as a table that fits into 80 columns: figures of the test benchmark, and the accuracy that the checkpoint was chosen by. */
 export function resultTable({ iterations, best }: RunResult): string {
   const table = new Table({
     head: [
       'judge',
       'accuracy',
-      'in both orders',
-      'share of A',
-      'unparsable',
+      'in both\norders',
+      'share\nof A',
+      'no\nverdict',
       'validation',
-      'training examples',
+      'training\nexamples',
     ],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [] },
@@ -29,6 +30,34 @@ export function resultTable({ iterations, best }: RunResult): string {
       row.trainingExamples ?? '',
     ]);
   }
+  return table.toString();
+}
+
+/** An evaluated judge's figures on each benchmark as a table. */
+export function evaluationResultTable({ evaluations }: JudgeEvaluationResult): string {
+  const table = new Table({
+    head: [
+      'benchmark',
+      'by its\nown rule',
+      'accuracy',
+      'in both\norders',
+      'share\nof A',
+      'no\nverdict',
+      'pairs',
+    ],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    style: { head: [], border: [] },
+  });
+  for (const evaluation of evaluations)
+    table.push([
+      evaluation.benchmark,
+      percent(evaluation.official?.value),
+      percent(evaluation.accuracy),
+      percent(evaluation.positionConsistentAccuracy),
+      percent(evaluation.shareOfA),
+      percent(evaluation.unparsable),
+      evaluation.pairs,
+    ]);
   return table.toString();
 }
 

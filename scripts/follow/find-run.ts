@@ -1,0 +1,89 @@
+import {
+  NamespaceNotFoundError,
+  WorkflowNotFoundError,
+  type WorkflowExecutionDescription,
+  type WorkflowExecutionInfo,
+} from '@temporalio/client';
+import { SetupError } from '../setup/setup-error.ts';
+import type { Temporal } from './connect.ts';
+import { plainText } from './plain-text.ts';
+
+/** What can be followed: a run, or an evaluation without training. */
+export interface Found {
+  readonly workflowId: string;
+  readonly type: 'selfTaughtEvaluator' | 'evaluateJudge';
+}
+
+const RUNS = 'WorkflowType = "selfTaughtEvaluator" OR WorkflowType = "evaluateJudge"';
+const MOST_LISTED = 10;
+const MOST_LOOKED_AT = 1000;
+
+/**
+ * Finds a run by its workflow's id or, where it was started under another id, by its name.
+ * @throws SetupError that says which runs are there instead
+ */
+export async function findRunNamed(temporal: Temporal, name: string | undefined): Promise<Found> {
+  const { client, address, namespace } = temporal;
+  try {
+    const described = name === undefined ? undefined : await describe(temporal, name);
+    if (described !== undefined) return foundIn(described);
+    const runs: WorkflowExecutionInfo[] = [];
+    for await (const run of client.workflow.list({ query: RUNS })) {
+      // An evaluation that a run has started itself is a part of it.
+      if (run.parentExecution === undefined) runs.push(run);
+      if (runs.length === MOST_LOOKED_AT) break;
+    }
+    const named = runs.filter(({ memo }) => name !== undefined && memo?.['runName'] === name);
+    const found = named.find(({ status }) => status.name === 'RUNNING') ?? named[0];
+    if (found !== undefined) return foundIn(found);
+    const where = `at ${address}, namespace ${namespace}`;
+    throw new SetupError(
+      name === undefined
+        ? `Which run? npm run follow -- NAME\n${listed(runs, where)}`
+        : `There is no run ${JSON.stringify(plainText(name))} ${where}.\n${listed(runs, where)}`,
+    );
+  } catch (error) {
+    if (error instanceof NamespaceNotFoundError)
+      throw new SetupError(
+        `The Temporal server at ${address} has no namespace ${JSON.stringify(namespace)}: set TEMPORAL_NAMESPACE, or choose another profile.`,
+      );
+    throw error;
+  }
+}
+
+async function describe(
+  { client }: Temporal,
+  workflowId: string,
+): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    return await client.workflow.getHandle(workflowId).describe();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+function foundIn({
+  workflowId,
+  type,
+  parentExecution,
+}: Pick<WorkflowExecutionInfo, 'workflowId' | 'type' | 'parentExecution'>): Found {
+  if (parentExecution?.workflowId)
+    throw new SetupError(
+      `${JSON.stringify(workflowId)} is a part of another workflow: npm run follow -- ${parentExecution.workflowId}`,
+    );
+  if (type === 'selfTaughtEvaluator' || type === 'evaluateJudge') return { workflowId, type };
+  throw new SetupError(`${JSON.stringify(workflowId)} is no run, but a workflow of the type ${type}.`);
+}
+
+function listed(runs: readonly WorkflowExecutionInfo[], where: string): string {
+  if (runs.length === 0) return `There are no runs ${where}. "npm run demo" starts one.`;
+  const lines = runs
+    .slice(0, MOST_LISTED)
+    .map(
+      ({ workflowId, status, startTime }) =>
+        `  ${plainText(workflowId)}  ${status.name.toLowerCase()}, started ${startTime.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+    );
+  const more = runs.length > MOST_LISTED ? [`  and ${runs.length - MOST_LISTED} more`] : [];
+  return ['The newest runs there:', ...lines, ...more].join('\n');
+}
