@@ -18,11 +18,13 @@ const TOKEN_PREFIX = 'hf_';
 export interface PublishInput {
   readonly run: RunReference;
   readonly best: number;
+  /** How many have trained a judge. */
+  readonly iterations: number;
 }
 
 /**
- * Pushes a run's outputs to the hub as `publish` says: the best judge with its card, and the training sets with theirs. The token is read
- * from the environment of this worker and goes nowhere else.
+ * Pushes a run's outputs to the hub as `publish` says: the best judge with its card, and the training sets with
+ * theirs. The token is read from the environment of this worker and goes nowhere else.
  */
 export function publishOutputs(deps: Dependencies, input: PublishInput): Promise<PushedRepository[]> {
   return withHeartbeats(async ({ signal, report }) => {
@@ -35,8 +37,7 @@ export function publishOutputs(deps: Dependencies, input: PublishInput): Promise
       .replaceAll('{iteration}', String(input.best));
     const pushed: PushedRepository[] = [];
     for (const repository of repositoriesOf(publish)) {
-      const files =
-        repository.type === 'model' ? await modelFiles(deps, runName) : await datasetFiles(deps, runName);
+      const files = repository.type === 'model' ? await modelFiles(deps, runName) : datasetFiles(deps, input);
       // Where no judge was better than the seed model there is none to push.
       if (files.length === 0) continue;
       report({ pushing: repository.name, files: files.length });
@@ -96,11 +97,8 @@ async function modelFiles({ store }: Dependencies, runName: string): Promise<Pus
 }
 
 /** The card and the Parquet files: on the hub the same rows as JSONL would only double them. */
-async function datasetFiles({ store }: Dependencies, runName: string): Promise<PushedFile[]> {
-  const folder = store.path(runUris.datasetFolder(runName));
-  const sets = (await readdir(folder)).filter((name) => /^iteration-\d+$/.test(name));
-  return [CARD_FILE, ...sets.map((name) => join(name, PARQUET_FILE))].map((path) => ({
-    path,
-    file: join(folder, path),
-  }));
+function datasetFiles({ store }: Dependencies, { run, iterations }: PublishInput): PushedFile[] {
+  const folder = store.path(runUris.datasetFolder(run.runName));
+  const sets = Array.from({ length: iterations }, (_, index) => `iteration-${index + 1}/${PARQUET_FILE}`);
+  return [CARD_FILE, ...sets].map((path) => ({ path, file: join(folder, path) }));
 }

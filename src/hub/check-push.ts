@@ -8,12 +8,12 @@ import { hubFailure, type PushTarget } from './push-files.ts';
  * an organisation's of theirs, to make.
  * @throws Error that says what is wrong
  */
-export async function checkPush(target: Omit<PushTarget, 'private'>): Promise<void> {
-  const { url, token, repository, revision } = target;
+export async function checkPush(target: Omit<PushTarget, 'private' | 'revision'>): Promise<void> {
+  const { url, token, repository } = target;
   const { type, name } = repository;
   const what = `${type} ${name}`;
   const response = await asking(() =>
-    fetch(`${url}/api/${type}s/${name}/preupload/${encodeURIComponent('main')}`, {
+    fetch(`${url}/api/${type}s/${name}/preupload/main`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ files: [{ path: 'README.md', size: 1, sample: '' }] }),
@@ -23,8 +23,7 @@ export async function checkPush(target: Omit<PushTarget, 'private'>): Promise<vo
   if (response.ok) return;
   if (response.status === 403) throw new InputProblem(`${what}: the token may not write to it`);
   const me = await asking(() => whoAmI({ hubUrl: url, accessToken: token }));
-  if (response.status !== 404)
-    throw new Error(`${what}: the hub at ${url} says ${response.status} to a question about ${revision}`);
+  if (response.status !== 404) throw new Error(`${what}: the hub at ${url} says ${response.status}`);
   if (me.auth.accessToken?.role === 'read')
     throw new InputProblem(
       `${what}: there is no such repository, and the token may only read, so it can't make one`,

@@ -9,7 +9,7 @@ import { light, publishing } from './proxies.ts';
 export async function finishRun(plan: RunPlan, result: RunResult): Promise<RunResult> {
   await light.finishRun.executeWithOptions({ summary: 'write the result' }, [result]);
   if (plan.publish === undefined) return result;
-  const published = await push(plan, plan.publish, result.best);
+  const published = await push(plan, plan.publish, result);
   const warning = published.kind === 'failed' ? [`Not pushed to the hub: ${published.reason}`] : [];
   const whole = { ...result, published, warnings: [...result.warnings, ...warning] };
   await light.finishRun.executeWithOptions({ summary: 'write what was pushed' }, [whole]);
@@ -19,12 +19,12 @@ export async function finishRun(plan: RunPlan, result: RunResult): Promise<RunRe
 async function push(
   { run }: RunPlan,
   publish: NonNullable<RunPlan['publish']>,
-  best: number,
+  { best, iterations }: RunResult,
 ): Promise<Published> {
   try {
     const repositories = await publishing(publish).publishOutputs.executeWithOptions(
       { summary: 'push the outputs to the hub' },
-      [{ run, best }],
+      [{ run, best, iterations: iterations.length - 1 }],
     );
     return { kind: 'pushed', repositories };
   } catch (error) {

@@ -264,7 +264,7 @@ describe('the outputs of a run', function () {
     const hub = await startPushableHub({ token });
     try {
       const deps = { ...testRun.deps, environment: { HF_ENDPOINT: hub.url, HF_TOKEN: token } };
-      const push = () => asActivity(() => publishOutputs(deps, { run: input.run, best: 1 }));
+      const push = () => asActivity(() => publishOutputs(deps, { run: input.run, best: 1, iterations: 2 }));
       const pushed = await push();
       assert.deepEqual(
         pushed.map(({ type, name, revision }) => [type, name, revision]),
