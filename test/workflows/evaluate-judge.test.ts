@@ -8,6 +8,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import type { JudgeEvaluationResult } from '../../src/activities/types.ts';
 import { failureMessage, type RunProgress } from '../../src/client.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { fencedBlocks } from '../docs/fenced-blocks.ts';
 import { packageRoot, startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
 
 describe('evaluateJudge, started alone', function () {
@@ -155,17 +156,13 @@ describe('evaluateJudge, started alone', function () {
     assert.match(noModel.message, /\n {2}model: missing: a command needs the checkpoint/);
   });
 
-  it('evaluates the embedded model from the command line, as the example says', async () => {
+  it('evaluates the embedded model by the command of docs/benchmarks.md', async () => {
     const temporal = process.env['SELF_TAUGHT_EVALUATOR_TEMPORAL'] ?? 'temporal';
-    const file = join(packageRoot, 'temporal/inputs/evaluate-embedded.json');
-    const run = spawnSync(
-      temporal,
-      [
-        ...['workflow', 'start', '--address', cluster.address, '--task-queue', cluster.taskQueue],
-        ...['--workflow-id', 'from-the-shell', '--type', 'evaluateJudge', '--input-file', file],
-      ],
-      { encoding: 'utf8' },
+    const [command] = fencedBlocks(join(packageRoot, 'docs/benchmarks.md')).filter(
+      ({ heading, language }) => heading === 'A judge alone' && language === 'sh',
     );
+    const script = `${command?.text.replace('temporal', '"$0"')} --workflow-id from-the-shell --address ${cluster.address}`;
+    const run = spawnSync('bash', ['-c', script, temporal], { cwd: packageRoot, encoding: 'utf8' });
     assert.equal(run.status, 0, run.stderr);
     const handle = cluster.client.workflow.getHandle('from-the-shell');
     const result = (await handle.result()) as JudgeEvaluationResult;

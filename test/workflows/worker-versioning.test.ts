@@ -1,16 +1,25 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { findReleasedServer } from '../../scripts/setup/released-server.ts';
 import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
 import { startRun } from '../../src/client.ts';
+import { fencedBlocks } from '../docs/fenced-blocks.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
+import { packageRoot, startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
 import { startReleasedServer } from './released-server.ts';
 import { answers, isDuring, progressUntil, tinyConfiguration } from './tiny-run.ts';
 
+/** As in docs/deploy.md. */
 const DEPLOYMENT = 'judge-workers';
+const OLD = '2026-11-24';
+const NEW = '2026-12-01';
+const documented = fencedBlocks(join(packageRoot, 'docs/deploy.md'))
+  .filter(({ heading, language }) => heading === 'Upgrading workers' && language === 'sh')
+  .flatMap(({ text }) => text.replaceAll(/\s*\\\n\s*/g, ' ').split('\n'))
+  .filter((command) => command.startsWith('temporal '));
 const setCurrent = (buildId: string) =>
   `temporal worker deployment set-current-version --deployment-name ${DEPLOYMENT} --build-id ${buildId}`;
 
@@ -27,27 +36,38 @@ describe('worker versioning', function () {
 
   it('keeps a run on the build that it began on; the next run begins on the one that is current then', async () => {
     cluster = await startCluster();
-    const old = startBuild('old');
+    const old = startBuild(OLD);
     const command = await logged(
       old,
       /warn: no version of the deployment judge-workers is current.*"(temporal worker [^"]*)"/,
     );
-    assert.equal(command, setCurrent('old'));
-    await execute(command);
+    const [makeCurrent, moveTheRest] = documented as [string, string];
+    assert.deepEqual([command, makeCurrent], [setCurrent(OLD), setCurrent(OLD)]);
+    await execute(makeCurrent);
+    const left = await startRun(cluster.client, tinyConfiguration('left', endpoint.baseUrl));
+    await progressUntil(left, ({ phase }) => phase === 'working');
+    await left.pause({ reason: 'its workers go away' });
     const run = await startRun(cluster.client, tinyConfiguration('stays', endpoint.baseUrl));
-    const new_ = startBuild('new');
-    await logged(new_, /judge-workers\.new is not current, old is/);
+    const new_ = startBuild(NEW);
+    await logged(new_, /judge-workers\.2026-12-01 is not current, 2026-11-24 is/);
     await progressUntil(run, isDuring('judgePairs', 1));
-    await execute(setCurrent('new'));
+    await execute(setCurrent(NEW));
     const next = await startRun(cluster.client, tinyConfiguration('next', endpoint.baseUrl));
     await progressUntil(next, ({ phase }) => phase === 'working');
     await run.result();
 
-    assert.deepEqual(await buildsOf('stays'), [['old']]);
+    assert.deepEqual(await buildsOf('stays'), [[OLD]]);
     for (const stage of ['0/generatePairs', '0/evaluateJudge', '1/judgePairs', '1/evaluateJudge'])
-      assert.deepEqual(await buildsOf(`stays/${stage}`), [['old']], stage);
-    assert.deepEqual(await buildsOf('next'), [['new']]);
+      assert.deepEqual(await buildsOf(`stays/${stage}`), [[OLD]], stage);
+    assert.deepEqual(await buildsOf('next'), [[NEW]]);
     await next.cancel();
+
+    // The workers of the old build are gone for good: the document's last command moves what is left.
+    await old.stop();
+    await execute(moveTheRest);
+    await left.resume();
+    await left.result();
+    assert.deepEqual((await buildsOf('left')).flat().at(-1), NEW);
   });
 
   it('moves a run to the current build when its next iteration begins (a server of 1.31)', async function () {
@@ -61,21 +81,21 @@ describe('worker versioning', function () {
       );
       this.skip();
     }
-    const builds = { old: startBuild('old'), new: startBuild('new') };
-    await execute(setCurrent('old'));
+    const builds = { [OLD]: startBuild(OLD), [NEW]: startBuild(NEW) };
+    await execute(setCurrent(OLD));
     const run = await startRun(
       cluster.client,
       tinyConfiguration('moves', endpoint.baseUrl, { iterations: 2 }),
     );
     await progressUntil(run, isDuring('judgePairs', 1));
-    await execute(setCurrent('new'));
+    await execute(setCurrent(NEW));
     const { iterations } = await run.result();
 
     assert.equal(iterations.length, 3);
-    assert.deepEqual(await buildsOf('moves'), [['old'], ['new']]);
+    assert.deepEqual(await buildsOf('moves'), [[OLD], [NEW]]);
     for (const [iteration, build] of [
-      [1, 'old'],
-      [2, 'new'],
+      [1, OLD],
+      [2, NEW],
     ] as const) {
       for (const stage of ['judgePairs', 'evaluateJudge', 'evaluateJudge/validation'])
         assert.deepEqual(await buildsOf(`moves/${iteration}/${stage}`), [[build]], `${stage} ${iteration}`);
@@ -109,10 +129,10 @@ describe('worker versioning', function () {
   /** Runs a command of the Temporal CLI. Until the server has seen the version's workers, it refuses this one. */
   async function execute(command: string): Promise<void> {
     const cli = await ensureTemporalCli();
-    const args = [...command.split(' ').slice(1), '--yes', '--address', cluster.address];
+    const script = `${command.replace('temporal', '"$0"')} --yes --address ${cluster.address}`;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await promisify(execFile)(cli, args);
+        await promisify(execFile)('bash', ['-c', script, cli]);
         return;
       } catch (error) {
         if (attempt === 100) throw error;
