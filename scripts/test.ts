@@ -1,13 +1,18 @@
 /**
  * `npm test [-- files and mocha options]`: prepares what the tests need, runs mocha, and prints `N passed, N failed` last.
  */
-import { fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { COUNTS_FD } from './setup/count-tests.mjs';
 import { prepare } from './setup/prepare.ts';
 import { runScript } from './setup/run-script.ts';
 
 const ALL_TESTS = 'test/**/*.test.ts';
+/** Test files at a time: most wait for processes and clocks half of their time. */
+const JOBS = 2;
 const EXIT_MS = 20_000;
 
 interface Counts {
@@ -22,20 +27,21 @@ async function runMocha(args: string[], environment: NodeJS.ProcessEnv): Promise
   const named = args.some(
     (argument) => !argument.startsWith('-') && (argument.includes('*') || existsSync(argument)),
   );
-  const mocha = fork(
-    join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'),
+  const mocha = spawn(
+    process.execPath,
     [
+      join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'),
       '--reporter',
       join(import.meta.dirname, 'setup', 'count-tests.mjs'),
       ...args,
-      ...(named ? [] : [ALL_TESTS]),
+      ...(named ? [] : [ALL_TESTS, '--parallel', '--jobs', `${JOBS}`]),
     ],
-    { cwd: root, env: environment },
+    { cwd: root, env: environment, stdio: ['inherit', 'inherit', 'inherit', 'pipe'] },
   );
   const counts: Counts = { passed: 0, failed: 0, ended: false };
   let killer: NodeJS.Timeout | undefined;
-  mocha.on('message', (message) => {
-    Object.assign(counts, message);
+  createInterface({ input: mocha.stdio[COUNTS_FD] as Readable }).on('line', (line) => {
+    Object.assign(counts, JSON.parse(line));
     if (!counts.ended) return;
     killer = setTimeout(() => {
       console.error(
@@ -46,8 +52,9 @@ async function runMocha(args: string[], environment: NodeJS.ProcessEnv): Promise
   });
   const forward = (signal: NodeJS.Signals) => void mocha.kill(signal);
   process.on('SIGINT', forward).on('SIGTERM', forward);
+  // Closed is when all that it has counted is read, too.
   const code = await new Promise<number | null>((resolve) =>
-    mocha.on('exit', (exitCode) => resolve(exitCode)),
+    mocha.on('close', (exitCode) => resolve(exitCode)),
   );
   clearTimeout(killer);
   process.off('SIGINT', forward).off('SIGTERM', forward);
