@@ -34,6 +34,9 @@ function readConfiguration(file: string, seed: string | undefined): Configuratio
     throw new SetupError(`--seed is ${JSON.stringify(seed)}, and must be a whole number`);
   try {
     const configuration = JSON.parse(readFileSync(resolve(file), 'utf8')) as ConfigurationInput;
+    // The run's folder is looked for before anything else is read; the rest is told all at once when it starts.
+    if (typeof (configuration as Partial<ConfigurationInput> | null)?.runName !== 'string')
+      throw new Error('a configuration is a JSON object with a runName');
     return seed === undefined ? configuration : { ...configuration, seed: Number(seed) };
   } catch (error) {
     throw new SetupError(

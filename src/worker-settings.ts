@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { type Address, addressFrom } from './observability/address.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './observability/log.ts';
+import { SettingError } from './setting-error.ts';
 import { workerVersionFrom } from './worker-version.ts';
 
 export const DEFAULT_TASK_QUEUE = 'self-taught-evaluator';
@@ -40,40 +41,14 @@ export interface WorkerSettings {
 
 /**
  * The settings of a worker from its command line and environment.
- * @throws Error that says what to set where an option is wrong
+ * @throws SettingError that says what to set where an option is wrong
  */
 export function settingsFrom(
   argv: readonly string[],
   python: string,
   environment: NodeJS.ProcessEnv,
 ): WorkerSettings {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      roles: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_ROLES'] ?? ROLES.join(',') },
-      'task-queue': {
-        type: 'string',
-        default: environment['SELF_TAUGHT_EVALUATOR_TASK_QUEUE'] ?? DEFAULT_TASK_QUEUE,
-      },
-      store: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_STORE'] ?? 'runs' },
-      'requests-in-flight': { type: 'string', default: '256' },
-      'request-timeout-seconds': { type: 'string', default: '1800' },
-      'shutdown-grace-seconds': { type: 'string', default: '10' },
-      'on-shutdown': { type: 'string', default: 'leave' },
-      'deployment-name': { type: 'string' },
-      'build-id': { type: 'string' },
-      'log-level': { type: 'string', default: environment['LOG_LEVEL'] ?? 'info' },
-      'log-format': { type: 'string', default: environment['LOG_FORMAT'] ?? 'auto' },
-      'metrics-address': {
-        type: 'string',
-        default: environment['SELF_TAUGHT_EVALUATOR_METRICS_ADDRESS'] ?? '',
-      },
-      'health-address': {
-        type: 'string',
-        default: environment['SELF_TAUGHT_EVALUATOR_HEALTH_ADDRESS'] ?? '',
-      },
-    },
-  });
+  const values = optionsFrom(argv, environment);
   return {
     roles: rolesFrom(values.roles),
     taskQueue: values['task-queue'],
@@ -95,11 +70,47 @@ export function settingsFrom(
   };
 }
 
+/** What the command line gives, else the environment, as text. */
+function optionsFrom(argv: readonly string[], environment: NodeJS.ProcessEnv) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        roles: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_ROLES'] ?? ROLES.join(',') },
+        'task-queue': {
+          type: 'string',
+          default: environment['SELF_TAUGHT_EVALUATOR_TASK_QUEUE'] ?? DEFAULT_TASK_QUEUE,
+        },
+        store: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_STORE'] ?? 'runs' },
+        'requests-in-flight': { type: 'string', default: '256' },
+        'request-timeout-seconds': { type: 'string', default: '1800' },
+        'shutdown-grace-seconds': { type: 'string', default: '10' },
+        'on-shutdown': { type: 'string', default: 'leave' },
+        'deployment-name': { type: 'string' },
+        'build-id': { type: 'string' },
+        'log-level': { type: 'string', default: environment['LOG_LEVEL'] ?? 'info' },
+        'log-format': { type: 'string', default: environment['LOG_FORMAT'] ?? 'auto' },
+        'metrics-address': {
+          type: 'string',
+          default: environment['SELF_TAUGHT_EVALUATOR_METRICS_ADDRESS'] ?? '',
+        },
+        'health-address': {
+          type: 'string',
+          default: environment['SELF_TAUGHT_EVALUATOR_HEALTH_ADDRESS'] ?? '',
+        },
+      },
+    }).values;
+  } catch (error) {
+    // Its type would be shown with a stack, and its message says it all.
+    throw new SettingError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 function rolesFrom(text: string): Role[] {
   const names = text.split(',').map((name) => name.trim());
   const unknown = names.filter((name) => !(ROLES as readonly string[]).includes(name));
   if (unknown.length > 0) {
-    throw new Error(
+    throw new SettingError(
       `--roles: unknown role ${unknown.map((name) => JSON.stringify(name)).join(', ')}; known: ${ROLES.join(', ')}`,
     );
   }
@@ -110,13 +121,14 @@ function oneOf<const Value extends string>(option: string, allowed: readonly Val
   const found = allowed.find((value) => value === text);
   if (found !== undefined) return found;
   const names = allowed.map((value) => JSON.stringify(value));
-  throw new Error(
+  throw new SettingError(
     `${option} is ${JSON.stringify(text)}, and must be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`,
   );
 }
 
 function positive(option: string, text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new Error(`${option} is ${JSON.stringify(text)}, and must be a positive number`);
+  if (!(value > 0))
+    throw new SettingError(`${option} is ${JSON.stringify(text)}, and must be a positive number`);
   return value;
 }

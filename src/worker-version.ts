@@ -5,6 +5,7 @@
 import type { Client } from '@temporalio/client';
 import { type WorkerDeploymentVersion, toCanonicalString } from '@temporalio/common';
 import type { WorkerOptions } from '@temporalio/worker';
+import { SettingError } from './setting-error.ts';
 
 /** The names that Temporal's controller for Kubernetes sets. */
 const DEPLOYMENT_VARIABLE = 'TEMPORAL_DEPLOYMENT_NAME';
@@ -12,7 +13,7 @@ const BUILD_VARIABLE = 'TEMPORAL_WORKER_BUILD_ID';
 
 /**
  * The version that the options name, else the environment.
- * @throws Error where only one of its two parts is given
+ * @throws SettingError where only one of its two parts is given
  */
 export function workerVersionFrom(
   options: { readonly deploymentName: string | undefined; readonly buildId: string | undefined },
@@ -26,7 +27,7 @@ export function workerVersionFrom(
     buildId === ''
       ? [`--deployment-name or ${DEPLOYMENT_VARIABLE}`, `--build-id or ${BUILD_VARIABLE}`]
       : [`--build-id or ${BUILD_VARIABLE}`, `--deployment-name or ${DEPLOYMENT_VARIABLE}`];
-  throw new Error(`${given} is given without ${missing}: set both for a versioned worker, or neither`);
+  throw new SettingError(`${given} is given without ${missing}: set both for a versioned worker, or neither`);
 }
 
 /** The worker's options for its version; none without one. */

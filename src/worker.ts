@@ -36,6 +36,7 @@ import { isTracingOn } from './observability/tracing-switch.ts';
 import type { Tracing } from './observability/tracing.ts';
 import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
+import { SettingError } from './setting-error.ts';
 import { noticeOnCurrentVersion, versioningOptions } from './worker-version.ts';
 import { type Role, settingsFrom, type WorkerSettings } from './worker-settings.ts';
 
@@ -43,7 +44,7 @@ const packageRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
 
 /**
  * Runs a worker as the command line and the environment say, until it is told to stop.
- * @throws Error that says what to set where an option is wrong or Temporal can't be reached
+ * @throws SettingError that says what to set where an option is wrong or Temporal can't be reached
  */
 export async function runWorkerFromEnvironment(argv: readonly string[], python: string): Promise<void> {
   await runWorker(settingsFrom(argv, python, process.env));
@@ -141,7 +142,7 @@ async function connect(options: Parameters<typeof NativeConnection.connect>[0]):
     return await NativeConnection.connect(options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(
+    throw new SettingError(
       `no Temporal server answers at ${options?.address ?? '127.0.0.1:7233'} (${reason}): start one with "npm run temporal", ` +
         'or name yours by TEMPORAL_ADDRESS or a profile of the Temporal CLI',
       { cause: error },

@@ -21,7 +21,7 @@ describe('the settings of a worker', () => {
     for (const address of ['9464', ':9464', 'worker.example:9464', '127.0.0.1:70000', '127.0.0.1:0']) {
       assert.throws(
         () => settings(['--metrics-address', address]),
-        /^Error: --metrics-address is ".*, and must be an IP address and a port, such as 0\.0\.0\.0:9464$/,
+        /^SettingError: --metrics-address is ".*, and must be an IP address and a port, such as 0\.0\.0\.0:9464$/,
       );
     }
     assert.throws(
@@ -30,5 +30,6 @@ describe('the settings of a worker', () => {
     );
     assert.throws(() => settings(['--on-shutdown', 'wait']), /must be "leave" or "stop"$/);
     assert.throws(() => settings(['--roles', 'gpu,cpu']), /unknown role "cpu"/);
+    assert.throws(() => settings(['--rolls', 'gpu']), /^SettingError: Unknown option '--rolls'/);
   });
 });

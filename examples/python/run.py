@@ -86,6 +86,8 @@ async def main(command: str, name: str, *reason: str) -> None:
 
 if __name__ == "__main__":
     code = 0
+    if len(sys.argv) < 3:
+        raise SystemExit("run.py start|follow|pause|resume|cancel|result NAME (for start a file)")
     try:
         asyncio.run(main(*sys.argv[1:]))
     except (WorkflowFailureError, WorkflowUpdateFailedError) as error:

@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+/** Enough for the message of an error that Node prints above its stack. */
+const LINES_OF_LOG = 20;
+
 /** A worker in a process of its own. */
 export interface WorkerProcess {
   /** Rejects when the worker ends by itself, with the end of its log. */
@@ -46,7 +49,7 @@ export function startWorker(options: { python: string; storeRoot: string; logFil
   });
   const ended = exited.then(() => {
     if (stopping) return new Promise<never>(() => undefined);
-    const end = readFileSync(logFile, 'utf8').trim().split('\n').slice(-10).join('\n');
+    const end = readFileSync(logFile, 'utf8').trim().split('\n').slice(-LINES_OF_LOG).join('\n');
     throw new Error(`The worker ended. The end of ${logFile}:\n${end}`);
   });
   ended.catch(() => undefined);

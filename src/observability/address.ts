@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { SettingError } from '../setting-error.ts';
 
 /** Where a listener of the worker is bound. */
 export interface Address {
@@ -9,7 +10,7 @@ export interface Address {
 
 /**
  * The address in an option such as `0.0.0.0:9464`, `localhost:9464` or `[::]:9464`; undefined where it is empty.
- * @throws Error that names the option
+ * @throws SettingError that names the option
  */
 export function addressFrom(option: string, text: string): Address | undefined {
   if (text === '') return undefined;
@@ -17,7 +18,7 @@ export function addressFrom(option: string, text: string): Address | undefined {
   const host = plain === 'localhost' ? '127.0.0.1' : (bracketed ?? plain ?? '');
   const port = Number(digits);
   if (isIP(host) === 0 || !(port >= 1 && port <= 65_535)) {
-    throw new Error(
+    throw new SettingError(
       `${option} is ${JSON.stringify(text)}, and must be an IP address and a port, such as 0.0.0.0:9464`,
     );
   }

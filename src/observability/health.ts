@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { NativeConnection, Worker } from '@temporalio/worker';
+import { SettingError } from '../setting-error.ts';
 import { type Address, shownAddress } from './address.ts';
 
 /** What readiness is seen from; the worker fills it in as it starts. */
@@ -21,7 +22,7 @@ const LOOK_MILLISECONDS = 800;
 /**
  * Answers `GET /healthz` with 200 as long as the process does anything, and `GET /readyz` with 200 while it takes work:
  * Temporal answers, every worker polls, and it isn't stopping. Else 503 and what isn't: `{ready, problems}`.
- * @throws Error that names the option where the address can't be bound
+ * @throws SettingError that names the option where the address can't be bound
  */
 export async function serveHealth(address: Address, sources: HealthSources): Promise<HealthServer> {
   const server = createServer((request, response) => {
@@ -38,7 +39,7 @@ export async function serveHealth(address: Address, sources: HealthSources): Pro
     await once(server, 'listening');
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(
+    throw new SettingError(
       `--health-address ${shownAddress(address)} can't be bound (${reason}): give each worker of a machine an address of its own`,
     );
   }

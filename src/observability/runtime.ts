@@ -1,11 +1,12 @@
 import { Runtime } from '@temporalio/worker';
+import { SettingError } from '../setting-error.ts';
 import { type Address, shownAddress } from './address.ts';
 import { sdkLogger, type WorkerLog } from './log.ts';
 import { metricsTelemetry } from './metrics.ts';
 
 /**
  * The SDK's runtime: its log, that of its native core too, goes into ours, and its metrics to the address.
- * @throws Error that names the option where the address can't be bound
+ * @throws SettingError that names the option where the address can't be bound
  */
 export function installRuntime(log: WorkerLog, metricsAddress: Address | undefined): Runtime {
   try {
@@ -20,7 +21,7 @@ export function installRuntime(log: WorkerLog, metricsAddress: Address | undefin
   } catch (error) {
     if (metricsAddress === undefined) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(
+    throw new SettingError(
       `--metrics-address ${shownAddress(metricsAddress)} can't be bound (${reason}): give each worker of a machine an address of its own`,
     );
   }

@@ -104,7 +104,8 @@ async function findings(
   }
 }
 
-function refusal(problems: readonly Problem[]): ApplicationFailure {
+/** One failure with all problems, that isn't retried. */
+export function refusal(problems: readonly Problem[]): ApplicationFailure {
   const lines = problems.map(({ path, message }) => `  ${path}: ${message}`);
   return ApplicationFailure.create({
     type: 'ConfigurationRefused',

@@ -33,29 +33,42 @@ export function setRunHandlers(
   };
 
   setProgressHandlers(tracker);
-  setHandler(configurationQuery, configuration);
+  setHandler(configurationQuery, configuration, {
+    description: 'What the run was started with, every default filled in.',
+  });
   setHandler(
     pauseUpdate,
     (request) =>
       changePause({ reason: request?.reason ?? 'no reason given', since: new Date().toISOString() }),
-    { validator: (request) => requirePausable(request, tracker.current) },
+    {
+      validator: (request) => requirePausable(request, tracker.current),
+      description: 'Nothing new begins, a training stops with a checkpoint: {"reason": "..."}, or nothing.',
+    },
   );
   setHandler(resumeUpdate, () => changePause(undefined), {
     validator: () => requirePaused(tracker.current),
+    description: 'A paused run goes on.',
   });
   setHandler(setIterationsUpdate, ({ iterations }) => change({ iterations, stopAfter: undefined }), {
     validator: (request) => requireIterations(request, tracker.current),
+    description: 'How many iterations it does in all: {"iterations": 7}.',
   });
   setHandler(
     stopAfterIterationUpdate,
     (request) => change({ stopAfter: request?.iteration ?? currentIteration(tracker.current) }),
-    { validator: (request) => requireStopAfter(request, tracker.current) },
+    {
+      validator: (request) => requireStopAfter(request, tracker.current),
+      description:
+        'It ends with its result after this one: {"iteration": 3}; without, after the one under way.',
+    },
   );
 }
 
 /** The query `progress`, and the reports that it is made of. */
 export function setProgressHandlers(tracker: ProgressTracker): void {
-  setHandler(progressQuery, () => withTimeLeft(tracker.current, Date.now()));
+  setHandler(progressQuery, () => withTimeLeft(tracker.current, Date.now()), {
+    description: 'Phase, stages under way, the table of judges so far.',
+  });
   setHandler(shardProgressSignal, (progress) => {
     tracker.shardsDone(progress);
     showDetails(tracker);

@@ -17,7 +17,7 @@ import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
 import { failedWith } from './failed-with.ts';
 import { finishRun } from './finish-run.ts';
 import { PauseGate, type PauseState } from './pause.ts';
-import { planOrRefuse, runNameOf } from './plan.ts';
+import { planOrRefuse, refusal, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
 import { setRunHandlers } from './run-handlers.ts';
 import type { RunPhase } from '../contract/progress.ts';
@@ -67,6 +67,8 @@ interface LoopState extends Beginning, Prepared {
  * worker has become current: an iteration ends on the build that it began on, and the next one begins on the new.
  */
 export async function selfTaughtEvaluator(configuration: unknown, state?: LoopState): Promise<RunResult> {
+  if (state !== undefined && workflowInfo().continuedFromExecutionRunId === undefined)
+    throw refusal([{ path: 'input', message: 'a run takes one input, its configuration; found two' }]);
   const tracker = new ProgressTracker({
     runName: runNameOf(configuration),
     phase: state === undefined ? 'planning' : 'working',

@@ -58,9 +58,10 @@ describe('selfTaughtEvaluator', function () {
       ...changes,
     });
 
-  async function refusal(input: unknown, workflowId: string): Promise<ApplicationFailure> {
+  async function refusal(input: unknown, workflowId: string, ...more: unknown[]) {
     const { client, taskQueue } = cluster;
-    const running = client.workflow.execute('selfTaughtEvaluator', { workflowId, taskQueue, args: [input] });
+    const args = [input, ...more];
+    const running = client.workflow.execute('selfTaughtEvaluator', { workflowId, taskQueue, args });
     const error: unknown = await running.then(
       () => assert.fail('the run was not refused'),
       (thrown: unknown) => thrown,
@@ -76,6 +77,13 @@ describe('selfTaughtEvaluator', function () {
     assert.match(failure.message, /no worker with role gpu on queue self-taught-evaluator-gpu/);
     assert.equal(failure.nonRetryable, true);
     assert(!existsSync(join(cluster.storeRoot, 'lonely')));
+    await worker.stop();
+  });
+
+  it('refuses a second input, which only a run that continues as new has', async () => {
+    const worker = cluster.startWorker('--roles', 'workflow');
+    const failure = await refusal(configuration('two-inputs'), 'two-inputs', {});
+    assert.match(failure.message, /a run takes one input, its configuration; found two/);
     await worker.stop();
   });
 
