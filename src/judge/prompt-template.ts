@@ -4,9 +4,19 @@ export interface Message {
   readonly content: string;
 }
 
-/** A prompt as text files hold it: an optional system message and a user message, with placeholders such as `{instruction}`. */
+/** What was asked once and how it was answered: shown to a model as it stands, placeholders and all. */
+export interface PromptExample {
+  readonly user: string;
+  readonly assistant: string;
+}
+
+/**
+ * A prompt as text files hold it: an optional system message, perhaps examples, and a user message, with placeholders
+ * such as `{instruction}` in the first and the last.
+ */
 export interface PromptTemplate {
   readonly system?: string | undefined;
+  readonly examples?: readonly PromptExample[] | undefined;
   readonly user: string;
 }
 
@@ -29,6 +39,8 @@ export function renderPrompt(template: PromptTemplate, values: Readonly<Record<s
     );
   const messages: Message[] = [];
   if (template.system !== undefined) messages.push({ role: 'system', content: fill(template.system) });
+  for (const { user, assistant } of template.examples ?? [])
+    messages.push({ role: 'user', content: user }, { role: 'assistant', content: assistant });
   messages.push({ role: 'user', content: fill(template.user) });
   return messages;
 }

@@ -15,6 +15,15 @@ describe('a prompt', () => {
     ]);
   });
 
+  it('shows its examples between system and user message as they stand', () => {
+    const examples = [{ user: 'A {instruction}', assistant: '[[A]]' }];
+    assert.deepEqual(renderPrompt({ ...template, examples }, { instruction: 'x' }).slice(0, 3), [
+      { role: 'system', content: 'Judge x.' },
+      { role: 'user', content: 'A {instruction}' },
+      { role: 'assistant', content: '[[A]]' },
+    ]);
+  });
+
   it('has no system message where the template has none', () => {
     assert.deepEqual(renderPrompt({ user: '{instruction}' }, { instruction: 'x' }), [
       { role: 'user', content: 'x' },
