@@ -35,6 +35,10 @@ describe('a prompt', () => {
     assert.equal(userText('before {instruction} after', { instruction: hostile }), `before ${hostile} after`);
   });
 
+  it('has U+FFFD in place of half a character, which no tokenizer takes', () => {
+    assert.equal(userText('{instruction}', { instruction: 'a \ud83d b 😀' }), 'a \ufffd b 😀');
+  });
+
   it('holds a placeholder inside a value as it is', () => {
     const values = { instruction: '{responseA} {responseB}', responseA: '{instruction}', responseB: 'b' };
     assert.equal(userText('{instruction}|{responseA}', values), '{responseA} {responseB}|{instruction}');
