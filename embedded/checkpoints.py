@@ -9,10 +9,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
+from beginnings import Beginnings
 from llama import Llama
 
 TEMPLATE = "chat_template.jinja"
@@ -27,23 +29,25 @@ class UnknownModel(LookupError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model with its tokenizer and chat template."""
+    """A loaded model with its tokenizer and chat template, and what it has read lately."""
 
     model: Llama
     tokenizer: Tokenizer
     template: Template
     end_ids: frozenset[int]
+    beginnings: Beginnings
 
     @staticmethod
-    def load(folder: Path) -> Checkpoint:
+    def load(folder: Path, dtype: torch.dtype = torch.float32, kept_bytes: int = 0) -> Checkpoint:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         ends = config.get("eos_token_id")
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
         return Checkpoint(
-            model=Llama(folder),
+            model=Llama(folder, dtype),
             tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),
             template=environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8")),
             end_ids=frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends]),
+            beginnings=Beginnings(kept_bytes),
         )
 
     def encode(self, messages: list[dict[str, str]]) -> list[int]:
@@ -57,8 +61,9 @@ class Checkpoint:
 class Checkpoints:
     """Loads a folder on first use, again when its files change, and keeps the last few. Safe to use from many threads."""
 
-    def __init__(self, roots: list[Path]) -> None:
+    def __init__(self, roots: list[Path], dtype: torch.dtype, kept_bytes: int) -> None:
         self.roots = [root.resolve() for root in roots]
+        self._dtype, self._kept_bytes = dtype, kept_bytes
         self._loaded: OrderedDict[Path, tuple[tuple[tuple[int, int], ...], Checkpoint]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -76,7 +81,7 @@ class Checkpoints:
             version = _version(folder)
             known = self._loaded.pop(folder, None)
             if known is None or known[0] != version:
-                known = (version, Checkpoint.load(folder))
+                known = (version, Checkpoint.load(folder, self._dtype, self._kept_bytes))
             self._loaded[folder] = known
             while len(self._loaded) > KEPT_LOADED:
                 self._loaded.popitem(last=False)

@@ -6,11 +6,16 @@ longer to load than the server takes to start.
 A row's logits don't depend on what it is batched with. Three things make it so: each matrix product has its rows in the same
 kernel (a single row would take another one, hence MIN_ROWS); attention never mixes rows; and the padding behind a row's own
 keys adds exact zeros at the end of its sums.
+
+In bfloat16 the weights of the blocks, keys and values are halved and matrix products are twice as fast; sums along the
+layers, norms and logits stay float32.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,8 +31,18 @@ class UnsupportedCheckpoint(ValueError):
     """The folder holds a model that this forward pass doesn't cover."""
 
 
+@dataclass(frozen=True)
+class Lane:
+    """Running rows whose keys and values lie in one cache, `[layer, key or value, row, head, position, size]`."""
+
+    cache: torch.Tensor
+    positions: torch.Tensor
+    """Of the word that each of the first `len(positions)` rows is given."""
+
+
 class Llama:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
+        self.dtype = dtype
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         rope = config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", 10000.0)}
         unsupported = [
@@ -48,6 +63,7 @@ class Llama:
         self.heads: int = config["num_attention_heads"]
         self.kv_heads: int = config["num_key_value_heads"]
         self.head_size: int = config.get("head_dim") or config["hidden_size"] // self.heads
+        self.grouped = self.heads != self.kv_heads
         self.epsilon: float = config["rms_norm_eps"]
         self._read_weights(load_file(folder / "model.safetensors"), tied=config["tie_word_embeddings"])
         inverse = 1.0 / rope["rope_theta"] ** (torch.arange(0, self.head_size, 2).float() / self.head_size)
@@ -69,43 +85,79 @@ class Llama:
             gate_up = torch.cat([get("mlp.gate_proj"), get("mlp.up_proj")])
             matrices = [qkv, get("self_attn.o_proj"), gate_up, get("mlp.down_proj")]
             norms = [get("input_layernorm"), get("post_attention_layernorm")]
-            self.blocks.append((*norms, *(matrix.t().contiguous() for matrix in matrices)))
+            self.blocks.append((*norms, *(matrix.t().to(self.dtype).contiguous() for matrix in matrices)))
 
-    def new_cache(self, rows: int) -> torch.Tensor:
+    def new_cache(self, rows: int, width: int) -> torch.Tensor:
         """Keys and values: [layer, key or value, row, head, position, size]."""
-        return torch.zeros(self.layers, 2, rows, self.kv_heads, self.context, self.head_size)
+        return torch.zeros(self.layers, 2, rows, self.kv_heads, width, self.head_size, dtype=self.dtype)
 
-    def prefill(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Prompts, right-padded to one width -> logits after each prompt, [row, word], and their keys and values."""
-        rows, width = ids.shape
-        cos, sin = self.cos[:width], self.sin[:width]
-        kept = torch.empty(self.layers, 2, rows, self.kv_heads, width, self.head_size)
+    def position_bytes(self) -> int:
+        """What one position of one row takes in a cache."""
+        return self.layers * 2 * self.kv_heads * self.head_size * self.dtype.itemsize
+
+    def prefill(
+        self, prompts: Sequence[Sequence[int]], known: Sequence[torch.Tensor | None]
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Prompts, and the keys and values of their beginnings where those are known -> logits after each prompt, [prompt, word],
+        and the keys and values of each, [layer, key or value, head, position, size]."""
+        past = [0 if kept is None else kept.shape[3] for kept in known]
+        new = [len(prompt) - length for prompt, length in zip(prompts, past, strict=True)]
+        whole = [self.new_cache(1, len(prompt))[:, :, 0] for prompt in prompts]
+        for kept, target, length in zip(known, whole, past, strict=True):
+            if kept is not None:
+                target[:, :, :, :length] = kept
+        # Which query sees which key, for prompts whose beginning is known.
+        visible = [torch.ones(n, n + p, dtype=torch.bool).tril(p) if p else None for n, p in zip(new, past, strict=True)]
+        ids = torch.tensor([word for prompt, length in zip(prompts, past, strict=True) for word in prompt[length:]])
+        positions = torch.cat([torch.arange(p, p + n) for n, p in zip(new, past, strict=True)])
+        cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            q, k, v = (x.view(rows, width, -1, self.head_size).transpose(1, 2) for x in (q, k, v))
+            q, k, v = (x.view(len(ids), -1, self.head_size) for x in (q, k, v))
             q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-            kept[layer, 0], kept[layer, 1] = k, v
-            return self._attention(q, k, v, is_causal=True).transpose(1, 2).reshape(rows * width, -1)
+            mixed = []
+            for part_q, part_k, part_v, target, length, mask in zip(
+                q.split(new), k.split(new), v.split(new), whole, past, visible, strict=True
+            ):
+                keys, values = target[layer]
+                keys[:, length:], values[:, length:] = part_k.transpose(0, 1), part_v.transpose(0, 1)
+                options = {"is_causal": True} if mask is None else {"attn_mask": mask}
+                rows = F.scaled_dot_product_attention(
+                    part_q.transpose(0, 1)[None].to(self.dtype), keys[None], values[None], enable_gqa=self.grouped, **options
+                )
+                mixed.append(rows[0].transpose(0, 1).reshape(len(part_q), -1))
+            return torch.cat(mixed)
 
-        hidden = self._run(ids.flatten(), attend).view(rows, width, -1)
-        return self._logits(hidden[torch.arange(rows), lengths - 1]), kept
+        hidden = self._run(ids, attend)
+        return self._logits(hidden[torch.tensor(new).cumsum(0) - 1]), whole
 
-    def decode(self, ids: torch.Tensor, positions: torch.Tensor, cache: torch.Tensor) -> torch.Tensor:
-        """One more word for the first len(ids) rows of the cache -> their logits, [row, word]."""
-        rows = len(ids)
-        row = torch.arange(rows)
-        width = min(self.context, -(-(int(positions.max()) + 1) // WIDTH_STEP) * WIDTH_STEP)
-        visible = (torch.arange(width) <= positions[:, None])[:, None, None]
-        cos, sin = (table[positions][:, None, None] for table in (self.cos, self.sin))
+    def decode(self, ids: torch.Tensor, lanes: Sequence[Lane]) -> torch.Tensor:
+        """One more word for the rows of the lanes, lane after lane -> their logits, [row, word]."""
+        positions = torch.cat([lane.positions for lane in lanes])
+        cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
+        sizes = [len(lane.positions) for lane in lanes]
+        rows = [torch.arange(size) for size in sizes]
+        visible = [_visible(lane, self.context) for lane in lanes]
+        group = self.heads // self.kv_heads
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            q, k, v = (x.reshape(rows, -1, 1, self.head_size) for x in (q, k, v))
-            keys, values = cache[layer]
-            keys[row, :, positions] = _rotate(k, cos, sin)[:, :, 0]
-            values[row, :, positions] = v[:, :, 0]
-            q = _rotate(q, cos, sin)
-            mixed = self._attention(q, keys[:rows, :, :width], values[:rows, :, :width], attn_mask=visible)
-            return mixed.reshape(rows, -1)
+            q, k, v = (x.reshape(len(ids), -1, self.head_size) for x in (q, k, v))
+            q, k = _rotate(q, cos, sin).to(self.dtype), _rotate(k, cos, sin).to(self.dtype)
+            mixed = []
+            for lane, row, mask, part_q, part_k, part_v in zip(
+                lanes, rows, visible, q.split(sizes), k.split(sizes), v.split(sizes), strict=True
+            ):
+                keys, values = lane.cache[layer]
+                keys[row, :, lane.positions], values[row, :, lane.positions] = part_k, part_v.to(self.dtype)
+                width = mask.shape[-1]
+                # The queries that share a key are rows of one product: the keys needn't be repeated for each.
+                queries = part_q.view(len(row), self.kv_heads, group, self.head_size)
+                options = {"attn_mask": mask.expand(-1, -1, group, -1)}
+                part = F.scaled_dot_product_attention(
+                    queries, keys[: len(row), :, :width], values[: len(row), :, :width], **options
+                )
+                mixed.append(part.reshape(len(row), -1))
+            return torch.cat(mixed)
 
         return self._logits(self._run(ids, attend))
 
@@ -114,9 +166,9 @@ class Llama:
         x = self.embedding[ids]
         sizes = [self.heads * self.head_size, *[self.kv_heads * self.head_size] * 2]
         for layer, (norm_in, norm_out, qkv, out, gate_up, down) in enumerate(self.blocks):
-            q, k, v = _matmul(self._rms_norm(x, norm_in), qkv).split(sizes, dim=1)
+            q, k, v = _matmul(self._rms_norm(x, norm_in).to(self.dtype), qkv).split(sizes, dim=1)
             x = x + _matmul(attend(layer, q, k, v), out)
-            gate, up = _matmul(self._rms_norm(x, norm_out), gate_up).chunk(2, dim=1)
+            gate, up = _matmul(self._rms_norm(x, norm_out).to(self.dtype), gate_up).chunk(2, dim=1)
             x = x + _matmul(F.silu(gate) * up, down)
         return x
 
@@ -126,8 +178,11 @@ class Llama:
     def _rms_norm(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon))
 
-    def _attention(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **options) -> torch.Tensor:
-        return F.scaled_dot_product_attention(q, k, v, enable_gqa=self.heads != self.kv_heads, **options)
+
+def _visible(lane: Lane, context: int) -> torch.Tensor:
+    """Which key each row of a lane sees, [row, 1, 1, key]."""
+    width = min(context, -(-(int(lane.positions.max()) + 1) // WIDTH_STEP) * WIDTH_STEP)
+    return (torch.arange(width) <= lane.positions[:, None])[:, None, None]
 
 
 def _matmul(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

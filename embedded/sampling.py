@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+# A nucleus seldom has more words, and sorting a large vocabulary takes longer than the model itself.
+LIKELIEST = 512
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -42,6 +45,16 @@ def draw(logits: torch.Tensor, settings: list[Sampling], generators: list[random
 
 def _nucleus(share: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
     """Sets the shares outside the nucleus to zero (Holtzman et al. 2020); the likeliest word always stays."""
-    ordered, order = share.sort(dim=-1, descending=True, stable=True)
+    if share.shape[-1] <= LIKELIEST:
+        return _likeliest(share, top_p, *share.sort(dim=-1, descending=True, stable=True))
+    ordered, order = share.topk(LIKELIEST, dim=-1)
+    found = _likeliest(share, top_p, ordered, order)
+    wide = (ordered.sum(-1, keepdim=True) < top_p)[:, 0]
+    if wide.any():
+        found[wide] = _likeliest(share[wide], top_p[wide], *share[wide].sort(dim=-1, descending=True, stable=True))
+    return found
+
+
+def _likeliest(share: torch.Tensor, top_p: torch.Tensor, ordered: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     before = ordered.cumsum(-1) - ordered
     return torch.zeros_like(share).scatter(-1, order, ordered.where(before < top_p, 0.0))

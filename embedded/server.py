@@ -137,10 +137,10 @@ class RequestLog:
         self._file.write(json.dumps(line) + "\n")
 
 
-def create_app(checkpoints: Checkpoints, request_log: RequestLog) -> FastAPI:
+def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: int) -> FastAPI:
     app = FastAPI(title="Embedded model server", docs_url=None, redoc_url=None)
     failures: list[Exception] = []
-    engine = Engine(on_failure=failures.append)
+    engine = Engine(failures.append, cache_bytes)
     started = int(time.time())
 
     @app.get("/health")
@@ -248,6 +248,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True, help="0: any free one, which the first line names")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch (default: 1)")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of weights and cache")
+    parser.add_argument("--cache-gigabytes", type=float, default=2, help="for each model, of keys and values (default: 2)")
     parser.add_argument("--root", type=Path, action="append", metavar="DIR", help="may be given many times")
     parser.add_argument("--request-log", type=Path, metavar="FILE", help="append when each request came and was answered")
     options = parser.parse_args()
@@ -261,7 +263,11 @@ def main() -> None:
         listener.listen(2048)
     except OSError as error:
         sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another with --port")
-    app = create_app(Checkpoints(options.root or [DEFAULT_ROOT]), RequestLog(options.request_log))
+    cache_bytes = int(options.cache_gigabytes * 1e9)
+    # A quarter for what was read before, the rest for what is running.
+    kept_bytes = cache_bytes // 4
+    checkpoints = Checkpoints(options.root or [DEFAULT_ROOT], getattr(torch, options.dtype), kept_bytes)
+    app = create_app(checkpoints, RequestLog(options.request_log), cache_bytes - kept_bytes)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.info("embedded model server on http://%s:%d (process %d)", *listener.getsockname()[:2], os.getpid())
     # On SIGTERM what runs has a second to end: callers retry, and every sample can be asked for again by its seed.

@@ -24,6 +24,7 @@ import {
   createWorkflowActivities,
 } from './activities/index.ts';
 import { ArtifactStore } from './artifacts/store.ts';
+import { cacheFolder } from './config/cache-folder.ts';
 import { createInferenceClient } from './inference/client.ts';
 import { nameActivityScope } from './observability/activity-scope.ts';
 import { type HealthSources, serveHealth } from './observability/health.ts';
@@ -156,18 +157,20 @@ async function createDependencies(
 ): Promise<Dependencies> {
   const temporal = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
   const { storeRoot, python, environment, maximumInFlight, requestTimeoutSeconds, taskQueue } = settings;
+  const cache = cacheFolder(environment, process.platform);
   const servers = createServerSupervisor({
     stateFolder: join(storeRoot, '.machines', hostname(), 'servers'),
     log: (level, message) => log[level](message),
     python,
     storeRoot,
     packageRoot,
+    cacheFolder: cache,
     environment,
     isOwnerAlive: (workflowId) => isOpen(temporal, workflowId),
   });
   return {
     store: new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message)),
-    files: { roots: [process.cwd(), packageRoot] },
+    files: { roots: [process.cwd(), packageRoot, cache] },
     inference: createInferenceClient({
       maximumInFlight,
       requestTimeoutSeconds,

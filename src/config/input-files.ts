@@ -1,11 +1,19 @@
 import { existsSync } from 'node:fs';
 import { glob, readFile } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
-import { placeholders, type PromptTemplate } from '../judge/prompt-template.ts';
+import { z } from 'zod';
+import { placeholders, type PromptExample, type PromptTemplate } from '../judge/prompt-template.ts';
+
+const examplesSchema = z
+  .array(z.strictObject({ user: z.string().min(1), assistant: z.string().min(1) }))
+  .min(1);
 
 /** Finds the files that a configuration names, on the machine of the worker that asks. */
 export interface InputFiles {
-  /** Where relative paths begin: the worker's folder, then the package with its prompts and examples. */
+  /**
+   * Where relative paths begin: the worker's folder, then the package with its prompts and examples, then the cache
+   * folder with the models that were made for them.
+   */
   readonly roots: readonly string[];
 }
 
@@ -39,9 +47,9 @@ export async function resolveInputs(files: InputFiles, pattern: string): Promise
 }
 
 /**
- * Reads a prompt folder: `user.txt` and perhaps `system.txt`. The one newline that ends a text file is no part of the
- * prompt; a second one is.
- * @throws Error where a needed placeholder is missing.
+ * Reads a prompt folder: `user.txt`, perhaps `system.txt`, and perhaps `examples.json` with turns that stand between
+ * them, `[{"user": ..., "assistant": ...}]`. The one newline that ends a text file is no part of the prompt; a second one is.
+ * @throws Error where a needed placeholder is missing, or the examples can't be read.
  */
 export async function readPrompt(
   files: InputFiles,
@@ -51,8 +59,10 @@ export async function readPrompt(
   const folder = resolveInput(files, path);
   const userFile = join(folder, 'user.txt');
   const systemFile = join(folder, 'system.txt');
+  const examplesFile = join(folder, 'examples.json');
   const template: PromptTemplate = {
     user: await readText(userFile),
+    ...(existsSync(examplesFile) ? { examples: await readExamples(examplesFile) } : {}),
     ...(existsSync(systemFile) ? { system: await readText(systemFile) } : {}),
   };
   const there = placeholders(template);
@@ -60,6 +70,18 @@ export async function readPrompt(
   if (missing.length > 0)
     throw new Error(`${userFile} lacks ${missing.map((name) => `{${name}}`).join(' and ')}`);
   return template;
+}
+
+async function readExamples(file: string): Promise<PromptExample[]> {
+  const text = await readText(file);
+  try {
+    return examplesSchema.parse(JSON.parse(text));
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new Error(`${file}: expected [{"user": text, "assistant": text}, ...]: ${reason}`, {
+      cause: error,
+    });
+  }
 }
 
 async function readText(file: string): Promise<string> {

@@ -28,7 +28,7 @@ const commandServing = z
       .array(z.string().min(1))
       .min(1)
       .describe(
-        'Program and arguments; `{python}`, `{checkpoint}`, `{servedName}`, `{port}`, `{storeRoot}` and `{packageRoot}` are filled in.',
+        'Program and arguments; `{python}`, `{checkpoint}`, `{servedName}`, `{port}`, `{storeRoot}`, `{packageRoot}` and `{cacheFolder}` are filled in.',
       ),
     servedName: z
       .string()

@@ -49,7 +49,8 @@ export function readChatAnswer(body: unknown): ChatAnswer {
     .sort((left, right) => left.index - right.index);
   return {
     choices: inOrder.map(({ choice }) => ({
-      text: choice.message.content ?? '',
+      // Half a character, as a cut in the wrong place leaves it, would stop tokenizers and trainer for good.
+      text: (choice.message.content ?? '').toWellFormed(),
       finishReason: choice.finish_reason ?? 'unknown',
     })),
     usage: { promptTokens: usage?.prompt_tokens ?? 0, completionTokens: usage?.completion_tokens ?? 0 },

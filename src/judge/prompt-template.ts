@@ -4,9 +4,19 @@ export interface Message {
   readonly content: string;
 }
 
-/** A prompt as text files hold it: an optional system message and a user message, with placeholders such as `{instruction}`. */
+/** What was asked once and how it was answered: shown to a model as it stands, placeholders and all. */
+export interface PromptExample {
+  readonly user: string;
+  readonly assistant: string;
+}
+
+/**
+ * A prompt as text files hold it: an optional system message, perhaps examples, and a user message, with placeholders
+ * such as `{instruction}` in the first and the last.
+ */
 export interface PromptTemplate {
   readonly system?: string | undefined;
+  readonly examples?: readonly PromptExample[] | undefined;
   readonly user: string;
 }
 
@@ -20,15 +30,20 @@ export function placeholders(template: PromptTemplate): Set<string> {
 
 /**
  * The messages of a template. Values are inserted in one pass as they are: text that looks like a placeholder, or like
- * a replacement pattern, stays text. A placeholder without a value stands as it is written.
+ * a replacement pattern, stays text. Only half a character (a lone surrogate, which JSON can hold and UTF-8 can't) becomes
+ * U+FFFD. A placeholder without a value stands as it is written.
  */
 export function renderPrompt(template: PromptTemplate, values: Readonly<Record<string, string>>): Message[] {
   const fill = (text: string) =>
-    text.replace(PLACEHOLDER, (whole, name: string) =>
-      Object.hasOwn(values, name) ? (values[name] as string) : whole,
-    );
+    text
+      .replace(PLACEHOLDER, (whole, name: string) =>
+        Object.hasOwn(values, name) ? (values[name] as string) : whole,
+      )
+      .toWellFormed();
   const messages: Message[] = [];
   if (template.system !== undefined) messages.push({ role: 'system', content: fill(template.system) });
+  for (const { user, assistant } of template.examples ?? [])
+    messages.push({ role: 'user', content: user }, { role: 'assistant', content: assistant });
   messages.push({ role: 'user', content: fill(template.user) });
   return messages;
 }

@@ -38,6 +38,7 @@ export const commandPlaceholders = [
   'port',
   'storeRoot',
   'packageRoot',
+  'cacheFolder',
 ] as const;
 
 /** The placeholders of a template that are not among the known ones, for the check of a configuration. */

@@ -55,10 +55,11 @@ export interface ServerSupervisorOptions {
   /** Of this machine alone, and shared by its worker processes. */
   stateFolder: string;
   log: Log;
-  /** What `{python}`, `{storeRoot}` and `{packageRoot}` stand for; commands run in `packageRoot`. */
+  /** What `{python}`, `{storeRoot}`, `{packageRoot}` and `{cacheFolder}` stand for; commands run in `packageRoot`. */
   python: string;
   storeRoot: string;
   packageRoot: string;
+  cacheFolder: string;
   /** For the servers, and for the keys of endpoints. */
   environment: Environment;
   /** Asked by `adopt`; without it every owner counts as alive. */
@@ -69,7 +70,9 @@ export interface ServerSupervisorOptions {
 }
 
 export function createServerSupervisor(options: ServerSupervisorOptions): ServerSupervisor {
-  const { stateFolder, log, python, storeRoot, packageRoot, environment, stopGraceSeconds = 10 } = options;
+  const { stateFolder, log, environment, stopGraceSeconds = 10 } = options;
+  const { python, storeRoot, packageRoot, cacheFolder } = options;
+  const places = { python, storeRoot, packageRoot, cacheFolder };
   const settings: WatchSettings = { ...defaultWatchSettings, ...options.watch };
   const registry = openRegistry(stateFolder);
   const watches = new Map<string, Promise<void>>();
@@ -94,7 +97,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     request: ServingRequest,
   ): Promise<ServedModel> {
     const { checkpoint, owner } = request;
-    const server = describeServer(driver, { python, checkpoint, servedName: model, storeRoot, packageRoot });
+    const server = describeServer(driver, { ...places, checkpoint, servedName: model });
     const logFile = registry.logFile(server.key);
     for (let round = 1; ; round++) {
       const { entry, started, isNewOwner } = await joinOrStart(server, model, owner);

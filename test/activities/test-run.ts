@@ -61,6 +61,7 @@ export async function startTestRun(
       python: 'python3',
       storeRoot: store.root,
       packageRoot,
+      cacheFolder: join(folder, 'cache'),
       environment,
     }),
     temporal: new Client({ connection }),

@@ -11,26 +11,35 @@ EMBEDDED = Path(__file__).resolve().parents[2] / "embedded"
 sys.path.insert(0, str(EMBEDDED))
 
 from checkpoints import Checkpoint  # noqa: E402
+from llama import Lane  # noqa: E402
 
 MODEL = EMBEDDED / "model"
 STEPS = 6
 
 
 @torch.inference_mode()
-def largest_difference(checkpoint: Checkpoint) -> float:
-    """Of logits, over prompts of several lengths and the words after them."""
-    reference = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+def largest_difference(folder: Path, checkpoint: Checkpoint) -> float:
+    """Of logits, over prompts of several lengths, read whole or after a known beginning, and the words after them."""
+    reference = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     torch.manual_seed(0)
     ids = torch.randint(5, reference.config.vocab_size, (5, 40))
     expected = reference(ids).logits
     rows = torch.arange(len(ids))
-    positions = torch.tensor([3, 11, 20, 31, 32])
-    logits, kept = checkpoint.model.prefill(ids[:, :32], positions)
+    lengths = [3, 11, 20, 31, 32]
+    positions = torch.tensor(lengths)
+    prompts = [row[:length].tolist() for row, length in zip(ids, lengths, strict=True)]
+    logits, kept = checkpoint.model.prefill(prompts, [None] * len(ids))
     difference = (logits - expected[rows, positions - 1]).abs().max()
-    cache = checkpoint.model.new_cache(len(ids))
-    cache[:, :, :, :, :32] = kept
+    again, _ = checkpoint.model.prefill(prompts, [whole[:, :, :, : whole.shape[3] // 2] for whole in kept])
+    difference = torch.maximum(difference, (again - logits).abs().max())
+    cache = checkpoint.model.new_cache(len(ids), 64)
+    for row, whole in enumerate(kept):
+        cache[:, :, row, :, : whole.shape[3]] = whole
+    # The rows in two lanes, as the engine has them where their widths differ.
+    halves = [slice(0, 2), slice(2, None)]
     for _ in range(STEPS):
-        logits = checkpoint.model.decode(ids[rows, positions], positions, cache)
+        lanes = [Lane(cache[:, :, half], positions[half]) for half in halves]
+        logits = checkpoint.model.decode(ids[rows, positions], lanes)
         difference = torch.maximum(difference, (logits - expected[rows, positions]).abs().max())
         positions = positions + 1
     return difference.item()
@@ -50,7 +59,7 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "logits": largest_difference(checkpoint),
+                "logits": largest_difference(MODEL, checkpoint),
                 "samePromptIds": checkpoint.encode(messages) == ids,
                 "promptIsPrefix": whole[: len(ids)] == ids,
                 "endsWith": tokenizer.convert_ids_to_tokens(whole[-1]),

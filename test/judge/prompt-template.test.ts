@@ -15,6 +15,15 @@ describe('a prompt', () => {
     ]);
   });
 
+  it('shows its examples between system and user message as they stand', () => {
+    const examples = [{ user: 'A {instruction}', assistant: '[[A]]' }];
+    assert.deepEqual(renderPrompt({ ...template, examples }, { instruction: 'x' }).slice(0, 3), [
+      { role: 'system', content: 'Judge x.' },
+      { role: 'user', content: 'A {instruction}' },
+      { role: 'assistant', content: '[[A]]' },
+    ]);
+  });
+
   it('has no system message where the template has none', () => {
     assert.deepEqual(renderPrompt({ user: '{instruction}' }, { instruction: 'x' }), [
       { role: 'user', content: 'x' },
@@ -24,6 +33,10 @@ describe('a prompt', () => {
   it('holds replacement patterns of a value as they are', () => {
     const hostile = "$& $1 $$ $` $' $<name>";
     assert.equal(userText('before {instruction} after', { instruction: hostile }), `before ${hostile} after`);
+  });
+
+  it('has U+FFFD in place of half a character, which no tokenizer takes', () => {
+    assert.equal(userText('{instruction}', { instruction: 'a \ud83d b 😀' }), 'a \ufffd b 😀');
   });
 
   it('holds a placeholder inside a value as it is', () => {

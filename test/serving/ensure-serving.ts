@@ -13,6 +13,7 @@ const supervisor = createServerSupervisor({
   python: 'python3',
   storeRoot: work.folder,
   packageRoot: work.folder,
+  cacheFolder: work.folder,
   environment: process.env,
 });
 const served = await supervisor.ensureServing({

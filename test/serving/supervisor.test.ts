@@ -50,6 +50,7 @@ describe('the server supervisor', function () {
       python: 'python3',
       storeRoot: folder,
       packageRoot: folder,
+      cacheFolder: folder,
       environment: { PATH: process.env['PATH'] },
       stopGraceSeconds: 0.5,
       watch: {
