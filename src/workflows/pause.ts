@@ -11,6 +11,7 @@ import {
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { Workflow, WorkflowResultType } from '@temporalio/common';
 import { pauseSignal } from './messages.ts';
+import { hasNumbers } from './well-formed.ts';
 import { fieldsOf, refused, requireOwnWork } from './refused.ts';
 import type { Paused, RunProgress } from '../contract/progress.ts';
 
@@ -50,7 +51,7 @@ export class PauseGate {
 
   /** Takes over what the parent is told, unless it is older than what is known. */
   async follow(state: PauseState): Promise<void> {
-    if (state.change <= this.#state.change) return;
+    if (!hasNumbers(state, 'change') || state.change <= this.#state.change) return;
     this.#state = state;
     if (state.paused !== undefined) for (const interrupt of this.#interruptions) interrupt();
     await Promise.all([...this.#children].map((workflowId) => tell(workflowId, state)));

@@ -16,6 +16,7 @@ import { withTimeLeft } from './remaining-time.ts';
 import type { Paused } from '../contract/progress.ts';
 import { currentIteration, type ProgressTracker } from './run-progress.ts';
 import { showDetails } from './show-details.ts';
+import { hasNumbers } from './well-formed.ts';
 
 /** @param configuration what the query `configuration` answers now */
 export function setRunHandlers(
@@ -70,10 +71,12 @@ export function setProgressHandlers(tracker: ProgressTracker): void {
     description: 'Phase, stages under way, the table of judges so far.',
   });
   setHandler(shardProgressSignal, (progress) => {
+    if (!hasNumbers(progress, 'iteration', 'done', 'shards')) return;
     tracker.shardsDone(progress);
     showDetails(tracker);
   });
   setHandler(trainingStepSignal, (step) => {
+    if (!hasNumbers(step, 'iteration', 'step', 'totalSteps', 'loss', 'etaSeconds')) return;
     tracker.trainedTo(step);
     showDetails(tracker);
   });

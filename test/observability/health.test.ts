@@ -69,7 +69,9 @@ describe('the health of a worker', function () {
     const stopped = worker.stop();
     const stopping = await until(worker, 503);
     assert.deepEqual(stopping.body.problems, ['the worker is stopping']);
-    assert.equal((await ask('/healthz'))?.status, 200);
+    const alive = await ask('/healthz');
+    // It may have ended just before it was asked.
+    assert(alive === undefined || alive.status === 200);
     await stopped;
     assert.equal(await ask('/healthz'), undefined);
   });

@@ -147,6 +147,10 @@ describe('a run that is steered', function () {
       async (client: Client, input) => {
         const handle = client.workflow.getHandle(input.runName);
         ask = async () => {
+          // Nonsense is left alone.
+          await handle.signal('trainingStep', 'half done');
+          await handle.signal('trainingStep', { iteration: 1, step: 70 });
+          await handle.signal('shardProgress', null);
           await handle.signal('trainingStep', {
             iteration: 1,
             step: 50,
