@@ -46,8 +46,11 @@ TEMPLATES = (
     "Name one thing that people like about {topic}.",
     "Describe {topic} in one sentence.",
     "Give one reason why {topic} can be useful.",
+    "What are {topic}?",
+    "Where can you find {topic}?",
+    "Why do people need {topic}?",
 )
-FROM_MODEL, FROM_DOCUMENTATION, FROM_WORDS = 450, 120, 150
+FROM_MODEL, FROM_DOCUMENTATION, FROM_WORDS = 450, 120, 400
 SAMPLES = 4
 STARTS = re.compile(r"^(Who|What|When|Where|Why|Which|How|Is|Are|Do|Does|Can)\b")
 

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRun } from '../../src/client.ts';
-import { startScriptedEndpoint, type Behaviour, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import {
+  startScriptedEndpoint,
+  type Behaviour,
+  type ScriptedEndpoint,
+} from '../inference/scripted-endpoint.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { scriptedAnswer, isJudging } from './scripted-run.ts';
 import { tinyConfiguration } from './tiny-run.ts';
@@ -78,7 +82,10 @@ describe('a run over instructions as people write them', function () {
     });
     const result = await (await startRun(cluster.client, configuration)).result();
     const [seed, first] = result.iterations;
-    assert.equal(seed?.counts['preparePool']?.['instructions'], hostile.length + tooLong.length + ordinary.length);
+    assert.equal(
+      seed?.counts['preparePool']?.['instructions'],
+      hostile.length + tooLong.length + ordinary.length,
+    );
     assert.equal(seed.counts['preparePool']['dropped: empty instruction'], empty.length);
     assert.equal(seed.counts['generatePairs']?.['failed: context-length'], tooLong.length);
     assert((first?.trainingExamples ?? 0) >= 16);
