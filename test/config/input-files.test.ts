@@ -73,7 +73,10 @@ describe('the files that a configuration names', () => {
     await writeFile(join(folder, 'examples.json'), JSON.stringify(examples));
     assert.deepEqual((await readPrompt(shipped, folder, ['instruction'])).examples, examples);
     await writeFile(join(folder, 'examples.json'), '[{"user": "Which?"}]');
-    await assert.rejects(readPrompt(shipped, folder, ['instruction']), /examples\.json: expected .*assistant/s);
+    await assert.rejects(
+      readPrompt(shipped, folder, ['instruction']),
+      /examples\.json: expected .*assistant/s,
+    );
   });
 
   it('give no prompt where a placeholder is missing, and say which', async () => {
