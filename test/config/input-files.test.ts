@@ -67,6 +67,18 @@ describe('the files that a configuration names', () => {
     });
   });
 
+  it('give a prompt with the examples that its folder shows, and say what is wrong with them', async () => {
+    await writeFile(join(folder, 'user.txt'), '{instruction}\n');
+    const examples = [{ user: 'Which?', assistant: 'This. [[A]]' }];
+    await writeFile(join(folder, 'examples.json'), JSON.stringify(examples));
+    assert.deepEqual((await readPrompt(shipped, folder, ['instruction'])).examples, examples);
+    await writeFile(join(folder, 'examples.json'), '[{"user": "Which?"}]');
+    await assert.rejects(
+      readPrompt(shipped, folder, ['instruction']),
+      /examples\.json: expected .*assistant/s,
+    );
+  });
+
   it('give no prompt where a placeholder is missing, and say which', async () => {
     await writeFile(join(folder, 'user.txt'), 'Judge {instruction}');
     await assert.rejects(readPrompt(shipped, folder, pairwise), {
