@@ -12,7 +12,7 @@ import { packageRoot, startCluster, type Cluster } from '../test/workflows/clust
 import { startLocalServer } from '../test/workflows/local-server.ts';
 import {
   answers,
-  isDuring,
+  hasBegun,
   progressUntil,
   tinyConfiguration,
   undecided,
@@ -67,7 +67,7 @@ async function recordRuns(
 
   const two = tinyConfiguration('two-iterations', baseUrl, { iterations: 2 });
   const run = await startRun(client, two);
-  await progressUntil(run, isDuring('fineTune', 1));
+  await progressUntil(run, hasBegun('fineTune', 1));
   // Another workflow id under the same run name: it follows the first.
   const joined = await client.workflow.start('selfTaughtEvaluator', {
     workflowId: 'joined',
@@ -91,7 +91,7 @@ async function recordRuns(
   // The judge is asked for several samples at once, and never answers.
   endpoint.script((request) => ((request.body.n ?? 1) > 1 ? { kind: 'hang' } : answers(request)));
   const cancelled = await startRun(client, tinyConfiguration('cancelled', baseUrl));
-  await progressUntil(cancelled, isDuring('judgePairs', 1));
+  await progressUntil(cancelled, hasBegun('judgePairs', 1));
   await cancelled.cancel();
   await cancelled.result().catch(expectFailure);
   await keep(cluster, 'cancelled');

@@ -11,7 +11,7 @@ import { startTemporal } from '../../scripts/setup/dev-server.ts';
 import { findRun, type RunProgress } from '../../src/client.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { freePorts, packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
-import { answers, isDuring, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { answers, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
 
 /** What the HTTP API answers, as far as the commands are told from each other by it. */
@@ -87,7 +87,7 @@ describe('the commands of docs/services.md', function () {
     const again = await command('Start', 'curled');
     assert.deepEqual([again.started ?? false, again.runId], [false, started.runId]);
 
-    await progressUntil(findRun(cluster.client, 'curled'), isDuring('generatePairs', 0));
+    await progressUntil(findRun(cluster.client, 'curled'), hasBegun('generatePairs', 0));
     const [progress] = (await command('Where it is', 'curled')).queryResult ?? [];
     assert.equal(progress?.runName, 'curled');
     assertValid('progress', await findRun(cluster.client, 'curled').progress());
@@ -110,7 +110,7 @@ describe('the commands of docs/services.md', function () {
   it('cancel a run', async () => {
     await writeConfiguration('cancelled');
     await command('Start', 'cancelled');
-    await progressUntil(findRun(cluster.client, 'cancelled'), isDuring('generatePairs', 0));
+    await progressUntil(findRun(cluster.client, 'cancelled'), hasBegun('generatePairs', 0));
     await command('Cancel', 'cancelled');
     const { history } = await command('Result', 'cancelled');
     assert.equal(history?.events[0]?.eventType, 'EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED');

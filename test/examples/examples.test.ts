@@ -10,7 +10,7 @@ import { run, tryRun } from '../../scripts/setup/install-step.ts';
 import { installClient } from '../client/packed-client.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
-import { answers, isDuring, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { answers, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
 import { ensureExamplePython } from './example-python.ts';
 
 const examples = join(packageRoot, 'examples');
@@ -90,7 +90,7 @@ describe('the examples of other services', function () {
       assert.deepEqual(await call('start', file), { code: 0, stdout: `${name}\n`, stderr: '' });
       const { runId } = await cluster.client.workflow.getHandle(name).describe();
       const following = call('follow', name);
-      await progressUntil(findRun(cluster.client, name), isDuring('generatePairs', 0));
+      await progressUntil(findRun(cluster.client, name), hasBegun('generatePairs', 0));
       assert.equal((await call('start', file)).code, 0);
       assert.equal((await cluster.client.workflow.getHandle(name).describe()).runId, runId);
       assert.deepEqual(await call('pause', name, 'the GPU is needed'), { code: 0, stdout: '', stderr: '' });

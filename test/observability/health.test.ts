@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { startRun } from '../../src/client.ts';
 import { type Cluster, freePorts, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
-import { isDuring, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
 
 interface Answer {
   readonly status: number;
@@ -65,7 +65,7 @@ describe('the health of a worker', function () {
       timeouts: { heartbeatSeconds: 5 },
     });
     endpoint.script(({ body }) => (body.max_tokens === 1 ? { kind: 'answer' } : { kind: 'hang' }));
-    await progressUntil(run, isDuring('generatePairs', 0));
+    await progressUntil(run, hasBegun('generatePairs', 0));
     const stopped = worker.stop();
     const stopping = await until(worker, 503);
     assert.deepEqual(stopping.body.problems, ['the worker is stopping']);

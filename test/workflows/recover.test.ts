@@ -141,7 +141,8 @@ describe('a run whose past is damaged or reset', function () {
     await reset('reset', '--type', 'LastWorkflowTask');
     judging = 'fast';
     await during(run, 'fineTune');
-    assert(repeated() - before <= 4, `${repeated() - before} requests were sent twice`);
+    // What was in flight, of two shards at most: attempts of the child that was left end at their next heartbeat.
+    assert(repeated() - before <= 2 * SHARD, `${repeated() - before} requests were sent twice`);
   });
 
   it('can be reset while it trains: the trainer is followed, not started again', async () => {

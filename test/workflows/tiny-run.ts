@@ -72,7 +72,12 @@ export async function progressUntil(run: Run, reached: (progress: RunProgress) =
   }
 }
 
-/** Whether the stage is under way in the iteration. */
-export function isDuring(stage: string, iteration: number): (progress: RunProgress) => boolean {
-  return ({ stages }) => stages.some((shown) => shown.name === stage && shown.iteration === iteration);
+/**
+ * Whether the stage is under way in the iteration, or was: on a busy machine it may be over between two looks. For stages
+ * that are counted, in the first iteration that has them.
+ */
+export function hasBegun(stage: string, iteration: number): (progress: RunProgress) => boolean {
+  return ({ stages, counts }) =>
+    counts[stage] !== undefined ||
+    stages.some((shown) => shown.name === stage && shown.iteration === iteration);
 }

@@ -10,7 +10,7 @@ import { fencedBlocks } from '../docs/fenced-blocks.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { packageRoot, startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
 import { startReleasedServer } from './released-server.ts';
-import { answers, isDuring, progressUntil, tinyConfiguration } from './tiny-run.ts';
+import { answers, hasBegun, progressUntil, tinyConfiguration } from './tiny-run.ts';
 
 /** As in docs/deploy.md. */
 const DEPLOYMENT = 'judge-workers';
@@ -50,7 +50,7 @@ describe('worker versioning', function () {
     const run = await startRun(cluster.client, tinyConfiguration('stays', endpoint.baseUrl));
     const new_ = startBuild(NEW);
     await logged(new_, /judge-workers\.2026-12-01 is not current, 2026-11-24 is/);
-    await progressUntil(run, isDuring('judgePairs', 1));
+    await progressUntil(run, hasBegun('judgePairs', 1));
     await execute(setCurrent(NEW));
     const next = await startRun(cluster.client, tinyConfiguration('next', endpoint.baseUrl));
     await progressUntil(next, ({ phase }) => phase === 'working');
@@ -87,7 +87,7 @@ describe('worker versioning', function () {
       cluster.client,
       tinyConfiguration('moves', endpoint.baseUrl, { iterations: 2 }),
     );
-    await progressUntil(run, isDuring('judgePairs', 1));
+    await progressUntil(run, hasBegun('judgePairs', 1));
     await execute(setCurrent(NEW));
     const { iterations } = await run.result();
 
