@@ -1,5 +1,4 @@
 /** `npm run follow -- NAME`: how a run on any server goes, until it ends. It goes on without anybody who follows it. */
-import { parseArgs } from 'node:util';
 import {
   failureMessage,
   findEvaluation,
@@ -13,6 +12,7 @@ import { findRunNamed } from './follow/find-run.ts';
 import { type Followed, followRun } from './follow/follow-run.ts';
 import { evaluationResultTable, resultTable } from './follow/result-table.ts';
 import { steering } from './follow/steering.ts';
+import { parseArguments } from './setup/parse-options.ts';
 import { runScript } from './setup/run-script.ts';
 import { SetupError } from './setup/setup-error.ts';
 
@@ -22,13 +22,9 @@ const OPTIONS = {
 } as const;
 
 function readArguments(args: string[]) {
-  try {
-    const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
-    if (positionals.length > 1) throw new Error(`one run at a time, not ${positionals.length}`);
-    return { ...values, name: positionals[0] };
-  } catch (error) {
-    throw new SetupError(error instanceof Error ? error.message : String(error));
-  }
+  const { values, positionals } = parseArguments(args, OPTIONS);
+  if (positionals.length > 1) throw new SetupError(`one run at a time, not ${positionals.length}`);
+  return { ...values, name: positionals[0] };
 }
 
 await runScript(async () => {

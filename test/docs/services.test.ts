@@ -11,7 +11,7 @@ import { startTemporal } from '../../scripts/setup/dev-server.ts';
 import { findRun, type RunProgress } from '../../src/client.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { freePorts, packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
-import { answers, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { answersSlowly, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
 
 /** What the HTTP API answers, as far as the commands are told from each other by it. */
@@ -51,10 +51,7 @@ describe('the commands of docs/services.md', function () {
     assert.notEqual(workflows, settings?.text);
     cluster.startWorker();
     endpoint = await startScriptedEndpoint({
-      script: (request) => {
-        const answer = answers(request);
-        return answer.kind === 'answer' ? { ...answer, afterMilliseconds: 100 } : answer;
-      },
+      script: answersSlowly,
     });
   });
 

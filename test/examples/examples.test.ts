@@ -10,7 +10,7 @@ import { run, tryRun } from '../../scripts/setup/install-step.ts';
 import { installClient } from '../client/packed-client.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
-import { answers, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { answersSlowly, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
 import { ensureExamplePython } from './example-python.ts';
 
 const examples = join(packageRoot, 'examples');
@@ -32,10 +32,7 @@ describe('the examples of other services', function () {
     cluster = await startCluster();
     cluster.startWorker();
     endpoint = await startScriptedEndpoint({
-      script: (request) => {
-        const answer = answers(request);
-        return answer.kind === 'answer' ? { ...answer, afterMilliseconds: 100 } : answer;
-      },
+      script: answersSlowly,
     });
   });
 

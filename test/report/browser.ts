@@ -26,6 +26,29 @@ export async function launchBrowser(): Promise<Browser> {
   });
 }
 
+/** A page of its own for every test of the suite that calls this, in one browser. */
+export function browserPage(): { readonly page: Page } {
+  let browser: Browser | undefined;
+  let page: Page | undefined;
+  const current = (): Page => {
+    if (page === undefined) throw new Error('there is a page in tests only');
+    return page;
+  };
+  before(async () => {
+    browser = await launchBrowser();
+  });
+  after(() => browser?.close());
+  beforeEach(async () => {
+    page = await browser?.newPage();
+  });
+  afterEach(() => current().close());
+  return {
+    get page() {
+      return current();
+    },
+  };
+}
+
 /** Opens a report as a user does, from a file, and waits until its judgments are there to filter. */
 export async function openReport(page: Page, report: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'report-'));

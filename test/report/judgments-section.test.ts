@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Browser, Page } from 'puppeteer-core';
 import { renderReport } from '../../src/report/render-report.ts';
 import type { ReportPair } from '../../src/report/report-data.ts';
-import { launchBrowser, openReport } from './browser.ts';
+import { browserPage, openReport } from './browser.ts';
 import { sampleReport } from './sample-report.ts';
 
 /** Pair i is about the number i, of iteration 1 or 2, and right in one order alone. */
@@ -33,38 +32,25 @@ function pairs(number: number): ReportPair[] {
 
 describe('the judgments of the report in a browser', function () {
   this.timeout(60_000);
-  let browser: Browser;
-  let page: Page;
-
-  before(async () => {
-    browser = await launchBrowser();
-  });
-
-  after(() => browser?.close());
-
-  beforeEach(async () => {
-    page = await browser.newPage();
-  });
-
-  afterEach(() => page.close());
+  const at = browserPage();
 
   const open = async (all: ReportPair[]) =>
-    openReport(page, await renderReport({ ...sampleReport(), pairs: all }));
-  const found = () => page.$eval('.found', ({ textContent }) => textContent);
-  const detail = () => page.$eval('.detail', ({ textContent }) => textContent ?? '');
+    openReport(at.page, await renderReport({ ...sampleReport(), pairs: all }));
+  const found = () => at.page.$eval('.found', ({ textContent }) => textContent);
+  const detail = () => at.page.$eval('.detail', ({ textContent }) => textContent ?? '');
   const search = async (text: string) => {
-    await page.$eval('input[name=search]', (field) => (field.value = ''));
-    await page.type('input[name=search]', text);
+    await at.page.$eval('input[name=search]', (field) => (field.value = ''));
+    await at.page.type('input[name=search]', text);
   };
 
   it('are filtered by iteration, category and outcome, and searched in every text', async () => {
     await open(pairs(30));
     assert.equal(await found(), '60 of 60 examples');
-    await page.select('select[name=iteration]', '2');
+    await at.page.select('select[name=iteration]', '2');
     assert.equal(await found(), '30 of 60 examples');
-    await page.select('select[name=outcome]', 'wrong');
+    await at.page.select('select[name=outcome]', 'wrong');
     assert.equal(await found(), '15 of 60 examples');
-    await page.select('select[name=category]', 'unknown');
+    await at.page.select('select[name=category]', 'unknown');
     assert.equal(await found(), '5 of 60 examples');
     await search('"because OF 9"');
     assert.equal(await found(), '1 of 60 examples');
@@ -76,42 +62,42 @@ describe('the judgments of the report in a browser', function () {
 
   it('stand side by side: the kept and the wrong one of the same pair, and the other order a click away', async () => {
     await open(pairs(3));
-    const tops = await page.$$eval('.detail .responses:last-child .response', (all) =>
+    const tops = await at.page.$$eval('.detail .responses:last-child .response', (all) =>
       all.map((one) => one.getBoundingClientRect().top),
     );
     assert.equal(tops.length, 2);
     assert.equal(tops[0], tops[1]);
-    await page.click('.orders button:nth-child(2)');
+    await at.page.click('.orders button:nth-child(2)');
     assert.match(await detail(), /Response B ✓ better.*No verdict/s);
-    assert.equal(await page.$eval('[aria-selected=true]', ({ id }) => id), 'row-1');
+    assert.equal(await at.page.$eval('[aria-selected=true]', ({ id }) => id), 'row-1');
   });
 
   it('are walked through by keys', async () => {
     await open(pairs(100));
-    await page.focus('.list');
+    await at.page.focus('.list');
     for (const key of ['ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowUp'] as const)
-      await page.keyboard.press(key);
+      await at.page.keyboard.press(key);
     assert.match(await detail(), /Pair pair-1,/);
-    await page.keyboard.press('End');
+    await at.page.keyboard.press('End');
     assert.match(await detail(), /Pair pair-99,/);
-    assert.equal(await page.$eval('[aria-selected=true]', ({ id }) => id), 'row-199');
+    assert.equal(await at.page.$eval('[aria-selected=true]', ({ id }) => id), 'row-199');
   });
 
   it('are all there however many, with elements for those alone that are in view', async () => {
     await open(pairs(5000));
     assert.equal(await found(), '10,000 of 10,000 examples');
-    const rows = () => page.$$eval('.row', (all) => all.map(({ id }) => id));
+    const rows = () => at.page.$$eval('.row', (all) => all.map(({ id }) => id));
     assert((await rows()).length < 50);
-    await page.$eval('.list', (list) => (list.scrollTop = list.scrollHeight));
-    await page.waitForSelector('#row-9999');
+    await at.page.$eval('.list', (list) => (list.scrollTop = list.scrollHeight));
+    await at.page.waitForSelector('#row-9999');
     assert((await rows()).length < 50);
   });
 
   it('are there to read without a script, some of each iteration', async () => {
-    await page.setJavaScriptEnabled(false);
+    await at.page.setJavaScriptEnabled(false);
     await open(pairs(100));
-    const text = await page.$eval('.sample', (sample) => (sample as HTMLElement).innerText);
+    const text = await at.page.$eval('.sample', (sample) => (sample as HTMLElement).innerText);
     assert.match(text, /Data for M₁.*Which number is.*Data for M₂.*Which number is/s);
-    assert.equal(await page.$eval('.browser', (one) => getComputedStyle(one).display), 'none');
+    assert.equal(await at.page.$eval('.browser', (one) => getComputedStyle(one).display), 'none');
   });
 });

@@ -2,28 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Browser, Page } from 'puppeteer-core';
 import { renderReport } from '../../src/report/render-report.ts';
 import type { ReportData } from '../../src/report/report-data.ts';
-import { launchBrowser, openReport } from './browser.ts';
+import { browserPage, openReport } from './browser.ts';
 import { sampleReport } from './sample-report.ts';
 
 describe('the report in a browser', function () {
   this.timeout(60_000);
-  let browser: Browser;
-  let page: Page;
-
-  before(async () => {
-    browser = await launchBrowser();
-  });
-
-  after(() => browser?.close());
-
-  beforeEach(async () => {
-    page = await browser.newPage();
-  });
-
-  afterEach(() => page.close());
+  const at = browserPage();
 
   it('needs no network, and lets neither a script run that isn’t its own nor an image load', async () => {
     let requests = 0;
@@ -36,8 +22,8 @@ describe('the report in a browser', function () {
     const report = await renderReport(sampleReport());
     assert.doesNotMatch(report, /@import|<link|url\(|<script[^>]*src/);
     const intruder = `<script>globalThis.ran = true</script><img src="http://127.0.0.1:${port}/x"></main>`;
-    await openReport(page, report.replace('</main>', intruder));
-    const ran = await page.evaluate('globalThis.ran');
+    await openReport(at.page, report.replace('</main>', intruder));
+    const ran = await at.page.evaluate('globalThis.ran');
     server.close();
     assert.equal(ran, undefined);
     assert.equal(requests, 0);
@@ -46,12 +32,12 @@ describe('the report in a browser', function () {
   for (const width of [1280, 390]) {
     for (const theme of ['light', 'dark']) {
       it(`fits a window of ${width} pixels and has readable charts in the ${theme} theme`, async () => {
-        await page.setViewport({ width, height: 900 });
-        await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
-        await openReport(page, await renderReport(sampleReport()));
-        await page.$$eval('details', (all) => all.forEach((details) => (details.open = true)));
-        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
-        const luminance = await page.evaluate(() => {
+        await at.page.setViewport({ width, height: 900 });
+        await at.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
+        await openReport(at.page, await renderReport(sampleReport()));
+        await at.page.$$eval('details', (all) => all.forEach((details) => (details.open = true)));
+        assert.equal(await at.page.evaluate(() => document.documentElement.scrollWidth), width);
+        const luminance = await at.page.evaluate(() => {
           const light = (color: string) =>
             (color.match(/\d+/g) ?? []).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765;
           const label = document.querySelector('figure svg text');

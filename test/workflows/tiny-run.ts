@@ -14,6 +14,12 @@ export const answers: Script = (request) => {
   return { kind: 'answer', texts, finishReason: 'stop' };
 };
 
+/** The same, each after a tenth of a second: for who wants to be there while it works. */
+export const answersSlowly: Script = (request) => {
+  const answer = answers(request);
+  return answer.kind === 'answer' ? { ...answer, afterMilliseconds: 100 } : answer;
+};
+
 /** Judges that never come to a verdict, so that the first iteration has nothing to train on. */
 export const undecided: Script = (request) =>
   isJudging(request.body)
