@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { startRun } from '../../src/client.ts';
 import { type Cluster, freePorts, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
-import { hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { tinyConfiguration } from '../workflows/tiny-run.ts';
 
 interface Answer {
   readonly status: number;
@@ -59,13 +59,18 @@ describe('the health of a worker', function () {
     assert.deepEqual(ready.body, { ready: true, problems: [] });
 
     // A request that never ends keeps its activity, and with it the worker, for the time of grace.
-    endpoint.script(() => ({ kind: 'hang' }));
-    const run = await startRun(cluster.client, {
+    const hung = new Promise<void>((resolve) => {
+      endpoint.script(({ body }) => {
+        if (body.max_tokens === 1) return { kind: 'answer' };
+        resolve();
+        return { kind: 'hang' };
+      });
+    });
+    await startRun(cluster.client, {
       ...tinyConfiguration('stops', endpoint.baseUrl),
       timeouts: { heartbeatSeconds: 5 },
     });
-    endpoint.script(({ body }) => (body.max_tokens === 1 ? { kind: 'answer' } : { kind: 'hang' }));
-    await progressUntil(run, hasBegun('generatePairs', 0));
+    await hung;
     const stopped = worker.stop();
     const stopping = await until(worker, 503);
     assert.deepEqual(stopping.body.problems, ['the worker is stopping']);
