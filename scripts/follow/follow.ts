@@ -1,34 +1,23 @@
-/** `npm run follow -- NAME`: how a run on any server goes, until it ends. It goes on without anybody who follows it. */
 import {
   failureMessage,
   findEvaluation,
   findRun,
   type JudgeEvaluationResult,
   type RunResult,
-} from '../src/client.ts';
-import { connectToTemporal, serverAnswers } from './follow/connect.ts';
-import { displayFor, jsonDisplay } from './follow/display.ts';
-import { findRunNamed } from './follow/find-run.ts';
-import { type Followed, followRun } from './follow/follow-run.ts';
-import { evaluationResultTable, resultTable } from './follow/result-table.ts';
-import { steering } from './follow/steering.ts';
-import { parseArguments } from './setup/parse-options.ts';
-import { runScript } from './setup/run-script.ts';
-import { SetupError } from './setup/setup-error.ts';
+} from '../../src/client.ts';
+import { connectToTemporal, serverAnswers } from './connect.ts';
+import { displayFor, jsonDisplay } from './display.ts';
+import { findRunNamed } from './find-run.ts';
+import { type Followed, followRun } from './follow-run.ts';
+import { evaluationResultTable, resultTable } from './result-table.ts';
+import { steering } from './steering.ts';
+import type { Ending } from '../cli/exit-codes.ts';
 
-const OPTIONS = {
-  /** Each change of the progress as a line of JSON on standard output, and nothing else there. */
-  json: { type: 'boolean', default: false },
-} as const;
-
-function readArguments(args: string[]) {
-  const { values, positionals } = parseArguments(args, OPTIONS);
-  if (positionals.length > 1) throw new SetupError(`one run at a time, not ${positionals.length}`);
-  return { ...values, name: positionals[0] };
-}
-
-await runScript(async () => {
-  const { json, name } = readArguments(process.argv.slice(2));
+/**
+ * Shows the progress of a run until it ends, and then its result; without a name, of the one that is under way.
+ * @throws SetupError where no server answers or no run has this name
+ */
+export async function follow(name: string | undefined, json: boolean): Promise<Ending> {
   const stopping = new AbortController();
   const stop = () => stopping.abort();
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
@@ -58,15 +47,15 @@ await runScript(async () => {
     });
     if (result === undefined) {
       console.error(`\n${steering(found, temporal)}`);
-      process.exitCode = 130;
-    } else if (!json) {
+      return 'interrupted';
+    }
+    if (!json) {
       const table = 'iterations' in result ? resultTable(result) : evaluationResultTable(result);
       console.log(`\n${table}\n\nReport: ${report ?? `${result.report} in the store`}`);
     }
+    return 'done';
   } catch (error) {
     console.error(`\n${failureMessage(error)}`);
-    process.exitCode = 1;
+    return 'failed';
   }
-});
-// The connection ends with the process: closed before, it throws at a call that the SDK is about to repeat.
-process.exit();
+}

@@ -1,0 +1,15 @@
+import { defineCommand } from '../command.ts';
+
+export const follow = defineCommand({
+  usage: 'follow [run]',
+  summary: 'Show how a run on any server goes, until it ends; it goes on without anybody who follows it.',
+  json: 'each change of the progress as a line of JSON, and nothing else',
+  positionals: {
+    run: {
+      type: 'string',
+      describe: 'The run, or evaluation, by name; by default the one that is under way.',
+    },
+  },
+  examples: [['$0 follow embedded', 'Follow the run "embedded"']],
+  run: async ({ run, json }) => (await import('../../follow/follow.ts')).follow(run, json),
+});

@@ -1,0 +1,5 @@
+import type { Command } from '../command.ts';
+import { follow } from './follow.ts';
+
+/** In the order of the help. */
+export const COMMANDS: readonly Command[] = [follow];
