@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { cacheFolder } from '../config/cache-folder.ts';
 import { resolveInputs } from '../config/input-files.ts';
-import { fetchHubFiles, findHubFiles, isHubUri, type HubAccess } from '../hub/hub-files.ts';
+import {
+  fetchedHubFiles,
+  fetchHubFiles,
+  findHubFiles,
+  isHubUri,
+  type HubAccess,
+  type HubFile,
+} from '../hub/hub-files.ts';
 import type { PoolFile } from '../pools/collect-instructions.ts';
 import type { LayoutName } from '../pools/layout-names.ts';
 import { checkPoolFile } from '../pools/read-pool-file.ts';
@@ -15,8 +22,22 @@ type PoolDependencies = Pick<Dependencies, 'files' | 'environment'>;
  * @throws Error that says where it was looked for
  */
 export async function poolFiles(deps: PoolDependencies, entry: string): Promise<PoolFile[]> {
-  if (isHubUri(entry))
-    return (await fetchHubFiles(entry, hubOf(deps))).map(({ uri, path }) => ({ name: uri, path }));
+  if (isHubUri(entry)) return hubPoolFiles(await fetchHubFiles(entry, hubOf(deps)));
+  return localPoolFiles(deps, entry);
+}
+
+/** The same without fetching anything: undefined where a file of the hub is missing. */
+export async function poolFilesThere(deps: PoolDependencies, entry: string): Promise<PoolFile[] | undefined> {
+  if (!isHubUri(entry)) return localPoolFiles(deps, entry);
+  const fetched = await fetchedHubFiles(entry, hubOf(deps));
+  return fetched && hubPoolFiles(fetched);
+}
+
+function hubPoolFiles(files: readonly HubFile[]): PoolFile[] {
+  return files.map(({ uri, path }) => ({ name: uri, path }));
+}
+
+async function localPoolFiles(deps: PoolDependencies, entry: string): Promise<PoolFile[]> {
   const paths = await resolveInputs(deps.files, entry);
   const [only] = paths;
   if (only !== undefined && paths.length === 1) return [{ name: entry, path: only }];
