@@ -65,8 +65,10 @@ function stageTable({ stages, remaining, whole }: Plan): string {
     some(usage.promptTokens),
     some(usage.completionTokens),
     some(usage.trainingTokens),
-    ...(hasTime ? [usage.seconds === undefined ? '?' : duration(usage.seconds)] : []),
-    ...(hasCost ? [usage.usd === undefined ? '' : dollars(usage.usd)] : []),
+    ...(hasTime
+      ? [usage.seconds === undefined ? '?' : usage.seconds === 0 ? '' : duration(usage.seconds)]
+      : []),
+    ...(hasCost ? [usage.usd === undefined || usage.usd === 0 ? '' : dollars(usage.usd)] : []),
     ...(hasReuse ? [reused === 0 ? '' : `${Math.round(100 * reused)}%`] : []),
   ];
   for (const { stage, iteration, benchmark, training, remaining: left, reused } of stages) {

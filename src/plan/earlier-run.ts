@@ -11,6 +11,7 @@ import type { GeneratedPair } from '../activities/generate-pairs.ts';
 import { runUris, type ResolvedConfiguration } from '../activities/open-run.ts';
 import { readResult } from '../training/model-damage.ts';
 import type { AssumptionName, Assumptions } from './assumptions.ts';
+import { expectedJudgments } from './expected-judgments.ts';
 import type { AskingStage, Rates } from './rates.ts';
 
 export interface EarlierRun {
@@ -108,11 +109,13 @@ async function toldBy(store: ArtifactStore, run: string, configuration: Configur
       const judgments = await index(runUris.judgments(run, iteration));
       if (judgments === undefined) break;
       timed.push({ stage: 'judgePairs', index: judgments, after: ended });
-      if (iteration > 1) later.push(judgments.counts);
+      const examples = (await store.manifest(runUris.trainingSet(run, iteration)))?.counts['examples'];
+      const judged = { ...judgments.counts, ...(examples === undefined ? {} : { examples }) };
+      if (iteration > 1) later.push(judged);
       else
         found.push(
-          ['judgmentTokens', share(judgments.counts, 'completionTokens', 'judgments')],
-          ['rightShare', share(judgments.counts, 'right', 'judgments')],
+          ['judgmentTokens', share(judged, 'completionTokens', 'judgments')],
+          ['rightShare', rightShareOf(configuration, judged)],
         );
       const folder = store.path(runUris.training(run, iteration));
       const result = await readResult(folder);
@@ -131,7 +134,7 @@ async function toldBy(store: ArtifactStore, run: string, configuration: Configur
     ended = last;
   }
   found.push(
-    ['laterRightShare', share(sumCounts(later), 'right', 'judgments')],
+    ['laterRightShare', rightShareOf(configuration, sumCounts(later))],
     ['verdictTokens', share(sumCounts(verdicts), 'completionTokens', 'judgments')],
   );
   const assumptions = Object.fromEntries(
@@ -144,6 +147,25 @@ async function toldBy(store: ArtifactStore, run: string, configuration: Configur
     ...(training === undefined ? {} : { fineTune: { tokensPerSecond: training, from: 'artifacts' } }),
   } as Rates;
   return { assumptions, rates };
+}
+
+/**
+ * The mean share of right judgments. Where sampling ends with a right one, what is sampled most is what the judge gets
+ * wrong: then it is the share that leads to as many judgments of an example as there were.
+ */
+function rightShareOf({ judging, filtering }: Configuration, counts: Counts): number | undefined {
+  const { strategy } = judging;
+  if (strategy.kind === 'all' || strategy.also !== undefined) return share(counts, 'right', 'judgments');
+  const sampled = share(counts, 'judgments', 'examples');
+  if (sampled === undefined) return undefined;
+  const plan = { ...judging, judgmentsPerExample: filtering.judgmentsPerExample };
+  let [low, high] = [0, 1];
+  for (let halving = 0; halving < 30; halving += 1) {
+    const middle = (low + high) / 2;
+    if (expectedJudgments(plan, middle).judgments > sampled) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 function ofCategories(
@@ -161,6 +183,9 @@ function ofCategories(
   ];
 }
 
+/** An answer's end is a token that no text shows. */
+const END_CHARACTERS = 4;
+
 /** One count of tokens stands for responses and similar instructions: it is divided by the lengths of their texts. */
 async function ofPairs(
   store: ArtifactStore,
@@ -174,10 +199,10 @@ async function ofPairs(
   if (index === undefined || first === undefined || all === undefined) return [];
   const pairShare = (index.counts['pairs'] ?? 0) / all;
   const pairs = await store.records<GeneratedPair>(referenceTo(first));
-  const characters = (text: (pair: GeneratedPair) => string) =>
-    pairs.reduce((total, pair) => total + text(pair).length, 0);
-  const responses = characters(({ better, worse }) => better + worse);
-  const similar = construction === 'worse-response' ? 0 : characters((pair) => pair.similarInstruction ?? '');
+  const sizes = (text: (pair: GeneratedPair) => string | undefined) =>
+    pairs.reduce((total, pair) => total + (text(pair)?.length ?? 0) + END_CHARACTERS, 0);
+  const responses = sizes(({ better }) => better) + sizes(({ worse }) => worse);
+  const similar = construction === 'worse-response' ? 0 : sizes((pair) => pair.similarInstruction);
   const perCharacter = (index.counts['completionTokens'] ?? 0) / all / (responses + similar);
   return [
     ['pairShare', pairShare],

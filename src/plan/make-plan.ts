@@ -57,6 +57,8 @@ export async function makePlan(
   const shape = await modelShape(folder, configuration.models.seed.checkpoint);
   const launch = await launchOf(configuration.fineTuning.launcher.command, deps.packageRoot);
   const earlier = await earlierRun(deps.store, configuration);
+  // What is checked beside a probe would slow it down.
+  if (options.probeSeconds !== undefined) await checks;
   const estimate = await estimateOf(local, configuration, options, { inputs, shape, launch, earlier });
   const { fineTuning } = configuration;
   const rounds = fineTuning.rounds.slice(0, configuration.iterations);

@@ -100,6 +100,7 @@ export const planSchema = z.object({
         .enum(['weights', 'configuration', 'name'])
         .describe('Headers of its safetensors, its config.json, or its name alone.'),
     })
+    .describe('How large the seed model is; left out where nothing tells.')
     .exactOptional(),
   memory: z.array(memory).describe('Of each round of fine-tuning; none where the model is not known.'),
   disk: z
@@ -110,6 +111,7 @@ export const planSchema = z.object({
       neededBytes: whole.describe('All of it.'),
       freeBytes: whole.describe('On the disk of the store now.').exactOptional(),
     })
+    .describe('What the store needs.')
     .exactOptional(),
   rates: z
     .record(
@@ -125,6 +127,7 @@ export const planSchema = z.object({
       seconds: notNegative.describe('That it took.'),
       problem: z.string().describe('Why something could not be measured.').exactOptional(),
     })
+    .describe('What `--probe` came to.')
     .exactOptional(),
   assumptions: z
     .array(

@@ -71,7 +71,7 @@ export function summed(usages: readonly PlannedUsage[]): PlannedUsage {
   const sum = (of: (usage: PlannedUsage) => number) => usages.reduce((total, usage) => total + of(usage), 0);
   const working = usages.filter(({ requests, trainingTokens }) => requests + trainingTokens > 0);
   const all = (field: 'seconds' | 'usd') =>
-    working.length > 0 && working.every((usage) => usage[field] !== undefined)
+    usages.some((usage) => usage[field] !== undefined) && working.every((usage) => usage[field] !== undefined)
       ? { [field]: sum((usage) => usage[field] ?? 0) }
       : {};
   return {

@@ -39,8 +39,8 @@ export interface Probed {
   readonly problem?: string | undefined;
 }
 
-/** Requests of each kind, all at once. */
-const AT_ONCE = 32;
+/** Requests of each kind, all at once, after one by itself: the first one of its kind is slow. */
+const AT_ONCE = 64;
 
 /** Serves a model for as long as the probe asks it. */
 type Serve = (role: ModelRole) => Promise<Endpoint>;
@@ -234,19 +234,20 @@ class Asking {
     length: AssumptionName | undefined,
     { endpoint, sampling, samples = 1, messages }: Asked,
   ): Promise<string[]> {
+    const send = (each: readonly Message[]) =>
+      this.#client.complete({
+        endpoint,
+        messages: [...each],
+        sampling,
+        samples,
+        seed: 1,
+        signal: this.#signal,
+      });
+    const [first] = messages;
+    if (first === undefined) return [];
+    await send(first);
     const began = performance.now();
-    const answers = await Promise.all(
-      messages.slice(0, this.#atOnce).map((each) =>
-        this.#client.complete({
-          endpoint,
-          messages: [...each],
-          sampling,
-          samples,
-          seed: 1,
-          signal: this.#signal,
-        }),
-      ),
-    );
+    const answers = await Promise.all(messages.slice(0, this.#atOnce).map(send));
     const seconds = (performance.now() - began) / 1000;
     const sum = (of: (answer: Completion) => number) =>
       answers.reduce((total, answer) => total + of(answer), 0);
@@ -256,7 +257,7 @@ class Asking {
       tokens: tally.tokens + completion + sum(({ usage }) => usage.promptTokens),
       seconds: tally.seconds + seconds,
     });
-    this.#requests += answers.length;
+    this.#requests += answers.length + 1;
     this.#lastLength =
       completion /
       Math.max(
