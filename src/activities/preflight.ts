@@ -36,9 +36,9 @@ export async function endpointProblems(
   usable: Partial<Configuration>,
 ): Promise<Problem[]> {
   const found = await Promise.all(
-    servings(usable).map(({ path, serving, checkpoint }) =>
+    servings(usable).flatMap(({ path, serving, checkpoint }) =>
       serving.kind === 'endpoint'
-        ? checkSomebodysEndpoint(deps, path, serving, checkpoint, usable.runName ?? '')
+        ? [checkSomebodysEndpoint(deps, path, serving, checkpoint, usable.runName ?? '')]
         : [],
     ),
   );

@@ -62,7 +62,7 @@ export async function countRows(file: string): Promise<number> {
     const { num_rows: number } = await asyncBufferFromFile(file)
       .then((buffer) => parquetMetadataAsync(buffer))
       .catch((error: unknown) => {
-        throw new UnreadableFileError(file, "is no parquet file that can be read", { cause: error });
+        throw new UnreadableFileError(file, 'is no parquet file that can be read', { cause: error });
       });
     return Number(number);
   }

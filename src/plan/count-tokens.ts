@@ -61,7 +61,7 @@ function byRule(conversations: readonly Conversation[], because: string) {
     because,
   } as const;
   const tokensOf = ({ content }: Message) =>
-    TOKENS_PER_MESSAGE + Math.ceil([...content].length / CHARACTERS_PER_TOKEN);
+    TOKENS_PER_MESSAGE + Math.ceil(content.length / CHARACTERS_PER_TOKEN);
   const counts = conversations.map((messages) =>
     messages.reduce((sum, message) => sum + tokensOf(message), 0),
   );

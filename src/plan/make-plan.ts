@@ -4,7 +4,6 @@ import { dirname } from 'node:path';
 import { inputProblems, uniqueProblems } from '../activities/check-configuration.ts';
 import type { LocalDependencies } from '../activities/dependencies.ts';
 import { endpointProblems, machineProblems } from '../activities/preflight.ts';
-import { modelOfRole } from '../activities/models.ts';
 import type { Problem } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
 import { RULES, type Assumptions } from './assumptions.ts';
