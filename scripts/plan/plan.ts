@@ -44,6 +44,10 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
   const { env } = process;
   const cache = cacheFolder(env, process.platform);
   console.error('Looking at files, endpoints, trainer and store; this does no work.');
+  const interrupted = new AbortController();
+  const stop = () => interrupted.abort(new CommandError('interrupted', 'Interrupted: there is no plan.'));
+  // A server that a probe has started must not outlive it.
+  if (probe) process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
   const plan = await makePlan(
     {
       store: new ArtifactStore(env['SELF_TAUGHT_EVALUATOR_STORE'] ?? join(root, 'runs')),
@@ -58,6 +62,7 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
       rates,
       probeSeconds: probe ? probeSeconds : undefined,
       cacheFolder: cache,
+      signal: interrupted.signal,
       workers: await missingWorkers(env),
       say: (line) => console.error(line),
     },

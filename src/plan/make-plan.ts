@@ -35,6 +35,8 @@ export interface PlanOptions {
   /** Asks the models themselves, for at most so long; undefined: doesn't. */
   readonly probeSeconds: number | undefined;
   readonly cacheFolder: string;
+  /** Ends it before it is made. */
+  readonly signal: AbortSignal;
   /** The roles that no worker has. */
   readonly workers: readonly Problem[];
   readonly say: (line: string) => void;
@@ -49,7 +51,7 @@ export async function makePlan(
   configuration: Configuration,
   options: PlanOptions,
 ): Promise<Plan> {
-  const checks = problemsOf(deps, configuration);
+  const checks = problemsOf(deps, configuration, options.signal);
   const local: LocalDependencies = { ...deps, python: deps.python ?? '' };
   const inputs = await readPlanInputs(local, configuration);
   const folder = checkpointFolder(deps, configuration.models.seed.checkpoint);
@@ -58,6 +60,7 @@ export async function makePlan(
   const earlier = await earlierRun(deps.store, configuration);
   // What is checked beside a probe would slow it down.
   if (options.probeSeconds !== undefined) await checks;
+  options.signal.throwIfAborted();
   const estimate = await estimateOf(local, configuration, options, { inputs, shape, launch, earlier });
   const { fineTuning } = configuration;
   const rounds = fineTuning.rounds.slice(0, configuration.iterations);
@@ -85,10 +88,13 @@ export async function makePlan(
 }
 
 /** What would be refused at the start, as this machine sees it. */
-async function problemsOf(deps: PlanDependencies, configuration: Configuration): Promise<Problem[]> {
+async function problemsOf(
+  deps: PlanDependencies,
+  configuration: Configuration,
+  signal: AbortSignal,
+): Promise<Problem[]> {
   const { python } = deps;
   const { fineTuning, ...others } = configuration;
-  const { signal } = new AbortController();
   // That there is no Python is told once, not by everything that needs one.
   const machine =
     python === undefined
@@ -204,7 +210,7 @@ function countsOf(
 
 async function probedBy(
   deps: LocalDependencies,
-  { probeSeconds, cacheFolder, say }: PlanOptions,
+  { probeSeconds, cacheFolder, signal, say }: PlanOptions,
   {
     resolved,
     inputs,
@@ -222,7 +228,7 @@ async function probedBy(
       problem: 'there is no instruction to ask about',
     };
   const { benchmarks } = inputs;
-  return probe(deps, { resolved, instructions, benchmarks, seconds: probeSeconds, cacheFolder, say });
+  return probe(deps, { resolved, instructions, benchmarks, seconds: probeSeconds, cacheFolder, signal, say });
 }
 
 function probeSummary(probed: Probed | undefined): Pick<Plan, 'probe'> {

@@ -25,6 +25,8 @@ export interface ProbeInput {
   /** All of it, the start of model servers too. */
   readonly seconds: number;
   readonly cacheFolder: string;
+  /** Ends it before, with its servers. */
+  readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
 
@@ -72,7 +74,7 @@ export async function probe(deps: LocalDependencies, input: ProbeInput): Promise
     environment: deps.environment,
   });
   const began = performance.now();
-  const deadline = AbortSignal.timeout(seconds * 1000);
+  const deadline = AbortSignal.any([AbortSignal.timeout(seconds * 1000), input.signal]);
   const asking = new Asking(client, deadline, atOnce);
   const giveUp = () => void servers.stopAll();
   deadline.addEventListener('abort', giveUp);
@@ -92,6 +94,7 @@ export async function probe(deps: LocalDependencies, input: ProbeInput): Promise
     await client.close();
     await rm(stateFolder, { recursive: true, force: true });
   }
+  input.signal.throwIfAborted();
   const { requests, assumptions, rates } = asking.found();
   return { requests, atOnce, seconds: (performance.now() - began) / 1000, assumptions, rates, problem };
 }

@@ -132,6 +132,7 @@ describe('the embedded example, every part real', function () {
         rates: {},
         probeSeconds: undefined,
         cacheFolder: cluster.storeRoot,
+        signal: new AbortController().signal,
         workers: [],
         say: () => undefined,
       },

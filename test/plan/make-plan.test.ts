@@ -24,6 +24,7 @@ const NO_OPTIONS: PlanOptions = {
   rates: {},
   probeSeconds: undefined,
   cacheFolder: tmpdir(),
+  signal: new AbortController().signal,
   workers: [],
   say: () => undefined,
 };

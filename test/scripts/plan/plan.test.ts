@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { planSchema, type Plan } from '../../../src/plan/plan-schema.ts';
 import { planText } from '../../../scripts/plan/plan-text.ts';
 import { freePorts, packageRoot } from '../../workflows/cluster.ts';
@@ -17,6 +19,7 @@ describe('the command plan', function () {
   this.timeout(300_000);
   let folder: string;
   let environment: NodeJS.ProcessEnv;
+  let running: ChildProcess | undefined;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'plan-'));
@@ -34,8 +37,11 @@ describe('the command plan', function () {
   function plan(...args: string[]): Promise<Ended> {
     const command = [join(packageRoot, 'scripts', 'bootstrap.mjs'), 'cli', 'plan', ...args];
     return new Promise((resolve) => {
-      execFile(process.execPath, command, { cwd: packageRoot, env: environment }, (error, out, err) =>
-        resolve({ code: error?.code ?? 0, out, err }),
+      running = execFile(
+        process.execPath,
+        command,
+        { cwd: packageRoot, env: environment },
+        (error, out, err) => resolve({ code: error?.code ?? 0, out, err }),
       );
     });
   }
@@ -86,6 +92,34 @@ describe('the command plan', function () {
     const lines = planText(made).split('\n');
     assert.match(lines.find((line) => line.includes('0 categorizeInstructions')) ?? '', / 2,400 /);
     assert(lines.some((line) => line.includes('rightShare 0.70: share of')));
+  });
+
+  it('takes the server that a probe has started along on Ctrl-C', async () => {
+    const starts = join(folder, 'starts');
+    const server = join(packageRoot, 'test/serving/fake-server.ts');
+    const example = await readFile(join(packageRoot, 'temporal/inputs/embedded.json'), 'utf8');
+    const serving = {
+      kind: 'command',
+      command: [
+        process.execPath,
+        server,
+        '--port',
+        '{port}',
+        '--starts',
+        starts,
+        '--ready',
+        join(folder, 'never'),
+      ],
+    };
+    const configuration = await file('slow.json', JSON.stringify({ ...JSON.parse(example), serving }));
+    const ended = plan(configuration, '--probe');
+    while (!existsSync(starts)) await sleep(50);
+    running?.kill('SIGINT');
+    const { code, out, err } = await ended;
+    assert.equal(code, 130, err);
+    assert.equal(out, '');
+    const pid = Number(await readFile(starts, 'utf8'));
+    assert.throws(() => process.kill(pid, 0), /ESRCH/);
   });
 
   it('shows what is missing without what would drive a terminal', () => {
