@@ -30,11 +30,10 @@ const WORK_PREFIX = 'python-installing-';
 export async function ensurePython(): Promise<string> {
   const named = namedProgram('SELF_TAUGHT_EVALUATOR_PYTHON');
   if (named !== undefined) return named;
-  const requirements = readFileSync(REQUIREMENTS, 'utf8');
   const backend = process.env.TORCH_BACKEND ?? '';
   const cache = makeCacheFolder();
-  const environment = join(cache, environmentName(requirements, backend));
-  const python = join(environment, 'bin', 'python');
+  const environment = join(cache, environmentName(readFileSync(REQUIREMENTS, 'utf8'), backend));
+  const python = pythonIn(environment);
   // The link inside is dead when the Python that it was made from is gone; existsSync follows it.
   if (existsSync(python)) return python;
   const install = async (signal: AbortSignal) => {
@@ -57,6 +56,19 @@ export async function ensurePython(): Promise<string> {
   };
   await untilInterrupted((signal) => withLock(join(cache, 'python.lock'), () => install(signal), signal));
   return python;
+}
+
+/** The same where it is there already; undefined where it would have to be installed. */
+export function installedPython(cache: string): string | undefined {
+  const named = namedProgram('SELF_TAUGHT_EVALUATOR_PYTHON');
+  if (named !== undefined) return named;
+  const backend = process.env.TORCH_BACKEND ?? '';
+  const python = pythonIn(join(cache, environmentName(readFileSync(REQUIREMENTS, 'utf8'), backend)));
+  return existsSync(python) ? python : undefined;
+}
+
+function pythonIn(environment: string): string {
+  return join(environment, 'bin', 'python');
 }
 
 /** Folder name of the environment that has these requirements. */

@@ -1,6 +1,6 @@
 import { InputProblem, TooManySetAside } from '../artifacts/errors.ts';
 import { fileSha256 } from '../artifacts/file-hashes.ts';
-import type { ArtifactReference } from '../artifacts/reference.ts';
+import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { countReasons, SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { publishInShards, shardsOf } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
@@ -31,17 +31,12 @@ export function addHumanPairs(
     const { humanData, generatedWeight } = configuration.filtering;
     const files = humanData.map(({ path }) => resolveInput(deps.files, path));
     const hashes = await Promise.all(files.map(fileSha256));
-    const fingerprint = {
-      schema: 1,
-      stage: 'add-human-pairs',
-      humanData: humanData.map(({ name, layout }, index) => ({ name, layout, file: hashes[index] ?? '' })),
-    };
+    const { human: fingerprint, whole } = humanPairsFingerprints(
+      configuration.filtering,
+      hashes,
+      input.pairs,
+    );
     const uri = `${runUris.judgedPairs(input.run.runName)}/index`;
-    const whole = {
-      ...fingerprint,
-      // Pairs that no training set takes are not judged either.
-      pairs: generatedWeight > 0 ? input.pairs.sha256 : null,
-    };
     const complete = await deps.store.completed(uri, whole);
     const index = complete ?? (await publishPairs());
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
@@ -71,6 +66,21 @@ export function addHumanPairs(
       });
     }
   });
+}
+
+/** What the human pairs of files of these hashes mean, and all pairs that are judged. */
+export function humanPairsFingerprints(
+  { humanData, generatedWeight }: Configuration['filtering'],
+  files: readonly string[],
+  pairs: Pick<ArtifactReference, 'sha256'>,
+): { readonly human: Fingerprint; readonly whole: Fingerprint } {
+  const human = {
+    schema: 1,
+    stage: 'add-human-pairs',
+    humanData: humanData.map(({ name, layout }, index) => ({ name, layout, file: files[index] ?? '' })),
+  };
+  // Pairs that no training set takes are not judged either.
+  return { human, whole: { ...human, pairs: generatedWeight > 0 ? pairs.sha256 : null } };
 }
 
 type HumanData = Configuration['filtering']['humanData'][number];

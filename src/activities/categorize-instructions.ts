@@ -1,6 +1,6 @@
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
-import type { Counts } from '../artifacts/reference.ts';
+import type { Counts, Fingerprint } from '../artifacts/reference.ts';
 import type { WorkRecord } from '../artifacts/resume-shard.ts';
 import type { Sampling } from '../config/schema.ts';
 import { parseCategory } from '../judge/category.ts';
@@ -45,11 +45,7 @@ export function categorizeInstructions(deps: Dependencies, input: ShardInput): P
       const { categories, complexity } = instructions;
       const questions = questionsOf(resolved);
       return {
-        meaning: meaningOf(
-          questions,
-          complexity === null ? null : (categories?.keep ?? null),
-          categories?.names,
-        ),
+        meaning: categorizingMeaning(resolved),
         units: (items) => items,
         work: async ({ id, instruction }, existing, emit, ask) => {
           for (const { name, prompt, sampling, values, read } of questions) {
@@ -117,20 +113,18 @@ function questionsOf({ configuration, prompts }: ResolvedConfiguration): Questio
   return questions;
 }
 
-/** `keep` matters only where it decides what is asked. */
-function meaningOf(
-  questions: readonly Question[],
-  keep: readonly string[] | null,
-  names: readonly string[] | undefined,
-) {
-  const asked = questions.map(({ name, prompt, sampling }) => [
+/** What the categories of a shard follow from. `keep` matters only where it decides what is asked. */
+export function categorizingMeaning(resolved: ResolvedConfiguration): Fingerprint {
+  const { categories, complexity } = resolved.configuration.instructions;
+  const keep = complexity === null ? null : (categories?.keep ?? null);
+  const asked = questionsOf(resolved).map(({ name, prompt, sampling }) => [
     name,
     { prompt: hashOf(canonicalJson(prompt)), sampling },
   ]);
   return {
     stage: 'categorize-instructions',
     ...(Object.fromEntries(asked) as Record<string, { prompt: string; sampling: Sampling }>),
-    names: names ?? null,
+    names: categories?.names ?? null,
     keep,
   };
 }

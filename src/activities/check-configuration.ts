@@ -10,7 +10,7 @@ import { readConfiguration, type Problem } from '../config/read-configuration.ts
 import type { Configuration } from '../config/schema.ts';
 import { PREFERENCE_COLUMNS } from '../judge/human-preferences.ts';
 import { benchmarkPrompts } from './benchmark-prompts.ts';
-import type { Dependencies } from './dependencies.ts';
+import type { Dependencies, LocalDependencies } from './dependencies.ts';
 import { checkPoolEntry } from './pool-files.ts';
 import { publishChecks } from './publish-outputs.ts';
 
@@ -27,8 +27,16 @@ export interface CheckedConfiguration {
 export async function checkConfiguration(deps: Dependencies, input: unknown): Promise<CheckedConfiguration> {
   const { usable, problems } = readConfiguration(input);
   const marker = newMarker();
+  const found = await Promise.all([checkStore(deps, marker), inputProblems(deps, usable)]);
+  return { usable, marker, problems: [...problems, ...uniqueProblems(found.flat())] };
+}
+
+/** What is wrong with the files that a configuration names, and with where its outputs are to be pushed. */
+export async function inputProblems(
+  deps: LocalDependencies,
+  usable: Partial<Configuration>,
+): Promise<Problem[]> {
   const found = await Promise.all([
-    checkStore(deps, marker),
     ...neededPrompts(usable).map(({ path, folder, needed }) =>
       attemptTo(path, () => readPrompt(deps.files, folder, needed)),
     ),
@@ -46,12 +54,12 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
     ),
     ...publishChecks(deps, usable.publish).map(({ path, check }) => attemptTo(path, check)),
   ]);
-  return { usable, marker, problems: [...problems, ...uniqueProblems(found.flat())] };
+  return uniqueProblems(found.flat());
 }
 
 /** Checks the benchmarks' files and prompts. */
 export function checkEvaluation(
-  deps: Dependencies,
+  deps: Pick<Dependencies, 'files'>,
   { evaluation }: Partial<Configuration>,
 ): Promise<Problem[]>[] {
   if (evaluation === undefined) return [];

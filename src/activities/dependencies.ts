@@ -5,6 +5,12 @@ import type { InferenceClient } from '../inference/client.ts';
 import type { WorkerMetrics } from '../observability/metrics.ts';
 import type { ServerSupervisor } from '../serving/supervisor.ts';
 
+/** What is needed to look at a configuration's surroundings, in a run and before there is one. */
+export type LocalDependencies = Pick<
+  Dependencies,
+  'store' | 'files' | 'python' | 'packageRoot' | 'environment'
+>;
+
 /** What activities get from the composition root. Nothing here is global. */
 export interface Dependencies {
   readonly store: ArtifactStore;

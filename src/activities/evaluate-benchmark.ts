@@ -1,4 +1,5 @@
 import { canonicalJson } from '../artifacts/canonical-json.ts';
+import type { Fingerprint } from '../artifacts/reference.ts';
 import type { WorkRecord } from '../artifacts/resume-shard.ts';
 import type { Benchmark, BenchmarkItem, JudgeRequest } from '../benchmarks/benchmark.ts';
 import { benchmarkOf } from '../benchmarks/registry.ts';
@@ -39,13 +40,15 @@ export function evaluateBenchmark(deps: Dependencies, input: ShardInput): Promis
     deps,
     'evaluateBenchmark',
     input,
-    ({ configuration: { seed, evaluation }, prompts }: ResolvedEvaluation) => {
+    (resolved: ResolvedEvaluation) => {
+      const { configuration, prompts } = resolved;
+      const { seed, evaluation } = configuration;
       const { name, format, sampling = evaluation.sampling } = benchmarkNamed(evaluation, input.benchmark);
       const benchmark = benchmarkOf(format);
       const templates = prompts.evaluation[name] ?? {};
       const { votes } = evaluation;
       return {
-        meaning: { stage: 'evaluate', format, prompt: hashOf(canonicalJson(templates)), sampling, votes },
+        meaning: evaluatingMeaning(resolved, name),
         units: (items) => items.flatMap((item) => benchmark.requests(item)),
         async work(request, existing, emit, ask) {
           const template = templates[request.prompt];
@@ -66,6 +69,16 @@ export function evaluateBenchmark(deps: Dependencies, input: ShardInput): Promis
       };
     },
   );
+}
+
+/** What the judgments of a benchmark's shard follow from. */
+export function evaluatingMeaning(
+  { configuration: { evaluation }, prompts }: ResolvedEvaluation,
+  benchmark: string,
+): Fingerprint {
+  const { name, format, sampling = evaluation.sampling } = benchmarkNamed(evaluation, benchmark);
+  const prompt = hashOf(canonicalJson(prompts.evaluation[name] ?? {}));
+  return { stage: 'evaluate', format, prompt, sampling, votes: evaluation.votes };
 }
 
 interface Voting {

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
-import type { ArtifactReference } from '../artifacts/reference.ts';
+import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { shardsOf } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
@@ -26,7 +26,7 @@ import { hashOf } from '../judge/seeds.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { Judgment } from './judge-pairs.ts';
-import { openRun, runUris } from './open-run.ts';
+import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
 import { makePreferenceSet } from './preference-set.ts';
 import type { RunReference, StageResult } from './types.ts';
 
@@ -46,6 +46,9 @@ export interface FilterInput {
   readonly pairs: ArtifactReference;
   readonly judgments: ArtifactReference;
 }
+
+/** What the fingerprint of a training set holds of the artifacts that it is made from. */
+export type JudgedInput = Readonly<Record<'pairs' | 'judgments', Pick<ArtifactReference, 'sha256'>>>;
 
 /** Beside the training set: what became of each example. */
 const EXAMPLES_FILE = 'examples.jsonl';
@@ -81,22 +84,11 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
     if (round.method === 'dpo')
       return makePreferenceSet(deps, input, resolved, round, () => judgedExamples(deps, input));
     const rules = choosingRules(configuration);
+    const { strategy } = rules;
     const uri = runUris.trainingSet(input.run.runName, input.iteration);
-    const { strategy, samples: _samples, ...meaning } = rules;
     const weights = weightsOf(filtering);
     const mixes = Object.keys(weights).length > 1;
-    const fingerprint = {
-      schema: 2,
-      stage: 'filter-judgments',
-      seed,
-      pairs: input.pairs.sha256,
-      judgments: input.judgments.sha256,
-      trainingPrompt: hashOf(canonicalJson(prompts.training)),
-      strategy: strategy.kind,
-      ...meaning,
-      balance: filtering.balance,
-      weights,
-    };
+    const fingerprint = examplesFingerprint(resolved, input);
     const complete = await deps.store.completed(uri, fingerprint);
     const manifest = complete ?? (await publishTrainingSet());
     return { artifact: referenceTo(manifest), counts: manifest.counts, seconds: (Date.now() - began) / 1000 };
@@ -144,6 +136,27 @@ export function filterJudgments(deps: Dependencies, input: FilterInput): Promise
       }
     }
   });
+}
+
+/** What a training set of single judgments means. */
+export function examplesFingerprint(
+  { configuration, prompts }: ResolvedConfiguration,
+  { pairs, judgments }: JudgedInput,
+): Fingerprint {
+  const { seed, filtering } = configuration;
+  const { strategy, samples: _samples, ...meaning } = choosingRules(configuration);
+  return {
+    schema: 2,
+    stage: 'filter-judgments',
+    seed,
+    pairs: pairs.sha256,
+    judgments: judgments.sha256,
+    trainingPrompt: hashOf(canonicalJson(prompts.training)),
+    strategy: strategy.kind,
+    ...meaning,
+    balance: filtering.balance,
+    weights: weightsOf(filtering),
+  };
 }
 
 function taughtBy(choice: Choice<Judgment>, source: string): TaughtExample[] {

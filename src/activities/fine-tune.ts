@@ -7,6 +7,7 @@ import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { writeFileAtomically } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
 import { roundOf } from '../config/fine-tuning.ts';
+import type { Configuration } from '../config/schema.ts';
 import { measureTraining } from '../observability/training-metrics.ts';
 import { followTraining } from '../training/follow-training.ts';
 import type { TrainingProgress, TrainingResult } from '../training/job.ts';
@@ -39,16 +40,8 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const tellRun = runTeller(deps, input.iteration);
     const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const train = async (): Promise<TrainingResult> => {
-      await fixMeaning(`${store.path(uri)}/fingerprint.json`, uri, {
-        schema: 1,
-        stage: 'fine-tune',
-        method,
-        hyperparameters,
-        adapter,
-        seed: configuration.seed,
-        base: input.base.sha256,
-        trainingSet: input.trainingSet.sha256,
-      });
+      const fingerprint = trainingFingerprint(configuration, input);
+      await fixMeaning(trainingMeaningFile(store.path(uri)), uri, fingerprint);
       return followTraining({
         job: {
           schema: 1,
@@ -100,6 +93,36 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       seconds: result.seconds,
     };
   });
+}
+
+/** What the training of an iteration means. */
+export function trainingFingerprint(
+  { seed, fineTuning }: Configuration,
+  { iteration, base, trainingSet }: TrainingInput,
+): Fingerprint {
+  const { method, hyperparameters } = roundOf(fineTuning, iteration);
+  return {
+    schema: 1,
+    stage: 'fine-tune',
+    method,
+    hyperparameters,
+    adapter: fineTuning.adapter,
+    seed,
+    base: base.sha256,
+    trainingSet: trainingSet.sha256,
+  };
+}
+
+/** Where in a training's folder its fingerprint is kept. */
+export function trainingMeaningFile(folder: string): string {
+  return `${folder}/fingerprint.json`;
+}
+
+/** What of the input a training's fingerprint holds. */
+interface TrainingInput {
+  readonly iteration: number;
+  readonly base: Pick<Model, 'sha256'>;
+  readonly trainingSet: Pick<ArtifactReference, 'sha256'>;
 }
 
 /** A training tells its run about its steps at most this often, so that the run's history stays small. */

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
+import type { Fingerprint } from '../artifacts/reference.ts';
 import type { SetAside, WorkRecord } from '../artifacts/resume-shard.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { ResponsePair } from '../judge/examples.ts';
@@ -9,7 +10,7 @@ import { isRefusal } from '../judge/refusal.ts';
 import { parseSimilarWithResponse } from '../judge/similar-with-response.ts';
 import { hashOf, samplingSeed } from '../judge/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
-import type { Prompts } from './open-run.ts';
+import type { Prompts, ResolvedConfiguration } from './open-run.ts';
 import type { Instruction } from './prepare-pool.ts';
 import type { ShardInput, ShardResult } from './types.ts';
 import { workOnShard } from './work-on-shard.ts';
@@ -39,23 +40,11 @@ export function generatePairs(deps: Dependencies, input: ShardInput): Promise<Sh
     deps,
     'generatePairs',
     input,
-    ({ configuration: { seed, pairs }, prompts }) => {
-      const construct = constructionOf(pairs, prompts);
+    (resolved) => {
+      const { seed, pairs } = resolved.configuration;
+      const construct = constructionOf(pairs, resolved.prompts);
       return {
-        meaning: {
-          stage: 'generate-pairs',
-          construction: pairs.construction,
-          refusals: pairs.refusals,
-          responseSampling: pairs.responseSampling,
-          respondPrompt: hashOf(canonicalJson(prompts.respond)),
-          ...(pairs.construction === 'similar-instruction'
-            ? {
-                calls: pairs.calls,
-                similarPrompt: hashOf(canonicalJson(prompts.similar)),
-                similarSampling: pairs.similarSampling,
-              }
-            : { worsePrompt: hashOf(canonicalJson(prompts.worse)) }),
-        },
+        meaning: generatingMeaning(resolved),
         units: (instructions) => instructions,
         work: ({ id, instruction }, existing, emit, ask) =>
           construct(instruction, async (step, messages) => {
@@ -77,6 +66,24 @@ export function generatePairs(deps: Dependencies, input: ShardInput): Promise<Sh
       };
     },
   );
+}
+
+/** What the pairs of a shard follow from. */
+export function generatingMeaning({ configuration: { pairs }, prompts }: ResolvedConfiguration): Fingerprint {
+  return {
+    stage: 'generate-pairs',
+    construction: pairs.construction,
+    refusals: pairs.refusals,
+    responseSampling: pairs.responseSampling,
+    respondPrompt: hashOf(canonicalJson(prompts.respond)),
+    ...(pairs.construction === 'similar-instruction'
+      ? {
+          calls: pairs.calls,
+          similarPrompt: hashOf(canonicalJson(prompts.similar)),
+          similarSampling: pairs.similarSampling,
+        }
+      : { worsePrompt: hashOf(canonicalJson(prompts.worse)) }),
+  };
 }
 
 /** How the answers for an instruction are asked for, one after the other; nothing is asked for that no pair can come of. */

@@ -14,8 +14,10 @@ import { neededJudgments, suffices, wavesOf, type SamplingStrategy } from '../ju
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import type { Usage } from '../artifacts/resume-shard.ts';
+import type { Configuration } from '../config/schema.ts';
 import type { Dependencies } from './dependencies.ts';
 import { missingRuns } from './missing-samples.ts';
+import type { Prompts } from './open-run.ts';
 import type { ShardInput, ShardResult } from './types.ts';
 import { workOnShard } from './work-on-shard.ts';
 
@@ -38,13 +40,7 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
     'judgePairs',
     input,
     ({ configuration: { seed, judging, filtering }, prompts }) => ({
-      meaning: {
-        stage: 'judge-pairs',
-        prompt: hashOf(canonicalJson(prompts.judge)),
-        samples: judging.samples,
-        sampling: judging.sampling,
-        strategy: meaningOfStrategy(judging.strategy, filtering.judgmentsPerExample),
-      },
+      meaning: judgingMeaning({ judging, filtering }, prompts),
       units: (pairs) => pairs.flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
       work: async (example, existing, emit, ask) => {
         const first = samplingSeed(seed, 'judge', input.iteration, example.id);
@@ -90,6 +86,20 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
       }),
     }),
   );
+}
+
+/** What the judgments of a shard follow from. */
+export function judgingMeaning(
+  { judging, filtering }: Pick<Configuration, 'judging' | 'filtering'>,
+  prompts: Pick<Prompts, 'judge'>,
+): Fingerprint {
+  return {
+    stage: 'judge-pairs',
+    prompt: hashOf(canonicalJson(prompts.judge)),
+    samples: judging.samples,
+    sampling: judging.sampling,
+    strategy: meaningOfStrategy(judging.strategy, filtering.judgmentsPerExample),
+  };
 }
 
 /** What decides how many judgments there are in the end. */

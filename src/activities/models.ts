@@ -6,12 +6,12 @@ import { ArtifactDamaged, InputProblem } from '../artifacts/errors.ts';
 import { fileSha256 } from '../artifacts/file-hashes.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedUri } from '../config/checkpoint.ts';
-import type { Serving } from '../config/schema.ts';
+import type { Configuration, Serving } from '../config/schema.ts';
 import { RESULT_FILE } from '../training/job.ts';
 import { modelDamage, readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openEvaluation, type ResolvedEvaluation } from './open-run.ts';
+import { openEvaluation } from './open-run.ts';
 import type { Model, ModelRole, RunReference, ServedModel } from './types.ts';
 
 /**
@@ -25,16 +25,24 @@ export function identifyModel(
   return withHeartbeats(async () => {
     const { configuration } = await openEvaluation(deps.store, input.run);
     const { checkpoint } = modelOfRole(configuration, input.role);
-    const place = findCheckpoint(deps.store, deps.files, checkpoint);
-    const hash = createHash('sha256');
-    if (place.kind === 'hub') hash.update(place.id);
-    else {
-      const entries = await readdir(place.path, { withFileTypes: true });
-      const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
-      for (const name of names.sort()) hash.update(`${name} ${await fileSha256(join(place.path, name))}\n`);
-    }
-    return { checkpoint, sha256: hash.digest('hex') };
+    return identified(deps, checkpoint);
   });
+}
+
+/** A checkpoint with the hash of its content. */
+export async function identified(
+  { store, files }: Pick<Dependencies, 'store' | 'files'>,
+  checkpoint: string,
+): Promise<Model> {
+  const place = findCheckpoint(store, files, checkpoint);
+  const hash = createHash('sha256');
+  if (place.kind === 'hub') hash.update(place.id);
+  else {
+    const entries = await readdir(place.path, { withFileTypes: true });
+    const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+    for (const name of names.sort()) hash.update(`${name} ${await fileSha256(join(place.path, name))}\n`);
+  }
+  return { checkpoint, sha256: hash.digest('hex') };
 }
 
 /** Claims this machine for serving and training: the queue that only its workers listen to. */
@@ -92,11 +100,14 @@ export function stopServing(deps: Dependencies): Promise<void> {
   return withHeartbeats(() => deps.servers.stopServing(workflowId()));
 }
 
-export function modelOfRole(configuration: ResolvedEvaluation['configuration'], role: ModelRole) {
+export function modelOfRole(configuration: Pick<Configuration, 'models'>, role: ModelRole) {
   return configuration.models[role] ?? configuration.models.seed;
 }
 
-export function servingOf(configuration: ResolvedEvaluation['configuration'], role: ModelRole): Serving {
+export function servingOf(
+  configuration: Pick<Configuration, 'models' | 'serving'>,
+  role: ModelRole,
+): Serving {
   return modelOfRole(configuration, role).serving ?? configuration.serving;
 }
 

@@ -129,7 +129,11 @@ function warningsOf({ evaluation, choosing, earlyStopping }: Configuration): str
   return warnings;
 }
 
-async function readPrompts(deps: Dependencies, configuration: Configuration): Promise<Prompts> {
+/** Reads the text of every prompt that a configuration names. */
+export async function readPrompts(
+  deps: Pick<Dependencies, 'files'>,
+  configuration: Configuration,
+): Promise<Prompts> {
   const byPath = new Map<string, PromptTemplate>();
   for (const { path, folder, needed } of neededPrompts(configuration)) {
     byPath.set(path, await readPrompt(deps.files, folder, needed));

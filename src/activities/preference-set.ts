@@ -1,6 +1,6 @@
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
-import type { Counts } from '../artifacts/reference.ts';
+import type { Counts, Fingerprint } from '../artifacts/reference.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import type { Round } from '../config/fine-tuning.ts';
 import { shownToJudge } from '../judge/examples.ts';
@@ -13,7 +13,7 @@ import {
 import { renderPrompt, type Message } from '../judge/prompt-template.ts';
 import { hashOf } from '../judge/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
-import type { FilterInput } from './filter-judgments.ts';
+import type { FilterInput, JudgedInput } from './filter-judgments.ts';
 import type { Judgment } from './judge-pairs.ts';
 import { markedExamples, type JudgedExample } from './marked-examples.ts';
 import { runUris, type ResolvedConfiguration } from './open-run.ts';
@@ -29,6 +29,26 @@ export interface PreferenceExample {
   readonly judgments: { readonly chosen: string; readonly rejected: string };
 }
 
+/** What a training set of preference pairs means. */
+export function preferencesFingerprint(
+  { configuration: { seed, filtering }, prompts }: ResolvedConfiguration,
+  { preferencePairsPerExample, rightness }: DpoRound,
+  { pairs, judgments }: JudgedInput,
+): Fingerprint {
+  return {
+    schema: 1,
+    stage: 'filter-judgments',
+    method: 'dpo',
+    seed,
+    pairs: pairs.sha256,
+    judgments: judgments.sha256,
+    trainingPrompt: hashOf(canonicalJson(prompts.training)),
+    balance: filtering.balance,
+    rightness,
+    preferencePairsPerExample,
+  };
+}
+
 type DpoRound = Extract<Round, { method: 'dpo' }>;
 
 /**
@@ -39,26 +59,17 @@ type DpoRound = Extract<Round, { method: 'dpo' }>;
 export async function makePreferenceSet(
   deps: Dependencies,
   input: FilterInput,
-  { configuration, prompts }: ResolvedConfiguration,
-  { preferencePairsPerExample: pairsPerExample, rightness }: DpoRound,
+  resolved: ResolvedConfiguration,
+  round: DpoRound,
   judgedExamples: () => AsyncIterable<JudgedExample>,
 ): Promise<StageResult> {
   const began = Date.now();
+  const { configuration, prompts } = resolved;
+  const { preferencePairsPerExample: pairsPerExample, rightness } = round;
   const { seed, filtering } = configuration;
   const { balance } = filtering;
   const uri = runUris.trainingSet(input.run.runName, input.iteration);
-  const fingerprint = {
-    schema: 1,
-    stage: 'filter-judgments',
-    method: 'dpo',
-    seed,
-    pairs: input.pairs.sha256,
-    judgments: input.judgments.sha256,
-    trainingPrompt: hashOf(canonicalJson(prompts.training)),
-    balance,
-    rightness,
-    preferencePairsPerExample: pairsPerExample,
-  };
+  const fingerprint = preferencesFingerprint(resolved, round, input);
   const complete = await deps.store.completed(uri, fingerprint);
   const manifest = complete ?? (await publish());
   return { artifact: referenceTo(manifest), counts: manifest.counts, seconds: (Date.now() - began) / 1000 };

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Fingerprint } from '../artifacts/reference.ts';
 import { completedIndex, publishIndex, publishInShards } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import { benchmarkOf } from '../benchmarks/registry.ts';
@@ -30,7 +31,7 @@ export function prepareBenchmark(
     const { format, path } = benchmarkNamed(configuration.evaluation, input.benchmark);
     const file = resolveInput(deps.files, path);
     const uri = runUris.benchmark(input.run.runName, input.benchmark);
-    const fingerprint = { schema: 2, stage: 'prepare-benchmark', format, file: await contentSha256(file) };
+    const fingerprint = await benchmarkFingerprint(format, file);
     const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishBenchmark());
     const { warnings } = index.summary as PreparedBenchmarkSummary;
@@ -57,6 +58,11 @@ export function prepareBenchmark(
       });
     }
   });
+}
+
+/** What a prepared benchmark means. */
+export async function benchmarkFingerprint(format: string, file: string): Promise<Fingerprint> {
+  return { schema: 2, stage: 'prepare-benchmark', format, file: await contentSha256(file) };
 }
 
 /** The hash of a file's content, or of all files in a folder with their names. */

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputProblem, TooManySetAside } from '../artifacts/errors.ts';
 import { fileSha256 } from '../artifacts/file-hashes.ts';
-import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
+import type { ArtifactReference, Counts, Fingerprint } from '../artifacts/reference.ts';
 import { SET_ASIDE_FILE } from '../artifacts/resume-shard.ts';
 import { completedIndex, publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
@@ -43,7 +43,7 @@ export function preparePool(deps: Dependencies, { run, benchmarks }: PoolInput):
   return withHeartbeats(async (attempt) => {
     const began = Date.now();
     const { configuration } = await openRun(deps.store, run);
-    const { pool, layout, filters, shardSize } = configuration.instructions;
+    const { pool, filters, shardSize } = configuration.instructions;
     const found = (await Promise.all(pool.map((entry) => poolFiles(deps, entry)))).flat();
     // Two patterns may meet the same file.
     const files = [...new Map(found.map((file) => [file.path, file])).values()];
@@ -51,16 +51,7 @@ export function preparePool(deps: Dependencies, { run, benchmarks }: PoolInput):
     const hashes: string[] = [];
     for (const { path } of files) hashes.push(await fileSha256(path));
     const compared = filters.decontamination === null ? [] : benchmarks;
-    const fingerprint = {
-      schema: 2,
-      stage: 'prepare-pool',
-      files: hashes,
-      layout,
-      filters,
-      benchmarks: Object.fromEntries(compared.map(({ name, pairs }) => [name, pairs.sha256])),
-      // Which of nearly equal instructions meet follows from the seed; nothing else does.
-      seed: filters.nearDuplicates === null ? null : configuration.seed,
-    };
+    const fingerprint = poolFingerprint(configuration, hashes, benchmarks);
     const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishPool());
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
@@ -91,6 +82,25 @@ export function preparePool(deps: Dependencies, { run, benchmarks }: PoolInput):
       return published;
     }
   });
+}
+
+/** What a prepared pool means, which has files of these hashes. */
+export function poolFingerprint(
+  { instructions: { layout, filters }, seed }: Configuration,
+  files: readonly string[],
+  benchmarks: PoolInput['benchmarks'],
+): Fingerprint {
+  const compared = filters.decontamination === null ? [] : benchmarks;
+  return {
+    schema: 2,
+    stage: 'prepare-pool',
+    files,
+    layout,
+    filters,
+    benchmarks: Object.fromEntries(compared.map(({ name, pairs }) => [name, pairs.sha256])),
+    // Which of nearly equal instructions meet follows from the seed; nothing else does.
+    seed: filters.nearDuplicates === null ? null : seed,
+  };
 }
 
 async function optionsFor(

@@ -1,5 +1,5 @@
 import { InputProblem } from '../artifacts/errors.ts';
-import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
+import type { ArtifactReference, Counts, Fingerprint } from '../artifacts/reference.ts';
 import { completedIndex, publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
@@ -28,15 +28,7 @@ export function selectInstructions(
     const { categories, complexity, maximum, shardSize } = configuration.instructions;
     const { seed } = configuration;
     const uri = runUris.selected(input.run.runName);
-    const fingerprint = {
-      schema: 2,
-      stage: 'select-instructions',
-      seed,
-      input: input.input.sha256,
-      keep: categories?.keep ?? null,
-      complexity: complexity && { minimum: complexity.minimum, maximum: complexity.maximum },
-      maximum,
-    };
+    const fingerprint = selectionFingerprint(configuration, input.input);
     const complete = await completedIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishSelection());
     return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
@@ -88,6 +80,22 @@ export function selectInstructions(
       );
     }
   });
+}
+
+/** What a selection from the pool, or from its categories, means. */
+export function selectionFingerprint(
+  { instructions: { categories, complexity, maximum }, seed }: Configuration,
+  input: Pick<ArtifactReference, 'sha256'>,
+): Fingerprint {
+  return {
+    schema: 2,
+    stage: 'select-instructions',
+    seed,
+    input: input.sha256,
+    keep: categories?.keep ?? null,
+    complexity: complexity && { minimum: complexity.minimum, maximum: complexity.maximum },
+    maximum,
+  };
 }
 
 function isWanted(

@@ -37,7 +37,7 @@ export function stageUsage(
 }
 
 /** In USD; undefined where there is no price for it. */
-function costOf(
+export function costOf(
   { stage, tokens, seconds }: StageUsage,
   iteration: number,
   { models, prices }: Priced,

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { InputProblem } from '../artifacts/errors.ts';
-import type { Fingerprint } from '../artifacts/reference.ts';
+import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import {
   resumeShard,
   type SetAside,
@@ -16,7 +16,7 @@ import type { Message } from '../judge/prompt-template.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, stageUri, type ResolvedConfiguration } from './open-run.ts';
-import type { ShardedStage, ShardInput, ShardResult } from './types.ts';
+import type { Model, ShardedStage, ShardInput, ShardResult } from './types.ts';
 
 /** Asks the shard's model. A request that this model refuses sets its unit aside; other failures end the attempt. */
 export type Ask = (request: {
@@ -69,13 +69,7 @@ export async function workOnShard<
       deps.metrics.unitsSetAside(1, { ...labels, kind, reason });
     const manifest = await resumeShard<Unit, Record, Result>(deps.store, {
       uri: shardUri(stageUri(stage, input.run.runName, input.iteration, input.benchmark), input.shard),
-      fingerprint: {
-        schema: 1,
-        seed: configuration.seed,
-        model: input.model.sha256,
-        input: shard.sha256,
-        ...meaning,
-      },
+      fingerprint: shardFingerprint(configuration, input.model, shard, meaning),
       units: units(await deps.store.records<Item>(shard)),
       work: async (unit, existing, emit) => {
         const counted = (record: Record) => {
@@ -102,6 +96,16 @@ export async function workOnShard<
     });
     return { counts: manifest.counts };
   });
+}
+
+/** What a shard's result follows from: the stage's own meaning, the model, and the shard that it is made from. */
+export function shardFingerprint(
+  { seed }: { readonly seed: number },
+  model: Pick<Model, 'sha256'>,
+  input: Pick<ArtifactReference, 'sha256'>,
+  meaning: Fingerprint,
+): Fingerprint {
+  return { schema: 1, seed, model: model.sha256, input: input.sha256, ...meaning };
 }
 
 async function askModel(

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { judgeEvaluationSchema } from '../config/evaluation-schema.ts';
 import { configurationSchema } from '../config/schema.ts';
+import { planSchema } from '../plan/plan-schema.ts';
 import { runProgressSchema } from './progress.ts';
 import { judgeEvaluationResultSchema, runResultSchema } from './result.ts';
 
@@ -24,6 +25,11 @@ const documents = {
     title: 'Result of a run',
     description: 'result.json in the store, and the result of the workflow selfTaughtEvaluator.',
     schema: runResultSchema,
+  },
+  plan: {
+    title: 'Plan of a run',
+    description: 'What the command "plan --json" prints.',
+    schema: planSchema,
   },
   'evaluation-result': {
     title: 'Result of an evaluation without training',

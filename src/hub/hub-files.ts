@@ -82,6 +82,17 @@ export async function findHubFiles(
   );
 }
 
+/** The files that a uri means where all of them were fetched before; undefined where one is missing. Fetches none. */
+export async function fetchedHubFiles(uri: string, hub: HubAccess): Promise<HubFile[] | undefined> {
+  const { repository } = parseHubUri(uri);
+  const { commit, files } = await findHubFiles(uri, hub);
+  const kept = files.map(({ path }) => ({
+    uri: `${SCHEME}datasets/${repository}@${commit}/${path}`,
+    path: keptAt(uri, commit, path, hub),
+  }));
+  return kept.every(({ path }) => existsSync(path)) ? kept : undefined;
+}
+
 /**
  * Fetches what isn't there yet of the files that a uri means, and checks what it fetched against the hub's own hash.
  * What was fetched before at a commit needs no network.
@@ -103,7 +114,7 @@ async function fetchFile(
   { path, sha256 }: Listed,
   hub: HubAccess,
 ): Promise<string> {
-  const kept = join(repositoryFolder(uri, hub), 'snapshots', commit, path);
+  const kept = keptAt(uri, commit, path, hub);
   if (existsSync(kept)) return kept;
   const fetched = await ask(uri, hub, (common) =>
     downloadFileToCacheDir({ ...common, path, revision: commit, cacheDir: hub.cacheFolder }),
@@ -113,6 +124,10 @@ async function fetchFile(
   await rm(await realpath(fetched));
   await rm(fetched);
   throw new Error(`${path} of ${uri} arrived with sha256 ${found}; the hub says ${sha256}`);
+}
+
+function keptAt(uri: string, commit: string, path: string, hub: HubAccess): string {
+  return join(repositoryFolder(uri, hub), 'snapshots', commit, path);
 }
 
 async function commitOf(uri: string, hub: HubAccess): Promise<string> {

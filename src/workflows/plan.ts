@@ -2,6 +2,7 @@ import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio
 import { workflowInfo } from '@temporalio/workflow';
 import type { Problem } from '../config/read-configuration.ts';
 import type { JudgeEvaluationPlan, PlanResult } from '../activities/types.ts';
+import { problemsText } from '../format/problems.ts';
 import { light, preflight } from './proxies.ts';
 
 /**
@@ -106,11 +107,10 @@ async function findings(
 
 /** One failure with all problems, that isn't retried. */
 export function refusal(problems: readonly Problem[]): ApplicationFailure {
-  const lines = problems.map(({ path, message }) => `  ${path}: ${message}`);
   return ApplicationFailure.create({
     type: 'ConfigurationRefused',
     nonRetryable: true,
-    message: `The run can't start, ${problems.length === 1 ? 'one thing is' : `${problems.length} things are`} wrong:\n${lines.join('\n')}`,
+    message: problemsText(problems),
     details: [problems],
   });
 }

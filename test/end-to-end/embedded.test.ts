@@ -5,6 +5,7 @@ import { cp, glob, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '../../src/artifacts/reference.ts';
+import { ArtifactStore } from '../../src/artifacts/store.ts';
 import {
   startRun,
   type ConfigurationInput,
@@ -12,7 +13,9 @@ import {
   type RunProgress,
   type RunResult,
 } from '../../src/client.ts';
+import { readConfiguration } from '../../src/config/read-configuration.ts';
 import { hashOf } from '../../src/judge/seeds.ts';
+import { makePlan } from '../../src/plan/make-plan.ts';
 import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
 
 /** The stages during one of which the worker is killed: which one follows from the seed. */
@@ -110,6 +113,43 @@ describe('the embedded example, every part real', function () {
       assert(existsSync(join(folder, 'model.safetensors')), `M_${iteration} has no weights`);
     }
     assert(existsSync(join(cluster.storeRoot, result.report)));
+  });
+
+  it('takes the tokens that its plan says, stage by stage within a factor of two', async () => {
+    const { configuration } = readConfiguration(smaller('killed', 2));
+    assert(configuration !== undefined);
+    const plan = await makePlan(
+      {
+        store: new ArtifactStore(join(cluster.storeRoot, 'empty')),
+        files: { roots: [packageRoot] },
+        python: process.env['SELF_TAUGHT_EVALUATOR_PYTHON'],
+        packageRoot,
+        environment: process.env,
+      },
+      configuration,
+      {
+        assumptions: {},
+        rates: {},
+        probeSeconds: undefined,
+        cacheFolder: cluster.storeRoot,
+        signal: new AbortController().signal,
+        workers: [],
+        say: () => undefined,
+      },
+    );
+    assert.deepEqual(plan.missing, []);
+    assert.deepEqual(
+      plan.tokenizers.map(({ by }) => by.kind),
+      ['tokenizer'],
+    );
+    for (const { stage, iteration, benchmark, whole } of plan.stages) {
+      const counts = result.iterations[iteration]?.counts[benchmark ?? stage] ?? {};
+      const { promptTokens = 0, completionTokens = 0, trainedTokens = 0 } = counts;
+      const real = promptTokens + completionTokens + trainedTokens;
+      const planned = whole.promptTokens + whole.completionTokens + whole.trainingTokens;
+      const what = `${iteration}/${stage} ${benchmark ?? ''}: ${planned} planned, ${real} real`;
+      assert(real > 0 && planned <= 2 * real && planned >= real / 2, what);
+    }
   });
 
   it('serves its judge again under another address when its server is gone with the machine, and goes on', async () => {
