@@ -2,6 +2,7 @@ import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
 import type { Counts } from '../artifacts/reference.ts';
 import type { WorkRecord } from '../artifacts/resume-shard.ts';
+import { generationOf } from '../config/pair-source.ts';
 import type { Sampling } from '../config/schema.ts';
 import { parseCategory } from '../judge/category.ts';
 import { parseComplexity } from '../judge/complexity.ts';
@@ -41,7 +42,8 @@ export function categorizeInstructions(deps: Dependencies, input: ShardInput): P
     'categorizeInstructions',
     input,
     (resolved) => {
-      const { seed, instructions } = resolved.configuration;
+      const { seed } = resolved.configuration;
+      const { instructions } = generationOf(resolved.configuration);
       const { categories, complexity } = instructions;
       const questions = questionsOf(resolved);
       return {
@@ -92,7 +94,7 @@ export function categorizeInstructions(deps: Dependencies, input: ShardInput): P
 }
 
 function questionsOf({ configuration, prompts }: ResolvedConfiguration): Question[] {
-  const { categories, complexity } = configuration.instructions;
+  const { categories, complexity } = generationOf(configuration).instructions;
   const questions: Question[] = [];
   if (categories !== null && prompts.category !== null) {
     questions.push({

@@ -4,11 +4,36 @@ import { configurationSchema } from '../config/schema.ts';
 import { runProgressSchema } from './progress.ts';
 import { judgeEvaluationResultSchema, runResultSchema } from './result.ts';
 
-const documents = {
+interface Document {
+  readonly title: string;
+  readonly description: string;
+  readonly schema: z.ZodType;
+  /** What the schema can't say by itself. */
+  readonly more?: object;
+}
+
+/** A run makes its pairs from instructions, or is given them and has none. */
+const withInstructionsUnlessGiven = {
+  if: {
+    properties: {
+      pairs: {
+        description: 'The pairs that are given.',
+        properties: { kind: { const: 'given', description: 'Files hold them.' } },
+        required: ['kind'],
+      },
+    },
+    required: ['pairs'],
+  },
+  then: { not: { required: ['instructions'] } },
+  else: { required: ['instructions'] },
+};
+
+const documents: Readonly<Record<string, Document>> = {
   configuration: {
     title: 'Configuration of a run',
     description: 'What selfTaughtEvaluator is started with. Only fields without a default are required.',
     schema: configurationSchema,
+    more: withInstructionsUnlessGiven,
   },
   evaluation: {
     title: 'Configuration of an evaluation without training',
@@ -30,15 +55,15 @@ const documents = {
     description: 'result.json in the store, and the result of the workflow evaluateJudge.',
     schema: judgeEvaluationResultSchema,
   },
-} as const;
+};
 
 /**
  * The JSON Schema (draft 7, which editors know best) of everything that passes between a run and the outside, by the
- * name of its file in schema/. What relates fields to each other is not in it: the run's start checks that.
+ * name of its file in schema/. What relates fields to each other is not in it, but for the instructions: the run's start checks that.
  */
 export function jsonSchemas(): ReadonlyMap<string, object> {
   return new Map(
-    Object.entries(documents).map(([name, { title, description, schema }]) => {
+    Object.entries(documents).map(([name, { title, description, schema, more }]) => {
       const { $schema, ...rest } = z.toJSONSchema(schema, {
         target: 'draft-7',
         io: 'input',
@@ -50,7 +75,7 @@ export function jsonSchemas(): ReadonlyMap<string, object> {
           if (String(jsonSchema.format) === 'starts_with') delete jsonSchema.format;
         },
       });
-      return [`${name}.schema.json`, { $schema, title, description, ...rest }];
+      return [`${name}.schema.json`, { $schema, title, description, ...rest, ...more }];
     }),
   );
 }

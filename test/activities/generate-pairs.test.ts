@@ -33,7 +33,7 @@ describe('generating pairs', () => {
   async function start(
     calls: 'one' | 'two',
     script: Script,
-    more: Partial<NonNullable<ConfigurationInput['pairs']>> = {},
+    more: Partial<Extract<ConfigurationInput['pairs'], { construction?: unknown }>> = {},
   ) {
     const testRun = await startTestRun(
       { pairs: { calls, ...more }, inference: { requestsPerShard: 1 } },

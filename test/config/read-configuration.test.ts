@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { roundOf } from '../../src/config/fine-tuning.ts';
+import { generationOf } from '../../src/config/pair-source.ts';
 import { readConfiguration } from '../../src/config/read-configuration.ts';
 
 const embedded = resolve(import.meta.dirname, '../../temporal/inputs/embedded.json');
@@ -29,7 +30,8 @@ describe('reading a configuration', () => {
     const { configuration, problems } = readConfiguration(least());
     assert.deepEqual(problems, []);
     assert(configuration !== undefined);
-    const { pairs, judging, filtering, fineTuning } = configuration;
+    const { judging, filtering, fineTuning } = configuration;
+    const { pairs } = generationOf(configuration);
     assert.equal(configuration.iterations, 5);
     assert.equal(pairs.calls, 'one');
     assert.equal(pairs.similarPrompt, 'prompts/similar-with-response');
@@ -49,7 +51,8 @@ describe('reading a configuration', () => {
 
   it("takes the prompt for x' alone where two calls are asked for", () => {
     const { configuration } = readConfiguration({ ...least(), pairs: { calls: 'two' } });
-    assert.equal(configuration?.pairs.similarPrompt, 'prompts/similar');
+    assert(configuration !== undefined);
+    assert.equal(generationOf(configuration).pairs.similarPrompt, 'prompts/similar');
   });
 
   it('finds nothing wrong with temporal/inputs/embedded.json', () => {

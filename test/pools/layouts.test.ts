@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteFile } from 'hyparquet-writer';
 import type { LayoutName } from '../../src/pools/layout-names.ts';
-import { layoutOf } from '../../src/pools/layouts.ts';
+import { layoutOf } from '../../src/benchmarks/file-columns.ts';
+import { poolLayouts } from '../../src/pools/layouts.ts';
 import { checkPoolFile, readPoolFile } from '../../src/pools/read-pool-file.ts';
 
 const user = (content: string, more: object = {}) => ({ content, role: 'user', ...more });
@@ -67,6 +68,9 @@ const oasst = [
   { ...message, message_id: '4', parent_id: null, role: 'prompter', text: 'Gone', deleted: true },
   { ...message, message_id: '5', parent_id: null, role: 'prompter', text: 'Bad', review_result: false },
 ];
+
+const layoutFor = (name: LayoutName | 'auto', columns: string[]) =>
+  layoutOf('/a/file', columns, poolLayouts, { name, toDecide: 'name one of them in instructions.layout' });
 
 describe('the layouts of instruction pools', () => {
   let folder: string;
@@ -159,17 +163,17 @@ describe('the layouts of instruction pools', () => {
   });
 
   it('are recognised by their columns, of two that fit the more demanding one', () => {
-    assert.equal(layoutOf('auto', ['instruction', 'answer']).name, 'plain');
-    assert.equal(layoutOf('auto', ['instruction', 'source', 'completions']).name, 'ultrafeedback');
-    assert.equal(layoutOf('plain', ['instruction', 'source']).name, 'plain');
+    assert.equal(layoutFor('auto', ['instruction', 'answer']).name, 'plain');
+    assert.equal(layoutFor('auto', ['instruction', 'source', 'completions']).name, 'ultrafeedback');
+    assert.equal(layoutFor('plain', ['instruction', 'source']).name, 'plain');
   });
 
   it('are named where the columns fit two that have nothing to do with each other', () => {
-    assert.throws(() => layoutOf('auto', ['conversations', 'instruction']), {
+    assert.throws(() => layoutFor('auto', ['conversations', 'instruction']), {
       message:
         /fits the layouts sharegpt \("conversations"\) and plain \("instruction"\).*instructions\.layout/,
     });
-    assert.equal(layoutOf('sharegpt', ['conversations', 'instruction']).name, 'sharegpt');
+    assert.equal(layoutFor('sharegpt', ['conversations', 'instruction']).name, 'sharegpt');
   });
 
   it('are all named where the columns fit none, with the absolute path', async () => {
