@@ -13,19 +13,21 @@ interface Document {
 }
 
 /** A run makes its pairs from instructions, or is given them and has none. */
-const withInstructionsUnlessGiven = {
-  if: {
-    properties: {
-      pairs: {
-        description: 'The pairs that are given.',
-        properties: { kind: { const: 'given', description: 'Files hold them.' } },
-        required: ['kind'],
+const instructionsOrGivenPairs = {
+  oneOf: [
+    { required: ['instructions'] },
+    {
+      properties: {
+        pairs: {
+          description: 'The pairs that are given.',
+          type: 'object',
+          properties: { kind: { const: 'given', description: 'Files hold them.' } },
+          required: ['kind'],
+        },
       },
+      required: ['pairs'],
     },
-    required: ['pairs'],
-  },
-  then: { not: { required: ['instructions'] } },
-  else: { required: ['instructions'] },
+  ],
 };
 
 const documents: Readonly<Record<string, Document>> = {
@@ -33,7 +35,7 @@ const documents: Readonly<Record<string, Document>> = {
     title: 'Configuration of a run',
     description: 'What selfTaughtEvaluator is started with. Only fields without a default are required.',
     schema: configurationSchema,
-    more: withInstructionsUnlessGiven,
+    more: instructionsOrGivenPairs,
   },
   evaluation: {
     title: 'Configuration of an evaluation without training',

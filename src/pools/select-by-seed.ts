@@ -3,7 +3,7 @@ import { hashOf } from '../judge/seeds.ts';
 /** How many ids there are, and which of them the seed selects. */
 export interface Selection {
   readonly ids: number;
-  isSelected(id: string): boolean;
+  readonly isSelected: (id: string) => boolean;
 }
 
 /**

@@ -47,7 +47,7 @@ export async function* readPreferences(
 ): AsyncGenerator<ReadPreference> {
   for (const { name: file, path } of files) {
     for await (const { row, ...found } of readFile(path, wanted, toDecide)) {
-      yield { origin: { file, row }, ...found } as ReadPreference;
+      yield { origin: { file, row }, ...found };
     }
   }
 }
