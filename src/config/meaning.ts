@@ -39,7 +39,7 @@ export function meaningOf(configuration: Configuration) {
   };
 }
 
-function withoutShards<T extends { readonly shardSize: number }>({ shardSize: _, ...rest }: T) {
+function withoutShards<T extends { readonly shardSize: number }>({ shardSize: _shards, ...rest }: T) {
   return rest;
 }
 

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { judgeEvaluationSchema, type JudgeEvaluation } from './evaluation-schema.ts';
 import { judgingProblems } from './judging-problems.ts';
-import { pairSourceProblems } from './pair-source.ts';
+import { pairSourceProblems } from './pair-source-problems.ts';
 import { configurationSchema, type Configuration } from './schema.ts';
 
 /** One thing that is wrong with a configuration or its surroundings: where, and what to do about it. */

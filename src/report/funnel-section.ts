@@ -37,11 +37,9 @@ export async function funnelSection(data: ReportData): Promise<Html | undefined>
     cell: ({ funnel }) => figure(funnel),
   });
   const charts = [await hardnessChart(rows), await samplesChart(rows)].filter((chart) => chart !== undefined);
+  const origin = rows.some(({ funnel }) => funnel.rows === undefined) ? 'instructions' : 'given pairs';
   return html`<section>
-    <h2>
-      From ${rows.every(({ funnel }) => funnel.instructions === undefined) ? 'given pairs' : 'instructions'}
-      to training examples
-    </h2>
+    <h2>From ${origin} to training examples</h2>
     ${table<Row>(
       [
         { title: 'Trains', kind: 'text', cell: ({ iteration }) => judgeName(iteration) },
