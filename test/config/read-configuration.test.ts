@@ -220,6 +220,37 @@ describe('reading a configuration', () => {
     assert.deepEqual(problemsOf({ filtering: { generatedWeight: 0, humanData: [named('a')] } }), {});
   });
 
+  it('takes given pairs in the place of instructions, and nothing that would make pairs beside them', () => {
+    const { instructions, ...others } = least();
+    const given = { kind: 'given', files: ['pairs.jsonl'] };
+    const { configuration, problems } = readConfiguration({ ...others, pairs: given });
+    assert.deepEqual(problems, []);
+    assert.deepEqual(configuration?.pairs, {
+      ...given,
+      layout: 'auto',
+      decontamination: { words: 13, fewestWords: 8 },
+      maximum: null,
+      shardSize: 200,
+    });
+    const paths = (input: object) => readConfiguration(input).problems.map(({ path }) => path);
+    const humanData = [{ name: 'people', path: 'p.jsonl' }];
+    const models = { seed: { checkpoint: 'm' }, generator: { checkpoint: 'g' } };
+    assert.deepEqual(paths({ ...others, instructions, models, pairs: given, filtering: { humanData } }), [
+      'instructions',
+      'filtering.humanData',
+      'models.generator',
+    ]);
+    assert.match(
+      readConfiguration(others).problems[0]?.message ?? '',
+      /^missing: the pool .*"kind": "given"/,
+    );
+    assert.deepEqual(paths({ ...others, pairs: { kind: 'given' } }), ['pairs.files']);
+    assert.deepEqual(paths({ ...others, pairs: { kind: 'made', files: ['p'] } }), ['pairs.kind']);
+    const [unknown] = readConfiguration({ ...others, pairs: { ...given, calls: 'two' } }).problems;
+    assert.equal(unknown?.path, 'pairs.calls');
+    assert.match(unknown.message, /unknown field; known here: kind, files, layout, decontamination, maximum/);
+  });
+
   it('refuses to choose by a benchmark that there is not', () => {
     const problems = problemsOf({ choosing: { benchmark: 'tset' } });
     assert.match(problems['choosing.benchmark'] ?? '', /"tset".*not among evaluation\.benchmarks: test$/);

@@ -176,6 +176,54 @@ describe('the layouts of instruction pools', () => {
     assert.equal(layoutFor('sharegpt', ['conversations', 'instruction']).name, 'sharegpt');
   });
 
+  it('messages, conversation and prompt: the conversation up to its last user turn, with its system prompt', async () => {
+    const turns = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: 'Hello' },
+      { role: 'user', content: 'Why?' },
+    ];
+    const expected = {
+      instruction: 'System: Be brief.\n\nUser: Hi\n\nAssistant: Hello\n\nUser: Why?',
+      conversation: turns,
+      turns: 2,
+    };
+    const answered = [...turns, { role: 'assistant', content: 'the key' }];
+    assert.deepEqual(await readsAs('messages.jsonl', asLines([{ messages: answered }])), [expected]);
+    const flags = { language: 'English', toxic: false, redacted: false };
+    assert.deepEqual(
+      await readsAs(
+        'lmsys.jsonl',
+        asLines([{ conversation: answered, turn: 2, language: 'English' }]),
+        'conversation',
+      ),
+      [{ ...expected, ...flags }],
+    );
+    assert.deepEqual(await readsAs('prompt.jsonl', asLines([{ prompt: turns }, { prompt: 'Why?' }])), [
+      expected,
+      { instruction: 'Why?', turns: 1 },
+    ]);
+    assert.deepEqual(
+      await readsAs(
+        'odd.jsonl',
+        asLines([
+          { messages: [{ role: 'user', content: 'Why?' }] },
+          { messages: [{ role: 'assistant', content: 'Hello' }] },
+          { messages: [{ role: 'user', content: ' ' }] },
+          { messages: [{ role: 'tool', content: '{}' }] },
+          { messages: 'torn' },
+        ]),
+      ),
+      [
+        { instruction: 'Why?', turns: 1 },
+        { kind: 'dropped', reason: 'no message of the user' },
+        { kind: 'dropped', reason: 'empty instruction' },
+        { kind: 'failed', reason: '"messages" has a role other than system, user and assistant' },
+        { kind: 'failed', reason: '"messages" is no list of messages' },
+      ],
+    );
+  });
+
   it('are all named where the columns fit none, with the absolute path', async () => {
     await writeFile(at('other.jsonl'), '{"question":"?"}\n');
     await assert.rejects(checkPoolFile(at('other.jsonl'), 'auto'), {
