@@ -71,7 +71,8 @@ describe('collecting given pairs', () => {
 
   it('leaves out what shows no difference, and what a benchmark asks in any turn of the user', async () => {
     const overlaps = new BenchmarkOverlaps({ words: 13, fewestWords: 8 });
-    const tested = 'Which of these nine words is the longest one?';
+    // So few words count only where they are the whole of a turn.
+    const tested = 'Name the longest word.';
     overlaps.add('held-out', '7', tested);
     const turns = [
       { role: 'user', content: tested },

@@ -158,8 +158,16 @@ describe('preferences in a file', () => {
       'failed: not an object',
       'failed: not JSON',
     ]);
-    assert.deepEqual(outcomes(await read([{ chosen: 'a', rejected: 'b' }])), [
+    const other = [user('p'), assistant('a')];
+    const implicit = [
+      { chosen: 'a', rejected: 'b' },
+      { chosen: other, rejected: [user('q'), assistant('b')] },
+      { chosen: other, rejected: 'b' },
+    ];
+    assert.deepEqual(outcomes(await read(implicit)), [
       'failed: no field "prompt", and "chosen" is no whole conversation',
+      'failed: "chosen" and "rejected" differ before their last message',
+      'failed: no field "prompt", and "rejected" is no whole conversation',
     ]);
   });
 
