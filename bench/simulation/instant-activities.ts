@@ -12,6 +12,7 @@ import { runUris, stageUri } from '../../src/activities/open-run.ts';
 import { planOf } from '../../src/activities/plan-run.ts';
 import type { EvaluationSummary, ShardInput, StageResult } from '../../src/activities/types.ts';
 import type { ArtifactReference, Counts } from '../../src/artifacts/reference.ts';
+import { generationOf } from '../../src/config/pair-source.ts';
 import type { Configuration } from '../../src/config/schema.ts';
 import { hashOf } from '../../src/judge/seeds.ts';
 
@@ -33,7 +34,8 @@ export function createInstantActivities(
   instructions: number,
   machineQueue: string,
 ): InstantActivities {
-  const { runName, judging, evaluation, instructions: pool } = configuration;
+  const { runName, judging, evaluation } = configuration;
+  const { instructions: pool } = generationOf(configuration);
   const shards = Math.ceil(instructions / pool.shardSize);
 
   const reference = (uri: string, records: number): ArtifactReference => ({
@@ -96,6 +98,7 @@ export function createInstantActivities(
       },
       awaitRun: notSimulated,
       addHumanPairs: notSimulated,
+      preparePairs: notSimulated,
       checkJudgeEvaluation: notSimulated,
       planJudgeEvaluation: notSimulated,
       awaitEvaluation: notSimulated,

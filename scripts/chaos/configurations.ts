@@ -24,7 +24,8 @@ export function configurationFor(
     readFileSync(join(root, 'temporal', 'inputs', 'embedded.json'), 'utf8'),
   ) as ConfigurationInput;
   if (example.serving.kind !== 'command') throw new Error('the embedded example serves by a command');
-  const { serving, fineTuning, evaluation } = example;
+  const { serving, fineTuning, evaluation, instructions } = example;
+  if (instructions === undefined) throw new Error('the embedded example makes its pairs from instructions');
   const round = fineTuning?.rounds?.[0];
   if (round?.method !== 'sft') throw new Error('the embedded example begins with supervised fine-tuning');
   const hyperparameters = { ...round.hyperparameters, checkpointEverySteps: 5 };
@@ -34,7 +35,7 @@ export function configurationFor(
     runName,
     seed,
     iterations: 2,
-    instructions: { ...example.instructions, categories: null, maximum: 160, shardSize: 20 },
+    instructions: { ...instructions, categories: null, maximum: 160, shardSize: 20 },
     evaluation: { ...evaluation, benchmarks: validation, shardSize: 30 },
     fineTuning: { ...fineTuning, rounds: [{ ...round, hyperparameters }] },
   };
@@ -58,7 +59,7 @@ export function configurationFor(
           servedName: 'judge-{iteration}',
           healthPath: '/v1/models',
         },
-        instructions: { ...common.instructions, maximum: 60, shardSize: 15 },
+        instructions: { ...instructions, categories: null, maximum: 60, shardSize: 15 },
         fineTuning: {
           ...fineTuning,
           rounds: [{ ...round, hyperparameters: { ...hyperparameters, epochs: 2, batchSize: 16 } }],

@@ -12,6 +12,7 @@ const STAGES_BEFORE = [
   'selectInstructions',
   'generatePairs',
   'addHumanPairs',
+  'preparePairs',
 ];
 const STAGES_OF_ITERATION = ['judgePairs', 'filterJudgments', 'fineTune'];
 

@@ -14,6 +14,7 @@ const MADE: Readonly<Record<string, (counts: Counts) => string[]>> = {
   },
   selectInstructions: ({ selected }) => counted(selected, 'instructions selected'),
   generatePairs: ({ pairs }) => counted(pairs, 'pairs'),
+  preparePairs: ({ pairs }) => counted(pairs, 'pairs'),
   addHumanPairs: ({ humanPairs }) => counted(humanPairs, 'human-labelled pairs'),
   judgePairs: ({ judgments, right }) => [
     ...counted(judgments, 'judgments'),

@@ -2,6 +2,7 @@ import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
 import type { Counts, Fingerprint } from '../artifacts/reference.ts';
 import type { WorkRecord } from '../artifacts/resume-shard.ts';
+import { generationOf } from '../config/pair-source.ts';
 import type { Sampling } from '../config/schema.ts';
 import { parseCategory } from '../judge/category.ts';
 import { parseComplexity } from '../judge/complexity.ts';
@@ -41,7 +42,8 @@ export function categorizeInstructions(deps: Dependencies, input: ShardInput): P
     'categorizeInstructions',
     input,
     (resolved) => {
-      const { seed, instructions } = resolved.configuration;
+      const { seed } = resolved.configuration;
+      const { instructions } = generationOf(resolved.configuration);
       const { categories, complexity } = instructions;
       const questions = questionsOf(resolved);
       return {
@@ -88,7 +90,7 @@ export function categorizeInstructions(deps: Dependencies, input: ShardInput): P
 }
 
 function questionsOf({ configuration, prompts }: ResolvedConfiguration): Question[] {
-  const { categories, complexity } = configuration.instructions;
+  const { categories, complexity } = generationOf(configuration).instructions;
   const questions: Question[] = [];
   if (categories !== null && prompts.category !== null) {
     questions.push({
@@ -115,7 +117,7 @@ function questionsOf({ configuration, prompts }: ResolvedConfiguration): Questio
 
 /** What the categories of a shard follow from. `keep` matters only where it decides what is asked. */
 export function categorizingMeaning(resolved: ResolvedConfiguration): Fingerprint {
-  const { categories, complexity } = resolved.configuration.instructions;
+  const { categories, complexity } = generationOf(resolved.configuration).instructions;
   const keep = complexity === null ? null : (categories?.keep ?? null);
   const asked = questionsOf(resolved).map(({ name, prompt, sampling }) => [
     name,

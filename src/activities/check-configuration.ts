@@ -4,14 +4,14 @@ import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { benchmarkOf } from '../benchmarks/registry.ts';
-import { readRows } from '../benchmarks/read-rows.ts';
 import { readPrompt, resolveInput } from '../config/input-files.ts';
 import { readConfiguration, type Problem } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
-import { PREFERENCE_COLUMNS } from '../judge/human-preferences.ts';
+import { checkPoolFile } from '../pools/read-pool-file.ts';
+import { checkPreferenceFile, type WantedLayout } from '../preferences/read-preferences.ts';
 import { benchmarkPrompts } from './benchmark-prompts.ts';
 import type { Dependencies, LocalDependencies } from './dependencies.ts';
-import { checkPoolEntry } from './pool-files.ts';
+import { checkEntry } from './data-files.ts';
 import { publishChecks } from './publish-outputs.ts';
 
 /** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
@@ -41,20 +41,38 @@ export async function inputProblems(
       attemptTo(path, () => readPrompt(deps.files, folder, needed)),
     ),
     ...checkEvaluation(deps, usable),
-    ...(usable.instructions?.pool ?? []).map((entry, index) =>
-      attemptTo(`instructions.pool.${index}`, () =>
-        checkPoolEntry(deps, entry, usable.instructions?.layout ?? 'auto'),
-      ),
-    ),
-    ...(usable.filtering?.humanData ?? []).map(({ path, layout }, index) =>
-      attemptTo(`filtering.humanData.${index}.path`, async () => {
-        const rows = readRows(resolveInput(deps.files, path), { columns: [...PREFERENCE_COLUMNS[layout]] });
-        for await (const _row of rows) break;
-      }),
-    ),
+    ...checkRows(deps, usable),
     ...publishChecks(deps, usable.publish).map(({ path, check }) => attemptTo(path, check)),
   ]);
   return uniqueProblems(found.flat());
+}
+
+/** Checks the files of instructions and of pairs. */
+function checkRows(
+  deps: LocalDependencies,
+  { instructions, pairs, filtering }: Partial<Configuration>,
+): Promise<Problem[]>[] {
+  const given = pairs?.kind === 'given' ? pairs : undefined;
+  const checkPairs = (path: string, entry: string, layout: WantedLayout, layoutField: string) =>
+    attemptTo(path, () =>
+      checkEntry(deps, entry, (file) =>
+        checkPreferenceFile(file, layout, `name one of them in ${layoutField}`),
+      ),
+    );
+  return [
+    ...(instructions?.pool ?? []).map((entry, index) =>
+      attemptTo(`instructions.pool.${index}`, () =>
+        checkEntry(deps, entry, (file) => checkPoolFile(file, instructions?.layout ?? 'auto')),
+      ),
+    ),
+    ...(given?.files ?? []).map((entry, index) =>
+      checkPairs(`pairs.files.${index}`, entry, given?.layout ?? 'auto', 'pairs.layout'),
+    ),
+    ...(filtering?.humanData ?? []).map(({ path, layout }, index) => {
+      const field = `filtering.humanData.${index}`;
+      return checkPairs(`${field}.path`, path, layout, `${field}.layout`);
+    }),
+  ];
 }
 
 /** Checks the benchmarks' files and prompts. */
@@ -84,6 +102,7 @@ export function uniqueProblems(problems: readonly Problem[]): Problem[] {
 export function neededPrompts(usable: Partial<Configuration>) {
   const judge = ['instruction', 'responseA', 'responseB'];
   const { instructions, pairs, judging, filtering } = usable;
+  const made = pairs?.kind === 'generated' ? pairs : undefined;
   return [
     {
       path: 'instructions.categories.prompt',
@@ -95,13 +114,13 @@ export function neededPrompts(usable: Partial<Configuration>) {
       folder: instructions?.complexity?.prompt,
       needed: ['instruction'],
     },
-    { path: 'pairs.respondPrompt', folder: pairs?.respondPrompt, needed: ['instruction'] },
-    pairs?.construction === 'worse-response'
-      ? { path: 'pairs.worsePrompt', folder: pairs.worsePrompt, needed: ['instruction', 'response'] }
+    { path: 'pairs.respondPrompt', folder: made?.respondPrompt, needed: ['instruction'] },
+    made?.construction === 'worse-response'
+      ? { path: 'pairs.worsePrompt', folder: made.worsePrompt, needed: ['instruction', 'response'] }
       : {
           path: 'pairs.similarPrompt',
-          folder: pairs?.similarPrompt,
-          needed: pairs?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
+          folder: made?.similarPrompt,
+          needed: made?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
         },
     { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
     { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },

@@ -5,6 +5,7 @@ import type { Manifest } from '../artifacts/reference.ts';
 import { recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically } from '../artifacts/store.ts';
 import { findCheckpoint } from '../config/checkpoint.ts';
+import { filesIn } from '../config/pair-source.ts';
 import { roundOf } from '../config/fine-tuning.ts';
 import { parseHubUri, isHubUri } from '../hub/hub-files.ts';
 import type { ResponsePair } from '../judge/examples.ts';
@@ -50,10 +51,16 @@ async function exportTrainingSets(
 ): Promise<void> {
   const { runName } = run;
   const { publish, filtering, instructions } = configuration;
-  const human = filtering.humanData.length > 0;
-  const pairs = human ? await store.manifest(`${runUris.judgedPairs(runName)}/index`) : undefined;
+  const given = configuration.pairs.kind === 'given';
+  // Of pairs that the run has made itself nothing is to be known.
+  const withSources = given
+    ? runUris.pairs(runName)
+    : filtering.humanData.length > 0
+      ? runUris.judgedPairs(runName)
+      : undefined;
+  const pairs = withSources === undefined ? undefined : await store.manifest(`${withSources}/index`);
   const categories =
-    instructions.categories === null
+    (instructions?.categories ?? null) === null
       ? undefined
       : await store.manifest(`${runUris.categories(runName)}/index`);
   let known: PairFacts | undefined;
@@ -73,6 +80,7 @@ async function exportTrainingSets(
     datasetCard({
       runName,
       sets,
+      pairs: configuration.pairs.kind,
       sourceDatasets: hubDatasets(configuration),
       modelRepository: publish?.model,
       repository: publish?.dataset,
@@ -107,9 +115,11 @@ async function exportTrainingSets(
   ): Promise<PairFacts> {
     const facts = { sources: new Map<string, string>(), categories: new Map<string, string>() };
     if (pairs !== undefined)
-      for await (const { id, source } of recordsBehind<ResponsePair>(store, pairs))
+      for await (const { id, source, subset } of recordsBehind<ResponsePair>(store, pairs)) {
         if (source !== undefined) facts.sources.set(id, source);
-    const kept = instructions.categories?.keep ?? [];
+        if (subset !== undefined) facts.categories.set(id, subset);
+      }
+    const kept = instructions?.categories?.keep ?? [];
     if (categories !== undefined)
       for await (const { id, category } of recordsBehind<CategorizedInstruction>(store, categories))
         if (typeof category === 'string' && kept.includes(category)) facts.categories.set(id, category);
@@ -131,7 +141,7 @@ async function exportModel(
   const training = store.path(runUris.training(runName, best));
   const result = await readResult(training);
   if (result === undefined) throw new ArtifactDamaged(`${training} has no result`);
-  const { models, instructions, filtering, fineTuning, evaluation, publish, seed } = configuration;
+  const { models, filtering, fineTuning, evaluation, publish, seed, pairs } = configuration;
   const named = (checkpoint: string) => namedModel(deps, checkpoint);
   const round = roundOf(fineTuning, best);
   const [seedJudge, judge] = await Promise.all(
@@ -149,7 +159,10 @@ async function exportModel(
       generator: named((models.generator ?? models.seed).checkpoint),
       firstJudge: named((models.firstJudge ?? models.seed).checkpoint),
     },
-    pool: instructions.pool.map((entry) => (isHubUri(entry) ? entry : basename(entry))),
+    pairs: {
+      kind: pairs.kind,
+      from: filesIn(configuration).map((entry) => (isHubUri(entry) ? entry : basename(entry))),
+    },
     humanData: filtering.humanData.map(({ name }) => name),
     datasets: [...hubDatasets(configuration), ...(publish?.dataset === undefined ? [] : [publish.dataset])],
     round,
@@ -165,9 +178,15 @@ async function exportModel(
   await makeModelFolder(folder, join(training, 'model'), files, readme);
 }
 
-/** The data sets of the hub that the pool names, each once. */
-function hubDatasets({ instructions }: ResolvedConfiguration['configuration']): string[] {
-  return [...new Set(instructions.pool.filter(isHubUri).map((entry) => parseHubUri(entry).repository))];
+/** The data sets of the hub that the instructions or the pairs come from, each once. */
+function hubDatasets(configuration: ResolvedConfiguration['configuration']): string[] {
+  return [
+    ...new Set(
+      filesIn(configuration)
+        .filter(isHubUri)
+        .map((entry) => parseHubUri(entry).repository),
+    ),
+  ];
 }
 
 /** A folder in the hub's own cache tells its repository: `models--<owner>--<name>/snapshots/<commit>`. */

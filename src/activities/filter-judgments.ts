@@ -182,7 +182,7 @@ function tooFewExamples(
   const where = steps.map(({ step, examples }) => `${examples} ${step}`).join(', ');
   return new InputProblem(
     `iteration ${iteration} has ${left} training examples, fewer than filtering.minimumExamples (${minimum}): ` +
-      `of ${judged?.examples ?? 0} examples ${where}. More instructions or more samples give more.`,
+      `of ${judged?.examples ?? 0} examples ${where}. More pairs or more samples give more.`,
   );
 }
 

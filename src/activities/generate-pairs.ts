@@ -2,10 +2,11 @@ import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { InputProblem } from '../artifacts/errors.ts';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import type { SetAside, WorkRecord } from '../artifacts/resume-shard.ts';
-import type { Configuration } from '../config/schema.ts';
+import { generationOf, type Generation } from '../config/pair-source.ts';
+import type { Asked } from '../judge/conversation.ts';
 import type { ResponsePair } from '../judge/examples.ts';
 import { pairProblem } from '../judge/pair-problem.ts';
-import { renderPrompt, type Message, type PromptTemplate } from '../judge/prompt-template.ts';
+import { renderInConversation, type Message, type PromptTemplate } from '../judge/prompt-template.ts';
 import { isRefusal } from '../judge/refusal.ts';
 import { parseSimilarWithResponse } from '../judge/similar-with-response.ts';
 import { hashOf, samplingSeed } from '../judge/seeds.ts';
@@ -28,12 +29,33 @@ interface Step extends WorkRecord {
   readonly finishReason: string;
 }
 
-type Asks = (step: Step['step'], messages: readonly Message[]) => Promise<Step>;
+/** Asks for a step with a prompt in the place of the conversation's last turn. */
+type Asks = (
+  step: Step['step'],
+  prompt: PromptTemplate,
+  values: Readonly<Record<string, string>>,
+) => Promise<Step>;
+
+/** What an instruction asks at last, and the turns before: none of a single question. */
+interface LastTurn {
+  readonly instruction: string;
+  readonly earlier: readonly Message[];
+}
+
+function lastTurnOf({ instruction, conversation = [] }: Asked): LastTurn {
+  return {
+    instruction: conversation.at(-1)?.content ?? instruction,
+    earlier: conversation.slice(0, -1),
+  };
+}
 
 /**
  * Makes response pairs whose better side is known by construction (method, step 2): y_w answers the instruction x; y_l
  * answers a similar instruction x'. One call writes x' and y_l both, as in the paper, or two calls, for a small model.
  * The paper's ablation asks for a worse response to x itself.
+ *
+ * Of a conversation x is the last turn, asked with the turns before it as a chat: x' is another last turn of the same
+ * conversation. The pair shows the whole of it as text.
  */
 export function generatePairs(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
   return workOnShard<Instruction, Instruction, Step, GeneratedPair>(
@@ -41,17 +63,18 @@ export function generatePairs(deps: Dependencies, input: ShardInput): Promise<Sh
     'generatePairs',
     input,
     (resolved) => {
-      const { seed, pairs } = resolved.configuration;
+      const { seed } = resolved.configuration;
+      const { pairs } = generationOf(resolved.configuration);
       const construct = constructionOf(pairs, resolved.prompts);
       return {
         meaning: generatingMeaning(resolved),
         units: (instructions) => instructions,
-        work: ({ id, instruction }, existing, emit, ask) =>
-          construct(instruction, async (step, messages) => {
+        work: ({ id, ...asked }, existing, emit, ask) =>
+          construct(lastTurnOf(asked), async (step, prompt, values) => {
             const there = existing.find((record) => record.step === step);
             if (there !== undefined) return there;
             const { choices, usage } = await ask({
-              messages,
+              messages: renderInConversation(prompt, values, lastTurnOf(asked).earlier),
               sampling: step === 'similar' ? pairs.similarSampling : pairs.responseSampling,
               samples: 1,
               seed: samplingSeed(seed, 'generate', step, id),
@@ -69,7 +92,8 @@ export function generatePairs(deps: Dependencies, input: ShardInput): Promise<Sh
 }
 
 /** What the pairs of a shard follow from. */
-export function generatingMeaning({ configuration: { pairs }, prompts }: ResolvedConfiguration): Fingerprint {
+export function generatingMeaning({ configuration, prompts }: ResolvedConfiguration): Fingerprint {
+  const { pairs } = generationOf(configuration);
   return {
     stage: 'generate-pairs',
     construction: pairs.construction,
@@ -87,40 +111,47 @@ export function generatingMeaning({ configuration: { pairs }, prompts }: Resolve
 }
 
 /** How the answers for an instruction are asked for, one after the other; nothing is asked for that no pair can come of. */
-function constructionOf(pairs: Configuration['pairs'], prompts: Prompts) {
-  const { respond } = prompts;
+function constructionOf(pairs: Generation['pairs'], prompts: Prompts) {
+  const respond = given(prompts.respond, 'respondPrompt');
   const leadsNowhere = ({ step, text, finishReason }: Step) =>
     finishReason !== 'stop' || text.trim() === '' || (pairs.refusals === 'drop' && refuses(step, text));
 
-  const withWorseResponse = (prompt: PromptTemplate) => async (instruction: string, ask: Asks) => {
-    const better = await ask('better', renderPrompt(respond, { instruction }));
-    if (leadsNowhere(better)) return;
-    await ask('worse', renderPrompt(prompt, { instruction, response: better.text }));
-  };
-  const inOneCall = (prompt: PromptTemplate) => async (instruction: string, ask: Asks) => {
-    const better = await ask('better', renderPrompt(respond, { instruction }));
-    if (leadsNowhere(better)) return;
-    await ask('similar', renderPrompt(prompt, { instruction, response: better.text }));
-  };
-  const inTwoCalls = (prompt: PromptTemplate) => async (instruction: string, ask: Asks) => {
-    const both = [
-      ask('better', renderPrompt(respond, { instruction })),
-      ask('similar', renderPrompt(prompt, { instruction })),
-    ] as const;
-    // When one fails, the other is waited for: its answer is paid for.
-    await Promise.allSettled(both);
-    const [better, similar] = await Promise.all(both);
-    if (leadsNowhere(better) || leadsNowhere(similar)) return;
-    await ask('worse', renderPrompt(respond, { instruction: similar.text }));
-  };
+  const withWorseResponse =
+    (prompt: PromptTemplate) =>
+    async ({ instruction }: LastTurn, ask: Asks) => {
+      const better = await ask('better', respond, { instruction });
+      if (leadsNowhere(better)) return;
+      await ask('worse', prompt, { instruction, response: better.text });
+    };
+  const inOneCall =
+    (prompt: PromptTemplate) =>
+    async ({ instruction }: LastTurn, ask: Asks) => {
+      const better = await ask('better', respond, { instruction });
+      if (leadsNowhere(better)) return;
+      await ask('similar', prompt, { instruction, response: better.text });
+    };
+  const inTwoCalls =
+    (prompt: PromptTemplate) =>
+    async ({ instruction }: LastTurn, ask: Asks) => {
+      const both = [
+        ask('better', respond, { instruction }),
+        ask('similar', prompt, { instruction }),
+      ] as const;
+      // When one fails, the other is waited for: its answer is paid for.
+      await Promise.allSettled(both);
+      const [better, similar] = await Promise.all(both);
+      if (leadsNowhere(better) || leadsNowhere(similar)) return;
+      await ask('worse', respond, { instruction: similar.text });
+    };
 
-  const given = (prompt: PromptTemplate | null, field: string): PromptTemplate => {
-    if (prompt === null) throw new InputProblem(`pairs.${field} is not set`);
-    return prompt;
-  };
   if (pairs.construction === 'worse-response') return withWorseResponse(given(prompts.worse, 'worsePrompt'));
   const similar = given(prompts.similar, 'similarPrompt');
   return pairs.calls === 'one' ? inOneCall(similar) : inTwoCalls(similar);
+}
+
+function given(prompt: PromptTemplate | null, field: string): PromptTemplate {
+  if (prompt === null) throw new InputProblem(`pairs.${field} is not set`);
+  return prompt;
 }
 
 function refuses(step: Step['step'], text: string): boolean {
@@ -129,10 +160,11 @@ function refuses(step: Step['step'], text: string): boolean {
 
 /** The pair that the answers make, or why they make none. */
 function assemblePair(
-  { id, instruction }: Instruction,
+  { id, ...asked }: Instruction,
   steps: readonly Step[],
-  { construction, calls, refusals }: Configuration['pairs'],
+  { construction, calls, refusals }: Generation['pairs'],
 ): GeneratedPair[] | SetAside {
+  const { instruction } = asked;
   const dropped = (reason: string): SetAside => ({ id, kind: 'dropped', reason });
   const text = (step: Step['step']) => steps.find((record) => record.step === step)?.text.trim();
   if (steps.some(({ finishReason }) => finishReason !== 'stop')) return dropped('truncated');
@@ -149,6 +181,6 @@ function assemblePair(
     return dropped('refusal');
   if (similar !== undefined && calls === 'one' && inOne === undefined)
     return dropped('similar instruction not in the asked format');
-  const problem = pairProblem(pair, refusals);
+  const problem = pairProblem({ ...pair, instruction: lastTurnOf(asked).instruction }, refusals);
   return problem === undefined ? [{ id, ...pair }] : dropped(problem);
 }

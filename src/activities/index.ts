@@ -1,4 +1,4 @@
-import { addHumanPairs } from './add-human-pairs.ts';
+import { addHumanPairs, type HumanPairsInput } from './add-human-pairs.ts';
 import { withHeartbeats } from './attempt.ts';
 import { awaitRun } from './await-run.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
@@ -19,6 +19,7 @@ import { planJudgeEvaluation } from './plan-judge-evaluation.ts';
 import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
+import { preparePairs, type GivenPairsInput } from './prepare-pairs.ts';
 import { preparePool, type PoolInput } from './prepare-pool.ts';
 import { publishOutputs, type PublishInput } from './publish-outputs.ts';
 import { restoreConfiguration, type RestoreInput } from './restore-configuration.ts';
@@ -42,7 +43,8 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   restoreConfiguration: (input: RestoreInput) => withHeartbeats(() => restoreConfiguration(deps, input)),
   preparePool: (input: PoolInput) => preparePool(deps, input),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
-  addHumanPairs: (input: Parameters<typeof addHumanPairs>[1]) => addHumanPairs(deps, input),
+  addHumanPairs: (input: HumanPairsInput) => addHumanPairs(deps, input),
+  preparePairs: (input: GivenPairsInput) => preparePairs(deps, input),
   completeStage: (input: StageInput) => completeStage(deps, input),
   filterJudgments: (input: FilterInput) => filterJudgments(deps, input),
   prepareBenchmark: (input: { run: RunReference; benchmark: string }) => prepareBenchmark(deps, input),

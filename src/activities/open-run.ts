@@ -10,7 +10,8 @@ import type { RunReference } from './types.ts';
 export interface Prompts {
   readonly category: PromptTemplate | null;
   readonly complexity: PromptTemplate | null;
-  readonly respond: PromptTemplate;
+  /** Null where the pairs are given. */
+  readonly respond: PromptTemplate | null;
   /** For pairs by a similar instruction, and by asking for a worse response: the one that the run makes. */
   readonly similar: PromptTemplate | null;
   readonly worse: PromptTemplate | null;

@@ -85,6 +85,7 @@ function planOf(
     iterations: 0,
     startFrom: [],
     categorize: false,
+    givenPairs: false,
     addHumanPairs: false,
     benchmarks: evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),
     shardsAtOnce: inference.shardsAtOnce,

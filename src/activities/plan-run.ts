@@ -86,13 +86,13 @@ export function planOf(
   run: RunPlan['run'],
   searchAttributes: readonly string[],
 ): RunPlan {
-  const { models, serving, publish } = configuration;
+  const { models, serving, publish, instructions } = configuration;
   return {
     run,
     iterations: configuration.iterations,
     startFrom: configuration.fineTuning.rounds.map((round) => round.startFrom),
-    categorize:
-      configuration.instructions.categories !== null || configuration.instructions.complexity !== null,
+    givenPairs: configuration.pairs.kind === 'given',
+    categorize: (instructions?.categories ?? instructions?.complexity ?? null) !== null,
     addHumanPairs: configuration.filtering.humanData.length > 0,
     benchmarks: configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),
     shardsAtOnce: configuration.inference.shardsAtOnce,
@@ -146,7 +146,7 @@ export async function readPrompts(
   return {
     category: byPath.get('instructions.categories.prompt') ?? null,
     complexity: byPath.get('instructions.complexity.prompt') ?? null,
-    respond: prompt('pairs.respondPrompt'),
+    respond: byPath.get('pairs.respondPrompt') ?? null,
     similar: byPath.get('pairs.similarPrompt') ?? null,
     worse: byPath.get('pairs.worsePrompt') ?? null,
     judge: prompt('judging.prompt'),

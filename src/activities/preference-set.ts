@@ -119,7 +119,7 @@ export async function makePreferenceSet(
         `filtering.minimumExamples (${filtering.minimumExamples}): of ${counts['examples']} examples ` +
         `${counts['examples without a right judgment']} have no right judgment, ` +
         `${counts['examples without a wrong judgment']} no wrong one, ${counts['balanced']} are left after balancing. ` +
-        'More instructions, more samples or a higher temperature give more.',
+        'More pairs, more samples or a higher temperature give more.',
     );
   }
 }

@@ -38,11 +38,17 @@ export async function redoStages(
 }
 
 /** The stages of a run in the order in which they need each other, with the folders that each fills. */
-function stagesInOrder({ runName, evaluation, filtering }: Configuration, iterations: number) {
+function stagesInOrder({ runName, evaluation, filtering, pairs }: Configuration, iterations: number) {
   const humanPairs = {
     name: '0/add-human-pairs',
     uris: [runUris.humanPairs(runName), runUris.judgedPairs(runName)],
   };
+  const generation = [
+    { name: '0/prepare-pool', uris: [runUris.pool(runName)] },
+    { name: '0/categorize-instructions', uris: [runUris.categories(runName)] },
+    { name: '0/select-instructions', uris: [runUris.selected(runName)] },
+    { name: '0/generate-pairs', uris: [runUris.pairs(runName)] },
+  ];
   const evaluations = (iteration: number) => ({
     name: `${iteration}/evaluate`,
     uris: evaluation.benchmarks.map(({ name }) => runUris.evaluation(runName, iteration, name)),
@@ -52,10 +58,7 @@ function stagesInOrder({ runName, evaluation, filtering }: Configuration, iterat
       name: '0/prepare-benchmarks',
       uris: evaluation.benchmarks.map(({ name }) => runUris.benchmark(runName, name)),
     },
-    { name: '0/prepare-pool', uris: [runUris.pool(runName)] },
-    { name: '0/categorize-instructions', uris: [runUris.categories(runName)] },
-    { name: '0/select-instructions', uris: [runUris.selected(runName)] },
-    { name: '0/generate-pairs', uris: [runUris.pairs(runName)] },
+    ...(pairs.kind === 'given' ? [{ name: '0/prepare-pairs', uris: [runUris.pairs(runName)] }] : generation),
     ...(filtering.humanData.length > 0 ? [humanPairs] : []),
     evaluations(0),
   ];

@@ -1,6 +1,7 @@
 import { recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo, type ArtifactStore } from '../artifacts/store.ts';
 import { OUTCOMES, type Outcome, type ReportExample, type ReportPair } from '../report/report-data.ts';
+import { GIVEN } from '../judge/mix-sources.ts';
 import type { Side } from '../judge/verdict.ts';
 import { judgedPairs, type TrainingExample } from './filter-judgments.ts';
 import type { GeneratedPair } from './generate-pairs.ts';
@@ -90,7 +91,7 @@ async function taughtBy(store: ArtifactStore, run: string, iteration: number): P
 }
 
 function pairOf(pair: GeneratedPair, longest: number, place: string): ReportPair {
-  const { id, source, similarInstruction } = pair;
+  const { id, similarInstruction } = pair;
   const whole = (text: string) => cut(text, longest, `${id} in ${place}`);
   return {
     id,
@@ -98,9 +99,16 @@ function pairOf(pair: GeneratedPair, longest: number, place: string): ReportPair
     better: whole(pair.better),
     worse: whole(pair.worse),
     ...(similarInstruction === undefined ? {} : { similarInstruction: whole(similarInstruction) }),
-    ...(source === undefined ? {} : { category: `human: ${source}` }),
+    ...categoryOf(pair),
     examples: [],
   };
+}
+
+/** Of a pair that the run has not made: what its file says of it. */
+function categoryOf({ source, subset }: GeneratedPair): { category?: string } {
+  if (source === undefined) return {};
+  if (source === GIVEN) return { category: subset ?? GIVEN };
+  return { category: `human: ${source}` };
 }
 
 function exampleOf(

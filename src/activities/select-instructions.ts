@@ -2,8 +2,9 @@ import { InputProblem } from '../artifacts/errors.ts';
 import type { ArtifactReference, Counts, Fingerprint } from '../artifacts/reference.ts';
 import { completedIndex, publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
+import { generationOf, type Generation } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
-import { hashOf } from '../judge/seeds.ts';
+import { selectBySeed } from '../pools/select-by-seed.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { CategorizedInstruction } from './categorize-instructions.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -25,7 +26,8 @@ export function selectInstructions(
   return withHeartbeats(async () => {
     const began = Date.now();
     const { configuration } = await openRun(deps.store, input.run);
-    const { categories, complexity, maximum, shardSize } = configuration.instructions;
+    const { instructions } = generationOf(configuration);
+    const { categories, complexity, maximum, shardSize } = instructions;
     const { seed } = configuration;
     const uri = runUris.selected(input.run.runName);
     const fingerprint = selectionFingerprint(configuration, input.input);
@@ -44,28 +46,19 @@ export function selectInstructions(
     }
 
     async function* selected(chosen: Map<string, number>): AsyncGenerator<Instruction> {
-      const last = await lastKey();
-      let left = maximum ?? Infinity;
+      const { ids, isSelected } = await selectBySeed(wanted(), maximum, seed);
+      if (ids === 0) throw nothingWanted();
       for await (const candidate of wanted()) {
-        if (left === 0) return;
-        if (last !== undefined && selectionKey(seed, candidate.id) > last) continue;
-        left -= 1;
+        if (!isSelected(candidate.id)) continue;
         for (const kind of kindsOf(candidate)) chosen.set(kind, (chosen.get(kind) ?? 0) + 1);
-        yield { id: candidate.id, instruction: candidate.instruction };
+        const { id, instruction, conversation } = candidate;
+        yield { id, instruction, ...(conversation === undefined ? {} : { conversation }) };
       }
-    }
-
-    /** The largest key that is selected; undefined where all are. */
-    async function lastKey(): Promise<bigint | undefined> {
-      const keys = new Keys();
-      for await (const { id } of wanted()) keys.add(selectionKey(seed, id));
-      if (keys.count === 0) throw nothingWanted();
-      return maximum === null || keys.count <= maximum ? undefined : keys.sorted()[maximum - 1];
     }
 
     async function* wanted(): AsyncGenerator<Candidate> {
       for await (const candidate of recordsBehind<Candidate>(deps.store, input.input))
-        if (isWanted(candidate, configuration.instructions)) yield candidate;
+        if (isWanted(candidate, instructions)) yield candidate;
     }
 
     function nothingWanted(): InputProblem {
@@ -84,13 +77,14 @@ export function selectInstructions(
 
 /** What a selection from the pool, or from its categories, means. */
 export function selectionFingerprint(
-  { instructions: { categories, complexity, maximum }, seed }: Configuration,
+  configuration: Configuration,
   input: Pick<ArtifactReference, 'sha256'>,
 ): Fingerprint {
+  const { categories, complexity, maximum } = generationOf(configuration).instructions;
   return {
     schema: 2,
     stage: 'select-instructions',
-    seed,
+    seed: configuration.seed,
     input: input.sha256,
     keep: categories?.keep ?? null,
     complexity: complexity && { minimum: complexity.minimum, maximum: complexity.maximum },
@@ -100,7 +94,7 @@ export function selectionFingerprint(
 
 function isWanted(
   { category, complexity: found }: Candidate,
-  { categories, complexity }: Configuration['instructions'],
+  { categories, complexity }: Generation['instructions'],
 ): boolean {
   if (categories !== null && !(typeof category === 'string' && categories.keep.includes(category)))
     return false;
@@ -121,29 +115,4 @@ function kindsOf({ category, complexity }: Candidate): string[] {
 function countsByKind(chosen: ReadonlyMap<string, number>): Counts {
   const kinds = [...chosen.keys()].sort();
   return Object.fromEntries(kinds.map((kind) => [`selected ${kind}`, chosen.get(kind) ?? 0]));
-}
-
-/** Where an instruction stands in the order of selection. */
-function selectionKey(seed: number, id: string): bigint {
-  return BigInt(`0x${hashOf(seed, 'select', id)}`);
-}
-
-/** Keys in 8 bytes each, however many there are. */
-class Keys {
-  #keys = new BigUint64Array(1024);
-  count = 0;
-
-  add(key: bigint): void {
-    if (this.count === this.#keys.length) {
-      const larger = new BigUint64Array(2 * this.count);
-      larger.set(this.#keys);
-      this.#keys = larger;
-    }
-    this.#keys[this.count] = key;
-    this.count += 1;
-  }
-
-  sorted(): BigUint64Array {
-    return this.#keys.subarray(0, this.count).sort();
-  }
 }

@@ -9,6 +9,7 @@ export const MADE_ONCE: readonly string[] = [
   'selectInstructions',
   'generatePairs',
   'addHumanPairs',
+  'preparePairs',
 ];
 
 const EVALUATION = 'evaluateJudge';

@@ -47,6 +47,8 @@ export interface RunPlan {
   readonly iterations: number;
   /** Where the fine-tuning of each iteration starts, the first one's first, and the last one's ever after. */
   readonly startFrom: readonly ('seed' | 'previous')[];
+  /** Whether files hold the pairs, so that none are made. */
+  readonly givenPairs: boolean;
   /** Whether an LLM puts the instructions into categories, or says how complex they are. */
   readonly categorize: boolean;
   /** Whether human-labelled pairs are judged beside the generated ones. */

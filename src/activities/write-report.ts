@@ -18,7 +18,7 @@ import { openRun, runUris } from './open-run.ts';
 import { modelsOf, versionsOf } from './report-origins.ts';
 import { pairsToRead } from './report-pairs.ts';
 import type { PublishedScores } from './score-benchmark.ts';
-import type { PoolSummary } from './prepare-pool.ts';
+import type { RowsSummary } from './collected-rows.ts';
 import { MADE_ONCE, stageUsage } from './stage-usage.ts';
 import type { IterationSummary, RunReference } from './types.ts';
 
@@ -106,8 +106,9 @@ export async function iterationOf(
   return {
     ...all,
     funnel: {
-      instructions: count('instructions'),
-      selected: count('selected'),
+      ...(summary.counts['preparePairs'] === undefined
+        ? { instructions: count('instructions'), selected: count('selected') }
+        : { rows: count('rows') }),
       pairs: count('pairs'),
       ...(count('humanPairs') > 0 ? { humanPairs: count('humanPairs') } : {}),
       judgments: summary.counts['judgePairs']?.['judgments'] ?? 0,
@@ -160,10 +161,14 @@ async function setAsideByReason(
       }
     }
   }
-  const pool = await store.manifest(`${runUris.pool(run)}/index`);
-  const { setAside = [] } = (pool?.summary ?? {}) as Partial<PoolSummary>;
-  return rows.map((row) => {
-    const known = row.stage === 'preparePool' && setAside.find(({ reason }) => reason === row.reason);
-    return known ? { ...row, example: known.example } : row;
-  });
+  const readFrom = { preparePool: runUris.pool(run), preparePairs: runUris.pairs(run) };
+  for (const [stage, uri] of Object.entries(readFrom)) {
+    const { summary } = (await store.manifest(`${uri}/index`)) ?? {};
+    const { setAside = [] } = (summary ?? {}) as Partial<RowsSummary>;
+    for (const row of rows) {
+      const known = setAside.find(({ reason }) => row.stage === stage && reason === row.reason);
+      if (known !== undefined) row.example = known.example;
+    }
+  }
+  return rows;
 }

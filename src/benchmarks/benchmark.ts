@@ -52,7 +52,9 @@ export interface BenchmarkItem {
 }
 
 /** An item of two responses. The better one is the one that people, or the construction, chose. */
-export interface BenchmarkPair extends ResponsePair, BenchmarkItem {}
+export interface BenchmarkPair extends ResponsePair, BenchmarkItem {
+  readonly subset: string;
+}
 
 export interface BenchmarkFile<Item extends BenchmarkItem = BenchmarkItem> {
   items: Item[];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { BenchmarkPair } from './benchmark.ts';
-import { conversationText, flattenedTurns } from './conversation.ts';
+import { conversationText, flattenedTurns } from '../judge/conversation.ts';
 import { pairBenchmark } from './pair-benchmark.ts';
 import { pairFigures } from './pair-figures.ts';
 import {

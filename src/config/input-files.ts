@@ -17,6 +17,13 @@ export interface InputFiles {
   readonly roots: readonly string[];
 }
 
+/** A file of rows, with the name that its rows are reported under. */
+export interface DataFile {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+}
+
 /**
  * The absolute path of a file or folder that a configuration names.
  * @throws Error that names every absolute path that was tried.

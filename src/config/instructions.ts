@@ -26,7 +26,8 @@ const nearDuplicates = z.strictObject({
   ngram: count.max(20).default(3).describe('Words in an n-gram.'),
 });
 
-const decontamination = z.strictObject({
+/** What makes an instruction one that a benchmark has too. */
+export const decontamination = z.strictObject({
   words: z.int().min(2).max(100).default(13).describe('So many words in a row that both have.'),
   fewestWords: z
     .int()

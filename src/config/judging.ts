@@ -1,10 +1,22 @@
 /** How response pairs are made, judged, and turned into training examples. */
 import { z } from 'zod';
-import { PREFERENCE_LAYOUTS } from '../judge/human-preferences.ts';
+import { PREFERENCE_LAYOUTS } from '../preferences/layout-names.ts';
+import { decontamination } from './instructions.ts';
 import { count, notNegative, path, positive, promptFolder, sampling, share } from './fields.ts';
 
-export const pairs = z
+const preferenceLayout = z
+  .enum(['auto', ...PREFERENCE_LAYOUTS])
+  .default('auto')
+  .describe(
+    'How the files lay their pairs out (docs/own-data.md); `auto` recognises each file by its columns.',
+  );
+
+const generatedPairs = z
   .strictObject({
+    kind: z
+      .literal('generated')
+      .describe('The models of the run make them from its instructions.')
+      .optional(),
     construction: z
       .enum(['similar-instruction', 'worse-response'])
       .default('similar-instruction')
@@ -38,11 +50,43 @@ export const pairs = z
       .default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 })
       .describe('How similar instructions are sampled.'),
   })
-  .transform((value) => ({
-    ...value,
-    similarPrompt:
-      value.similarPrompt ?? (value.calls === 'one' ? 'prompts/similar-with-response' : 'prompts/similar'),
-  }));
+  .describe(
+    'They are made from `instructions`, so that the construction says which side is better (the paper).',
+  );
+
+const givenPairs = z
+  .strictObject({
+    kind: z.literal('given').describe('Files hold them.'),
+    files: z
+      .array(path)
+      .min(1)
+      .describe('The files, as in `instructions.pool`: paths, patterns, files of the Hugging Face hub.'),
+    layout: preferenceLayout,
+    decontamination: decontamination
+      .nullable()
+      .prefault({})
+      .describe(
+        'Drops pairs whose instruction a benchmark of the run has too, as `instructions.filters` does.',
+      ),
+    maximum: count
+      .nullable()
+      .default(null)
+      .describe('At most this many pairs, chosen by the seed; null takes all.'),
+    shardSize: count.default(200).describe('Pairs in a shard: the unit that one activity works on.'),
+  })
+  .describe('Files name the better side; the run starts at judging, and there are no `instructions`.');
+
+export const pairs = z.discriminatedUnion('kind', [generatedPairs, givenPairs]).transform((value) =>
+  value.kind === 'given'
+    ? value
+    : {
+        ...value,
+        kind: 'generated' as const,
+        similarPrompt:
+          value.similarPrompt ??
+          (value.calls === 'one' ? 'prompts/similar-with-response' : 'prompts/similar'),
+      },
+);
 
 const strategy = z.discriminatedUnion('kind', [
   z
@@ -86,13 +130,8 @@ const humanData = z.strictObject({
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name has 1 to 63 small letters, digits or "-"')
     .describe("The source's name in ids, counts and report."),
-  path: path.describe('The file, as in `instructions.pool`.'),
-  layout: z
-    .enum(PREFERENCE_LAYOUTS)
-    .default('preference')
-    .describe(
-      '`preference`: columns prompt, chosen, rejected. `helpsteer2`: two rows a prompt, the more helpful one is better.',
-    ),
+  path: path.describe('The file or files, as an entry of `instructions.pool`.'),
+  layout: preferenceLayout,
   weight: positive
     .default(1)
     .describe(
@@ -105,7 +144,7 @@ export const filtering = z.strictObject({
     .enum(['construction', 'majority-vote'])
     .default('construction')
     .describe(
-      "What is right: the side that the construction makes better, or the one that most of the judge's own verdicts name.",
+      "What is right: the side that the construction, or a given pair's file, makes better, or the one that most of the judge's own verdicts name.",
     ),
   majorityThreshold: share
     .gt(0)

@@ -20,8 +20,6 @@ export function meaningOf(configuration: Configuration) {
     choosing,
     earlyStopping,
   } = configuration;
-  const { shardSize: _poolShards, ...pool } = instructions;
-  const { shardSize: _benchmarkShards, ...benchmarks } = evaluation;
   const { rounds, adapter } = fineTuning;
   return {
     seed,
@@ -29,20 +27,24 @@ export function meaningOf(configuration: Configuration) {
     models: Object.fromEntries(
       Object.entries(models).map(([role, model]) => [role, model?.checkpoint ?? null]),
     ),
-    instructions: pool,
-    pairs,
+    ...(pairs.kind === 'given'
+      ? { pairs: withoutShards(pairs) }
+      : { instructions: instructions && withoutShards(instructions), pairs }),
     judging,
     filtering: { ...filtering, trainingPrompt: filtering.trainingPrompt ?? judging.prompt },
     fineTuning: { rounds, adapter },
-    evaluation: benchmarks,
+    evaluation: withoutShards(evaluation),
     choosing,
     earlyStopping,
   };
 }
 
+function withoutShards<T extends { readonly shardSize: number }>({ shardSize: _shards, ...rest }: T) {
+  return rest;
+}
+
 /** The same of an evaluation without training: what decides the figures. */
 export function evaluationMeaningOf({ seed, model, serving, evaluation }: JudgeEvaluation) {
-  const { shardSize: _shards, ...benchmarks } = evaluation;
   const judge = model?.checkpoint ?? serving.servedName;
-  return { seed, judge, evaluation: benchmarks };
+  return { seed, judge, evaluation: withoutShards(evaluation) };
 }

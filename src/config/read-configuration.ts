@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { judgeEvaluationSchema, type JudgeEvaluation } from './evaluation-schema.ts';
 import { judgingProblems } from './judging-problems.ts';
+import { pairSourceProblems } from './pair-source-problems.ts';
 import { configurationSchema, type Configuration } from './schema.ts';
 
 /** One thing that is wrong with a configuration or its surroundings: where, and what to do about it. */
@@ -22,7 +23,10 @@ export interface ReadConfiguration<Whole = Configuration> {
  * looking (for missing files, endpoints that are down) so that a user sees all problems in one go.
  */
 export function readConfiguration(input: unknown): ReadConfiguration {
-  return readBy<Configuration>(configurationSchema, input, relationProblems);
+  return readBy<Configuration>(configurationSchema, input, (usable) => [
+    ...relationProblems(usable),
+    ...(isObject(input) ? pairSourceProblems(usable, input['instructions'] !== undefined) : []),
+  ]);
 }
 
 /** Reads the configuration of an evaluation without training in the same way. */
@@ -165,6 +169,10 @@ function objectOrArray(schema: unknown, value: unknown): SchemaLike | undefined 
 function takes(value: unknown): (option: SchemaLike) => boolean {
   return ({ shape }) =>
     ['kind', 'method'].some((name) => shape?.[name]?.safeParse?.(valueAt(value, [name])).success === true);
+}
+
+function isObject(input: unknown): input is Record<string, unknown> {
+  return typeof input === 'object' && input !== null && !Array.isArray(input);
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {

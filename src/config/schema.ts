@@ -52,8 +52,14 @@ export const configurationSchema = z.strictObject({
     .describe('How often the judge is trained; early stopping may end it before.'),
   models: models.describe('The models that a run begins with.'),
   serving: serving.describe('How models are served.'),
-  instructions: instructions.describe('The instructions that pairs are made from.'),
-  pairs: pairs.prefault({}).describe('How response pairs are made whose better side is known.'),
+  instructions: instructions
+    .describe(
+      'The instructions that pairs are made from. Needed, unless `pairs` are given: then there are none.',
+    )
+    .optional(),
+  pairs: pairs
+    .prefault({})
+    .describe('The response pairs whose better side is known: how they are made, or which files hold them.'),
   judging: judging.prefault({}).describe('How the judge is asked about the pairs.'),
   filtering: filtering.prefault({}).describe('Which judgments become training examples.'),
   fineTuning: fineTuning.prefault({}).describe('How the judge is trained on them.'),

@@ -5,11 +5,38 @@ import { planSchema } from '../plan/plan-schema.ts';
 import { runProgressSchema } from './progress.ts';
 import { judgeEvaluationResultSchema, runResultSchema } from './result.ts';
 
-const documents = {
+interface Document {
+  readonly title: string;
+  readonly description: string;
+  readonly schema: z.ZodType;
+  /** What the schema can't say by itself. */
+  readonly more?: object;
+}
+
+/** A run makes its pairs from instructions, or is given them and has none. */
+const instructionsOrGivenPairs = {
+  oneOf: [
+    { required: ['instructions'] },
+    {
+      properties: {
+        pairs: {
+          description: 'The pairs that are given.',
+          type: 'object',
+          properties: { kind: { const: 'given', description: 'Files hold them.' } },
+          required: ['kind'],
+        },
+      },
+      required: ['pairs'],
+    },
+  ],
+};
+
+const documents: Readonly<Record<string, Document>> = {
   configuration: {
     title: 'Configuration of a run',
     description: 'What selfTaughtEvaluator is started with. Only fields without a default are required.',
     schema: configurationSchema,
+    more: instructionsOrGivenPairs,
   },
   evaluation: {
     title: 'Configuration of an evaluation without training',
@@ -36,15 +63,15 @@ const documents = {
     description: 'result.json in the store, and the result of the workflow evaluateJudge.',
     schema: judgeEvaluationResultSchema,
   },
-} as const;
+};
 
 /**
  * The JSON Schema (draft 7, which editors know best) of everything that passes between a run and the outside, by the
- * name of its file in schema/. What relates fields to each other is not in it: the run's start checks that.
+ * name of its file in schema/. What relates fields to each other is not in it, but for the instructions: the run's start checks that.
  */
 export function jsonSchemas(): ReadonlyMap<string, object> {
   return new Map(
-    Object.entries(documents).map(([name, { title, description, schema }]) => {
+    Object.entries(documents).map(([name, { title, description, schema, more }]) => {
       const { $schema, ...rest } = z.toJSONSchema(schema, {
         target: 'draft-7',
         io: 'input',
@@ -56,7 +83,7 @@ export function jsonSchemas(): ReadonlyMap<string, object> {
           if (String(jsonSchema.format) === 'starts_with') delete jsonSchema.format;
         },
       });
-      return [`${name}.schema.json`, { $schema, title, description, ...rest }];
+      return [`${name}.schema.json`, { $schema, title, description, ...rest, ...more }];
     }),
   );
 }

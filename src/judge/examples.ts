@@ -4,7 +4,7 @@ import type { Side } from './verdict.ts';
 export const ORDERS = ['better-first', 'worse-first'] as const;
 export type Order = (typeof ORDERS)[number];
 
-/** A response pair whose better side is known by construction, not by a label (method, step 2); a human one by its label. */
+/** A response pair whose better side is known by construction, not by a label (method, step 2); a given one by its label. */
 export interface ResponsePair {
   readonly id: string;
   readonly instruction: string;
@@ -12,8 +12,10 @@ export interface ResponsePair {
   readonly better: string;
   /** y_l: a good response to a similar instruction x', hence the worse one here. */
   readonly worse: string;
-  /** The file of human preferences that it comes from; undefined for one that the run has generated. */
+  /** `given`, or the file of human preferences that it comes from; undefined for one that the run has generated. */
   readonly source?: string;
+  /** Of a given pair, where its file has such a column. */
+  readonly subset?: string;
 }
 
 /** A response pair in one order, as the judge sees it. */

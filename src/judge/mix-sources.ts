@@ -5,6 +5,9 @@ import type { Side } from './verdict.ts';
 /** Where a response pair comes from: made by the run, or a file of human preferences by its name. */
 export const GENERATED = 'generated';
 
+/** Where the pairs of a run come from that is given them instead. */
+export const GIVEN = 'given';
+
 /** A kept judgment: which one, the side that it decides for, and where its pair comes from. */
 export interface KeptJudgment {
   readonly id: string;

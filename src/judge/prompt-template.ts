@@ -34,16 +34,36 @@ export function placeholders(template: PromptTemplate): Set<string> {
  * U+FFFD. A placeholder without a value stands as it is written.
  */
 export function renderPrompt(template: PromptTemplate, values: Readonly<Record<string, string>>): Message[] {
+  return renderInConversation(template, values, []);
+}
+
+/**
+ * The same as the last message of a conversation: the turns before it stand where they stood, after the template's own
+ * system message and examples. System prompts come first and are one message, because chat templates take no second one.
+ *
+ * @param earlier the turns before the one that `values` fill in
+ */
+export function renderInConversation(
+  template: PromptTemplate,
+  values: Readonly<Record<string, string>>,
+  earlier: readonly Message[],
+): Message[] {
   const fill = (text: string) =>
     text
       .replace(PLACEHOLDER, (whole, name: string) =>
         Object.hasOwn(values, name) ? (values[name] as string) : whole,
       )
       .toWellFormed();
+  const spoken = earlier.map(({ role, content }) => ({ role, content: content.toWellFormed() }));
+  const system = [
+    ...(template.system === undefined ? [] : [fill(template.system)]),
+    ...spoken.filter(({ role }) => role === 'system').map(({ content }) => content),
+  ];
   const messages: Message[] = [];
-  if (template.system !== undefined) messages.push({ role: 'system', content: fill(template.system) });
+  if (system.length > 0) messages.push({ role: 'system', content: system.join('\n\n') });
   for (const { user, assistant } of template.examples ?? [])
     messages.push({ role: 'user', content: user }, { role: 'assistant', content: assistant });
+  messages.push(...spoken.filter(({ role }) => role !== 'system'));
   messages.push({ role: 'user', content: fill(template.user) });
   return messages;
 }

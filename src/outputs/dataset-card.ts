@@ -12,7 +12,9 @@ export interface ExportedSet {
 export interface DatasetCardData {
   readonly runName: string;
   readonly sets: readonly ExportedSet[];
-  /** The hub's names of the data sets that the instructions come from. */
+  /** Whether the run has made the pairs that are judged, or files held them. */
+  readonly pairs: 'generated' | 'given';
+  /** The hub's names of the data sets that the instructions, or the pairs, come from. */
   readonly sourceDatasets: readonly string[];
   /** Where on the hub the judge stands that was trained on it, if it is pushed. */
   readonly modelRepository?: string | undefined;
@@ -28,6 +30,7 @@ export const PARQUET_FILE = 'train.parquet';
  */
 export function datasetCard(data: DatasetCardData): string {
   const { runName, sets, sourceDatasets, modelRepository } = data;
+  const given = data.pairs === 'given';
   const used = LAYOUTS.filter((layout) => sets.some((set) => set.layout === layout));
   const rows = sets.reduce((sum, set) => sum + set.rows, 0);
   const last = sets.at(-1);
@@ -50,9 +53,10 @@ export function datasetCard(data: DatasetCardData): string {
   };
   return card(frontMatter, [
     `# Training sets of ${escaped(runName)}`,
-    `Judgments that taught ${modelRepository === undefined ? 'a judge' : `the judge [${modelRepository}](https://huggingface.co/${modelRepository})`} without ` +
-      'human labels, by the method of _Self-Taught Evaluators_ ([arXiv 2408.02666](https://arxiv.org/abs/2408.02666)): a judge ' +
-      'compares two responses whose better one is known by construction, and the judgments that reach the right verdict are kept.',
+    `Judgments that taught ${modelRepository === undefined ? 'a judge' : `the judge [${modelRepository}](https://huggingface.co/${modelRepository})`} ` +
+      `${given ? 'on preference pairs' : 'without human labels'}, by the method of _Self-Taught Evaluators_ ` +
+      '([arXiv 2408.02666](https://arxiv.org/abs/2408.02666)): a judge compares two responses whose better one is known ' +
+      `${given ? 'from the data that the pairs come from' : 'by construction'}, and the judgments that reach the right verdict are kept.`,
     markdownTable(
       ['split', 'config', 'rows'],
       sets.map(({ iteration, layout, rows: ofSet }) => [splitName(iteration), layout, count(ofSet)]),
@@ -64,8 +68,9 @@ export function datasetCard(data: DatasetCardData): string {
     columnsTable(used),
     'Messages are lists of `{role, content}`. TRL passes over the columns that it has no use for.',
     '## Limits',
-    'Prompts hold instructions of the pool and responses of models; judgments are the texts of models. All may be wrong, ' +
-      'offensive or hold personal data that the pool held. The licences of the pool and of the models that wrote the texts apply.',
+    `Prompts hold ${given ? 'the instructions and responses of the given pairs' : 'instructions of the pool and responses of models'}; judgments are the texts ` +
+      `of models. All may be wrong, offensive or hold personal data that the ${given ? 'pairs' : 'pool'} held. The licences of the ` +
+      `${given ? 'pairs' : 'pool'} and of the models that wrote the texts apply.`,
   ]);
 }
 
@@ -108,8 +113,11 @@ function columnsTable(used: readonly Layout[]): string {
         ['`better_side`', 'the side that is better by construction, or by a person’s label: `A` or `B`'],
         ['`verdict`', 'of the taught judgment: `A`, `B`, `tie` or `none`'],
         ...(dpo ? [['`rejected_verdict`', 'of the rejected one']] : []),
-        ['`source`', '`generated`, or the name of the human-labelled data'],
-        ['`category`', 'of the instruction, as an LLM said; null where it was not asked'],
+        ['`source`', '`generated`, `given`, or the name of the human-labelled data'],
+        [
+          '`category`',
+          'of the instruction, as an LLM said, or the subset of a given pair; null where neither is known',
+        ],
       ],
     ) ?? ''
   );

@@ -23,8 +23,8 @@ export interface ModelCardData {
   readonly seedJudge: ReportIteration | undefined;
   readonly comparisons: readonly ReportComparison[];
   readonly models: Readonly<Record<'seed' | 'generator' | 'firstJudge', NamedModel>>;
-  /** Each entry of the pool: a data set of the hub, or the name of a file. */
-  readonly pool: readonly string[];
+  /** Whether the run has made its pairs or was given them, and of what: data sets of the hub, or names of files. */
+  readonly pairs: { readonly kind: 'generated' | 'given'; readonly from: readonly string[] };
   readonly humanData: readonly string[];
   /** The hub's names of the data sets that went into it, and of the training sets if they are pushed. */
   readonly datasets: readonly string[];
@@ -61,7 +61,7 @@ export function modelCard(data: ModelCardData): string {
   return card(frontMatter, [
     `# ${escaped(name)}`,
     `A judge: it compares two responses to an instruction, gives its reasons and ends with \`[[A]]\` or \`[[B]]\`. It was trained from ` +
-      `${shownModel(models.seed)} ${data.humanData.length === 0 ? 'without human labels' : 'on generated pairs and human-labelled ones'} by the method of ` +
+      `${shownModel(models.seed)} ${learnedFrom(data)} by the method of ` +
       '_Self-Taught Evaluators_ ([arXiv 2408.02666](https://arxiv.org/abs/2408.02666)). The licence of the base model applies.',
     usageSection(data),
     '## Figures',
@@ -79,6 +79,11 @@ export function modelCard(data: ModelCardData): string {
       .map(([part, version]) => `${escaped(part)} ${escaped(version)}`)
       .join(', '),
   ]);
+}
+
+function learnedFrom({ pairs, humanData }: ModelCardData): string {
+  if (pairs.kind === 'given') return 'on preference pairs that it was given';
+  return humanData.length === 0 ? 'without human labels' : 'on generated pairs and human-labelled ones';
 }
 
 /**
@@ -196,12 +201,17 @@ function positionBias({ judge, seedJudge }: ModelCardData): string {
   );
 }
 
-function trainingData({ judge, models, pool, humanData }: ModelCardData): string[] {
+function trainingData({ judge, models, pairs, humanData }: ModelCardData): string[] {
   const { funnel } = judge;
   const statistics = funnel?.statistics;
   const rows = funnel && [
-    ['instructions in the pool', count(funnel.instructions)],
-    ['selected', count(funnel.selected)],
+    ...(funnel.rows === undefined ? [] : [['rows of the given pairs', count(funnel.rows)]]),
+    ...(funnel.instructions === undefined
+      ? []
+      : [
+          ['instructions in the pool', count(funnel.instructions)],
+          ['selected', count(funnel.selected ?? 0)],
+        ]),
     ['response pairs', count(funnel.pairs)],
     ...(funnel.humanPairs === undefined ? [] : [['human-labelled pairs', count(funnel.humanPairs)]]),
     ['judgments sampled', count(funnel.judgments)],
@@ -209,9 +219,16 @@ function trainingData({ judge, models, pool, humanData }: ModelCardData): string
     ...(statistics?.steps ?? []).map(({ step, examples }) => [`examples that ${step}`, count(examples)]),
     ['training examples', count(funnel.trainingExamples)],
   ];
+  const from = pairs.from.map(escaped).join(', ');
+  const human = humanData.length > 0 ? ` Human-labelled pairs: ${humanData.map(escaped).join(', ')}.` : '';
+  const origin =
+    pairs.kind === 'given'
+      ? `Response pairs whose better side was given: ${from}.`
+      : `Instructions: ${from}.${human} Response pairs whose better side is known by construction were written by ${shownModel(models.generator)}.`;
+  const judgedBy =
+    judge.iteration === 1 ? shownModel(models.firstJudge) : `M_${judge.iteration - 1} of the same run`;
   return [
-    `Instructions: ${pool.map(escaped).join(', ')}.${humanData.length > 0 ? ` Human-labelled pairs: ${humanData.map(escaped).join(', ')}.` : ''} Response pairs whose better ` +
-      `side is known by construction were written by ${shownModel(models.generator)}. ${judge.iteration === 1 ? `The judgments of them are by ${shownModel(models.firstJudge)}` : `The judgments of them are by M_${judge.iteration - 1} of the same run`}, and those with the right verdict were kept.`,
+    `${origin} The judgments of them are by ${judgedBy}, and those with the right verdict were kept.`,
     ...(rows === undefined ? [] : [markdownTable(['from instructions to examples', ''], rows) ?? '']),
   ];
 }
@@ -228,10 +245,12 @@ function training({ judge, round, startedFrom, adapter, seed }: ModelCardData): 
   return [...took, fenced('json', JSON.stringify(settings, undefined, 2))];
 }
 
-function limits({ warnings }: ModelCardData): string {
+function limits({ warnings, pairs }: ModelCardData): string {
   return [
     'Verdicts are a model’s opinion and may be wrong, also where the reasons sound right. What the judge has learnt comes from',
-    'synthetic pairs: it need not carry over to other kinds of responses, to other languages than the pool’s, or to other prompts than the one above.',
+    pairs.kind === 'given'
+      ? 'the pairs that it was given: it need not carry over to other kinds of responses, to other languages than theirs, or to other prompts than the one above.'
+      : 'synthetic pairs: it need not carry over to other kinds of responses, to other languages than the pool’s, or to other prompts than the one above.',
     'Where the checkpoint was chosen by a benchmark for validation, that benchmark’s figure is a little too good.',
     ...warnings.map((warning) => `\n- ${escaped(warning)}`),
   ].join('\n');

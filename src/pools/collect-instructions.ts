@@ -1,30 +1,25 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as macrotask } from 'node:timers/promises';
 import type { SetAside } from '../artifacts/resume-shard.ts';
+import type { DataFile } from '../config/input-files.ts';
+import { keyOf, textsAsked, type Asked } from '../judge/conversation.ts';
 import { hashOf } from '../judge/seeds.ts';
+import { breathe, ROWS_AT_ONCE, type Watched } from './breathe.ts';
 import type { BenchmarkOverlaps } from './decontamination.ts';
 import type { PoolRow } from './layout.ts';
 import type { LayoutName } from './layout-names.ts';
 import { NearDuplicates } from './near-duplicates.ts';
 import { readPoolFile } from './read-pool-file.ts';
 import type { RowFilter } from './row-filters.ts';
-import { Buckets, BUCKETS, SetAsideLog, type Line, type ReasonCount } from './scratch.ts';
+import { Buckets, BUCKETS, idOf, recordIn, SetAsideLog, type Line, type ReasonCount } from './scratch.ts';
 
-/** An instruction x of the pool. Its id is a hash of its text: the same instruction is the same example anywhere. */
-export interface Instruction {
+/** An instruction x of the pool. Its id is a hash of what is asked: the same instruction is the same example anywhere. */
+export interface Instruction extends Asked {
   readonly id: string;
-  readonly instruction: string;
 }
 
-/** A file of the pool, with the name that its rows are reported under. */
-export interface PoolFile {
-  readonly name: string;
-  readonly path: string;
-}
-
-export interface CollectOptions {
-  readonly files: readonly PoolFile[];
+export interface CollectOptions extends Watched {
+  readonly files: readonly DataFile[];
   readonly layout: LayoutName | 'auto';
   readonly filter: RowFilter;
   /** Null: the pool is not compared with the benchmarks. */
@@ -34,8 +29,6 @@ export interface CollectOptions {
   readonly seed: number;
   /** A folder of its own for what memory doesn't hold: about the size of the pool's texts. */
   readonly scratch: string;
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: { readonly rows: number }) => void;
   /** Called when all rows were read; throws where too many of them were damaged. */
   readonly checkFailed: (failed: number, rows: number, reasons: readonly ReasonCount[]) => void;
 }
@@ -55,13 +48,6 @@ interface Entry extends Instruction {
   /** Where it stands: number of the file, row. */
   readonly at: readonly [file: number, row: number];
 }
-
-/** After `{"id":"`. */
-const ID_STARTS = 7;
-const ID_LENGTH = 16;
-
-/** Rows between two looks at the clock and the signal. */
-const ROWS_AT_ONCE = 200;
 
 /**
  * Reads a pool of any size: rows are filtered one by one, sorted by id in buckets on disk, and equal or nearly equal
@@ -86,8 +72,8 @@ export async function collectInstructions(options: CollectOptions): Promise<Coll
     leftOut: () => log.entries(),
     async *kept() {
       let number = 0;
-      for await (const { id, instruction } of inOrder(buckets)) {
-        if (near?.isDropped[number] !== 1) yield { id, instruction };
+      for await (const { at: _at, ...instruction } of buckets.records<Entry>()) {
+        if (near?.isDropped[number] !== 1) yield instruction;
         number += 1;
       }
     },
@@ -103,9 +89,9 @@ async function filterRows(options: CollectOptions, buckets: Buckets, log: SetAsi
       const without = 'reason' in read ? read : unwanted(read, options);
       if (without !== undefined) await log.add({ id: `${name} row ${row}`, ...without });
       else {
-        const { instruction } = read as PoolRow;
-        const id = hashOf(instruction);
-        await buckets.append(id, { id, instruction, at: [file, row] } satisfies Entry);
+        const { instruction, conversation } = read as PoolRow;
+        const asked: Asked = { instruction, ...(conversation === undefined ? {} : { conversation }) };
+        await buckets.append({ id: hashOf(keyOf(asked)), ...asked, at: [file, row] } satisfies Entry);
       }
     }
   }
@@ -116,14 +102,7 @@ async function filterRows(options: CollectOptions, buckets: Buckets, log: SetAsi
 function unwanted(row: PoolRow, { filter, overlaps }: CollectOptions): Omit<SetAside, 'id'> | undefined {
   const found = filter(row);
   if (found !== undefined) return { kind: 'dropped', ...found };
-  const overlap = overlaps?.find(row.instruction);
-  if (overlap === undefined) return undefined;
-  const { benchmark, row: benchmarkRow, words } = overlap;
-  return {
-    kind: 'dropped',
-    reason: `overlaps with benchmark ${benchmark}`,
-    detail: `row ${benchmarkRow}: ${words}`,
-  };
+  return overlaps?.reasonFor(textsAsked(row));
 }
 
 /** Sorts every bucket by id and keeps the first of equal instructions; returns how many there are. */
@@ -137,8 +116,13 @@ async function dropEqual(options: CollectOptions, buckets: Buckets, log: SetAsid
       const earlier = first.get(id);
       if (earlier === undefined) first.set(id, line);
       else {
-        const detail = `as ${nameOf(options, entryOf(earlier))}`;
-        await log.add({ id: nameOf(options, entryOf(line)), kind: 'dropped', reason: 'duplicate', detail });
+        const detail = `as ${nameOf(options, recordIn<Entry>(earlier))}`;
+        await log.add({
+          id: nameOf(options, recordIn<Entry>(line)),
+          kind: 'dropped',
+          reason: 'duplicate',
+          detail,
+        });
       }
     }
     await buckets.replace(
@@ -148,15 +132,6 @@ async function dropEqual(options: CollectOptions, buckets: Buckets, log: SetAsid
     distinct += first.size;
   }
   return distinct;
-}
-
-/** The id of an entry's line, which begins with it. */
-function idOf(line: Line): string {
-  return line.toString('latin1', ID_STARTS, ID_STARTS + ID_LENGTH);
-}
-
-function entryOf(line: Line): Entry {
-  return JSON.parse(line.toString('utf8')) as Entry;
 }
 
 async function dropNearlyEqual(
@@ -170,7 +145,7 @@ async function dropNearlyEqual(
   const isDropped = new Uint8Array(capacity);
   let dropped = 0;
   let number = 0;
-  for await (const entry of inOrder(buckets)) {
+  for await (const entry of buckets.records<Entry>()) {
     if (number % ROWS_AT_ONCE === 0) await breathe(options);
     const near = index.addUnlessNear(entry.id, entry.instruction);
     if (near !== undefined) {
@@ -184,17 +159,6 @@ async function dropNearlyEqual(
   return { isDropped, dropped };
 }
 
-async function* inOrder(sorted: Buckets): AsyncGenerator<Entry> {
-  for (const bucket of BUCKETS) for (const line of await sorted.lines(bucket)) yield entryOf(line);
-}
-
 function nameOf({ files }: CollectOptions, { at: [file, row] }: Entry): string {
   return `${files[file]?.name} row ${row}`;
-}
-
-/** Lets heartbeats out and a cancellation in: reading from memory alone never gives the event loop a turn. */
-async function breathe({ signal, onProgress }: CollectOptions, rows?: number): Promise<void> {
-  signal.throwIfAborted();
-  if (rows !== undefined) onProgress({ rows });
-  await macrotask();
 }

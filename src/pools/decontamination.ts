@@ -1,3 +1,4 @@
+import type { SetAside } from '../artifacts/resume-shard.ts';
 import { wordHashes, wordsOf } from './words.ts';
 
 /** Where an instruction overlaps with a benchmark. */
@@ -56,6 +57,18 @@ export class BenchmarkOverlaps {
     }
     const whole = this.#wholes.get(words.length);
     return whole && this.#findIn(whole, words, hashes, words.length);
+  }
+
+  /** Why something is left out that asks in any of these texts what a benchmark asks; undefined where none does. */
+  reasonFor(texts: readonly string[]): Omit<SetAside, 'id'> | undefined {
+    for (const text of texts) {
+      const overlap = this.find(text);
+      if (overlap === undefined) continue;
+      const { benchmark, row, words } = overlap;
+      const detail = `row ${row}: ${words}`;
+      return { kind: 'dropped', reason: `overlaps with benchmark ${benchmark}`, detail };
+    }
+    return undefined;
   }
 
   #findIn(

@@ -1,6 +1,7 @@
+import { askedBy, messagesOf, type Asked } from '../judge/conversation.ts';
+
 /** What a row of a pool tells about its one instruction. What the file doesn't say is left out. */
-export interface PoolRow {
-  readonly instruction: string;
+export interface PoolRow extends Asked {
   /** As the file names it: `English`, `en`, `pt-BR`. */
   readonly language?: string | undefined;
   /** Whether somebody has marked it as toxic, or personal data was cut out of it. */
@@ -44,4 +45,21 @@ export function messagesIn(
   const value = row[field];
   if (Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null)) return value;
   return { kind: 'failed', reason: `"${field}" is no list of messages` };
+}
+
+/**
+ * The conversation up to its last user turn: what comes after it would be an answer. A last turn of blanks asks for
+ * nothing.
+ */
+export function conversationIn(
+  row: Readonly<Record<string, unknown>>,
+  field: string,
+): PoolRow | NoInstruction {
+  const messages = messagesOf(row[field], field);
+  if ('reason' in messages) return { kind: 'failed', reason: messages.reason };
+  const last = messages.findLastIndex(({ role }) => role === 'user');
+  if (last < 0) return { kind: 'dropped', reason: 'no message of the user' };
+  const turns = messages.slice(0, last + 1);
+  if (turns[last]?.content.trim() === '') return { kind: 'dropped', reason: 'empty instruction' };
+  return { ...askedBy(turns), turns: turns.filter(({ role }) => role === 'user').length };
 }

@@ -1,17 +1,14 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetSchema } from 'hyparquet';
-import { readRows, UnreadableFileError } from '../benchmarks/read-rows.ts';
-import type { NoInstruction, PoolRow } from './layout.ts';
+import { columnsOf, layoutOf } from '../benchmarks/file-columns.ts';
+import { readRows } from '../benchmarks/read-rows.ts';
+import type { NoInstruction, PoolLayout, PoolRow } from './layout.ts';
 import type { LayoutName } from './layout-names.ts';
-import { layoutOf, LayoutProblem } from './layouts.ts';
+import { poolLayouts } from './layouts.ts';
 
 /** A row of a pool file, counted from 0. */
 export interface NumberedRow {
   readonly row: number;
   readonly read: PoolRow | (NoInstruction & { readonly detail?: string });
 }
-
-/** Rows of a file without a schema that are looked at to find its columns. */
-const ROWS_TO_LOOK_AT = 100;
 
 /**
  * Streams the instructions of a file by its layout; only the layout's columns are read.
@@ -42,7 +39,7 @@ export async function checkPoolFile(file: string, layoutName: LayoutName | 'auto
   if (columns !== undefined) layoutIn(file, layoutName, columns);
 }
 
-function read(layout: ReturnType<typeof layoutOf>, row: Record<string, unknown>): NumberedRow['read'] {
+function read(layout: PoolLayout, row: Record<string, unknown>): NumberedRow['read'] {
   const found = layout.read(row);
   if ('reason' in found || found.instruction.trim() !== '') return found;
   return { kind: 'dropped', reason: 'empty instruction' };
@@ -54,29 +51,6 @@ function notAnObject(problem: string | undefined): NumberedRow['read'] {
     : { kind: 'failed', reason: 'not JSON', detail: problem };
 }
 
-function layoutIn(file: string, name: LayoutName | 'auto', columns: readonly string[]) {
-  try {
-    return layoutOf(name, columns);
-  } catch (error) {
-    if (error instanceof LayoutProblem) throw new UnreadableFileError(file, error.message);
-    throw error;
-  }
-}
-
-/** The columns of a parquet file, or the fields of the first rows; undefined where no row is an object. */
-async function columnsOf(file: string): Promise<readonly string[] | undefined> {
-  const fields = new Set<string>();
-  if (file.toLowerCase().endsWith('.parquet')) {
-    // A file that is missing or no parquet is for readRows to report.
-    const metadata = await asyncBufferFromFile(file)
-      .then((buffer) => parquetMetadataAsync(buffer))
-      .catch(() => undefined);
-    if (metadata !== undefined) return parquetSchema(metadata).children.map((child) => child.element.name);
-  }
-  for await (const { row, value } of readRows(file)) {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      for (const field of Object.keys(value)) fields.add(field);
-    if (row + 1 >= ROWS_TO_LOOK_AT) break;
-  }
-  return fields.size === 0 ? undefined : [...fields];
+function layoutIn(file: string, name: LayoutName | 'auto', columns: readonly string[]): PoolLayout {
+  return layoutOf(file, columns, poolLayouts, { name, toDecide: 'name one of them in instructions.layout' });
 }

@@ -39,10 +39,16 @@ export function rowFilter(filters: RowFilters, detect: DetectLanguage | undefine
     );
     if (characters !== undefined || languages === undefined) return characters;
     const said = filters.languageFrom === 'detection' ? undefined : row.language;
-    const language = said ?? (filters.languageFrom === 'field' ? undefined : detect?.(row.instruction));
+    const language = said ?? (filters.languageFrom === 'field' ? undefined : detect?.(spokenByUser(row)));
     if (language === undefined) return { reason: 'language unknown' };
     return languages.has(language) ? undefined : { reason: 'language', detail: language };
   };
+}
+
+/** Speakers' names and a system prompt say nothing about the language of who asks. */
+function spokenByUser({ instruction, conversation }: PoolRow): string {
+  const turns = conversation?.filter(({ role }) => role === 'user');
+  return turns?.map(({ content }) => content).join('\n') ?? instruction;
 }
 
 /** Whether a filter ever asks the detector. */

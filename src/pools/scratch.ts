@@ -14,6 +14,20 @@ export const BUCKETS = Array.from({ length: 256 }, (_, bucket) => bucket.toStrin
 
 /** A line with its newline. */
 export type Line = Buffer;
+
+/** After `{"id":"`. */
+const ID_STARTS = 7;
+const ID_LENGTH = 16;
+
+/** The id of a record's line, which begins with it. */
+export function idOf(line: Line): string {
+  return line.toString('latin1', ID_STARTS, ID_STARTS + ID_LENGTH);
+}
+
+export function recordIn<T>(line: Line): T {
+  return JSON.parse(line.toString('utf8')) as T;
+}
+
 const NEWLINE = 0x0a;
 
 interface Waiting {
@@ -41,8 +55,9 @@ export class Buckets {
     return new Buckets(folder);
   }
 
-  async append(id: string, record: unknown): Promise<void> {
-    const bucket = id.slice(0, 2);
+  /** @param record its first field is its id, a hash */
+  async append<T extends { readonly id: string }>(record: T): Promise<void> {
+    const bucket = record.id.slice(0, 2);
     const line = `${JSON.stringify(record)}\n`;
     const bytes = Buffer.byteLength(line);
     const waiting = this.#waiting.get(bucket) ?? { buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES), used: 0 };
@@ -80,12 +95,17 @@ export class Buckets {
 
   /** Puts lines in the place of a bucket's. */
   async replace(bucket: string, lines: readonly Line[]): Promise<void> {
-    if (lines.length === 0) return;
+    if (lines.length === 0 && !existsSync(this.#file(bucket))) return;
     const size = lines.reduce((sum, line) => sum + line.length, 0);
     if (this.#written.length < size) this.#written = Buffer.allocUnsafeSlow(2 * size);
     let used = 0;
     for (const line of lines) used += line.copy(this.#written, used);
     await writeFile(this.#file(bucket), this.#written.subarray(0, used));
+  }
+
+  /** All records, in the order of ids once each bucket is sorted. */
+  async *records<T>(): AsyncGenerator<T> {
+    for (const bucket of BUCKETS) for (const line of await this.lines(bucket)) yield recordIn<T>(line);
   }
 
   async #read(bucket: string): Promise<Buffer> {

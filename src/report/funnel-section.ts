@@ -37,14 +37,24 @@ export async function funnelSection(data: ReportData): Promise<Html | undefined>
     cell: ({ funnel }) => figure(funnel),
   });
   const charts = [await hardnessChart(rows), await samplesChart(rows)].filter((chart) => chart !== undefined);
+  const origin = rows.some(({ funnel }) => funnel.rows === undefined) ? 'instructions' : 'given pairs';
   return html`<section>
-    <h2>From instructions to training examples</h2>
+    <h2>From ${origin} to training examples</h2>
     ${table<Row>(
       [
         { title: 'Trains', kind: 'text', cell: ({ iteration }) => judgeName(iteration) },
-        column('Instructions', ({ instructions }) => count(instructions)),
-        column('Selected', ({ selected, instructions }) => withShare(selected, instructions)),
-        column('Pairs', ({ pairs }) => count(pairs)),
+        column('Rows', ({ rows: read }) => (read === undefined ? undefined : count(read))),
+        column('Instructions', ({ instructions }) =>
+          instructions === undefined ? undefined : count(instructions),
+        ),
+        column('Selected', ({ selected, instructions }) =>
+          selected === undefined || instructions === undefined
+            ? undefined
+            : withShare(selected, instructions),
+        ),
+        column('Pairs', ({ pairs, rows: read }) =>
+          read === undefined ? html`${count(pairs)}` : withShare(pairs, read),
+        ),
         column('Human pairs', ({ humanPairs }) => (humanPairs === undefined ? undefined : count(humanPairs))),
         column('Judgments', ({ judgments }) => count(judgments)),
         column('Per example', ({ statistics }) => statistics?.samples.perExample.toFixed(1)),

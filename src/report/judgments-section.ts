@@ -21,7 +21,7 @@ export function judgmentsSection({ pairs }: ReportData): Html | undefined {
     <p class="note">
       What the judges wrote while training data was made: a sample of ${count(pairs.length)} pairs. An example
       is a pair in one order; of each there is one judgment of every outcome. ✓ marks the response that is
-      better by construction.
+      better by construction, or by the label of a pair that was given.
     </p>
     <div class="browser" hidden>
       <form class="filters">

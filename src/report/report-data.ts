@@ -82,11 +82,14 @@ export interface ReportComparison {
   comparison: JudgeComparison;
 }
 
-/** From instructions to training examples. */
+/** From instructions, or from rows of given pairs, to training examples. */
 export interface ReportFunnel {
-  instructions: number;
+  /** Of the pool; left out where the pairs were given. */
+  instructions?: number | undefined;
   /** Instructions that were selected. */
-  selected: number;
+  selected?: number | undefined;
+  /** Of the files that hold the pairs, where they were given. */
+  rows?: number | undefined;
   /** Response pairs. */
   pairs: number;
   /** Pairs with a human label that stand beside them. */
@@ -113,12 +116,12 @@ export interface ReportTraining {
 export interface ReportPair {
   id: string;
   instruction: string;
-  /** The response that the construction makes the better one. */
+  /** The response that the construction, or a label, makes the better one. */
   better: string;
   worse: string;
   /** x', which the worse response was written for. */
   similarInstruction?: string | undefined;
-  /** The instruction's category, where an LLM was asked for it; of a human pair its source. */
+  /** The instruction's category, where an LLM was asked for it; of a human pair its source, of a given one its subset. */
   category?: string | undefined;
   examples: ReportExample[];
 }

@@ -16,6 +16,7 @@ import { bestIteration, stopsEarly } from './choosing.ts';
 import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
 import { failedWith } from './failed-with.ts';
 import { finishRun } from './finish-run.ts';
+import { givenPairs, madePairs } from './prepare-pairs.ts';
 import { PauseGate, type PauseState } from './pause.ts';
 import { planOrRefuse, refusal, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
@@ -143,40 +144,15 @@ async function repairing(
 
 /** Steps 1 and 2, and the seed model's own figures: everything that comes before the first iteration. */
 async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: Beginning): Promise<Prepared> {
-  const { run, ownModels, categorize, addHumanPairs } = beginning.plan;
+  const { plan } = beginning;
   const models = await stages.identifyModels();
   const benchmarks = await stages.prepareBenchmarks();
-  const pool = await stages.during({ name: 'preparePool', iteration: 0 }, () =>
-    light.preparePool.executeWithOptions({ summary: 'read the instruction pool' }, [{ run, benchmarks }]),
-  );
-  const generator = await stages.serve(models.generator, 0, 'generator');
-  const categories = categorize
-    ? await stages.mapShards('categorizeInstructions', 0, generator, pool.artifact)
-    : undefined;
-  const selected = await stages.during({ name: 'selectInstructions', iteration: 0 }, () =>
-    light.selectInstructions.executeWithOptions({ summary: 'select instructions' }, [
-      { run, input: (categories ?? pool).artifact },
-    ]),
-  );
-  const pairs = await stages.mapShards('generatePairs', 0, generator, selected.artifact);
-  const withHuman = addHumanPairs
-    ? await stages.during({ name: 'addHumanPairs', iteration: 0 }, () =>
-        light.addHumanPairs.executeWithOptions({ summary: 'add human-labelled pairs' }, [
-          { run, pairs: pairs.artifact },
-        ]),
-      )
-    : undefined;
-  if (ownModels.includes('generator')) await stages.stopServing();
+  const { pairs, made } = plan.givenPairs
+    ? await givenPairs(plan, stages, benchmarks)
+    : await madePairs(plan, stages, models, benchmarks);
 
   const seed = await stages.serve(models.seed, 0, 'seed');
   const evaluation = await stages.evaluate(seed, 0, benchmarks);
-  const made = {
-    preparePool: pool,
-    ...(categories === undefined ? {} : { categorizeInstructions: categories }),
-    selectInstructions: selected,
-    generatePairs: pairs,
-    ...(withHuman === undefined ? {} : { addHumanPairs: withHuman }),
-  };
   const pairCounts = Object.fromEntries(Object.entries(made).map(([stage, { counts }]) => [stage, counts]));
   const seconds = Object.fromEntries(Object.entries(made).map(([stage, result]) => [stage, result.seconds]));
   await complete(tracker, stages, beginning, {
@@ -186,7 +162,7 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
     counts: { ...pairCounts, ...evaluation.counts },
     seconds: { ...seconds, evaluateJudge: evaluation.seconds },
   });
-  return { models, benchmarks, pairs: (withHuman ?? pairs).artifact, pairCounts };
+  return { models, benchmarks, pairs, pairCounts };
 }
 
 /** Steps 3 to 6, again and again: each judge's arguments teach the seed model, or itself, to become the next judge. */

@@ -42,7 +42,11 @@ describe('adding human pairs', () => {
     await writeFile(join(testRun.folder, 'human.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
     const pairs = await testRun.publish('test/pairs', generated, 5);
     const { deps, run } = testRun;
-    return { ...testRun, pairs, add: () => asActivity(() => addHumanPairs(deps, { run, pairs })) };
+    return {
+      ...testRun,
+      pairs,
+      add: () => asActivity(() => addHumanPairs(deps, { run, pairs, benchmarks: [] })),
+    };
   }
   const source = (changes: object = {}) => ({ name: 'people', path: 'human.jsonl', ...changes });
 
@@ -97,17 +101,22 @@ describe('adding human pairs', () => {
   it('sets unusable rows aside by reason, and fails by name where they are too many', async () => {
     const equal = { prompt: '?', chosen: 'same', rejected: 'same' };
     const run = await start({ humanData: [source()] }, [...human, equal, human[0]]);
-    assert.deepEqual((await run.add()).counts, { humanPairs: 6, 'dropped: equal responses': 1 });
+    assert.deepEqual((await run.add()).counts, {
+      humanPairs: 6,
+      'dropped: equal responses': 1,
+      'dropped: duplicate': 1,
+    });
     const damaged = await start({ humanData: [source()] }, [...human, { prompt: '?' }]);
     await assert.rejects(damaged.add(), {
       name: 'TooManySetAside',
       message:
-        /^filtering\.humanData\.0: 1 of 7 preferences of .*human\.jsonl can't be read as "preference".*"chosen"/,
+        /^1 of 7 rows of filtering\.humanData\.0 can't be used, .*no field "chosen" \(1 rows, the first: human\.jsonl row 6\)/,
     });
     const none = await start({ humanData: [source()] }, [equal]);
     await assert.rejects(none.add(), {
       name: 'InputProblem',
-      message: /no preference is left of .*human\.jsonl/,
+      message:
+        /^filtering\.humanData\.0: no pair is left of .*human\.jsonl: 1 rows, left out: equal responses 1/,
     });
   });
 });

@@ -33,7 +33,8 @@ describe('generating pairs', () => {
   async function start(
     calls: 'one' | 'two',
     script: Script,
-    more: Partial<NonNullable<ConfigurationInput['pairs']>> = {},
+    more: Partial<Extract<ConfigurationInput['pairs'], { construction?: unknown }>> = {},
+    asked: readonly object[] = instructions,
   ) {
     const testRun = await startTestRun(
       { pairs: { calls, ...more }, inference: { requestsPerShard: 1 } },
@@ -46,7 +47,7 @@ describe('generating pairs', () => {
     runs.push(testRun);
     const { deps, run, model, endpoint } = testRun;
     endpoint.script(script);
-    const input = await testRun.publish('test/instructions/selected', instructions, 10);
+    const input = await testRun.publish('test/instructions/selected', asked, 10);
     const folder = deps.store.path('test/pairs/shard-00000');
     const lines = async <T>(file: string) =>
       (await readFile(join(folder, file), 'utf8'))
@@ -84,6 +85,37 @@ describe('generating pairs', () => {
       })),
     );
     assert.equal(run.asked().length, 12);
+  });
+
+  it('asks a conversation as a chat, and for a similar last turn of it', async () => {
+    const earlier = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hi.' },
+      { role: 'assistant', content: 'Hello!' },
+    ];
+    const conversation = [...earlier, { role: 'user', content: 'Question 9?' }];
+    const instruction = 'System: Be brief.\n\nUser: Hi.\n\nAssistant: Hello!\n\nUser: Question 9?';
+    const run = await start('two', generator, {}, [{ id: 'id-9', instruction, conversation }]);
+    await run.generate();
+    assert.deepEqual(await run.pairs(), [
+      {
+        id: 'id-9',
+        instruction,
+        better: 'The answer to Question 9?',
+        worse: 'The answer to Other Question 9?',
+        similarInstruction: 'Other Question 9?',
+      },
+    ]);
+    for (const { body } of run.endpoint.requests) assert.deepEqual(body.messages.slice(0, -1), earlier);
+    // A similar turn that is the same one is no other instruction, though the whole conversation differs from it.
+    const same = await start(
+      'two',
+      () => ({ kind: 'answer', texts: ['Question 9?'], finishReason: 'stop' }),
+      {},
+      [{ id: 'id-9', instruction, conversation }],
+    );
+    await same.generate();
+    assert.deepEqual(await same.dropped(), { 'id-9': 'similar instruction equals the instruction' });
   });
 
   it('takes both from one call that sees the instruction and the better response', async () => {

@@ -66,6 +66,22 @@ describe('redoing a stage', () => {
     });
   }
 
+  it('of a run on given pairs has the stage that reads them, and none that makes any', async () => {
+    const { instructions: _instructions, ...others } = wanted;
+    const given = readConfiguration({
+      ...others,
+      pairs: { kind: 'given', files: ['p.jsonl'] },
+    }).configuration;
+    assert(given !== undefined);
+    const problem = await redoStages(temporary.store, given, '0/generate-pairs', 'first');
+    assert.match(
+      problem?.message ?? '',
+      /are 0\/prepare-benchmarks, 0\/prepare-pairs, 0\/evaluate, 1\/judge-pairs,/,
+    );
+    assert.equal(await redoStages(temporary.store, given, '0/prepare-pairs', 'first'), undefined);
+    assert(!existsSync(path('pairs')) && existsSync(path('instructions/pool')));
+  });
+
   it('sets half done work aside as well, and what was exported', async () => {
     await make('iteration-1/training-set.work');
     await make('outputs/datasets/iteration-1');

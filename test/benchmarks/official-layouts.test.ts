@@ -186,6 +186,41 @@ describe('the official layout of', () => {
 describe('a file that is not what its benchmark needs', () => {
   let folder: string;
 
+  it('may be pairs of one’s own in any layout, with conversations, from a folder: by subset, else by file', async () => {
+    const own = await mkdtemp(join(folder, 'own-'));
+    const write = (name: string, rows: object[]) =>
+      writeFile(join(own, name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const turn = (role: string, content: string) => ({ role, content });
+    await write('a.jsonl', [
+      { prompt: 'Why?', chosen: 'So.', rejected: 'No.', subset: 'short' },
+      { prompt: 'Same?', chosen: 'a', rejected: 'a' },
+      {
+        prompt: [turn('system', 'Be brief.'), turn('user', 'Hi.')],
+        chosen: [turn('assistant', 'Hi!')],
+        rejected: '',
+      },
+    ]);
+    await write('b.jsonl', [{ instruction: 'Why?', responseA: 'x', responseB: 'y', betterSide: 'tie' }]);
+    await write('notes.txt', []);
+    const { items, leftOut } = await benchmarks.pairs.read(own);
+    assert.deepEqual(items, [
+      { id: '0', subset: 'short', instruction: 'Why?', better: 'So.', worse: 'No.' },
+      { id: '2', subset: 'a', instruction: 'System: Be brief.\n\nUser: Hi.', better: 'Hi!', worse: '' },
+    ]);
+    assert.deepEqual(leftOut, { 'equal responses': 1, tie: 1 });
+    await write('b.jsonl', [
+      { instruction: 'Why?', better: 'x', worse: 'y' },
+      { instruction: 'Why?', better: 'x' },
+    ]);
+    await assert.rejects(benchmarks.pairs.read(own), {
+      name: 'BenchmarkFileError',
+      message: /own-.*: 1 rows can't be used, rows from 0:\n {2}b\.jsonl row 1: no field "worse"/,
+    });
+    await assert.rejects(benchmarks.pairs.read(await mkdtemp(join(folder, 'none-'))), {
+      message: /none-.*: no \.parquet, \.jsonl or \.json file is in this folder/,
+    });
+  });
+
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'layouts-'));
   });
@@ -220,7 +255,6 @@ describe('a file that is not what its benchmark needs', () => {
     ['helpsteer3', 'context'],
     ['judge-bench', 'label'],
     ['rm-bench', 'chosen'],
-    ['pairs', 'rejected'],
   ];
   for (const [format, column] of textFormats) {
     it(`is refused by name: ${format} without ${column}, and without rows`, async () => {
@@ -247,7 +281,10 @@ describe('a file that is not what its benchmark needs', () => {
       });
     }
     const missing: unknown = await benchmarks.pairs.read(file).catch((error: unknown) => String(error));
-    assert.match(missing as string, /row 0: chosen: .*rejected:/);
+    assert.match(
+      missing as string,
+      /few\.parquet: has the columns "prompt", which fit no layout; known are /,
+    );
   });
 
   it('is refused by name when a subset, a label or a pair of rows does not belong there', async () => {

@@ -45,6 +45,16 @@ describe('what a configuration means', () => {
     for (const [what, meaning] of Object.entries(same)) assert.equal(meaning, asItIs, what);
   });
 
+  it('is the same however given pairs are cut into shards', () => {
+    const given = (more: Section) =>
+      meaningWith((input) => {
+        delete input['instructions'];
+        input['pairs'] = { kind: 'given', files: ['p.jsonl'], ...more };
+      });
+    assert.equal(given({ shardSize: 7 }), given({}));
+    assert.notEqual(given({ maximum: 7 }), given({}));
+  });
+
   it('is another one where something else would come out', () => {
     const different: Record<string, string> = {
       seed: meaningWith((input) => Object.assign(input, { seed: 2 })),

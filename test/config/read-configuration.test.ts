@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { roundOf } from '../../src/config/fine-tuning.ts';
+import { generationOf } from '../../src/config/pair-source.ts';
 import { readConfiguration } from '../../src/config/read-configuration.ts';
 
 const embedded = resolve(import.meta.dirname, '../../temporal/inputs/embedded.json');
@@ -29,7 +30,8 @@ describe('reading a configuration', () => {
     const { configuration, problems } = readConfiguration(least());
     assert.deepEqual(problems, []);
     assert(configuration !== undefined);
-    const { pairs, judging, filtering, fineTuning } = configuration;
+    const { judging, filtering, fineTuning } = configuration;
+    const { pairs } = generationOf(configuration);
     assert.equal(configuration.iterations, 5);
     assert.equal(pairs.calls, 'one');
     assert.equal(pairs.similarPrompt, 'prompts/similar-with-response');
@@ -49,7 +51,8 @@ describe('reading a configuration', () => {
 
   it("takes the prompt for x' alone where two calls are asked for", () => {
     const { configuration } = readConfiguration({ ...least(), pairs: { calls: 'two' } });
-    assert.equal(configuration?.pairs.similarPrompt, 'prompts/similar');
+    assert(configuration !== undefined);
+    assert.equal(generationOf(configuration).pairs.similarPrompt, 'prompts/similar');
   });
 
   it('finds nothing wrong with temporal/inputs/embedded.json', () => {
@@ -215,6 +218,37 @@ describe('reading a configuration', () => {
       'filtering.generatedWeight',
     ]);
     assert.deepEqual(problemsOf({ filtering: { generatedWeight: 0, humanData: [named('a')] } }), {});
+  });
+
+  it('takes given pairs in the place of instructions, and nothing that would make pairs beside them', () => {
+    const { instructions, ...others } = least();
+    const given = { kind: 'given', files: ['pairs.jsonl'] };
+    const { configuration, problems } = readConfiguration({ ...others, pairs: given });
+    assert.deepEqual(problems, []);
+    assert.deepEqual(configuration?.pairs, {
+      ...given,
+      layout: 'auto',
+      decontamination: { words: 13, fewestWords: 8 },
+      maximum: null,
+      shardSize: 200,
+    });
+    const paths = (input: object) => readConfiguration(input).problems.map(({ path }) => path);
+    const humanData = [{ name: 'people', path: 'p.jsonl' }];
+    const models = { seed: { checkpoint: 'm' }, generator: { checkpoint: 'g' } };
+    assert.deepEqual(paths({ ...others, instructions, models, pairs: given, filtering: { humanData } }), [
+      'instructions',
+      'filtering.humanData',
+      'models.generator',
+    ]);
+    assert.match(
+      readConfiguration(others).problems[0]?.message ?? '',
+      /^missing: the pool .*"kind": "given"/,
+    );
+    assert.deepEqual(paths({ ...others, pairs: { kind: 'given' } }), ['pairs.files']);
+    assert.deepEqual(paths({ ...others, pairs: { kind: 'made', files: ['p'] } }), ['pairs.kind']);
+    const [unknown] = readConfiguration({ ...others, pairs: { ...given, calls: 'two' } }).problems;
+    assert.equal(unknown?.path, 'pairs.calls');
+    assert.match(unknown.message, /unknown field; known here: kind, files, layout, decontamination, maximum/);
   });
 
   it('refuses to choose by a benchmark that there is not', () => {

@@ -37,8 +37,10 @@ describe('the embedded example, every part real', function () {
   after(() => cluster.close());
 
   /** The example with fewer instructions and iterations. */
-  function smaller(runName: string, iterations: number): ConfigurationInput {
-    const instructions = { ...example.instructions, categories: null, maximum: 240, shardSize: 30 };
+  function smaller(runName: string, iterations: number) {
+    const { instructions: pool } = example;
+    assert(pool !== undefined);
+    const instructions = { ...pool, categories: null, maximum: 240, shardSize: 30 };
     return { ...example, runName, iterations, instructions, timeouts: { heartbeatSeconds: 5 } };
   }
 

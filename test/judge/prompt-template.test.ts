@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { placeholders, renderPrompt } from '../../src/judge/prompt-template.ts';
+import { placeholders, renderInConversation, renderPrompt } from '../../src/judge/prompt-template.ts';
 
 const template = {
   system: 'Judge {instruction}.',
@@ -22,6 +22,26 @@ describe('a prompt', () => {
       { role: 'user', content: 'A {instruction}' },
       { role: 'assistant', content: '[[A]]' },
     ]);
+  });
+
+  it('stands in the place of a conversation’s last turn, its system message before the conversation’s own', () => {
+    const earlier = [
+      { role: 'system', content: 'Be brief: {instruction}.' },
+      { role: 'user', content: 'Hi \ud83d' },
+      { role: 'assistant', content: 'Hello' },
+    ] as const;
+    const examples = [{ user: 'q', assistant: 'a' }];
+    assert.deepEqual(
+      renderInConversation({ system: 'S', examples, user: '> {instruction}' }, { instruction: 'x' }, earlier),
+      [
+        { role: 'system', content: 'S\n\nBe brief: {instruction}.' },
+        { role: 'user', content: 'q' },
+        { role: 'assistant', content: 'a' },
+        { role: 'user', content: 'Hi \ufffd' },
+        { role: 'assistant', content: 'Hello' },
+        { role: 'user', content: '> x' },
+      ],
+    );
   });
 
   it('has no system message where the template has none', () => {

@@ -22,7 +22,7 @@ function cardWith(changes: Partial<ModelCardData> = {}): string {
       generator: { name: 'mixtral' },
       firstJudge: { name: 'mixtral' },
     },
-    pool: ['hf://datasets/allenai/WildChat-1M@main/data/*.parquet'],
+    pairs: { kind: 'generated', from: ['hf://datasets/allenai/WildChat-1M@main/data/*.parquet'] },
     humanData: [],
     datasets: ['allenai/WildChat-1M'],
     round: roundOf(fineTuning.parse({}), 3),

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteFile } from 'hyparquet-writer';
 import type { LayoutName } from '../../src/pools/layout-names.ts';
-import { layoutOf } from '../../src/pools/layouts.ts';
+import { layoutOf } from '../../src/benchmarks/file-columns.ts';
+import { poolLayouts } from '../../src/pools/layouts.ts';
 import { checkPoolFile, readPoolFile } from '../../src/pools/read-pool-file.ts';
 
 const user = (content: string, more: object = {}) => ({ content, role: 'user', ...more });
@@ -67,6 +68,9 @@ const oasst = [
   { ...message, message_id: '4', parent_id: null, role: 'prompter', text: 'Gone', deleted: true },
   { ...message, message_id: '5', parent_id: null, role: 'prompter', text: 'Bad', review_result: false },
 ];
+
+const layoutFor = (name: LayoutName | 'auto', columns: string[]) =>
+  layoutOf('/a/file', columns, poolLayouts, { name, toDecide: 'name one of them in instructions.layout' });
 
 describe('the layouts of instruction pools', () => {
   let folder: string;
@@ -159,17 +163,65 @@ describe('the layouts of instruction pools', () => {
   });
 
   it('are recognised by their columns, of two that fit the more demanding one', () => {
-    assert.equal(layoutOf('auto', ['instruction', 'answer']).name, 'plain');
-    assert.equal(layoutOf('auto', ['instruction', 'source', 'completions']).name, 'ultrafeedback');
-    assert.equal(layoutOf('plain', ['instruction', 'source']).name, 'plain');
+    assert.equal(layoutFor('auto', ['instruction', 'answer']).name, 'plain');
+    assert.equal(layoutFor('auto', ['instruction', 'source', 'completions']).name, 'ultrafeedback');
+    assert.equal(layoutFor('plain', ['instruction', 'source']).name, 'plain');
   });
 
   it('are named where the columns fit two that have nothing to do with each other', () => {
-    assert.throws(() => layoutOf('auto', ['conversations', 'instruction']), {
+    assert.throws(() => layoutFor('auto', ['conversations', 'instruction']), {
       message:
         /fits the layouts sharegpt \("conversations"\) and plain \("instruction"\).*instructions\.layout/,
     });
-    assert.equal(layoutOf('sharegpt', ['conversations', 'instruction']).name, 'sharegpt');
+    assert.equal(layoutFor('sharegpt', ['conversations', 'instruction']).name, 'sharegpt');
+  });
+
+  it('messages, conversation and prompt: the conversation up to its last user turn, with its system prompt', async () => {
+    const turns = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: 'Hello' },
+      { role: 'user', content: 'Why?' },
+    ];
+    const expected = {
+      instruction: 'System: Be brief.\n\nUser: Hi\n\nAssistant: Hello\n\nUser: Why?',
+      conversation: turns,
+      turns: 2,
+    };
+    const answered = [...turns, { role: 'assistant', content: 'the key' }];
+    assert.deepEqual(await readsAs('messages.jsonl', asLines([{ messages: answered }])), [expected]);
+    const flags = { language: 'English', toxic: false, redacted: false };
+    assert.deepEqual(
+      await readsAs(
+        'lmsys.jsonl',
+        asLines([{ conversation: answered, turn: 2, language: 'English' }]),
+        'conversation',
+      ),
+      [{ ...expected, ...flags }],
+    );
+    assert.deepEqual(await readsAs('prompt.jsonl', asLines([{ prompt: turns }, { prompt: 'Why?' }])), [
+      expected,
+      { instruction: 'Why?', turns: 1 },
+    ]);
+    assert.deepEqual(
+      await readsAs(
+        'odd.jsonl',
+        asLines([
+          { messages: [{ role: 'user', content: 'Why?' }] },
+          { messages: [{ role: 'assistant', content: 'Hello' }] },
+          { messages: [{ role: 'user', content: ' ' }] },
+          { messages: [{ role: 'tool', content: '{}' }] },
+          { messages: 'torn' },
+        ]),
+      ),
+      [
+        { instruction: 'Why?', turns: 1 },
+        { kind: 'dropped', reason: 'no message of the user' },
+        { kind: 'dropped', reason: 'empty instruction' },
+        { kind: 'failed', reason: '"messages" has a role other than system, user and assistant' },
+        { kind: 'failed', reason: '"messages" is no list of messages' },
+      ],
+    );
   });
 
   it('are all named where the columns fit none, with the absolute path', async () => {

@@ -1,0 +1,51 @@
+import { hashOf } from '../judge/seeds.ts';
+
+/** How many ids there are, and which of them the seed selects. */
+export interface Selection {
+  readonly ids: number;
+  readonly isSelected: (id: string) => boolean;
+}
+
+/**
+ * Selects at most `maximum` ids by the seed, in whatever order they come. Holds 8 bytes for each id.
+ *
+ * @param maximum null: all of them
+ */
+export async function selectBySeed(
+  ids: AsyncIterable<{ readonly id: string }>,
+  maximum: number | null,
+  seed: number,
+): Promise<Selection> {
+  const keys = new Keys();
+  for await (const { id } of ids) keys.add(selectionKey(seed, id));
+  const last = maximum === null || keys.count <= maximum ? undefined : keys.sorted()[maximum - 1];
+  return {
+    ids: keys.count,
+    isSelected: (id) => last === undefined || selectionKey(seed, id) <= last,
+  };
+}
+
+/** Where an id stands in the order of selection. */
+function selectionKey(seed: number, id: string): bigint {
+  return BigInt(`0x${hashOf(seed, 'select', id)}`);
+}
+
+/** Keys in 8 bytes each, however many there are. */
+class Keys {
+  #keys = new BigUint64Array(1024);
+  count = 0;
+
+  add(key: bigint): void {
+    if (this.count === this.#keys.length) {
+      const larger = new BigUint64Array(2 * this.count);
+      larger.set(this.#keys);
+      this.#keys = larger;
+    }
+    this.#keys[this.count] = key;
+    this.count += 1;
+  }
+
+  sorted(): BigUint64Array {
+    return this.#keys.subarray(0, this.count).sort();
+  }
+}
