@@ -73,8 +73,8 @@ async function useTemporal(): Promise<DemoServer> {
     console.error(`A Temporal server already answers on ${address}: it is used, and left running.`);
     return { ...notOurs, environment, uiUrl };
   }
-  const { stop } = await startTemporal({ ports });
-  return { environment, uiUrl, isOurs: true, stop };
+  const server = await startTemporal({ ports });
+  return { environment, uiUrl, isOurs: true, stop: () => server.stop() };
 }
 
 await runScript(async () => {

@@ -91,7 +91,8 @@ function answerProblem(error: unknown, { namespace, apiKey, tls }: TemporalSetti
       : tls?.client === undefined
         ? 'calls without an API key (set TEMPORAL_API_KEY, or api_key of the profile)'
         : 'the client certificate (TEMPORAL_TLS_CLIENT_CERT_PATH), or calls without an API key (TEMPORAL_API_KEY)';
-  switch (answer?.code) {
+  if (answer === undefined) return `does not answer: ${said}`;
+  switch (answer.code) {
     case UNAUTHENTICATED:
       return `refuses ${who}: ${said}`;
     case PERMISSION_DENIED:

@@ -219,8 +219,8 @@ export function evalBiasBench(rows: [first: string, second: string][]) {
     const right = [original === 1, swapped === 2];
     stats.single += right.filter(Boolean).length / 2;
     if (right.every(Boolean)) stats.pair += 1;
-    const seen = [...new Set([original, swapped])].sort().join();
-    if (seen === '1,2') stats.agree += 1;
+    const seen = new Set([original, swapped]);
+    if (seen.has(1) && seen.has(2)) stats.agree += 1;
   }
   return {
     single: stats.single / rows.length,

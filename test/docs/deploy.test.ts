@@ -31,7 +31,7 @@ describe('docs/deploy.md', function () {
   });
 
   it('has the commands that make a namespace in which a worker misses nothing', async () => {
-    const blocks = await fencedBlocks(join(packageRoot, 'docs/deploy.md'));
+    const blocks = fencedBlocks(join(packageRoot, 'docs/deploy.md'));
     const block = blocks.find(({ text }) => text.startsWith('temporal operator namespace create'));
     assert(block !== undefined);
     const [makeNamespace = '', addAttributes = ''] = block.text.split(/\n(?=temporal)/);

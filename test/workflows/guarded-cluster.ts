@@ -4,6 +4,9 @@ import { type Authority, createAuthority } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
 import { type Guard, startGuard } from './guarded-server.ts';
 
+/** Node complains where the name of a server is an IP address. */
+const SERVER_NAME = 'temporal.test';
+
 /** A guard in front of a cluster's server, and a profile of the Temporal CLI that gets through it. */
 export interface GuardedCluster extends Guard {
   /** It has signed the server's certificate, and those of clients that are let in. */
@@ -27,7 +30,10 @@ export async function guardCluster(cluster: Cluster, namespace: string): Promise
     target: cluster.address,
     identity: await authority.issue('server', {
       usage: 'server',
-      names: [{ type: 'ip', value: '127.0.0.1' }],
+      names: [
+        { type: 'ip', value: '127.0.0.1' },
+        { type: 'dns', value: SERVER_NAME },
+      ],
     }),
     clientAuthority: authority.certificate,
     keys: [key],
@@ -54,6 +60,7 @@ namespace = ${JSON.stringify(namespace)}
 api_key = ${JSON.stringify(key)}
 
 [profile.guarded.tls]
+server_name = "${SERVER_NAME}"
 server_ca_cert_path = ${JSON.stringify(files.serverAuthority)}
 client_cert_path = ${JSON.stringify(files.clientCertificate)}
 client_key_path = ${JSON.stringify(files.clientKey)}

@@ -9,6 +9,7 @@ import {
   constants,
   createSecureServer,
   type IncomingHttpHeaders,
+  type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -60,7 +61,9 @@ export async function startGuard(options: GuardOptions): Promise<Guard> {
   });
   const streams = new Map<string, Set<ServerHttp2Stream>>();
   server.on('stream', (stream, headers) => {
-    const { subject } = (stream.session?.socket as TLSSocket).getPeerCertificate();
+    const { subject } = (
+      stream.session as ServerHttp2Session & { socket: TLSSocket }
+    ).socket.getPeerCertificate();
     calls.push({ headers, client: [subject.CN].flat().join() });
     const [, key = ''] = /^Bearer (.*)$/.exec(headers.authorization ?? '') ?? [];
     if (!keys.has(key)) return refuse(stream);
