@@ -29,7 +29,7 @@ export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise
   const connection = await connectToServer({ ...settings, address }).catch((error: unknown) => {
     if (settings.address !== undefined || !(error instanceof SettingError)) throw error;
     throw new SettingError(
-      `${error.message}\nFor a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.`,
+      `${error.message} For a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.`,
     );
   });
   const usual = settings.address !== undefined || address === LOCAL_ADDRESS;
