@@ -16,6 +16,7 @@ import { portsFrom, startTemporal } from '../scripts/setup/dev-server.ts';
 import { prepare } from '../scripts/setup/prepare.ts';
 import { runScript } from '../scripts/setup/run-script.ts';
 import { startRun, type ConfigurationInput, type EvaluationSummary } from '../src/client.ts';
+import { environmentOfLocalServer } from '../src/temporal/settings.ts';
 
 /** What counts as having learned: points of accuracy, and of accuracy in both orders, from M_0 to the last judge. */
 const GOAL = { accuracy: 0.15, positionConsistentAccuracy: 0.3 };
@@ -81,12 +82,12 @@ await runScript(async () => {
     ports: portsFrom(process.env),
     dbFile: join(folder, 'temporal.db'),
   });
-  process.env['TEMPORAL_ADDRESS'] = temporal.address;
   const connection = await Connection.connect({ address: temporal.address });
   const worker = startWorker({
     python,
     storeRoot: join(folder, 'runs'),
     logFile: join(folder, 'worker.log'),
+    environment: environmentOfLocalServer(temporal.address, process.env),
   });
   try {
     const rows: SeedFigures[] = [];

@@ -4,15 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
 import { failureMessage, startRun, type ConfigurationInput } from '../src/client.ts';
+import { environmentOfLocalServer, temporalSettings } from '../src/temporal/settings.ts';
 import { chooseRun } from './demo/choose-run.ts';
 import { startWorker } from './demo/worker-process.ts';
 import { displayFor } from './follow/display.ts';
 import { followRun } from './follow/follow-run.ts';
 import { resultJson, resultTable } from './follow/result-table.ts';
-import { serverAnswers } from './follow/connect.ts';
-import { portsFrom, startTemporal, temporalAnswers, type DevServer } from './setup/dev-server.ts';
+import { connectToTemporal, serverAnswers } from './follow/connect.ts';
+import { portsFrom, startTemporal, temporalAnswers } from './setup/dev-server.ts';
 import { prepare } from './setup/prepare.ts';
 import { parseOptions } from './setup/parse-options.ts';
 import { runScript } from './setup/run-script.ts';
@@ -45,13 +45,36 @@ function readConfiguration(file: string, seed: string | undefined): Configuratio
   }
 }
 
-/** The server that answers on the port already, or one of our own. */
-async function useTemporal(): Promise<Pick<DevServer, 'address' | 'uiUrl' | 'stop'> & { isOurs: boolean }> {
+/** The server that the demo runs on. */
+interface DemoServer {
+  /** With which worker and client find it. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Where its Web UI is, if that is known. */
+  readonly uiUrl: string | undefined;
+  readonly isOurs: boolean;
+  stop(): Promise<void>;
+}
+
+/** The server that variables or a profile name, else the one that answers on the port already, or one of our own. */
+async function useTemporal(): Promise<DemoServer> {
+  const notOurs = { isOurs: false, stop: () => Promise.resolve() };
+  const named = temporalSettings(process.env).address;
+  if (named !== undefined) {
+    console.error(
+      `The Temporal server at ${named} is used, as TEMPORAL_ADDRESS or a profile of the Temporal CLI says.`,
+    );
+    return { ...notOurs, environment: process.env, uiUrl: undefined };
+  }
   const ports = portsFrom(process.env);
   const address = `127.0.0.1:${ports.grpc}`;
-  if (!(await temporalAnswers(address))) return { ...(await startTemporal({ ports })), isOurs: true };
-  console.error(`A Temporal server already answers on ${address}: it is used, and left running.`);
-  return { address, uiUrl: `http://127.0.0.1:${ports.ui}`, stop: () => Promise.resolve(), isOurs: false };
+  const environment = environmentOfLocalServer(address, process.env);
+  const uiUrl = `http://127.0.0.1:${ports.ui}`;
+  if (await temporalAnswers(address)) {
+    console.error(`A Temporal server already answers on ${address}: it is used, and left running.`);
+    return { ...notOurs, environment, uiUrl };
+  }
+  const server = await startTemporal({ ports });
+  return { environment, uiUrl, isOurs: true, stop: () => server.stop() };
 }
 
 await runScript(async () => {
@@ -64,23 +87,23 @@ await runScript(async () => {
   const { python } = await prepare();
   const storeRoot = resolve(process.env['SELF_TAUGHT_EVALUATOR_STORE'] ?? join(root, 'runs'));
   const temporal = await useTemporal();
-  // The worker and this client look here before they look at any profile.
-  process.env['TEMPORAL_ADDRESS'] = temporal.address;
-  const connection = await Connection.connect({ address: temporal.address });
-  const worker = startWorker({ python, storeRoot, logFile: join(root, '.temporal', 'worker.log') });
+  const { environment } = temporal;
+  const { client, connection, address, namespace } = await connectToTemporal(environment);
+  const logFile = join(root, '.temporal', 'worker.log');
+  const worker = startWorker({ python, storeRoot, logFile, environment });
   try {
-    const client = new Client({ connection });
     const { runName, resumed } = chooseRun(storeRoot, asked.runName, { startNew: options.new });
     const run = await startRun(client, { ...asked, runName });
     const verb = resumed ? 'goes on with the run' : 'starts the run';
-    console.error(
-      `This ${verb} ${runName}. Watch it: ${temporal.uiUrl}/namespaces/default/workflows/${runName}\n`,
-    );
+    const { uiUrl } = temporal;
+    const page =
+      uiUrl === undefined ? '' : ` Watch it: ${uiUrl}/namespaces/${namespace}/workflows/${runName}`;
+    console.error(`This ${verb} ${runName}.${page}\n`);
     const result = await followRun(run, {
       display: displayFor(process.stderr, process.env),
       signal: stopping.signal,
       serverAnswers: () => serverAnswers(connection),
-      server: temporal.address,
+      server: address,
       workerEnded: worker.ended,
     });
     if (result === undefined) {

@@ -8,3 +8,5 @@ await runScript(async () => {
   const { runWorkerFromEnvironment } = await import('../src/worker.ts');
   await runWorkerFromEnvironment(process.argv.slice(2), python);
 });
+// Workers that the server has refused never end, and would keep the process.
+process.exit();

@@ -5,6 +5,7 @@ import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { type Address, addressFrom } from './observability/address.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './observability/log.ts';
 import { SettingError } from './setting-error.ts';
+import { temporalSettings, type TemporalSettings } from './temporal/settings.ts';
 import { workerVersionFrom } from './worker-version.ts';
 
 export const DEFAULT_TASK_QUEUE = 'self-taught-evaluator';
@@ -36,6 +37,7 @@ export interface WorkerSettings {
   readonly metricsAddress: Address | undefined;
   /** Where `/healthz` and `/readyz` answer; undefined without. */
   readonly healthAddress: Address | undefined;
+  readonly temporal: TemporalSettings;
   readonly environment: NodeJS.ProcessEnv;
 }
 
@@ -66,6 +68,7 @@ export function settingsFrom(
     logFormat: oneOf('--log-format (or LOG_FORMAT)', LOG_FORMATS, values['log-format']),
     metricsAddress: addressFrom('--metrics-address', values['metrics-address']),
     healthAddress: addressFrom('--health-address', values['health-address']),
+    temporal: temporalSettings(environment),
     environment,
   };
 }

@@ -7,7 +7,6 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
   type BundlerPlugin,
   bundleWorkflowCode,
@@ -38,6 +37,9 @@ import type { Tracing } from './observability/tracing.ts';
 import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
 import { SettingError } from './setting-error.ts';
+import { connectionOptions, connectToServer } from './temporal/connect.ts';
+import { keysOf, type TemporalSettings } from './temporal/settings.ts';
+import { runWorkers } from './temporal/run-workers.ts';
 import { noticeOnCurrentVersion, versioningOptions } from './worker-version.ts';
 import { type Role, settingsFrom, type WorkerSettings } from './worker-settings.ts';
 
@@ -45,13 +47,16 @@ const packageRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
 
 /**
  * Runs a worker as the command line and the environment say, until it is told to stop.
- * @throws SettingError that says what to set where an option is wrong or Temporal can't be reached
+ * @throws SettingError that says what to set where an option is wrong or Temporal can't be reached, or doesn't let us in any more
  */
 export async function runWorkerFromEnvironment(argv: readonly string[], python: string): Promise<void> {
   await runWorker(settingsFrom(argv, python, process.env));
 }
 
-/** Runs a worker until SIGINT or SIGTERM; then it lets its activities end, and stops. */
+/**
+ * Runs a worker until SIGINT or SIGTERM; then it lets its activities end, and stops.
+ * @throws as runWorkers, after which the process must be ended
+ */
 export async function runWorker(settings: WorkerSettings): Promise<void> {
   const { environment } = settings;
   const log = logOf(settings);
@@ -65,16 +70,16 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
   // Last: until something is connected by it, it keeps a process that can't start from ending.
   const { metricMeter } = installRuntime(log, settings.metricsAddress);
   await mkdir(settings.storeRoot, { recursive: true });
-  const { connectionOptions, namespace } = loadClientConnectConfig();
-  const connection = await connect(connectionOptions);
+  const connection = await connect(settings.temporal);
   seen.connection = connection;
   try {
     const metrics = createWorkerMetrics(metricMeter);
-    await work(settings, { log, metrics, tracing, connection, namespace, workers: seen.workers, stopping });
+    await work(settings, { log, metrics, tracing, connection, workers: seen.workers, stopping });
   } finally {
     await health?.close();
     await tracing?.close();
-    await connection.close();
+    // It can't be closed under workers that never end.
+    await connection.close().catch((error: unknown) => log.debug(error));
   }
 }
 
@@ -84,7 +89,6 @@ interface Surroundings {
   readonly metrics: WorkerMetrics;
   readonly tracing: Tracing | undefined;
   readonly connection: NativeConnection;
-  readonly namespace: string | undefined;
   /** Filled in, for who asks for the worker's health. */
   readonly workers: Worker[];
   /** Aborted when the worker begins to stop. */
@@ -118,8 +122,9 @@ async function work(settings: WorkerSettings, surroundings: Surroundings): Promi
       stopping.signal,
     );
   try {
-    await Promise.all(workers.map((worker) => worker.run().finally(stop)));
+    await runWorkers(workers, stop, settings.temporal);
   } finally {
+    stop();
     if (roles.includes('gpu') && settings.onShutdown === 'stop') await deps.servers.stopAll();
     await deps.servers.close();
     await deps.inference.close();
@@ -128,24 +133,27 @@ async function work(settings: WorkerSettings, surroundings: Surroundings): Promi
   }
 }
 
-function logOf({ logLevel, logFormat, environment }: WorkerSettings): WorkerLog {
+function logOf({ logLevel, logFormat, environment, temporal }: WorkerSettings): WorkerLog {
   const automatic = process.stderr.isTTY ? 'text' : 'json';
   return createLog({
     level: logLevel,
     format: logFormat === 'auto' ? automatic : logFormat,
-    environment,
+    // Keys that stand in a profile are as secret as those in a variable.
+    environment: { ...environment, ...keysOf(temporal) },
     write: standardError(),
   });
 }
 
-async function connect(options: Parameters<typeof NativeConnection.connect>[0]): Promise<NativeConnection> {
+/** The SDK's native connection says little of what is wrong, so the client's is tried first. */
+async function connect(settings: TemporalSettings): Promise<NativeConnection> {
+  await (await connectToServer(settings)).close();
+  const options = connectionOptions(settings);
   try {
     return await NativeConnection.connect(options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SettingError(
-      `no Temporal server answers at ${options?.address ?? '127.0.0.1:7233'} (${reason}): start one with "npm run temporal", ` +
-        'or name yours by TEMPORAL_ADDRESS or a profile of the Temporal CLI',
+      `the worker can't connect to the Temporal server at ${options.address}, though a client can: ${reason}`,
       { cause: error },
     );
   }
@@ -153,9 +161,10 @@ async function connect(options: Parameters<typeof NativeConnection.connect>[0]):
 
 async function createDependencies(
   settings: WorkerSettings,
-  { log, metrics, tracing, connection, namespace }: Surroundings,
+  { log, metrics, tracing, connection }: Surroundings,
 ): Promise<Dependencies> {
-  const temporal = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
+  const { namespace } = settings.temporal;
+  const temporal = new Client({ connection, namespace });
   const { storeRoot, python, environment, maximumInFlight, requestTimeoutSeconds, taskQueue } = settings;
   const cache = cacheFolder(environment, process.platform);
   const servers = createServerSupervisor({
@@ -186,7 +195,7 @@ async function createDependencies(
     packageRoot,
     machineQueue: `${taskQueue}-gpu-${hostname()}`,
     searchAttributes: settings.roles.includes('workflow')
-      ? await registeredSearchAttributes(connection, namespace ?? 'default', (line) => log.warn(line))
+      ? await registeredSearchAttributes(connection, namespace, (line) => log.warn(line))
       : [],
     environment,
     onShutdown: settings.onShutdown,
@@ -196,13 +205,13 @@ async function createDependencies(
 async function createWorkers(
   settings: WorkerSettings,
   deps: Dependencies,
-  { log, tracing, connection, namespace }: Surroundings,
+  { log, tracing, connection }: Surroundings,
 ): Promise<Worker[]> {
   const { taskQueue, shutdownGraceSeconds } = settings;
   const plugins = tracing === undefined ? [] : [tracing.plugin];
   const shared = {
     connection,
-    ...(namespace === undefined ? {} : { namespace }),
+    namespace: settings.temporal.namespace,
     shutdownGraceTime: shutdownGraceSeconds * 1000,
     // Below the 80% of the heartbeat time-out that the SDK would wait by itself: a worker that is short of processor
     // for a moment must not be taken for dead.

@@ -3,7 +3,7 @@
 //	go run . start CONFIGURATION.json
 //	go run . follow|pause|resume|cancel|result NAME [REASON]
 //
-// The server is that of TEMPORAL_ADDRESS.
+// The server is that of TEMPORAL_ADDRESS, or of a profile of Temporal's configuration file.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
 	sdklog "go.temporal.io/sdk/log"
 )
 
@@ -129,7 +130,11 @@ func run(ctx context.Context, arguments []string) error {
 		return errors.New("say start CONFIGURATION.json, or one of follow, pause, resume, cancel, result and a NAME")
 	}
 	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	options := client.Options{HostPort: os.Getenv("TEMPORAL_ADDRESS"), Logger: quiet}
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return err
+	}
+	options.Logger = quiet
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return err

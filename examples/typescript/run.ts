@@ -4,14 +4,16 @@
  *   node run.ts start CONFIGURATION.json
  *   node run.ts follow|pause|resume|cancel|result NAME [REASON]
  *
- * The server is that of TEMPORAL_ADDRESS.
+ * The server is that of TEMPORAL_ADDRESS, or of a profile of Temporal's configuration file.
  */
 import { readFile } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { failureMessage, findRun, startRun, type ConfigurationInput } from 'self-taught-evaluator-client';
 
-const connection = await Connection.connect({ address: process.env['TEMPORAL_ADDRESS'] ?? 'localhost:7233' });
-const client = new Client({ connection });
+const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+const connection = await Connection.connect(connectionOptions);
+const client = new Client({ connection, namespace });
 
 async function start(file: string): Promise<void> {
   const configuration = JSON.parse(await readFile(file, 'utf8')) as ConfigurationInput;

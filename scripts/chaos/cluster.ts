@@ -5,6 +5,7 @@ import { closeSync, openSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import { environmentOfLocalServer } from '../../src/temporal/settings.ts';
 import { startTemporal, type DevServerPorts } from '../setup/dev-server.ts';
 import { Supervised, type Started } from './supervised.ts';
 
@@ -73,8 +74,7 @@ function startWorker(options: {
       stdio: ['ignore', log, log, 'ipc'],
       detached: true,
       env: {
-        ...process.env,
-        TEMPORAL_ADDRESS: address,
+        ...environmentOfLocalServer(address, process.env),
         SELF_TAUGHT_EVALUATOR_PYTHON: python,
         OMP_NUM_THREADS: '1',
       },

@@ -14,8 +14,14 @@ export interface WorkerProcess {
 }
 
 /** Starts a worker with all roles that takes its children along when it stops. */
-export function startWorker(options: { python: string; storeRoot: string; logFile: string }): WorkerProcess {
-  const { python, storeRoot, logFile } = options;
+export function startWorker(options: {
+  python: string;
+  storeRoot: string;
+  logFile: string;
+  /** Names the Temporal server, among what else a worker sees. */
+  environment: Readonly<Record<string, string | undefined>>;
+}): WorkerProcess {
+  const { python, storeRoot, logFile, environment } = options;
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const setup = join(import.meta.dirname, '..', 'setup', 'stop-with-parent.mjs');
@@ -39,7 +45,7 @@ export function startWorker(options: { python: string; storeRoot: string; logFil
       stdio: ['ignore', log, log, 'ipc'],
       // Of its own group: on Ctrl-C it is told once, by us.
       detached: true,
-      env: { ...process.env, SELF_TAUGHT_EVALUATOR_PYTHON: python },
+      env: { ...environment, SELF_TAUGHT_EVALUATOR_PYTHON: python },
     },
   );
   closeSync(log);

@@ -1,7 +1,8 @@
-import { Client, Connection } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { accepts, portsFrom } from '../setup/dev-server.ts';
-import { SetupError } from '../setup/setup-error.ts';
+import { Client, type Connection } from '@temporalio/client';
+import { SettingError } from '../../src/setting-error.ts';
+import { connectToServer, LOCAL_ADDRESS } from '../../src/temporal/connect.ts';
+import { temporalSettings } from '../../src/temporal/settings.ts';
+import { portsFrom } from '../setup/dev-server.ts';
 
 /** A Temporal server that answers, and how it was found. */
 export interface Temporal {
@@ -19,14 +20,19 @@ const ANSWER_MILLISECONDS = 2_000;
  * Connects to the server that TEMPORAL_ADDRESS, the other TEMPORAL_* variables or a profile of the Temporal CLI name, as the
  * worker does; else to the development server on this machine.
  *
- * @throws SetupError that says what to set where none answers
+ * @throws SettingError that says what to set where none answers, or it doesn't let us in
  */
 export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise<Temporal> {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const named = connectionOptions.address || undefined;
-  const address = named ?? `127.0.0.1:${portsFrom(environment).grpc}`;
-  const connection = await connect({ ...connectionOptions, address });
-  const usual = named !== undefined || address === '127.0.0.1:7233';
+  const settings = temporalSettings(environment);
+  const { namespace } = settings;
+  const address = settings.address ?? `127.0.0.1:${portsFrom(environment).grpc}`;
+  const connection = await connectToServer({ ...settings, address }).catch((error: unknown) => {
+    if (settings.address !== undefined || !(error instanceof SettingError)) throw error;
+    throw new SettingError(
+      `${error.message} For a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.`,
+    );
+  });
+  const usual = settings.address !== undefined || address === LOCAL_ADDRESS;
   return {
     client: new Client({ connection, namespace }),
     connection,
@@ -34,23 +40,6 @@ export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise
     namespace,
     cliOptions: usual ? '' : ` --address ${address}`,
   };
-}
-
-async function connect(options: { address: string }): Promise<Connection> {
-  const { address } = options;
-  try {
-    const { hostname, port } = new URL(`http://${address}`);
-    // gRPC would go on trying for ten seconds where nobody listens.
-    if (/^(127\.|localhost$)/.test(hostname) && !(await accepts(hostname, Number(port))))
-      throw new Error('nobody listens there');
-    return await Connection.connect(options);
-  } catch (error) {
-    throw new SetupError(
-      `No Temporal server answers at ${address} (${error instanceof Error ? error.message : String(error)}).\n` +
-        'Start one with "npm run temporal", or name yours by TEMPORAL_ADDRESS or a profile of the Temporal CLI; ' +
-        'for a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.',
-    );
-  }
 }
 
 /** Whether the server answers at once. */

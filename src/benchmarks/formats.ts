@@ -14,6 +14,10 @@ export const BENCHMARK_FORMATS = [
   'llmbar-pairwise',
   'ppe-preference',
   'ppe-correctness',
+  'reasoning-judge-bench',
+  'reasoning-judge-bench-pairwise',
+  'eval-bias-bench',
+  'eval-bias-bench-pairwise',
   'pairs',
 ] as const;
 

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { z } from 'zod';
 import { ORDERS } from '../judge/examples.ts';
 import type { BenchmarkFile, BenchmarkPair, OfficialFigure } from './benchmark.ts';
-import type { JudgedPair, OrderVerdict, PairVerdict } from './judged-pairs.ts';
+import type { JudgedPair, PairVerdict } from './judged-pairs.ts';
 import { type PairBenchmark, pairBenchmark } from './pair-benchmark.ts';
-import { isRight, pairFigures } from './pair-figures.ts';
+import { agreementOf, isRight, pairFigures } from './pair-figures.ts';
 import { pythonStrip } from './python-text.ts';
 import { readBenchmarkRows, rowCountWarnings } from './read-benchmark.ts';
 import { mean, meanOrNull } from './strict-scores.ts';
@@ -62,9 +62,7 @@ function oneOutput(text: string): PairVerdict {
  */
 function llmBarFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
   const [accuracy, consistent] = pairFigures(judged, 'official');
-  const agreement = judged.map(({ orders }) =>
-    Number(preferred(orders['better-first']) === preferred(orders['worse-first'])),
-  );
+  const agreement = judged.map((pair) => Number(agreementOf(pair) !== 'different'));
   const ofSets = Object.keys(sets).flatMap((name) => {
     const rows = judged.filter(({ pair }) => pair.subset === name);
     if (rows.length === 0) return [];
@@ -81,11 +79,6 @@ function llmBarFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
     { name: 'accuracy, mean of the adversarial sets', value: meanOrNull(adversarial) },
     ...ofSets.map(({ name, value }) => ({ name: `accuracy, ${name}`, value })),
   ];
-}
-
-function preferred({ official, betterSide }: OrderVerdict): string {
-  if (official === undefined) return 'none';
-  return official === betterSide ? 'better' : 'worse';
 }
 
 const rowSchema = z.object({

@@ -19,3 +19,14 @@ export function pairFigures(
     { name: 'right in both orders', value: meanOrNull(right.map((both) => Number(both.every(Boolean)))) },
   ];
 }
+
+/** What both orders of a pair come to together: the same response twice, no verdict twice, or neither. */
+export function agreementOf({ orders }: JudgedPair): 'response' | 'none' | 'different' {
+  const [first, second] = ORDERS.map((order) => {
+    const { official, betterSide } = orders[order];
+    if (official !== 'A' && official !== 'B') return 'none';
+    return official === betterSide ? 'better' : 'worse';
+  });
+  if (first !== second) return 'different';
+  return first === 'none' ? 'none' : 'response';
+}

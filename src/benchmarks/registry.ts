@@ -1,4 +1,5 @@
 import type { Benchmark } from './benchmark.ts';
+import { evalBiasBench, evalBiasBenchPairwise } from './eval-bias-bench.ts';
 import type { BenchmarkFormat } from './formats.ts';
 import { helpSteer2, helpSteer2Preference, helpSteer3 } from './helpsteer.ts';
 import { judgeBench, judgeBenchPairwise } from './judge-bench.ts';
@@ -6,6 +7,7 @@ import { llmBar, llmBarPairwise } from './llmbar.ts';
 import { mtBench } from './mt-bench.ts';
 import { pairs } from './pairs.ts';
 import { ppeCorrectness, ppePreference } from './ppe.ts';
+import { reasoningJudgeBench, reasoningJudgeBenchPairwise } from './reasoning-judge-bench.ts';
 import { rewardBench2, rewardBench2Ratings } from './reward-bench-2.ts';
 import { rewardBench } from './reward-bench.ts';
 import { rmBench } from './rm-bench.ts';
@@ -26,6 +28,10 @@ export const benchmarks = {
   'llmbar-pairwise': llmBarPairwise,
   'ppe-preference': ppePreference,
   'ppe-correctness': ppeCorrectness,
+  'reasoning-judge-bench': reasoningJudgeBench,
+  'reasoning-judge-bench-pairwise': reasoningJudgeBenchPairwise,
+  'eval-bias-bench': evalBiasBench,
+  'eval-bias-bench-pairwise': evalBiasBenchPairwise,
   pairs,
 } satisfies Record<BenchmarkFormat, Benchmark>;
 

@@ -30,3 +30,14 @@ export function figure(scores: BenchmarkScores, name: string): number | null {
   }
   return found.value;
 }
+
+/** So many pairs of one subset, whose ids are their numbers. */
+export function pairsOf(count: number, subset: string) {
+  return Array.from({ length: count }, (_, i) => ({
+    id: String(i).padStart(3, '0'),
+    subset,
+    instruction: '?',
+    better: 'b',
+    worse: 'w',
+  }));
+}

@@ -168,6 +168,8 @@ describe('hostile output of a judge', () => {
       'rm-bench': 'rm-bench/total_dataset.json',
       'judge-bench': 'judge-bench/gpt.jsonl',
       llmbar: 'llmbar',
+      'reasoning-judge-bench': 'reasoning-judge-bench',
+      'eval-bias-bench': 'biasbench.json',
     };
     for (const format of BENCHMARK_FORMATS) {
       const file = files[format];

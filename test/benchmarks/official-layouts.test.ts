@@ -25,6 +25,10 @@ const FILES: Record<BenchmarkFormat, string> = {
   'llmbar-pairwise': 'llmbar',
   'ppe-preference': 'ppe/preference.parquet',
   'ppe-correctness': 'ppe/correctness',
+  'reasoning-judge-bench': 'reasoning-judge-bench',
+  'reasoning-judge-bench-pairwise': 'reasoning-judge-bench',
+  'eval-bias-bench': 'biasbench.json',
+  'eval-bias-bench-pairwise': 'biasbench.json',
   pairs: 'pairs.jsonl',
 };
 
@@ -174,6 +178,47 @@ describe('the official layout of', () => {
     assert.deepEqual(one.items, all.items.slice(1));
   });
 
+  it('ReasoningJudgeBench is a folder of thirteen splits, or the file of one', async () => {
+    const benchmark = benchmarks['reasoning-judge-bench'];
+    const all = await benchmark.read(fixture('reasoning-judge-bench'));
+    assert.deepEqual(
+      all.items.map(({ id, subset, instruction, better, worse }) => [id, subset, instruction, better, worse]),
+      [
+        ['aime-0000', 'aime', 'What is 2 + 3?', 'It is 5.', 'It is 6.'],
+        ['aime-0001', 'aime', 'What is 2 * 3?', 'It is 6.', 'It is 5.'],
+        ['strategy_qa-0000', 'strategy_qa', 'What is 2 + 3?', 'It is 5.', 'It is 6.'],
+      ],
+    );
+    assert.match(all.warnings.join('\n'), /2 rows, ReasoningJudgeBench has aime 23:/);
+    assert.match(all.warnings.at(-1) ?? '', /without the splits aime_4o, arc_challenge, .*, supergpqa\.$/);
+    const one = await benchmark.read(
+      fixture('reasoning-judge-bench/data/aime_pairwise-00000-of-00001.parquet'),
+    );
+    assert.deepEqual(one.items, all.items.slice(0, 2));
+    assert.equal(one.warnings.length, 1);
+    const { sections } = benchmark.score(all.items, [], { seed: 1 });
+    assert.deepEqual(
+      sections.map(({ name, pairs }) => [name, pairs]),
+      [
+        ['everyday', 1],
+        ['math', 2],
+      ],
+    );
+  });
+
+  it('EvalBiasBench is one object of lists; the label may be a number or a digit', async () => {
+    const { items, warnings } = await benchmarks['eval-bias-bench'].read(fixture('biasbench.json'));
+    assert.deepEqual(
+      items.map(({ id, subset, better }) => [id, subset, better]),
+      [
+        ['length_bias-00', 'length bias', 'Apple.'],
+        ['length_bias-01', 'length bias', '7'],
+        ['nested_instruction-00', 'nested_instruction', 'Not very.'],
+      ],
+    );
+    assert.equal(warnings.length, 6);
+  });
+
   it("pairs of one's own may come as parquet, without a subset", async () => {
     const { items, warnings } = await benchmarks.pairs.read(fixture('pairs.parquet'));
     assert.deepEqual(items, [
@@ -316,6 +361,50 @@ describe('a file that is not what its benchmark needs', () => {
       ]),
       /3 rows.*row 0: num_correct: 1, a tied row.*row 1: id: "seven" is neither.*row 2: rejected: 1 answers/s,
     );
+  });
+
+  it('is refused by name: EvalBiasBench with another bias, label or shape, or without rows', async () => {
+    const good = { instruction: 'i', response1: 'a', response2: 'b', label: 1 };
+    const refusal = async (text: string): Promise<string> => {
+      const file = join(folder, 'biasbench.json');
+      await writeFile(file, text);
+      const error: unknown = await benchmarks['eval-bias-bench']
+        .read(file)
+        .catch((thrown: unknown) => thrown);
+      assert(error instanceof BenchmarkFileError || error instanceof UnreadableFileError, String(error));
+      assert(error.message.startsWith(`${file}: `));
+      return error.message;
+    };
+    const lists = { 'length bias': [good, { ...good, label: 3 }, 7], poetry: [good] };
+    assert.match(
+      await refusal(JSON.stringify(lists)),
+      /length bias, row 1: label: .*\n.*length bias, row 2: the row: .*\n.*"poetry" is no bias of EvalBiasBench; they are length bias, /,
+    );
+    assert.match(await refusal(JSON.stringify({ 'length bias': [] })), /no row is left/);
+    assert.match(await refusal(JSON.stringify([good])), /holds no object of lists/);
+    assert.match(await refusal('{"length bias": ['), /can't be read as JSON/);
+    await assert.rejects(benchmarks['eval-bias-bench'].read(join(folder, 'none.json')), /none\.json.*ENOENT/);
+  });
+
+  it('is refused by name: ReasoningJudgeBench without its column, or a folder without its splits', async () => {
+    assert.match(
+      await refusalOf('reasoning-judge-bench', [{ instruction: 'i', positive_response: 'a' }]),
+      /row 0: negative_response: .*expected/,
+    );
+    const empty = await mkdtemp(join(folder, 'empty-'));
+    await writeFile(join(empty, 'README.md'), 'x');
+    await writeFile(join(empty, 'other.parquet'), 'x');
+    await assert.rejects(
+      benchmarks['reasoning-judge-bench'].read(empty),
+      /empty-.*has no file of a split of ReasoningJudgeBench, such as aime_pairwise-00000/,
+    );
+    const file = join(folder, 'mine_pairwise.jsonl');
+    await writeFile(
+      file,
+      JSON.stringify({ instruction: 'i', positive_response: 'a', negative_response: 'b' }),
+    );
+    const { warnings } = await benchmarks['reasoning-judge-bench'].read(file);
+    assert.match(warnings[0] ?? '', /has no split "mine"; its splits are aime, /);
   });
 
   it('has a warning where JudgeBench has no such source, or LLMBar no such set', async () => {

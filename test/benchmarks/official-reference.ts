@@ -175,3 +175,56 @@ export function mtBenchAgreement(
   }
   return [agreeing, all];
 }
+
+/** ReasoningJudgeBench, one text: 1 where its verdict is the response that stood first, 2 for the other one, -1 for neither. */
+export function reasoningVote(text: string): number {
+  const parts = text.split('Verdict:');
+  const verdict = parts[parts.length - 1] ?? '';
+  if (verdict.includes('[[A>B]]') && !verdict.includes('[[B>A]]')) return 1;
+  if (verdict.includes('[[B>A]]') && !verdict.includes('[[A>B]]')) return 2;
+  return -1;
+}
+
+/** ReasoningJudgeBench: rows `[group, text of the right one first, text of the right one second]`, in all or by group. */
+export function reasoningJudgeBench(rows: [group: string, first: string, second: string][]) {
+  const totals: Record<string, { rows: number; right: number; consistent: number }> = {};
+  for (const [group, first, second] of rows) {
+    const one = reasoningVote(first);
+    const flipped = reasoningVote(second);
+    const other = flipped === -1 ? -1 : 3 - flipped;
+    for (const name of ['overall', group]) {
+      const total = (totals[name] ??= { rows: 0, right: 0, consistent: 0 });
+      total.rows += 1;
+      if (one === other) {
+        total.consistent += 1;
+        if (one === 1) total.right += 1;
+      }
+    }
+  }
+  return totals;
+}
+
+/** EvalBiasBench, one text: 1, 2, or 4 for no prediction. */
+export function biasPrediction(text: string): number {
+  const lines = text.split('\n').map((line) => (line.startsWith(' ') ? line.slice(1) : line));
+  if (lines.some((line) => line.startsWith('Output (a)'))) return 1;
+  return lines.some((line) => line.startsWith('Output (b)')) ? 2 : 4;
+}
+
+/** EvalBiasBench: rows `[text with the better one as (a), text with it as (b)]` of one bias. */
+export function evalBiasBench(rows: [first: string, second: string][]) {
+  const stats = { single: 0, pair: 0, agree: 0 };
+  for (const [first, second] of rows) {
+    const [original, swapped] = [biasPrediction(first), biasPrediction(second)];
+    const right = [original === 1, swapped === 2];
+    stats.single += right.filter(Boolean).length / 2;
+    if (right.every(Boolean)) stats.pair += 1;
+    const seen = new Set([original, swapped]);
+    if (seen.has(1) && seen.has(2)) stats.agree += 1;
+  }
+  return {
+    single: stats.single / rows.length,
+    pair: stats.pair / rows.length,
+    agree: stats.agree / rows.length,
+  };
+}

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { benchmarks } from '../../src/benchmarks/registry.ts';
-import { figure, judgeAll } from './fixture.ts';
+import { figure, judgeAll, pairsOf } from './fixture.ts';
 import * as reference from './official-reference.ts';
 
 const seed = 3;
@@ -354,13 +354,3 @@ describe('the agreement with people of MT-Bench', () => {
     );
   });
 });
-
-function pairsOf(count: number, subset: string) {
-  return Array.from({ length: count }, (_, i) => ({
-    id: String(i).padStart(3, '0'),
-    subset,
-    instruction: '?',
-    better: 'b',
-    worse: 'w',
-  }));
-}

@@ -12,8 +12,9 @@ const run = promisify(execFile);
 /**
  * Builds the client package, packs it as for a registry and unpacks it into `<folder>/node_modules`, beside nothing but
  * @temporalio/client and zod.
+ * @param beside packages that a program has itself
  */
-export async function installClient(folder: string): Promise<string> {
+export async function installClient(folder: string, beside: readonly string[] = []): Promise<string> {
   // What an earlier build has left isn't packed.
   await rm(join(clientFolder, 'dist'), { recursive: true, force: true });
   await typeCheck(join(packageRoot, 'tsconfig.client.json'));
@@ -24,7 +25,7 @@ export async function installClient(folder: string): Promise<string> {
   await mkdir(installed, { recursive: true });
   await run('tar', ['-xzf', join(folder, stdout.trim()), '--strip-components=1', '-C', installed]);
   await mkdir(join(folder, 'node_modules/@temporalio'));
-  for (const name of ['@temporalio/client', 'zod'])
+  for (const name of ['@temporalio/client', 'zod', ...beside])
     await symlink(join(modules, name), join(folder, 'node_modules', name));
   return installed;
 }

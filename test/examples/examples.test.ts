@@ -10,6 +10,7 @@ import { run, tryRun } from '../../scripts/setup/install-step.ts';
 import { installClient } from '../client/packed-client.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { guardCluster, type GuardedCluster } from '../workflows/guarded-cluster.ts';
 import { answersSlowly, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
 import { ensureExamplePython } from './example-python.ts';
 
@@ -26,17 +27,21 @@ describe('the examples of other services', function () {
   let folder: string;
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
+  /** All that the examples have to do with: client certificate, API key and the rest come from a profile. */
+  let guard: GuardedCluster;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'examples-'));
     cluster = await startCluster();
     cluster.startWorker();
+    guard = await guardCluster(cluster, 'default');
     endpoint = await startScriptedEndpoint({
       script: answersSlowly,
     });
   });
 
   after(async () => {
+    await guard.close();
     await cluster.close();
     await endpoint.close();
     await rm(folder, { recursive: true, force: true });
@@ -45,7 +50,7 @@ describe('the examples of other services', function () {
   /** The command that runs each example. */
   const commands = {
     typescript: async () => {
-      await installClient(folder);
+      await installClient(folder, ['@temporalio/envconfig']);
       for (const file of ['package.json', 'run.ts'])
         await copyFile(join(examples, 'typescript', file), join(folder, file));
       return [process.execPath, join(folder, 'run.ts')];
@@ -71,7 +76,8 @@ describe('the examples of other services', function () {
       }
       const [program = '', ...options] = await prepare();
       const call = async (...args: string[]): Promise<Ended> => {
-        const env = { ...process.env, TEMPORAL_ADDRESS: cluster.address };
+        const { TEMPORAL_ADDRESS: _, ...others } = process.env;
+        const env = { ...others, ...guard.environment };
         const child = spawn(program, [...options, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
         const [stdout, stderr] = await Promise.all([
           text(child.stdout),

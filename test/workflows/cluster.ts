@@ -12,6 +12,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { startTemporal } from '../../scripts/setup/dev-server.ts';
+import { environmentOfLocalServer } from '../../src/temporal/settings.ts';
 import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
 
 export const packageRoot = resolve(import.meta.dirname, '../..');
@@ -76,7 +77,8 @@ export async function startCluster(
     taskQueue,
     startWorker(...options) {
       const logFile = join(folder, `worker-${workers.length}.log`);
-      const worker = startWorker({ ...environment, TEMPORAL_ADDRESS: address }, storeRoot, logFile, options);
+      const around = { ...environmentOfLocalServer(address, process.env), ...environment };
+      const worker = startWorker(around, storeRoot, logFile, options);
       workers.push(worker);
       return worker;
     },
@@ -96,7 +98,7 @@ export async function startCluster(
 }
 
 function startWorker(
-  environment: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string | undefined>>,
   storeRoot: string,
   logFile: string,
   options: string[],
@@ -113,7 +115,7 @@ function startWorker(
     {
       cwd: packageRoot,
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...environment, OMP_NUM_THREADS: '1' },
+      env: { ...environment, OMP_NUM_THREADS: '1' },
     },
   );
   closeSync(log);

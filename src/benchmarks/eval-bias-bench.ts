@@ -1,0 +1,140 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import type { BenchmarkFile, BenchmarkPair, OfficialFigure } from './benchmark.ts';
+import type { JudgedPair, PairVerdict } from './judged-pairs.ts';
+import { type PairBenchmark, pairBenchmark } from './pair-benchmark.ts';
+import { agreementOf, pairFigures } from './pair-figures.ts';
+import { atLeastOne, rowCountWarnings, throwProblems } from './read-benchmark.ts';
+import { UnreadableFileError } from './read-rows.ts';
+import { meanOrNull } from './strict-scores.ts';
+import { firstLetterVerdict } from './votes.ts';
+
+/** The six biases by the name of their list in the file, with its number of pairs: 80 in all. */
+const biases: Record<string, number> = {
+  'length bias': 17,
+  concreteness: 14,
+  'empty reference': 13,
+  content_continuation: 12,
+  nested_instruction: 12,
+  'familiar knowledge preference bias': 12,
+};
+
+const common = {
+  read: readEvalBiasBench,
+  official: (judged, seed) => ({ figures: biasFigures(judged), seed }),
+} satisfies Partial<PairBenchmark<{ figures: OfficialFigure[]; seed: number }>>;
+
+/** EvalBiasBench (arXiv 2407.06551) with a prompt as its scripts use them: `Output (a)` or `Output (b)`, and no other word. */
+export const evalBiasBench = pairBenchmark({
+  name: 'eval-bias-bench',
+  promptFolder: 'prompts/eval-bias-bench',
+  officialVerdict: firstOutput,
+  strictVerdict: oneOutput,
+  ...common,
+});
+
+/** The same pairs under the configuration's own pairwise prompt, with its letters. */
+export const evalBiasBenchPairwise = pairBenchmark({
+  name: 'eval-bias-bench-pairwise',
+  officialVerdict: firstLetterVerdict,
+  ...common,
+});
+
+/** The published parser looks for (a) first. */
+function firstOutput(text: string): PairVerdict {
+  if (names(text, 'a')) return 'A';
+  return names(text, 'b') ? 'B' : undefined;
+}
+
+/** Whether a line begins with the output's name, as the published parser wants it. */
+function names(text: string, output: 'a' | 'b'): boolean {
+  return (output === 'a' ? /(?:^|\n) ?Output \(a\)/ : /(?:^|\n) ?Output \(b\)/).test(text);
+}
+
+/** Ours: a line that begins with the one, and none that begins with the other. */
+function oneOutput(text: string): PairVerdict {
+  const [a, b] = [names(text, 'a'), names(text, 'b')];
+  if (a === b) return undefined;
+  return a ? 'A' : 'B';
+}
+
+/**
+ * The published figures, over all pairs and for each bias: single accuracy over both orders, pair accuracy (both are right),
+ * agreement (both orders name the same response; no verdict agrees with nothing). No verdict is wrong.
+ */
+function biasFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
+  const ofBiases = Object.keys(biases).flatMap((bias) => {
+    const pairs = judged.filter(({ pair }) => pair.subset === bias);
+    if (pairs.length === 0) return [];
+    return [{ bias, figures: pairFigures(pairs, 'official') }];
+  });
+  const agreement = judged.map((pair) => Number(agreementOf(pair) === 'response'));
+  return [
+    ...pairFigures(judged, 'official'),
+    { name: 'agreement of both orders', value: meanOrNull(agreement) },
+    {
+      name: 'right in both orders, mean of the biases',
+      value: meanOrNull(ofBiases.map(({ figures: [, both] }) => both.value ?? 0)),
+    },
+    ...ofBiases.flatMap(({ bias, figures }) =>
+      figures.map(({ name, value }) => ({ name: `${bias}: ${name}`, value })),
+    ),
+  ];
+}
+
+const rowSchema = z.object({
+  instruction: z.string().min(1),
+  response1: z.string(),
+  response2: z.string(),
+  label: z.union([z.literal(1), z.literal(2), z.literal('1'), z.literal('2')]).transform(Number),
+});
+
+/** Reads `biasbench.json`: an object with a list of rows for each bias. */
+async function readEvalBiasBench(given: string): Promise<BenchmarkFile<BenchmarkPair>> {
+  const file = path.resolve(given);
+  const lists = z.record(z.string(), z.array(z.unknown())).safeParse(await parsedFile(file));
+  if (!lists.success)
+    throw new UnreadableFileError(
+      file,
+      `holds no object of lists, one for each bias: it must be EvalBiasBench's biasbench.json`,
+    );
+  const items: BenchmarkPair[] = [];
+  const problems: string[] = [];
+  for (const [bias, rows] of Object.entries(lists.data)) {
+    if (!(bias in biases)) {
+      problems.push(
+        `${JSON.stringify(bias)} is no bias of EvalBiasBench; they are ${Object.keys(biases).join(', ')}`,
+      );
+      continue;
+    }
+    rows.forEach((value, row) => {
+      const { data, error } = rowSchema.safeParse(value);
+      if (data === undefined) {
+        const issues = error.issues.map(
+          ({ path: at, message }) => `${at.join('.') || 'the row'}: ${message}`,
+        );
+        problems.push(`${bias}, row ${row}: ${issues.join('; ')}`);
+        return;
+      }
+      const { instruction, response1, response2, label } = data;
+      const [better, worse] = label === 1 ? [response1, response2] : [response2, response1];
+      const id = `${bias.replaceAll(' ', '_')}-${String(row).padStart(2, '0')}`;
+      items.push({ id, subset: bias, instruction, better, worse });
+    });
+  }
+  throwProblems(file, problems);
+  const warnings = Object.entries(biases).flatMap(([bias, official]) =>
+    rowCountWarnings(file, lists.data[bias]?.length ?? 0, 'EvalBiasBench', { [bias]: official }),
+  );
+  return { items: atLeastOne(file, items).sort((a, b) => (a.id < b.id ? -1 : 1)), warnings };
+}
+
+async function parsedFile(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UnreadableFileError(file, `can't be read as JSON: ${reason}`, { cause: error });
+  }
+}

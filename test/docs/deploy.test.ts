@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { NativeConnection } from '@temporalio/worker';
+import { tryRun } from '../../scripts/setup/install-step.ts';
+import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
+import { registeredSearchAttributes } from '../../src/search-attributes.ts';
+import { settingsFrom } from '../../src/worker-settings.ts';
+import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { fencedBlocks } from './fenced-blocks.ts';
+
+const run = promisify(execFile);
+
+describe('docs/deploy.md', function () {
+  this.timeout(60_000);
+  let folder: string;
+  let cluster: Cluster;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'deploy-'));
+    cluster = await startCluster();
+  });
+
+  after(async () => {
+    await cluster.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it('has the commands that make a namespace in which a worker misses nothing', async () => {
+    const blocks = fencedBlocks(join(packageRoot, 'docs/deploy.md'));
+    const block = blocks.find(({ text }) => text.startsWith('temporal operator namespace create'));
+    assert(block !== undefined);
+    const [makeNamespace = '', addAttributes = ''] = block.text.split(/\n(?=temporal)/);
+    const path = `${dirname(await ensureTemporalCli())}${delimiter}${process.env['PATH'] ?? ''}`;
+    const env = { ...process.env, PATH: path, TEMPORAL_ADDRESS: cluster.address };
+    await run('bash', ['-c', makeNamespace], { env });
+    for (;;) {
+      // The services learn of a namespace a little later.
+      const added = await run('bash', ['-c', addAttributes], { env }).catch(
+        (error: { stderr: string }) => error,
+      );
+      if (!(added instanceof Error)) break;
+      assert.match(added.stderr, /judges/);
+      await sleep(200);
+    }
+    const connection = await NativeConnection.connect({ address: cluster.address });
+    try {
+      const warnings: string[] = [];
+      const found = await registeredSearchAttributes(connection, 'judges', (line) => warnings.push(line));
+      assert.deepEqual(warnings, []);
+      assert.equal(found.length, 5);
+    } finally {
+      await connection.close();
+    }
+  });
+
+  it("has a unit that systemd reads without a complaint, with a worker's own options", async function () {
+    const unit = await readFile(join(packageRoot, 'temporal/systemd/self-taught-evaluator@.service'), 'utf8');
+    assert.match(unit, /^KillMode=process$/m);
+    const [, options = ''] = /^ExecStart=.* worker (.*)$/m.exec(unit) ?? [];
+    for (const role of ['workflow', 'inference', 'gpu']) {
+      const settings = settingsFrom(options.replaceAll('%i', role).split(' '), 'python3', {});
+      assert.deepEqual([settings.roles, settings.onShutdown], [[role], 'leave']);
+      const [, stopSeconds] = /^TimeoutStopSec=(\d+)$/m.exec(unit) ?? [];
+      assert(Number(stopSeconds) > settings.shutdownGraceSeconds);
+    }
+    if ((await tryRun('systemd-analyze', ['--version'])) === undefined) {
+      console.log('      systemd is not here: only the options are looked at');
+      this.skip();
+    }
+    const file = join(folder, 'self-taught-evaluator@gpu.service');
+    // What is on the machine where it is installed isn't here.
+    const here = unit.replace('/usr/bin/node', process.execPath).replace(/^User=.*$/m, 'User=root');
+    await writeFile(file, here);
+    const { stdout, stderr } = await run('systemd-analyze', ['verify', '--man=no', file]);
+    assert.equal(stdout + stderr, '');
+  });
+});

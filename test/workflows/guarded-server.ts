@@ -1,0 +1,121 @@
+/**
+ * What stands in front of a guarded Temporal: TLS that demands client certificates, and API keys. It speaks HTTP/2 on
+ * both sides and hands every call on to a server without a guard.
+ */
+import { once } from 'node:events';
+import {
+  type ClientHttp2Session,
+  connect,
+  constants,
+  createSecureServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Identity } from './certificates.ts';
+
+export interface Guard {
+  /** Host and port where it listens. */
+  readonly address: string;
+  /** The headers of every call that it was asked for, with the common name of the client's certificate. */
+  readonly calls: readonly { readonly headers: IncomingHttpHeaders; readonly client: string }[];
+  /** The API keys that it lets in; one may be added while clients are connected. */
+  readonly keys: Set<string>;
+  /** Lets the key in no more, and ends the calls under way that it came with. */
+  forget(key: string): void;
+  close(): Promise<void>;
+}
+
+export interface GuardOptions {
+  /** The server behind it: host and port. */
+  readonly target: string;
+  /** What it shows to clients. */
+  readonly identity: Identity;
+  /** The authority that client certificates must come from, as PEM. */
+  readonly clientAuthority: string;
+  readonly keys: readonly string[];
+}
+
+const { HTTP2_HEADER_STATUS, NGHTTP2_CANCEL } = constants;
+const UNAUTHENTICATED = '16';
+
+export async function startGuard(options: GuardOptions): Promise<Guard> {
+  const { target, identity, clientAuthority } = options;
+  const keys = new Set(options.keys);
+  const calls: { headers: IncomingHttpHeaders; client: string }[] = [];
+  const server = createSecureServer({
+    cert: identity.certificate,
+    key: identity.key,
+    ca: clientAuthority,
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
+  const behind = connect(`http://${target}`);
+  behind.on('error', () => undefined);
+  const sockets = new Set<TLSSocket>();
+  server.on('secureConnection', (socket: TLSSocket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  const streams = new Map<string, Set<ServerHttp2Stream>>();
+  server.on('stream', (stream, headers) => {
+    const { subject } = (
+      stream.session as ServerHttp2Session & { socket: TLSSocket }
+    ).socket.getPeerCertificate();
+    calls.push({ headers, client: [subject.CN].flat().join() });
+    const [, key = ''] = /^Bearer (.*)$/.exec(headers.authorization ?? '') ?? [];
+    if (!keys.has(key)) return refuse(stream);
+    const open = streams.get(key) ?? new Set();
+    streams.set(key, open.add(stream));
+    stream.on('close', () => open.delete(stream));
+    handOn(stream, headers, behind);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    keys,
+    forget(key) {
+      keys.delete(key);
+      for (const stream of streams.get(key) ?? []) stream.close(NGHTTP2_CANCEL);
+    },
+    async close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      behind.destroy();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** As a gateway does that looks at keys: the call ends with its trailers at once. */
+function refuse(stream: ServerHttp2Stream): void {
+  stream.respond(
+    {
+      [HTTP2_HEADER_STATUS]: 200,
+      'content-type': 'application/grpc',
+      'grpc-status': UNAUTHENTICATED,
+      'grpc-message': 'Jwt is expired',
+    },
+    { endStream: true },
+  );
+}
+
+function handOn(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, behind: ClientHttp2Session): void {
+  const call = behind.request(headers);
+  let trailers: IncomingHttpHeaders = {};
+  stream.on('error', () => undefined).on('close', () => call.close(NGHTTP2_CANCEL));
+  call.on('error', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+  call.on('trailers', (received) => (trailers = received));
+  call.on('response', (received, flags) => {
+    const isAll = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    if (stream.destroyed) return;
+    stream.respond(received, { endStream: isAll, waitForTrailers: !isAll });
+    if (!isAll) call.pipe(stream);
+  });
+  stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+  stream.pipe(call);
+}
