@@ -1,5 +1,5 @@
 /**
- * The composition root: reads the environment, makes the dependencies, and runs one Temporal Worker for each task
+ * The composition root: makes the dependencies from the settings, and runs one Temporal Worker for each task
  * queue of the roles that this process has.
  */
 import { mkdir } from 'node:fs/promises';
@@ -37,21 +37,17 @@ import { isTracingOn } from './observability/tracing-switch.ts';
 import type { Tracing } from './observability/tracing.ts';
 import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
-import { SettingError } from './setting-error.ts';
+import { TemporalUnreachable } from './setting-error.ts';
 import { noticeOnCurrentVersion, versioningOptions } from './worker-version.ts';
-import { type Role, settingsFrom, type WorkerSettings } from './worker-settings.ts';
+import { queueOf, type Role } from './worker-options.ts';
+import type { WorkerSettings } from './worker-settings.ts';
 
 const packageRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
 
 /**
- * Runs a worker as the command line and the environment say, until it is told to stop.
- * @throws SettingError that says what to set where an option is wrong or Temporal can't be reached
+ * Runs a worker until SIGINT or SIGTERM; then it lets its activities end, and stops.
+ * @throws SettingError that says what to set, TemporalUnreachable where no server answers
  */
-export async function runWorkerFromEnvironment(argv: readonly string[], python: string): Promise<void> {
-  await runWorker(settingsFrom(argv, python, process.env));
-}
-
-/** Runs a worker until SIGINT or SIGTERM; then it lets its activities end, and stops. */
 export async function runWorker(settings: WorkerSettings): Promise<void> {
   const { environment } = settings;
   const log = logOf(settings);
@@ -143,7 +139,7 @@ async function connect(options: Parameters<typeof NativeConnection.connect>[0]):
     return await NativeConnection.connect(options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new SettingError(
+    throw new TemporalUnreachable(
       `no Temporal server answers at ${options?.address ?? '127.0.0.1:7233'} (${reason}): start one with "npm run temporal", ` +
         'or name yours by TEMPORAL_ADDRESS or a profile of the Temporal CLI',
       { cause: error },
@@ -226,13 +222,13 @@ async function createWorkers(
     inference: async () => [
       {
         ...shared,
-        taskQueue: `${taskQueue}-inference`,
+        taskQueue: queueOf('inference', taskQueue),
         activities: createInferenceActivities(deps),
         maxConcurrentActivityTaskExecutions: 16,
       },
     ],
     gpu: async () => [
-      { ...shared, taskQueue: `${taskQueue}-gpu`, activities: createGpuActivities(deps) },
+      { ...shared, taskQueue: queueOf('gpu', taskQueue), activities: createGpuActivities(deps) },
       { ...shared, taskQueue: deps.machineQueue, activities: createMachineActivities(deps) },
     ],
   };

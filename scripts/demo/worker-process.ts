@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { SetupError } from '../setup/setup-error.ts';
 
 /** Enough for the message of an error that Node prints above its stack. */
 const LINES_OF_LOG = 20;
@@ -19,13 +20,14 @@ export function startWorker(options: { python: string; storeRoot: string; logFil
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const setup = join(import.meta.dirname, '..', 'setup', 'stop-with-parent.mjs');
-  const script = join(import.meta.dirname, '..', 'worker.ts');
+  const script = join(import.meta.dirname, '..', 'cli.ts');
   const child = spawn(
     process.execPath,
     [
       '--import',
       setup,
       script,
+      'worker',
       '--store',
       storeRoot,
       '--on-shutdown',
@@ -50,7 +52,7 @@ export function startWorker(options: { python: string; storeRoot: string; logFil
   const ended = exited.then(() => {
     if (stopping) return new Promise<never>(() => undefined);
     const end = readFileSync(logFile, 'utf8').trim().split('\n').slice(-LINES_OF_LOG).join('\n');
-    throw new Error(`The worker ended. The end of ${logFile}:\n${end}`);
+    throw new SetupError(`The worker ended. The end of ${logFile}:\n${end}`);
   });
   ended.catch(() => undefined);
   return {

@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { accepts, portsFrom } from '../setup/dev-server.ts';
-import { SetupError } from '../setup/setup-error.ts';
+import { CommandError } from '../cli/command-error.ts';
 
 /** A Temporal server that answers, and how it was found. */
 export interface Temporal {
@@ -9,8 +9,6 @@ export interface Temporal {
   readonly connection: Connection;
   readonly address: string;
   readonly namespace: string;
-  /** What the Temporal CLI must be told to find the same server: nothing where it looks there by itself. */
-  readonly cliOptions: string;
 }
 
 const ANSWER_MILLISECONDS = 2_000;
@@ -19,20 +17,18 @@ const ANSWER_MILLISECONDS = 2_000;
  * Connects to the server that TEMPORAL_ADDRESS, the other TEMPORAL_* variables or a profile of the Temporal CLI name, as the
  * worker does; else to the development server on this machine.
  *
- * @throws SetupError that says what to set where none answers
+ * @throws CommandError that says what to set where none answers
  */
 export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise<Temporal> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   const named = connectionOptions.address || undefined;
   const address = named ?? `127.0.0.1:${portsFrom(environment).grpc}`;
   const connection = await connect({ ...connectionOptions, address });
-  const usual = named !== undefined || address === '127.0.0.1:7233';
   return {
     client: new Client({ connection, namespace }),
     connection,
     address,
     namespace,
-    cliOptions: usual ? '' : ` --address ${address}`,
   };
 }
 
@@ -45,7 +41,8 @@ async function connect(options: { address: string }): Promise<Connection> {
       throw new Error('nobody listens there');
     return await Connection.connect(options);
   } catch (error) {
-    throw new SetupError(
+    throw new CommandError(
+      'unreachable',
       `No Temporal server answers at ${address} (${error instanceof Error ? error.message : String(error)}).\n` +
         'Start one with "npm run temporal", or name yours by TEMPORAL_ADDRESS or a profile of the Temporal CLI; ' +
         'for a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.',
