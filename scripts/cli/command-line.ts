@@ -46,7 +46,9 @@ function commandLine(first: string, ended: (ending: Ending) => void) {
     .completion(COMPLETION.usage, COMPLETION.summary, completions)
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new CommandError('usage', usageMessage(first, message));
+      // What yargs finds wrong comes as a message or as an error of its own.
+      const found = error === undefined || error.name === 'YError' ? (message ?? error?.message) : undefined;
+      throw found === undefined ? error : new CommandError('usage', usageMessage(first, found));
     });
   for (const command of COMMANDS) command.addTo(argv, ended);
   return argv.wrap(width());
@@ -54,11 +56,14 @@ function commandLine(first: string, ended: (ending: Ending) => void) {
 
 /** What yargs finds wrong, as a paragraph that says where to look. */
 function usageMessage(first: string, message: string): string {
-  if (!first.startsWith('-') && !COMMANDS.some(({ name }) => name === first)) {
+  const command = COMMANDS.find(({ name }) => name === first);
+  if (command === undefined && !first.startsWith('-')) {
     const guess = /^Did you mean .*\?$/.test(message) ? ` ${message}` : '';
     return `There is no command ${JSON.stringify(first)}.${guess} "${PROGRAM} --help" lists what there is.`;
   }
-  const found = message.replaceAll(/\s+/g, ' ').replace(/[.\s]*$/, '');
+  const found = message.startsWith('Not enough non-option arguments')
+    ? `Something is missing in "${command?.usage ?? first}"`
+    : message.replaceAll(/\s+/g, ' ').replace(/[.\s]*$/, '');
   return `${found}. "${PROGRAM} ${first.startsWith('-') ? '' : `${first} `}--help" says what it takes.`;
 }
 

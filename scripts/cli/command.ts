@@ -79,10 +79,13 @@ export function defineCommand<const P extends Positionals = {}, const O extends 
 
 function asYargs({ variable, default: standard, ...option }: CommandOption): Options {
   const requiresArg = option.type !== 'boolean' && option.type !== 'count';
-  if (variable === undefined)
-    return { ...option, requiresArg, ...(standard === undefined ? {} : { default: standard as unknown }) };
-  const describe = `${option.describe} [${variable}]`;
-  return { ...option, describe, requiresArg, defaultDescription: standard as string | undefined };
+  const shown = {
+    ...option,
+    requiresArg,
+    ...(typeof standard === 'string' ? { defaultDescription: standard } : {}),
+  };
+  if (variable !== undefined) return { ...shown, describe: `${option.describe} [${variable}]` };
+  return standard === undefined ? shown : { ...shown, default: standard as unknown };
 }
 
 /** The values of the options: what was given, else what its environment variable says, else the default. An empty variable says nothing. */

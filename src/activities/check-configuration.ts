@@ -27,8 +27,19 @@ export interface CheckedConfiguration {
 export async function checkConfiguration(deps: Dependencies, input: unknown): Promise<CheckedConfiguration> {
   const { usable, problems } = readConfiguration(input);
   const marker = newMarker();
+  const [store, inputs] = await Promise.all([checkStore(deps, marker), checkInputs(deps, usable)]);
+  return { usable, marker, problems: [...problems, ...uniqueProblems([...store, ...inputs])] };
+}
+
+/** What the checks look at: the files, and the keys for the hub. */
+export type InputDependencies = Pick<Dependencies, 'files' | 'environment'>;
+
+/** Checks what a configuration names: the prompts, the instruction pool, the benchmarks, human data, the hub. Changes nothing. */
+export async function checkInputs(
+  deps: InputDependencies,
+  usable: Partial<Configuration>,
+): Promise<Problem[]> {
   const found = await Promise.all([
-    checkStore(deps, marker),
     ...neededPrompts(usable).map(({ path, folder, needed }) =>
       attemptTo(path, () => readPrompt(deps.files, folder, needed)),
     ),
@@ -46,12 +57,12 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
     ),
     ...publishChecks(deps, usable.publish).map(({ path, check }) => attemptTo(path, check)),
   ]);
-  return { usable, marker, problems: [...problems, ...uniqueProblems(found.flat())] };
+  return uniqueProblems(found.flat());
 }
 
 /** Checks the benchmarks' files and prompts. */
 export function checkEvaluation(
-  deps: Dependencies,
+  deps: InputDependencies,
   { evaluation }: Partial<Configuration>,
 ): Promise<Problem[]>[] {
   if (evaluation === undefined) return [];

@@ -7,12 +7,14 @@ import type { LayoutName } from '../pools/layout-names.ts';
 import { checkPoolFile } from '../pools/read-pool-file.ts';
 import type { Dependencies } from './dependencies.ts';
 
+type InputDependencies = Pick<Dependencies, 'files' | 'environment'>;
+
 /**
  * The files that one entry of `instructions.pool` names, in order; those of the hub are fetched where they are missing.
  * A file is reported under the name that the configuration gives it, or the one by which a pattern found it.
  * @throws Error that says where it was looked for
  */
-export async function poolFiles(deps: Dependencies, entry: string): Promise<PoolFile[]> {
+export async function poolFiles(deps: InputDependencies, entry: string): Promise<PoolFile[]> {
   if (isHubUri(entry))
     return (await fetchHubFiles(entry, hubOf(deps))).map(({ uri, path }) => ({ name: uri, path }));
   const paths = await resolveInputs(deps.files, entry);
@@ -23,7 +25,7 @@ export async function poolFiles(deps: Dependencies, entry: string): Promise<Pool
 
 /** Checks before any work that an entry names files that can be read; files of the hub are found, but not fetched yet. */
 export async function checkPoolEntry(
-  deps: Dependencies,
+  deps: InputDependencies,
   entry: string,
   layout: LayoutName | 'auto',
 ): Promise<void> {
@@ -31,7 +33,7 @@ export async function checkPoolEntry(
   else for (const { path } of await poolFiles(deps, entry)) await checkPoolFile(path, layout);
 }
 
-function hubOf({ environment }: Dependencies): HubAccess {
+function hubOf({ environment }: InputDependencies): HubAccess {
   return {
     url: environment['HF_ENDPOINT'] || 'https://huggingface.co',
     token: environment['HF_TOKEN'],

@@ -24,14 +24,25 @@ export function preflightInference(
   return withHeartbeats(async () => {
     const found = await Promise.all([
       checkSharedStore(deps, marker, 'inference'),
-      ...servings(usable).map(({ path, serving, checkpoint }) =>
-        serving.kind === 'endpoint'
-          ? checkSomebodysEndpoint(deps, path, serving, checkpoint, usable.runName ?? '')
-          : [],
-      ),
+      checkEndpoints(deps, usable),
     ]);
     return found.flat();
   });
+}
+
+/** Asks each endpoint that somebody else serves for one token of its model. */
+export async function checkEndpoints(
+  deps: Pick<Dependencies, 'environment'>,
+  usable: Partial<Configuration>,
+): Promise<Problem[]> {
+  const found = await Promise.all(
+    servings(usable).map(({ path, serving, checkpoint }) =>
+      serving.kind === 'endpoint'
+        ? checkSomebodysEndpoint(deps, path, serving, checkpoint, usable.runName ?? '')
+        : [],
+    ),
+  );
+  return found.flat();
 }
 
 /** What the gpu role can see before any work: the store, checkpoints, the trainer, the commands that start servers. */
@@ -40,53 +51,63 @@ export function preflightGpu(
   { usable, marker }: PreflightInput,
 ): Promise<readonly Problem[]> {
   return withHeartbeats(async ({ signal }) => {
-    const { models, fineTuning } = usable;
     const found = await Promise.all([
       checkSharedStore(deps, marker, 'gpu'),
-      ...MODEL_ROLES.map((role) => {
-        const model = models?.[role];
-        const needed =
-          model !== undefined && (role === 'seed' || (model.serving ?? usable.serving)?.kind === 'command');
-        if (!needed) return [];
-        return attemptTo(`models.${role}.checkpoint`, () =>
-          findCheckpoint(deps.store, deps.files, model.checkpoint),
-        );
-      }),
-      ...servings(usable).map(({ path, serving }) =>
-        serving.kind === 'command' ? checkCommand(deps, path, serving) : [],
-      ),
-      fineTuning === undefined || models === undefined
-        ? []
-        : checkTraining(models.seed.checkpoint, fineTuning),
+      checkMachine(deps, usable, signal),
     ]);
     // What an abort has cut short is no finding.
     signal.throwIfAborted();
     return found.flat();
-
-    function checkTraining(
-      checkpoint: string,
-      { launcher, trustRemoteCode, reportTo }: Configuration['fineTuning'],
-    ) {
-      return attemptTo('fineTuning.launcher', async () => {
-        let base: string | undefined;
-        try {
-          base = checkpointArgument(findCheckpoint(deps.store, deps.files, checkpoint));
-        } catch {
-          // A missing checkpoint is named by its own field; the trainer is checked without it.
-        }
-        await checkTrainer({
-          command: launcher.command,
-          python: deps.python,
-          packageRoot: deps.packageRoot,
-          environment: deps.environment,
-          baseCheckpoint: base,
-          trustRemoteCode,
-          reportTo,
-          signal,
-        });
-      });
-    }
   });
+}
+
+/** Checks what serves and trains on this machine: checkpoints, the trainer, the commands that start servers. Starts none of them. */
+export async function checkMachine(
+  deps: Pick<Dependencies, 'store' | 'files' | 'python' | 'packageRoot' | 'environment'>,
+  usable: Partial<Configuration>,
+  signal: AbortSignal,
+): Promise<Problem[]> {
+  const { models, fineTuning } = usable;
+  const found = await Promise.all([
+    ...MODEL_ROLES.map((role) => {
+      const model = models?.[role];
+      const needed =
+        model !== undefined && (role === 'seed' || (model.serving ?? usable.serving)?.kind === 'command');
+      if (!needed) return [];
+      return attemptTo(`models.${role}.checkpoint`, () =>
+        findCheckpoint(deps.store, deps.files, model.checkpoint),
+      );
+    }),
+    ...servings(usable).map(({ path, serving }) =>
+      serving.kind === 'command' ? checkCommand(deps, path, serving) : [],
+    ),
+    fineTuning === undefined || models === undefined ? [] : checkTraining(models.seed.checkpoint, fineTuning),
+  ]);
+  return found.flat();
+
+  function checkTraining(
+    checkpoint: string,
+    { launcher, trustRemoteCode, reportTo }: Configuration['fineTuning'],
+  ) {
+    return attemptTo('fineTuning.launcher', async () => {
+      let base: string | undefined;
+      try {
+        base = checkpointArgument(findCheckpoint(deps.store, deps.files, checkpoint));
+      } catch {
+        // A missing checkpoint is named by its own field; the trainer is checked without it.
+      }
+      await checkTrainer({
+        command: launcher.command,
+        python: deps.python,
+        packageRoot: deps.packageRoot,
+        environment: deps.environment,
+        baseCheckpoint: base,
+        trustRemoteCode,
+        reportTo,
+        signal,
+      });
+    });
+  }
 }
 
 /** The servings that a configuration uses, each with the field that it stands in and a checkpoint it is used for. */
@@ -101,7 +122,7 @@ function servings({ serving, models }: Partial<Configuration>) {
 }
 
 async function checkSomebodysEndpoint(
-  deps: Dependencies,
+  deps: Pick<Dependencies, 'environment'>,
   path: string,
   serving: Extract<Serving, { kind: 'endpoint' }>,
   checkpoint: string,
@@ -124,7 +145,7 @@ async function checkSomebodysEndpoint(
 }
 
 async function checkCommand(
-  deps: Dependencies,
+  deps: Pick<Dependencies, 'python' | 'environment'>,
   path: string,
   { command, servedName }: Extract<Serving, { kind: 'command' }>,
 ): Promise<Problem[]> {

@@ -50,7 +50,7 @@ export function publishOutputs(deps: Dependencies, input: PublishInput): Promise
 
 /** What of `publish` would fail in the end, to be checked before any work: the fields and what throws for each. */
 export function publishChecks(
-  deps: Dependencies,
+  deps: Pick<Dependencies, 'environment'>,
   publish: Publish | undefined,
 ): { readonly path: string; readonly check: () => unknown }[] {
   if (publish === undefined) return [];
@@ -70,7 +70,11 @@ function repositoriesOf({ model, dataset }: Publish): PushTarget['repository'][]
   ];
 }
 
-function targetOf(deps: Dependencies, publish: Publish, repository: PushTarget['repository']) {
+function targetOf(
+  deps: Pick<Dependencies, 'environment'>,
+  publish: Publish,
+  repository: PushTarget['repository'],
+) {
   return {
     url: deps.environment['HF_ENDPOINT'] || 'https://huggingface.co',
     token: tokenOf(deps, publish),
@@ -79,7 +83,7 @@ function targetOf(deps: Dependencies, publish: Publish, repository: PushTarget['
   };
 }
 
-function tokenOf({ environment }: Dependencies, { tokenVariable }: Publish): string {
+function tokenOf({ environment }: Pick<Dependencies, 'environment'>, { tokenVariable }: Publish): string {
   const token = environment[tokenVariable];
   if (!token)
     throw new InputProblem(

@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts';
 import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { follow } from './follow.ts';
 import { setup } from './setup.ts';
 import { start } from './start.ts';
@@ -9,7 +10,7 @@ import { worker } from './worker.ts';
 
 /** In the order of the help and of docs/cli.md. */
 export const COMMAND_GROUPS: readonly { readonly title: string; readonly commands: readonly Command[] }[] = [
-  { title: 'Try it', commands: [demo, setup] },
+  { title: 'Try it', commands: [demo, doctor, setup] },
   { title: 'Serve', commands: [temporal, worker] },
   { title: 'Run', commands: [start, follow, pause, resume, setIterations, stopAfter, cancel] },
 ];
