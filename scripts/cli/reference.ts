@@ -40,7 +40,7 @@ export function commandReference(): string {
       '`demo`, `temporal`, `worker`, `follow` and `setup` are the commands of these names: what follows `--` are their options.',
     table(
       ['command', 'what it does'],
-      COMMANDS.map(({ name, usage, summary }) => [`[\`${usage}\`](#${name})`, summary]),
+      COMMANDS.map(({ name, usage, summary }) => [`[\`${usage}\`](#${name})`, plain(summary)]),
     ),
     '`--help` after a command says what it takes, with examples. Relative paths begin in the folder that it is called in.',
     ...GENERAL,
@@ -83,26 +83,24 @@ function section({
   examples,
 }: Command): string[] {
   const rows = [
-    ...Object.entries(positionals).map(([positional, { describe }]) => [
+    ...Object.entries(positionals).map(([positional, about]) => [
       `\`${positional}\``,
-      describe,
-      '',
+      described(about),
+      shownDefault(about.default),
       '',
     ]),
-    ...Object.entries(options).map(
-      ([option, { describe, default: standard, defaultDescription, variable }]) => [
-        `\`--${option}\``,
-        describe,
-        shownDefault(defaultDescription ?? standard),
-        variable === undefined ? '' : `\`${variable}\``,
-      ],
-    ),
+    ...Object.entries(options).map(([option, about]) => [
+      `\`--${option}\``,
+      described(about),
+      shownDefault(about.defaultDescription ?? about.default),
+      about.variable === undefined ? '' : `\`${about.variable}\``,
+    ]),
   ];
   return [
     `### ${name}`,
-    `\`${usage}\`: ${summary}${details === undefined ? '' : ` ${details}`}`,
-    ...(rows.length === 0 ? [] : [table(['', 'what it says', 'default', 'variable'], rows)]),
-    `\`--json\` prints ${json}.`,
+    `\`${usage}\`: ${plain(details === undefined ? summary : `${summary} ${details}`)}`,
+    ...(rows.length === 0 ? [] : [table(['argument', 'what it says', 'default', 'variable'], rows)]),
+    `\`--json\` prints ${plain(json)}.`,
     fenced(examples.map(([line, does]) => `${line.replaceAll('$0', PROGRAM)}   # ${does}`).join('\n')),
   ];
 }
@@ -112,12 +110,28 @@ function variablesOfOptions(): string[][] {
   for (const { options = {} } of COMMANDS)
     for (const { variable, describe } of Object.values(options))
       if (variable !== undefined) named.set(variable, describe);
-  return [...named].map(([variable, describe]) => [`\`${variable}\``, describe]);
+  return [...named].map(([variable, describe]) => [`\`${variable}\``, plain(describe)]);
+}
+
+interface Described {
+  readonly describe: string;
+  readonly choices?: readonly unknown[] | true | undefined;
+}
+
+function described({ describe, choices }: Described): string {
+  return plain(Array.isArray(choices) ? `${describe} One of: ${choices.join(', ')}.` : describe);
+}
+
+/** A text as Markdown that shows it: what looks like a tag is none. */
+function plain(text: string): string {
+  return text.replaceAll('<', '\\<');
 }
 
 function shownDefault(value: unknown): string {
-  if (value === undefined || value === false) return '';
-  return typeof value === 'string' && value.includes(' ') ? value : `\`${String(value)}\``;
+  if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) return '';
+  return typeof value === 'string' && value.includes(' ')
+    ? value
+    : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 }
 
 function names(list: string): string {

@@ -36,7 +36,7 @@ export async function checkEndpoints(
   usable: Partial<Configuration>,
 ): Promise<Problem[]> {
   const found = await Promise.all(
-    servings(usable).map(({ path, serving, checkpoint }) =>
+    servings(usable).map(async ({ path, serving, checkpoint }) =>
       serving.kind === 'endpoint'
         ? checkSomebodysEndpoint(deps, path, serving, checkpoint, usable.runName ?? '')
         : [],

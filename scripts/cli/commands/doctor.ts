@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { STORE, TASK_QUEUE } from '../../../src/worker-options.ts';
 import { defineCommand } from '../command.ts';
 
@@ -21,10 +22,7 @@ export const doctor = defineCommand({
     ['$0 doctor temporal/inputs/single-gpu-8b-lora.json', 'Before this one'],
   ],
   run: async ({ configuration, 'task-queue': taskQueue, store, json }) => {
-    const [{ doctor: examine }, { resolve }] = await Promise.all([
-      import('../../doctor/doctor.ts'),
-      import('node:path'),
-    ]);
-    return examine({ configuration, taskQueue, storeRoot: resolve(store) }, json);
+    const examination = await import('../../doctor/doctor.ts');
+    return examination.doctor({ configuration, taskQueue, storeRoot: resolve(store) }, json);
   },
 });
