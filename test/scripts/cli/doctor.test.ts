@@ -3,9 +3,13 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finding } from '../../../scripts/doctor/finding.ts';
+import { pollersOf } from '../../../scripts/temporal/pollers.ts';
+import type { ConfigurationInput } from '../../../src/client.ts';
+import { ROLES } from '../../../src/worker-options.ts';
 import { startLocalHub } from '../../hub/local-hub.ts';
-import { startScriptedEndpoint } from '../../inference/scripted-endpoint.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../../inference/scripted-endpoint.ts';
 import { freePorts, startCluster, type Cluster } from '../../workflows/cluster.ts';
 import { answers, tinyConfiguration } from '../../workflows/tiny-run.ts';
 import { runProgram } from './program.ts';
@@ -17,7 +21,7 @@ interface Examined {
 }
 
 describe('doctor', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
 
   before(async () => {
@@ -134,98 +138,127 @@ describe('doctor', function () {
 
   describe('where a server answers', () => {
     let cluster: Cluster;
+    let endpoint: ScriptedEndpoint;
     let here: NodeJS.ProcessEnv;
+    /** An evaluation that is right; it needs no trainer, which takes long to look at. */
+    let evaluation: string;
 
     before(async () => {
       cluster = await startCluster();
+      endpoint = await startScriptedEndpoint({ script: answers });
+      evaluation = await file('evaluation.json', evaluationOf(tinyConfiguration('tiny', endpoint.baseUrl)));
       here = {
         TEMPORAL_ADDRESS: cluster.address,
         SELF_TAUGHT_EVALUATOR_STORE: cluster.storeRoot,
         SELF_TAUGHT_EVALUATOR_CACHE: join(folder, 'no-cache'),
+        HF_ENDPOINT: endpoint.baseUrl,
       };
     });
 
-    after(() => cluster.close());
+    after(async () => {
+      await cluster.close();
+      await endpoint.close();
+    });
 
-    it('misses the workers of each role, then nothing; the trainer starts', async () => {
-      const without = await doctor([], here);
-      assert.equal(without.code, 1);
+    async function file(name: string, content: object): Promise<string> {
+      await writeFile(join(folder, name), JSON.stringify(content));
+      return join(folder, name);
+    }
+
+    const evaluationOf = ({ serving, evaluation: benchmarks }: ConfigurationInput) => ({
+      runName: 'evaluated',
+      serving,
+      evaluation: benchmarks,
+    });
+
+    it('says what the trainer trains on, and which roles lack a worker', async () => {
+      const { code, of } = await doctor([], here);
+      assert.equal(code, 1);
+      assert.match(of('server')?.found ?? '', new RegExp(`^${cluster.address}, version 1\\.\\d+`));
+      assert.equal(of('search attributes')?.status, 'ok');
+      assert.match(of('trainer')?.found ?? '', /^starts, and trains on /);
       for (const role of ['workflow', 'inference', 'gpu']) {
-        assert.equal(without.of(`workers: ${role}`)?.status, 'missing');
-        assert.match(without.of(`workers: ${role}`)?.mend ?? '', new RegExp(`worker --roles ${role};`));
+        assert.equal(of(`workers: ${role}`)?.status, 'missing');
+        assert.match(of(`workers: ${role}`)?.mend ?? '', new RegExp(`worker --roles ${role};`));
       }
-      assert.match(without.of('server')?.found ?? '', new RegExp(`^${cluster.address}, version 1\\.\\d+`));
-      assert.equal(without.of('search attributes')?.status, 'ok');
-      assert.match(without.of('trainer')?.found ?? '', /^starts, and trains on /);
+      assert.equal(of('port 7233'), undefined);
+    });
 
+    it('misses nothing once a worker has every role: not even what is only needed without one', async () => {
       const worker = cluster.startWorker();
-      let seen = without;
-      for (const deadline = Date.now() + 60_000; !seen.ok && Date.now() < deadline;)
-        seen = await doctor([], here);
-      assert.deepEqual([seen.code, seen.ok], [0, true]);
+      for (const role of ROLES)
+        while (
+          (await pollersOf({ client: cluster.client, namespace: 'default' }, role, cluster.taskQueue))
+            .length === 0
+        )
+          await sleep(200);
+      const { code, ok, of } = await doctor([evaluation], {
+        ...here,
+        SELF_TAUGHT_EVALUATOR_PYTHON: undefined,
+      });
+      assert.deepEqual([code, ok], [0, true]);
       assert.match(
-        seen.of('workers: gpu')?.found ?? '',
+        of('workers: gpu')?.found ?? '',
         new RegExp(`^${worker.child.pid}@.* on the queue self-taught-evaluator-gpu$`),
       );
-      const elsewhere = await doctor(['--task-queue', 'another'], here);
+      assert.equal(of('Python')?.status, 'note');
+      assert.match(
+        of('configuration')?.found ?? '',
+        /evaluation\.json: fields, files, endpoints and commands are right here$/,
+      );
+      const elsewhere = await doctor(['--task-queue', 'another', evaluation], here);
+      assert.equal(elsewhere.code, 1);
       assert.match(elsewhere.of('workers: gpu')?.found ?? '', /none listens on the queue another-gpu$/);
     });
 
     it('names what a namespace lacks with the commands that add it, and a namespace that is none', async () => {
       await cluster.cli('operator', 'namespace', 'create', '--namespace', 'bare');
-      let bare = await doctor([], { ...here, TEMPORAL_NAMESPACE: 'bare' });
+      const namespace = (name: string) => doctor([evaluation], { ...here, TEMPORAL_NAMESPACE: name });
+      let bare = await namespace('bare');
       // The server takes a moment to know of a new namespace.
       for (let tries = 0; tries < 10 && bare.of('search attributes') === undefined; tries += 1)
-        bare = await doctor([], { ...here, TEMPORAL_NAMESPACE: 'bare' });
+        bare = await namespace('bare');
       assert.equal(bare.of('search attributes')?.status, 'note');
       assert.match(
         bare.of('search attributes')?.mend ?? '',
         /^temporal operator search-attribute create --namespace bare --name EvaluatorPhase --type Keyword$/m,
       );
-      const none = await doctor([], { ...here, TEMPORAL_NAMESPACE: 'none' });
+      const none = await namespace('none');
       assert.equal(none.code, 1);
       assert.match(none.of('namespace')?.mend ?? '', /temporal operator namespace create --namespace none$/);
     });
 
-    it('checks what a configuration names: its fields, files, endpoint and hub', async () => {
-      const endpoint = await startScriptedEndpoint({ script: answers });
+    it('names what is wrong with a configuration: fields, files, endpoints and the hub', async () => {
       const hub = await startLocalHub({ name: 'me/pool', commit: 'a'.repeat(40), branch: 'main', files: {} });
-      const path = join(folder, 'configuration.json');
       try {
-        const good = tinyConfiguration('tiny', endpoint.baseUrl);
-        await writeFile(path, JSON.stringify(good));
-        const right = await doctor([path], here);
-        assert.match(
-          right.of('configuration')?.found ?? '',
-          /fields, files, endpoints and commands are right here$/,
-        );
-
+        const tiny = tinyConfiguration('tiny', 'http://127.0.0.1:1/v1');
         const pool = ['none.jsonl', `hf://datasets/me/other@main/x.jsonl`];
-        const wrong = { ...good, iterations: 0, instructions: { ...good.instructions, pool } };
-        await endpoint.close();
-        await writeFile(path, JSON.stringify(wrong));
-        const { code, of } = await doctor([path], { ...here, HF_ENDPOINT: hub.url });
+        const wrong = await file('wrong.json', {
+          ...tiny,
+          iterations: 0,
+          instructions: { ...tiny.instructions, pool },
+        });
+        // Without a Python the trainer isn't looked at.
+        const { code, of } = await doctor([wrong], {
+          ...here,
+          HF_ENDPOINT: hub.url,
+          SELF_TAUGHT_EVALUATOR_PYTHON: undefined,
+        });
         assert.equal(code, 1);
         assert.match(of('iterations')?.found ?? '', /found 0$/);
+        assert.match(of('iterations')?.mend ?? '', /^Correct iterations in \/.*wrong\.json/);
         assert.match(of('instructions.pool.0')?.found ?? '', /no such file or folder: \/.*none\.jsonl/);
         assert.match(of('instructions.pool.1')?.found ?? '', /me\/other/);
-        assert.match(of('serving')?.found ?? '', /127\.0\.0\.1:\d+/);
+        assert.match(of('serving')?.found ?? '', /127\.0\.0\.1:1/);
         assert.equal(of('evaluation.benchmarks.0.path'), undefined);
+
+        const judge = { ...evaluationOf(tiny), model: { checkpoint: 'run:nobody/best' } };
+        const evaluated = await doctor([await file('nobody.json', judge)], here);
+        assert.match(evaluated.of('model.checkpoint')?.found ?? '', /no run "nobody" in the store/);
+        assert.equal(evaluated.of('serving')?.status, 'missing');
       } finally {
         await hub.close();
       }
-    });
-
-    it('checks an evaluation by its own fields', async () => {
-      const path = join(folder, 'evaluation.json');
-      const { serving, evaluation } = tinyConfiguration('x', 'http://127.0.0.1:1/v1');
-      await writeFile(
-        path,
-        JSON.stringify({ runName: 'e', serving, evaluation, model: { checkpoint: 'run:nobody/best' } }),
-      );
-      const { of } = await doctor([path], here);
-      assert.match(of('model.checkpoint')?.found ?? '', /no run "nobody" in the store/);
-      assert.equal(of('serving')?.status, 'missing');
     });
   });
 });

@@ -11,7 +11,7 @@ import { freePorts } from '../../workflows/cluster.ts';
 import { runProgram, startProgram } from './program.ts';
 
 describe('the servers of the command line', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
 
   before(async () => {

@@ -136,23 +136,17 @@ describe('a run that is started and steered from the command line', function () 
         alone.err,
         /^No worker listens on the task queue self-taught-evaluator: .*self-taught-evaluator worker"/,
       );
+      const orders = ['pause', 'resume', 'cancel', 'follow'].map((order) => program(order, 'nobody'));
       const unanswered = await program('pause', 'tiny');
       assert.equal(unanswered.code, 4);
       assert.match(unanswered.err, /^No worker has answered for tiny within 30 s, .* start a worker/);
+      for (const { code, out, err } of await Promise.all(orders)) {
+        assert.deepEqual([code, out], [3, '']);
+        const where = `There is no run "nobody" at ${cluster.address}, namespace default\\.`;
+        assert.match(err, new RegExp(`${where}\nThe newest runs there:\n  tiny `));
+      }
       const cancelled = await program('cancel', 'tiny');
       assert.equal(cancelled.code, 0, cancelled.err);
-
-      for (const order of [
-        ['pause', 'nobody'],
-        ['resume', 'nobody'],
-        ['cancel', 'nobody'],
-        ['follow', 'nobody'],
-      ]) {
-        const { code, out, err } = await program(...order);
-        assert.deepEqual([code, out], [3, ''], order.join(' '));
-        const message = `^There is no run "nobody" at ${cluster.address}, namespace default\\.\nThe newest runs there:\n {2}tiny `;
-        assert.match(err, new RegExp(message));
-      }
 
       cluster.startWorker('--roles', 'workflow,inference');
       const pool = { ...tiny.instructions, pool: ['no/such/pool.jsonl'] };
