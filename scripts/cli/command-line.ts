@@ -3,6 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { CommandError } from './command-error.ts';
 import { COMMANDS } from './commands/index.ts';
 import { completions } from './completions.ts';
+import { endWithReader } from './end-with-reader.ts';
 import { EXIT_CODES, type Ending } from './exit-codes.ts';
 import { explained } from './explained.ts';
 import { COMPLETION, overview } from './overview.ts';
@@ -69,14 +70,6 @@ function usageMessage(first: string, message: string): string {
 
 function width(): number {
   return Math.min(WIDEST, process.stdout.columns || WIDEST);
-}
-
-/** `runs | head -1`: who reads has enough, and the command ends, unless it sees to that itself. */
-function endWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    if (process.stdout.listenerCount('error') === 1) process.exit(EXIT_CODES.done);
-  });
 }
 
 export function exitCode(ending: Ending): number {

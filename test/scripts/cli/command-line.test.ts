@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { withVariables } from '../../../scripts/cli/command.ts';
 import { COMMANDS } from '../../../scripts/cli/commands/index.ts';
 import { freePorts, packageRoot } from '../../workflows/cluster.ts';
-import { runProgram, startProgram } from './program.ts';
+import { runProgram } from './program.ts';
 
 describe('the command line', function () {
   this.timeout(60_000);
@@ -153,11 +155,16 @@ describe('the command line', function () {
   });
 
   it('ends in peace when who reads has enough', async () => {
-    const child = startProgram(['--help']);
-    child.stdout?.destroy();
+    const file = pathToFileURL(join(packageRoot, 'scripts/cli/end-with-reader.ts')).href;
+    const work = `import { endWithReader } from '${file}'; endWithReader(); setInterval(() => console.log('a line'), 10);`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', work]);
     let err = '';
-    child.stderr?.on('data', (data: Buffer) => (err += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (err += data.toString()));
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    const killer = setTimeout(() => child.kill('SIGKILL'), 20_000);
     await once(child, 'close');
+    clearTimeout(killer);
     assert.deepEqual([child.exitCode, err], [0, '']);
   });
 
