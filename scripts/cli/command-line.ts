@@ -22,9 +22,12 @@ export async function runCommandLine(args: readonly string[]): Promise<Ending> {
   }
   let ending: Ending = 'done';
   try {
-    await commandLine(first, (ended) => {
+    const argv = commandLine(first, (ended) => {
       ending = ended;
-    }).parseAsync([...args]);
+    });
+    // By itself yargs would go on and find that there is no such command.
+    if (first === COMPLETION.usage) argv.showCompletionScript();
+    else await argv.parseAsync([...args]);
     return ending;
   } catch (error) {
     const { message, ending: endedWith } = await explained(error);

@@ -181,6 +181,7 @@ describe('the command line', function () {
     assert.deepEqual(await completed('follow', 'emb'), ['embedded', 'embedded-2']);
     assert.equal((await completed('start', 'emb')).includes('embedded'), false);
     const script = await runProgram(['completion'], { SHELL: '/bin/bash' });
+    assert.deepEqual([script.code, script.err], [0, '']);
     assert.match(script.out, /complete .*self-taught-evaluator/);
   });
 });
