@@ -1,4 +1,4 @@
-/** `npm run schemas`: writes the JSON Schemas of configurations, progress and results, and the configuration's reference. */
+/** `npm run schemas`: writes the JSON Schemas of configurations, progress and results, and the references of the configuration and of the commands. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { schemaFiles } from './schemas/schema-files.ts';

@@ -1,17 +1,12 @@
-/** What a worker process is told from outside: its command line, else its environment. */
+/** What a worker process is told from outside. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { type Address, addressFrom } from './observability/address.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './observability/log.ts';
 import { SettingError } from './setting-error.ts';
 import { temporalSettings, type TemporalSettings } from './temporal/settings.ts';
+import { type Role, ROLES, type WorkerOptions } from './worker-options.ts';
 import { workerVersionFrom } from './worker-version.ts';
-
-export const DEFAULT_TASK_QUEUE = 'self-taught-evaluator';
-
-export const ROLES = ['workflow', 'inference', 'gpu'] as const;
-export type Role = (typeof ROLES)[number];
 
 export interface WorkerSettings {
   readonly roles: readonly Role[];
@@ -42,71 +37,32 @@ export interface WorkerSettings {
 }
 
 /**
- * The settings of a worker from its command line and environment.
+ * The settings of a worker.
+ * @param environment what model servers, the trainer and the connection to Temporal may see
  * @throws SettingError that says what to set where an option is wrong
  */
 export function settingsFrom(
-  argv: readonly string[],
+  options: WorkerOptions,
   python: string,
   environment: NodeJS.ProcessEnv,
 ): WorkerSettings {
-  const values = optionsFrom(argv, environment);
   return {
-    roles: rolesFrom(values.roles),
-    taskQueue: values['task-queue'],
-    storeRoot: resolve(values.store),
+    roles: rolesFrom(options.roles),
+    taskQueue: options['task-queue'],
+    storeRoot: resolve(options.store),
     python,
-    maximumInFlight: positive('--requests-in-flight', values['requests-in-flight']),
-    requestTimeoutSeconds: positive('--request-timeout-seconds', values['request-timeout-seconds']),
-    shutdownGraceSeconds: positive('--shutdown-grace-seconds', values['shutdown-grace-seconds']),
-    onShutdown: oneOf('--on-shutdown', ['leave', 'stop'], values['on-shutdown']),
-    version: workerVersionFrom(
-      { deploymentName: values['deployment-name'], buildId: values['build-id'] },
-      environment,
-    ),
-    logLevel: oneOf('--log-level (or LOG_LEVEL)', LOG_LEVELS, values['log-level'].toLowerCase()),
-    logFormat: oneOf('--log-format (or LOG_FORMAT)', LOG_FORMATS, values['log-format']),
-    metricsAddress: addressFrom('--metrics-address', values['metrics-address']),
-    healthAddress: addressFrom('--health-address', values['health-address']),
+    maximumInFlight: positive('--requests-in-flight', options['requests-in-flight']),
+    requestTimeoutSeconds: positive('--request-timeout-seconds', options['request-timeout-seconds']),
+    shutdownGraceSeconds: positive('--shutdown-grace-seconds', options['shutdown-grace-seconds']),
+    onShutdown: oneOf('--on-shutdown', ['leave', 'stop'], options['on-shutdown']),
+    version: workerVersionFrom(options['deployment-name'] ?? '', options['build-id'] ?? ''),
+    logLevel: oneOf('--log-level (or LOG_LEVEL)', LOG_LEVELS, options['log-level'].toLowerCase()),
+    logFormat: oneOf('--log-format (or LOG_FORMAT)', LOG_FORMATS, options['log-format']),
+    metricsAddress: addressFrom('--metrics-address', options['metrics-address'] ?? ''),
+    healthAddress: addressFrom('--health-address', options['health-address'] ?? ''),
     temporal: temporalSettings(environment),
     environment,
   };
-}
-
-/** What the command line gives, else the environment, as text. */
-function optionsFrom(argv: readonly string[], environment: NodeJS.ProcessEnv) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        roles: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_ROLES'] ?? ROLES.join(',') },
-        'task-queue': {
-          type: 'string',
-          default: environment['SELF_TAUGHT_EVALUATOR_TASK_QUEUE'] ?? DEFAULT_TASK_QUEUE,
-        },
-        store: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_STORE'] ?? 'runs' },
-        'requests-in-flight': { type: 'string', default: '256' },
-        'request-timeout-seconds': { type: 'string', default: '1800' },
-        'shutdown-grace-seconds': { type: 'string', default: '10' },
-        'on-shutdown': { type: 'string', default: 'leave' },
-        'deployment-name': { type: 'string' },
-        'build-id': { type: 'string' },
-        'log-level': { type: 'string', default: environment['LOG_LEVEL'] ?? 'info' },
-        'log-format': { type: 'string', default: environment['LOG_FORMAT'] ?? 'auto' },
-        'metrics-address': {
-          type: 'string',
-          default: environment['SELF_TAUGHT_EVALUATOR_METRICS_ADDRESS'] ?? '',
-        },
-        'health-address': {
-          type: 'string',
-          default: environment['SELF_TAUGHT_EVALUATOR_HEALTH_ADDRESS'] ?? '',
-        },
-      },
-    }).values;
-  } catch (error) {
-    // Its type would be shown with a stack, and its message says it all.
-    throw new SettingError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function rolesFrom(text: string): Role[] {

@@ -6,21 +6,20 @@ import type { Client } from '@temporalio/client';
 import { type WorkerDeploymentVersion, toCanonicalString } from '@temporalio/common';
 import type { WorkerOptions } from '@temporalio/worker';
 import { SettingError } from './setting-error.ts';
+import { WORKER_OPTIONS } from './worker-options.ts';
 
-/** The names that Temporal's controller for Kubernetes sets. */
-const DEPLOYMENT_VARIABLE = 'TEMPORAL_DEPLOYMENT_NAME';
-const BUILD_VARIABLE = 'TEMPORAL_WORKER_BUILD_ID';
+/** The variables that Temporal's controller for Kubernetes sets. */
+const DEPLOYMENT_VARIABLE = WORKER_OPTIONS['deployment-name'].variable;
+const BUILD_VARIABLE = WORKER_OPTIONS['build-id'].variable;
 
 /**
- * The version that the options name, else the environment.
- * @throws SettingError where only one of its two parts is given
+ * The version of these two parts; empty is not given.
+ * @throws SettingError where only one of them is given
  */
 export function workerVersionFrom(
-  options: { readonly deploymentName: string | undefined; readonly buildId: string | undefined },
-  environment: NodeJS.ProcessEnv,
+  deploymentName: string,
+  buildId: string,
 ): WorkerDeploymentVersion | undefined {
-  const deploymentName = options.deploymentName ?? environment[DEPLOYMENT_VARIABLE] ?? '';
-  const buildId = options.buildId ?? environment[BUILD_VARIABLE] ?? '';
   if (deploymentName !== '' && buildId !== '') return { deploymentName, buildId };
   if (deploymentName === '' && buildId === '') return undefined;
   const [given, missing] =

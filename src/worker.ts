@@ -1,5 +1,5 @@
 /**
- * The composition root: reads the environment, makes the dependencies, and runs one Temporal Worker for each task
+ * The composition root: makes the dependencies from the settings, and runs one Temporal Worker for each task
  * queue of the roles that this process has.
  */
 import { mkdir } from 'node:fs/promises';
@@ -36,22 +36,15 @@ import { isTracingOn } from './observability/tracing-switch.ts';
 import type { Tracing } from './observability/tracing.ts';
 import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
-import { SettingError } from './setting-error.ts';
+import { TemporalUnreachable } from './setting-error.ts';
 import { connectionOptions, connectToServer } from './temporal/connect.ts';
 import { keysOf, type TemporalSettings } from './temporal/settings.ts';
 import { runWorkers } from './temporal/run-workers.ts';
 import { noticeOnCurrentVersion, versioningOptions } from './worker-version.ts';
-import { type Role, settingsFrom, type WorkerSettings } from './worker-settings.ts';
+import { queueOf, type Role } from './worker-options.ts';
+import type { WorkerSettings } from './worker-settings.ts';
 
 const packageRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
-
-/**
- * Runs a worker as the command line and the environment say, until it is told to stop.
- * @throws SettingError that says what to set where an option is wrong or Temporal can't be reached, or doesn't let us in any more
- */
-export async function runWorkerFromEnvironment(argv: readonly string[], python: string): Promise<void> {
-  await runWorker(settingsFrom(argv, python, process.env));
-}
 
 /**
  * Runs a worker until SIGINT or SIGTERM; then it lets its activities end, and stops.
@@ -152,7 +145,7 @@ async function connect(settings: TemporalSettings): Promise<NativeConnection> {
     return await NativeConnection.connect(options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new SettingError(
+    throw new TemporalUnreachable(
       `the worker can't connect to the Temporal server at ${options.address}, though a client can: ${reason}`,
       { cause: error },
     );
@@ -235,13 +228,13 @@ async function createWorkers(
     inference: async () => [
       {
         ...shared,
-        taskQueue: `${taskQueue}-inference`,
+        taskQueue: queueOf('inference', taskQueue),
         activities: createInferenceActivities(deps),
         maxConcurrentActivityTaskExecutions: 16,
       },
     ],
     gpu: async () => [
-      { ...shared, taskQueue: `${taskQueue}-gpu`, activities: createGpuActivities(deps) },
+      { ...shared, taskQueue: queueOf('gpu', taskQueue), activities: createGpuActivities(deps) },
       { ...shared, taskQueue: deps.machineQueue, activities: createMachineActivities(deps) },
     ],
   };

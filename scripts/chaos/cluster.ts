@@ -65,7 +65,7 @@ function startWorker(options: {
   const child = spawn(
     process.execPath,
     [
-      ...['--import', join(scripts, 'setup', 'stop-with-parent.mjs'), join(scripts, 'worker.ts')],
+      ...['--import', join(scripts, 'setup', 'stop-with-parent.mjs'), join(scripts, 'cli.ts'), 'worker'],
       // Only for the end: what is killed has no time to stop anything.
       ...['--store', storeRoot, '--on-shutdown', 'stop', '--shutdown-grace-seconds', '1'],
     ],

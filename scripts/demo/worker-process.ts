@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { SetupError } from '../setup/setup-error.ts';
 
 /** Enough for the message of an error that Node prints above its stack. */
 const LINES_OF_LOG = 20;
@@ -25,13 +26,14 @@ export function startWorker(options: {
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const setup = join(import.meta.dirname, '..', 'setup', 'stop-with-parent.mjs');
-  const script = join(import.meta.dirname, '..', 'worker.ts');
+  const script = join(import.meta.dirname, '..', 'cli.ts');
   const child = spawn(
     process.execPath,
     [
       '--import',
       setup,
       script,
+      'worker',
       '--store',
       storeRoot,
       '--on-shutdown',
@@ -56,7 +58,7 @@ export function startWorker(options: {
   const ended = exited.then(() => {
     if (stopping) return new Promise<never>(() => undefined);
     const end = readFileSync(logFile, 'utf8').trim().split('\n').slice(-LINES_OF_LOG).join('\n');
-    throw new Error(`The worker ended. The end of ${logFile}:\n${end}`);
+    throw new SetupError(`The worker ended. The end of ${logFile}:\n${end}`);
   });
   ended.catch(() => undefined);
   return {

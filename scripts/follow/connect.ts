@@ -1,5 +1,5 @@
 import { Client, type Connection } from '@temporalio/client';
-import { SettingError } from '../../src/setting-error.ts';
+import { TemporalUnreachable } from '../../src/setting-error.ts';
 import { connectToServer, LOCAL_ADDRESS } from '../../src/temporal/connect.ts';
 import { temporalSettings } from '../../src/temporal/settings.ts';
 import { portsFrom } from '../setup/dev-server.ts';
@@ -10,8 +10,6 @@ export interface Temporal {
   readonly connection: Connection;
   readonly address: string;
   readonly namespace: string;
-  /** What the Temporal CLI must be told to find the same server: nothing where it looks there by itself. */
-  readonly cliOptions: string;
 }
 
 const ANSWER_MILLISECONDS = 2_000;
@@ -20,15 +18,15 @@ const ANSWER_MILLISECONDS = 2_000;
  * Connects to the server that TEMPORAL_ADDRESS, the other TEMPORAL_* variables or a profile of the Temporal CLI name, as the
  * worker does; else to the development server on this machine.
  *
- * @throws SettingError that says what to set where none answers, or it doesn't let us in
+ * @throws TemporalUnreachable that says what to set where none answers, or it doesn't let us in
  */
 export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise<Temporal> {
   const settings = temporalSettings(environment);
   const { namespace } = settings;
   const address = settings.address ?? `127.0.0.1:${portsFrom(environment).grpc}`;
   const connection = await connectToServer({ ...settings, address }).catch((error: unknown) => {
-    if (settings.address !== undefined || !(error instanceof SettingError)) throw error;
-    throw new SettingError(
+    if (settings.address !== undefined || !(error instanceof TemporalUnreachable)) throw error;
+    throw new TemporalUnreachable(
       `${error.message} For a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.`,
     );
   });
@@ -38,7 +36,6 @@ export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise
     connection,
     address,
     namespace,
-    cliOptions: usual ? '' : ` --address ${address}`,
   };
 }
 

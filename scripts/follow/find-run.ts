@@ -4,7 +4,8 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowExecutionInfo,
 } from '@temporalio/client';
-import { SetupError } from '../setup/setup-error.ts';
+import { CommandError } from '../cli/command-error.ts';
+import { CALL } from '../cli/program.ts';
 import type { Temporal } from './connect.ts';
 import { plainText } from './plain-text.ts';
 
@@ -20,7 +21,7 @@ const MOST_LOOKED_AT = 1000;
 
 /**
  * Finds a run by its workflow's id or, where it was started under another id, by its name.
- * @throws SetupError that says which runs are there instead
+ * @throws CommandError that says which runs are there instead
  */
 export async function findRunNamed(temporal: Temporal, name: string | undefined): Promise<Found> {
   const { client, address, namespace } = temporal;
@@ -37,14 +38,16 @@ export async function findRunNamed(temporal: Temporal, name: string | undefined)
     const found = named.find(({ status }) => status.name === 'RUNNING') ?? named[0];
     if (found !== undefined) return foundIn(found);
     const where = `at ${address}, namespace ${namespace}`;
-    throw new SetupError(
+    throw new CommandError(
+      name === undefined ? 'usage' : 'not-found',
       name === undefined
-        ? `Which run? npm run follow -- NAME\n${listed(runs, where)}`
+        ? `Which run? Name it: ${CALL} follow NAME.\n${listed(runs, where)}`
         : `There is no run ${JSON.stringify(plainText(name))} ${where}.\n${listed(runs, where)}`,
     );
   } catch (error) {
     if (error instanceof NamespaceNotFoundError)
-      throw new SetupError(
+      throw new CommandError(
+        'unreachable',
         `The Temporal server at ${address} has no namespace ${JSON.stringify(namespace)}: set TEMPORAL_NAMESPACE, or choose another profile.`,
       );
     throw error;
@@ -69,15 +72,20 @@ function foundIn({
   parentExecution,
 }: Pick<WorkflowExecutionInfo, 'workflowId' | 'type' | 'parentExecution'>): Found {
   if (parentExecution?.workflowId)
-    throw new SetupError(
-      `${JSON.stringify(workflowId)} is a part of another workflow: npm run follow -- ${parentExecution.workflowId}`,
+    throw new CommandError(
+      'not-found',
+      `${JSON.stringify(workflowId)} is a part of another workflow, of ${JSON.stringify(parentExecution.workflowId)}: name that one.`,
     );
   if (type === 'selfTaughtEvaluator' || type === 'evaluateJudge') return { workflowId, type };
-  throw new SetupError(`${JSON.stringify(workflowId)} is no run, but a workflow of the type ${type}.`);
+  throw new CommandError(
+    'not-found',
+    `${JSON.stringify(workflowId)} is no run, but a workflow of the type ${type}.`,
+  );
 }
 
 function listed(runs: readonly WorkflowExecutionInfo[], where: string): string {
-  if (runs.length === 0) return `There are no runs ${where}. "npm run demo" starts one.`;
+  if (runs.length === 0)
+    return `There are no runs ${where}. "${CALL} start FILE" starts one, "npm run demo" the embedded example.`;
   const lines = runs
     .slice(0, MOST_LISTED)
     .map(

@@ -1,10 +1,4 @@
-import {
-  failureMessage,
-  findEvaluation,
-  findRun,
-  type JudgeEvaluationResult,
-  type RunResult,
-} from '../../src/client.ts';
+import { findEvaluation, findRun, type JudgeEvaluationResult, type RunResult } from '../../src/client.ts';
 import { connectToTemporal, serverAnswers } from './connect.ts';
 import { displayFor, jsonDisplay } from './display.ts';
 import { findRunNamed } from './find-run.ts';
@@ -15,7 +9,7 @@ import type { Ending } from '../cli/exit-codes.ts';
 
 /**
  * Shows the progress of a run until it ends, and then its result; without a name, of the one that is under way.
- * @throws SetupError where no server answers or no run has this name
+ * @throws CommandError where no server answers or no run has this name; what the run fails with
  */
 export async function follow(name: string | undefined, json: boolean): Promise<Ending> {
   const stopping = new AbortController();
@@ -46,7 +40,7 @@ export async function follow(name: string | undefined, json: boolean): Promise<E
       server: address,
     });
     if (result === undefined) {
-      console.error(`\n${steering(found, temporal)}`);
+      console.error(`\n${steering(found)}`);
       return 'interrupted';
     }
     if (!json) {
@@ -55,7 +49,8 @@ export async function follow(name: string | undefined, json: boolean): Promise<E
     }
     return 'done';
   } catch (error) {
-    console.error(`\n${failureMessage(error)}`);
-    return 'failed';
+    // A line below what was shown.
+    if (!json) console.error('');
+    throw error;
   }
 }

@@ -1,24 +1,21 @@
-import type { Temporal } from './connect.ts';
+import { CALL } from '../cli/program.ts';
 import type { Found } from './find-run.ts';
 
 /** What to say when the following ends and the run goes on: how to come back, to pause and to cancel. */
-export function steering({ workflowId, type }: Found, { cliOptions }: Pick<Temporal, 'cliOptions'>): string {
+export function steering({ workflowId, type }: Found): string {
   const id = shellWord(workflowId);
-  const workflow = `--workflow-id ${id}${cliOptions}`;
   return [
     `The run ${workflowId} goes on.`,
-    `  Come back:  npm run follow -- ${id}`,
+    `  Come back:  ${CALL} follow ${id}`,
     // An evaluation without training can't be paused.
     ...(type === 'selfTaughtEvaluator'
-      ? [
-          `  Pause it:   temporal workflow update execute ${workflow} --name pause`,
-          `  Resume it:  temporal workflow update execute ${workflow} --name resume`,
-        ]
+      ? [`  Pause it:   ${CALL} pause ${id}`, `  Resume it:  ${CALL} resume ${id}`]
       : []),
-    `  Cancel it:  temporal workflow cancel ${workflow}`,
+    `  Cancel it:  ${CALL} cancel ${id}`,
   ].join('\n');
 }
 
-function shellWord(text: string): string {
+/** As it stands in a shell command. */
+export function shellWord(text: string): string {
   return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

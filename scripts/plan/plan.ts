@@ -1,5 +1,5 @@
 /** `plan <configuration>`: what a run would take. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ArtifactStore } from '../../src/artifacts/store.ts';
 import { cacheFolder } from '../../src/config/cache-folder.ts';
@@ -10,11 +10,11 @@ import { readAssumption, type Assumptions } from '../../src/plan/assumptions.ts'
 import { makePlan } from '../../src/plan/make-plan.ts';
 import { readRates, type Rates } from '../../src/plan/rates.ts';
 import { roleProblems } from '../../src/plan/role-problems.ts';
-import { DEFAULT_TASK_QUEUE } from '../../src/worker-settings.ts';
+import { DEFAULT_TASK_QUEUE } from '../../src/worker-options.ts';
 import { CommandError } from '../cli/command-error.ts';
 import type { Ending } from '../cli/exit-codes.ts';
 import { connectToTemporal } from '../follow/connect.ts';
-import { installedPython } from '../setup/python-environment.ts';
+import { pythonPath } from '../setup/python-environment.ts';
 import { SetupError } from '../setup/setup-error.ts';
 import { planText } from './plan-text.ts';
 
@@ -43,6 +43,7 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
   const rates = args.rates === undefined ? {} : await ratesIn(resolve(args.rates));
   const { env } = process;
   const cache = cacheFolder(env, process.platform);
+  const python = pythonPath();
   console.error('Looking at files, endpoints, trainer and store; this does no work.');
   const interrupted = new AbortController();
   const stop = () => interrupted.abort(new CommandError('interrupted', 'Interrupted: there is no plan.'));
@@ -52,7 +53,7 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
     {
       store: new ArtifactStore(env['SELF_TAUGHT_EVALUATOR_STORE'] ?? join(root, 'runs')),
       files: { roots: [process.cwd(), root, cache] },
-      python: installedPython(cache),
+      python: existsSync(python) ? python : undefined,
       packageRoot: root,
       environment: env,
     },

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { jsonSchemas } from '../../src/contract/json-schemas.ts';
+import { commandReference } from '../cli/reference.ts';
 import { configurationReference } from './configuration-reference.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** What follows from the schemas in the code: each file's path in the package, and its text. */
+/** What follows from the schemas and the commands in the code: each file's path in the package, and its text. */
 export async function schemaFiles(): Promise<ReadonlyMap<string, string>> {
   const schemas = jsonSchemas();
   const reference = configurationReference(
@@ -13,11 +14,13 @@ export async function schemaFiles(): Promise<ReadonlyMap<string, string>> {
     schemas.get('evaluation.schema.json') ?? {},
   );
   const settings = await resolveConfig(join(root, 'docs', 'configuration.md'));
+  const markdown = (text: string) => format(text, { ...settings, parser: 'markdown' });
   const files = [...schemas].map(
     ([file, schema]) => [`schema/${file}`, `${JSON.stringify(schema, undefined, 2)}\n`] as const,
   );
   return new Map([
     ...files,
-    ['docs/configuration.md', await format(reference, { ...settings, parser: 'markdown' })],
+    ['docs/configuration.md', await markdown(reference)],
+    ['docs/cli.md', await markdown(commandReference())],
   ]);
 }

@@ -16,14 +16,19 @@ export function makeCacheFolder(): string {
   return folder;
 }
 
+/** Gigabytes (10^9 bytes) that are free on the disk that holds the folder. */
+export function freeSpace(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return (bavail * bsize) / 1e9;
+}
+
 /**
  * Throws SetupError when the disk that holds the folder has too little space.
  *
  * @param needed gigabytes (10^9 bytes)
  */
 export function requireSpace(folder: string, needed: number, what: string): void {
-  const { bavail, bsize } = statfsSync(folder);
-  const free = (bavail * bsize) / 1e9;
+  const free = freeSpace(folder);
   if (free >= needed) return;
   throw new SetupError(
     `${what} needs ${needed} GB in ${folder}, and ${free.toFixed(1)} GB are free.\n` +

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { searchAttributeTypes } from '../../src/search-attributes.ts';
+import { CommandError } from '../cli/command-error.ts';
+import { PORT_SETTINGS } from './port-settings.ts';
 import { SetupError } from './setup-error.ts';
 import { ensureTemporalCli } from './temporal-cli.ts';
 
@@ -17,23 +19,6 @@ export interface DevServerPorts {
   /** The HTTP API. */
   http: number;
 }
-
-/** The option of `npm run temporal` and the environment variable that set each port. */
-export const PORT_SETTINGS = {
-  grpc: {
-    option: 'port',
-    variable: 'SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT',
-    usual: 7233,
-    name: 'Temporal server',
-  },
-  ui: { option: 'ui-port', variable: 'SELF_TAUGHT_EVALUATOR_UI_PORT', usual: 8233, name: 'Temporal Web UI' },
-  http: {
-    option: 'http-port',
-    variable: 'SELF_TAUGHT_EVALUATOR_HTTP_PORT',
-    usual: 7243,
-    name: 'Temporal HTTP API',
-  },
-} as const;
 
 /** The file with the server's runs, in the checkout; git ignores its folder. */
 export const DATABASE_FILE = join(import.meta.dirname, '..', '..', '.temporal', 'temporal.db');
@@ -63,8 +48,8 @@ export interface DevServerOptions {
 }
 
 /**
- * The ports by option, else by environment variable, else the usual ones. Throws SetupError that names a value which is
- * no port.
+ * The ports by option, else by environment variable, else the usual ones. Throws CommandError that names a value
+ * which is no port.
  */
 export function portsFrom(
   environment: NodeJS.ProcessEnv,
@@ -74,7 +59,10 @@ export function portsFrom(
     const given = options[option] ?? (environment[variable] || undefined);
     if (given === undefined) return usual;
     if (/^\d+$/.test(given) && Number(given) >= 1 && Number(given) <= 65_535) return Number(given);
-    throw new SetupError(`--${option} or ${variable} is "${given}", and must be a port from 1 to 65535.`);
+    throw new CommandError(
+      'usage',
+      `--${option} or ${variable} is "${given}", and must be a port from 1 to 65535.`,
+    );
   };
   return { grpc: port(PORT_SETTINGS.grpc), ui: port(PORT_SETTINGS.ui), http: port(PORT_SETTINGS.http) };
 }

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { cacheFolder } from '../../src/config/cache-folder.ts';
 import { makeCacheFolder, requireSpace } from './cache-folder.ts';
 import { run, say, step, untilInterrupted } from './install-step.ts';
 import { withLock } from './lock.mjs';
@@ -22,6 +23,24 @@ export const PYTHON_VERSIONS = '>=3.11,<3.15';
 
 const WORK_PREFIX = 'python-installing-';
 
+/** Where {@link ensurePython} finds its Python, or would put it; nothing is installed. Throws SetupError where the variable names no program. */
+export function pythonPath(): string {
+  return (
+    namedProgram('SELF_TAUGHT_EVALUATOR_PYTHON') ??
+    pythonIn(cachedEnvironment(cacheFolder(process.env, process.platform)))
+  );
+}
+
+/** The folder of the environment with the locked packages, for the backend that the environment names. */
+function cachedEnvironment(cache: string): string {
+  return join(cache, environmentName(readFileSync(REQUIREMENTS, 'utf8'), process.env.TORCH_BACKEND ?? ''));
+}
+
+/** Gigabytes (10^9 bytes) that the environment may take. */
+export function spaceForPython(): number {
+  return process.env.TORCH_BACKEND === 'cpu' ? 2 : 6.5;
+}
+
 /**
  * Path of a Python with the locked packages: the one named by `SELF_TAUGHT_EVALUATOR_PYTHON`, which is taken as it is,
  * else the cached environment, made where it is missing. `TORCH_BACKEND=cpu` (or another backend of uv's) takes torch
@@ -32,7 +51,7 @@ export async function ensurePython(): Promise<string> {
   if (named !== undefined) return named;
   const backend = process.env.TORCH_BACKEND ?? '';
   const cache = makeCacheFolder();
-  const environment = join(cache, environmentName(readFileSync(REQUIREMENTS, 'utf8'), backend));
+  const environment = cachedEnvironment(cache);
   const python = pythonIn(environment);
   // The link inside is dead when the Python that it was made from is gone; existsSync follows it.
   if (existsSync(python)) return python;
@@ -41,7 +60,7 @@ export async function ensurePython(): Promise<string> {
     for (const name of readdirSync(cache).filter((entry) => entry.startsWith(WORK_PREFIX))) {
       rmSync(join(cache, name), { recursive: true, force: true });
     }
-    requireSpace(cache, backend === 'cpu' ? 2 : 6.5, 'The Python environment');
+    requireSpace(cache, spaceForPython(), 'The Python environment');
     const uv = await ensureUv(signal);
     const work = mkdtempSync(join(cache, WORK_PREFIX));
     try {
@@ -56,15 +75,6 @@ export async function ensurePython(): Promise<string> {
   };
   await untilInterrupted((signal) => withLock(join(cache, 'python.lock'), () => install(signal), signal));
   return python;
-}
-
-/** The same where it is there already; undefined where it would have to be installed. */
-export function installedPython(cache: string): string | undefined {
-  const named = namedProgram('SELF_TAUGHT_EVALUATOR_PYTHON');
-  if (named !== undefined) return named;
-  const backend = process.env.TORCH_BACKEND ?? '';
-  const python = pythonIn(join(cache, environmentName(readFileSync(REQUIREMENTS, 'utf8'), backend)));
-  return existsSync(python) ? python : undefined;
 }
 
 function pythonIn(environment: string): string {

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { cacheFolder } from '../../src/config/cache-folder.ts';
 import { findOnPath, namedProgram } from './programs.ts';
 import { buildWithGo } from './build-with-go.ts';
 import { makeCacheFolder } from './cache-folder.ts';
@@ -20,7 +21,7 @@ import { withLock } from './lock.mjs';
 export const TEMPORAL_CLI_VERSION = '1.5.1';
 
 /** The oldest server that the workflows were run on: the one in {@link TEMPORAL_CLI_VERSION}. */
-const OLDEST_SERVER = [1, 29] as const;
+export const OLDEST_SERVER = [1, 29] as const;
 
 /** SHA-256 of the official archives of {@link TEMPORAL_CLI_VERSION}. */
 const ARCHIVES: Record<string, string> = {
@@ -32,27 +33,48 @@ const ARCHIVES: Record<string, string> = {
 
 const SERVER_MODULE = join(import.meta.dirname, '..', '..', 'temporal', 'server');
 
+/** What of the Temporal CLI is here, installing nothing. */
+export interface FoundCli {
+  readonly path: string | undefined;
+  /** Set where one on the PATH is too old: which, and why it is left aside. */
+  readonly tooOld?: string;
+}
+
+/** Looks where {@link ensureTemporalCli} looks. Throws SetupError where the variable names no program. */
+export async function findTemporalCli(): Promise<FoundCli> {
+  const named = namedProgram('SELF_TAUGHT_EVALUATOR_TEMPORAL');
+  if (named !== undefined) return { path: named };
+  const onPath = findOnPath('temporal');
+  let tooOld: string | undefined;
+  if (onPath !== undefined) {
+    const version =
+      (await tryRun(onPath, ['--version'], { timeout: 20_000 })) ?? 'it does not tell its version';
+    if (isNewEnough(version)) return { path: onPath };
+    tooOld = `${onPath}: server ${OLDEST_SERVER.join('.')} is needed, and this is ${version.trim()}`;
+  }
+  const cached = join(cachedCliFolder(cacheFolder(process.env, process.platform)), 'temporal');
+  return {
+    path: existsSync(cached) ? cached : undefined,
+    ...(tooOld === undefined ? {} : { tooOld }),
+  };
+}
+
+function cachedCliFolder(cache: string): string {
+  return join(cache, `temporal-${TEMPORAL_CLI_VERSION}`);
+}
+
 /**
  * Path of a Temporal CLI with a development server: the one named by `SELF_TAUGHT_EVALUATOR_TEMPORAL`, the one on the
  * PATH, the cached one, the official download, or a build from its source, in this order. Throws SetupError that says
  * what to install.
  */
 export async function ensureTemporalCli(): Promise<string> {
-  const named = namedProgram('SELF_TAUGHT_EVALUATOR_TEMPORAL');
-  if (named !== undefined) return named;
-  const onPath = findOnPath('temporal');
-  if (onPath !== undefined) {
-    const version =
-      (await tryRun(onPath, ['--version'], { timeout: 20_000 })) ?? 'it does not tell its version';
-    if (isNewEnough(version)) return onPath;
-    say(
-      `Leaving ${onPath} aside: server ${OLDEST_SERVER.join('.')} is needed, and this is ${version.trim()}`,
-    );
-  }
+  const found = await findTemporalCli();
+  if (found.tooOld !== undefined) say(`Leaving aside ${found.tooOld}`);
+  if (found.path !== undefined) return found.path;
   const cache = makeCacheFolder();
-  const folder = join(cache, `temporal-${TEMPORAL_CLI_VERSION}`);
+  const folder = cachedCliFolder(cache);
   const cli = join(folder, 'temporal');
-  if (existsSync(cli)) return cli;
   const install = async (signal: AbortSignal) => {
     if (existsSync(cli)) return;
     removeRemains(cache);

@@ -29,7 +29,7 @@ export async function checkJudgeEvaluation(
 
 /** The same with the checkpoint that a judge of a run stands for now. */
 export async function withTrainedJudge<E extends Partial<JudgeEvaluation>>(
-  { store }: Dependencies,
+  { store }: Pick<Dependencies, 'store'>,
   evaluation: E,
 ): Promise<E> {
   const { model } = evaluation;

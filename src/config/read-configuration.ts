@@ -41,6 +41,16 @@ export function readJudgeEvaluation(input: unknown): ReadConfiguration<JudgeEval
   });
 }
 
+/** Whether it is meant as an evaluation without training: it names its judge, or has no section that a run alone has. */
+export function isJudgeEvaluation(input: object): boolean {
+  if ('model' in input) return true;
+  const evaluationFields = Object.keys(judgeEvaluationSchema.shape);
+  const runFields = Object.keys(configurationSchema.shape).filter(
+    (field) => !evaluationFields.includes(field),
+  );
+  return !runFields.some((field) => field in input);
+}
+
 /** A schema of sections, of which the valid ones can be used without the others. */
 interface SectionsSchema<Whole> {
   readonly shape: Readonly<Record<string, z.ZodType>>;

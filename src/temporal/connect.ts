@@ -1,7 +1,7 @@
 /** Connections to Temporal that say what is wrong, where, and what to do, within seconds. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
-import { SettingError } from '../setting-error.ts';
+import { TemporalUnreachable } from '../setting-error.ts';
 import { problemOnTheWay } from './problem.ts';
 import type { TemporalSettings } from './settings.ts';
 
@@ -37,7 +37,7 @@ export function connectionOptions({ address, apiKey, metadata, tls }: TemporalSe
 
 /**
  * Connects, and looks whether the server lets us into the namespace.
- * @throws SettingError that says what to set where it doesn't: at the latest after {@link CALL_MILLISECONDS} for each of the two
+ * @throws TemporalUnreachable that says what to set where it doesn't: at the latest after {@link CALL_MILLISECONDS} for each of the two
  */
 export async function connectToServer(settings: TemporalSettings): Promise<Connection> {
   const { namespace } = settings;
@@ -52,10 +52,13 @@ export async function connectToServer(settings: TemporalSettings): Promise<Conne
     return connection;
   } catch (error) {
     await connection?.close();
-    if (error instanceof SettingError) throw error;
-    throw new SettingError(`The Temporal server at ${options.address} ${answerProblem(error, settings)}.`, {
-      cause: error,
-    });
+    if (error instanceof TemporalUnreachable) throw error;
+    throw new TemporalUnreachable(
+      `The Temporal server at ${options.address} ${answerProblem(error, settings)}.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -76,7 +79,7 @@ async function connectOrSayWhy(options: ConnectionOptions, settings: TemporalSet
   if (late !== undefined) return late;
   // Nobody waits for it any more.
   connecting.then((connection) => connection.close()).catch(() => undefined);
-  throw new SettingError(found);
+  throw new TemporalUnreachable(found);
 }
 
 /** What the server's answer means, as the end of a sentence that begins with its address. */

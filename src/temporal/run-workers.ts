@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from '@temporalio/worker';
-import { SettingError } from '../setting-error.ts';
+import { TemporalUnreachable } from '../setting-error.ts';
 import { connectToServer } from './connect.ts';
 import type { TemporalSettings } from './settings.ts';
 
@@ -11,7 +11,7 @@ const LOOK_MILLISECONDS = 1_000;
  * refused its polls for a minute, because a key has expired for instance.
  *
  * @param stop tells all of them to stop, once one has
- * @throws SettingError that says why the server refuses us, else what the SDK throws; workers may then be left that never
+ * @throws TemporalUnreachable that says why the server refuses us, else what the SDK throws; workers may then be left that never
  *   end, so the process must be ended
  */
 export async function runWorkers(
@@ -35,7 +35,7 @@ async function untilOneFails(workers: readonly Worker[], signal: AbortSignal): P
   while (!signal.aborted) {
     const failed = workers.find((worker) => worker.getState() === 'FAILED');
     if (failed !== undefined)
-      throw new SettingError(
+      throw new TemporalUnreachable(
         `The worker of the queue ${failed.options.taskQueue} has failed, for the reason that its log says.`,
       );
     await sleep(LOOK_MILLISECONDS, undefined, { signal }).catch(() => undefined);

@@ -17,7 +17,7 @@ describe('the JSON Schemas', () => {
   const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, formats: { uri: true } });
   const committed = (file: string) => readJson(packageRoot, 'schema', file);
 
-  it('and the reference of the configuration are what "npm run schemas" writes', async () => {
+  it('and the references of the configuration and of the commands are what "npm run schemas" writes', async () => {
     const files = await schemaFiles();
     const there = readdirSync(join(packageRoot, 'schema')).map((file) => `schema/${file}`);
     assert.deepEqual(there.sort(), [...files.keys()].filter((file) => file.startsWith('schema/')).sort());

@@ -4,16 +4,21 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { NativeConnection } from '@temporalio/worker';
 import { tryRun } from '../../scripts/setup/install-step.ts';
 import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
 import { registeredSearchAttributes } from '../../src/search-attributes.ts';
+import { type WorkerOptions, WORKER_OPTIONS } from '../../src/worker-options.ts';
 import { settingsFrom } from '../../src/worker-settings.ts';
 import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
 
 const run = promisify(execFile);
+
+const OPTIONS = Object.fromEntries(
+  Object.entries(WORKER_OPTIONS).map(([name, option]) => [name, { ...option, type: 'string' as const }]),
+);
 
 describe('docs/deploy.md', function () {
   this.timeout(60_000);
@@ -63,7 +68,8 @@ describe('docs/deploy.md', function () {
     assert.match(unit, /^KillMode=process$/m);
     const [, options = ''] = /^ExecStart=.* worker (.*)$/m.exec(unit) ?? [];
     for (const role of ['workflow', 'inference', 'gpu']) {
-      const settings = settingsFrom(options.replaceAll('%i', role).split(' '), 'python3', {});
+      const { values } = parseArgs({ args: options.replaceAll('%i', role).split(' '), options: OPTIONS });
+      const settings = settingsFrom(values as unknown as WorkerOptions, 'python3', {});
       assert.deepEqual([settings.roles, settings.onShutdown], [[role], 'leave']);
       const [, stopSeconds] = /^TimeoutStopSec=(\d+)$/m.exec(unit) ?? [];
       assert(Number(stopSeconds) > settings.shutdownGraceSeconds);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exposedName, WORKER_METRICS } from '../../src/observability/metric-list.ts';
+import { WORKER_OPTIONS } from '../../src/worker-options.ts';
 import { packageRoot } from '../workflows/cluster.ts';
 
 describe('docs/operations.md', () => {
@@ -26,10 +27,8 @@ describe('docs/operations.md', () => {
   });
 
   it('names every option and variable that the settings have', () => {
-    const settings = readFileSync(join(packageRoot, 'src', 'worker-settings.ts'), 'utf8');
-    for (const option of ['log-level', 'log-format', 'metrics-address', 'health-address']) {
-      const variable = new RegExp(`'${option}': \\{[^}]*environment\\['(\\w+)'\\]`).exec(settings)?.[1];
-      assert(variable !== undefined, option);
+    for (const option of ['log-level', 'log-format', 'metrics-address', 'health-address'] as const) {
+      const { variable } = WORKER_OPTIONS[option];
       assert.match(text, new RegExp(`\\| \`--${option}\` +\\| \`${variable}\` `));
     }
   });

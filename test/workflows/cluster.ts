@@ -107,7 +107,7 @@ function startWorker(
   const child = spawn(
     process.execPath,
     [
-      join(packageRoot, 'scripts', 'worker.ts'),
+      ...[join(packageRoot, 'scripts', 'cli.ts'), 'worker'],
       ...['--store', storeRoot, '--on-shutdown', 'stop', '--shutdown-grace-seconds', '1'],
       ...['--log-format', 'text'],
       ...options,

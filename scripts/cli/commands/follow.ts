@@ -7,6 +7,7 @@ export const follow = defineCommand({
   positionals: {
     run: {
       type: 'string',
+      completes: 'runs',
       describe: 'The run, or evaluation, by name; by default the one that is under way.',
     },
   },

@@ -1,6 +1,19 @@
 import type { Command } from '../command.ts';
+import { demo } from './demo.ts';
+import { doctor } from './doctor.ts';
 import { follow } from './follow.ts';
 import { plan } from './plan.ts';
+import { setup } from './setup.ts';
+import { start } from './start.ts';
+import { cancel, pause, resume, setIterations, stopAfter } from './steering.ts';
+import { temporal } from './temporal.ts';
+import { worker } from './worker.ts';
 
-/** In the order of the help. */
-export const COMMANDS: readonly Command[] = [plan, follow];
+/** In the order of the help and of docs/cli.md. */
+export const COMMAND_GROUPS: readonly { readonly title: string; readonly commands: readonly Command[] }[] = [
+  { title: 'Try it', commands: [demo, doctor, setup] },
+  { title: 'Serve', commands: [temporal, worker] },
+  { title: 'Run', commands: [plan, start, follow, pause, resume, setIterations, stopAfter, cancel] },
+];
+
+export const COMMANDS: readonly Command[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);

@@ -22,7 +22,13 @@ class Follower {
   /** @param columns of the terminal that it gets; without, it writes into pipes */
   constructor(address: string, args: string[], options: { columns?: number; env?: NodeJS.ProcessEnv } = {}) {
     const { columns, env = {} } = options;
-    const follow = [process.execPath, join(packageRoot, 'scripts', 'bootstrap.mjs'), 'follow', ...args];
+    const follow = [
+      process.execPath,
+      join(packageRoot, 'scripts', 'bootstrap.mjs'),
+      'cli',
+      'follow',
+      ...args,
+    ];
     const onTerminal = [
       process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3',
       join(import.meta.dirname, 'on_terminal.py'),
@@ -92,14 +98,13 @@ describe('npm run follow', function () {
       narrow.child.stdin?.write('\u0003');
       assert.equal(await narrow.ended(), 130);
       assert.match(narrow.text, /The run simulated goes on\./);
-      assert.match(narrow.text, /npm run follow -- simulated/);
-      assert.match(narrow.text, /temporal workflow update execute --workflow-id simulated --name pause/);
-      assert.match(narrow.text, /temporal workflow cancel --workflow-id simulated/);
+      for (const command of ['follow', 'pause', 'resume', 'cancel'])
+        assert.match(narrow.text, new RegExp(`npx self-taught-evaluator ${command} simulated`));
       assert(narrow.out.trimEnd().endsWith(`${ESCAPE}[?25h`), 'the cursor is shown again');
       assert.equal((await run.progress()).phase, 'working');
 
       const missing = new Follower(address, ['simulatd']);
-      assert.equal(await missing.ended(), 1);
+      assert.equal(await missing.ended(), 3);
       assert.match(missing.err, new RegExp(`There is no run "simulatd" at ${address}, namespace default\\.`));
       assert.match(missing.err, /^ {2}simulated {2}running, started /m);
 
@@ -185,7 +190,7 @@ describe('npm run follow', function () {
     const follower = new Follower('', ['any'], {
       env: { SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT: String(port) },
     });
-    assert.equal(await follower.ended(), 1);
+    assert.equal(await follower.ended(), 4);
     assert.match(follower.err, new RegExp(`No Temporal server answers at 127\\.0\\.0\\.1:${port} `));
     assert.match(follower.err, /npm run temporal.*TEMPORAL_ADDRESS.*SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT/);
   });

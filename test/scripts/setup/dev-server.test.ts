@@ -34,7 +34,7 @@ describe('the ports of the development server', () => {
     };
     assert.deepEqual(portsFrom(environment, { port: '7400' }), { grpc: 7400, ui: 8300, http: 7243 });
     assert.throws(() => portsFrom({ SELF_TAUGHT_EVALUATOR_UI_PORT: '99999' }), {
-      name: 'SetupError',
+      name: 'CommandError',
       message: /SELF_TAUGHT_EVALUATOR_UI_PORT is "99999"/,
     });
   });

@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Finding } from '../../../scripts/doctor/finding.ts';
+import { pollersOf } from '../../../scripts/temporal/pollers.ts';
+import type { ConfigurationInput } from '../../../src/client.ts';
+import { ROLES } from '../../../src/worker-options.ts';
+import { startLocalHub } from '../../hub/local-hub.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../../inference/scripted-endpoint.ts';
+import { freePorts, startCluster, type Cluster } from '../../workflows/cluster.ts';
+import { answers, tinyConfiguration } from '../../workflows/tiny-run.ts';
+import { runProgram } from './program.ts';
+
+interface Examined {
+  readonly code: number | null;
+  readonly ok: boolean;
+  readonly of: (what: string) => Finding | undefined;
+}
+
+describe('doctor', function () {
+  this.timeout(300_000);
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'doctor-'));
+  });
+
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  async function doctor(args: string[], environment: NodeJS.ProcessEnv): Promise<Examined> {
+    const { code, out, err } = await runProgram(['doctor', ...args, '--json'], environment);
+    assert.equal(err, '');
+    const { ok, findings } = JSON.parse(out) as { ok: boolean; findings: Finding[] };
+    return { code, ok, of: (what) => findings.find((finding) => finding.what === what) };
+  }
+
+  describe('where nothing is installed and no server answers', () => {
+    let cache: string;
+    let nothing: NodeJS.ProcessEnv;
+
+    before(async () => {
+      cache = join(folder, 'cache');
+      const [grpc, ui, http] = await freePorts(3);
+      nothing = {
+        SELF_TAUGHT_EVALUATOR_CACHE: cache,
+        SELF_TAUGHT_EVALUATOR_STORE: join(folder, 'store'),
+        SELF_TAUGHT_EVALUATOR_TEMPORAL: undefined,
+        SELF_TAUGHT_EVALUATOR_PYTHON: undefined,
+        SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT: String(grpc),
+        SELF_TAUGHT_EVALUATOR_UI_PORT: String(ui),
+        SELF_TAUGHT_EVALUATOR_HTTP_PORT: String(http),
+        TEMPORAL_ADDRESS: undefined,
+        HF_ENDPOINT: 'http://127.0.0.1:1',
+        // A Temporal CLI and an nvidia-smi of this machine are not looked for.
+        PATH: '/usr/bin:/bin',
+      };
+    });
+
+    it('names each thing with how to mend it, and makes nothing', async () => {
+      const { code, ok, of } = await doctor([], nothing);
+      assert.deepEqual([code, ok], [1, false]);
+      for (const what of ['Temporal CLI', 'Python', 'server']) {
+        assert.equal(of(what)?.status, 'missing', what);
+        assert.match(of(what)?.mend ?? '', /self-taught-evaluator setup" installs it|npm run temporal/);
+      }
+      assert.match(of('cache')?.found ?? '', /cache, not made yet, [\d.]+ GB free$/);
+      assert.match(of('store')?.found ?? '', /store, not made yet, [\d.]+ GB free$/);
+      assert.equal(of('hub')?.status, 'note');
+      assert.match(of('hub')?.found ?? '', /^http:\/\/127\.0\.0\.1:1 can't be reached/);
+      assert.equal(of('GPU')?.status, 'note');
+      assert.equal(of(`port ${nothing['SELF_TAUGHT_EVALUATOR_UI_PORT']}`)?.status, 'ok');
+      assert.deepEqual(await readdir(folder), []);
+    });
+
+    it('says it for a person, what is missing last', async () => {
+      const { code, out, err } = await runProgram(['doctor'], nothing);
+      assert.deepEqual([code, err], [1, '']);
+      assert.match(out, /^This machine\n {2}✓ Node +\d+\./);
+      assert.match(
+        out,
+        /^ {2}✗ Python +no environment at .*\n +"npx self-taught-evaluator setup" installs it/m,
+      );
+      assert.match(out, /\n3 things are missing: Temporal CLI, Python, server\.\n$/);
+    });
+
+    it('tells a port that another program has, a program that is none, and a folder that is none', async () => {
+      const server = createServer((socket) => socket.destroy());
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const address = server.address();
+      assert(typeof address === 'object' && address !== null);
+      await writeFile(join(folder, 'file'), '');
+      try {
+        const { of } = await doctor([], {
+          ...nothing,
+          SELF_TAUGHT_EVALUATOR_UI_PORT: String(address.port),
+          SELF_TAUGHT_EVALUATOR_PYTHON: join(folder, 'file'),
+          SELF_TAUGHT_EVALUATOR_STORE: join(folder, 'file', 'store'),
+        });
+        const port = of(`port ${address.port}`);
+        assert.equal(port?.status, 'missing');
+        assert.match(
+          port?.mend ?? '',
+          new RegExp(`temporal --ui-port ${address.port + 1}, or SELF_TAUGHT_EVALUATOR_UI_PORT`),
+        );
+        assert.match(
+          of('Python')?.found ?? '',
+          /SELF_TAUGHT_EVALUATOR_PYTHON names .*file, and that is no program/,
+        );
+        assert.deepEqual(
+          [of('store')?.status, of('store')?.found],
+          ['missing', `${join(folder, 'file')} is no folder`],
+        );
+      } finally {
+        server.close();
+        await rm(join(folder, 'file'));
+      }
+    });
+
+    it('tells of each GPU', async () => {
+      const bin = join(folder, 'bin');
+      await mkdir(bin);
+      const line = 'NVIDIA H100 80GB HBM3, 81559 MiB, 4 MiB, 550.54.15';
+      await writeFile(join(bin, 'nvidia-smi'), `#!/bin/sh\nprintf '%s\\n' '${line}' '${line}'\n`);
+      await chmod(join(bin, 'nvidia-smi'), 0o755);
+      const { of } = await doctor([], { ...nothing, PATH: `${bin}${delimiter}${nothing['PATH']}` });
+      const gpu = 'NVIDIA H100 80GB HBM3, 81559 MiB (4 MiB in use), driver 550.54.15';
+      assert.deepEqual(of('GPU'), {
+        subject: 'This machine',
+        what: 'GPU',
+        status: 'ok',
+        found: `${gpu}; ${gpu}`,
+      });
+    });
+  });
+
+  describe('where a server answers', () => {
+    let cluster: Cluster;
+    let endpoint: ScriptedEndpoint;
+    let here: NodeJS.ProcessEnv;
+    /** An evaluation that is right; it needs no trainer, which takes long to look at. */
+    let evaluation: string;
+
+    before(async () => {
+      cluster = await startCluster();
+      endpoint = await startScriptedEndpoint({ script: answers });
+      evaluation = await file('evaluation.json', evaluationOf(tinyConfiguration('tiny', endpoint.baseUrl)));
+      here = {
+        TEMPORAL_ADDRESS: cluster.address,
+        SELF_TAUGHT_EVALUATOR_STORE: cluster.storeRoot,
+        SELF_TAUGHT_EVALUATOR_CACHE: join(folder, 'no-cache'),
+        HF_ENDPOINT: endpoint.baseUrl,
+      };
+    });
+
+    after(async () => {
+      await cluster.close();
+      await endpoint.close();
+    });
+
+    async function file(name: string, content: object): Promise<string> {
+      await writeFile(join(folder, name), JSON.stringify(content));
+      return join(folder, name);
+    }
+
+    const evaluationOf = ({ serving, evaluation: benchmarks }: ConfigurationInput) => ({
+      runName: 'evaluated',
+      serving,
+      evaluation: benchmarks,
+    });
+
+    it('says what the trainer trains on, and which roles lack a worker', async () => {
+      const { code, of } = await doctor([], here);
+      assert.equal(code, 1);
+      assert.match(of('server')?.found ?? '', new RegExp(`^${cluster.address}, version 1\\.\\d+`));
+      assert.equal(of('search attributes')?.status, 'ok');
+      assert.match(of('trainer')?.found ?? '', /^starts, and trains on /);
+      for (const role of ['workflow', 'inference', 'gpu']) {
+        assert.equal(of(`workers: ${role}`)?.status, 'missing');
+        assert.match(of(`workers: ${role}`)?.mend ?? '', new RegExp(`worker --roles ${role};`));
+      }
+      assert.equal(of('port 7233'), undefined);
+    });
+
+    it('misses nothing once a worker has every role: not even what is only needed without one', async () => {
+      const worker = cluster.startWorker();
+      for (const role of ROLES)
+        while (
+          (await pollersOf({ client: cluster.client, namespace: 'default' }, role, cluster.taskQueue))
+            .length === 0
+        )
+          await sleep(200);
+      const { code, ok, of } = await doctor([evaluation], {
+        ...here,
+        SELF_TAUGHT_EVALUATOR_PYTHON: undefined,
+      });
+      assert.deepEqual([code, ok], [0, true]);
+      assert.match(
+        of('workers: gpu')?.found ?? '',
+        new RegExp(`^${worker.child.pid}@.* on the queue self-taught-evaluator-gpu$`),
+      );
+      assert.equal(of('Python')?.status, 'note');
+      assert.match(
+        of('configuration')?.found ?? '',
+        /evaluation\.json: fields, files, endpoints and commands are right here$/,
+      );
+      const elsewhere = await doctor(['--task-queue', 'another', evaluation], here);
+      assert.equal(elsewhere.code, 1);
+      assert.match(elsewhere.of('workers: gpu')?.found ?? '', /none listens on the queue another-gpu$/);
+    });
+
+    it('names what a namespace lacks with the commands that add it, and a namespace that is none', async () => {
+      await cluster.cli('operator', 'namespace', 'create', '--namespace', 'bare');
+      const namespace = (name: string) => doctor([evaluation], { ...here, TEMPORAL_NAMESPACE: name });
+      let bare = await namespace('bare');
+      // The server takes a moment to know of a new namespace.
+      for (let tries = 0; tries < 10 && bare.of('search attributes') === undefined; tries += 1)
+        bare = await namespace('bare');
+      assert.equal(bare.of('search attributes')?.status, 'note');
+      assert.match(
+        bare.of('search attributes')?.mend ?? '',
+        /^temporal operator search-attribute create --namespace bare --name EvaluatorPhase --type Keyword$/m,
+      );
+      const none = await namespace('none');
+      assert.equal(none.code, 1);
+      assert.match(none.of('namespace')?.mend ?? '', /temporal operator namespace create --namespace none$/);
+    });
+
+    it('names what is wrong with a configuration: fields, files, endpoints and the hub', async () => {
+      const hub = await startLocalHub({ name: 'me/pool', commit: 'a'.repeat(40), branch: 'main', files: {} });
+      try {
+        const tiny = tinyConfiguration('tiny', 'http://127.0.0.1:1/v1');
+        const pool = ['none.jsonl', `hf://datasets/me/other@main/x.jsonl`];
+        const wrong = await file('wrong.json', {
+          ...tiny,
+          iterations: 0,
+          instructions: { ...tiny.instructions, pool },
+        });
+        // Without a Python the trainer isn't looked at.
+        const { code, of } = await doctor([wrong], {
+          ...here,
+          HF_ENDPOINT: hub.url,
+          SELF_TAUGHT_EVALUATOR_PYTHON: undefined,
+        });
+        assert.equal(code, 1);
+        assert.match(of('iterations')?.found ?? '', /found 0$/);
+        assert.match(of('iterations')?.mend ?? '', /^Correct iterations in \/.*wrong\.json/);
+        assert.match(of('instructions.pool.0')?.found ?? '', /no such file or folder: \/.*none\.jsonl/);
+        assert.match(of('instructions.pool.1')?.found ?? '', /me\/other/);
+        assert.match(of('serving')?.found ?? '', /127\.0\.0\.1:1/);
+        assert.equal(of('evaluation.benchmarks.0.path'), undefined);
+
+        const judge = { ...evaluationOf(tiny), model: { checkpoint: 'run:nobody/best' } };
+        const evaluated = await doctor([await file('nobody.json', judge)], here);
+        assert.match(evaluated.of('model.checkpoint')?.found ?? '', /no run "nobody" in the store/);
+        assert.equal(evaluated.of('serving')?.status, 'missing');
+      } finally {
+        await hub.close();
+      }
+    });
+  });
+});
