@@ -1,6 +1,6 @@
 /**
- * The typed client of runs: start, follow, steer, result. It needs @temporalio/client and zod alone, never what a worker
- * needs, and is a package of its own too (packages/client).
+ * The typed client: runs (start, follow, steer, result), and the judges that they have trained (`createJudge`). It needs
+ * @temporalio/client and zod alone, never what a worker needs, and is a package of its own too (packages/client).
  */
 import type { Client } from '@temporalio/client';
 import { Evaluation, Run } from './client/run.ts';
@@ -14,11 +14,21 @@ import type { Configuration, ConfigurationInput } from './config/schema.ts';
 export { ConfigurationRefused, failureMessage, RunConflict, RunEnded, RunNotFound } from './client/errors.ts';
 export type { ResultOptions } from './client/execution.ts';
 export type { WaitOptions } from './client/outages.ts';
+export {
+  createJudge,
+  type Comparison,
+  type Instruction,
+  type Judge,
+  type JudgeOptions,
+  type Ranking,
+} from './client/judge/create-judge.ts';
+export type { RankedResponse, Tournament } from './client/judge/tournament.ts';
 export { Evaluation, Run, type PauseRequest } from './client/run.ts';
 export type { StartOptions } from './client/start-once.ts';
 export type { JudgeEvaluation, JudgeEvaluationInput } from './config/evaluation-schema.ts';
 export type { Problem } from './config/read-configuration.ts';
 export type { Configuration, ConfigurationInput } from './config/schema.ts';
+export { JudgeFileInvalid, type JudgeFile } from './contract/judge-file.ts';
 export type { Paused, RunPhase, RunProgress, StageProgress } from './contract/progress.ts';
 export type {
   EvaluationSummary,
@@ -26,6 +36,15 @@ export type {
   JudgeEvaluationResult,
   RunResult,
 } from './contract/result.ts';
+export {
+  EndpointRejected,
+  EndpointUnavailable,
+  InferenceError,
+  ModelNotFound,
+  RequestRefused,
+} from './inference/errors.ts';
+export type { GivenJudgment, OrderVerdict } from './judge/comparison.ts';
+export type { Verdict } from './judge/verdict.ts';
 
 const RUN: Start<Configuration> = {
   workflowType: 'selfTaughtEvaluator',
