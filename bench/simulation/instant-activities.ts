@@ -98,6 +98,11 @@ export function createInstantActivities(
       addHumanPairs: notSimulated,
       checkJudgeEvaluation: notSimulated,
       planJudgeEvaluation: notSimulated,
+      checkPairsJudging: notSimulated,
+      planPairsJudging: notSimulated,
+      awaitPairsJudging: notSimulated,
+      prepareGivenPairs: notSimulated,
+      finishPairsJudging: notSimulated,
       awaitEvaluation: notSimulated,
       finishJudgeEvaluation: notSimulated,
       preparePool: () =>
@@ -140,6 +145,7 @@ export function createInstantActivities(
       generatePairs: work('generatePairs'),
       judgePairs: work('judgePairs'),
       evaluateBenchmark: work('evaluateBenchmark'),
+      compareResponses: notSimulated,
     },
     gpu: {
       preflightGpu: () => Promise.resolve([]),

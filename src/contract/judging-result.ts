@@ -25,6 +25,11 @@ export const judgingFiguresSchema = z.object({
     .object({ low: share.describe('The lower bound.'), high: share.describe('The upper bound.') })
     .nullable()
     .describe("95%, by Wilson's score (1927), over pairs."),
+  orderAccuracy: share
+    .nullable()
+    .describe(
+      'The share of their orders, each by itself, whose verdict is that side: what benchmarks call accuracy.',
+    ),
   positionConsistency: share
     .nullable()
     .describe(
@@ -32,7 +37,9 @@ export const judgingFiguresSchema = z.object({
     ),
   judgments: whole.describe('All votes of all orders.'),
   withoutVerdict: whole.describe('The judgments among them without a verdict.'),
-  calls: whole.describe('Requests that the endpoint answered.'),
+  calls: whole.describe(
+    'Requests that the endpoint answered; of the workflow those that were needed, one for each order.',
+  ),
   tokens: z
     .object({
       prompt: z.number().nonnegative().describe('Tokens of the prompts.'),

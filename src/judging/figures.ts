@@ -9,6 +9,8 @@ export class FiguresCounter {
   #failed = 0;
   #known = 0;
   #right = 0;
+  #knownOrders = 0;
+  #rightOrders = 0;
   #inBothOrders = 0;
   #consistent = 0;
   #judgments = 0;
@@ -16,7 +18,8 @@ export class FiguresCounter {
   #calls = 0;
   readonly #tokens = { prompt: 0, completion: 0 };
 
-  add({ verdict, right, consistent, orders, failed, calls, tokens }: JudgedPair): void {
+  add(judged: JudgedPair): void {
+    const { verdict, better, right, consistent, orders, failed, calls, tokens } = judged;
     this.#pairs += 1;
     this.#verdicts[verdict] += 1;
     if (failed !== undefined) this.#failed += 1;
@@ -24,13 +27,15 @@ export class FiguresCounter {
     if (right === true) this.#right += 1;
     if (consistent !== null) this.#inBothOrders += 1;
     if (consistent === true) this.#consistent += 1;
-    for (const { judgments, votes } of orders) {
+    for (const { verdict: ofOrder, judgments, votes } of orders) {
+      if (better !== undefined) this.#knownOrders += 1;
+      if (ofOrder === better) this.#rightOrders += 1;
       this.#judgments += judgments.length;
       this.#withoutVerdict += votes.none;
     }
-    this.#calls += calls;
-    this.#tokens.prompt += tokens.prompt;
-    this.#tokens.completion += tokens.completion;
+    this.#calls += calls ?? orders.length;
+    this.#tokens.prompt += tokens?.prompt ?? 0;
+    this.#tokens.completion += tokens?.completion ?? 0;
   }
 
   get figures(): JudgingFigures {
@@ -42,6 +47,7 @@ export class FiguresCounter {
       known: this.#known,
       accuracy: isKnown ? this.#right / this.#known : null,
       accuracyInterval: isKnown ? wilsonInterval(this.#right, this.#known) : null,
+      orderAccuracy: this.#knownOrders > 0 ? this.#rightOrders / this.#knownOrders : null,
       positionConsistency: this.#inBothOrders > 0 ? this.#consistent / this.#inBothOrders : null,
       judgments: this.#judgments,
       withoutVerdict: this.#withoutVerdict,

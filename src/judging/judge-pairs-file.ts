@@ -1,14 +1,9 @@
-import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import { fileSha256 } from '../artifacts/file-hashes.ts';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import type { Judge } from '../client/judge/create-judge.ts';
-import type { JudgeFile } from '../contract/judge-file.ts';
 import type { JudgingFigures } from '../contract/judging-result.ts';
 import { RequestRefused } from '../inference/errors.ts';
-import type { Voting } from '../judge/comparison.ts';
 import { hashOf } from '../judge/seeds.ts';
 import { withLock } from '../processes/lock.ts';
 import { FiguresCounter } from './figures.ts';
@@ -91,36 +86,6 @@ export async function judgePairsFile(judging: FileJudging, of: number): Promise<
   });
 }
 
-/**
- * What verdicts follow from, not how they are come by.
- * @param model what the model is known by, wherever it is served
- */
-export async function judgingMeaning(
-  pairs: string,
-  model: string,
-  judge: JudgeFile,
-  { votes, orders, sampling }: Voting,
-  seed: number,
-): Promise<Fingerprint> {
-  return {
-    schema: 1,
-    pairs: await fileSha256(pairs),
-    model,
-    judge: judgeHash(judge),
-    votes,
-    orders,
-    sampling: { ...sampling },
-    seed,
-  };
-}
-
-/** The hash of how a judge is asked and read; its figures are no part of it. */
-export function judgeHash({ prompt, verdict, voting }: JudgeFile): string {
-  const { sampling: _sampling, ...rules } = voting;
-  const asked = canonicalJson({ prompt, verdict, rules });
-  return createHash('sha256').update(asked).digest('hex').slice(0, 16);
-}
-
 /** Verdicts are written in the order of the rows, so that the file is the same whatever the way to it. */
 async function judgeFrom(
   file: VerdictFile,
@@ -138,7 +103,7 @@ async function judgeFrom(
     if (judged === undefined) return;
     await file.append(judged);
     progress.judgments += judged.orders.reduce((sum, { judgments }) => sum + judgments.length, 0);
-    progress.completionTokens += judged.tokens.completion;
+    progress.completionTokens += judged.tokens?.completion ?? 0;
     tell();
   };
   tell();
@@ -161,7 +126,7 @@ async function judgeFrom(
 
 async function judgeRow(judge: Judge, row: number, pair: FilePair, signal: AbortSignal): Promise<JudgedPair> {
   const { id, better, instruction, a, b } = pair;
-  const known = { row, id, ...(better === undefined ? {} : { better }) };
+  const known = { row, id, better };
   try {
     return judgedPair(known, await judge.compare(instruction, a, b, { signal }));
   } catch (error) {

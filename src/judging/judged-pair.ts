@@ -11,15 +11,21 @@ export interface JudgedPair extends PairVerdict {
   readonly better?: Better;
   /** Whether the verdict is that side; left out where the file doesn't say it. */
   readonly right?: boolean;
-  readonly calls: number;
-  readonly tokens: { readonly prompt: number; readonly completion: number };
+  /** Requests that were answered. Not in an artifact, as the tokens: after a crash they may be more. */
+  readonly calls?: number;
+  readonly tokens?: { readonly prompt: number; readonly completion: number };
   /** Why there are no judgments: the endpoint refuses this pair for good. */
   readonly failed?: { readonly reason: string; readonly detail: string };
 }
 
+/** Which pair it is, and what is known of it. */
+interface KnownPair extends Pick<JudgedPair, 'row' | 'id'> {
+  readonly better?: Better | undefined;
+}
+
 /** The fields in the order in which a line has them. */
 export function judgedPair(
-  { row, id, better }: Pick<JudgedPair, 'row' | 'id' | 'better'>,
+  { row, id, better }: KnownPair,
   judged: PairVerdict & Pick<JudgedPair, 'calls' | 'tokens' | 'failed'>,
 ): JudgedPair {
   const { verdict, consistent, orders, calls, tokens, failed } = judged;
@@ -30,17 +36,13 @@ export function judgedPair(
     consistent,
     ...(better === undefined ? {} : { better, right: verdict === better }),
     orders,
-    calls,
-    tokens,
+    ...(calls === undefined ? {} : { calls }),
+    ...(tokens === undefined ? {} : { tokens }),
     ...(failed === undefined ? {} : { failed }),
   };
 }
 
-/** A pair that the endpoint refuses has no verdict, and cost nothing. */
-export function failedPair(
-  pair: Pick<JudgedPair, 'row' | 'id' | 'better'>,
-  failed: NonNullable<JudgedPair['failed']>,
-): JudgedPair {
-  const nothing = { calls: 0, tokens: { prompt: 0, completion: 0 } };
-  return judgedPair(pair, { verdict: 'none', consistent: null, orders: [], ...nothing, failed });
+/** A pair that the endpoint refuses: it has no verdict. */
+export function failedPair(pair: KnownPair, failed: NonNullable<JudgedPair['failed']>): JudgedPair {
+  return judgedPair(pair, { verdict: 'none', consistent: null, orders: [], failed });
 }

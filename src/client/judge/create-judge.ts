@@ -10,6 +10,7 @@ import {
   pairVerdict,
   type Voting,
 } from '../../judge/comparison.ts';
+import { votingOf } from '../../judge/voting.ts';
 import { Chat, type ChatOptions } from './chat.ts';
 import { mostComparisons, rankBy, type RankedResponse, type Tournament } from './tournament.ts';
 
@@ -86,7 +87,7 @@ export interface Judge {
 
 /**
  * A judge at an OpenAI-compatible endpoint, asked as its `judge.json` says.
- * @throws JudgeFileInvalid, EndpointRejected for a key that can't be sent, RangeError for votes that can't be had
+ * @throws JudgeFileInvalid, EndpointRejected for a key that can't be sent, VotingRefused
  */
 export function createJudge(options: JudgeOptions): Judge {
   const judge = readJudge(options.judge, 'what was given as judge');
@@ -142,25 +143,6 @@ export function createJudge(options: JudgeOptions): Judge {
       return { comparisons, calls: comparisons * orders.length };
     },
   };
-}
-
-/**
- * How a judge is asked.
- * @throws RangeError where the votes can't be had, or would all be the same
- */
-export function votingOf(
-  judge: JudgeFile,
-  { votes = 1, orders = 'one', sampling: changes = {} }: Pick<JudgeOptions, 'votes' | 'orders' | 'sampling'>,
-): Voting {
-  if (!Number.isInteger(votes) || votes < 1) throw new RangeError(`votes is ${votes}, and must be 1 or more`);
-  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
-  const sampling = {
-    ...(votes === 1 ? judge.sampling : judge.voting.sampling),
-    ...Object.fromEntries(given),
-  };
-  if (votes > 1 && sampling.temperature === 0)
-    throw new RangeError(`${votes} votes at temperature 0 would all be the same: give a temperature above 0`);
-  return { votes, orders, sampling };
 }
 
 function instructionText(instruction: Instruction): string {
