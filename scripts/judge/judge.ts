@@ -10,7 +10,12 @@ import { JudgeFileInvalid } from '../../src/contract/judge-file.ts';
 import { EndpointRejected, EndpointUnavailable, ModelNotFound } from '../../src/inference/errors.ts';
 import { type VotingChanges, VotingRefused, votingOf } from '../../src/judge/voting.ts';
 import { JudgeFileMissing } from '../../src/judging/judge-file.ts';
-import { countPairs, judgePairsFile, PairsUnusable } from '../../src/judging/judge-pairs-file.ts';
+import {
+  countPairs,
+  type FileProgress,
+  judgePairsFile,
+  PairsUnusable,
+} from '../../src/judging/judge-pairs-file.ts';
 import { judgingMeaning } from '../../src/judging/meaning.ts';
 import { VerdictFileRefused } from '../../src/judging/verdict-file.ts';
 import { ServerFailed } from '../../src/serving/errors.ts';
@@ -108,7 +113,7 @@ async function judgeFile(
   const judging = {
     ...{ pairs, out, signal, judge: judgeUp, pairsAtOnce: 2 * concurrency },
     meaning: judgingMeaning(await fileSha256(pairs), found.identity, found.judge, voting, seed),
-    onProgress: display.show,
+    onProgress: (progress: FileProgress) => display.show(progress),
   };
   const figures = await judgePairsFile(judging, of).finally(() => display.close());
   console.log(json ? JSON.stringify({ out, ...figures }) : `${summaryTable(figures)}\n\nVerdicts: ${out}`);

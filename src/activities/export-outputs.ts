@@ -21,7 +21,7 @@ import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
 import { namedModel } from './named-model.ts';
 import type { IterationSummary, RunReference } from './types.ts';
-import { judgeFilePath, writeJudgeFiles } from './write-judge-files.ts';
+import { writeJudgeFiles } from './write-judge-files.ts';
 import { iterationOf } from './write-report.ts';
 
 export interface ExportInput {
@@ -167,7 +167,7 @@ async function exportModel(
   const files = result.model.files.map(({ name }) => name);
   await makeModelFolder(folder, join(training, 'model'), files, {
     [CARD_FILE]: readme,
-    [JUDGE_FILE]: await readFile(judgeFilePath(store, runName, best), 'utf8'),
+    [JUDGE_FILE]: await readFile(store.path(runUris.judgeFile(runName, best)), 'utf8'),
   });
 }
 

@@ -6,8 +6,8 @@ import type { PairsJudging } from '../config/pairs-judging-schema.ts';
 import type { JudgeFile } from '../contract/judge-file.ts';
 import { JudgeFileMissing, readJudgeFile, readJudgeOf } from '../judging/judge-file.ts';
 import type { Dependencies } from './dependencies.ts';
+import { runUris } from './open-run.ts';
 import { judgeOfRun } from './trained-judge.ts';
-import { judgeFilePath } from './write-judge-files.ts';
 
 /**
  * `judge.json` of a run's judge.
@@ -18,7 +18,7 @@ export async function judgeFileOfRun(
   run: string,
   iteration: number,
 ): Promise<JudgeFile> {
-  const path = judgeFilePath(store, run, iteration);
+  const path = store.path(runUris.judgeFile(run, iteration));
   if (existsSync(path)) return readJudgeFile(path);
   throw new JudgeFileMissing(
     `M_${iteration} of the run ${run} has no judge.json, which says how it is asked (looked for ${path}). A run that is ` +

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { InputProblem } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
-import type { JudgeFile } from '../contract/judge-file.ts';
+import { JUDGE_FILE, type JudgeFile } from '../contract/judge-file.ts';
 import type { Voting } from '../judge/comparison.ts';
 import type { PromptTemplate } from '../judge/prompt-template.ts';
 import type { EvaluationPrompts } from './benchmark-prompts.ts';
@@ -102,6 +102,14 @@ export const runUris = {
   judgments: (run: string, iteration: number) => `${run}/iteration-${iteration}/judgments`,
   trainingSet: (run: string, iteration: number) => `${run}/iteration-${iteration}/training-set`,
   training: (run: string, iteration: number) => `${run}/iteration-${iteration}/training`,
+  /**
+   * `judge.json` of a judge: beside the folder of its model, never in it, because what lies there is the model, known by
+   * the hash of its files.
+   */
+  judgeFile: (run: string, iteration: number) =>
+    iteration === 0
+      ? `${run}/iteration-0/${JUDGE_FILE}`
+      : `${run}/iteration-${iteration}/training/${JUDGE_FILE}`,
   evaluation: (run: string, iteration: number, name: string) =>
     `${run}/iteration-${iteration}/evaluation/${name}`,
   scores: (run: string, iteration: number, name: string) =>

@@ -1,7 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { type ArtifactStore, writeFileAtomically } from '../artifacts/store.ts';
-import { JUDGE_FILE } from '../contract/judge-file.ts';
+import { writeFileAtomically } from '../artifacts/store.ts';
 import { judgeFile, type JudgeFileData, judgeFileText } from '../outputs/judge-file.ts';
 import type { Dependencies } from './dependencies.ts';
 import { namedModel } from './named-model.ts';
@@ -9,24 +7,13 @@ import { runUris, type ResolvedConfiguration } from './open-run.ts';
 import type { IterationSummary } from './types.ts';
 import { iterationOf } from './write-report.ts';
 
-/**
- * Where a judge of a run has its `judge.json`: beside the folder of its model, never in it, because what lies there is the
- * model, known by the hash of its files.
- */
-export function judgeFilePath(store: ArtifactStore, run: string, iteration: number): string {
-  return join(
-    store.path(iteration === 0 ? `${run}/iteration-0` : runUris.training(run, iteration)),
-    JUDGE_FILE,
-  );
-}
-
 /** Writes `judge.json` of a judge that has just been trained; one that has figures already stays. */
 export async function writeFirstJudgeFile(
   deps: Pick<Dependencies, 'store' | 'files'>,
   iteration: number,
   resolved: ResolvedConfiguration,
 ): Promise<void> {
-  const path = judgeFilePath(deps.store, resolved.configuration.runName, iteration);
+  const path = deps.store.path(runUris.judgeFile(resolved.configuration.runName, iteration));
   if (!existsSync(path)) await write(deps, iteration, resolved, []);
 }
 
@@ -52,7 +39,7 @@ async function write(
   const seedModel = namedModel(deps, configuration.models.seed.checkpoint);
   const judge = judgeFile({ iteration, configuration, prompts, seedModel, evaluations });
   await writeFileAtomically(
-    judgeFilePath(deps.store, configuration.runName, iteration),
+    deps.store.path(runUris.judgeFile(configuration.runName, iteration)),
     judgeFileText(judge),
   );
 }
