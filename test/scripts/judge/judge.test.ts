@@ -161,9 +161,7 @@ describe('self-taught-evaluator judge', function () {
   });
 
   it('stops at Ctrl-C, and shows a bar on a terminal', async () => {
-    endpoint.script((request) =>
-      request.index > 60 ? { kind: 'hang' } : (honest(request) as { kind: 'answer' }),
-    );
+    endpoint.script((request) => (request.index > 60 ? { kind: 'hang' } : honest(request)));
     const command = new Command(atEndpoint('--out', 'stopped.jsonl', '--concurrency', '4'), 100);
     const shown = () => stripVTControlCharacters(command.out);
     while (!/judge +█+░+ \d+\/120 pairs .*left/.test(shown()) && command.child.exitCode === null)
@@ -178,7 +176,7 @@ describe('self-taught-evaluator judge', function () {
     endpoint.script((request) =>
       request.body.messages.at(-1)?.content.includes('which is more, 3?') === true
         ? { kind: 'status', status: 400, error }
-        : (honest(request) as { kind: 'answer' }),
+        : honest(request),
     );
     const { code, out } = await run(atEndpoint('--out', 'refused.jsonl', '--json'));
     assert.equal(code, 0);
