@@ -17,7 +17,7 @@ describe('the figures of a judging', () => {
     };
     add(0, 'A', 'A', 'B');
     add(1, 'A', 'A', 'A');
-    add(2, 'B', 'X', 'A');
+    add(2, 'A', 'X', 'A');
     add(3, undefined, 'B', 'A');
     counter.add(failedPair({ row: 4, id: '4', better: 'A' }, { reason: 'context-length', detail: 'long' }));
     const { accuracyInterval, ...figures } = counter.figures;
@@ -26,15 +26,15 @@ describe('the figures of a judging', () => {
       verdicts: { A: 1, B: 2, tie: 1, none: 1 },
       failed: 1,
       known: 4,
-      accuracy: 0.5,
-      orderAccuracy: 4 / 6,
+      accuracy: 0.25,
+      orderAccuracy: 0.5,
       positionConsistency: 2 / 3,
       judgments: 8,
       withoutVerdict: 1,
       calls: 8,
       tokens: { prompt: 40, completion: 8 },
     });
-    assert(accuracyInterval !== null && accuracyInterval.low < 0.5 && accuracyInterval.high > 0.5);
+    assert(accuracyInterval !== null && accuracyInterval.low < 0.25 && accuracyInterval.high > 0.25);
     assert.equal(new FiguresCounter().figures.accuracy, null);
   });
 
