@@ -6,9 +6,10 @@ import { promisify } from 'node:util';
 import { exportOutputs, type ExportInput } from '../../src/activities/export-outputs.ts';
 import { filterJudgments } from '../../src/activities/filter-judgments.ts';
 import type { Judgment } from '../../src/activities/judge-pairs.ts';
-import { runUris } from '../../src/activities/open-run.ts';
+import { openRun, runUris } from '../../src/activities/open-run.ts';
 import { publishChecks, publishOutputs } from '../../src/activities/publish-outputs.ts';
 import type { IterationSummary } from '../../src/activities/types.ts';
+import { writeFirstJudgeFile } from '../../src/activities/write-judge-files.ts';
 import { referenceTo } from '../../src/artifacts/store.ts';
 import { storedCheckpoint } from '../../src/config/checkpoint.ts';
 import { fineTuning, roundOf } from '../../src/config/fine-tuning.ts';
@@ -257,6 +258,17 @@ describe('the outputs of a run', function () {
       await card(),
       /hf download someone\/judge --local-dir judge\n.*self-taught-evaluator judge pairs\.jsonl --model judge/,
     );
+  });
+
+  it('have judge.json of a judge from its training on, and leave the one with figures alone', async () => {
+    const { deps, run } = testRun;
+    const resolved = await openRun(deps.store, run);
+    for (const iteration of [1, 3]) await writeFirstJudgeFile(deps, iteration, resolved);
+    const figures = async (iteration: number) => {
+      const text = await readFile(path(runUris.judgeFile('test', iteration)), 'utf8');
+      return readJudge(JSON.parse(text), 'judge.json').figures.length;
+    };
+    assert.deepEqual([await figures(1), await figures(3)], [1, 0]);
   });
 
   it('tell no place on this machine, and show what comes from outside as text', async () => {
