@@ -97,7 +97,7 @@ async function judgeFile(
   const judgeUp = async () => {
     if (driver.kind === 'command') console.error(`Starting its server: ${driver.command.join(' ')}`);
     const places = { storeRoot: store.root, packageRoot, cacheFolder: cache, environment };
-    const served = await serveJudge(found, places);
+    const served = await serveJudge(found, places, signal);
     isServed(served);
     signal.throwIfAborted();
     const key =

@@ -23,9 +23,14 @@ export interface ServingPlaces {
 /**
  * Brings the model up, or finds it up. Servers of commands that were killed are used where they serve the same, and
  * stopped otherwise; those of workers are left alone.
+ * @param signal ends also the wait for a server that loads its model
  * @throws ServerFailed, and for an endpoint what the inference client throws (src/inference/errors.ts)
  */
-export async function serveJudge({ served }: FoundJudge, places: ServingPlaces): Promise<ServedJudge> {
+export async function serveJudge(
+  { served }: FoundJudge,
+  places: ServingPlaces,
+  signal: AbortSignal,
+): Promise<ServedJudge> {
   const { driver } = served;
   const needsPython = driver.kind === 'command' && driver.command.some((word) => word.includes('{python}'));
   const supervisor = createServerSupervisor({
@@ -41,6 +46,8 @@ export async function serveJudge({ served }: FoundJudge, places: ServingPlaces):
     await supervisor.stopServing(owner);
     await supervisor.close();
   };
+  const abort = () => void supervisor.stopServing(owner);
+  signal.addEventListener('abort', abort, { once: true });
   try {
     const { baseUrl, model } = await supervisor.ensureServing({ ...served, owner });
     await supervisor.adopt();
@@ -48,5 +55,7 @@ export async function serveJudge({ served }: FoundJudge, places: ServingPlaces):
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

@@ -171,6 +171,31 @@ describe('self-taught-evaluator judge', function () {
     assert.match(shown(), /Stopped\. The same command goes on where it is now\./);
   });
 
+  it('stops at Ctrl-C while a server loads its model, and takes the server along', async () => {
+    const checkpoint = join(folder, 'loads');
+    await mkdir(checkpoint);
+    await writeFile(join(checkpoint, 'config.json'), '{}');
+    await writeFile(join(checkpoint, 'judge.json'), JSON.stringify(sampleJudge()));
+    const started = join(folder, 'started.pid');
+    const serve = `sh -c 'echo $$ > ${started}; exec sleep 600'`;
+    const command = new Command([
+      'judge',
+      pairs,
+      '--model',
+      checkpoint,
+      '--serve',
+      serve,
+      '--out',
+      'z.jsonl',
+    ]);
+    while (!existsSync(started) && command.child.exitCode === null) await sleep(20);
+    await sleep(500);
+    command.child.kill('SIGINT');
+    assert.equal(await command.ended(), 130, command.err);
+    const pid = Number(await readFile(started, 'utf8'));
+    assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+  });
+
   it('gives a pair that the endpoint refuses a line without a verdict', async () => {
     const error = { message: 'maximum context length', code: 'context_length_exceeded' };
     endpoint.script((request) =>
