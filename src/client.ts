@@ -1,24 +1,37 @@
 /**
- * The typed client of runs: start, follow, steer, result. It needs @temporalio/client and zod alone, never what a worker
- * needs, and is a package of its own too (packages/client).
+ * The typed client: runs (start, follow, steer, result), and the judges that they have trained (`createJudge`). It needs
+ * @temporalio/client and zod alone, never what a worker needs, and is a package of its own too (packages/client).
  */
 import type { Client } from '@temporalio/client';
-import { Evaluation, Run } from './client/run.ts';
+import { Evaluation, Judging, Run } from './client/run.ts';
 import { startOnce, type Start, type StartOptions } from './client/start-once.ts';
 import type { JudgeEvaluation, JudgeEvaluationInput } from './config/evaluation-schema.ts';
 import { datedName } from './format/dated-name.ts';
-import { evaluationMeaningOf, meaningOf } from './config/meaning.ts';
-import { readConfiguration, readJudgeEvaluation } from './config/read-configuration.ts';
+import { evaluationMeaningOf, meaningOf, pairsJudgingMeaningOf } from './config/meaning.ts';
+import type { PairsJudging, PairsJudgingInput } from './config/pairs-judging-schema.ts';
+import { readConfiguration, readJudgeEvaluation, readPairsJudging } from './config/read-configuration.ts';
 import type { Configuration, ConfigurationInput } from './config/schema.ts';
 
 export { ConfigurationRefused, failureMessage, RunConflict, RunEnded, RunNotFound } from './client/errors.ts';
 export type { ResultOptions } from './client/execution.ts';
 export type { WaitOptions } from './client/outages.ts';
-export { Evaluation, Run, type PauseRequest } from './client/run.ts';
+export {
+  createJudge,
+  type Comparison,
+  type Instruction,
+  type Judge,
+  type JudgeOptions,
+  type Ranking,
+} from './client/judge/create-judge.ts';
+export type { RankedResponse, Tournament } from './client/judge/tournament.ts';
+export { Evaluation, Judging, Run, type PauseRequest } from './client/run.ts';
 export type { StartOptions } from './client/start-once.ts';
 export type { JudgeEvaluation, JudgeEvaluationInput } from './config/evaluation-schema.ts';
+export type { PairsJudging, PairsJudgingInput } from './config/pairs-judging-schema.ts';
 export type { Problem } from './config/read-configuration.ts';
 export type { Configuration, ConfigurationInput } from './config/schema.ts';
+export { JudgeFileInvalid, type JudgeFile } from './contract/judge-file.ts';
+export type { JudgingFigures, JudgingResult } from './contract/judging-result.ts';
 export type { Paused, RunPhase, RunProgress, StageProgress } from './contract/progress.ts';
 export type {
   EvaluationSummary,
@@ -26,6 +39,16 @@ export type {
   JudgeEvaluationResult,
   RunResult,
 } from './contract/result.ts';
+export {
+  EndpointRejected,
+  EndpointUnavailable,
+  InferenceError,
+  ModelNotFound,
+  RequestRefused,
+} from './inference/errors.ts';
+export type { GivenJudgment, OrderVerdict } from './judge/comparison.ts';
+export type { Verdict } from './judge/verdict.ts';
+export { VotingRefused } from './judge/voting.ts';
 
 const RUN: Start<Configuration> = {
   workflowType: 'selfTaughtEvaluator',
@@ -40,6 +63,13 @@ const EVALUATION: Start<JudgeEvaluation> = {
   summary: (runName) => `Evaluate ${runName}`,
   read: readJudgeEvaluation,
   meaningOf: evaluationMeaningOf,
+};
+
+const JUDGING: Start<PairsJudging> = {
+  workflowType: 'judgePairs',
+  summary: (runName) => `Judge pairs: ${runName}`,
+  read: readPairsJudging,
+  meaningOf: pairsJudgingMeaningOf,
 };
 
 /**
@@ -85,4 +115,24 @@ export async function startEvaluation(
 /** The evaluation of a name, whether it is under way or ended. */
 export function findEvaluation(client: Client, runName: string): Evaluation {
   return new Evaluation(client, runName);
+}
+
+/**
+ * Starts the judging of a file of pairs, or returns the one of this name that is under way, in the same way as `startRun`.
+ * The file is one that the workers see. Its verdicts are an artifact of the store; the result says where.
+ * @throws ConfigurationRefused, RunConflict
+ */
+export async function startJudging(
+  client: Client,
+  configuration: PairsJudgingInput,
+  options: StartOptions = {},
+): Promise<Judging> {
+  const runName = datedName(configuration.runName ?? '', new Date());
+  await startOnce(client, JUDGING, { ...configuration, runName }, options);
+  return findJudging(client, runName);
+}
+
+/** The judging of a name, whether it is under way or ended. */
+export function findJudging(client: Client, runName: string): Judging {
+  return new Judging(client, runName);
 }

@@ -101,6 +101,11 @@ export function createInstantActivities(
       preparePairs: notSimulated,
       checkJudgeEvaluation: notSimulated,
       planJudgeEvaluation: notSimulated,
+      checkPairsJudging: notSimulated,
+      planPairsJudging: notSimulated,
+      awaitPairsJudging: notSimulated,
+      preparePairsToJudge: notSimulated,
+      finishPairsJudging: notSimulated,
       awaitEvaluation: notSimulated,
       finishJudgeEvaluation: notSimulated,
       preparePool: () =>
@@ -143,6 +148,7 @@ export function createInstantActivities(
       generatePairs: work('generatePairs'),
       judgePairs: work('judgePairs'),
       evaluateBenchmark: work('evaluateBenchmark'),
+      compareResponses: notSimulated,
     },
     gpu: {
       preflightGpu: () => Promise.resolve([]),

@@ -23,9 +23,12 @@ const ROOMY_COLUMNS = 80;
 
 /** Standard error: bars where it is a terminal that can redraw lines, else lines alone, without an escape code. */
 export function displayFor(stream: WriteStream, environment: NodeJS.ProcessEnv): Display {
-  // A terminal that doesn't say how wide it is can't be redrawn.
-  const redraws = stream.isTTY && stream.columns > 0 && environment['TERM'] !== 'dumb' && !environment['CI'];
-  return redraws ? terminalDisplay(stream) : lineDisplay(stream);
+  return canRedraw(stream, environment) ? terminalDisplay(stream) : lineDisplay(stream);
+}
+
+/** Whether lines can be written over. A terminal that doesn't say how wide it is can't be redrawn. */
+export function canRedraw(stream: WriteStream, environment: NodeJS.ProcessEnv): boolean {
+  return stream.isTTY && stream.columns > 0 && environment['TERM'] !== 'dumb' && !environment['CI'];
 }
 
 function terminalDisplay(stream: WriteStream): Display {

@@ -2,10 +2,10 @@
 import cliTruncate from 'cli-truncate';
 import { duration } from '../../src/format/duration.ts';
 import { percent } from '../../src/report/format.ts';
-import type { RunProgress, StageProgress } from '../../src/client.ts';
+import type { RunProgress } from '../../src/client.ts';
 import { currentIteration, lastIteration } from '../../src/workflows/run-progress.ts';
 import { plainText } from './plain-text.ts';
-import { rates, secondsSince, timeOf } from './stage-words.ts';
+import { rates, secondsSince, type ShownStage, timeOf } from './stage-words.ts';
 
 /** Gives text a colour, or leaves it as it is. */
 export type Paint = (color: 'cyan' | 'dim' | 'bold', text: string) => string;
@@ -22,7 +22,9 @@ export interface LiveView {
 export function liveLines(progress: RunProgress, view: LiveView): string[] {
   // The last column stays free: a line that fills it wraps on some terminals.
   const columns = view.columns - 1;
-  const lines = progress.stages.map((stage) => stageLine(stage, progress, { ...view, columns }));
+  const lines = progress.stages.map((stage) =>
+    stageLine(stage, progress.paused !== undefined, { ...view, columns }),
+  );
   return [...lines, runLine(progress, { ...view, columns })].map((line) => cliTruncate(line, columns));
 }
 
@@ -40,9 +42,9 @@ const LAYOUTS = [
 const NARROWEST = LAYOUTS[LAYOUTS.length - 1] as Layout;
 type Layout = (typeof LAYOUTS)[number];
 
-function stageLine(stage: StageProgress, progress: RunProgress, { now, columns, paint }: LiveView): string {
+/** How far a stage is, with a bar where that is known, in as much as the columns hold. */
+export function stageLine(stage: ShownStage, isPaused: boolean, { now, columns, paint }: LiveView): string {
   const { done = 0, of = 0, unit = '' } = stage;
-  const isPaused = progress.paused !== undefined;
   const parts = (layout: Layout): string[] => [
     of > 0 ? `${Math.min(done, of)}/${of}${layout.unit ? ` ${unit}` : ''}` : '',
     // A pause would make them slower and slower.

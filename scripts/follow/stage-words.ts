@@ -5,6 +5,9 @@ import type { IterationSummary, StageProgress } from '../../src/client.ts';
 
 type Counts = Readonly<Record<string, number>>;
 
+/** A stage of a run, or other work that is shown like one. */
+export type ShownStage = Omit<StageProgress, 'unit' | 'iteration'> & { readonly unit?: string };
+
 const MADE: Readonly<Record<string, (counts: Counts) => string[]>> = {
   preparePool: ({ instructions }) => counted(instructions, 'instructions'),
   categorizeInstructions: (counts) => {
@@ -54,7 +57,7 @@ export function secondsSince(startedAt: string, now: number): number {
  *
  * @param now milliseconds since the epoch
  */
-export function rates(stage: StageProgress, now: number): string[] {
+export function rates(stage: ShownStage, now: number): string[] {
   const { counts = {}, startedAt, done = 0, unit, loss } = stage;
   const seconds = secondsSince(startedAt, now);
   const main = ['judgments', 'pairs', 'instructions'].find((name) => counts[name] !== undefined);
@@ -80,7 +83,7 @@ function short(value: number): string {
 }
 
 /** "20 s left", or "3.0 s so far" where nobody knows how long. */
-export function timeOf({ secondsLeft, startedAt }: StageProgress, now: number): string {
+export function timeOf({ secondsLeft, startedAt }: ShownStage, now: number): string {
   return secondsLeft === undefined
     ? `${duration(secondsSince(startedAt, now))} so far`
     : `${duration(secondsLeft)} left`;

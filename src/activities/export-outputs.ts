@@ -1,16 +1,16 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ArtifactDamaged } from '../artifacts/errors.ts';
 import type { Manifest } from '../artifacts/reference.ts';
 import { recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically } from '../artifacts/store.ts';
-import { findCheckpoint } from '../config/checkpoint.ts';
 import { filesIn } from '../config/pair-source.ts';
 import { roundOf } from '../config/fine-tuning.ts';
+import { JUDGE_FILE } from '../contract/judge-file.ts';
 import { parseHubUri, isHubUri } from '../hub/hub-files.ts';
 import type { ResponsePair } from '../judge/examples.ts';
 import { datasetCard, PARQUET_FILE, type ExportedSet } from '../outputs/dataset-card.ts';
-import { modelCard, type NamedModel } from '../outputs/model-card.ts';
+import { modelCard } from '../outputs/model-card.ts';
 import { CARD_FILE, makeModelFolder } from '../outputs/model-folder.ts';
 import { trainingRows, type Layout, type PairFacts } from '../outputs/training-rows.ts';
 import { writeParquet } from '../outputs/write-parquet.ts';
@@ -20,7 +20,9 @@ import type { CategorizedInstruction } from './categorize-instructions.ts';
 import { compareWithSeedJudge } from './compare-iterations.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
+import { namedModel } from './named-model.ts';
 import type { IterationSummary, RunReference } from './types.ts';
+import { writeJudgeFiles } from './write-judge-files.ts';
 import { iterationOf } from './write-report.ts';
 
 export interface ExportInput {
@@ -34,12 +36,13 @@ export interface ExportInput {
 /**
  * Makes of what a run has so far what other programs load as it is (docs/outputs.md): every training set as JSONL and
  * Parquet with a data set card, and the best judge as a checkpoint with its model card. A training set is an artifact,
- * made once; cards are views like the report, written anew with each iteration's figures.
+ * made once; cards and `judge.json` are views like the report, written anew with each iteration's figures.
  */
 export function exportOutputs(deps: Dependencies, input: ExportInput): Promise<void> {
   return withHeartbeats(async () => {
     const resolved = await openRun(deps.store, input.run);
     await exportTrainingSets(deps, input, resolved);
+    await writeJudgeFiles(deps, input.iterations, resolved);
     await exportModel(deps, input, resolved);
   });
 }
@@ -175,7 +178,10 @@ async function exportModel(
     versions: result.versions,
   });
   const files = result.model.files.map(({ name }) => name);
-  await makeModelFolder(folder, join(training, 'model'), files, readme);
+  await makeModelFolder(folder, join(training, 'model'), files, {
+    [CARD_FILE]: readme,
+    [JUDGE_FILE]: await readFile(store.path(runUris.judgeFile(runName, best)), 'utf8'),
+  });
 }
 
 /** The data sets of the hub that the instructions or the pairs come from, each once. */
@@ -187,17 +193,4 @@ function hubDatasets(configuration: ResolvedConfiguration['configuration']): str
         .map((entry) => parseHubUri(entry).repository),
     ),
   ];
-}
-
-/** A folder in the hub's own cache tells its repository: `models--<owner>--<name>/snapshots/<commit>`. */
-function namedModel({ store, files }: Dependencies, checkpoint: string): NamedModel {
-  const cached = /models--([^/]+)--([^/]+)\/snapshots\//.exec(checkpoint);
-  if (cached !== null) return { name: checkpoint, repository: `${cached[1]}/${cached[2]}` };
-  try {
-    const place = findCheckpoint(store, files, checkpoint);
-    if (place.kind === 'hub') return { name: place.id, repository: place.id };
-  } catch {
-    // The folder may be on the machine of the role gpu alone.
-  }
-  return { name: basename(checkpoint) };
 }

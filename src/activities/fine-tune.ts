@@ -16,6 +16,7 @@ import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
 import type { FineTuneResult, Model, RunReference, TrainingStep } from './types.ts';
+import { writeFirstJudgeFile } from './write-judge-files.ts';
 
 export interface FineTuneInput {
   readonly run: RunReference;
@@ -32,7 +33,8 @@ export interface FineTuneInput {
 export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<FineTuneResult> {
   return withHeartbeats(async ({ signal, report }) => {
     const { store } = deps;
-    const { configuration } = await openRun(store, input.run);
+    const resolved = await openRun(store, input.run);
+    const { configuration } = resolved;
     const { adapter, launcher, threads, trustRemoteCode, reportTo } = configuration.fineTuning;
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
@@ -80,6 +82,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       })
       .finally(measured.end);
     measured.result(result);
+    await writeFirstJudgeFile(deps, input.iteration, resolved);
     const { steps, trainExamples, droppedTooLong, tokens } = result;
     return {
       model: { checkpoint: storedCheckpoint(`${uri}/model`), sha256: result.model.sha256 },

@@ -4,6 +4,8 @@ import { awaitRun } from './await-run.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { checkJudgeEvaluation } from './check-judge-evaluation.ts';
+import { checkPairsJudging } from './check-pairs-judging.ts';
+import { compareResponses } from './compare-responses.ts';
 import { completeStage, type StageInput } from './complete-stage.ts';
 import type { Dependencies } from './dependencies.ts';
 import { evaluateBenchmark } from './evaluate-benchmark.ts';
@@ -11,21 +13,31 @@ import { exportOutputs, type ExportInput } from './export-outputs.ts';
 import { filterJudgments, type FilterInput } from './filter-judgments.ts';
 import { fineTune, stopTraining, type FineTuneInput } from './fine-tune.ts';
 import { finishJudgeEvaluation, type FinishJudgeEvaluationInput } from './finish-judge-evaluation.ts';
+import { finishPairsJudging, type FinishPairsJudgingInput } from './finish-pairs-judging.ts';
 import { finishRun } from './finish-run.ts';
 import { generatePairs } from './generate-pairs.ts';
 import { judgePairs } from './judge-pairs.ts';
 import { claimMachine, identifyModel, serveModel, stopServing, type ServeInput } from './models.ts';
 import { planJudgeEvaluation } from './plan-judge-evaluation.ts';
+import { planPairsJudging } from './plan-pairs-judging.ts';
 import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
 import { preparePairs, type GivenPairsInput } from './prepare-pairs.ts';
+import { preparePairsToJudge } from './prepare-pairs-to-judge.ts';
 import { preparePool, type PoolInput } from './prepare-pool.ts';
 import { publishOutputs, type PublishInput } from './publish-outputs.ts';
 import { restoreConfiguration, type RestoreInput } from './restore-configuration.ts';
 import { scoreBenchmark, type ScoreInput } from './score-benchmark.ts';
 import { selectInstructions } from './select-instructions.ts';
-import type { JudgeEvaluationResult, ModelRole, RunReference, RunResult, ShardInput } from './types.ts';
+import type {
+  JudgeEvaluationResult,
+  JudgingResult,
+  ModelRole,
+  RunReference,
+  RunResult,
+  ShardInput,
+} from './types.ts';
 import { writeReport, type ReportInput } from './write-report.ts';
 
 /** Activities of the role `workflow`: light, next to the workflows. */
@@ -40,6 +52,11 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   awaitEvaluation: (owner: { workflowId: string; runId: string }) =>
     awaitRun<JudgeEvaluationResult>(deps, owner),
   finishJudgeEvaluation: (input: FinishJudgeEvaluationInput) => finishJudgeEvaluation(deps, input),
+  checkPairsJudging: (configuration: unknown) => withHeartbeats(() => checkPairsJudging(deps, configuration)),
+  planPairsJudging: (input: PlanInput) => withHeartbeats(() => planPairsJudging(deps, input)),
+  awaitPairsJudging: (owner: { workflowId: string; runId: string }) => awaitRun<JudgingResult>(deps, owner),
+  preparePairsToJudge: (input: { run: RunReference }) => preparePairsToJudge(deps, input),
+  finishPairsJudging: (input: FinishPairsJudgingInput) => finishPairsJudging(deps, input),
   restoreConfiguration: (input: RestoreInput) => withHeartbeats(() => restoreConfiguration(deps, input)),
   preparePool: (input: PoolInput) => preparePool(deps, input),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
@@ -62,6 +79,7 @@ export const createInferenceActivities = (deps: Dependencies) => ({
   generatePairs: (input: ShardInput) => generatePairs(deps, input),
   judgePairs: (input: ShardInput) => judgePairs(deps, input),
   evaluateBenchmark: (input: ShardInput) => evaluateBenchmark(deps, input),
+  compareResponses: (input: ShardInput) => compareResponses(deps, input),
 });
 
 /** Activities of the role `gpu` that any machine with the role may take. */

@@ -2,9 +2,11 @@ import { pathToFileURL } from 'node:url';
 import { InputProblem } from '../artifacts/errors.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
+import { JUDGE_FILE, type JudgeFile } from '../contract/judge-file.ts';
+import type { Voting } from '../judge/comparison.ts';
 import type { PromptTemplate } from '../judge/prompt-template.ts';
 import type { EvaluationPrompts } from './benchmark-prompts.ts';
-import type { RunReference } from './types.ts';
+import type { RunReference, ShardedStage } from './types.ts';
 
 /** The prompts of a run, as text. */
 export interface Prompts {
@@ -33,6 +35,27 @@ export interface ResolvedEvaluation {
     'runName' | 'seed' | 'models' | 'serving' | 'evaluation' | 'inference' | 'timeouts'
   >;
   readonly prompts: Pick<Prompts, 'evaluation'>;
+}
+
+/** What the judging of a file has of a configuration, and what the judge's file says. */
+export interface ResolvedJudging {
+  readonly configuration: Pick<
+    Configuration,
+    'runName' | 'seed' | 'models' | 'serving' | 'inference' | 'timeouts'
+  > & {
+    readonly judging: { readonly pairs: string; readonly shardSize: number; readonly voting: Voting };
+  };
+  readonly judge: JudgeFile;
+}
+
+/** Reads what planPairsJudging has published. */
+export async function openJudging(store: ArtifactStore, run: RunReference): Promise<ResolvedJudging> {
+  return asJudging(await openRun(store, run));
+}
+
+/** What is read of a judging is one, whatever reads it. */
+export function asJudging(resolved: unknown): ResolvedJudging {
+  return resolved as ResolvedJudging;
 }
 
 /** Reads what a run and an evaluation without training have in common. */
@@ -72,10 +95,22 @@ export const runUris = {
   humanPairs: (run: string) => `${run}/human-pairs`,
   /** All pairs that are judged, where human ones stand beside the generated ones. */
   judgedPairs: (run: string) => `${run}/judged-pairs`,
+  /** Of a judging: the pairs of its file, what the judge said about each, and all of that in one artifact. */
+  givenPairs: (run: string) => `${run}/given-pairs`,
+  comparisons: (run: string) => `${run}/comparisons`,
+  verdicts: (run: string) => `${run}/verdicts`,
   benchmark: (run: string, name: string) => `${run}/benchmarks/${name}`,
   judgments: (run: string, iteration: number) => `${run}/iteration-${iteration}/judgments`,
   trainingSet: (run: string, iteration: number) => `${run}/iteration-${iteration}/training-set`,
   training: (run: string, iteration: number) => `${run}/iteration-${iteration}/training`,
+  /**
+   * `judge.json` of a judge: beside the folder of its model, never in it, because what lies there is the model, known by
+   * the hash of its files.
+   */
+  judgeFile: (run: string, iteration: number) =>
+    iteration === 0
+      ? `${run}/iteration-0/${JUDGE_FILE}`
+      : `${run}/iteration-${iteration}/training/${JUDGE_FILE}`,
   evaluation: (run: string, iteration: number, name: string) =>
     `${run}/iteration-${iteration}/evaluation/${name}`,
   scores: (run: string, iteration: number, name: string) =>
@@ -94,12 +129,7 @@ export function reportAddress(store: ArtifactStore, run: string): string {
 }
 
 /** The stage folder and index of each sharded stage. */
-export function stageUri(
-  stage: 'categorizeInstructions' | 'generatePairs' | 'judgePairs' | 'evaluateBenchmark',
-  run: string,
-  iteration: number,
-  benchmark?: string,
-): string {
+export function stageUri(stage: ShardedStage, run: string, iteration: number, benchmark?: string): string {
   switch (stage) {
     case 'categorizeInstructions':
       return runUris.categories(run);
@@ -107,6 +137,8 @@ export function stageUri(
       return runUris.pairs(run);
     case 'judgePairs':
       return runUris.judgments(run, iteration);
+    case 'compareResponses':
+      return runUris.comparisons(run);
     case 'evaluateBenchmark':
       if (benchmark === undefined) throw new Error('evaluateBenchmark needs the name of a benchmark');
       return runUris.evaluation(run, iteration, benchmark);

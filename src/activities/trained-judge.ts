@@ -1,21 +1,31 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { readTextIfThere } from '../artifacts/on-disk.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { storedCheckpoint } from '../config/checkpoint.ts';
+import { JUDGE_FILE, readJudge } from '../contract/judge-file.ts';
 import { readResult } from '../training/model-damage.ts';
 import { runUris } from './open-run.ts';
 import type { RunResult } from './types.ts';
 
 const REFERENCE = /^run:(?<run>[A-Za-z0-9][\w.-]*)\/(?<which>newest|best)$/;
 
+/** One of a run's judges. */
+export interface RunJudge {
+  readonly run: string;
+  /** 0 is the seed model. */
+  readonly iteration: number;
+  readonly checkpoint: string;
+}
+
 /**
- * The checkpoint that `run:<name>/newest` (the last judge that the run has trained, under way or ended) or
- * `run:<name>/best` (the one that it chose, once it has ended) means now. Any other stays as it is.
+ * The judge that `run:<name>/newest` (the last one that the run has trained, under way or ended) or `run:<name>/best` (the
+ * one that it has chosen; while it is under way, the best one so far) means now; undefined for any other checkpoint.
  * @throws Error that says which run or judge isn't there
  */
-export async function trainedJudge(store: ArtifactStore, checkpoint: string): Promise<string> {
-  if (!checkpoint.startsWith('run:')) return checkpoint;
+export async function judgeOfRun(store: ArtifactStore, checkpoint: string): Promise<RunJudge | undefined> {
+  if (!checkpoint.startsWith('run:')) return undefined;
   const { run = '', which } = REFERENCE.exec(checkpoint)?.groups ?? {};
   if (which === undefined)
     throw new Error(
@@ -26,23 +36,39 @@ export async function trainedJudge(store: ArtifactStore, checkpoint: string): Pr
   return which === 'best' ? bestJudge(store, run) : newestJudge(store, run);
 }
 
-async function bestJudge(store: ArtifactStore, run: string): Promise<string> {
+/** The checkpoint that a run's judge stands for now; any other stays as it is. */
+export async function trainedJudge(store: ArtifactStore, checkpoint: string): Promise<string> {
+  return (await judgeOfRun(store, checkpoint))?.checkpoint ?? checkpoint;
+}
+
+async function bestJudge(store: ArtifactStore, run: string): Promise<RunJudge> {
   const text = await readTextIfThere(store.path(runUris.result(run)));
   const { iterations = [], best } = JSON.parse(text ?? '{}') as Partial<RunResult>;
   const chosen = iterations.find(({ iteration }) => iteration === best);
-  if (chosen === undefined)
+  if (chosen !== undefined) return { run, iteration: chosen.iteration, checkpoint: chosen.model.checkpoint };
+  const soFar = await bestSoFar(store, run);
+  if (soFar === undefined)
     throw new Error(
       `the run ${run} has not chosen its best judge yet: run:${run}/newest is the last one so far`,
     );
-  return chosen.model.checkpoint;
+  return trainedIn(run, soFar);
 }
 
-async function newestJudge(store: ArtifactStore, run: string): Promise<string> {
+/** The judge that a run under way has exported. */
+async function bestSoFar(store: ArtifactStore, run: string): Promise<number | undefined> {
+  const text = await readTextIfThere(join(store.path(runUris.modelFolder(run)), JUDGE_FILE));
+  return text === undefined ? undefined : readJudge(JSON.parse(text), JUDGE_FILE).iteration;
+}
+
+async function newestJudge(store: ArtifactStore, run: string): Promise<RunJudge> {
   const names = await readdir(store.path(run));
   const iterations = names.map((name) => Number(/^iteration-([1-9]\d*)$/.exec(name)?.[1] ?? 0));
-  for (const iteration of iterations.filter((each) => each > 0).sort((a, b) => b - a)) {
-    const uri = runUris.training(run, iteration);
-    if ((await readResult(store.path(uri))) !== undefined) return storedCheckpoint(`${uri}/model`);
-  }
+  for (const iteration of iterations.filter((each) => each > 0).sort((a, b) => b - a))
+    if ((await readResult(store.path(runUris.training(run, iteration)))) !== undefined)
+      return trainedIn(run, iteration);
   throw new Error(`the run ${run} has trained no judge yet`);
+}
+
+function trainedIn(run: string, iteration: number): RunJudge {
+  return { run, iteration, checkpoint: storedCheckpoint(`${runUris.training(run, iteration)}/model`) };
 }

@@ -6,6 +6,7 @@ import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { Problem } from '../config/read-configuration.ts';
 import type { ChoosingPlan } from '../workflows/choosing.ts';
 
+export type { JudgingResult } from '../contract/judging-result.ts';
 export type {
   EvaluationSummary,
   IterationSummary,
@@ -98,6 +99,11 @@ export type JudgeEvaluationPlan =
     })
   | Exclude<PlanResult, { kind: 'planned' }>;
 
+/** The same for the judging of a file, which has no report. */
+export type PairsJudgingPlan =
+  | Omit<Extract<JudgeEvaluationPlan, { kind: 'planned' }>, 'reportAddress'>
+  | Exclude<JudgeEvaluationPlan, { kind: 'planned' }>;
+
 /** The artifact that a stage makes, and what was counted on the way. */
 export interface StageResult {
   /** An index of shards, or a single artifact. */
@@ -112,6 +118,7 @@ export const SHARDED_STAGES = [
   'generatePairs',
   'judgePairs',
   'evaluateBenchmark',
+  'compareResponses',
 ] as const;
 export type ShardedStage = (typeof SHARDED_STAGES)[number];
 

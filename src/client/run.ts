@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { readConfiguration } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
+import { type JudgingResult, judgingResultSchema } from '../contract/judging-result.ts';
 import {
   judgeEvaluationResultSchema,
   runResultSchema,
@@ -15,11 +16,31 @@ export interface PauseRequest {
   readonly reason?: string;
 }
 
+/** What can be paused. */
+abstract class Pausable<Result> extends Execution<Result> {
+  /**
+   * Pauses it: shards in flight end, a training stops with a checkpoint, nothing new begins until `resume`. Model
+   * servers stay up. Refused where it is paused already, or the reason is no text.
+   */
+  async pause(request: PauseRequest = {}): Promise<void> {
+    await this.update('pause', request);
+  }
+
+  /** Lets what is paused go on. Refused where it isn't paused. */
+  async resume(): Promise<void> {
+    await this.told(() => this.handle.executeUpdate('resume'));
+  }
+
+  protected async update(name: string, request: object): Promise<void> {
+    await this.told(() => this.handle.executeUpdate(name, { args: [request] }));
+  }
+}
+
 /**
  * A run that was started here or elsewhere. What it is told returns when it is in force, which takes a worker. Each throws
  * RunNotFound, RunEnded, or WorkflowUpdateFailedError where the run refuses; `failureMessage` makes that readable.
  */
-export class Run extends Execution<RunResult> {
+export class Run extends Pausable<RunResult> {
   constructor(client: Client, runName: string) {
     super(client, runName, runResultSchema);
   }
@@ -32,22 +53,9 @@ export class Run extends Execution<RunResult> {
     return configuration;
   }
 
-  /**
-   * Pauses the run: shards in flight end, a training stops with a checkpoint, nothing new begins until `resume`. Model
-   * servers stay up. Refused where it is paused already, or the reason is no text.
-   */
-  async pause(request: PauseRequest = {}): Promise<void> {
-    await this.#update('pause', request);
-  }
-
-  /** Lets a paused run go on. Refused where it isn't paused. */
-  async resume(): Promise<void> {
-    await this.told(() => this.handle.executeUpdate('resume'));
-  }
-
   /** Sets how many iterations the run does in all, more or fewer than it was started with. */
   async setIterations(iterations: number): Promise<void> {
-    await this.#update('setIterations', { iterations });
+    await this.update('setIterations', { iterations });
   }
 
   /**
@@ -55,11 +63,7 @@ export class Run extends Execution<RunResult> {
    * @param iteration the one under way by default
    */
   async stopAfterIteration(iteration?: number): Promise<void> {
-    await this.#update('stopAfterIteration', iteration === undefined ? {} : { iteration });
-  }
-
-  async #update(name: string, request: object): Promise<void> {
-    await this.told(() => this.handle.executeUpdate(name, { args: [request] }));
+    await this.update('stopAfterIteration', iteration === undefined ? {} : { iteration });
   }
 }
 
@@ -67,5 +71,12 @@ export class Run extends Execution<RunResult> {
 export class Evaluation extends Execution<JudgeEvaluationResult> {
   constructor(client: Client, runName: string) {
     super(client, runName, judgeEvaluationResultSchema);
+  }
+}
+
+/** The judging of a file of pairs that was started here or elsewhere. What it is told is refused as by a run. */
+export class Judging extends Pausable<JudgingResult> {
+  constructor(client: Client, runName: string) {
+    super(client, runName, judgingResultSchema);
   }
 }

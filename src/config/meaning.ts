@@ -1,4 +1,5 @@
 import type { JudgeEvaluation } from './evaluation-schema.ts';
+import type { PairsJudging } from './pairs-judging-schema.ts';
 import type { Configuration } from './schema.ts';
 
 /**
@@ -47,4 +48,10 @@ function withoutShards<T extends { readonly shardSize: number }>({ shardSize: _s
 export function evaluationMeaningOf({ seed, model, serving, evaluation }: JudgeEvaluation) {
   const judge = model?.checkpoint ?? serving.servedName;
   return { seed, judge, evaluation: withoutShards(evaluation) };
+}
+
+/** The same of judging a file of pairs: what decides the verdicts. */
+export function pairsJudgingMeaningOf(judging: PairsJudging) {
+  const { seed, model, serving, judge = null, pairs, votes, orders, sampling = null } = judging;
+  return { seed, model: model?.checkpoint ?? serving.servedName, judge, pairs, votes, orders, sampling };
 }

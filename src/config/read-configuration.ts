@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { judgeEvaluationSchema, type JudgeEvaluation } from './evaluation-schema.ts';
 import { judgingProblems } from './judging-problems.ts';
 import { pairSourceProblems } from './pair-source-problems.ts';
+import { pairsJudgingSchema, type PairsJudging } from './pairs-judging-schema.ts';
 import { configurationSchema, type Configuration } from './schema.ts';
 
 /** One thing that is wrong with a configuration or its surroundings: where, and what to do about it. */
@@ -49,6 +50,27 @@ export function isJudgeEvaluation(input: object): boolean {
     (field) => !evaluationFields.includes(field),
   );
   return !runFields.some((field) => field in input);
+}
+
+/** Reads the configuration of judging a file of pairs in the same way. */
+export function readPairsJudging(input: unknown): ReadConfiguration<PairsJudging> {
+  return readBy<PairsJudging>(pairsJudgingSchema, input, ({ serving, model, judge, votes = 1, sampling }) => {
+    const problems: Problem[] = [];
+    if (serving?.kind === 'command' && model === undefined)
+      problems.push({ path: 'model', message: 'missing: a command needs the checkpoint that it serves' });
+    if (serving?.kind === 'endpoint' && model === undefined && judge === undefined)
+      problems.push({
+        path: 'judge',
+        message:
+          "missing: an endpoint doesn't tell how its judge is asked; name judge.json of the checkpoint",
+      });
+    if (votes > 1 && sampling?.temperature === 0)
+      problems.push({
+        path: 'sampling.temperature',
+        message: `found 0 beside votes ${votes}: all votes would be the same`,
+      });
+    return problems;
+  });
 }
 
 /** A schema of sections, of which the valid ones can be used without the others. */

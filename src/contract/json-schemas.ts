@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { judgeEvaluationSchema } from '../config/evaluation-schema.ts';
+import { pairsJudgingSchema } from '../config/pairs-judging-schema.ts';
 import { configurationSchema } from '../config/schema.ts';
 import { planSchema } from '../plan/plan-schema.ts';
+import { judgeFileSchema } from './judge-file.ts';
+import { judgingResultSchema } from './judging-result.ts';
 import { runProgressSchema } from './progress.ts';
 import { judgeEvaluationResultSchema, runResultSchema } from './result.ts';
 
@@ -62,6 +65,21 @@ const documents: Readonly<Record<string, Document>> = {
     title: 'Result of an evaluation without training',
     description: 'result.json in the store, and the result of the workflow evaluateJudge.',
     schema: judgeEvaluationResultSchema,
+  },
+  judging: {
+    title: 'Configuration of judging a file of pairs',
+    description: 'What judgePairs is started with.',
+    schema: pairsJudgingSchema,
+  },
+  'judging-result': {
+    title: 'Result of judging a file of pairs',
+    description: 'result.json in the store, and the result of the workflow judgePairs.',
+    schema: judgingResultSchema,
+  },
+  judge: {
+    title: 'judge.json of a checkpoint',
+    description: 'How a judge is asked and read, and what it reached.',
+    schema: judgeFileSchema,
   },
 };
 

@@ -12,14 +12,14 @@ const notNegative = z.number().nonnegative();
 
 export const countsSchema = z.record(z.string(), z.number());
 
-const artifactReference = z.object({
+export const artifactReference = z.object({
   uri: z.string().describe('Where the artifact is, relative to the store.'),
   sha256: z.string().describe('Of the records file, as hexadecimal digits.'),
   records: whole.describe('How many records it has.'),
   bytes: whole.describe('The size of the records file.'),
 });
 
-const model = z.object({
+export const judgedModel = z.object({
   checkpoint: z
     .string()
     .describe('As the configuration names it; `store:` begins one that a run of this store has trained.'),
@@ -53,7 +53,7 @@ const evaluationSummary = z.object({
 
 export const iterationSummarySchema = z.object({
   iteration: whole.describe('0 is the seed model.'),
-  model: model.describe('The judge of this iteration.'),
+  model: judgedModel.describe('The judge of this iteration.'),
   evaluations: z.array(evaluationSummary).describe('One for each benchmark.'),
   trainingExamples: whole.describe('Not there for the seed model.').exactOptional(),
   training: z
@@ -109,7 +109,7 @@ export const runResultSchema = z.object({
 
 export const judgeEvaluationResultSchema = z.object({
   runName,
-  model: model.describe('The judge.'),
+  model: judgedModel.describe('The judge.'),
   evaluations: z.array(evaluationSummary).describe('One for each benchmark.'),
   counts: z.record(z.string(), countsSchema).describe('By benchmark.'),
   seconds: notNegative.describe('That the evaluation took.'),

@@ -3,12 +3,14 @@ import type OpenAI from 'openai';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { type RetryPolicy, secondsBeforeRetry, type Wait, waitInRealTime } from './backoff.ts';
 import { type ChatAnswer, type Choice, readChatAnswer, type Usage } from './chat-answer.ts';
-import { type Connections, createConnections, withTimeout } from './connections.ts';
-import { apiKeyOf, type Endpoint, type Environment, shownText, shownUrl } from './endpoint.ts';
+import { type Connections, createConnections, listModels } from './connections.ts';
+import { apiKeyOf, type Endpoint, type Environment, keyAdvice, shownText, shownUrl } from './endpoint.ts';
 import { EndpointUnavailable, InferenceError } from './errors.ts';
-import { classifyFailure, type RetryReason } from './failures.ts';
-import { finalError } from './final-error.ts';
+import type { RetryReason } from './failure.ts';
+import { classifyFailure } from './failures.ts';
+import { finalError, listingTimeoutSeconds } from './final-error.ts';
 import { type ObservedRequest, observeTogether, type RequestObserver } from './request-observer.ts';
+import { withTimeout } from './timeout.ts';
 
 export interface Message {
   role: 'system' | 'user' | 'assistant';
@@ -204,7 +206,10 @@ async function askUntilAnswered(
       if (failure.kind === 'samples-unsupported' && request.samples > 1) {
         return answered({ choices: [], usage: { promptTokens: 0, completionTokens: 0 } });
       }
-      if (failure.kind !== 'retry') throw await finalError(openai, endpoint, failure, text);
+      if (failure.kind !== 'retry') {
+        const list = () => listModels(openai, listingTimeoutSeconds);
+        throw await finalError(endpoint, failure, text, keyAdvice(endpoint), list);
+      }
       const { reason, retryAfterSeconds } = failure;
       const tooLong = (retryAfterSeconds ?? 0) > longestRetryAfterSeconds;
       if (attempt >= retry.attempts || tooLong) {

@@ -2,6 +2,7 @@
 import OpenAI from 'openai';
 import { Agent, fetch } from 'undici';
 import type { Endpoint } from './endpoint.ts';
+import { withTimeout } from './timeout.ts';
 
 export interface Connections {
   to(endpoint: Endpoint, key: string): OpenAI;
@@ -45,35 +46,8 @@ export function createConnections(maximumConnections: number): Connections {
   };
 }
 
-/** One attempt took longer than it may. */
-export class AttemptTimedOut extends Error {}
-
-/**
- * Runs one attempt, its body read to the end, within `seconds`. Throws `AttemptTimedOut` after that, and the caller's
- * own reason when the caller's signal aborts.
- */
-export async function withTimeout<T>(
-  seconds: number,
-  signal: AbortSignal | undefined,
-  attempt: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  signal?.throwIfAborted();
-  const bounded = new AbortController();
-  const forward = (): void => bounded.abort();
-  signal?.addEventListener('abort', forward, { once: true });
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    bounded.abort();
-  }, seconds * 1000);
-  try {
-    return await attempt(bounded.signal);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (timedOut) throw new AttemptTimedOut(`no whole answer within ${seconds} s`);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', forward);
-  }
+/** The names of the models that an endpoint has. Throws what the library throws. */
+export async function listModels(openai: OpenAI, timeoutSeconds: number): Promise<string[]> {
+  const page = await withTimeout(timeoutSeconds, undefined, async (signal) => openai.models.list({ signal }));
+  return page.data.map((model) => model.id);
 }

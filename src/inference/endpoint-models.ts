@@ -1,10 +1,9 @@
 /** Looking at an endpoint before work is given to it: preflight, and the readiness of a server that was started. */
 import { createInferenceClient } from './client.ts';
-import { createConnections } from './connections.ts';
+import { createConnections, listModels } from './connections.ts';
 import { apiKeyOf, type Endpoint, type Environment, shownText, shownUrl } from './endpoint.ts';
 import { InferenceError } from './errors.ts';
 import { classifyFailure } from './failures.ts';
-import { listModels } from './final-error.ts';
 
 export interface AskOptions {
   environment: Environment;

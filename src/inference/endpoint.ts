@@ -13,7 +13,7 @@ export interface Endpoint {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Sent where an endpoint needs no key, because the client library insists on one. */
-const noKey = 'none';
+export const noKey = 'none';
 
 /** The key for an endpoint, from the environment. Throws `EndpointRejected` where the variable can't be used. */
 export function apiKeyOf(endpoint: Endpoint, environment: Environment): string {
@@ -24,6 +24,13 @@ export function apiKeyOf(endpoint: Endpoint, environment: Environment): string {
   if (!/^[\x21-\x7e]+$/.test(key))
     throw keyProblem(endpoint, 'holds blanks or characters that no header may carry');
   return key;
+}
+
+/** What to do where an endpoint doesn't accept the key. */
+export function keyAdvice({ apiKeyVariable }: Endpoint): string {
+  return apiKeyVariable === undefined
+    ? 'No key was sent: name the environment variable that holds it (apiKeyVariable).'
+    : `The key comes from the environment variable ${apiKeyVariable} of the worker: check it there.`;
 }
 
 function keyProblem(endpoint: Endpoint, problem: string): EndpointRejected {

@@ -1,100 +1,10 @@
-/** Telling what a failed request means: worth another attempt, or final, and for whom. */
-import { APIConnectionError, APIError } from 'openai';
-import { AnswerFiltered, UnusableAnswer } from './chat-answer.ts';
-import { AttemptTimedOut } from './connections.ts';
-import type { RefusalReason } from './errors.ts';
-
-export type RetryReason = 'time-out' | 'network' | 'rate-limit' | 'server-error' | 'unusable-answer';
-
-export interface FailureDetails {
-  /** What happened, in the endpoint's words; may still hold a key that the endpoint echoed. */
-  text: string;
-  status?: number | undefined;
-  requestId?: string | undefined;
-}
-
-export type Failure = FailureDetails &
-  (
-    | { kind: 'retry'; reason: RetryReason; retryAfterSeconds?: number | undefined }
-    | { kind: 'rejected' }
-    | { kind: 'model-not-found' }
-    | { kind: 'samples-unsupported' }
-    | { kind: 'refused'; reason: RefusalReason }
-  );
+/** Telling what a failed request of the library means: worth another attempt, or final, and for whom. */
+import { APIError } from 'openai';
+import { classifyError, classifyStatus, type Failure } from './failure.ts';
 
 /** What the error of one attempt means. */
 export function classifyFailure(error: unknown): Failure {
-  if (error instanceof UnusableAnswer)
-    return { kind: 'retry', reason: 'unusable-answer', text: error.message };
-  if (error instanceof APIError && error.status !== undefined) return classifyStatus(error, error.status);
-  if (error instanceof AnswerFiltered)
-    return { kind: 'refused', reason: 'content-filter', text: error.message };
-  if (error instanceof AttemptTimedOut) return { kind: 'retry', reason: 'time-out', text: error.message };
-  // The library parses the body itself, so half a document surfaces so. The message would quote a piece of it, perhaps
-  // a piece of an echoed key that couldn't be recognised as such.
-  if (error instanceof SyntaxError) {
-    return { kind: 'retry', reason: 'unusable-answer', text: 'the answer is no whole JSON document' };
-  }
-  if (error instanceof APIConnectionError || error instanceof TypeError) {
-    return { kind: 'retry', reason: 'network', text: networkText(error) };
-  }
-  return { kind: 'retry', reason: 'network', text: error instanceof Error ? error.message : String(error) };
-}
-
-function classifyStatus(error: APIError, status: number): Failure {
-  const details = { text: error.message, status, requestId: error.requestID ?? undefined };
-  const code = typeof error.code === 'string' ? error.code : '';
-  if (status === 401 || status === 403) return { ...details, kind: 'rejected' };
-  if (status === 404 || code === 'model_not_found') return { ...details, kind: 'model-not-found' };
-  if (status === 429) {
-    return {
-      ...details,
-      kind: 'retry',
-      reason: 'rate-limit',
-      retryAfterSeconds: retryAfterSeconds(error.headers),
-    };
-  }
-  if (status === 408 || status === 409 || status >= 500) {
-    return {
-      ...details,
-      kind: 'retry',
-      reason: 'server-error',
-      retryAfterSeconds: retryAfterSeconds(error.headers),
-    };
-  }
-  if (error.param === 'n') return { ...details, kind: 'samples-unsupported' };
-  return { ...details, kind: 'refused', reason: refusalReason(status, code, error.message) };
-}
-
-/** vLLM and others give no code of their own, so their wording decides where there is none. */
-function refusalReason(status: number, code: string, message: string): RefusalReason {
-  const words = `${code} ${message}`.toLowerCase();
-  if (/content[_ -]?filter|content management policy|content policy|safety (system|policy)/.test(words))
-    return 'content-filter';
-  const tooLong =
-    /context[_ -]?(length|window|size)|max_model_len|maximum model length|too many tokens|prompt is too long/;
-  if (status === 413 || tooLong.test(words)) return 'context-length';
-  return 'bad-request';
-}
-
-/** Seconds from `retry-after-ms` or `retry-after` (seconds or a date, RFC 9110 section 10.2.3). */
-function retryAfterSeconds(headers: Headers | undefined): number | undefined {
-  const milliseconds = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
-  if (Number.isFinite(milliseconds)) return Math.max(0, milliseconds / 1000);
-  const value = headers?.get('retry-after')?.trim();
-  if (!value) return undefined;
-  const seconds = /^\d+(\.\d+)?$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
-}
-
-/** fetch only says "fetch failed"; what failed stands in its causes. */
-function networkText(error: Error): string {
-  const texts: string[] = [];
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
-    texts.push(
-      code !== undefined && !cause.message.includes(code) ? `${code} ${cause.message}`.trim() : cause.message,
-    );
-  }
-  return [...new Set(texts)].filter(Boolean).join(': ');
+  if (!(error instanceof APIError) || error.status === undefined) return classifyError(error);
+  const { status, message, code, param, requestID, headers } = error as APIError<number, Headers>;
+  return classifyStatus({ status, message, code, param, requestId: requestID ?? undefined, headers });
 }

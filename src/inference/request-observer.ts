@@ -1,6 +1,6 @@
 import type { ChatAnswer } from './chat-answer.ts';
 import type { CompletionRequest } from './client.ts';
-import type { RetryReason } from './failures.ts';
+import type { RetryReason } from './failure.ts';
 
 /** Hears of every request to a model, for metrics and traces. What it does must neither throw nor take time. */
 export interface RequestObserver {

@@ -4,7 +4,10 @@ export type Verdict = 'A' | 'B' | 'tie' | 'none';
 /** The side of a response in the judge's prompt. */
 export type Side = 'A' | 'B';
 
-const LETTER = /\[\[([ABC])\]\]/g;
+/** A letter as a judgment gives it: A, B, or C for a tie. */
+export const LETTER_PATTERN = '\\[\\[([ABC])\\]\\]';
+
+const LETTER = new RegExp(LETTER_PATTERN, 'g');
 
 /**
  * The verdict of a judgment, by the rule for making training data: exactly one distinct letter among `[[A]]`, `[[B]]`

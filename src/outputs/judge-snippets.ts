@@ -6,18 +6,27 @@ import { fenced, pythonText } from './markdown.ts';
 export function usageSection({
   prompt,
   sampling,
-  repository = 'outputs/model',
+  repository,
 }: {
   readonly prompt: PromptTemplate;
   readonly sampling: Sampling;
   readonly repository?: string | undefined;
 }): string {
+  const model = repository ?? 'outputs/model';
+  const download = repository === undefined ? [] : [`hf download ${repository} --local-dir judge`];
+  const folder = repository === undefined ? model : 'judge';
   return [
     '## How to use it',
-    fenced('python', transformersCode(prompt, sampling, repository)),
+    fenced('python', transformersCode(prompt, sampling, model)),
     'Or behind a server, with the same messages:',
-    fenced('sh', `vllm serve ${repository}`),
-    fenced('python', endpointCode(sampling, repository)),
+    fenced('sh', `vllm serve ${model}`),
+    fenced('python', endpointCode(sampling, model)),
+    '`judge.json` beside this card holds the same for programs: prompt, sampling, how verdicts are read, how votes are counted. With it ' +
+      'the command `judge` of the Self-Taught Evaluator judges a file of pairs, and `createJudge` of its client compares and ranks responses:',
+    fenced(
+      'sh',
+      [...download, `npx self-taught-evaluator judge pairs.jsonl --model ${folder} --both-orders`].join('\n'),
+    ),
     'A text with two different letters, or none, has no verdict. Ask again with the responses exchanged: what names the ' +
       'same response in both orders does not come from its place.',
   ].join('\n\n');

@@ -7,23 +7,27 @@ import { writeFileAtomically } from '../artifacts/store.ts';
 export const CARD_FILE = 'README.md';
 
 /**
- * Makes `folder` a checkpoint with its card: `README.md`, and a link to each of the model's files. The card can't stand
- * in `model/` itself: what lies there is the model, known by the hash of its files, and a card is written anew whenever
- * there are new figures. Links cost no second copy of the weights; they are relative, so that a store can be moved.
+ * Makes `folder` a checkpoint with what is written about it (its card, `judge.json`), and a link to each of the model's
+ * files. What is written can't stand in `model/` itself: what lies there is the model, known by the hash of its files, and
+ * a card is written anew whenever there are new figures. Links cost no second copy of the weights; they are relative, so
+ * that a store can be moved.
+ *
+ * @param texts by the names of their files
  */
 export async function makeModelFolder(
   folder: string,
   model: string,
   files: readonly string[],
-  readme: string,
+  texts: Readonly<Record<string, string>>,
 ): Promise<void> {
   await onDisk(folder, async () => {
     await makeFolder(folder);
     for (const name of await readdir(folder))
-      if (name !== CARD_FILE && !files.includes(name)) await rm(join(folder, name), { recursive: true });
+      if (!Object.hasOwn(texts, name) && !files.includes(name))
+        await rm(join(folder, name), { recursive: true });
     for (const name of files) await linkTo(join(model, name), join(folder, name));
   });
-  await writeFileAtomically(join(folder, CARD_FILE), readme);
+  for (const [name, text] of Object.entries(texts)) await writeFileAtomically(join(folder, name), text);
 }
 
 async function linkTo(file: string, link: string): Promise<void> {

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withTimeout } from '../inference/connections.ts';
 import { ModelNotFound } from '../inference/errors.ts';
 import { askOneToken } from '../inference/endpoint-models.ts';
+import { withTimeout } from '../inference/timeout.ts';
 import { type DetachedProcess, startDetached } from '../processes/group.ts';
 import { isSameProcessAlive } from '../processes/identity.ts';
 import { commandWithPort } from './drivers.ts';

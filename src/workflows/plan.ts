@@ -1,7 +1,8 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { workflowInfo } from '@temporalio/workflow';
+import type { CheckedConfiguration } from '../activities/check-configuration.ts';
+import type { JudgeEvaluationPlan, PairsJudgingPlan, PlanResult } from '../activities/types.ts';
 import type { Problem } from '../config/read-configuration.ts';
-import type { JudgeEvaluationPlan, PlanResult } from '../activities/types.ts';
 import { problemsText } from '../format/problems.ts';
 import { light, preflight } from './proxies.ts';
 
@@ -48,13 +49,39 @@ export async function planOrRefuse(
 export async function evaluationPlanOrRefuse(
   configuration: unknown,
 ): Promise<Exclude<JudgeEvaluationPlan, { kind: 'refused' }>> {
-  const {
-    usable,
-    marker,
-    problems: found,
-  } = await light.checkJudgeEvaluation.executeWithOptions({ summary: 'check the configuration' }, [
+  const checked = await light.checkJudgeEvaluation.executeWithOptions(
+    { summary: 'check the configuration' },
+    [configuration],
+  );
+  await refuseProblems(checked);
+  const { firstExecutionRunId: firstRunId } = workflowInfo();
+  const result = await light.planJudgeEvaluation.executeWithOptions(
+    { summary: 'claim the evaluation and fix its configuration' },
+    [{ configuration, firstRunId, marker: checked.marker }],
+  );
+  if (result.kind === 'refused') throw refusal(result.problems);
+  return result;
+}
+
+/** The same for the judging of a file. */
+export async function pairsJudgingPlanOrRefuse(
+  configuration: unknown,
+): Promise<Exclude<PairsJudgingPlan, { kind: 'refused' }>> {
+  const checked = await light.checkPairsJudging.executeWithOptions({ summary: 'check the configuration' }, [
     configuration,
   ]);
+  await refuseProblems(checked);
+  const { firstExecutionRunId: firstRunId } = workflowInfo();
+  const result = await light.planPairsJudging.executeWithOptions(
+    { summary: 'claim the judging and fix its configuration' },
+    [{ configuration, firstRunId, marker: checked.marker }],
+  );
+  if (result.kind === 'refused') throw refusal(result.problems);
+  return result;
+}
+
+/** @throws ApplicationFailure with all that is wrong, also what the other roles find */
+async function refuseProblems({ usable, marker, problems: found }: CheckedConfiguration): Promise<void> {
   const needsMachine = usable.serving?.kind !== 'endpoint';
   const [inferenceProblems, gpuProblems] = await Promise.all([
     findings('inference', () =>
@@ -78,13 +105,6 @@ export async function evaluationPlanOrRefuse(
     message,
   }));
   if (problems.length > 0) throw refusal(problems);
-  const { firstExecutionRunId: firstRunId } = workflowInfo();
-  const result = await light.planJudgeEvaluation.executeWithOptions(
-    { summary: 'claim the evaluation and fix its configuration' },
-    [{ configuration, firstRunId, marker }],
-  );
-  if (result.kind === 'refused') throw refusal(result.problems);
-  return result;
 }
 
 /** What a role finds, or that nobody has the role, or why the check itself failed. */

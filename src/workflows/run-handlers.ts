@@ -28,28 +28,12 @@ export function setRunHandlers(
     tracker.update(progress);
     showDetails(tracker);
   };
-  const changePause = (paused: Paused | undefined): Promise<void> => {
-    change({ paused });
-    return gate.change(paused);
-  };
 
   setProgressHandlers(tracker);
   setHandler(configurationQuery, configuration, {
     description: 'What the run was started with, every default filled in.',
   });
-  setHandler(
-    pauseUpdate,
-    (request) =>
-      changePause({ reason: request?.reason ?? 'no reason given', since: new Date().toISOString() }),
-    {
-      validator: (request) => requirePausable(request, tracker.current),
-      description: 'Nothing new begins, a training stops with a checkpoint: {"reason": "..."}, or nothing.',
-    },
-  );
-  setHandler(resumeUpdate, () => changePause(undefined), {
-    validator: () => requirePaused(tracker.current),
-    description: 'A paused run goes on.',
-  });
+  setPauseHandlers(tracker, gate);
   setHandler(setIterationsUpdate, ({ iterations }) => change({ iterations, stopAfter: undefined }), {
     validator: (request) => requireIterations(request, tracker.current),
     description: 'How many iterations it does in all: {"iterations": 7}.',
@@ -63,6 +47,28 @@ export function setRunHandlers(
         'It ends with its result after this one: {"iteration": 3}; without, after the one under way.',
     },
   );
+}
+
+/** The updates `pause` and `resume`. */
+export function setPauseHandlers(tracker: ProgressTracker, gate: PauseGate): void {
+  const changePause = (paused: Paused | undefined): Promise<void> => {
+    tracker.update({ paused });
+    showDetails(tracker);
+    return gate.change(paused);
+  };
+  setHandler(
+    pauseUpdate,
+    (request) =>
+      changePause({ reason: request?.reason ?? 'no reason given', since: new Date().toISOString() }),
+    {
+      validator: (request) => requirePausable(request, tracker.current),
+      description: 'Nothing new begins, a training stops with a checkpoint: {"reason": "..."}, or nothing.',
+    },
+  );
+  setHandler(resumeUpdate, () => changePause(undefined), {
+    validator: () => requirePaused(tracker.current),
+    description: 'A paused run goes on.',
+  });
 }
 
 /** The query `progress`, and the reports that it is made of. */

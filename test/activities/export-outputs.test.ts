@@ -6,12 +6,14 @@ import { promisify } from 'node:util';
 import { exportOutputs, type ExportInput } from '../../src/activities/export-outputs.ts';
 import { filterJudgments } from '../../src/activities/filter-judgments.ts';
 import type { Judgment } from '../../src/activities/judge-pairs.ts';
-import { runUris } from '../../src/activities/open-run.ts';
+import { openRun, runUris } from '../../src/activities/open-run.ts';
 import { publishChecks, publishOutputs } from '../../src/activities/publish-outputs.ts';
 import type { IterationSummary } from '../../src/activities/types.ts';
+import { writeFirstJudgeFile } from '../../src/activities/write-judge-files.ts';
 import { referenceTo } from '../../src/artifacts/store.ts';
 import { storedCheckpoint } from '../../src/config/checkpoint.ts';
 import { fineTuning, roundOf } from '../../src/config/fine-tuning.ts';
+import { readJudge } from '../../src/contract/judge-file.ts';
 import { ORDERS } from '../../src/judge/examples.ts';
 import { followTraining } from '../../src/training/follow-training.ts';
 import { modelDamage, readResult } from '../../src/training/model-damage.ts';
@@ -225,7 +227,7 @@ describe('the outputs of a run', function () {
     const folder = path(runUris.modelFolder('test'));
     assert.deepEqual(
       (await readdir(folder)).sort(),
-      ['README.md', ...result.model.files.map(({ name }) => name)].sort(),
+      ['README.md', 'judge.json', ...result.model.files.map(({ name }) => name)].sort(),
     );
     const weights = join(folder, 'model.safetensors');
     assert((await lstat(weights)).isSymbolicLink());
@@ -236,9 +238,43 @@ describe('the outputs of a run', function () {
     assert(!(await card()).includes('a note'));
   });
 
+  it('tell how each judge is asked, with its figures, in judge.json, the same each time', async () => {
+    const text = (uri: string) => readFile(path(uri), 'utf8');
+    const exported = await text('test/outputs/model/judge.json');
+    assert.equal(await text(runUris.judgeFile('test', 1)), exported);
+    const judge = readJudge(JSON.parse(exported), 'judge.json');
+    assert.deepEqual([judge.run, judge.iteration, judge.seedModel], ['test', 1, { name: 'm' }]);
+    assert.deepEqual(judge.prompt, { user: '{instruction} (A) {responseA} (B) {responseB}' });
+    assert.deepEqual(judge.sampling, { temperature: 0, topP: 1, maxTokens: 4 });
+    assert.deepEqual(judge.voting.sampling, { temperature: 0.7, topP: 0.9, maxTokens: 4 });
+    const [figures] = judge.figures;
+    assert.deepEqual([figures?.benchmark, figures?.purpose, figures?.pairs], ['held-out', 'test', 40]);
+    assert.equal(figures?.accuracy, sampleScores(0.9, 40, 1).accuracy);
+    const seed = readJudge(JSON.parse(await text(runUris.judgeFile('test', 0))), 'judge.json');
+    assert.deepEqual([seed.iteration, seed.figures.length], [0, 1]);
+    await asActivity(() => exportOutputs(testRun.deps, input));
+    assert.equal(await text('test/outputs/model/judge.json'), exported);
+    assert.match(
+      await card(),
+      /hf download someone\/judge --local-dir judge\n.*self-taught-evaluator judge pairs\.jsonl --model judge/,
+    );
+  });
+
+  it('have judge.json of a judge from its training on, and leave the one with figures alone', async () => {
+    const { deps, run } = testRun;
+    const resolved = await openRun(deps.store, run);
+    for (const iteration of [1, 3]) await writeFirstJudgeFile(deps, iteration, resolved);
+    const figures = async (iteration: number) => {
+      const text = await readFile(path(runUris.judgeFile('test', iteration)), 'utf8');
+      return readJudge(JSON.parse(text), 'judge.json').figures.length;
+    };
+    assert.deepEqual([await figures(1), await figures(3)], [1, 0]);
+  });
+
   it('tell no place on this machine, and show what comes from outside as text', async () => {
     const text = await card();
-    assert(!text.includes('/home/me') && !text.includes(testRun.folder));
+    const judge = await readFile(join(path(runUris.modelFolder('test')), 'judge.json'), 'utf8');
+    assert(![text, judge].some((each) => each.includes('/home/me') || each.includes(testRun.folder)));
     assert(text.includes('a \\| b is &lt;both>'), text);
     assert(text.includes('pool.jsonl'));
   });

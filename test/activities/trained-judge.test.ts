@@ -5,6 +5,7 @@ import { trainedJudge } from '../../src/activities/trained-judge.ts';
 import { readJudgeEvaluation } from '../../src/config/read-configuration.ts';
 import { datedName } from '../../src/format/dated-name.ts';
 import type { TrainingResult } from '../../src/training/job.ts';
+import { sampleJudge } from '../judging/sample-judge.ts';
 import { temporaryStore } from '../artifacts/temporary-store.ts';
 
 const trained: TrainingResult = {
@@ -45,6 +46,11 @@ describe('a judge named by its run', () => {
     const judge = (iteration: number) => ({ iteration, model: { checkpoint: `store:run/${iteration}` } });
     await write('run/result.json', { iterations: [judge(0), judge(1), judge(2)], best: 1 });
     assert.equal(await trainedJudge(at.store, 'run:run/best'), 'store:run/1');
+  });
+
+  it('is, as the best of a run under way, the one that it has exported', async () => {
+    await write('run/outputs/model/judge.json', sampleJudge({ run: 'run', iteration: 3 }));
+    assert.equal(await trainedJudge(at.store, 'run:run/best'), 'store:run/iteration-3/training/model');
   });
 
   it('is refused by name where there is none', async () => {

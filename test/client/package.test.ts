@@ -5,6 +5,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { honestText, sampleJudge } from '../judging/sample-judge.ts';
 import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
 import { tinyConfiguration } from '../workflows/tiny-run.ts';
 import { clientFolder, importGraph, installClient, typeCheck } from './packed-client.ts';
@@ -12,11 +14,11 @@ import { clientFolder, importGraph, installClient, typeCheck } from './packed-cl
 const PROGRAM = `
 import { Client, Connection } from '@temporalio/client';
 import {
-  ConfigurationRefused, findRun, RunConflict, RunNotFound, startRun,
-  type ConfigurationInput, type Run, type RunProgress, type RunResult,
+  ConfigurationRefused, createJudge, findRun, JudgeFileInvalid, RunConflict, startJudging, RunNotFound, startRun,
+  type Comparison, type ConfigurationInput, type Judge, type JudgeFile, type JudgingResult, type Ranking, type Run, type RunProgress, type RunResult,
 } from 'self-taught-evaluator-client';
 
-const [address = '', text = ''] = process.argv.slice(2);
+const [address = '', text = '', baseUrl = '', judgeFile = ''] = process.argv.slice(2);
 const configuration = JSON.parse(text) as ConfigurationInput;
 const connection = await Connection.connect({ address });
 const client = new Client({ connection });
@@ -28,13 +30,29 @@ const refused = await startRun(client, { ...configuration, iterations: 0 }).catc
 const conflict = await startRun(client, { ...configuration, iterations: 7 }).catch(thrown);
 const missing = await findRun(client, 'nobody').progress().catch(thrown);
 await run.cancel();
+const judge: Judge = createJudge({ baseUrl, model: 'some-judge', judge: JSON.parse(judgeFile) as JudgeFile, orders: 'both' });
+const { verdict, consistent }: Comparison = await judge.compare('which?', 'it is 3', 'it is 7');
+const { ranked }: Ranking = await judge.rank('which?', ['it is 3', 'it is 7']);
+const unread = ((): unknown => {
+  try {
+    return createJudge({ baseUrl, model: 'some-judge', judge: {} as JudgeFile });
+  } catch (error) {
+    return error;
+  }
+})();
 console.log(JSON.stringify([
   again.workflowId,
   refused instanceof ConfigurationRefused && refused.problems.map(({ path }) => path),
   conflict instanceof RunConflict && conflict.fields,
   missing instanceof RunNotFound && missing.message,
+  [verdict, consistent, ranked[0]?.index, unread instanceof JudgeFileInvalid],
 ]));
 await connection.close();
+
+export async function judged(): Promise<JudgingResult['figures']> {
+  const serving = { kind: 'endpoint', baseUrl, servedName: 'some-judge' } as const;
+  return (await (await startJudging(client, { runName: 'judged', serving, pairs: 'pairs.jsonl' })).result()).figures;
+}
 
 export async function figures(of: Run): Promise<readonly [number, RunProgress['phase'] | undefined]> {
   const { iterations, best }: RunResult = await of.result();
@@ -61,14 +79,22 @@ describe('the client as a package', function () {
   let folder: string;
   let installed: string;
   let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'client-'));
-    [installed, cluster] = await Promise.all([installClient(folder), startCluster()]);
+    [installed, cluster, endpoint] = await Promise.all([
+      installClient(folder),
+      startCluster(),
+      startScriptedEndpoint({
+        script: ({ body }) => ({ kind: 'answer', texts: [honestText(body.messages.at(-1)?.content ?? '')] }),
+      }),
+    ]);
   });
 
   after(async () => {
     await cluster.close();
+    await endpoint.close();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -106,14 +132,17 @@ describe('the client as a package', function () {
     await typeCheck(join(folder, 'tsconfig.json'));
 
     const configuration = JSON.stringify(tinyConfiguration('from-a-service', 'http://127.0.0.1:9/v1'));
-    const service = [join(folder, 'service.ts'), cluster.address, configuration];
+    const judge = JSON.stringify(sampleJudge());
+    const service = [join(folder, 'service.ts'), cluster.address, configuration, endpoint.baseUrl, judge];
     const { stdout } = await promisify(execFile)(process.execPath, service, { cwd: folder });
-    const [workflowId, refused, conflict, missing] = JSON.parse(stdout) as [
+    const [workflowId, refused, conflict, missing, judged] = JSON.parse(stdout) as [
       string,
       string[],
       string[],
       string,
+      unknown[],
     ];
+    assert.deepEqual(judged, ['B', true, 1, true]);
     assert.equal(workflowId, 'from-a-service');
     assert.deepEqual(refused, ['iterations']);
     assert.deepEqual(conflict, ['iterations']);

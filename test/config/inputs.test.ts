@@ -4,7 +4,11 @@ import { join, resolve } from 'node:path';
 import { neededPrompts } from '../../src/activities/check-configuration.ts';
 import { roundOf } from '../../src/config/fine-tuning.ts';
 import { readPrompt } from '../../src/config/input-files.ts';
-import { readConfiguration, readJudgeEvaluation } from '../../src/config/read-configuration.ts';
+import {
+  readConfiguration,
+  readJudgeEvaluation,
+  readPairsJudging,
+} from '../../src/config/read-configuration.ts';
 import { commandPlaceholders, unknownPlaceholders } from '../../src/serving/drivers.ts';
 import { trainerArguments } from '../../src/training/trainer-command.ts';
 
@@ -20,6 +24,7 @@ function configurationIn(file: string) {
 describe('the ready configurations', () => {
   const files = readdirSync(folder);
   const evaluations = files.filter((file) => file.startsWith('evaluate-'));
+  const judgings = files.filter((file) => file.startsWith('judge-'));
 
   for (const file of evaluations) {
     it(`${file} can be evaluated`, () => {
@@ -28,7 +33,14 @@ describe('the ready configurations', () => {
     });
   }
 
-  for (const file of files.filter((each) => !evaluations.includes(each))) {
+  for (const file of judgings) {
+    it(`${file} can be judged`, () => {
+      const { problems } = readPairsJudging(JSON.parse(readFileSync(join(folder, file), 'utf8')));
+      assert.deepEqual(problems, []);
+    });
+  }
+
+  for (const file of files.filter((each) => ![...evaluations, ...judgings].includes(each))) {
     it(`${file} can be run: its fields, prompts and commands`, async () => {
       const configuration = configurationIn(file);
       assert.equal(`${configuration.runName}.json`, file);

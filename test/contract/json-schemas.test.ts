@@ -29,11 +29,9 @@ describe('the JSON Schemas', () => {
     it(`${file} names its schema and is valid by it`, () => {
       const input = readJson(inputs, file);
       const schema = readJson(resolve(inputs, String(input['$schema'])));
-      const isEvaluation = file.startsWith('evaluate-');
-      assert.equal(
-        schema['title'],
-        committed(`${isEvaluation ? 'evaluation' : 'configuration'}.schema.json`)['title'],
-      );
+      const kinds = { evaluate: 'evaluation', judge: 'judging' };
+      const kind = kinds[file.split('-')[0] as keyof typeof kinds] ?? 'configuration';
+      assert.equal(schema['title'], committed(`${kind}.schema.json`)['title']);
       const validate = ajv.compile(schema);
       assert(validate(input), ajv.errorsText(validate.errors));
     });

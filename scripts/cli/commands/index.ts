@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { follow } from './follow.ts';
+import { judge } from './judge.ts';
 import { plan } from './plan.ts';
 import { setup } from './setup.ts';
 import { start } from './start.ts';
@@ -14,6 +15,7 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly command
   { title: 'Try it', commands: [demo, doctor, setup] },
   { title: 'Serve', commands: [temporal, worker] },
   { title: 'Run', commands: [plan, start, follow, pause, resume, setIterations, stopAfter, cancel] },
+  { title: 'Use what came of it', commands: [judge] },
 ];
 
 export const COMMANDS: readonly Command[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);

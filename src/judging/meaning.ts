@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../artifacts/canonical-json.ts';
+import type { Fingerprint } from '../artifacts/reference.ts';
+import type { JudgeFile } from '../contract/judge-file.ts';
+import type { Voting } from '../judge/comparison.ts';
+
+/**
+ * What verdicts follow from, not how they are come by.
+ * @param pairs the hash of their file
+ * @param model what the model is known by, wherever it is served
+ */
+export function judgingMeaning(
+  pairs: string,
+  model: string,
+  judge: JudgeFile,
+  { votes, orders, sampling }: Voting,
+  seed: number,
+): Fingerprint {
+  return {
+    schema: 1,
+    pairs,
+    model,
+    judge: judgeHash(judge),
+    votes,
+    orders,
+    sampling: { ...sampling },
+    seed,
+  };
+}
+
+/** The hash of how a judge is asked and read; its figures are no part of it. */
+export function judgeHash({ prompt, verdict, voting }: JudgeFile): string {
+  const { sampling: _sampling, ...rules } = voting;
+  const asked = canonicalJson({ prompt, verdict, rules });
+  return createHash('sha256').update(asked).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createJudge, type JudgeFile, type JudgeOptions } from '../../../src/client.ts';
+import {
+  startScriptedEndpoint,
+  type Script,
+  type ScriptedEndpoint,
+} from '../../inference/scripted-endpoint.ts';
+import { honestText, sampleJudge } from '../../judging/sample-judge.ts';
+
+const honest: Script = ({ body }) => ({
+  kind: 'answer',
+  texts: Array.from({ length: body.n ?? 1 }, () => honestText(body.messages.at(-1)?.content ?? '')),
+});
+const alwaysA: Script = ({ body }) => ({
+  kind: 'answer',
+  texts: Array.from({ length: body.n ?? 1 }, () => '[[A]]'),
+});
+
+describe('createJudge', function () {
+  this.timeout(60_000);
+  let endpoint: ScriptedEndpoint;
+
+  beforeEach(async () => {
+    endpoint = await startScriptedEndpoint({ script: honest, models: ['judge', 'other'] });
+  });
+  afterEach(() => endpoint.close());
+
+  const at = (options: Partial<JudgeOptions> = {}) =>
+    createJudge({ baseUrl: endpoint.baseUrl, model: 'judge', judge: sampleJudge(), attempts: 2, ...options });
+
+  it('compares in one order, with the judgment, the tokens and the number of requests', async () => {
+    const { verdict, consistent, orders, calls, tokens } = await at().compare('which?', 'it is 3', 'it is 7');
+    assert.deepEqual([verdict, consistent, calls], ['B', null, 1]);
+    assert.deepEqual(orders, [
+      {
+        order: 'as-given',
+        verdict: 'B',
+        votes: { A: 0, B: 1, tie: 0, none: 0 },
+        judgments: [{ text: 'I look. [[B]]', verdict: 'B', finishReason: 'stop' }],
+      },
+    ]);
+    assert(tokens.prompt > 0 && tokens.completion === 1);
+    const [request] = endpoint.requests;
+    assert.equal(request?.body.messages.at(-1)?.content, 'Q which? (A) it is 3 (B) it is 7');
+    assert.equal(request?.body.max_tokens, 64);
+    assert.equal(request?.headers.authorization, 'Bearer none');
+  });
+
+  it('finds position bias by both orders', async () => {
+    endpoint.script(alwaysA);
+    const { verdict, consistent, orders } = await at({ orders: 'both' }).compare('which?', '3', '7');
+    assert.deepEqual([verdict, consistent], ['tie', false]);
+    assert.deepEqual(
+      orders.map((order) => order.verdict),
+      ['A', 'B'],
+    );
+    endpoint.script(honest);
+    assert.equal((await at({ orders: 'both' }).compare('which?', '3', '7')).consistent, true);
+  });
+
+  it('shows a conversation by its speakers', async () => {
+    const turns = [
+      { role: 'user', content: 'hello' },
+      { role: 'assistant', content: 'hi' },
+      { role: 'user', content: 'which?' },
+    ];
+    await at().compare(turns, '3', '7');
+    const asked = endpoint.requests[0]?.body.messages.at(-1)?.content;
+    assert.equal(asked, 'Q User: hello\n\nAssistant: hi\n\nUser: which? (A) 3 (B) 7');
+  });
+
+  it('asks for all votes in one request, and one by one from a server that doesn’t know n', async () => {
+    const all = await at({ votes: 3, orders: 'both' }).compare('which?', '3', '7');
+    assert.deepEqual(
+      [all.calls, endpoint.requests.length, all.orders[0]?.votes],
+      [2, 2, { A: 0, B: 3, tie: 0, none: 0 }],
+    );
+    const seed = endpoint.requests[0]?.body.seed ?? 0;
+    endpoint.script(({ body }) =>
+      (body.n ?? 1) > 1
+        ? { kind: 'status', status: 400, error: { message: 'n must be 1', param: 'n' } }
+        : { kind: 'answer', texts: ['[[B]]'] },
+    );
+    const single = await at({ votes: 3 }).compare('which?', '3', '7');
+    assert.equal(single.calls, 3);
+    assert.deepEqual(
+      endpoint.requests.slice(3).map(({ body }) => body.seed),
+      [seed, seed + 1, seed + 2],
+    );
+    endpoint.script(({ body }) => ({ kind: 'answer', texts: ['[[B]]'].slice(0, body.n ?? 1) }));
+    assert.equal((await at({ votes: 3 }).compare('which?', '3', '7')).calls, 3);
+  });
+
+  for (const [tournament, responses, comparisons] of [
+    ['round-robin', 5, 10],
+    ['merge-sort', 5, 8],
+    ['merge-sort', 8, 17],
+  ] as const)
+    it(`ranks ${responses} by ${tournament}, and says before how many requests that takes at most`, async () => {
+      const judge = at({ orders: 'both' });
+      const texts = [4, 9, 1, 9, 6, 2, 8, 3].slice(0, responses).map((value) => `it is ${value}`);
+      const before = judge.callsFor(responses, tournament);
+      assert.deepEqual(before, { comparisons, calls: 2 * comparisons });
+      const ranking = await judge.rank('which?', texts, { tournament });
+      const best = ranking.ranked.slice(0, 4).map(({ index, rank }) => [index, rank]);
+      const rest =
+        responses === 5
+          ? [
+              [4, 3],
+              [0, 4],
+            ]
+          : [
+              [6, 3],
+              [4, 4],
+            ];
+      assert.deepEqual(best, [[1, 1], [3, 1], ...rest]);
+      assert.equal(ranking.calls, endpoint.requests.length);
+      assert.equal(ranking.calls, 2 * ranking.comparisons.length);
+      if (tournament === 'round-robin') {
+        assert.equal(ranking.calls, before.calls);
+        assert.deepEqual(
+          ranking.ranked.map(({ points }) => points),
+          [3.5, 3.5, 2, 1, 0],
+        );
+      } else assert(ranking.calls <= before.calls);
+    });
+
+  it('ranks one response, or none, without asking', async () => {
+    assert.deepEqual(at().callsFor(1, 'merge-sort'), { comparisons: 0, calls: 0 });
+    assert.deepEqual((await at().rank('which?', ['it is 1'])).ranked, [{ index: 0, rank: 1, points: 0 }]);
+    assert.deepEqual((await at().rank('which?', [], { tournament: 'merge-sort' })).ranked, []);
+    assert.equal(endpoint.requests.length, 0);
+  });
+
+  it('has no more requests under way than it may', async () => {
+    endpoint.script((request) => ({ ...(honest(request) as { kind: 'answer' }), afterMilliseconds: 20 }));
+    const judge = at({ maximumInFlight: 3 });
+    await judge.rank('which?', ['1', '2', '3', '4', '5', '6']);
+    assert.equal(endpoint.mostInFlight(), 3);
+  });
+
+  it('ends at once by a signal, also what waits in line, and asks nothing more', async () => {
+    endpoint.script(() => ({ kind: 'hang' }));
+    const stopping = new AbortController();
+    const judge = at({ maximumInFlight: 2 });
+    const ranking = judge.rank('which?', ['1', '2', '3', '4'], { signal: stopping.signal });
+    while (endpoint.requests.length < 2) await sleep(5);
+    const reason = new Error('enough');
+    stopping.abort(reason);
+    await assert.rejects(ranking, (error) => error === reason);
+    await assert.rejects(judge.compare('which?', '1', '2', { signal: stopping.signal }), reason);
+    endpoint.script(honest);
+    // Its slots are free again.
+    assert.equal((await judge.compare('which?', '1', '2')).verdict, 'B');
+    assert.equal(endpoint.requests.length, 3);
+  });
+
+  it('asks again after what passes, and ends a tournament at what doesn’t', async () => {
+    endpoint.script((request) => (request.index === 0 ? { kind: 'reset' } : honest(request)));
+    assert.equal((await at().compare('which?', '1', '2')).verdict, 'B');
+    const tooLong = { message: 'maximum context length is 10', code: 'context_length_exceeded' };
+    endpoint.script(() => ({ kind: 'status', status: 400, error: tooLong }));
+    await assert.rejects(at().rank('which?', ['1', '2', '3']), {
+      name: 'RequestRefused',
+      reason: 'context-length',
+    });
+  });
+
+  it('says what is wrong with name, key, endpoint and file, and never the key', async () => {
+    const failure = async (options: Partial<JudgeOptions>) => {
+      const error: unknown = await at(options)
+        .compare('which?', '1', '2')
+        .catch((thrown: unknown) => thrown);
+      assert(error instanceof Error);
+      return `${error.name}: ${error.message}`;
+    };
+    endpoint.script(() => ({ kind: 'status', status: 404, error: { message: 'no such model' } }));
+    assert.match(await failure({ model: 'jduge' }), /^ModelNotFound: .* jduge: .*It has judge, other\.$/);
+    endpoint.script(() => ({ kind: 'status', status: 401, error: { message: 'bad key sk-secret' } }));
+    const rejected = await failure({ apiKey: 'sk-secret' });
+    assert.match(
+      rejected,
+      /^EndpointRejected: .*bad key \[key\]\. Look whether the key \(apiKey\) is right\.$/,
+    );
+    assert.match(await failure({}), /No key was sent: give it one \(apiKey\)/);
+    const down = await failure({ baseUrl: 'http://127.0.0.1:9/v1' });
+    assert.match(
+      down,
+      /^EndpointUnavailable: .* in 2 attempts; the last one: network: .*reachable from here/,
+    );
+    assert.throws(() => at({ apiKey: 'two words' }), /holds blanks/);
+    assert.throws(
+      () => at({ baseUrl: 'http://me:secret@host/v1' }),
+      (error: Error) => !/secret/.test(error.message),
+    );
+    assert.throws(() => at({ baseUrl: 'localhost:8000' }), /is no http or https URL/);
+    const { prompt: _prompt, ...without } = sampleJudge();
+    assert.throws(() => at({ judge: { ...without, formatVersion: 2 } as unknown as JudgeFile }), {
+      name: 'JudgeFileInvalid',
+      message: /what was given as judge .*formatVersion: .*; prompt: /,
+    });
+  });
+});

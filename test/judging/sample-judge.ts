@@ -1,0 +1,43 @@
+import type { JudgeFile } from '../../src/contract/judge-file.ts';
+import { LETTER_PATTERN } from '../../src/judge/verdict.ts';
+
+/** A judge.json with a short prompt. */
+export function sampleJudge(changes: Partial<JudgeFile> = {}): JudgeFile {
+  return {
+    formatVersion: 1,
+    run: 'some-run',
+    iteration: 2,
+    seedModel: { name: 'some-model' },
+    prompt: {
+      system: 'You judge.',
+      examples: [{ user: 'x or y?', assistant: 'x. [[A]]' }],
+      user: 'Q {instruction} (A) {responseA} (B) {responseB}',
+    },
+    sampling: { temperature: 0, topP: 1, maxTokens: 64 },
+    verdict: {
+      parser: 'one-distinct-letter',
+      pattern: LETTER_PATTERN,
+      letters: { A: 'A', B: 'B', C: 'tie' },
+    },
+    voting: {
+      rule: 'majority',
+      withoutVerdict: 'not-counted',
+      draw: 'tie',
+      sampling: { temperature: 0.7, topP: 0.9, maxTokens: 64 },
+    },
+    figures: [],
+    ...changes,
+  };
+}
+
+/** The number that a response of these tests ends with: the larger one is better. */
+export function worth(text: string): number {
+  return Number(/(\d+)\s*$/.exec(text)?.[1] ?? 0);
+}
+
+/** A scripted judge's text: right whatever the order, C for equals. */
+export function honestText(question: string): string {
+  const [, a = '', b = ''] = /\(A\) ([^]*) \(B\) ([^]*)$/.exec(question) ?? [];
+  const difference = worth(a) - worth(b);
+  return `I look. [[${difference > 0 ? 'A' : difference < 0 ? 'B' : 'C'}]]`;
+}

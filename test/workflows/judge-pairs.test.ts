@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowFailedError } from '@temporalio/client';
+import {
+  failureMessage,
+  type Judging,
+  type JudgingResult,
+  type PairsJudgingInput,
+  startJudging,
+} from '../../src/client.ts';
+import { readPrompt } from '../../src/config/input-files.ts';
+import type { JudgedPair } from '../../src/judging/judged-pair.ts';
+import { fencedBlocks } from '../docs/fenced-blocks.ts';
+import { startScriptedEndpoint, type Script, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { honestText, sampleJudge } from '../judging/sample-judge.ts';
+import { packageRoot, startCluster, type Cluster } from './cluster.ts';
+import { askedTwice } from './scripted-run.ts';
+
+const PAIRS = 60;
+
+const honest: Script = ({ body }) => ({
+  kind: 'answer',
+  texts: Array.from({ length: body.n ?? 1 }, () => honestText(body.messages.at(-1)?.content ?? '')),
+  afterMilliseconds: 50,
+});
+
+describe('the workflow judgePairs', function () {
+  this.timeout(300_000);
+  let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
+  let pairs: string;
+  let judge: string;
+
+  before(async () => {
+    cluster = await startCluster();
+    await mkdir(cluster.storeRoot, { recursive: true });
+    pairs = join(cluster.storeRoot, '..', 'pairs.jsonl');
+    judge = join(cluster.storeRoot, '..', 'judge.json');
+    const rows = Array.from({ length: PAIRS }, (_, row) => ({
+      instruction: `which is more, ${row}?`,
+      responseA: `it is ${row % 7}`,
+      ...(row === 9 ? {} : { responseB: `it is ${row % 5}` }),
+      label: row % 7 > row % 5 ? 'A' : row % 7 < row % 5 ? 'B' : 'tie',
+    }));
+    await writeFile(pairs, rows.map((row) => JSON.stringify(row)).join('\n'));
+    await writeFile(judge, JSON.stringify(sampleJudge()));
+  });
+  beforeEach(async () => {
+    endpoint = await startScriptedEndpoint({ script: honest });
+  });
+  afterEach(() => endpoint.close());
+  after(() => cluster.close());
+
+  const input = (runName: string, changes: Partial<PairsJudgingInput> = {}): PairsJudgingInput => ({
+    runName,
+    serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'some-judge' },
+    judge,
+    pairs,
+    shardSize: 10,
+    inference: { requestsPerShard: 2, shardsAtOnce: 2 },
+    timeouts: { heartbeatSeconds: 5 },
+    ...changes,
+  });
+  const judged = () => endpoint.requests.filter(({ body }) => body.max_tokens !== 1);
+  async function verdictsOf({ verdicts }: JudgingResult): Promise<JudgedPair[]> {
+    const text = await readFile(join(cluster.storeRoot, verdicts.uri, 'records.jsonl'), 'utf8');
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as JudgedPair);
+  }
+  async function untilJudged(judging: Judging, requests: number): Promise<void> {
+    for (;;) {
+      if (judged().length >= requests) return;
+      assert.notEqual((await judging.progress().catch(() => undefined))?.phase, 'failed');
+      await sleep(20);
+    }
+  }
+  async function refusal(configuration: unknown): Promise<string> {
+    const handle = await cluster.client.workflow.start('judgePairs', {
+      workflowId: `wrong-${Math.random()}`,
+      taskQueue: cluster.taskQueue,
+      args: [configuration],
+    });
+    const error: unknown = await handle.result().catch((thrown: unknown) => thrown);
+    assert(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure, String(error));
+    return failureMessage(error);
+  }
+
+  it('judges a file in shards, goes on after its worker was killed, and can be paused', async () => {
+    const worker = cluster.startWorker('--roles', 'workflow,inference');
+    const judging = await startJudging(cluster.client, input('first', { orders: 'both', votes: 2 }));
+    await untilJudged(judging, 20);
+    await worker.kill();
+    cluster.startWorker('--roles', 'workflow,inference');
+    await untilJudged(judging, 40);
+    await judging.pause({ reason: 'the GPU is needed' });
+    assert.equal((await judging.progress()).paused?.reason, 'the GPU is needed');
+    // Shards in flight end.
+    let asked = -1;
+    while (asked !== judged().length) {
+      asked = judged().length;
+      await sleep(1000);
+    }
+    assert(asked < 2 * (PAIRS - 1), `all ${asked} requests were sent`);
+    await assert.rejects(judging.pause(), (error) => /is paused already/.test(failureMessage(error)));
+    await judging.resume();
+    const result = await judging.result();
+    const { figures, judge: of, setAside, warnings } = result;
+    assert.deepEqual([figures.pairs, figures.known, figures.accuracy], [PAIRS - 1, PAIRS - 1, 1]);
+    assert.deepEqual([figures.positionConsistency, figures.judgments, figures.calls], [1, 236, 118]);
+    assert.deepEqual([of.run, of.iteration, setAside], ['some-run', 2, 1]);
+    assert.match(
+      warnings.join(),
+      /1 rows of .*pairs\.jsonl hold no pair; the first one is row 9: responseB is missing/,
+    );
+    assert(figures.tokens.prompt > 0 && figures.tokens.completion >= 236);
+    const verdicts = await verdictsOf(result);
+    assert.deepEqual(
+      verdicts.map(({ row }) => row),
+      Array.from({ length: PAIRS }, (_, row) => row).filter((row) => row !== 9),
+    );
+    assert.deepEqual(verdicts[1]?.orders[1]?.votes, { A: 0, B: 0, tie: 2, none: 0 });
+    const stored = JSON.parse(
+      await readFile(join(cluster.storeRoot, 'first/result.json'), 'utf8'),
+    ) as unknown;
+    assert.deepEqual(stored, result);
+    assert(askedTwice(endpoint.requests) <= 4, `${askedTwice(endpoint.requests)} requests were sent twice`);
+  });
+
+  it('has its result at once when it is started again, and is refused under its name with another meaning', async () => {
+    const same = input('first', { orders: 'both', votes: 2 });
+    await (await startJudging(cluster.client, same)).result();
+    assert.equal(judged().length, 0);
+    const handle = await cluster.client.workflow.start('judgePairs', {
+      workflowId: 'first-other',
+      taskQueue: cluster.taskQueue,
+      args: [{ ...same, votes: 3 }],
+    });
+    const error: unknown = await handle.result().catch((thrown: unknown) => thrown);
+    assert.match(
+      failureMessage(error),
+      /first\/comparisons.* was made from something else: votes was 2, now 3/,
+    );
+  });
+
+  it('gives a pair that the endpoint refuses a line without a verdict', async () => {
+    const error = { message: 'maximum context length', code: 'context_length_exceeded' };
+    endpoint.script((request) =>
+      request.body.messages.at(-1)?.content.includes('which is more, 3?') === true
+        ? { kind: 'status', status: 400, error }
+        : honest(request),
+    );
+    const result = await (await startJudging(cluster.client, input('refused'))).result();
+    assert.deepEqual([result.figures.pairs, result.figures.failed], [PAIRS - 1, 1]);
+    const refused = (await verdictsOf(result))[3];
+    assert.deepEqual(
+      [refused?.id, refused?.verdict, refused?.failed?.reason],
+      ['3', 'none', 'context-length'],
+    );
+  });
+
+  it('reports everything that is wrong at once', async () => {
+    const notPairs = join(packageRoot, 'embedded/instructions.jsonl');
+    const { judge: _judge, ...without } = input('wrong', { pairs: notPairs });
+    const { runName: _runName, ...message } = { ...without, vote: 3 };
+    const wrong = await refusal(message);
+    assert.match(wrong, /\n {2}runName: missing/);
+    assert.match(wrong, /\n {2}vote: unknown field; known here: .*votes/);
+    assert.match(wrong, /\n {2}judge: missing: an endpoint doesn't tell how its judge is asked/);
+    assert.match(wrong, /\n {2}pairs: .*instructions\.jsonl holds no pairs, row 0: /);
+    const noJudge = await refusal(
+      input('no-judge', {
+        judge: 'nowhere/judge.json',
+        serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedName: 'x' },
+      }),
+    );
+    assert.match(noJudge, /\n {2}judge: no such file or folder: .*nowhere\/judge\.json/);
+    assert.match(noJudge, /\n {2}serving: .*127\.0\.0\.1:9/);
+    const noRun = await refusal({
+      ...without,
+      runName: 'no-run',
+      pairs,
+      model: { checkpoint: 'run:nobody/best' },
+    });
+    assert.match(noRun, /\n {2}model\.checkpoint: no run "nobody" in the store/);
+    const bare = await refusal({
+      ...without,
+      runName: 'bare',
+      pairs,
+      model: { checkpoint: 'embedded/model' },
+    });
+    assert.match(
+      bare,
+      /\n {2}judge: the checkpoint .*embedded.model carries no judge\.json.*; or name one here/,
+    );
+    const same = await refusal(
+      input('votes', { votes: 3, sampling: { temperature: 0, topP: 1, maxTokens: 9 } }),
+    );
+    assert.match(same, /\n {2}sampling\.temperature: found 0 beside votes 3: all votes would be the same/);
+  });
+
+  it('judges by the command of docs/judge.md with the embedded model of a run', async () => {
+    await cluster.stopWorkers();
+    cluster.startWorker();
+    // As a run that has chosen the embedded seed model leaves it.
+    const run = join(cluster.storeRoot, 'embedded');
+    await mkdir(join(run, 'iteration-0'), { recursive: true });
+    const model = { checkpoint: 'embedded/model', sha256: '' };
+    await writeFile(
+      join(run, 'result.json'),
+      JSON.stringify({ iterations: [{ iteration: 0, model }], best: 0 }),
+    );
+    const { user } = await readPrompt({ roots: [packageRoot] }, 'prompts/compact/judge', []);
+    const sampling = { temperature: 0, topP: 1, maxTokens: 32 };
+    const seedJudge = { ...sampleJudge({ sampling, run: 'embedded', iteration: 0 }), prompt: { user } };
+    await writeFile(join(run, 'iteration-0/judge.json'), JSON.stringify(seedJudge));
+
+    const temporal = process.env['SELF_TAUGHT_EVALUATOR_TEMPORAL'] ?? 'temporal';
+    const [command] = fencedBlocks(join(packageRoot, 'docs/judge.md')).filter(
+      ({ text, language }) => language === 'sh' && text.startsWith('temporal workflow start'),
+    );
+    const script = `${command?.text.replace('temporal', '"$0"')} --address ${cluster.address}`;
+    const started = spawnSync('bash', ['-c', script, temporal], { cwd: packageRoot, encoding: 'utf8' });
+    assert.equal(started.status, 0, started.stderr);
+    const result = (await cluster.client.workflow.getHandle('judge-pairs').result()) as JudgingResult;
+    assert.equal(result.model.checkpoint, 'embedded/model');
+    assert.deepEqual([result.figures.pairs, result.figures.orderAccuracy?.toFixed(3)], [360, '0.697']);
+    assert.equal(result.figures.accuracy?.toFixed(3), '0.400');
+  });
+});
