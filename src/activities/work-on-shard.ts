@@ -6,12 +6,13 @@ import {
   type SetAside,
   type ShardWork,
   UnitFailed,
+  type Usage,
   type WorkRecord,
 } from '../artifacts/resume-shard.ts';
 import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import type { Sampling } from '../config/schema.ts';
 import { EndpointUnavailable, ModelNotFound, RequestRefused } from '../inference/errors.ts';
-import type { Completion } from '../inference/client.ts';
+import type { Choice } from '../inference/chat-answer.ts';
 import type { Message } from '../judge/prompt-template.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -24,7 +25,13 @@ export type Ask = (request: {
   readonly sampling: Sampling;
   readonly samples: number;
   readonly seed: number;
-}) => Promise<Completion>;
+}) => Promise<Answer>;
+
+/** A model's samples, in the order of their seeds, and what they cost together. */
+interface Answer {
+  readonly choices: readonly Choice[];
+  readonly usage: Usage;
+}
 
 /** What a stage says about its work on one shard. */
 export interface ShardStage<
@@ -109,10 +116,10 @@ async function askModel(
   { model }: ShardInput,
   request: Parameters<Ask>[0],
   signal: AbortSignal,
-): Promise<Completion> {
+): Promise<Answer> {
   const { baseUrl, servedName, apiKeyVariable } = model;
   try {
-    return await deps.inference.complete({
+    const { choices, usage, requests, attempts } = await deps.inference.complete({
       endpoint: { baseUrl, model: servedName, apiKeyVariable },
       messages: [...request.messages],
       sampling: request.sampling,
@@ -120,6 +127,7 @@ async function askModel(
       seed: request.seed,
       signal,
     });
+    return { choices, usage: { ...usage, requests, resent: attempts - requests } };
   } catch (error) {
     if (error instanceof RequestRefused) throw new UnitFailed(error.reason, error.message);
     const isGone = error instanceof EndpointUnavailable || error instanceof ModelNotFound;

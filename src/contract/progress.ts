@@ -23,7 +23,9 @@ const stage = z.object({
   unit: z.enum(['shards', 'steps']).describe('What `done` and `of` count.').exactOptional(),
   workflowId: z.string().describe('The workflow that does it, where it has one of its own.').exactOptional(),
   startedAt: instant,
-  counts: countsSchema.describe('What it has counted so far, such as judgments and tokens.').exactOptional(),
+  counts: countsSchema
+    .describe('What it has counted so far, such as judgments, requests and tokens.')
+    .exactOptional(),
   loss: z.number().describe("The training's last loss.").exactOptional(),
   endsAt: instant.describe("When the training ends, by the trainer's pace. ISO 8601.").exactOptional(),
   secondsLeft: z.number().describe('By its rate so far, or by how long it took last time.').optional(),

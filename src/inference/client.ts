@@ -38,7 +38,9 @@ export interface Completion {
   /** As many as samples were asked for, in the order of their seeds. */
   choices: Choice[];
   usage: Usage;
-  /** HTTP requests that were sent for it. */
+  /** HTTP requests that were answered with samples: one, or more where the server gives fewer samples than asked for. */
+  requests: number;
+  /** HTTP requests that were sent for it, those that were sent again among them. */
   attempts: number;
   /** Wall time of the whole call, the wait for a free slot included. */
   seconds: number;
@@ -141,6 +143,7 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
           promptTokens: sum(answers.map((answer) => answer.usage.promptTokens)),
           completionTokens: sum(answers.map((answer) => answer.usage.completionTokens)),
         },
+        requests: answers.filter((answer) => answer.choices.length > 0).length,
         attempts: sum(answers.map((answer) => answer.attempts)),
         seconds: (performance.now() - started) / 1000,
       };

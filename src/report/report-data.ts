@@ -46,6 +46,8 @@ export interface ReportIteration {
 /** What a stage took; a figure that it doesn't have is left out. */
 export interface StageUsage {
   stage: string;
+  /** Requests to a model that were answered. */
+  requests?: number | undefined;
   tokens?: { prompt: number; completion: number } | undefined;
   /** As the clock went. */
   seconds?: number | undefined;
@@ -65,6 +67,7 @@ export interface ReportScores extends BenchmarkScores {
   readonly leftOut?: Readonly<Record<string, number>> | undefined;
   /** That the judgments took. */
   readonly tokens?: { readonly prompt: number; readonly completion: number } | undefined;
+  readonly requests?: number | undefined;
 }
 
 /** How many instructions of the pool are of each category, or complexity. */

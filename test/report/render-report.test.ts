@@ -114,11 +114,11 @@ describe('the report', () => {
     assert.doesNotMatch(onRewardBench, /is not RewardBench/);
   });
 
-  it('sums tokens, time and cost over all stages, and shows no cost where there are no prices', async () => {
+  it('sums requests, tokens, time and cost over all stages, and shows no cost where there are no prices', async () => {
     const data = sampleReport();
     const shown = await text(data);
     const prompt = 21_326 + 17_864 + 3 * (118_400 + 17_864);
-    assert.match(shown, new RegExp(`All ?${prompt.toLocaleString('en-US')}.*\\$4\\.91`));
+    assert.match(shown, new RegExp(`All ?6,532 ?${prompt.toLocaleString('en-US')}.*\\$4\\.91`));
     for (const { usage } of data.iterations) usage?.forEach((one) => delete one.usd);
     assert.doesNotMatch(await text(data), /cost|\$\d/i);
   });
