@@ -136,6 +136,8 @@ export interface FineTuneResult {
   readonly counts: Counts;
   readonly meanLoss: number;
   readonly seconds: number;
+  /** What a reader of the judge's figures should know of it. */
+  readonly warnings?: readonly string[];
 }
 
 /** What a training tells its run, a bounded number of times. */
@@ -146,4 +148,12 @@ export interface TrainingStep {
   readonly loss: number;
   /** Until the last step, at the trainer's pace. */
   readonly etaSeconds: number;
+}
+
+/** What a training tells its run beside its steps. */
+export interface TrainingNotice {
+  readonly iteration: number;
+  /** How often it made no progress, was stopped and went on. */
+  readonly stalls: number;
+  readonly warnings: readonly string[];
 }

@@ -115,14 +115,14 @@ export async function iterationOf(
       trainingExamples: count('trainingExamples'),
       statistics: trainingSet?.summary as FilterStatistics | undefined,
     },
-    training: await trainingOf(store, run, summary.iteration),
+    training: await trainingOf(store, run, summary),
   };
 }
 
 async function trainingOf(
   store: ArtifactStore,
   run: string,
-  iteration: number,
+  { iteration, counts }: IterationSummary,
 ): Promise<ReportTraining | undefined> {
   const folder = store.path(runUris.training(run, iteration));
   const result = await readResult(folder);
@@ -139,6 +139,8 @@ async function trainingOf(
     finalLoss: result.finalLoss,
     losses,
     seconds: result.seconds,
+    stalls: counts['fineTune']?.['stalls'],
+    errors: counts['fineTune']?.['errors'],
   };
 }
 

@@ -33,6 +33,16 @@ const timeouts = z.strictObject({
     .describe('How long the silence of a worker lasts before its work is given to another one.'),
   workerSeconds: positive.default(60).describe('How long work may wait for a worker with the right role.'),
   fineTuneHours: positive.default(24 * 14).describe('How long the fine-tuning of one iteration may take.'),
+  trainingStallSeconds: positive
+    .default(1800)
+    .describe(
+      'How long a training may show no progress (no step, nothing written of a checkpoint or of the model): then it is ' +
+        'stopped, with a checkpoint if it can save one, and goes on from the newest. The third time without a step in ' +
+        'between the run fails.',
+    ),
+  trainingStartSeconds: positive
+    .default(3600)
+    .describe('The same before its first step, while it loads the model, reads the data and compiles.'),
 });
 
 export const configurationSchema = z.strictObject({

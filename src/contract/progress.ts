@@ -27,6 +27,11 @@ const stage = z.object({
     .describe('What it has counted so far, such as judgments, requests and tokens.')
     .exactOptional(),
   loss: z.number().describe("The training's last loss.").exactOptional(),
+  stalls: whole
+    .describe(
+      'How often the training made no progress, was stopped and went on; left out where it never did.',
+    )
+    .exactOptional(),
   endsAt: instant.describe("When the training ends, by the trainer's pace. ISO 8601.").exactOptional(),
   secondsLeft: z.number().describe('By its rate so far, or by how long it took last time.').optional(),
 });

@@ -110,6 +110,9 @@ export interface ReportTraining {
   finalLoss: number;
   losses: { step: number; loss: number }[];
   seconds: number;
+  /** How often it stood still, and ended in an error, before it went on; left out where that wasn't counted. */
+  stalls?: number | undefined;
+  errors?: number | undefined;
 }
 
 /** A pair of responses with the judgments of it that are shown; its texts stand here once for all iterations. */

@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { claim, newestClaim } from '../artifacts/claim.ts';
@@ -17,6 +17,8 @@ export interface Start {
   readonly starter: ProcessIdentity;
   /** The launched process: the trainer, or a launcher such as torchrun. Undefined where it isn't launched yet. */
   readonly process: ProcessIdentity | undefined;
+  /** When it was launched, in milliseconds since the epoch, by the clock of the folder. Undefined like `process`. */
+  readonly startedAt: number | undefined;
   /** Undefined where the trainer runs, or had no time to say how it ended. */
   readonly exit: TrainingExit | undefined;
 }
@@ -39,6 +41,7 @@ export async function newestStart(outputFolder: string): Promise<Start | undefin
     token,
     starter,
     process: await readIfThere(join(folder, 'process.json'), processSchema),
+    startedAt: await writtenAt(join(folder, 'process.json')),
     exit: await readIfThere(join(folder, 'exit.json'), exitSchema),
   };
 }
@@ -74,11 +77,23 @@ export async function noteExit(outputFolder: string, token: string, exit: Traini
   await writeWhole(join(startFolder(outputFolder, token), 'exit.json'), exit);
 }
 
-function startFolder(outputFolder: string, token: string): string {
+/** Where what is known of a start is kept. */
+export function startFolder(outputFolder: string, token: string): string {
   return join(outputFolder, 'starts', token);
 }
 
-async function writeWhole(file: string, value: unknown): Promise<void> {
+/** In milliseconds since the epoch; undefined where there is no such file. */
+async function writtenAt(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).mtimeMs;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Writes a small file in one go. */
+export async function writeWhole(file: string, value: unknown): Promise<void> {
   await writeFile(`${file}.partial`, `${JSON.stringify(value)}\n`, { flush: true });
   await rename(`${file}.partial`, file);
 }

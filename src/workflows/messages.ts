@@ -1,6 +1,6 @@
 /** What a run can be asked and told while it works. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { TrainingStep } from '../activities/types.ts';
+import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
 import type { IterationsRequest, StopAfterRequest } from './change-iterations.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 import type { PauseRequest, PauseState } from './pause.ts';
@@ -33,3 +33,6 @@ export const shardProgressSignal = defineSignal<[ShardProgress]>('shardProgress'
 
 /** From a training to its run, a bounded number of times for each training. */
 export const trainingStepSignal = defineSignal<[TrainingStep]>('trainingStep');
+
+/** From a training to its run, once or twice for each start of its trainer. */
+export const trainingNoticeSignal = defineSignal<[TrainingNotice]>('trainingNotice');

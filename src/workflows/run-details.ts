@@ -79,9 +79,13 @@ function bar({ done = 0, of }: StageProgress): string {
   return '█'.repeat(full) + '░'.repeat(20 - full);
 }
 
-function share({ done = 0, of, unit, loss }: StageProgress): string {
-  if (of === undefined) return '';
-  return `${done} of ${of} ${unit ?? ''}${loss === undefined ? '' : `, loss ${loss.toFixed(3)}`}`;
+function share({ done = 0, of, unit, loss, stalls }: StageProgress): string {
+  const parts = [
+    ...(of === undefined ? [] : [`${done} of ${of} ${unit ?? ''}`]),
+    ...(loss === undefined ? [] : [`loss ${loss.toFixed(3)}`]),
+    ...(stalls === undefined ? [] : [`stood still ${stalls}x`]),
+  ];
+  return parts.join(', ');
 }
 
 function judgesTable({ completed, best }: RunProgress): string {

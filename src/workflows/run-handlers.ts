@@ -9,6 +9,7 @@ import {
   setIterationsUpdate,
   shardProgressSignal,
   stopAfterIterationUpdate,
+  trainingNoticeSignal,
   trainingStepSignal,
 } from './messages.ts';
 import { type PauseGate, requirePausable, requirePaused } from './pause.ts';
@@ -16,7 +17,7 @@ import { withTimeLeft } from './remaining-time.ts';
 import type { Paused } from '../contract/progress.ts';
 import { currentIteration, type ProgressTracker } from './run-progress.ts';
 import { showDetails } from './show-details.ts';
-import { hasNumbers } from './well-formed.ts';
+import { hasNumbers, isTexts } from './well-formed.ts';
 
 /** @param configuration what the query `configuration` answers now */
 export function setRunHandlers(
@@ -78,6 +79,11 @@ export function setProgressHandlers(tracker: ProgressTracker): void {
   setHandler(trainingStepSignal, (step) => {
     if (!hasNumbers(step, 'iteration', 'step', 'totalSteps', 'loss', 'etaSeconds')) return;
     tracker.trainedTo(step);
+    showDetails(tracker);
+  });
+  setHandler(trainingNoticeSignal, (notice) => {
+    if (!hasNumbers(notice, 'iteration', 'stalls') || !isTexts(notice.warnings)) return;
+    tracker.noticed(notice);
     showDetails(tracker);
   });
 }

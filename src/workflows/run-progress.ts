@@ -2,7 +2,7 @@
  * How far a run is, as the query `progress` answers. A class that knows nothing of Temporal, so that a test can drive it.
  */
 import type { Counts } from '../artifacts/reference.ts';
-import type { TrainingStep } from '../activities/types.ts';
+import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
 import type { RunProgress, StageProgress } from '../contract/progress.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 
@@ -61,6 +61,21 @@ export class ProgressTracker {
             ...(benchmark === undefined ? { counts } : {}),
           }
         : shown,
+    );
+    this.update({ stages });
+  }
+
+  /** Adds what a reader of the figures should know. */
+  warn(warnings: readonly string[]): void {
+    this.update({ warnings: [...new Set([...this.#progress.warnings, ...warnings])] });
+  }
+
+  /** Takes what a training tells beside its steps. */
+  noticed({ iteration, stalls, warnings }: TrainingNotice): void {
+    this.warn(warnings);
+    if (stalls === 0) return;
+    const stages = this.#progress.stages.map((shown) =>
+      isSame(shown, { name: TRAINING, iteration }) ? { ...shown, stalls } : shown,
     );
     this.update({ stages });
   }

@@ -105,7 +105,7 @@ export class RunStages {
         [{ run, benchmark: name }],
       );
       const named = warnings.map((warning) => `${name}: ${warning}`);
-      this.#tracker.update({ warnings: [...this.#tracker.current.warnings, ...named] });
+      this.#tracker.warn(named);
       return { name, pairs: artifact };
     };
     return this.during({ name: 'prepareBenchmarks', iteration: 0 }, () =>

@@ -231,6 +231,7 @@ async function iterate(
     const base = (startOf(plan, iteration) === 'previous' ? previous : undefined) ?? seed;
     const fineTuneBegan = Date.now();
     const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
+    tracker.warn(trained.warnings ?? []);
     const fineTuneSeconds = (Date.now() - fineTuneBegan) / 1000;
     const newJudge = await stages.serve(trained.model, iteration, 'seed');
     const evaluation = await stages.evaluate(newJudge, iteration, benchmarks);
