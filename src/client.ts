@@ -14,12 +14,12 @@ import type { Configuration, ConfigurationInput } from './config/schema.ts';
 export { ConfigurationRefused, failureMessage, RunConflict, RunEnded, RunNotFound } from './client/errors.ts';
 export type { ResultOptions } from './client/execution.ts';
 export type { WaitOptions } from './client/outages.ts';
-export { Evaluation, Run, type PauseRequest } from './client/run.ts';
+export { Evaluation, Run, type BudgetRequest, type PauseRequest } from './client/run.ts';
 export type { StartOptions } from './client/start-once.ts';
 export type { JudgeEvaluation, JudgeEvaluationInput } from './config/evaluation-schema.ts';
 export type { Problem } from './config/read-configuration.ts';
 export type { Configuration, ConfigurationInput } from './config/schema.ts';
-export type { Paused, RunPhase, RunProgress, StageProgress } from './contract/progress.ts';
+export type { BudgetProgress, Paused, RunPhase, RunProgress, StageProgress } from './contract/progress.ts';
 export type {
   EvaluationSummary,
   IterationSummary,
@@ -48,7 +48,8 @@ const EVALUATION: Start<JudgeEvaluation> = {
  * its result at once where nothing is missing.
  *
  * A run under way counts as the same where its configuration means the same: endpoints, requests in flight, sizes of shards
- * and time-outs may differ, and stay as they were started. What `setIterations` has changed doesn't count.
+ * and time-outs may differ, and stay as they were started. What `setIterations` has changed doesn't count, nor
+ * does a budget, which `setBudget` changes.
  *
  * @throws ConfigurationRefused with every mistake by the path of its field, before the server is asked
  * @throws RunConflict naming the fields that differ from those of the run under way

@@ -37,6 +37,7 @@ import { isTracingOn } from './observability/tracing-switch.ts';
 import type { Tracing } from './observability/tracing.ts';
 import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
+import { Ledgers } from './spending/ledger.ts';
 import { SettingError } from './setting-error.ts';
 import { noticeOnCurrentVersion, versioningOptions } from './worker-version.ts';
 import { type Role, settingsFrom, type WorkerSettings } from './worker-settings.ts';
@@ -157,6 +158,7 @@ async function createDependencies(
 ): Promise<Dependencies> {
   const temporal = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
   const { storeRoot, python, environment, maximumInFlight, requestTimeoutSeconds, taskQueue } = settings;
+  const store = new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message));
   const cache = cacheFolder(environment, process.platform);
   const servers = createServerSupervisor({
     stateFolder: join(storeRoot, '.machines', hostname(), 'servers'),
@@ -169,7 +171,8 @@ async function createDependencies(
     isOwnerAlive: (workflowId) => isOpen(temporal, workflowId),
   });
   return {
-    store: new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message)),
+    store,
+    ledgers: new Ledgers(store),
     files: { roots: [process.cwd(), packageRoot, cache] },
     inference: createInferenceClient({
       maximumInFlight,

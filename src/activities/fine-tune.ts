@@ -8,6 +8,7 @@ import { writeFileAtomically } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
 import { roundOf, type FineTuning } from '../config/fine-tuning.ts';
 import { measureTraining } from '../observability/training-metrics.ts';
+import { TrainingStopped } from '../training/errors.ts';
 import { faultsOf, type Fault } from '../training/faults.ts';
 import { followTraining } from '../training/follow-training.ts';
 import type { TrainingProgress, TrainingResult } from '../training/job.ts';
@@ -15,6 +16,7 @@ import { stopTrainer } from '../training/stop-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
+import { TrainingBudget } from './training-budget.ts';
 import type { FineTuneResult, Model, RunReference, TrainingNotice, TrainingStep } from './types.ts';
 
 export interface FineTuneInput {
@@ -43,6 +45,8 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const tellRun = runTeller(deps, input.iteration, stalls, (totalSteps) =>
       warmupWarning(configuration.fineTuning, input.iteration, totalSteps),
     );
+    const ledger = deps.ledgers.of(input.run.runName);
+    const budget = new TrainingBudget(ledger, configuration.prices, folder);
     const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const train = async (): Promise<TrainingResult> => {
       await fixMeaning(`${folder}/fingerprint.json`, uri, {
@@ -76,24 +80,30 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           packageRoot: deps.packageRoot,
           environment: deps.environment,
         },
-        onProgress: (update) => {
+        onProgress: ({ trainer, ...update }) => {
           report({ ...update, stalls });
+          budget.tick(trainer);
           tellRun(update.progress);
           measured.progress(update.progress);
         },
-        signal,
-        onAbort: () => (endsTraining(deps) ? 'stop' : 'detach'),
+        signal: AbortSignal.any([signal, budget.signal]),
+        onAbort: () => (budget.signal.aborted || endsTraining(deps) ? 'stop' : 'detach'),
         stallLimits: { seconds: trainingStallSeconds, firstStepSeconds: trainingStartSeconds },
         stopGraceSeconds: Math.min(SAVE_SECONDS, trainingStallSeconds),
       });
     };
+    await budget.catchUp();
     const result = await train()
       .catch(async (error: unknown) => {
         if (!(error instanceof ArtifactDamaged)) throw error;
         await store.setAside(uri, error.message);
         return train();
       })
+      .catch((error: unknown) => {
+        throw error instanceof TrainingStopped && budget.signal.aborted ? budget.signal.reason : error;
+      })
       .finally(measured.end);
+    await budget.catchUp();
     measured.result(result);
     const faults = await faultCounts(folder);
     const { steps, trainExamples, droppedTooLong, tokens } = result;
@@ -109,6 +119,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       },
       meanLoss: result.meanLoss,
       seconds: result.seconds,
+      ...(Object.keys(ledger.limits).length > 0 ? { spent: ledger.spent(configuration.prices) } : {}),
       warnings: warningsOf(input.iteration, faults, [
         warmupWarning(configuration.fineTuning, input.iteration, steps),
       ]),

@@ -52,8 +52,7 @@ function costOf(
   { models, prices }: Priced,
 ): number | undefined {
   if (prices === undefined) return undefined;
-  const role = roleIn(stage, iteration);
-  const price = prices.tokens[models[role] === undefined ? 'seed' : role];
+  const price = prices.tokens[askedRole(stage, iteration, models)];
   if (tokens !== undefined && price !== undefined)
     return (tokens.prompt * price.prompt + tokens.completion * price.completion) / 1e6;
   const needsGpus = tokens !== undefined || stage === 'fineTune';
@@ -62,8 +61,12 @@ function costOf(
 }
 
 /** Whose model a stage asks. Judges that were trained are priced like the seed model. */
-function roleIn(stage: string, iteration: number): ModelRole {
+export function askedRole(stage: string, iteration: number, models: Configuration['models']): ModelRole {
   const [seed, generator, firstJudge] = MODEL_ROLES;
-  if (MADE_ONCE.includes(stage)) return generator;
-  return stage === 'judgePairs' && iteration === 1 ? firstJudge : seed;
+  const role = MADE_ONCE.includes(stage)
+    ? generator
+    : stage === 'judgePairs' && iteration === 1
+      ? firstJudge
+      : seed;
+  return models[role] === undefined ? seed : role;
 }

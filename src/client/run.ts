@@ -15,6 +15,18 @@ export interface PauseRequest {
   readonly reason?: string;
 }
 
+/** What a run may spend: a number sets a limit, null takes it away, what is left out stays. */
+export interface BudgetRequest {
+  /** Of prompts and answers together. */
+  readonly tokens?: number | null;
+  /** Requests sent to models. */
+  readonly requests?: number | null;
+  /** By the prices of the configuration. */
+  readonly usd?: number | null;
+  /** Of fine-tuning. */
+  readonly gpuHours?: number | null;
+}
+
 /**
  * A run that was started here or elsewhere. What it is told returns when it is in force, which takes a worker. Each throws
  * RunNotFound, RunEnded, or WorkflowUpdateFailedError where the run refuses; `failureMessage` makes that readable.
@@ -56,6 +68,14 @@ export class Run extends Execution<RunResult> {
    */
   async stopAfterIteration(iteration?: number): Promise<void> {
     await this.#update('stopAfterIteration', iteration === undefined ? {} : { iteration });
+  }
+
+  /**
+   * Changes what the run may spend; one that has paused because its budget is spent goes on. Refused below what is spent
+   * already, for what is no amount, and in USD where the configuration lacks a price.
+   */
+  async setBudget(request: BudgetRequest): Promise<void> {
+    await this.#update('setBudget', request);
   }
 
   async #update(name: string, request: object): Promise<void> {

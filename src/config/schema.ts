@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { choosing, earlyStopping, evaluation } from './evaluation.ts';
+import { budget } from './budget.ts';
 import { count, positive, runName, schemaAddress, share } from './fields.ts';
 import { fineTuning } from './fine-tuning.ts';
 import { instructions } from './instructions.ts';
@@ -77,7 +78,13 @@ export const configurationSchema = z.strictObject({
   timeouts: timeouts.prefault({}).describe('How long the run waits for what.'),
   prices: prices
     .optional()
-    .describe("What a run is charged, for the report's costs alone; without it none are shown."),
+    .describe("What a run is charged, for the report's costs and `budget.usd`; without it none are shown."),
+  budget: budget
+    .optional()
+    .describe(
+      'What the run may spend, in all its iterations and however often it is started; at a limit it pauses, and goes on ' +
+        'after the update `setBudget` (docs/running.md). What is in flight then ends. Without it nothing limits it.',
+    ),
   redo: z
     .string()
     .regex(/^\d+\/[a-z-]+$/, 'for example "2/judge-pairs"')

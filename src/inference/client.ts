@@ -32,6 +32,8 @@ export interface CompletionRequest {
   /** Seed of the first sample; sample k has seed + k. */
   seed?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Asked once the request has its slot, before it is sent; what it throws is thrown, and nothing is sent. */
+  admit?: (() => Promise<void>) | undefined;
 }
 
 export interface Completion {
@@ -112,8 +114,13 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
     async complete(request) {
       const started = performance.now();
       const lane = laneOf(request.endpoint.baseUrl);
-      const ask = (samples: number, seed: number | undefined): Promise<Answered> =>
+      const ask = (
+        samples: number,
+        seed: number | undefined,
+        admit?: () => Promise<void>,
+      ): Promise<Answered> =>
         inLane(lane, request.signal, async () => {
+          await admit?.();
           const asked = { ...request, samples, seed };
           const observed = observer.begin(asked);
           try {
@@ -125,9 +132,10 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
           }
         });
 
-      const first = await ask(request.samples, request.seed);
+      const first = await ask(request.samples, request.seed, request.admit);
       const answers = [first];
-      // A server that doesn't know `n` gives fewer choices: the other samples are asked for one by one.
+      // A server that doesn't know `n` gives fewer choices: the other samples are asked for one by one. They are a part
+      // of the request that was let through.
       const missing = Array.from(
         { length: Math.max(0, request.samples - first.choices.length) },
         (_, index) => first.choices.length + index,

@@ -1,4 +1,5 @@
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { BudgetProgress } from '../contract/progress.ts';
 import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import type { JudgeComparison } from '../benchmarks/compare.ts';
 import type { Side, Verdict } from '../judge/verdict.ts';
@@ -28,6 +29,8 @@ export interface ReportData {
   pairs: ReportPair[];
   setAside: { stage: string; reason: string; count: number; example?: string | undefined }[];
   warnings: string[];
+  /** Where the run has one. */
+  budget?: BudgetProgress | undefined;
   /** The run's configuration with its defaults filled in; shown as JSON. */
   configuration: unknown;
   versions: Record<string, string>;

@@ -1,9 +1,7 @@
 /** How starts of a trainer went wrong: kept beside each, so that what comes again and again is told from an accident. */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readTextIfThere } from '../artifacts/on-disk.ts';
-import { readIfThere, startFolder, writeWhole } from './starts.ts';
+import { readIfThere, startFolder, startTokens, writeWhole } from './starts.ts';
 
 const faultSchema = z.object({
   /** `stalled`: it made no progress and was stopped. `error`: it ended by an exception of its own. */
@@ -40,15 +38,9 @@ export async function noteFault(
 
 /** The faults of a training so far, the oldest first. */
 export async function faultsOf(outputFolder: string, exceptToken?: string): Promise<Fault[]> {
-  const starts = join(outputFolder, 'starts');
-  const names = await readdir(starts).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
   const faults: Fault[] = [];
-  for (const name of names.filter((each) => /^\d+\.json$/.test(each)).sort()) {
-    const { token } = JSON.parse((await readTextIfThere(join(starts, name))) ?? '{}') as { token?: string };
-    if (token === undefined || token === exceptToken) continue;
+  for (const token of await startTokens(outputFolder)) {
+    if (token === exceptToken) continue;
     const fault = await readIfThere(join(startFolder(outputFolder, token), FAULT_FILE), faultSchema);
     if (fault !== undefined) faults.push(fault);
   }

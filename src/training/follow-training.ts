@@ -26,9 +26,14 @@ export interface FollowOptions {
   readonly trainer: TrainerCommand;
   /**
    * Called at every look, also without news, so that a heartbeat can be sent. `progress` is the last reported step:
-   * after a restart, that of the trainer before, until the first new one.
+   * after a restart, that of the trainer before, until the first new one. `trainer` is the start that is at work, with the
+   * seconds since it was launched.
    */
-  readonly onProgress?: (update: { phase: 'starting' | 'training'; progress?: TrainingProgress }) => void;
+  readonly onProgress?: (update: {
+    phase: 'starting' | 'training';
+    progress?: TrainingProgress;
+    trainer?: { readonly token: string; readonly seconds: number };
+  }) => void;
   readonly signal?: AbortSignal;
   /**
    * What an abort means, by the signal's reason: `stop` ends the training with a checkpoint (the run was cancelled),
@@ -177,7 +182,14 @@ class Follower {
   /** Says how far it is, and stops it where it doesn't get on; called at every look. */
   async #report(state: RunningState): Promise<void> {
     const progress = await this.#watch.progress();
-    this.#options.onProgress?.({ phase: state.kind, ...(progress === undefined ? {} : { progress }) });
+    const { token, startedAt } = state.start ?? {};
+    this.#options.onProgress?.({
+      phase: state.kind,
+      ...(progress === undefined ? {} : { progress }),
+      ...(token === undefined || startedAt === undefined
+        ? {}
+        : { trainer: { token, seconds: Math.max(0, (Date.now() - startedAt) / 1000) } }),
+    });
     this.#stalledFor ??= await this.#stallWatch.stalledFor(state.start, progress);
     if (this.#stalledFor !== undefined) await this.#stop(state);
   }

@@ -1,4 +1,4 @@
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { claim, newestClaim } from '../artifacts/claim.ts';
@@ -45,6 +45,32 @@ export async function newestStart(outputFolder: string): Promise<Start | undefin
     exit: await readIfThere(join(folder, 'exit.json'), exitSchema),
   };
 }
+
+/** How long each start that has said how it ended was at work, in seconds, by its token. */
+export async function trainerSeconds(outputFolder: string): Promise<Record<string, number>> {
+  const seconds: Record<string, number> = {};
+  for (const token of await startTokens(outputFolder)) {
+    const folder = startFolder(outputFolder, token);
+    const began = await writtenAt(join(folder, 'process.json'));
+    const ended = await writtenAt(join(folder, 'exit.json'));
+    if (began !== undefined && ended !== undefined) seconds[token] = Math.max(0, (ended - began) / 1000);
+  }
+  return seconds;
+}
+
+/** The tokens of all starts in an output folder, the oldest first. */
+export async function startTokens(outputFolder: string): Promise<string[]> {
+  const folder = join(outputFolder, 'starts');
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const claims = names.filter((name) => /^\d+\.json$/.test(name)).sort();
+  const tokens = await Promise.all(claims.map((name) => readIfThere(join(folder, name), holderSchema)));
+  return tokens.flatMap((holder) => holder?.token ?? []);
+}
+
+const holderSchema = z.object({ token: z.string() });
 
 /**
  * Claims the right to start a trainer, fenced by the newest start that the caller saw, and writes its job file.

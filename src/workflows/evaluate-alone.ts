@@ -16,6 +16,7 @@ import { PauseGate } from './pause.ts';
 import { setProgressHandlers } from './run-handlers.ts';
 import type { RunPhase } from '../contract/progress.ts';
 import { ProgressTracker } from './run-progress.ts';
+import { RunBudget } from './run-budget.ts';
 import { RunStages } from './run-stages.ts';
 import { showDetails } from './show-details.ts';
 
@@ -51,7 +52,9 @@ export async function evaluateAlone(input: unknown): Promise<JudgeEvaluationResu
   resolved = planned.configuration;
   upsertMemo({ runName, judge: planned.plan.seedModel, report: planned.reportAddress });
   tracker.update({ phase: 'working', warnings: planned.warnings });
-  const stages = new RunStages(tracker, planned.plan, new PauseGate(), undefined);
+  const gate = new PauseGate();
+  const budget = new RunBudget(tracker, gate, () => showDetails(tracker));
+  const stages = new RunStages({ tracker, gate, budget }, planned.plan, undefined);
   const end = (phase: RunPhase): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
       await stages.stopServing();

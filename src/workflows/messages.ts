@@ -1,5 +1,6 @@
 /** What a run can be asked and told while it works. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { BudgetChange } from '../activities/budget.ts';
 import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
 import type { IterationsRequest, StopAfterRequest } from './change-iterations.ts';
 import type { ShardProgress } from './map-shards-input.ts';
@@ -24,6 +25,12 @@ export const stopAfterIterationUpdate = defineUpdate<void, [request: StopAfterRe
 export const pauseUpdate = defineUpdate<void, [request: PauseRequest | null | undefined]>('pause');
 
 export const resumeUpdate = defineUpdate<void>('resume');
+
+/** What the run may spend: what is given changes, null takes a limit away, what is left out stays. */
+export const setBudgetUpdate = defineUpdate<void, [request: BudgetChange]>('setBudget');
+
+/** From a stage to its run: the budget is spent. Answered by `pauseChanged`, whatever the run makes of it. */
+export const budgetReachedSignal = defineSignal('budgetReached');
 
 /** From a workflow to its children: whether the run is paused. */
 export const pauseSignal = defineSignal<[PauseState]>('pauseChanged');

@@ -3,6 +3,7 @@
  */
 import type { Counts } from '../artifacts/reference.ts';
 import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
+import { AMOUNTS, type Amounts } from '../format/amounts.ts';
 import type { RunProgress, StageProgress } from '../contract/progress.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 
@@ -45,7 +46,8 @@ export class ProgressTracker {
   }
 
   /** Takes a stage's report. Reports may arrive in another order than they were sent in: only more counts. */
-  shardsDone({ stage, iteration, benchmark, done, shards, counts }: ShardProgress): void {
+  shardsDone({ stage, iteration, benchmark, done, shards, counts, spent }: ShardProgress): void {
+    this.spent(spent);
     const name = benchmark === undefined ? stage : EVALUATION;
     const key = `${iteration}/${stage}/${benchmark ?? ''}`;
     if (done < (this.#shards.get(key)?.done ?? 0)) return;
@@ -63,6 +65,14 @@ export class ProgressTracker {
         : shown,
     );
     this.update({ stages });
+  }
+
+  /** Takes what the run had spent when something was done. Reports may arrive in another order: only more counts. */
+  spent(spent: Amounts | undefined): void {
+    const { budget } = this.#progress;
+    if (budget === undefined || spent === undefined) return;
+    const most = AMOUNTS.map((name) => [name, Math.max(budget.spent[name], spent[name])] as const);
+    this.update({ budget: { ...budget, spent: Object.fromEntries(most) as Amounts } });
   }
 
   /** Adds what a reader of the figures should know. */
