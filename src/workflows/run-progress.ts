@@ -6,6 +6,7 @@ import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
 import { AMOUNTS, type Amounts } from '../format/amounts.ts';
 import type { RunProgress, StageProgress } from '../contract/progress.ts';
 import type { ShardProgress } from './map-shards-input.ts';
+import { hasNumbers } from './well-formed.ts';
 
 /** A stage that begins. */
 export type Stage = Pick<StageProgress, 'name' | 'iteration' | 'done' | 'of' | 'unit' | 'workflowId'>;
@@ -70,7 +71,7 @@ export class ProgressTracker {
   /** Takes what the run had spent when something was done. Reports may arrive in another order: only more counts. */
   spent(spent: Amounts | undefined): void {
     const { budget } = this.#progress;
-    if (budget === undefined || spent === undefined) return;
+    if (budget === undefined || !hasNumbers(spent, ...AMOUNTS)) return;
     const most = AMOUNTS.map((name) => [name, Math.max(budget.spent[name], spent[name])] as const);
     this.update({ budget: { ...budget, spent: Object.fromEntries(most) as Amounts } });
   }

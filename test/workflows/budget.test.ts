@@ -78,11 +78,14 @@ describe('a run with a budget', function () {
 
   const pausedByBudget = (run: Run) => until(run, ({ paused }) => paused?.by === 'budget');
 
-  /** The requests of a run that has come to rest. */
+  /** All requests so far but those that only look whether a model answers. */
+  const asked = () => endpoint.requests.filter(({ body }) => body.max_tokens !== 1);
+
+  /** How many they are once a run has come to rest. */
   async function requestsAtRest(): Promise<number> {
     for (let before = -1; ;) {
       await sleep(1500);
-      const now = endpoint.requests.length;
+      const now = asked().length;
       if (now === before) return now;
       before = now;
     }
@@ -103,7 +106,7 @@ describe('a run with a budget', function () {
   });
 
   it('pauses at its limit in tokens with what was in flight beyond it, says how to go on, and goes on where it is raised', async () => {
-    const before = endpoint.requests.length;
+    const before = asked().length;
     const limit = Math.round(0.6 * expected.tokens);
     const run = await startRun(cluster.client, input('bounded', { budget: { tokens: limit } }));
     const { paused } = await pausedByBudget(run);
@@ -111,14 +114,16 @@ describe('a run with a budget', function () {
     const { budget } = await run.progress();
     assert(budget !== undefined);
 
-    const asked = endpoint.requests.slice(before).filter(({ body }) => body.max_tokens !== 1);
-    const most = Math.max(...asked.map(({ body }) => JSON.stringify(body.messages).length + (body.n ?? 1)));
+    const requests = asked().slice(before);
+    const most = Math.max(
+      ...requests.map(({ body }) => JSON.stringify(body.messages).length + (body.n ?? 1)),
+    );
     assert(budget.spent.tokens >= limit, `${budget.spent.tokens} of ${limit}`);
     assert(
       budget.spent.tokens <= limit + IN_FLIGHT * most,
       `${budget.spent.tokens} of ${limit}, ${most} each`,
     );
-    assert.equal(budget.spent.requests, asked.length);
+    assert.equal(budget.spent.requests, requests.length);
     assert.deepEqual(budget.limits, { tokens: limit });
 
     // The command stands in the reason, as it is to be typed.
@@ -159,24 +164,24 @@ describe('a run with a budget', function () {
 
   it('sends no more requests than it may, outlives its workers while it waits, and is not resumed by a budget where a person has paused it', async () => {
     const limit = Math.round(0.3 * expected.requests);
-    const before = endpoint.requests.length;
+    const before = asked().length;
     const run = await startRun(cluster.client, input('counted', { budget: { requests: limit } }));
     await pausedByBudget(run);
-    const asked = (await requestsAtRest()) - before;
+    const sent = (await requestsAtRest()) - before;
     // The other process may have sent what it had let through before it heard of these.
-    assert(asked >= limit && asked <= limit + IN_FLIGHT, `${asked} of ${limit}`);
+    assert(sent >= limit && sent <= limit + IN_FLIGHT, `${sent} of ${limit}`);
 
     for (const worker of workers) await worker.kill();
     workers = [cluster.startWorker(), cluster.startWorker('--roles', 'inference')];
     assert.equal((await pausedByBudget(run)).budget?.limits.requests, limit);
-    assert.equal((await requestsAtRest()) - before, asked);
+    assert.equal((await requestsAtRest()) - before, sent);
 
     await run.pause({ reason: 'the night' });
     await run.setBudget({ requests: null, gpuHours: 1e-4 });
     const { paused, budget } = await run.progress();
     assert.deepEqual([paused?.by, paused?.reason], ['person', 'the night']);
     assert.deepEqual([budget?.limits, budget?.reached], [{ gpuHours: 1e-4 }, undefined]);
-    assert.equal((await requestsAtRest()) - before, asked);
+    assert.equal((await requestsAtRest()) - before, sent);
     await run.resume();
 
     // A third of a second of training: it stops with what it has, and goes on.
@@ -198,7 +203,7 @@ describe('a run with a budget', function () {
     const { budget: spentFirst } = await pausedByBudget(first);
     await first.cancel();
     await assert.rejects(first.result());
-    const before = endpoint.requests.length;
+    const before = asked().length;
     const again = await startRun(cluster.client, input('again', { budget: { requests: 20 } }));
     const { budget } = await pausedByBudget(again);
     assert.deepEqual(budget?.spent.requests, spentFirst?.spent.requests);
