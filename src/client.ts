@@ -24,7 +24,7 @@ export {
   type Ranking,
 } from './client/judge/create-judge.ts';
 export type { RankedResponse, Tournament } from './client/judge/tournament.ts';
-export { Evaluation, Judging, Run, type PauseRequest } from './client/run.ts';
+export { Evaluation, Judging, Run, type BudgetRequest, type PauseRequest } from './client/run.ts';
 export type { StartOptions } from './client/start-once.ts';
 export type { JudgeEvaluation, JudgeEvaluationInput } from './config/evaluation-schema.ts';
 export type { PairsJudging, PairsJudgingInput } from './config/pairs-judging-schema.ts';
@@ -32,7 +32,7 @@ export type { Problem } from './config/read-configuration.ts';
 export type { Configuration, ConfigurationInput } from './config/schema.ts';
 export { JudgeFileInvalid, type JudgeFile } from './contract/judge-file.ts';
 export type { JudgingFigures, JudgingResult } from './contract/judging-result.ts';
-export type { Paused, RunPhase, RunProgress, StageProgress } from './contract/progress.ts';
+export type { BudgetProgress, Paused, RunPhase, RunProgress, StageProgress } from './contract/progress.ts';
 export type {
   EvaluationSummary,
   IterationSummary,
@@ -78,7 +78,8 @@ const JUDGING: Start<PairsJudging> = {
  * its result at once where nothing is missing.
  *
  * A run under way counts as the same where its configuration means the same: endpoints, requests in flight, sizes of shards
- * and time-outs may differ, and stay as they were started. What `setIterations` has changed doesn't count.
+ * and time-outs may differ, and stay as they were started. What `setIterations` has changed doesn't count, nor
+ * does a budget, which `setBudget` changes.
  *
  * @throws ConfigurationRefused with every mistake by the path of its field, before the server is asked
  * @throws RunConflict naming the fields that differ from those of the run under way

@@ -37,6 +37,7 @@ import type { Tracing } from './observability/tracing.ts';
 import { registeredSearchAttributes } from './search-attributes.ts';
 import { createServerSupervisor } from './serving/supervisor.ts';
 import { TemporalUnreachable } from './setting-error.ts';
+import { Ledgers } from './spending/ledger.ts';
 import { connectionOptions, connectToServer } from './temporal/connect.ts';
 import { keysOf, type TemporalSettings } from './temporal/settings.ts';
 import { runWorkers } from './temporal/run-workers.ts';
@@ -159,6 +160,7 @@ async function createDependencies(
   const { namespace } = settings.temporal;
   const temporal = new Client({ connection, namespace });
   const { storeRoot, python, environment, maximumInFlight, requestTimeoutSeconds, taskQueue } = settings;
+  const store = new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message));
   const cache = cacheFolder(environment, process.platform);
   const servers = createServerSupervisor({
     stateFolder: join(storeRoot, '.machines', hostname(), 'servers'),
@@ -171,7 +173,8 @@ async function createDependencies(
     isOwnerAlive: (workflowId) => isOpen(temporal, workflowId),
   });
   return {
-    store: new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message)),
+    store,
+    ledgers: new Ledgers(store),
     files: { roots: [process.cwd(), packageRoot, cache] },
     inference: createInferenceClient({
       maximumInFlight,

@@ -9,8 +9,9 @@ trackers keep (trainer/tracking.py), `checkpoints/`, then `model/`
 `exit.json` {exitCode, message}: launchers such as torchrun don't hand the exit code on.
 
 Exit codes: 0 done, 65 data, 78 configuration (both permanent), 75 stopped with the newest whole checkpoint to go on
-from (SIGTERM and SIGINT: at the next step; also where another trainer holds the folder), anything else: try again. The
-last line on standard error says what and where. Start it with torchrun for several GPUs; then rank 0 writes the files.
+from (SIGTERM and SIGINT: at the next step; also where another trainer holds the folder), 74 the machine refused something
+(a full disk, a folder that went away): try again, 1 another exception: try again, but not for ever where it comes again and
+again at the same step. Anything else: try again. The last line on standard error says what and where. Start it with torchrun for several GPUs; then rank 0 writes the files.
 """
 
 import argparse
@@ -70,7 +71,8 @@ def run(job_file):
         code, message = ConfigurationError.exit_code, f'{sys.executable}: {error}'
     except Exception as error:
         traceback.print_exc()
-        code, message = 1, ' '.join(f'{type(error).__name__}: {error}'.split())[:2000]
+        code = MACHINE_REFUSED if is_of_the_machine(error) else 1
+        message = ' '.join(f'{type(error).__name__}: {error}'.split())[:2000]
     if code:
         print(f'trainer: {message}', file=sys.stderr, flush=True)
     if first and os.path.isfile(job_file):
@@ -78,6 +80,17 @@ def run(job_file):
     if lease:
         lease.release()
     return code
+
+
+MACHINE_REFUSED = 74
+
+
+def is_of_the_machine(error):
+    """Whether the disk, the network or the like is to blame, which somebody may mend meanwhile. PyTorch and safetensors
+    wrap what the system says of a file in errors of their own."""
+    said = str(error)
+    texts = ('No space left on device', 'os error', 'PytorchStreamWriter failed')
+    return isinstance(error, OSError) or any(text in said for text in texts)
 
 
 def train(job, lease, stop_requested):

@@ -64,6 +64,11 @@ def listing(folder):
     ]
 
 
+def touch(path):
+    with open(path, 'a', encoding='utf-8'):
+        os.utime(path)
+
+
 def cut_torn_line(path):
     """Cuts off what a power cut may have left of a last line, so that the next line begins at its start."""
     if os.path.exists(path):

@@ -14,7 +14,7 @@ from trainer.adapter import lora_config
 from trainer.data import build_training_set
 from trainer.errors import ConfigurationError, Stopped
 from trainer.finish import finish
-from trainer.progress import Progress, say
+from trainer.progress import Progress, beat, say
 from trainer.tracking import Trackers
 
 METHODS = {'sft': sft, 'dpo': dpo}
@@ -28,7 +28,9 @@ def fine_tune(job, rows, lease, stop_requested):
     disable_progress_bars()
     saves = os.path.join(job.outputFolder, 'checkpoints')
     tokenizer, model = load_base(job)
+    beat(job, lease)
     training_set = build_training_set(rows, tokenizer, job)
+    beat(job, lease)
     identity = job.identity()
     resumed = checkpoints.newest_whole(saves)
     if resumed:
@@ -43,6 +45,8 @@ def fine_tune(job, rows, lease, stop_requested):
     devices = f'{trainer.accelerator.num_processes} x {trainer.args.device.type}'
     origin = resumed[0] if resumed else job.baseCheckpoint
     say(lease, f'{job.method}: {examples}, {trainer.args.max_steps} steps on {devices}, from {origin}')
+    if trainer.args.max_steps <= trainer.args.warmup_steps:
+        say(lease, f'warning: all steps are within the warm-up of {trainer.args.warmup_steps}: the learning rate stays low')
     if stop_requested.is_set():
         raise Stopped(f'{job.outputFolder}: asked to stop before the first step')
     trainer.train(resume_from_checkpoint=resumed[0] if resumed else None)

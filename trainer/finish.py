@@ -21,6 +21,7 @@ def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
     weights = trainer.accelerator.get_state_dict(trainer.model)
     if lease is None:
         return
+    callback.beat()
     model = trainer.accelerator.unwrap_model(trainer.model)
     if not all(torch.isfinite(weight).all() for weight in weights.values()):
         raise TrainingDiverged(f'{job.outputFolder}: a weight is no finite number after the last step')
@@ -30,11 +31,13 @@ def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
         put_in_place(job, lease, 'adapter', lambda folder: model.save_pretrained(folder, state_dict=weights))
         adapter = os.path.join(job.outputFolder, 'adapter')
         full = merged(job, adapter, served_dtype(job))
+        callback.beat()
         files = put_in_place(
             job, lease, 'model', lambda folder: save_model(job, full, full.state_dict(), tokenizer, folder)
         )
         if not job.adapter.keep:
             shutil.rmtree(adapter)
+    callback.beat()
     losses = [entry['loss'] for entry in trainer.state.log_history if 'loss' in entry]
     result = {
         'schema': 1,

@@ -1,4 +1,7 @@
-"""What a training tells while it runs, when it saves, and when it stops: one callback for every method."""
+"""What a training tells while it runs, when it saves, and when it stops: one callback for every method.
+
+Whoever follows it takes silence for a standstill (src/training/stall-watch.ts): what may take long touches `heartbeat`.
+"""
 
 import json
 import math
@@ -10,7 +13,7 @@ from transformers import TrainerCallback
 
 from trainer import checkpoints
 from trainer.errors import Stopped, TrainingDiverged
-from trainer.files import cut_torn_line
+from trainer.files import cut_torn_line, touch
 
 # What TRL logs for DPO beside the loss; shares and margins are means over the step.
 REWARDS = {'rewardMargin': 'rewards/margins', 'rewardAccuracy': 'rewards/accuracies'}
@@ -37,6 +40,12 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **_):
         self.started = time.monotonic()
+
+    def on_substep_end(self, args, state, control, **_):
+        self.beat()  # a step of many forward passes may take minutes
+
+    def beat(self):
+        beat(self.job, self.lease)
 
     def on_step_end(self, args, state, control, **_):
         if self._anywhere(self.lease is not None and self.lease.lost.is_set(), args.device):
@@ -72,6 +81,7 @@ class Progress(TrainerCallback):
         wait_for_all_ranks()  # each writes its own random state into the folder
         if self.lease is None:
             return
+        self.beat()
         self.lease.check()
         folder = os.path.join(args.output_dir, f'checkpoint-{state.global_step}')
         facts = {
@@ -101,6 +111,12 @@ class Progress(TrainerCallback):
 def wait_for_all_ranks():
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
+
+
+def beat(job, lease):
+    """Shows that the training gets on."""
+    if lease:
+        touch(os.path.join(job.outputFolder, 'heartbeat'))
 
 
 def say(lease, line):

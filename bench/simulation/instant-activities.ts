@@ -140,6 +140,8 @@ export function createInstantActivities(
       writeReport: () => Promise.resolve({ report: runUris.report(runName), damage: [] }),
       exportOutputs: () => Promise.resolve(),
       publishOutputs: notSimulated,
+      readBudget: notSimulated,
+      setBudget: notSimulated,
       finishRun: () => Promise.resolve(runUris.result(runName)),
     },
     inference: {

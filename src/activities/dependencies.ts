@@ -4,6 +4,7 @@ import type { InputFiles } from '../config/input-files.ts';
 import type { InferenceClient } from '../inference/client.ts';
 import type { WorkerMetrics } from '../observability/metrics.ts';
 import type { ServerSupervisor } from '../serving/supervisor.ts';
+import type { Ledgers } from '../spending/ledger.ts';
 
 /** What is needed to look at a configuration's surroundings, in a run and before there is one. */
 export type LocalDependencies = Pick<
@@ -17,6 +18,8 @@ export interface Dependencies {
   readonly files: InputFiles;
   readonly inference: InferenceClient;
   readonly servers: ServerSupervisor;
+  /** What runs have spent. */
+  readonly ledgers: Ledgers;
   readonly metrics: WorkerMetrics;
   readonly temporal: Client;
   /** The interpreter that has the trainer's packages. */

@@ -6,16 +6,19 @@ import { ArtifactDamaged, differingFields, FingerprintMismatch } from '../artifa
 import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { writeFileAtomically } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
-import { roundOf } from '../config/fine-tuning.ts';
+import { roundOf, type FineTuning } from '../config/fine-tuning.ts';
 import type { Configuration } from '../config/schema.ts';
 import { measureTraining } from '../observability/training-metrics.ts';
+import { TrainingStopped } from '../training/errors.ts';
+import { faultsOf, type Fault } from '../training/faults.ts';
 import { followTraining } from '../training/follow-training.ts';
 import type { TrainingProgress, TrainingResult } from '../training/job.ts';
 import { stopTrainer } from '../training/stop-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, runUris } from './open-run.ts';
-import type { FineTuneResult, Model, RunReference, TrainingStep } from './types.ts';
+import { TrainingBudget } from './training-budget.ts';
+import type { FineTuneResult, Model, RunReference, TrainingNotice, TrainingStep } from './types.ts';
 import { writeFirstJudgeFile } from './write-judge-files.ts';
 
 export interface FineTuneInput {
@@ -36,21 +39,28 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const resolved = await openRun(store, input.run);
     const { configuration } = resolved;
     const { adapter, launcher, threads, trustRemoteCode, reportTo } = configuration.fineTuning;
+    const { trainingStallSeconds, trainingStartSeconds } = configuration.timeouts;
     const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
     const data = await store.recordsFile(input.trainingSet);
-    const tellRun = runTeller(deps, input.iteration);
+    const folder = store.path(uri);
+    const { stalls } = await faultCounts(folder);
+    const tellRun = runTeller(deps, input.iteration, stalls, (totalSteps) =>
+      warmupWarning(configuration.fineTuning, input.iteration, totalSteps),
+    );
+    const ledger = deps.ledgers.of(input.run.runName);
+    const budget = new TrainingBudget(ledger, configuration.prices, folder);
     const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
     const train = async (): Promise<TrainingResult> => {
       const fingerprint = trainingFingerprint(configuration, input);
-      await fixMeaning(trainingMeaningFile(store.path(uri)), uri, fingerprint);
+      await fixMeaning(trainingMeaningFile(folder), uri, fingerprint);
       return followTraining({
         job: {
           schema: 1,
           method,
           baseCheckpoint: checkpointArgument(findCheckpoint(store, deps.files, input.base.checkpoint)),
           data,
-          outputFolder: store.path(uri),
+          outputFolder: folder,
           seed: configuration.seed,
           hyperparameters,
           adapter,
@@ -65,24 +75,33 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           packageRoot: deps.packageRoot,
           environment: deps.environment,
         },
-        onProgress: (update) => {
-          report(update);
+        onProgress: ({ trainer, ...update }) => {
+          report({ ...update, stalls });
+          budget.tick(trainer);
           tellRun(update.progress);
           measured.progress(update.progress);
         },
-        signal,
-        onAbort: () => (endsTraining(deps) ? 'stop' : 'detach'),
+        signal: AbortSignal.any([signal, budget.signal]),
+        onAbort: () => (budget.signal.aborted || endsTraining(deps) ? 'stop' : 'detach'),
+        stallLimits: { seconds: trainingStallSeconds, firstStepSeconds: trainingStartSeconds },
+        stopGraceSeconds: Math.min(SAVE_SECONDS, trainingStallSeconds),
       });
     };
+    await budget.catchUp();
     const result = await train()
       .catch(async (error: unknown) => {
         if (!(error instanceof ArtifactDamaged)) throw error;
         await store.setAside(uri, error.message);
         return train();
       })
+      .catch((error: unknown) => {
+        throw error instanceof TrainingStopped && budget.signal.aborted ? budget.signal.reason : error;
+      })
       .finally(measured.end);
+    await budget.catchUp();
     measured.result(result);
     await writeFirstJudgeFile(deps, input.iteration, resolved);
+    const faults = await faultCounts(folder);
     const { steps, trainExamples, droppedTooLong, tokens } = result;
     return {
       model: { checkpoint: storedCheckpoint(`${uri}/model`), sha256: result.model.sha256 },
@@ -91,9 +110,15 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
         trainedExamples: trainExamples,
         'dropped: longer than maximumLength': droppedTooLong,
         trainedTokens: tokens,
+        ...(faults.stalls > 0 ? { stalls: faults.stalls } : {}),
+        ...(faults.errors > 0 ? { errors: faults.errors } : {}),
       },
       meanLoss: result.meanLoss,
       seconds: result.seconds,
+      ...(Object.keys(ledger.limits).length > 0 ? { spent: ledger.spent(configuration.prices) } : {}),
+      warnings: warningsOf(input.iteration, faults, [
+        warmupWarning(configuration.fineTuning, input.iteration, steps),
+      ]),
     };
   });
 }
@@ -128,23 +153,79 @@ interface TrainingInput {
   readonly trainingSet: Pick<ArtifactReference, 'sha256'>;
 }
 
+/** How long a trainer may take to save a checkpoint and stop before it is killed. */
+const SAVE_SECONDS = 300;
+
 /** A training tells its run about its steps at most this often, so that the run's history stays small. */
 const REPORTS = 20;
 
-/** Tells the run about the steps of its training. What isn't heard there is no failure: the files say it too. */
-function runTeller(deps: Dependencies, iteration: number): (progress: TrainingProgress | undefined) => void {
+/** Tells the run about its training. What isn't heard there is no failure: the files say it too. */
+function runTeller(
+  deps: Dependencies,
+  iteration: number,
+  stalls: number,
+  warningOf: (totalSteps: number) => string | undefined,
+): (progress: TrainingProgress | undefined) => void {
   const { workflowExecution } = Context.current().info;
+  if (workflowExecution === undefined) return () => undefined;
+  const run = deps.temporal.workflow.getHandle(workflowExecution.workflowId, workflowExecution.runId);
+  const notice = (warnings: readonly string[]): void => {
+    if (stalls === 0 && warnings.length === 0) return;
+    const message: TrainingNotice = { iteration, stalls, warnings };
+    run.signal('trainingNotice', message).catch(() => undefined);
+  };
+  notice([]);
   let told = -1;
   return (progress) => {
-    if (progress === undefined || workflowExecution === undefined) return;
+    if (progress === undefined) return;
     const { step, totalSteps, loss, etaSeconds } = progress;
     const part = Math.floor((REPORTS * step) / totalSteps);
     if (part <= told) return;
+    const warning = warningOf(totalSteps);
+    if (told === -1 && warning !== undefined) notice([warning]);
     told = part;
     const message: TrainingStep = { iteration, step, totalSteps, loss, etaSeconds };
-    const run = deps.temporal.workflow.getHandle(workflowExecution.workflowId, workflowExecution.runId);
     run.signal('trainingStep', message).catch(() => undefined);
   };
+}
+
+/** How often the training has gone wrong so far; each time it went on from its newest checkpoint. */
+async function faultCounts(folder: string): Promise<{ readonly stalls: number; readonly errors: number }> {
+  const faults = await faultsOf(folder);
+  const count = (kind: Fault['kind']) => faults.filter((fault) => fault.kind === kind).length;
+  return { stalls: count('stalled'), errors: count('error') };
+}
+
+function warningsOf(
+  iteration: number,
+  { stalls, errors }: { readonly stalls: number; readonly errors: number },
+  others: readonly (string | undefined)[],
+): string[] {
+  const times = (count: number) => (count === 1 ? 'once' : `${count} times`);
+  return [
+    ...others.filter((warning) => warning !== undefined),
+    ...(stalls === 0
+      ? []
+      : [
+          `The training of M_${iteration} stood still ${times(stalls)}: it was stopped, and went on from its newest checkpoint.`,
+        ]),
+    ...(errors === 0
+      ? []
+      : [
+          `The training of M_${iteration} ended in an error ${times(errors)}, and went on from its newest checkpoint.`,
+        ]),
+  ];
+}
+
+/** A training whose rate never comes to its height is a mistake that nothing else shows; undefined where it does. */
+function warmupWarning(fineTuning: FineTuning, iteration: number, steps: number): string | undefined {
+  const { warmupSteps } = roundOf(fineTuning, iteration).hyperparameters;
+  if (steps > warmupSteps) return undefined;
+  const round = Math.min(iteration, fineTuning.rounds.length) - 1;
+  return (
+    `The training of M_${iteration} has ${steps} steps, all within its warm-up of ${warmupSteps}: the learning rate never ` +
+    `reaches its height, and the judge learns little. Lower fineTuning.rounds.${round}.hyperparameters.warmupSteps, or train longer.`
+  );
 }
 
 /**
@@ -156,7 +237,7 @@ export function stopTraining(
   input: { readonly run: RunReference; readonly iteration: number },
 ): Promise<void> {
   const uri = runUris.training(input.run.runName, input.iteration);
-  return withHeartbeats(({ signal }) => stopTrainer(deps.store.path(uri), 300, signal));
+  return withHeartbeats(({ signal }) => stopTrainer(deps.store.path(uri), SAVE_SECONDS, signal));
 }
 
 /**

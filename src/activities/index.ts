@@ -1,6 +1,7 @@
 import { addHumanPairs, type HumanPairsInput } from './add-human-pairs.ts';
 import { withHeartbeats } from './attempt.ts';
 import { awaitRun } from './await-run.ts';
+import { readBudget, setBudget } from './budget.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { checkJudgeEvaluation } from './check-judge-evaluation.ts';
@@ -69,6 +70,8 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   writeReport: (input: ReportInput) => writeReport(deps, input),
   exportOutputs: (input: ExportInput) => exportOutputs(deps, input),
   publishOutputs: (input: PublishInput) => publishOutputs(deps, input),
+  readBudget: (run: RunReference) => withHeartbeats(() => readBudget(deps, run)),
+  setBudget: (input: Parameters<typeof setBudget>[1]) => withHeartbeats(() => setBudget(deps, input)),
   finishRun: (result: RunResult) => withHeartbeats(() => finishRun(deps, result)),
 });
 

@@ -3,13 +3,17 @@ import { rm } from 'node:fs/promises';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { referenceTo } from '../artifacts/store.ts';
+import { missingPrices } from '../config/budget.ts';
 import { readPrompt } from '../config/input-files.ts';
 import { meaningOf } from '../config/meaning.ts';
 import { readConfiguration } from '../config/read-configuration.ts';
 import type { Configuration } from '../config/schema.ts';
 import { hashOf } from '../judge/seeds.ts';
 import type { PromptTemplate } from '../judge/prompt-template.ts';
+import type { Limits } from '../format/amounts.ts';
+import { earlierSpending } from '../spending/earlier-spending.ts';
 import { readBenchmarkPrompts } from './benchmark-prompts.ts';
+import type { BudgetNow } from './budget.ts';
 import { neededPrompts } from './check-configuration.ts';
 import { claimRun } from './claim-run.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -57,13 +61,29 @@ export async function planRun(deps: Dependencies, input: PlanInput): Promise<Pla
     runName: configuration.runName,
     configuration: await publishResolved(deps, configuration),
   };
+  const budget = await openLedger(deps, configuration);
   return {
     kind: 'planned',
-    plan: planOf(configuration, run, deps.searchAttributes),
+    plan: {
+      ...planOf(configuration, run, deps.searchAttributes),
+      ...(budget === undefined ? {} : { budget }),
+    },
     configuration,
     reportAddress: reportAddress(deps.store, configuration.runName),
     warnings: warningsOf(configuration),
   };
+}
+
+/** Puts the configured budget in force, whatever was in force before; returns it with what was spent so far. */
+async function openLedger(
+  { ledgers, store }: Dependencies,
+  configuration: Configuration,
+): Promise<BudgetNow | undefined> {
+  const ledger = ledgers.of(configuration.runName);
+  await ledger.begin(() => earlierSpending(store, configuration));
+  const limits: Limits = JSON.parse(JSON.stringify(configuration.budget ?? {})) as Limits;
+  await ledger.limit(limits);
+  return Object.keys(limits).length === 0 ? undefined : { limits, spent: ledger.spent(configuration.prices) };
 }
 
 /** Publishes the configuration with the text of its prompts, under the hash of both. */
@@ -102,6 +122,7 @@ export function planOf(
     searchAttributes,
     seedModel: models.seed.checkpoint,
     ...(publish === undefined ? {} : { publish: { tryForHours: publish.tryForHours } }),
+    missingPrices: missingPrices(configuration),
     timeouts: configuration.timeouts,
   };
 }

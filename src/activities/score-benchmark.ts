@@ -26,6 +26,8 @@ export interface PublishedScores extends BenchmarkScores {
   readonly leftOut: Readonly<Record<string, number>>;
   /** That the judgments took. */
   readonly tokens: { readonly prompt: number; readonly completion: number };
+  /** Requests to the judge that were answered; not there in scores of older workers. */
+  readonly requests?: number;
 }
 
 /** Beside the scores: how each item came out, for a comparison of two judges. */
@@ -48,7 +50,8 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreInput): Promise<E
     };
     const manifest = (await deps.store.completed(uri, fingerprint)) ?? (await publishScores());
     const scores = manifest.summary as PublishedScores;
-    const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, pairs, official, tokens } = scores;
+    const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, pairs, official, tokens, requests } =
+      scores;
     return {
       benchmark: input.benchmark,
       purpose,
@@ -59,6 +62,7 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreInput): Promise<E
       pairs,
       ...(official.figures[0] === undefined ? {} : { official: official.figures[0] }),
       tokens,
+      ...(requests === undefined ? {} : { requests }),
       scores: referenceTo(manifest),
     };
 
@@ -69,9 +73,14 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreInput): Promise<E
       const [prepared, judged] = await Promise.all(
         [input.pairs, input.judgments].map((index) => deps.store.manifest(index.uri)),
       );
-      const { promptTokens: prompt = 0, completionTokens: completion = 0 } = judged?.counts ?? {};
+      const { requests, promptTokens: prompt = 0, completionTokens: completion = 0 } = judged?.counts ?? {};
       const { leftOut = {} } = (prepared?.summary ?? {}) as Partial<PreparedBenchmarkSummary>;
-      const summary: PublishedScores = { ...scores, leftOut, tokens: { prompt, completion } };
+      const summary: PublishedScores = {
+        ...scores,
+        leftOut,
+        tokens: { prompt, completion },
+        ...(requests === undefined ? {} : { requests }),
+      };
       return deps.store.publish(uri, {
         fingerprint,
         records: [summary],

@@ -1,3 +1,5 @@
+import type { Counts } from '../artifacts/reference.ts';
+import { sumCounts } from '../artifacts/shards.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { StageUsage } from '../report/report-data.ts';
 import { MODEL_ROLES, type IterationSummary, type ModelRole } from './types.ts';
@@ -16,25 +18,32 @@ const EVALUATION = 'evaluateJudge';
 
 type Priced = Pick<Configuration, 'models' | 'prices'>;
 
-/** The tokens, time and, where the configuration has prices, cost of an iteration's stages, in their order. */
+/** The requests, tokens, time and, where the configuration has prices, cost of an iteration's stages, in their order. */
 export function stageUsage(
   { iteration, counts, seconds, evaluations }: IterationSummary,
   configuration: Priced,
 ): StageUsage[] {
   const benchmarks = new Set(evaluations.map(({ benchmark }) => benchmark));
-  const tokens = new Map<string, { prompt: number; completion: number }>();
-  for (const [name, { promptTokens = 0, completionTokens = 0 }] of Object.entries(counts)) {
-    if (promptTokens + completionTokens === 0) continue;
+  const asked = new Map<string, Counts[]>();
+  for (const [name, ofStage] of Object.entries(counts)) {
+    const { requests = 0, promptTokens = 0, completionTokens = 0 } = ofStage;
+    if (requests + promptTokens + completionTokens === 0) continue;
     if (iteration > 0 && MADE_ONCE.includes(name)) continue;
     const stage = benchmarks.has(name) ? EVALUATION : name;
-    const sum = tokens.get(stage) ?? { prompt: 0, completion: 0 };
-    tokens.set(stage, { prompt: sum.prompt + promptTokens, completion: sum.completion + completionTokens });
+    asked.set(stage, [...(asked.get(stage) ?? []), ofStage]);
   }
-  const stages = [...new Set([...Object.keys(seconds), ...tokens.keys()])];
+  const stages = [...new Set([...Object.keys(seconds), ...asked.keys()])];
   return stages.map((stage) => {
-    const usage = { stage, tokens: tokens.get(stage), seconds: seconds[stage] };
+    const usage = { stage, ...usageOf(asked.get(stage)), seconds: seconds[stage] };
     return { ...usage, usd: costOf(usage, iteration, configuration) };
   });
+}
+
+/** Of a stage that asks a model. Artifacts of older workers have no count of requests. */
+function usageOf(asked: readonly Counts[] | undefined): Pick<StageUsage, 'requests' | 'tokens'> {
+  if (asked === undefined) return { requests: undefined, tokens: undefined };
+  const { requests, promptTokens = 0, completionTokens = 0 } = sumCounts(asked);
+  return { requests, tokens: { prompt: promptTokens, completion: completionTokens } };
 }
 
 /** In USD; undefined where there is no price for it. */
@@ -44,8 +53,7 @@ export function costOf(
   { models, prices }: Priced,
 ): number | undefined {
   if (prices === undefined) return undefined;
-  const role = roleIn(stage, iteration);
-  const price = prices.tokens[models[role] === undefined ? 'seed' : role];
+  const price = prices.tokens[askedRole(stage, iteration, models)];
   if (tokens !== undefined && price !== undefined)
     return (tokens.prompt * price.prompt + tokens.completion * price.completion) / 1e6;
   const needsGpus = tokens !== undefined || stage === 'fineTune';
@@ -54,8 +62,12 @@ export function costOf(
 }
 
 /** Whose model a stage asks. Judges that were trained are priced like the seed model. */
-function roleIn(stage: string, iteration: number): ModelRole {
+export function askedRole(stage: string, iteration: number, models: Configuration['models']): ModelRole {
   const [seed, generator, firstJudge] = MODEL_ROLES;
-  if (MADE_ONCE.includes(stage)) return generator;
-  return stage === 'judgePairs' && iteration === 1 ? firstJudge : seed;
+  const role = MADE_ONCE.includes(stage)
+    ? generator
+    : stage === 'judgePairs' && iteration === 1
+      ? firstJudge
+      : seed;
+  return models[role] === undefined ? seed : role;
 }

@@ -4,9 +4,12 @@
  */
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { Problem } from '../config/read-configuration.ts';
+import type { Amounts } from '../format/amounts.ts';
 import type { ChoosingPlan } from '../workflows/choosing.ts';
 
 export type { JudgingResult } from '../contract/judging-result.ts';
+import type { BudgetNow } from './budget.ts';
+
 export type {
   EvaluationSummary,
   IterationSummary,
@@ -65,6 +68,10 @@ export interface RunPlan {
   readonly seedModel: string;
   /** Set where the outputs are pushed to the hub at the end. */
   readonly publish?: { readonly tryForHours: number };
+  /** Set where it has a budget. */
+  readonly budget?: BudgetNow;
+  /** Prices that a budget in USD would need, by their paths in the configuration. */
+  readonly missingPrices?: readonly string[];
   readonly timeouts: {
     readonly heartbeatSeconds: number;
     readonly workerSeconds: number;
@@ -137,6 +144,8 @@ export interface ShardInput {
 /** What a shard's activity returns. The artifact's place follows from stage and shard, so that no list of them grows in a history. */
 export interface ShardResult {
   readonly counts: Counts;
+  /** By the run in all, where it has a budget. */
+  readonly spent?: Amounts;
 }
 
 /** Where and how far training came. */
@@ -145,6 +154,10 @@ export interface FineTuneResult {
   readonly counts: Counts;
   readonly meanLoss: number;
   readonly seconds: number;
+  /** What a reader of the judge's figures should know of it. */
+  readonly warnings?: readonly string[];
+  /** By the run in all, where it has a budget. */
+  readonly spent?: Amounts;
 }
 
 /** What a training tells its run, a bounded number of times. */
@@ -155,4 +168,12 @@ export interface TrainingStep {
   readonly loss: number;
   /** Until the last step, at the trainer's pace. */
   readonly etaSeconds: number;
+}
+
+/** What a training tells its run beside its steps. */
+export interface TrainingNotice {
+  readonly iteration: number;
+  /** How often it made no progress, was stopped and went on. */
+  readonly stalls: number;
+  readonly warnings: readonly string[];
 }

@@ -6,16 +6,19 @@ import {
   type SetAside,
   type ShardWork,
   UnitFailed,
+  type Usage,
   type WorkRecord,
 } from '../artifacts/resume-shard.ts';
 import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import type { Sampling } from '../config/schema.ts';
 import { EndpointUnavailable, ModelNotFound, RequestRefused } from '../inference/errors.ts';
-import type { Completion } from '../inference/client.ts';
+import type { Choice } from '../inference/chat-answer.ts';
 import type { Message } from '../judge/prompt-template.ts';
+import type { Spent } from '../spending/account.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, stageUri, type ResolvedConfiguration } from './open-run.ts';
+import { askedRole } from './stage-usage.ts';
 import type { Model, ShardedStage, ShardInput, ShardResult } from './types.ts';
 
 /** Asks the shard's model. A request that this model refuses sets its unit aside; other failures end the attempt. */
@@ -24,7 +27,13 @@ export type Ask = (request: {
   readonly sampling: Sampling;
   readonly samples: number;
   readonly seed: number;
-}) => Promise<Completion>;
+}) => Promise<Answer>;
+
+/** A model's samples, in the order of their seeds, and what they cost together. */
+interface Answer {
+  readonly choices: readonly Choice[];
+  readonly usage: Usage;
+}
 
 /** What a stage says about its work on one shard. */
 export interface ShardStage<
@@ -63,7 +72,13 @@ export async function workOnShard<
     const shard = (await shardsOf(deps.store, input.input))[input.shard];
     if (shard === undefined) throw new InputProblem(`${input.input.uri} has no shard ${input.shard}`);
     const { meaning, units, work, assemble, count } = describe(resolved);
-    const ask: Ask = (request) => askModel(deps, input, request, signal);
+    const ledger = deps.ledgers.of(input.run.runName);
+    const role = askedRole(stage, input.iteration, configuration.models);
+    const purse: Purse = {
+      admit: () => ledger.admit(configuration.prices),
+      settle: (spent) => ledger.settle(role, spent),
+    };
+    const ask: Ask = (request) => askModel(deps, input, request, purse, signal);
     const labels = { stage, benchmark: input.benchmark ?? '' };
     const countSetAside = (kind: SetAside['kind'], reason: string) =>
       deps.metrics.unitsSetAside(1, { ...labels, kind, reason });
@@ -94,7 +109,8 @@ export async function workOnShard<
       signal,
       onProgress: report,
     });
-    return { counts: manifest.counts };
+    const hasBudget = Object.keys(ledger.limits).length > 0;
+    return { counts: manifest.counts, ...(hasBudget ? { spent: ledger.spent(configuration.prices) } : {}) };
   });
 }
 
@@ -108,23 +124,42 @@ export function shardFingerprint(
   return { schema: 1, seed, model: model.sha256, input: input.sha256, ...meaning };
 }
 
+/** What pays for the requests of a shard. */
+interface Purse {
+  readonly admit: () => Promise<void>;
+  readonly settle: (spent: Spent) => Promise<void>;
+}
+
 async function askModel(
   deps: Dependencies,
   { model }: ShardInput,
   request: Parameters<Ask>[0],
+  purse: Purse,
   signal: AbortSignal,
-): Promise<Completion> {
+): Promise<Answer> {
   const { baseUrl, servedName, apiKeyVariable } = model;
+  let isAdmitted = false;
+  const admit = async (): Promise<void> => {
+    await purse.admit();
+    isAdmitted = true;
+  };
   try {
-    return await deps.inference.complete({
+    const { choices, usage, requests, attempts } = await deps.inference.complete({
       endpoint: { baseUrl, model: servedName, apiKeyVariable },
       messages: [...request.messages],
       sampling: request.sampling,
       samples: request.samples,
       seed: request.seed,
       signal,
+      admit,
     });
+    isAdmitted = false;
+    await purse.settle({ ...usage, requests: attempts });
+    return { choices, usage: { ...usage, requests, resent: attempts - requests } };
   } catch (error) {
+    // What it had cost by then is not known, but that it was sent.
+    const requests = error instanceof EndpointUnavailable ? error.attempts : 1;
+    if (isAdmitted) await purse.settle({ requests, promptTokens: 0, completionTokens: 0 });
     if (error instanceof RequestRefused) throw new UnitFailed(error.reason, error.message);
     const isGone = error instanceof EndpointUnavailable || error instanceof ModelNotFound;
     if (isGone && model.servedFor !== undefined) throw serverUnavailable(error);

@@ -5,6 +5,7 @@ import { damageWarnings } from '../artifacts/damage.ts';
 import { sumCounts } from '../artifacts/shards.ts';
 import { writeFileAtomically, type ArtifactStore } from '../artifacts/store.ts';
 import type { Configuration } from '../config/schema.ts';
+import type { BudgetProgress } from '../contract/progress.ts';
 import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import { kindsOf } from '../report/kinds-section.ts';
 import { renderReport } from '../report/render-report.ts';
@@ -30,6 +31,7 @@ export interface ReportInput {
   readonly best: number;
   readonly iterations: readonly IterationSummary[];
   readonly warnings: readonly string[];
+  readonly budget?: BudgetProgress;
 }
 
 export interface WrittenReport {
@@ -71,6 +73,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
       }),
       setAside: await setAsideByReason(store, runName, input.iterations),
       warnings: [...new Set([...input.warnings, ...damage])],
+      budget: input.budget,
       configuration,
       versions: await versionsOf(deps, runName, trained.at(-1)?.iteration),
     };
@@ -116,14 +119,14 @@ export async function iterationOf(
       trainingExamples: count('trainingExamples'),
       statistics: trainingSet?.summary as FilterStatistics | undefined,
     },
-    training: await trainingOf(store, run, summary.iteration),
+    training: await trainingOf(store, run, summary),
   };
 }
 
 async function trainingOf(
   store: ArtifactStore,
   run: string,
-  iteration: number,
+  { iteration, counts }: IterationSummary,
 ): Promise<ReportTraining | undefined> {
   const folder = store.path(runUris.training(run, iteration));
   const result = await readResult(folder);
@@ -140,6 +143,8 @@ async function trainingOf(
     finalLoss: result.finalLoss,
     losses,
     seconds: result.seconds,
+    stalls: counts['fineTune']?.['stalls'],
+    errors: counts['fineTune']?.['errors'],
   };
 }
 

@@ -18,10 +18,14 @@ export interface WorkRecord {
   readonly usage?: Usage;
 }
 
-/** Tokens of a request. */
+/** What an answer cost. */
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** Requests that were answered; one where an older worker wrote the record. */
+  readonly requests?: number;
+  /** Requests before them that failed and were sent again. */
+  readonly resent?: number;
 }
 
 /** A unit that leads to no record: it failed for good, or the method drops it. */
@@ -117,7 +121,7 @@ export async function resumeShard<Unit extends { readonly id: string }, Record e
   const manifest = await store.publish(shard.uri, {
     fingerprint: shard.fingerprint,
     records: results,
-    counts: { ...shard.count(results), ...countReasons(setAside), ...countTokens(records) },
+    counts: { ...shard.count(results), ...countReasons(setAside), ...countUsage(records) },
     files: { [SET_ASIDE_FILE]: setAside },
   });
   await rm(folder, { recursive: true, force: true });
@@ -252,10 +256,18 @@ function assembleAll<Unit extends { readonly id: string }, Record extends WorkRe
   return { results: results.sort(byId), setAside: setAside.sort(byId) };
 }
 
-function countTokens(records: ReadonlyMap<string, ReadonlyMap<string, WorkRecord>>): Counts {
-  const usages = [...records.values()].flatMap((ofUnit) => [...ofUnit.values()].map(({ usage }) => usage));
-  const sum = (field: keyof Usage) => usages.reduce((total, usage) => total + (usage?.[field] ?? 0), 0);
-  return { promptTokens: sum('promptTokens'), completionTokens: sum('completionTokens') };
+function countUsage(records: ReadonlyMap<string, ReadonlyMap<string, WorkRecord>>): Counts {
+  const usages = [...records.values()].flatMap((ofUnit) =>
+    [...ofUnit.values()].flatMap(({ usage }) => usage ?? []),
+  );
+  const sum = (of: (usage: Usage) => number) => usages.reduce((total, usage) => total + of(usage), 0);
+  const resent = sum((usage) => usage.resent ?? 0);
+  return {
+    requests: sum((usage) => usage.requests ?? 1),
+    ...(resent > 0 ? { requestsSentAgain: resent } : {}),
+    promptTokens: sum((usage) => usage.promptTokens),
+    completionTokens: sum((usage) => usage.completionTokens),
+  };
 }
 
 /** Counts what was set aside by kind and reason. */

@@ -16,6 +16,18 @@ export interface PauseRequest {
   readonly reason?: string;
 }
 
+/** What a run may spend: a number sets a limit, null takes it away, what is left out stays. */
+export interface BudgetRequest {
+  /** Of prompts and answers together. */
+  readonly tokens?: number | null;
+  /** Requests sent to models. */
+  readonly requests?: number | null;
+  /** By the prices of the configuration. */
+  readonly usd?: number | null;
+  /** Of fine-tuning. */
+  readonly gpuHours?: number | null;
+}
+
 /** What can be paused. */
 abstract class Pausable<Result> extends Execution<Result> {
   /**
@@ -64,6 +76,14 @@ export class Run extends Pausable<RunResult> {
    */
   async stopAfterIteration(iteration?: number): Promise<void> {
     await this.update('stopAfterIteration', iteration === undefined ? {} : { iteration });
+  }
+
+  /**
+   * Changes what the run may spend; one that has paused because its budget is spent goes on. Refused below what is spent
+   * already, for what is no amount, and in USD where the configuration lacks a price.
+   */
+  async setBudget(request: BudgetRequest): Promise<void> {
+    await this.update('setBudget', request);
   }
 }
 

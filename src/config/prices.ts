@@ -1,4 +1,4 @@
-/** What a run is charged: for the report's costs, and nothing else. */
+/** What a run is charged: for the report's costs and a budget in USD. */
 import { z } from 'zod';
 import { count } from './fields.ts';
 
@@ -25,3 +25,5 @@ export const prices = z.strictObject({
     ),
   gpus: count.default(1).describe('GPUs that are paid for while such a stage lasts.'),
 });
+
+export type Prices = z.output<typeof prices>;

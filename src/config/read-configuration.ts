@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { judgeEvaluationSchema, type JudgeEvaluation } from './evaluation-schema.ts';
+import { budgetProblems } from './budget.ts';
 import { judgingProblems } from './judging-problems.ts';
 import { pairSourceProblems } from './pair-source-problems.ts';
 import { pairsJudgingSchema, type PairsJudging } from './pairs-judging-schema.ts';
@@ -123,7 +124,7 @@ function relationProblems(configuration: Partial<Configuration>): Problem[] {
     const message = `found ${JSON.stringify(name)}, the name of evaluation.benchmarks.${first}: give each benchmark its own`;
     problems.push({ path: `evaluation.benchmarks.${index}.name`, message });
   });
-  problems.push(...judgingProblems(configuration));
+  problems.push(...judgingProblems(configuration), ...budgetProblems(configuration));
   const { votes, sampling } = configuration.evaluation ?? { votes: 1, sampling: undefined };
   benchmarks.forEach((benchmark, index) => {
     if (votes === 1 || (benchmark.sampling ?? sampling)?.temperature !== 0) return;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { choosing, earlyStopping, evaluation } from './evaluation.ts';
+import { budget } from './budget.ts';
 import { count, positive, runName, schemaAddress, share } from './fields.ts';
 import { fineTuning } from './fine-tuning.ts';
 import { instructions } from './instructions.ts';
@@ -33,6 +34,16 @@ const timeouts = z.strictObject({
     .describe('How long the silence of a worker lasts before its work is given to another one.'),
   workerSeconds: positive.default(60).describe('How long work may wait for a worker with the right role.'),
   fineTuneHours: positive.default(24 * 14).describe('How long the fine-tuning of one iteration may take.'),
+  trainingStallSeconds: positive
+    .default(1800)
+    .describe(
+      'How long a training may show no progress (no step, nothing written of a checkpoint or of the model): then it is ' +
+        'stopped, with a checkpoint if it can save one, and goes on from the newest. The third time without a step in ' +
+        'between the run fails.',
+    ),
+  trainingStartSeconds: positive
+    .default(3600)
+    .describe('The same before its first step, while it loads the model, reads the data and compiles.'),
 });
 
 export const configurationSchema = z.strictObject({
@@ -73,7 +84,13 @@ export const configurationSchema = z.strictObject({
   timeouts: timeouts.prefault({}).describe('How long the run waits for what.'),
   prices: prices
     .optional()
-    .describe("What a run is charged, for the report's costs alone; without it none are shown."),
+    .describe("What a run is charged, for the report's costs and `budget.usd`; without it none are shown."),
+  budget: budget
+    .optional()
+    .describe(
+      'What the run may spend, in all its iterations and however often it is started; at a limit it pauses, and goes on ' +
+        'after the update `setBudget` (docs/running.md). What is in flight then ends. Without it nothing limits it.',
+    ),
   redo: z
     .string()
     .regex(/^\d+\/[a-z-]+$/, 'for example "2/judge-pairs"')

@@ -48,6 +48,7 @@ const evaluationSummary = z.object({
     })
     .describe('That the judgments took.')
     .exactOptional(),
+  requests: whole.describe('Requests to the judge that were answered.').exactOptional(),
   scores: artifactReference.describe('All figures, by subset.'),
 });
 
@@ -65,7 +66,7 @@ export const iterationSummarySchema = z.object({
     .exactOptional(),
   counts: z
     .record(z.string(), countsSchema)
-    .describe('From instructions to training examples, and tokens spent, by stage.'),
+    .describe('From instructions to training examples, and requests and tokens spent, by stage.'),
   seconds: z.record(z.string(), z.number()).describe('Of each stage, as the clock went.'),
 });
 

@@ -34,13 +34,17 @@ export interface CompletionRequest {
   /** Seed of the first sample; sample k has seed + k. */
   seed?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Asked once the request has its slot, before it is sent; what it throws is thrown, and nothing is sent. */
+  admit?: (() => Promise<void>) | undefined;
 }
 
 export interface Completion {
   /** As many as samples were asked for, in the order of their seeds. */
   choices: Choice[];
   usage: Usage;
-  /** HTTP requests that were sent for it. */
+  /** HTTP requests that were answered with samples: one, or more where the server gives fewer samples than asked for. */
+  requests: number;
+  /** HTTP requests that were sent for it, those that were sent again among them. */
   attempts: number;
   /** Wall time of the whole call, the wait for a free slot included. */
   seconds: number;
@@ -112,8 +116,13 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
     async complete(request) {
       const started = performance.now();
       const lane = laneOf(request.endpoint.baseUrl);
-      const ask = (samples: number, seed: number | undefined): Promise<Answered> =>
+      const ask = (
+        samples: number,
+        seed: number | undefined,
+        admit?: () => Promise<void>,
+      ): Promise<Answered> =>
         inLane(lane, request.signal, async () => {
+          await admit?.();
           const asked = { ...request, samples, seed };
           const observed = observer.begin(asked);
           try {
@@ -125,9 +134,10 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
           }
         });
 
-      const first = await ask(request.samples, request.seed);
+      const first = await ask(request.samples, request.seed, request.admit);
       const answers = [first];
-      // A server that doesn't know `n` gives fewer choices: the other samples are asked for one by one.
+      // A server that doesn't know `n` gives fewer choices: the other samples are asked for one by one. They are a part
+      // of the request that was let through.
       const missing = Array.from(
         { length: Math.max(0, request.samples - first.choices.length) },
         (_, index) => first.choices.length + index,
@@ -143,6 +153,7 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
           promptTokens: sum(answers.map((answer) => answer.usage.promptTokens)),
           completionTokens: sum(answers.map((answer) => answer.usage.completionTokens)),
         },
+        requests: answers.filter((answer) => answer.choices.length > 0).length,
         attempts: sum(answers.map((answer) => answer.attempts)),
         seconds: (performance.now() - started) / 1000,
       };

@@ -37,6 +37,11 @@ export function benchmarkSections(data: ReportData): Promise<Html[]> {
             cell: ({ scores: s }) => (s.missingJudgments > 0 ? count(s.missingJudgments) : undefined),
           },
           {
+            title: 'Requests',
+            kind: 'number',
+            cell: ({ scores: s }) => (s.requests === undefined ? undefined : count(s.requests)),
+          },
+          {
             title: 'Tokens',
             kind: 'number',
             cell: ({ scores: s }) => s.tokens && count(s.tokens.prompt + s.tokens.completion),

@@ -19,7 +19,7 @@ export function trainingSection(data: ReportData): Html | undefined {
   );
   if (rows.length === 0) return undefined;
   type Row = (typeof rows)[number];
-  const number = (title: string, cell: (training: ReportTraining) => string) => ({
+  const number = (title: string, cell: (training: ReportTraining) => string | undefined) => ({
     title,
     kind: 'number' as const,
     cell: ({ training }: Row) => cell(training),
@@ -33,6 +33,8 @@ export function trainingSection(data: ReportData): Html | undefined {
         number('Mean loss', ({ meanLoss }) => meanLoss.toPrecision(3)),
         number('Final loss', ({ finalLoss }) => finalLoss.toPrecision(3)),
         number('Time in steps', ({ seconds }) => duration(seconds)),
+        number('Stood still', ({ stalls }) => (stalls === undefined ? undefined : count(stalls))),
+        number('Errors', ({ errors }) => (errors === undefined ? undefined : count(errors))),
       ],
       rows,
     )}

@@ -1,4 +1,5 @@
 import { benchmarkSections } from './benchmark-sections.ts';
+import { budgetSection } from './budget-section.ts';
 import { time } from './format.ts';
 import { headline } from './headline.ts';
 import { funnelSection } from './funnel-section.ts';
@@ -48,10 +49,11 @@ export async function renderReport(data: ReportData): Promise<string> {
             </p>
             ${headline(data)}
           </header>
-          ${warningsSection(data)} ${data.iterations.length > 0 && iterationsSection(data)}
-          ${await chartsSection(data)} ${kindsSection(data)} ${await funnelSection(data)}
-          ${judgmentsSection(data)} ${await benchmarkSections(data)} ${trainingSection(data)}
-          ${usageSection(data)} ${setAsideSection(data)} ${settingsSection(data)}
+          ${warningsSection(data)} ${budgetSection(data)}
+          ${data.iterations.length > 0 && iterationsSection(data)} ${await chartsSection(data)}
+          ${kindsSection(data)} ${await funnelSection(data)} ${judgmentsSection(data)}
+          ${await benchmarkSections(data)} ${trainingSection(data)} ${usageSection(data)}
+          ${setAsideSection(data)} ${settingsSection(data)}
         </main>
         ${data.pairs.length > 0 && [await judgmentData(data), pageScript]}
       </body>

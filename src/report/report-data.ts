@@ -1,4 +1,5 @@
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { BudgetProgress } from '../contract/progress.ts';
 import type { FilterStatistics } from '../judge/filter-statistics.ts';
 import type { JudgeComparison } from '../benchmarks/compare.ts';
 import type { Side, Verdict } from '../judge/verdict.ts';
@@ -28,6 +29,8 @@ export interface ReportData {
   pairs: ReportPair[];
   setAside: { stage: string; reason: string; count: number; example?: string | undefined }[];
   warnings: string[];
+  /** Where the run has one. */
+  budget?: BudgetProgress | undefined;
   /** The run's configuration with its defaults filled in; shown as JSON. */
   configuration: unknown;
   versions: Record<string, string>;
@@ -46,6 +49,8 @@ export interface ReportIteration {
 /** What a stage took; a figure that it doesn't have is left out. */
 export interface StageUsage {
   stage: string;
+  /** Requests to a model that were answered. */
+  requests?: number | undefined;
   tokens?: { prompt: number; completion: number } | undefined;
   /** As the clock went. */
   seconds?: number | undefined;
@@ -65,6 +70,7 @@ export interface ReportScores extends BenchmarkScores {
   readonly leftOut?: Readonly<Record<string, number>> | undefined;
   /** That the judgments took. */
   readonly tokens?: { readonly prompt: number; readonly completion: number } | undefined;
+  readonly requests?: number | undefined;
 }
 
 /** How many instructions of the pool are of each category, or complexity. */
@@ -110,6 +116,9 @@ export interface ReportTraining {
   finalLoss: number;
   losses: { step: number; loss: number }[];
   seconds: number;
+  /** How often it stood still, and ended in an error, before it went on; left out where that wasn't counted. */
+  stalls?: number | undefined;
+  errors?: number | undefined;
 }
 
 /** A pair of responses with the judgments of it that are shown; its texts stand here once for all iterations. */

@@ -17,11 +17,16 @@ export function usageSection(data: ReportData): Html | undefined {
   const all = sumOf(rows);
   const share = ({ seconds }: Row) => (seconds === undefined || !all.seconds ? 0 : seconds / all.seconds);
   return html`<section>
-    <h2>${all.usd === undefined ? 'Tokens and time' : 'Tokens, time and cost'}</h2>
+    <h2>${all.usd === undefined ? 'Requests, tokens and time' : 'Requests, tokens, time and cost'}</h2>
     ${table<Row>(
       [
         { title: 'Judge', kind: 'text', cell: ({ judge }) => judge ?? 'All' },
         { title: 'Stage', kind: 'text', cell: ({ stage }) => stage },
+        {
+          title: 'Requests',
+          kind: 'number',
+          cell: ({ requests }) => (requests === undefined ? undefined : count(requests)),
+        },
         { title: 'Prompt tokens', kind: 'number', cell: ({ tokens }) => tokens && count(tokens.prompt) },
         {
           title: 'Generated tokens',
@@ -74,6 +79,7 @@ function sumOf(rows: readonly Row[]): Row {
   return {
     judge: undefined,
     stage: '',
+    requests: sum(rows.map(({ requests }) => requests)),
     tokens: prompt === undefined || completion === undefined ? undefined : { prompt, completion },
     seconds: sum(rows.map(({ seconds }) => seconds)),
     usd: sum(rows.map(({ usd }) => usd)),

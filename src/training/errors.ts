@@ -29,6 +29,11 @@ export class TrainingStopped extends TrainingError {
   override readonly name = 'TrainingStopped';
 }
 
+/** It made no progress and was stopped; following it again goes on from its newest whole checkpoint. */
+export class TrainingStalled extends TrainingError {
+  override readonly name = 'TrainingStalled';
+}
+
 /** It ended without a result; following it again goes on from its newest whole checkpoint. */
 export class TrainingDied extends TrainingError {
   override readonly name = 'TrainingDied';

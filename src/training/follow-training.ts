@@ -4,11 +4,20 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactDamaged } from '../artifacts/errors.ts';
 import { startDetached, type DetachedProcess } from '../processes/group.ts';
-import { TrainingDetached, TrainingDied, TrainingFailedPermanently, TrainingStopped } from './errors.ts';
+import {
+  TrainingDetached,
+  TrainingDied,
+  TrainingFailedPermanently,
+  TrainingStalled,
+  TrainingStopped,
+  type TrainingEnd,
+} from './errors.ts';
+import { noteFault, type Fault } from './faults.ts';
 import type { TrainingExit, TrainingJob, TrainingProgress, TrainingResult } from './job.ts';
 import { modelDamage } from './model-damage.ts';
+import { StallWatch, type StallLimits } from './stall-watch.ts';
 import { claimStart, noteExit, noteProcess, type Start } from './starts.ts';
-import { askToStop, endTraining } from './stop-training.ts';
+import { askToStop, endTraining, type RunningState } from './stop-training.ts';
 import { trainerArguments, trainerEnvironment, type TrainerCommand } from './trainer-command.ts';
 import { TrainingWatch, type TrainingState } from './training-watch.ts';
 
@@ -17,9 +26,14 @@ export interface FollowOptions {
   readonly trainer: TrainerCommand;
   /**
    * Called at every look, also without news, so that a heartbeat can be sent. `progress` is the last reported step:
-   * after a restart, that of the trainer before, until the first new one.
+   * after a restart, that of the trainer before, until the first new one. `trainer` is the start that is at work, with the
+   * seconds since it was launched.
    */
-  readonly onProgress?: (update: { phase: 'starting' | 'training'; progress?: TrainingProgress }) => void;
+  readonly onProgress?: (update: {
+    phase: 'starting' | 'training';
+    progress?: TrainingProgress;
+    trainer?: { readonly token: string; readonly seconds: number };
+  }) => void;
   readonly signal?: AbortSignal;
   /**
    * What an abort means, by the signal's reason: `stop` ends the training with a checkpoint (the run was cancelled),
@@ -32,6 +46,8 @@ export interface FollowOptions {
   readonly leaseSeconds?: number;
   /** How long a stopping trainer may take for its checkpoint before it is killed; 300. */
   readonly stopGraceSeconds?: number;
+  /** How long it may show no progress before it is stopped and counts as stalled; half an hour, an hour before its first step. */
+  readonly stallLimits?: StallLimits;
 }
 
 /**
@@ -41,7 +57,10 @@ export interface FollowOptions {
  * @throws TrainingFailedPermanently for bad data or configuration: calling again would fail again.
  * @throws ArtifactDamaged where it is done, but its model or result is not whole any more: its folder is to be set aside.
  * @throws TrainingStopped where it stopped with a checkpoint, by the signal or by somebody else.
- * @throws TrainingDied where it ended in any other way: call again to go on from the newest whole checkpoint.
+ * @throws TrainingStalled where it made no progress for longer than it may and was stopped: call again to go on from the
+ *   newest whole checkpoint. A third time in a row without a step in between is TrainingFailedPermanently.
+ * @throws TrainingDied where it ended in any other way: call again to go on from the newest whole checkpoint. The same
+ *   exception of the trainer a third time in a row, without a step in between, is TrainingFailedPermanently.
  * @throws TrainingDetached where the signal said to leave it at work.
  */
 export async function followTraining(options: FollowOptions): Promise<TrainingResult> {
@@ -56,13 +75,20 @@ class Follower {
   #childExit: TrainingExit | undefined;
   /** Somebody was seen at work: when nobody is any more, it has ended, and how is ours to tell. */
   #seen = false;
-  /** Set once it is to stop. */
+  /** Set once an abort has meant to stop it. */
+  #isStopped = false;
+  /** Set once it has shown no progress for too long. */
+  #stalledFor: number | undefined;
+  readonly #stallWatch: StallWatch;
+  /** Set once it is to stop, for either reason. */
   #killAfter: number | undefined;
   #asked = false;
 
   constructor(options: FollowOptions) {
     this.#options = options;
-    this.#watch = new TrainingWatch(options.job, options.leaseSeconds ?? 30);
+    const { job, leaseSeconds = 30, stallLimits = { seconds: 1800, firstStepSeconds: 3600 } } = options;
+    this.#watch = new TrainingWatch(job, leaseSeconds);
+    this.#stallWatch = new StallWatch(job.outputFolder, stallLimits);
   }
 
   async follow(): Promise<TrainingResult> {
@@ -72,7 +98,7 @@ class Follower {
       if (this.#options.signal?.aborted) await this.#obey(state);
       if (state.kind !== 'idle') {
         this.#seen = true;
-        await this.#report(state.kind);
+        await this.#report(state);
       } else if (this.#seen) {
         throw await this.#end(state.start);
       } else {
@@ -125,31 +151,47 @@ class Follower {
 
   /** Does what an abort asks for; called at every look until the trainer is gone. */
   async #obey(state: Exclude<TrainingState, { kind: 'done' }>): Promise<void> {
-    const { signal, onAbort, job, stopGraceSeconds = 300 } = this.#options;
+    const { signal, onAbort, job } = this.#options;
     const { logFile } = this.#watch;
-    if (this.#killAfter === undefined && onAbort?.(signal?.reason) !== 'stop') {
+    if (!this.#isStopped && onAbort?.(signal?.reason) !== 'stop') {
       throw new TrainingDetached({
         what: `no longer following the training in ${job.outputFolder}`,
         logFile,
       });
     }
+    this.#isStopped = true;
     if (state.kind === 'idle') {
       throw new TrainingStopped({ what: `the training in ${job.outputFolder} was stopped`, logFile });
     }
-    this.#killAfter ??= performance.now() + stopGraceSeconds * 1000;
-    if (performance.now() > this.#killAfter) await endTraining(state);
-    if (this.#asked) return;
-    const answer = await askToStop(state);
-    this.#asked = answer === 'asked';
-    if (answer === 'elsewhere') {
+    if ((await this.#stop(state)) === 'elsewhere') {
       const what = `the training in ${job.outputFolder} goes on: another machine's, it can't be stopped from here`;
       throw new TrainingDetached({ what, logFile });
     }
   }
 
-  async #report(phase: 'starting' | 'training'): Promise<void> {
+  /** Asks the trainer for a checkpoint and its end; one that takes longer than the grace time is killed, saved or not. */
+  async #stop(state: RunningState): Promise<'asked' | 'not-there-yet' | 'elsewhere'> {
+    this.#killAfter ??= performance.now() + (this.#options.stopGraceSeconds ?? 300) * 1000;
+    if (performance.now() > this.#killAfter) await endTraining(state);
+    if (this.#asked) return 'asked';
+    const answer = await askToStop(state);
+    this.#asked = answer === 'asked';
+    return answer;
+  }
+
+  /** Says how far it is, and stops it where it doesn't get on; called at every look. */
+  async #report(state: RunningState): Promise<void> {
     const progress = await this.#watch.progress();
-    this.#options.onProgress?.({ phase, ...(progress === undefined ? {} : { progress }) });
+    const { token, startedAt } = state.start ?? {};
+    this.#options.onProgress?.({
+      phase: state.kind,
+      ...(progress === undefined ? {} : { progress }),
+      ...(token === undefined || startedAt === undefined
+        ? {}
+        : { trainer: { token, seconds: Math.max(0, (Date.now() - startedAt) / 1000) } }),
+    });
+    this.#stalledFor ??= await this.#stallWatch.stalledFor(state.start, progress);
+    if (this.#stalledFor !== undefined) await this.#stop(state);
   }
 
   /** The error for a trainer that ended without a result: its own words first, then the exit code. */
@@ -157,16 +199,42 @@ class Follower {
     const exit = start?.exit ?? (await this.#settledChildExit());
     const { job } = this.#options;
     const where = `the training in ${job.outputFolder}`;
-    const end = {
+    const end: Omit<TrainingEnd, 'what'> = {
       logFile: this.#watch.logFile,
       lastLines: await this.#watch.lastLogLines(),
       exitCode: exit?.exitCode,
     };
+    if (this.#stalledFor !== undefined && !this.#isStopped) {
+      const message = `showed no progress for ${Math.round(this.#stalledFor)} s`;
+      const { times, fault } = await this.#note(start, 'stalled', message);
+      const after = fault.step === 0 ? 'before its first step' : `after step ${fault.step}`;
+      const what = `${where} ${message} ${after} and was stopped`;
+      if (!fault.isLast) return new TrainingStalled({ ...end, what });
+      return new TrainingFailedPermanently({
+        ...end,
+        what: `${what}, ${times} times in a row without a step in between: it is given up`,
+      });
+    }
     if (exit === undefined) return new TrainingDied({ ...end, what: `${where} died` });
     if (isPermanent(exit.exitCode)) return new TrainingFailedPermanently({ ...end, what: exit.message });
     if (exit.exitCode === 75 || exit.exitCode === 143)
       return new TrainingStopped({ ...end, what: exit.message });
-    return new TrainingDied({ ...end, what: `${where} ended without a result: ${exit.message}` });
+    const what = `${where} ended without a result: ${exit.message}`;
+    // In its own words: an exit code alone may be a launcher's.
+    if (start?.exit?.exitCode !== EXCEPTION) return new TrainingDied({ ...end, what });
+    const { times, fault } = await this.#note(start, 'error', exit.message);
+    if (!fault.isLast) return new TrainingDied({ ...end, what });
+    return new TrainingFailedPermanently({
+      ...end,
+      what: `${what}; the same ${times} times in a row without a step in between: it would come again`,
+    });
+  }
+
+  async #note(start: Start | undefined, kind: Fault['kind'], message: string) {
+    const step = (await this.#watch.progress())?.step ?? 0;
+    if (start !== undefined)
+      return noteFault(this.#options.job.outputFolder, start.token, { kind, message, step });
+    return { times: 1, fault: { kind, message, step, isLast: false } };
   }
 
   /** A process can be seen to be gone a moment before its exit code arrives. */
@@ -186,6 +254,9 @@ class Follower {
     done.abort();
   }
 }
+
+/** The trainer's exit code after an exception of its own; one of the machine's, such as a full disk, has another. */
+const EXCEPTION = 1;
 
 /** The trainer's exit codes that another try can't change (trainer/errors.py; sysexits.h). */
 function isPermanent(exitCode: number): boolean {

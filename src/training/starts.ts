@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { claim, newestClaim } from '../artifacts/claim.ts';
@@ -17,6 +17,8 @@ export interface Start {
   readonly starter: ProcessIdentity;
   /** The launched process: the trainer, or a launcher such as torchrun. Undefined where it isn't launched yet. */
   readonly process: ProcessIdentity | undefined;
+  /** When it was launched, in milliseconds since the epoch, by the clock of the folder. Undefined like `process`. */
+  readonly startedAt: number | undefined;
   /** Undefined where the trainer runs, or had no time to say how it ended. */
   readonly exit: TrainingExit | undefined;
 }
@@ -39,9 +41,36 @@ export async function newestStart(outputFolder: string): Promise<Start | undefin
     token,
     starter,
     process: await readIfThere(join(folder, 'process.json'), processSchema),
+    startedAt: await writtenAt(join(folder, 'process.json')),
     exit: await readIfThere(join(folder, 'exit.json'), exitSchema),
   };
 }
+
+/** How long each start that has said how it ended was at work, in seconds, by its token. */
+export async function trainerSeconds(outputFolder: string): Promise<Record<string, number>> {
+  const seconds: Record<string, number> = {};
+  for (const token of await startTokens(outputFolder)) {
+    const folder = startFolder(outputFolder, token);
+    const began = await writtenAt(join(folder, 'process.json'));
+    const ended = await writtenAt(join(folder, 'exit.json'));
+    if (began !== undefined && ended !== undefined) seconds[token] = Math.max(0, (ended - began) / 1000);
+  }
+  return seconds;
+}
+
+/** The tokens of all starts in an output folder, the oldest first. */
+export async function startTokens(outputFolder: string): Promise<string[]> {
+  const folder = join(outputFolder, 'starts');
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const claims = names.filter((name) => /^\d+\.json$/.test(name)).sort();
+  const tokens = await Promise.all(claims.map((name) => readIfThere(join(folder, name), holderSchema)));
+  return tokens.flatMap((holder) => holder?.token ?? []);
+}
+
+const holderSchema = z.object({ token: z.string() });
 
 /**
  * Claims the right to start a trainer, fenced by the newest start that the caller saw, and writes its job file.
@@ -74,11 +103,23 @@ export async function noteExit(outputFolder: string, token: string, exit: Traini
   await writeWhole(join(startFolder(outputFolder, token), 'exit.json'), exit);
 }
 
-function startFolder(outputFolder: string, token: string): string {
+/** Where what is known of a start is kept. */
+export function startFolder(outputFolder: string, token: string): string {
   return join(outputFolder, 'starts', token);
 }
 
-async function writeWhole(file: string, value: unknown): Promise<void> {
+/** In milliseconds since the epoch; undefined where there is no such file. */
+async function writtenAt(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).mtimeMs;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Writes a small file in one go. */
+export async function writeWhole(file: string, value: unknown): Promise<void> {
   await writeFile(`${file}.partial`, `${JSON.stringify(value)}\n`, { flush: true });
   await rename(`${file}.partial`, file);
 }

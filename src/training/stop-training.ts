@@ -6,7 +6,8 @@ import { leaseSchema } from './job.ts';
 import { newestStart, readIfThere } from './starts.ts';
 import type { TrainingState } from './training-watch.ts';
 
-type RunningState = Extract<TrainingState, { kind: 'training' | 'starting' }>;
+/** Somebody is at work, or about to be. */
+export type RunningState = Extract<TrainingState, { kind: 'training' | 'starting' }>;
 
 /** How long torchrun may take to end its workers, in seconds: it kills them after 30. */
 const launcherGraceSeconds = 40;

@@ -13,6 +13,7 @@ import { configurationQuery } from './messages.ts';
 import { PauseGate } from './pause.ts';
 import { runNameOf } from './plan.ts';
 import { setProgressHandlers } from './run-handlers.ts';
+import { RunBudget } from './run-budget.ts';
 import { ProgressTracker } from './run-progress.ts';
 import { RunStages } from './run-stages.ts';
 import { showDetails } from './show-details.ts';
@@ -79,7 +80,8 @@ export async function workAlone<Plan extends Planned, Result>(
   resolved = own.configuration;
   upsertMemo({ runName, ...memo(own) });
   tracker.update({ phase: 'working', warnings: own.warnings });
-  const stages = new RunStages(tracker, own.plan, gate, undefined);
+  const budget = new RunBudget(tracker, gate, () => showDetails(tracker));
+  const stages = new RunStages({ tracker, gate, budget }, own.plan, undefined);
   const end = (phase: RunPhase): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
       await stages.stopServing();

@@ -2,9 +2,10 @@ import { ApplicationFailure } from '@temporalio/workflow';
 
 /**
  * What a stage fails with, however many workflows lie between: `ArtifactDamaged`, an artifact that it reads is missing or
- * is not what was recorded for it; `ServerUnavailable`, its model server is gone (`work-on-shard.ts`).
+ * is not what was recorded for it; `ServerUnavailable`, its model server is gone (`work-on-shard.ts`);
+ * `BudgetReached`, the run may spend nothing more (`src/spending/ledger.ts`).
  */
-type FailureType = 'ArtifactDamaged' | 'ServerUnavailable';
+type FailureType = 'ArtifactDamaged' | 'ServerUnavailable' | 'BudgetReached';
 
 /** Whether a failure of this type is among the causes of an error. */
 export function failedWith(error: unknown, type: FailureType): boolean {

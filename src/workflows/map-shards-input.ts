@@ -1,6 +1,7 @@
 import type { Counts } from '../artifacts/reference.ts';
 import type { ShardedStage, ShardInput } from '../activities/types.ts';
 import type { RunPlan } from '../activities/types.ts';
+import type { Amounts } from '../format/amounts.ts';
 import type { PauseState } from './pause.ts';
 
 /** A stage to map over the shards of its input. */
@@ -30,4 +31,6 @@ export interface ShardProgress {
   readonly done: number;
   readonly shards: number;
   readonly counts: Counts;
+  /** By the run in all, where it has a budget. */
+  readonly spent?: Amounts;
 }

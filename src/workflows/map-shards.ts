@@ -1,4 +1,5 @@
 import {
+  condition,
   continueAsNew,
   getExternalWorkflowHandle,
   setCurrentDetails,
@@ -7,7 +8,8 @@ import {
 } from '@temporalio/workflow';
 import type { Counts } from '../artifacts/reference.ts';
 import type { ShardResult, StageResult } from '../activities/types.ts';
-import { pauseSignal, shardProgressSignal } from './messages.ts';
+import { failedWith } from './failed-with.ts';
+import { budgetReachedSignal, pauseSignal, shardProgressSignal } from './messages.ts';
 import type { MapShardsInput, MapShardsState } from './map-shards-input.ts';
 import { PauseGate } from './pause.ts';
 import { inference, light } from './proxies.ts';
@@ -35,7 +37,7 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
   let next = done;
   let reported = Math.floor((done * REPORTS) / shards);
 
-  const report = async (): Promise<void> => {
+  const report = async (spent: ShardResult['spent']): Promise<void> => {
     setCurrentDetails(`${done} of ${shards} shards\n\n${countsTable(counts)}`);
     const step = Math.floor((done * REPORTS) / shards);
     if (step <= reported) return;
@@ -47,7 +49,25 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       done,
       shards,
       counts: { ...counts },
+      ...(spent === undefined ? {} : { spent }),
     });
+  };
+
+  /** A shard that the budget has stopped is begun again, with what is missing, once the run may spend more. */
+  const workOn = async (shard: number): Promise<ShardResult> => {
+    const summary = `${stage} shard ${shard + 1}/${shards}, iteration ${iteration}${benchmark === undefined ? '' : `, ${benchmark}`}`;
+    for (;;) {
+      await gate.opened();
+      const { change } = gate.state;
+      try {
+        return await activity.executeWithOptions({ summary }, [{ ...work, shard }]);
+      } catch (error) {
+        if (!failedWith(error, 'BudgetReached')) throw error;
+      }
+      const hasHeard = () => gate.state.change !== change;
+      if (!hasHeard()) await runHandle.signal(budgetReachedSignal);
+      await condition(hasHeard, '1 min');
+    }
   };
 
   const workThrough = async (): Promise<void> => {
@@ -56,11 +76,10 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       if (next >= shards || workflowInfo().continueAsNewSuggested) return;
       const shard = next;
       next += 1;
-      const summary = `${stage} shard ${shard + 1}/${shards}, iteration ${iteration}${benchmark === undefined ? '' : `, ${benchmark}`}`;
-      const result: ShardResult = await activity.executeWithOptions({ summary }, [{ ...work, shard }]);
+      const result = await workOn(shard);
       for (const [name, count] of Object.entries(result.counts)) counts[name] = (counts[name] ?? 0) + count;
       done += 1;
-      await report();
+      await report(result.spent);
     }
   };
   await Promise.all(Array.from({ length: Math.min(shardsAtOnce, shards) }, workThrough));

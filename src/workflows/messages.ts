@@ -1,6 +1,7 @@
 /** What a run can be asked and told while it works. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { TrainingStep } from '../activities/types.ts';
+import type { BudgetChange } from '../activities/budget.ts';
+import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
 import type { IterationsRequest, StopAfterRequest } from './change-iterations.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 import type { PauseRequest, PauseState } from './pause.ts';
@@ -25,6 +26,12 @@ export const pauseUpdate = defineUpdate<void, [request: PauseRequest | null | un
 
 export const resumeUpdate = defineUpdate<void>('resume');
 
+/** What the run may spend: what is given changes, null takes a limit away, what is left out stays. */
+export const setBudgetUpdate = defineUpdate<void, [request: BudgetChange]>('setBudget');
+
+/** From a stage to its run: the budget is spent. Answered by `pauseChanged`, whatever the run makes of it. */
+export const budgetReachedSignal = defineSignal('budgetReached');
+
 /** From a workflow to its children: whether the run is paused. */
 export const pauseSignal = defineSignal<[PauseState]>('pauseChanged');
 
@@ -33,3 +40,6 @@ export const shardProgressSignal = defineSignal<[ShardProgress]>('shardProgress'
 
 /** From a training to its run, a bounded number of times for each training. */
 export const trainingStepSignal = defineSignal<[TrainingStep]>('trainingStep');
+
+/** From a training to its run, once or twice for each start of its trainer. */
+export const trainingNoticeSignal = defineSignal<[TrainingNotice]>('trainingNotice');

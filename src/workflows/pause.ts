@@ -118,7 +118,7 @@ export function requirePausable(
 ): void {
   if (request !== undefined && request !== null) checkRequest(request);
   requireOwnWork(runName, phase);
-  if (paused !== undefined)
+  if (paused !== undefined && paused.by !== 'budget')
     throw refused(`the run ${runName} is paused already, since ${paused.since}: ${paused.reason}`);
 }
 
@@ -130,6 +130,8 @@ export function requirePaused({
 }: Pick<RunProgress, 'runName' | 'phase' | 'paused'>): void {
   requireOwnWork(runName, phase);
   if (paused === undefined) throw refused(`the run ${runName} isn't paused: there is nothing to resume`);
+  if (paused.by === 'budget')
+    throw refused(`nobody has paused the run ${runName}, it waits until it may spend more: ${paused.reason}`);
 }
 
 function checkRequest(request: unknown): void {

@@ -7,18 +7,23 @@ export function refused(message: string): ApplicationFailure {
 }
 
 /**
- * The fields of an update's argument, which knows one.
- * @param known the name of its one field
+ * The fields of an update's argument.
+ * @param known the names of those that it may have
  * @param usage what is said to who sends something else
  * @throws ApplicationFailure naming what isn't an object, or a field that isn't known
  */
-export function fieldsOf(request: unknown, known: string, usage: string): Record<string, unknown> {
+export function fieldsOf(
+  request: unknown,
+  known: string | readonly string[],
+  usage: string,
+): Record<string, unknown> {
   if (typeof request !== 'object' || request === null || Array.isArray(request))
     throw refused(`found ${JSON.stringify(request)}; ${usage}`);
-  const unknown = Object.keys(request).filter((field) => field !== known);
+  const allowed = [known].flat();
+  const unknown = Object.keys(request).filter((field) => !allowed.includes(field));
   if (unknown.length > 0) {
     const names = unknown.map((field) => JSON.stringify(field)).join(', ');
-    throw refused(`unknown field ${names}; known: ${known}`);
+    throw refused(`unknown field ${names}; known: ${allowed.join(', ')}`);
   }
   return request as Record<string, unknown>;
 }

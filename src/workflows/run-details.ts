@@ -1,4 +1,5 @@
 /** A run's progress as Markdown, for the Web UI's current details: where it is, and whether it goes well. */
+import { AMOUNTS, amountText } from '../format/amounts.ts';
 import { duration } from '../format/duration.ts';
 import type { Counts } from '../artifacts/reference.ts';
 import type { EvaluationSummary, IterationSummary } from '../activities/types.ts';
@@ -11,6 +12,7 @@ export function runDetails(progress: RunProgress, now: number): string {
   const { warnings, report } = progress;
   return [
     headline(progress, now),
+    budgetLine(progress),
     verdict(progress),
     report === undefined ? '' : `Report: \`${report}\``,
     ...warnings.map((warning) => `Warning: ${warning}`),
@@ -32,6 +34,18 @@ function headline(progress: RunProgress, now: number): string {
   if (left !== undefined) parts.push(`about ${duration(left)} left`);
   const line = parts.join(', ');
   return paused === undefined ? line : `${line}\n\n**Paused** since ${paused.since}: ${paused.reason}`;
+}
+
+/** What is spent of what may be; why it waits, where a person has paused it too. */
+function budgetLine({ budget, paused }: RunProgress): string {
+  if (budget === undefined) return '';
+  const { limits, spent, reached } = budget;
+  const shares = AMOUNTS.flatMap((name) => {
+    const limit = limits[name];
+    return limit === undefined ? [] : [`${amountText(name, spent[name])} of ${amountText(name, limit)}`];
+  });
+  const also = reached === undefined || paused?.by === 'budget' ? '' : `\n\n${reached.reason}`;
+  return `Budget: ${shares.join(', ')}${also}`;
 }
 
 /** Whether it goes well, in one sentence: the best judge so far against the seed model. */
@@ -79,9 +93,13 @@ function bar({ done = 0, of }: StageProgress): string {
   return '█'.repeat(full) + '░'.repeat(20 - full);
 }
 
-function share({ done = 0, of, unit, loss }: StageProgress): string {
-  if (of === undefined) return '';
-  return `${done} of ${of} ${unit ?? ''}${loss === undefined ? '' : `, loss ${loss.toFixed(3)}`}`;
+function share({ done = 0, of, unit, loss, stalls }: StageProgress): string {
+  const parts = [
+    ...(of === undefined ? [] : [`${done} of ${of} ${unit ?? ''}`]),
+    ...(loss === undefined ? [] : [`loss ${loss.toFixed(3)}`]),
+    ...(stalls === undefined ? [] : [`stood still ${stalls}x`]),
+  ];
+  return parts.join(', ');
 }
 
 function judgesTable({ completed, best }: RunProgress): string {

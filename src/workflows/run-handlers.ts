@@ -1,39 +1,60 @@
 /** What a run answers, and what it can be told, while it works. */
-import { setHandler } from '@temporalio/workflow';
+import { ActivityFailure, log, setHandler } from '@temporalio/workflow';
 import { requireIterations, requireStopAfter } from './change-iterations.ts';
 import {
+  budgetReachedSignal,
   configurationQuery,
   pauseUpdate,
   progressQuery,
   resumeUpdate,
+  setBudgetUpdate,
   setIterationsUpdate,
   shardProgressSignal,
   stopAfterIterationUpdate,
+  trainingNoticeSignal,
   trainingStepSignal,
 } from './messages.ts';
 import { type PauseGate, requirePausable, requirePaused } from './pause.ts';
 import { withTimeLeft } from './remaining-time.ts';
 import type { Paused } from '../contract/progress.ts';
 import { currentIteration, type ProgressTracker } from './run-progress.ts';
+import type { Steered } from './run-stages.ts';
 import { showDetails } from './show-details.ts';
-import { hasNumbers } from './well-formed.ts';
+import { hasNumbers, isTexts } from './well-formed.ts';
 
-/** @param configuration what the query `configuration` answers now */
-export function setRunHandlers(
-  tracker: ProgressTracker,
-  gate: PauseGate,
-  configuration: () => unknown,
-): void {
+/** What of a run its handlers reach. */
+interface Handled extends Steered {
+  /** What the query `configuration` answers now. */
+  readonly configuration: () => unknown;
+  /** Shows where the run is. */
+  readonly show: () => void;
+}
+
+export function setRunHandlers({ tracker, gate, budget, configuration, show }: Handled): void {
   const change = (progress: Parameters<ProgressTracker['update']>[0]): void => {
     tracker.update(progress);
-    showDetails(tracker);
+    show();
   };
 
   setProgressHandlers(tracker);
   setHandler(configurationQuery, configuration, {
     description: 'What the run was started with, every default filled in.',
   });
-  setPauseHandlers(tracker, gate);
+  setPauseHandlers(tracker, gate, show);
+  setHandler(setBudgetUpdate, (request) => budget.set(request), {
+    validator: (request) => budget.requireChange(request),
+    description:
+      'What it may spend, such as {"tokens": 2000000}: tokens, requests, usd, gpuHours; null takes a limit away.',
+  });
+  setHandler(budgetReachedSignal, async () => {
+    try {
+      await budget.reached();
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      // The stage asks again; what is wrong with the store it finds itself.
+      log.warn('what the run has spent could not be read', { reason: error.cause?.message });
+    }
+  });
   setHandler(setIterationsUpdate, ({ iterations }) => change({ iterations, stopAfter: undefined }), {
     validator: (request) => requireIterations(request, tracker.current),
     description: 'How many iterations it does in all: {"iterations": 7}.',
@@ -50,22 +71,31 @@ export function setRunHandlers(
 }
 
 /** The updates `pause` and `resume`. */
-export function setPauseHandlers(tracker: ProgressTracker, gate: PauseGate): void {
+export function setPauseHandlers(
+  tracker: ProgressTracker,
+  gate: PauseGate,
+  show = () => showDetails(tracker),
+): void {
   const changePause = (paused: Paused | undefined): Promise<void> => {
     tracker.update({ paused });
-    showDetails(tracker);
+    show();
     return gate.change(paused);
   };
   setHandler(
     pauseUpdate,
     (request) =>
-      changePause({ reason: request?.reason ?? 'no reason given', since: new Date().toISOString() }),
+      changePause({
+        reason: request?.reason ?? 'no reason given',
+        since: new Date().toISOString(),
+        by: 'person',
+      }),
     {
       validator: (request) => requirePausable(request, tracker.current),
       description: 'Nothing new begins, a training stops with a checkpoint: {"reason": "..."}, or nothing.',
     },
   );
-  setHandler(resumeUpdate, () => changePause(undefined), {
+  // A budget that is spent keeps it paused.
+  setHandler(resumeUpdate, () => changePause(tracker.current.budget?.reached), {
     validator: () => requirePaused(tracker.current),
     description: 'A paused run goes on.',
   });
@@ -84,6 +114,11 @@ export function setProgressHandlers(tracker: ProgressTracker): void {
   setHandler(trainingStepSignal, (step) => {
     if (!hasNumbers(step, 'iteration', 'step', 'totalSteps', 'loss', 'etaSeconds')) return;
     tracker.trainedTo(step);
+    showDetails(tracker);
+  });
+  setHandler(trainingNoticeSignal, (notice) => {
+    if (!hasNumbers(notice, 'iteration', 'stalls') || !isTexts(notice.warnings)) return;
+    tracker.noticed(notice);
     showDetails(tracker);
   });
 }

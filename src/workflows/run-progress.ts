@@ -2,9 +2,11 @@
  * How far a run is, as the query `progress` answers. A class that knows nothing of Temporal, so that a test can drive it.
  */
 import type { Counts } from '../artifacts/reference.ts';
-import type { TrainingStep } from '../activities/types.ts';
+import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
+import { AMOUNTS, type Amounts } from '../format/amounts.ts';
 import type { RunProgress, StageProgress } from '../contract/progress.ts';
 import type { ShardProgress } from './map-shards-input.ts';
+import { hasNumbers } from './well-formed.ts';
 
 /** A stage that begins. */
 export type Stage = Pick<StageProgress, 'name' | 'iteration' | 'done' | 'of' | 'unit' | 'workflowId'>;
@@ -45,7 +47,8 @@ export class ProgressTracker {
   }
 
   /** Takes a stage's report. Reports may arrive in another order than they were sent in: only more counts. */
-  shardsDone({ stage, iteration, benchmark, done, shards, counts }: ShardProgress): void {
+  shardsDone({ stage, iteration, benchmark, done, shards, counts, spent }: ShardProgress): void {
+    this.spent(spent);
     const name = benchmark === undefined ? stage : EVALUATION;
     const key = `${iteration}/${stage}/${benchmark ?? ''}`;
     if (done < (this.#shards.get(key)?.done ?? 0)) return;
@@ -61,6 +64,29 @@ export class ProgressTracker {
             ...(benchmark === undefined ? { counts } : {}),
           }
         : shown,
+    );
+    this.update({ stages });
+  }
+
+  /** Takes what the run had spent when something was done. Reports may arrive in another order: only more counts. */
+  spent(spent: Amounts | undefined): void {
+    const { budget } = this.#progress;
+    if (budget === undefined || !hasNumbers(spent, ...AMOUNTS)) return;
+    const most = AMOUNTS.map((name) => [name, Math.max(budget.spent[name], spent[name])] as const);
+    this.update({ budget: { ...budget, spent: Object.fromEntries(most) as Amounts } });
+  }
+
+  /** Adds what a reader of the figures should know. */
+  warn(warnings: readonly string[]): void {
+    this.update({ warnings: [...new Set([...this.#progress.warnings, ...warnings])] });
+  }
+
+  /** Takes what a training tells beside its steps. */
+  noticed({ iteration, stalls, warnings }: TrainingNotice): void {
+    this.warn(warnings);
+    if (stalls === 0) return;
+    const stages = this.#progress.stages.map((shown) =>
+      isSame(shown, { name: TRAINING, iteration }) ? { ...shown, stalls } : shown,
     );
     this.update({ stages });
   }

@@ -22,6 +22,7 @@ import { failedWith } from './failed-with.ts';
 import { mapShards } from './map-shards.ts';
 import type { PauseGate, PauseState } from './pause.ts';
 import { light, TAKE_OVER } from './proxies.ts';
+import type { RunBudget } from './run-budget.ts';
 import type { ProgressTracker, Stage } from './run-progress.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 import { showDetails } from './show-details.ts';
@@ -38,19 +39,28 @@ export interface PreparedBenchmark {
 /** The workflow `evaluateJudge` as a run starts it; by name, because started alone it uses these stages itself. */
 type EvaluateAsChild = (input: EvaluateJudgeInput) => Promise<EvaluateJudgeResult>;
 
+/** What a run is shown and held by. */
+export interface Steered {
+  readonly tracker: ProgressTracker;
+  readonly gate: PauseGate;
+  readonly budget: RunBudget;
+}
+
 /** The stages of one run: how each is carried out, and shown in its progress while it is. */
 export class RunStages {
   readonly #tracker: ProgressTracker;
   readonly #plan: RunPlan;
   readonly #gate: PauseGate;
+  readonly #budget: Pick<RunBudget, 'reached'>;
   readonly #machine: ClaimedMachine;
   /** The search attributes as they were last set: each change is an event of the history. */
   #found = '';
 
-  constructor(tracker: ProgressTracker, plan: RunPlan, gate: PauseGate, machineQueue: string | undefined) {
+  constructor({ tracker, gate, budget }: Steered, plan: RunPlan, machineQueue: string | undefined) {
     this.#tracker = tracker;
     this.#plan = plan;
     this.#gate = gate;
+    this.#budget = budget;
     this.#machine = new ClaimedMachine(plan.timeouts, machineQueue);
   }
 
@@ -105,7 +115,7 @@ export class RunStages {
         [{ run, benchmark: name }],
       );
       const named = warnings.map((warning) => `${name}: ${warning}`);
-      this.#tracker.update({ warnings: [...this.#tracker.current.warnings, ...named] });
+      this.#tracker.warn(named);
       return { name, pairs: artifact };
     };
     return this.during({ name: 'prepareBenchmarks', iteration: 0 }, () =>
@@ -132,7 +142,7 @@ export class RunStages {
 
   /**
    * Fine-tunes M_0 or an earlier judge to M_i on the iteration's training set. A pause stops it with a checkpoint, from
-   * which it goes on.
+   * which it goes on, and so does a budget that is spent.
    */
   fineTune(
     iteration: number,
@@ -142,7 +152,7 @@ export class RunStages {
     const { run } = this.#plan;
     const summary = `fine-tune M_${from.iteration} to M_${iteration}`;
     const { model: base } = from;
-    return this.during({ name: 'fineTune', iteration }, () =>
+    const train = () =>
       this.#gate.untilDone(async () => {
         try {
           return await this.#machine.use((machine) =>
@@ -152,8 +162,17 @@ export class RunStages {
           if (CancellationScope.current().consideredCancelled) await this.#stopTraining(iteration);
           throw error;
         }
-      }),
-    );
+      });
+    return this.during({ name: 'fineTune', iteration }, async () => {
+      for (;;) {
+        try {
+          return await train();
+        } catch (error) {
+          if (!failedWith(error, 'BudgetReached')) throw error;
+        }
+        await this.#budget.reached();
+      }
+    });
   }
 
   /** The attempt that was interrupted has stopped its trainer, unless there was none just then to hear of it. */

@@ -17,7 +17,7 @@ export const SEARCH_ATTRIBUTES = {
  * (the workflow task fails, and is tried again for ever).
  */
 export function searchAttributesOf(
-  { runName, phase, stages, completed, best }: RunProgress,
+  { runName, phase, paused, stages, completed, best }: RunProgress,
   seedModel: string,
   registered: readonly string[],
 ): SearchAttributePair[] {
@@ -27,7 +27,7 @@ export function searchAttributesOf(
   const chosenBy = evaluations.find(({ purpose }) => purpose === 'validation') ?? evaluations[0];
   const pairs: SearchAttributePair[] = [
     { key: run, value: runName },
-    { key: phaseKey, value: phase },
+    { key: phaseKey, value: paused === undefined ? phase : 'paused' },
     { key: iteration, value: Math.max(0, ...underWay, ...completed.map((judge) => judge.iteration)) },
     { key: seedModelKey, value: seedModel },
     ...(chosenBy === undefined ? [] : [{ key: bestAccuracy, value: chosenBy.accuracy }]),

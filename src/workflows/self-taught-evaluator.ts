@@ -1,15 +1,4 @@
-import {
-  ActivityFailure,
-  allHandlersFinished,
-  CancellationScope,
-  CancelledFailure,
-  condition,
-  ContinueAsNew,
-  isCancellation,
-  log,
-  upsertMemo,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { allHandlersFinished, condition, upsertMemo, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
 import { bestIteration, stopsEarly } from './choosing.ts';
@@ -21,19 +10,17 @@ import { PauseGate, type PauseState } from './pause.ts';
 import { planOrRefuse, refusal, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
 import { setRunHandlers } from './run-handlers.ts';
-import type { RunPhase } from '../contract/progress.ts';
+import type { BudgetProgress } from '../contract/progress.ts';
+import { RunBudget } from './run-budget.ts';
 import { lastIteration, ProgressTracker } from './run-progress.ts';
-import { RunStages, type PreparedBenchmark, type RunModels } from './run-stages.ts';
+import { closing, reportIfPossible, writeReport, type Reported } from './run-report.ts';
+import { RunStages, type PreparedBenchmark, type RunModels, type Steered } from './run-stages.ts';
+import { showDetails } from './show-details.ts';
 
 /** What a run knows before its first stage. */
-interface Beginning {
-  readonly plan: RunPlan;
+interface Beginning extends Reported {
   /** With every default filled in. */
   readonly configuration: unknown;
-  /** As a file:// address. */
-  readonly reportAddress: string;
-  /** ISO 8601. */
-  readonly startedAt: string;
   /** How often it has begun again because an artifact was found damaged. */
   readonly repairs: number;
 }
@@ -56,6 +43,7 @@ interface LoopState extends Beginning, Prepared {
   readonly iterations: number;
   readonly stopAfter?: number | undefined;
   readonly completed: readonly IterationSummary[];
+  readonly budget?: BudgetProgress | undefined;
 }
 
 /**
@@ -74,6 +62,7 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
     runName: runNameOf(configuration),
     phase: state === undefined ? 'planning' : 'working',
     paused: state?.pause.paused,
+    budget: state?.budget,
     startedAt: state?.startedAt ?? workflowInfo().startTime.toISOString(),
     iterations: state?.iterations ?? 0,
     stopAfter: state?.stopAfter,
@@ -86,12 +75,17 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
   });
   const gate = new PauseGate(state?.pause);
   let resolved = state?.configuration ?? configuration;
-  setRunHandlers(tracker, gate, () => resolved);
+  let stages: RunStages | undefined;
+  const show = (): void => (stages === undefined ? showDetails(tracker) : stages.show());
+  const budget = new RunBudget(tracker, gate, show);
+  const steered = { tracker, gate, budget };
+  setRunHandlers({ ...steered, configuration: () => resolved, show });
 
   if (state !== undefined) {
-    const stages = new RunStages(tracker, state.plan, gate, state.machineQueue);
-    return closing(tracker, state, stages, () =>
-      repairing(tracker, configuration, stages, state, () => Promise.resolve(state)),
+    const goingOn = stagesOf(steered, state, state.machineQueue);
+    stages = goingOn;
+    return closing(tracker, state, goingOn, () =>
+      repairing(tracker, configuration, goingOn, state, () => Promise.resolve(state)),
     );
   }
   const planned = await tracker.during({ name: 'planRun', iteration: 0 }, () => planOrRefuse(configuration));
@@ -105,11 +99,20 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: LoopSt
   const { startedAt } = tracker.current;
   const beginning = { plan, configuration: resolved, reportAddress, startedAt, repairs: 0 };
   upsertMemo({ runName: plan.run.runName, seedModel: plan.seedModel, report: reportAddress });
-  tracker.update({ phase: 'working', iterations: plan.iterations, warnings });
-  const stages = new RunStages(tracker, plan, gate, undefined);
-  return closing(tracker, beginning, stages, () =>
-    repairing(tracker, configuration, stages, beginning, () => prepare(tracker, stages, beginning)),
+  tracker.update({ phase: 'working', iterations: plan.iterations, warnings, budget: plan.budget });
+  const first = stagesOf(steered, beginning, undefined);
+  stages = first;
+  return closing(tracker, beginning, first, () =>
+    repairing(tracker, configuration, first, beginning, () => prepare(tracker, first, beginning)),
   );
+}
+
+/** The stages of a run that is planned, and from here on its budget. */
+function stagesOf(steered: Steered, beginning: Beginning, machineQueue: string | undefined): RunStages {
+  const { tracker, budget } = steered;
+  const { plan } = beginning;
+  budget.known({ plan, report: (status) => reportIfPossible(tracker, beginning, status) });
+  return new RunStages(steered, plan, machineQueue);
 }
 
 /** More damage than this within one run is no accident. */
@@ -183,10 +186,10 @@ async function iterate(
     const iteration = completed().length;
     if (mayContinueAsNew && isTimeToContinueAsNew()) {
       await condition(allHandlersFinished);
-      const { warnings, iterations, stopAfter } = tracker.current;
+      const { warnings, iterations, stopAfter, budget } = tracker.current;
       const { machineQueue, pause } = stages;
       const made = { models, benchmarks, pairs, pairCounts };
-      const now = { warnings, iterations, stopAfter, machineQueue, pause, completed: completed() };
+      const now = { warnings, iterations, stopAfter, machineQueue, pause, completed: completed(), budget };
       const state: LoopState = { ...beginning, ...made, ...now };
       await continueOnCurrentBuild<typeof selfTaughtEvaluator>(configuration, state);
     }
@@ -207,6 +210,8 @@ async function iterate(
     const base = (startOf(plan, iteration) === 'previous' ? previous : undefined) ?? seed;
     const fineTuneBegan = Date.now();
     const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
+    tracker.warn(trained.warnings ?? []);
+    tracker.spent(trained.spent);
     const fineTuneSeconds = (Date.now() - fineTuneBegan) / 1000;
     const newJudge = await stages.serve(trained.model, iteration, 'seed');
     const evaluation = await stages.evaluate(newJudge, iteration, benchmarks);
@@ -263,60 +268,4 @@ async function complete(
   );
   const { iteration } = summary;
   if (iteration > 0) await stages.exportOutputs(iteration);
-}
-
-async function writeReport(
-  tracker: ProgressTracker,
-  { plan, startedAt, reportAddress }: Beginning,
-  status: 'running' | 'completed' | 'failed' | 'cancelled',
-): Promise<string> {
-  const { completed, best, warnings } = tracker.current;
-  const { report, damage } = await light.writeReport.executeWithOptions(
-    { summary: `write the report: ${status}` },
-    [{ run: plan.run, status, startedAt, best, iterations: completed, warnings }],
-  );
-  tracker.update({ report: reportAddress, warnings: [...new Set([...warnings, ...damage])] });
-  return report;
-}
-
-/** However a run ends, its servers stop and its progress says how; what ends it early stands in the report. */
-async function closing<T>(
-  tracker: ProgressTracker,
-  beginning: Beginning,
-  stages: RunStages,
-  work: () => Promise<T>,
-): Promise<T> {
-  const end = (phase: RunPhase): Promise<void> =>
-    CancellationScope.nonCancellable(async () => {
-      await stages.stopServing();
-      if (phase === 'failed' || phase === 'cancelled') await reportEnd(tracker, beginning, phase);
-      await condition(allHandlersFinished);
-      tracker.update({ phase, paused: undefined, stages: [] });
-      stages.show();
-    });
-  try {
-    const result = await work();
-    await end('completed');
-    return result;
-  } catch (error) {
-    if (error instanceof ContinueAsNew) throw error;
-    // An attempt that fails on its way out, for whatever reason, hides that the run was cancelled.
-    const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
-    await end(isCancelled ? 'cancelled' : 'failed');
-    throw isCancelled && !isCancellation(error) ? new CancelledFailure('the run was cancelled') : error;
-  }
-}
-
-/** The report of a run that ends early. Why it ends is what must be seen, not that the report can't be written either. */
-async function reportEnd(
-  tracker: ProgressTracker,
-  beginning: Beginning,
-  status: 'failed' | 'cancelled',
-): Promise<void> {
-  try {
-    await writeReport(tracker, beginning, status);
-  } catch (error) {
-    if (!(error instanceof ActivityFailure)) throw error;
-    log.warn('the report could not be written', { reason: error.cause?.message });
-  }
 }

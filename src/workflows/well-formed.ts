@@ -12,3 +12,8 @@ export function hasNumbers<Message extends object>(
     fields.every((field) => Number.isFinite(message[field]))
   );
 }
+
+/** Whether it is a list of texts. */
+export function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
+}

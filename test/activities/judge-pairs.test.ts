@@ -93,6 +93,7 @@ describe('judging pairs', () => {
     assert.equal(counts['right'], judgments.filter(({ right }) => right).length);
     assert.equal(counts['ties'], judgments.filter(({ verdict }) => verdict === 'tie').length);
     assert.equal(counts['completionTokens'], judgments.length);
+    assert.equal(counts['requests'], run.endpoint.requests.length);
   });
 
   it('shows the better response first in one order and second in the other, and nothing of the construction', async () => {

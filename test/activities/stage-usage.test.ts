@@ -3,7 +3,7 @@ import { stageUsage } from '../../src/activities/stage-usage.ts';
 import type { IterationSummary } from '../../src/activities/types.ts';
 import { configurationSchema } from '../../src/config/schema.ts';
 
-const million = { promptTokens: 1_000_000, completionTokens: 2_000_000 };
+const million = { requests: 500, promptTokens: 1_000_000, completionTokens: 2_000_000 };
 const evaluation = { benchmark: 'held-out' } as IterationSummary['evaluations'][number];
 const made = { preparePool: { rows: 9 }, generatePairs: million };
 
@@ -37,9 +37,9 @@ describe('what the stages took', () => {
     const twice = { prompt: 2_000_000, completion: 4_000_000 };
     const once = { prompt: 1_000_000, completion: 2_000_000 };
     assert.deepEqual(usage(first), [
-      { stage: 'preparePool', tokens: undefined, seconds: 1, usd: undefined },
-      { stage: 'generatePairs', tokens: once, seconds: 7200, usd: undefined },
-      { stage: 'evaluateJudge', tokens: twice, seconds: 3600, usd: undefined },
+      { stage: 'preparePool', requests: undefined, tokens: undefined, seconds: 1, usd: undefined },
+      { stage: 'generatePairs', requests: 500, tokens: once, seconds: 7200, usd: undefined },
+      { stage: 'evaluateJudge', requests: 1000, tokens: twice, seconds: 3600, usd: undefined },
     ]);
     assert.deepEqual(
       usage(second).map(({ stage, tokens }) => [stage, tokens]),
@@ -47,6 +47,19 @@ describe('what the stages took', () => {
         ['judgePairs', once],
         ['fineTune', undefined],
         ['evaluateJudge', twice],
+      ],
+    );
+  });
+
+  it('has no count of requests where the artifacts are of a worker that did not count them', () => {
+    const { requests: _, ...uncounted } = million;
+    const old = { ...second, counts: { judgePairs: uncounted } };
+    assert.deepEqual(
+      usage(old).map(({ stage, requests, tokens }) => [stage, requests, tokens?.prompt]),
+      [
+        ['judgePairs', undefined, 1_000_000],
+        ['fineTune', undefined, undefined],
+        ['evaluateJudge', undefined, undefined],
       ],
     );
   });

@@ -16,6 +16,7 @@ import type { ConfigurationInput } from '../../src/config/schema.ts';
 import { createInferenceClient } from '../../src/inference/client.ts';
 import { createWorkerMetrics } from '../../src/observability/metrics.ts';
 import { createServerSupervisor } from '../../src/serving/supervisor.ts';
+import { Ledgers } from '../../src/spending/ledger.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 
 const packageRoot = resolve(import.meta.dirname, '../..');
@@ -69,6 +70,7 @@ export async function startTestRun(
     packageRoot,
     machineQueue: 'test-gpu',
     metrics: createWorkerMetrics(noopMetricMeter),
+    ledgers: new Ledgers(store),
     searchAttributes: [],
     environment,
     onShutdown: 'stop',

@@ -48,7 +48,12 @@ describe('work on a shard', () => {
     const ids = (await temporary.store.records<Sample>(manifest)).map(({ id }) => id);
     assert.equal(new Set(ids).size, UNITS * SAMPLES);
     assert.deepEqual(ids, ids.toSorted());
-    assert.deepEqual(manifest.counts, { samples: 160, promptTokens: 1600, completionTokens: 800 });
+    assert.deepEqual(manifest.counts, {
+      samples: 160,
+      requests: 160,
+      promptTokens: 1600,
+      completionTokens: 800,
+    });
     assert(!existsSync(workFolder()));
   });
 

@@ -77,9 +77,11 @@ describe('the commands of docs/running.md', function () {
   });
 
   it('pause it, let it go on, and change how long it goes on', async () => {
-    await run('temporal workflow update execute');
+    await run('temporal workflow update execute --workflow-id embedded --name pause');
     const { paused, iterations, stopAfter } = await progress();
     assert.deepEqual({ paused, iterations, stopAfter }, { paused: undefined, iterations: 5, stopAfter: 1 });
+    await run('temporal workflow update execute --workflow-id embedded --name setBudget');
+    assert.deepEqual((await progress()).budget?.limits, { tokens: 80_000_000 });
   });
 
   it('cancel a run', async () => {

@@ -112,6 +112,7 @@ describe('the inference client', () => {
       [100, 101, 102, 103].map(text),
     );
     assert.equal(completion.attempts, 4);
+    assert.equal(completion.requests, 4);
     assert.equal(completion.usage.completionTokens, 4);
   });
 
@@ -169,6 +170,7 @@ describe('the inference client', () => {
       const completion = await client.complete(request());
       assert.equal(completion.choices[0]!.text, text(100));
       assert.equal(completion.attempts, 3);
+      assert.equal(completion.requests, 1);
       assert.deepEqual(waits, [0.75, 1.5]);
     });
     it(`reports an endpoint that goes on with ${name} as unavailable, after the attempts that it may have`, async () => {

@@ -114,13 +114,31 @@ describe('the report', () => {
     assert.doesNotMatch(onRewardBench, /is not RewardBench/);
   });
 
-  it('sums tokens, time and cost over all stages, and shows no cost where there are no prices', async () => {
+  it('sums requests, tokens, time and cost over all stages, and shows no cost where there are no prices', async () => {
     const data = sampleReport();
     const shown = await text(data);
     const prompt = 21_326 + 17_864 + 3 * (118_400 + 17_864);
-    assert.match(shown, new RegExp(`All ?${prompt.toLocaleString('en-US')}.*\\$4\\.91`));
+    assert.match(shown, new RegExp(`All ?6,532 ?${prompt.toLocaleString('en-US')}.*\\$4\\.91`));
     for (const { usage } of data.iterations) usage?.forEach((one) => delete one.usd);
     assert.doesNotMatch(await text(data), /cost|\$\d/i);
+  });
+
+  it('says what is spent of what may be, and how often a training stood still, where there is something to say', async () => {
+    assert.doesNotMatch(await text(sampleReport()), /Budget|Stood still/);
+    const data = sampleReport();
+    data.budget = {
+      limits: { tokens: 1_000_000, usd: 10 },
+      spent: { tokens: 1_000_123, requests: 99, usd: 2.5, gpuHours: 3 },
+      reached: { reason: 'the budget <is> spent', since: '2026-01-01T00:00:00Z', by: 'budget' },
+    };
+    const training = data.iterations[1]?.training;
+    assert(training);
+    training.stalls = 2;
+    const shown = await text(data);
+    assert.match(shown, /Paused since 2026-01-01 00:00 UTC: the budget &lt;is&gt; spent/);
+    assert.match(shown, /1,000,000 tokens ?1,000,123 tokens ?100\.0% ?\$10\.00 ?\$2\.50 ?25\.0%/);
+    assert.doesNotMatch(shown, /requests ?99|GPU hours/);
+    assert.match(shown, /Stood still M₁[^M]*14 s2 M₂/);
   });
 
   it('draws thousands of loss values as a short line', async () => {

@@ -71,8 +71,20 @@ function iteration(skill: number, index: number): ReportIteration {
       iteration: 0,
       evaluations,
       usage: [
-        { stage: 'generatePairs', tokens: { prompt: 21_326, completion: 7_787 }, seconds: 4.2, usd: 0.031 },
-        { stage: 'evaluateJudge', tokens: { prompt: 17_864, completion: 10_028 }, seconds: 2.9, usd: 0.02 },
+        {
+          stage: 'generatePairs',
+          requests: 300,
+          tokens: { prompt: 21_326, completion: 7_787 },
+          seconds: 4.2,
+          usd: 0.031,
+        },
+        {
+          stage: 'evaluateJudge',
+          requests: 640,
+          tokens: { prompt: 17_864, completion: 10_028 },
+          seconds: 2.9,
+          usd: 0.02,
+        },
       ],
     };
   const steps = 60;
@@ -91,13 +103,20 @@ function iteration(skill: number, index: number): ReportIteration {
     usage: [
       {
         stage: 'judgePairs',
+        requests: 1224,
         tokens: { prompt: 118_400, completion: 61_230 + index },
         seconds: 9.4 - index,
         usd: 1.2,
       },
       { stage: 'filterJudgments', seconds: 0.3 },
       { stage: 'fineTune', seconds: 14.2, usd: 0.4 },
-      { stage: 'evaluateJudge', tokens: { prompt: 17_864, completion: 10_028 }, seconds: 2.7, usd: 0.02 },
+      {
+        stage: 'evaluateJudge',
+        requests: 640,
+        tokens: { prompt: 17_864, completion: 10_028 },
+        seconds: 2.7,
+        usd: 0.02,
+      },
     ],
   };
 }

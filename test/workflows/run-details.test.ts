@@ -139,4 +139,22 @@ describe('the current details of a run', () => {
     assert.match(text, /No judge is better than the seed model so far \(80.0% on test\)\./);
     assert.match(text, /Warning: a warning/);
   });
+
+  it('say what is spent of what may be, that it is spent where a person has paused the run too, and how often a training stood still', () => {
+    const spent = { tokens: 1200, requests: 3, usd: 0.5, gpuHours: 0 };
+    const reached = { reason: 'the budget is spent', since: iso(4), by: 'budget' } as const;
+    const text = runDetails(
+      progress({
+        stages: [{ ...stage('fineTune', 1, 3, 9), unit: 'steps', loss: 0.5, stalls: 2 }],
+        paused: { reason: 'the night', since: iso(5), by: 'person' },
+        budget: { limits: { tokens: 1000, usd: 2 }, spent, reached },
+      }),
+      after(10),
+    );
+    assert.match(
+      text,
+      /: the night\n\nBudget: 1,200 tokens of 1,000 tokens, \$0\.50 of \$2\.00\n\nthe budget is spent\n/,
+    );
+    assert.match(text, /3 of 9 steps, loss 0\.500, stood still 2x/);
+  });
 });

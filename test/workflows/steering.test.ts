@@ -151,6 +151,12 @@ describe('a run that is steered', function () {
           await handle.signal('trainingStep', 'half done');
           await handle.signal('trainingStep', { iteration: 1, step: 70 });
           await handle.signal('shardProgress', null);
+          await handle.signal('trainingNotice', { iteration: 1, stalls: 1, warnings: 'none' });
+          await handle.signal('trainingNotice', {
+            iteration: 1,
+            stalls: 2,
+            warnings: ['it lies in the warm-up'],
+          });
           await handle.signal('trainingStep', {
             iteration: 1,
             step: 50,
@@ -173,6 +179,10 @@ describe('a run that is steered', function () {
     assert.deepEqual(
       first?.stages.map(({ name, done: steps, of, unit, loss }) => ({ name, steps, of, unit, loss })),
       [{ name: 'fineTune', steps: 50, of: 100, unit: 'steps', loss: 0.5 }],
+    );
+    assert.deepEqual(
+      [first?.stages[0]?.stalls, first?.warnings.filter((warning) => warning.includes('warm-up'))],
+      [2, ['it lies in the warm-up']],
     );
     assert.equal(first?.counts['filterJudgments']?.['trainingExamples'], 200);
     assert.equal(first?.secondsLeft, undefined);

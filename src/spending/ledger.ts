@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { link, readdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { ModelRole } from '../activities/types.ts';
+import { makeFolder, onDisk, readTextIfThere, removeDraft } from '../artifacts/on-disk.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { Prices } from '../config/prices.ts';
+import { AMOUNTS, limitsReached, type Amount, type Amounts, type Limits } from '../format/amounts.ts';
+import {
+  accountSchema,
+  amountsOf,
+  emptyAccount,
+  noteTrainer,
+  spend,
+  sumAccounts,
+  type Account,
+  type Spent,
+} from './account.ts';
+import { sharedRuns } from './shared-runs.ts';
+
+/** The run's budget lets nothing more be asked for. */
+export class BudgetReached extends Error {
+  override readonly name = 'BudgetReached';
+
+  constructor(limits: readonly Amount[]) {
+    super(`the budget is spent: ${limits.join(', ')}`);
+  }
+}
+
+const LIMITS_FILE = 'limits.json';
+const EARLIER_FILE = 'earlier.json';
+
+/** How long a run without a budget may not have heard that it got one, in milliseconds. */
+const WITHOUT_LIMITS = 1000;
+
+const limitsSchema = z.object({
+  tokens: z.number().exactOptional(),
+  requests: z.number().exactOptional(),
+  usd: z.number().exactOptional(),
+  gpuHours: z.number().exactOptional(),
+}) satisfies z.ZodType<Limits>;
+
+/**
+ * What a run has spent and may spend, in `<run>/spending/` of the store: an account for each worker process, named by a UUID,
+ * which only that process writes; `earlier.json`, what artifacts said before there were accounts; `limits.json`. Every
+ * answer is in its account before it is used, and accounts are never set aside: what was done again was paid for twice.
+ */
+export class Ledger {
+  readonly #folder: string;
+  readonly #ownFile = `${randomUUID()}.json`;
+  readonly #own = emptyAccount();
+  #others: Account = emptyAccount();
+  #limits: Limits = {};
+  #lookedAt = -Infinity;
+  /** Requests of this process that are under way. */
+  #underWay = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Reads what the other processes have spent, and the limits. */
+  readonly look = sharedRuns(async () => {
+    const names = await filesIn(this.#folder);
+    const accounts = await Promise.all(
+      names
+        .filter((name) => name !== this.#ownFile && name !== LIMITS_FILE)
+        .map((name) => readJson(join(this.#folder, name), accountSchema)),
+    );
+    this.#others = sumAccounts(accounts.filter((account) => account !== undefined));
+    this.#limits = (await readJson(join(this.#folder, LIMITS_FILE), limitsSchema)) ?? {};
+    this.#lookedAt = performance.now();
+  });
+
+  readonly #save = sharedRuns(() => writeWhole(this.#folder, this.#ownFile, this.#own));
+
+  /** As of the last look. */
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** In all, as of the last look; what this process has spent as of now. */
+  spent(prices: Prices | undefined): Amounts {
+    return amountsOf(sumAccounts([this.#own, this.#others]), prices);
+  }
+
+  /**
+   * Lets one request be sent, which is to be settled whatever becomes of it.
+   * @throws BudgetReached where a limit is reached, by requests of this process that are under way too.
+   */
+  async admit(prices: Prices | undefined): Promise<void> {
+    const isFree = AMOUNTS.every((name) => this.#limits[name] === undefined);
+    if (!isFree || performance.now() - this.#lookedAt > WITHOUT_LIMITS) await this.look();
+    const spent = this.spent(prices);
+    const withUnderWay = { ...spent, requests: spent.requests + this.#underWay };
+    const reached = limitsReached(this.#limits, withUnderWay);
+    if (reached.length > 0) throw new BudgetReached(reached);
+    this.#underWay += 1;
+  }
+
+  /** Settles a request that was let through: `requests` of them were sent in the end. Resolves once it is on disk. */
+  async settle(role: ModelRole, spent: Spent): Promise<void> {
+    this.#underWay -= 1;
+    spend(this.#own, role, spent);
+    await this.#save();
+  }
+
+  /** Notes how long a start of a trainer has worked by now, in seconds. */
+  async trained(token: string, seconds: number): Promise<void> {
+    noteTrainer(this.#own, token, seconds);
+    await this.#save();
+  }
+
+  /** Opens the ledger of a run that begins: with what was spent before there was one. */
+  async begin(earlier: () => Promise<Account>): Promise<void> {
+    if ((await filesIn(this.#folder)).some((name) => name !== LIMITS_FILE)) return;
+    const draft = `.${randomUUID()}`;
+    await writeWhole(this.#folder, draft, await earlier());
+    try {
+      await link(join(this.#folder, draft), join(this.#folder, EARLIER_FILE));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      await removeDraft(join(this.#folder, draft));
+    }
+  }
+
+  /** Puts limits in force, for all processes, from their next request on. */
+  async limit(limits: Limits): Promise<void> {
+    await writeWhole(this.#folder, LIMITS_FILE, limits);
+    await this.look();
+  }
+}
+
+/** The ledgers of the runs that this process works for. */
+export class Ledgers {
+  readonly #store: ArtifactStore;
+  readonly #byRun = new Map<string, Ledger>();
+
+  constructor(store: ArtifactStore) {
+    this.#store = store;
+  }
+
+  of(runName: string): Ledger {
+    const there = this.#byRun.get(runName);
+    if (there !== undefined) return there;
+    const ledger = new Ledger(this.#store.path(`${runName}/spending`));
+    this.#byRun.set(runName, ledger);
+    return ledger;
+  }
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Not synced to the disk, which would take longer than many a request: a power cut may cost the last seconds. */
+async function writeWhole(folder: string, name: string, value: unknown): Promise<void> {
+  const draft = join(folder, `.${randomUUID()}`);
+  await onDisk(join(folder, name), async () => {
+    await makeFolder(folder);
+    await writeFile(draft, `${JSON.stringify(value)}\n`);
+    await rename(draft, join(folder, name));
+  });
+}
+
+/** Undefined where it is not there, or is what a power cut has left of it. */
+async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const text = await readTextIfThere(file);
+  try {
+    return schema.parse(JSON.parse(text ?? ''));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,93 @@
+/** The report of a run, and its end: however it ends, its servers stop and its progress says how. */
+import {
+  ActivityFailure,
+  allHandlersFinished,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  ContinueAsNew,
+  isCancellation,
+  log,
+} from '@temporalio/workflow';
+import type { RunPlan } from '../activities/types.ts';
+import type { RunPhase } from '../contract/progress.ts';
+import { light } from './proxies.ts';
+import type { ProgressTracker } from './run-progress.ts';
+import type { RunStages } from './run-stages.ts';
+
+/** What a report says of the run beside its progress. */
+export interface Reported {
+  readonly plan: RunPlan;
+  /** As a file:// address. */
+  readonly reportAddress: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+}
+
+/** Writes the report as the run is now; returns where it is, relative to the store. */
+export async function writeReport(
+  tracker: ProgressTracker,
+  { plan, startedAt, reportAddress }: Reported,
+  status: 'running' | 'paused' | 'completed' | 'failed' | 'cancelled',
+): Promise<string> {
+  const { completed, best, warnings, budget } = tracker.current;
+  const { report, damage } = await light.writeReport.executeWithOptions(
+    { summary: `write the report: ${status}` },
+    [
+      {
+        run: plan.run,
+        status,
+        startedAt,
+        best,
+        iterations: completed,
+        warnings,
+        ...(budget === undefined ? {} : { budget }),
+      },
+    ],
+  );
+  tracker.update({ report: reportAddress });
+  tracker.warn(damage);
+  return report;
+}
+
+/** What ends a run early stands in its report. */
+export async function closing<T>(
+  tracker: ProgressTracker,
+  reported: Reported,
+  stages: RunStages,
+  work: () => Promise<T>,
+): Promise<T> {
+  const end = (phase: RunPhase): Promise<void> =>
+    CancellationScope.nonCancellable(async () => {
+      await stages.stopServing();
+      if (phase === 'failed' || phase === 'cancelled') await reportIfPossible(tracker, reported, phase);
+      await condition(allHandlersFinished);
+      tracker.update({ phase, paused: undefined, stages: [] });
+      stages.show();
+    });
+  try {
+    const result = await work();
+    await end('completed');
+    return result;
+  } catch (error) {
+    if (error instanceof ContinueAsNew) throw error;
+    // An attempt that fails on its way out, for whatever reason, hides that the run was cancelled.
+    const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
+    await end(isCancelled ? 'cancelled' : 'failed');
+    throw isCancelled && !isCancellation(error) ? new CancelledFailure('the run was cancelled') : error;
+  }
+}
+
+/** Why a run ends or waits is what must be seen, not that the report can't be written either. */
+export async function reportIfPossible(
+  tracker: ProgressTracker,
+  reported: Reported,
+  status: 'running' | 'paused' | 'failed' | 'cancelled',
+): Promise<void> {
+  try {
+    await writeReport(tracker, reported, status);
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    log.warn('the report could not be written', { reason: error.cause?.message });
+  }
+}

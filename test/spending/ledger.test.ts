@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { prices as pricesSchema } from '../../src/config/prices.ts';
+import { limitsReached } from '../../src/format/amounts.ts';
+import { emptyAccount, spend } from '../../src/spending/account.ts';
+import { BudgetReached, Ledgers, type Ledger } from '../../src/spending/ledger.ts';
+import { sharedRuns } from '../../src/spending/shared-runs.ts';
+import { temporaryStore } from '../artifacts/temporary-store.ts';
+
+const cost = { requests: 1, promptTokens: 70, completionTokens: 30 };
+const none = Promise.resolve(emptyAccount());
+
+describe('the ledger of a run', () => {
+  const temporary = temporaryStore();
+  /** As another worker process has it. */
+  const ledger = (): Ledger => new Ledgers(temporary.store).of('run');
+  const folder = () => temporary.store.path('run/spending');
+
+  async function ask(of: Ledger): Promise<void> {
+    await of.admit(undefined);
+    await of.settle('seed', cost);
+  }
+
+  it('sums what all processes have spent, by the prices of the models that were asked', async () => {
+    const [one, two] = [ledger(), ledger()];
+    await one.admit(undefined);
+    await one.settle('seed', cost);
+    await two.admit(undefined);
+    await two.settle('generator', { ...cost, requests: 3 });
+    await one.trained('a', 3600);
+    await two.trained('a', 5400);
+    await two.trained('b', 1800);
+    await one.look();
+    const tokens = { seed: { prompt: 1e6, completion: 0 }, generator: { prompt: 0, completion: 2e6 } };
+    const prices = pricesSchema.parse({ tokens, gpuHour: 2, gpus: 4 });
+    assert.deepEqual(one.spent(prices), {
+      tokens: 200,
+      requests: 4,
+      gpuHours: 8,
+      usd: 70 + 60 + 16,
+    });
+    assert.deepEqual(one.spent(undefined), { tokens: 200, requests: 4, usd: 0, gpuHours: 2 });
+  });
+
+  it('lets nothing through at a limit, whoever has reached it, until the limit is raised', async () => {
+    const [one, two] = [ledger(), ledger()];
+    await one.limit({ tokens: 250 });
+    await ask(one);
+    await ask(two);
+    await ask(one);
+    await assert.rejects(two.admit(undefined), (error) => {
+      assert(error instanceof BudgetReached);
+      assert.match(error.message, /the budget is spent: tokens/);
+      return true;
+    });
+    await one.limit({ tokens: 301 });
+    await ask(two);
+    await assert.rejects(one.admit(undefined), BudgetReached);
+  });
+
+  it('counts requests that are under way, so that no more are sent than may be', async () => {
+    const one = ledger();
+    await one.limit({ requests: 5 });
+    const admitted = await Promise.allSettled(Array.from({ length: 20 }, () => one.admit(undefined)));
+    assert.equal(admitted.filter(({ status }) => status === 'fulfilled').length, 5);
+  });
+
+  it('hears of a first limit within a second', async () => {
+    const [one, two] = [ledger(), ledger()];
+    await ask(two);
+    await one.limit({ tokens: 100 });
+    await sleep(1100);
+    await assert.rejects(two.admit(undefined), BudgetReached);
+  });
+
+  it('has each answer on the disk once it is settled, and is not confused by half a file', async () => {
+    await ask(ledger());
+    await writeFile(join(folder(), 'half.json'), '{"models": {"se');
+    const next = ledger();
+    await next.look();
+    assert.equal(next.spent(undefined).tokens, 100);
+  });
+
+  it('begins once with what was spent before there was one', async () => {
+    const earlier = emptyAccount();
+    spend(earlier, 'seed', cost);
+    const [one, two] = [ledger(), ledger()];
+    await Promise.all([one, two].map((each) => each.begin(() => Promise.resolve(earlier))));
+    await one.begin(() => assert.fail('it has begun'));
+    await one.look();
+    assert.equal(one.spent(undefined).tokens, 100);
+    assert.deepEqual(await readdir(folder()), ['earlier.json']);
+  });
+
+  it('takes what accounts say as the whole where they are there already', async () => {
+    const one = ledger();
+    await ask(one);
+    await one.begin(() => none.then(() => assert.fail('it is not read twice')));
+  });
+});
+
+describe('limits', () => {
+  it('are reached when as much is spent', () => {
+    const spent = { tokens: 10, requests: 1, usd: 0.5, gpuHours: 0 };
+    assert.deepEqual(limitsReached({ tokens: 10, requests: 2, usd: 0.4 }, spent), ['tokens', 'usd']);
+    assert.deepEqual(limitsReached({}, spent), []);
+  });
+});
+
+describe('work that many ask for', () => {
+  it('is done once for all that ask meanwhile, after they have asked, and again after a failure', async () => {
+    const begun: number[] = [];
+    const run = sharedRuns(async () => {
+      begun.push(begun.length);
+      await sleep(10);
+      if (begun.length === 2) throw new Error('once');
+      return begun.length;
+    });
+    const first = run();
+    await sleep(1);
+    const [second, third] = [run(), run()];
+    assert.equal(await first, 1);
+    await assert.rejects(second, /once/);
+    await assert.rejects(third, /once/);
+    assert.equal(await run(), 3);
+  });
+});

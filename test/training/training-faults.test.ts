@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fineTuning, roundOf } from '../../src/config/fine-tuning.ts';
+import { isSameProcessAlive } from '../../src/processes/identity.ts';
+import { TrainingDied, TrainingFailedPermanently, TrainingStalled } from '../../src/training/errors.ts';
+import { faultsOf, noteFault } from '../../src/training/faults.ts';
+import { followTraining, type FollowOptions } from '../../src/training/follow-training.ts';
+import { leaseSchema, type TrainingJob, type TrainingLease } from '../../src/training/job.ts';
+import { StallWatch } from '../../src/training/stall-watch.ts';
+import { claimStart, newestStart, noteProcess } from '../../src/training/starts.ts';
+
+const packageRoot = resolve(import.meta.dirname, '../..');
+const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
+const environment = { ...process.env, OMP_NUM_THREADS: '1' };
+const CHECKPOINT_EVERY = 10;
+const STEPS = 40;
+
+describe('a training that goes wrong', function () {
+  this.timeout(180_000);
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'faults-'));
+    execFileSync(python, [join(import.meta.dirname, 'make_tiny_checkpoint.py'), join(folder, 'base')], {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const rows = Array.from({ length: 32 }, (_, index) => ({
+      id: `row-${index}`,
+      prompt: [{ role: 'user', content: `${index % 50} ${(7 * index) % 50}` }],
+      completion: [{ role: 'assistant', content: 'A is better [[A]]' }],
+    }));
+    await writeFile(join(folder, 'sft.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  function jobIn(name: string): TrainingJob {
+    const hyperparameters = {
+      ...{ epochs: 5, batchSize: 4, gradientAccumulation: 1, learningRate: 1e-3, warmupSteps: 0 },
+      ...{ maximumLength: 32, precision: 'float32', checkpointEverySteps: CHECKPOINT_EVERY },
+    };
+    const round = roundOf(fineTuning.parse({ rounds: [{ method: 'sft', hyperparameters }] }), 1);
+    return {
+      schema: 1,
+      method: 'sft',
+      baseCheckpoint: join(folder, 'base'),
+      data: join(folder, 'sft.jsonl'),
+      outputFolder: join(folder, name),
+      seed: 7,
+      hyperparameters: round.hyperparameters,
+      adapter: { kind: 'none' },
+      threads: 1,
+      trustRemoteCode: false,
+      name,
+      reportTo: [],
+    };
+  }
+
+  /** Shorter than a start, which takes as long as its imports: the allowance before the first step is needed. */
+  const stallLimits = { seconds: 4, firstStepSeconds: 90 };
+
+  const follow = (job: TrainingJob, command: readonly string[], options: Partial<FollowOptions> = {}) =>
+    followTraining({
+      job,
+      trainer: { command, python, packageRoot, environment },
+      pollMilliseconds: 20,
+      stopGraceSeconds: 2,
+      stallLimits,
+      ...options,
+    });
+  const sound = ['{python}', '-m', 'trainer', '--job', '{job}'];
+  const failing = (how: string, step: number) => [
+    '{python}',
+    join(import.meta.dirname, 'failing_trainer.py'),
+    how,
+    String(step),
+    '--job',
+    '{job}',
+  ];
+
+  it('is killed with its whole group where it is frozen, and goes on from its newest checkpoint to the same weights', async () => {
+    const [whole, job] = [jobIn('whole'), jobIn('frozen')];
+    let frozen: TrainingLease | undefined;
+    const stalling = follow(job, sound, {
+      onProgress: ({ progress }) => {
+        if (frozen !== undefined || (progress?.step ?? 0) < 15) return;
+        void leaseOf(job).then((lease) => {
+          frozen ??= lease;
+          process.kill(lease.pid, 'SIGSTOP');
+        });
+      },
+    });
+    const began = performance.now();
+    await assert.rejects(stalling, (error) => {
+      assert(error instanceof TrainingStalled, String(error));
+      assert.match(error.message, /showed no progress for \d s after step \d+ and was stopped \(log: /);
+      return true;
+    });
+    assert(performance.now() - began > 6_000, 'it was given its time, and its time to save');
+    assert(frozen !== undefined && !(await isSameProcessAlive(frozen)), 'it is gone');
+    const newest = Math.max(...(await wholeCheckpoints(job)));
+    assert.equal(newest % CHECKPOINT_EVERY, 0, 'it could not save another');
+
+    const [reference, resumed] = await Promise.all([follow(whole, sound), follow(job, sound)]);
+    assert.deepEqual(resumed.resumedFromSteps, [newest]);
+    assert.equal(resumed.model.sha256, reference.model.sha256);
+    assert.deepEqual(
+      (await faultsOf(job.outputFolder)).map(({ kind, isLast }) => [kind, isLast]),
+      [['stalled', false]],
+    );
+    assert.deepEqual(await faultsOf(whole.outputFolder), []);
+  });
+
+  it('saves a checkpoint where it stands still but hears the signal, and goes on from there', async () => {
+    const job = jobIn('paused');
+    await assert.rejects(follow(job, failing('pause', 15), { stopGraceSeconds: 60 }), TrainingStalled);
+    assert.deepEqual(await wholeCheckpoints(job), [10, 15]);
+    const resumed = await follow(job, failing('pause', 15));
+    assert.deepEqual([resumed.resumedFromSteps, resumed.steps], [[15], STEPS]);
+  });
+
+  it('is given up at the third standstill without a step in between', async () => {
+    const job = jobIn('freezing');
+    const options = { stopGraceSeconds: 0.1 };
+    for (const _ of [1, 2]) await assert.rejects(follow(job, failing('freeze', 3), options), TrainingStalled);
+    await assert.rejects(follow(job, failing('freeze', 3), options), (error) => {
+      assert(error instanceof TrainingFailedPermanently, String(error));
+      assert.match(error.message, /after step 3 and was stopped, 3 times in a row without a step in between/);
+      return true;
+    });
+  });
+
+  it('fails for good with the text of its exception once that has come three times at the same step', async () => {
+    const job = jobIn('raising');
+    for (const _ of [1, 2]) await assert.rejects(follow(job, failing('raise', 12)), TrainingDied);
+    await assert.rejects(follow(job, failing('raise', 12)), (error) => {
+      assert(error instanceof TrainingFailedPermanently, String(error));
+      assert.match(error.message, /RuntimeError: example [\d.]+ is bad; the same 3 times in a row/);
+      return true;
+    });
+  });
+
+  it('may be tried again for ever where the machine refused something', async () => {
+    const job = jobIn('refused');
+    await assert.rejects(follow(job, failing('refuse', 2)), (error) => {
+      assert(error instanceof TrainingDied, String(error));
+      assert.equal(error.exitCode, 74);
+      return true;
+    });
+    assert.deepEqual(await faultsOf(job.outputFolder), []);
+  });
+});
+
+describe('the faults of a training', () => {
+  let folder: string;
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'faults-'))));
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  /** Notes a fault of another start each time; returns how many were alike then. */
+  async function note(kind: 'stalled' | 'error', message: string, step: number) {
+    const token = await start();
+    const { times, fault } = await noteFault(folder, token, { kind, message, step });
+    return fault.isLast ? `${times}, the last` : times;
+  }
+
+  async function start(): Promise<string> {
+    const token = crypto.randomUUID();
+    await claimStart(await newestStart(folder), { outputFolder: folder } as TrainingJob, token);
+    return token;
+  }
+
+  it('are alike with the same text but for its numbers, and no step in between', async () => {
+    assert.equal(await note('error', 'out of memory: 12.5 MB at 0x7f', 35), 1);
+    assert.equal(await note('error', 'out of memory: 3 MB at 0x8a', 31), 2);
+    assert.equal(await note('error', 'out of memory: 3 MB at 0x8a', 36), 1, 'it got a step further');
+    assert.equal(await note('error', 'another error', 36), 1);
+    assert.equal(await note('stalled', 'no progress', 36), 1);
+    assert.equal(await note('stalled', 'no progress', 30), 2);
+    assert.equal(await note('stalled', 'no progress', 30), '3, the last');
+    assert.equal(await note('stalled', 'no progress', 30), 1, 'it was started again after it was given up');
+  });
+
+  it('are stalls where nothing is written for longer than it may be, before and after the first step', async () => {
+    await start();
+    const identity = { pid: 1, startTime: '1', bootId: 'b', host: 'h' };
+    const { token } = (await newestStart(folder))!;
+    await noteProcess(folder, token, identity);
+    const started = (await newestStart(folder))!;
+    const watch = new StallWatch(folder, { seconds: 0.3, firstStepSeconds: 0.9 });
+    const step = { step: 1, totalSteps: 9, loss: 1, learningRate: 1, tokensPerSecond: 1, etaSeconds: 1 };
+    const earlier = { ...step, time: new Date(started.startedAt!).toISOString() };
+    const now = { ...step, time: new Date(started.startedAt! + 1000).toISOString() };
+    const look = (progress?: typeof now) => watch.stalledFor(started, progress);
+
+    assert.equal(await look(), undefined);
+    await sleep(500);
+    assert.equal(await look(earlier), undefined, 'the step is of an earlier start');
+    await sleep(500);
+    assert((await look())! > 0.9);
+    await mkdir(join(folder, 'checkpoints/checkpoint-1'), { recursive: true });
+    await writeFile(join(folder, 'checkpoints/checkpoint-1/weights'), 'a part');
+    await sleep(100);
+    assert.equal(await look(now), undefined, 'it writes a checkpoint');
+    await sleep(200);
+    await utimes(join(folder, 'checkpoints/checkpoint-1/weights'), new Date(), new Date());
+    assert.equal(await look(now), undefined);
+    await sleep(400);
+    assert((await look(now))! > 0.3);
+  });
+});
+
+async function leaseOf(job: TrainingJob): Promise<TrainingLease> {
+  return leaseSchema.parse(JSON.parse(await readFile(join(job.outputFolder, 'lease.json'), 'utf8')));
+}
+
+async function wholeCheckpoints({ outputFolder }: TrainingJob): Promise<number[]> {
+  const folder = join(outputFolder, 'checkpoints');
+  const names = (await readdir(folder)).filter((name) => existsSync(join(folder, name, 'whole.json')));
+  return names.map((name) => Number(name.replace('checkpoint-', ''))).sort((a, b) => a - b);
+}

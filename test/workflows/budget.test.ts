@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { compareRuns } from '../../scripts/chaos/compare-runs.ts';
+import {
+  failureMessage,
+  startRun,
+  type ConfigurationInput,
+  type Run,
+  type RunProgress,
+  type RunResult,
+} from '../../src/client.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
+import { answers, tinyConfiguration } from './tiny-run.ts';
+
+/** Real runs, over two workers, beside one without a budget that ends with the same data. */
+describe('a run with a budget', function () {
+  this.timeout(600_000);
+  let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
+  let workers: WorkerProcess[];
+  let unbounded: RunResult;
+
+  /** Shards at once times requests in flight in each. */
+  const IN_FLIGHT = 2 * 2;
+
+  before(async () => {
+    cluster = await startCluster();
+    endpoint = await startScriptedEndpoint({
+      script: (request) => {
+        const answer = answers(request);
+        return answer.kind === 'answer' ? { ...answer, afterMilliseconds: 20 } : answer;
+      },
+    });
+    workers = [cluster.startWorker(), cluster.startWorker('--roles', 'inference')];
+    unbounded = await (await startRun(cluster.client, input('unbounded', {}))).result();
+    expected = spentBy(unbounded);
+  });
+
+  after(async () => {
+    await cluster.close();
+    await endpoint.close();
+  });
+
+  let expected: { tokens: number; requests: number };
+
+  function input(runName: string, changes: Partial<ConfigurationInput>): ConfigurationInput {
+    return tinyConfiguration(runName, endpoint.baseUrl, {
+      inference: { shardsAtOnce: 2, requestsPerShard: 2 },
+      ...changes,
+    });
+  }
+
+  /** What the stages of a result took, each once. */
+  function spentBy({ iterations: [first, second] }: RunResult) {
+    assert(first !== undefined && second !== undefined);
+    const all = [
+      first.counts['generatePairs'],
+      first.counts['validation'],
+      second.counts['judgePairs'],
+      second.counts['validation'],
+    ];
+    const sum = (name: string) => all.reduce((total, counts) => total + (counts?.[name] ?? NaN), 0);
+    return { tokens: sum('promptTokens') + sum('completionTokens'), requests: sum('requests') };
+  }
+
+  async function until(run: Run, reached: (progress: RunProgress) => boolean): Promise<RunProgress> {
+    for (const deadline = performance.now() + 240_000; ;) {
+      const progress = await run.progress().catch(() => undefined);
+      if (progress !== undefined && reached(progress)) return progress;
+      if (progress?.phase === 'failed' || performance.now() > deadline)
+        throw new Error(`waited in vain: ${JSON.stringify(progress)}`);
+      await sleep(100);
+    }
+  }
+
+  const pausedByBudget = (run: Run) => until(run, ({ paused }) => paused?.by === 'budget');
+
+  /** All requests so far but those that only look whether a model answers. */
+  const asked = () => endpoint.requests.filter(({ body }) => body.max_tokens !== 1);
+
+  /** How many they are once a run has come to rest. */
+  async function requestsAtRest(): Promise<number> {
+    for (let before = -1; ;) {
+      await sleep(1500);
+      const now = asked().length;
+      if (now === before) return now;
+      before = now;
+    }
+  }
+
+  const refusal = (told: Promise<void>) =>
+    told.then(
+      () => assert.fail('it was not refused'),
+      (error: unknown) => failureMessage(error),
+    );
+
+  const report = (run: Run) => readFile(join(cluster.storeRoot, run.runName, 'report.html'), 'utf8');
+
+  it('has the same result as it would have without, where it is large enough', () => {
+    assert.equal(unbounded.iterations.length, 2);
+    // One step, within the warm-up of a hundred.
+    assert(unbounded.warnings.some((warning) => /has 1 steps, all within its warm-up of 100/.test(warning)));
+  });
+
+  it('pauses at its limit in tokens with what was in flight beyond it, says how to go on, and goes on where it is raised', async () => {
+    const before = asked().length;
+    const limit = Math.round(0.6 * expected.tokens);
+    const run = await startRun(cluster.client, input('bounded', { budget: { tokens: limit } }));
+    const { paused } = await pausedByBudget(run);
+    await requestsAtRest();
+    const { budget } = await run.progress();
+    assert(budget !== undefined);
+
+    const requests = asked().slice(before);
+    const most = Math.max(
+      ...requests.map(({ body }) => JSON.stringify(body.messages).length + (body.n ?? 1)),
+    );
+    assert(budget.spent.tokens >= limit, `${budget.spent.tokens} of ${limit}`);
+    assert(
+      budget.spent.tokens <= limit + IN_FLIGHT * most,
+      `${budget.spent.tokens} of ${limit}, ${most} each`,
+    );
+    assert.equal(budget.spent.requests, requests.length);
+    assert.deepEqual(budget.limits, { tokens: limit });
+
+    // The command stands in the reason, as it is to be typed.
+    const command = /temporal (workflow update .*) --input '(.*)'$/.exec(paused?.reason ?? '');
+    assert(command !== null, paused?.reason);
+    assert.match(paused?.reason ?? '', /^the budget is spent, [\d,]+ tokens of [\d,]+ tokens\. To go on:/);
+    assert.match(await report(run), /class="status paused">paused<.*<h2>Budget<\/h2>/s);
+    assert.match(
+      await cluster.cli('workflow', 'metadata', '--workflow-id', 'bounded'),
+      /Budget: [\d,]+ tokens of/,
+    );
+    const listed = async () => cluster.cli('workflow', 'list', '--query', "EvaluatorPhase = 'paused'");
+    for (let tries = 0; !(await listed()).includes('bounded'); tries += 1) {
+      assert(tries < 50, 'it is found among the paused ones');
+      await sleep(200);
+    }
+
+    const { spent } = budget;
+    assert.match(
+      await refusal(run.resume()),
+      /nobody has paused the run bounded, it waits until it may spend more/,
+    );
+    assert.match(
+      await refusal(run.setBudget({ tokens: limit - 1 })),
+      new RegExp(
+        `^tokens is ${limit - 1}, but the run bounded has spent ${spent.tokens.toLocaleString('en-US')} tokens`,
+      ),
+    );
+    assert.match(await refusal(run.setBudget({ usd: 5 })), /usd needs prices .* prices\.tokens\.seed/);
+    assert.equal((await pausedByBudget(run)).budget?.limits.tokens, limit);
+
+    await cluster.cli(...(command[1] as string).split(' '), '--input', command[2] as string);
+    const result = await run.result();
+    assert.deepEqual(spentBy(result), expected);
+    assert.deepEqual(compareRuns(cluster.storeRoot, 'unbounded', 'bounded').differences, []);
+    assert.match(await report(run), /class="status completed">/);
+  });
+
+  it('sends no more requests than it may, outlives its workers while it waits, and is not resumed by a budget where a person has paused it', async () => {
+    const limit = Math.round(0.3 * expected.requests);
+    const before = asked().length;
+    const run = await startRun(cluster.client, input('counted', { budget: { requests: limit } }));
+    await pausedByBudget(run);
+    const sent = (await requestsAtRest()) - before;
+    // The other process may have sent what it had let through before it heard of these.
+    assert(sent >= limit && sent <= limit + IN_FLIGHT, `${sent} of ${limit}`);
+
+    for (const worker of workers) await worker.kill();
+    workers = [cluster.startWorker(), cluster.startWorker('--roles', 'inference')];
+    assert.equal((await pausedByBudget(run)).budget?.limits.requests, limit);
+    assert.equal((await requestsAtRest()) - before, sent);
+
+    await run.pause({ reason: 'the night' });
+    await run.setBudget({ requests: null, gpuHours: 1e-4 });
+    const { paused, budget } = await run.progress();
+    assert.deepEqual([paused?.by, paused?.reason], ['person', 'the night']);
+    assert.deepEqual([budget?.limits, budget?.reached], [{ gpuHours: 1e-4 }, undefined]);
+    assert.equal((await requestsAtRest()) - before, sent);
+    await run.resume();
+
+    // A third of a second of training: it stops with what it has, and goes on.
+    const training = await pausedByBudget(run);
+    assert.deepEqual(
+      training.stages.map(({ name }) => name),
+      ['fineTune'],
+    );
+    assert.match(training.paused?.reason ?? '', /GPU hours of 0\.00010 GPU hours/);
+    assert((training.budget?.spent.gpuHours ?? 0) >= 1e-4);
+    await run.setBudget({ gpuHours: null });
+    await run.result();
+    assert.deepEqual(compareRuns(cluster.storeRoot, 'unbounded', 'counted').differences, []);
+    assert.equal((await run.progress()).budget, undefined);
+  });
+
+  it('counts what an earlier start of the run has spent, and nothing for what is there already', async () => {
+    const first = await startRun(cluster.client, input('again', { budget: { requests: 20 } }));
+    const { budget: spentFirst } = await pausedByBudget(first);
+    await first.cancel();
+    await assert.rejects(first.result());
+    const before = asked().length;
+    const again = await startRun(cluster.client, input('again', { budget: { requests: 20 } }));
+    const { budget } = await pausedByBudget(again);
+    assert.deepEqual(budget?.spent.requests, spentFirst?.spent.requests);
+    assert.equal(await requestsAtRest(), before, 'nothing was asked');
+    await again.setBudget({ requests: 10_000 });
+    await again.result();
+    assert.deepEqual(compareRuns(cluster.storeRoot, 'unbounded', 'again').differences, []);
+    const done = await again.progress();
+    assert.equal(done.budget?.spent.requests, expected.requests);
+  });
+});
