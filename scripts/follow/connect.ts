@@ -1,6 +1,6 @@
 import { Client, type Connection } from '@temporalio/client';
 import { TemporalUnreachable } from '../../src/setting-error.ts';
-import { connectToServer, LOCAL_ADDRESS } from '../../src/temporal/connect.ts';
+import { connectToServer } from '../../src/temporal/connect.ts';
 import { temporalSettings } from '../../src/temporal/settings.ts';
 import { portsFrom } from '../setup/dev-server.ts';
 
@@ -30,7 +30,6 @@ export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise
       `${error.message} For a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.`,
     );
   });
-  const usual = settings.address !== undefined || address === LOCAL_ADDRESS;
   return {
     client: new Client({ connection, namespace }),
     connection,
