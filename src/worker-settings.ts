@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { WorkerDeploymentVersion } from '@temporalio/common';
+import type { InFlightBounds } from './inference/in-flight-limit.ts';
 import { type Address, addressFrom } from './observability/address.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './observability/log.ts';
 import { SettingError } from './setting-error.ts';
@@ -20,8 +21,8 @@ export interface WorkerSettings {
   readonly storeRoot: string;
   /** The interpreter that has the trainer's packages. */
   readonly python: string;
-  /** Requests in flight to one endpoint. */
-  readonly maximumInFlight: number;
+  /** Between them stays how many requests one endpoint has in flight at most. */
+  readonly inFlight: InFlightBounds;
   readonly requestTimeoutSeconds: number;
   /** How long a stopping worker lets its activities end. */
   readonly shutdownGraceSeconds: number;
@@ -54,7 +55,7 @@ export function settingsFrom(
     taskQueue: values['task-queue'],
     storeRoot: resolve(values.store),
     python,
-    maximumInFlight: positive('--requests-in-flight', values['requests-in-flight']),
+    inFlight: inFlightFrom(values['requests-in-flight'], values['minimum-requests-in-flight']),
     requestTimeoutSeconds: positive('--request-timeout-seconds', values['request-timeout-seconds']),
     shutdownGraceSeconds: positive('--shutdown-grace-seconds', values['shutdown-grace-seconds']),
     onShutdown: oneOf('--on-shutdown', ['leave', 'stop'], values['on-shutdown']),
@@ -83,6 +84,7 @@ function optionsFrom(argv: readonly string[], environment: NodeJS.ProcessEnv) {
         },
         store: { type: 'string', default: environment['SELF_TAUGHT_EVALUATOR_STORE'] ?? 'runs' },
         'requests-in-flight': { type: 'string', default: '256' },
+        'minimum-requests-in-flight': { type: 'string', default: '1' },
         'request-timeout-seconds': { type: 'string', default: '1800' },
         'shutdown-grace-seconds': { type: 'string', default: '10' },
         'on-shutdown': { type: 'string', default: 'leave' },
@@ -115,6 +117,22 @@ function rolesFrom(text: string): Role[] {
     );
   }
   return names as Role[];
+}
+
+function inFlightFrom(maximumText: string, minimumText: string): InFlightBounds {
+  const maximum = wholeFrom1('--requests-in-flight', maximumText);
+  const minimum = wholeFrom1('--minimum-requests-in-flight', minimumText);
+  if (minimum <= maximum) return { minimum, maximum };
+  throw new SettingError(
+    `--minimum-requests-in-flight is ${minimum}, and must not be more than --requests-in-flight, which is ${maximum}`,
+  );
+}
+
+function wholeFrom1(option: string, text: string): number {
+  const value = Number(text);
+  if (!(Number.isSafeInteger(value) && value > 0))
+    throw new SettingError(`${option} is ${JSON.stringify(text)}, and must be a whole number of 1 or more`);
+  return value;
 }
 
 function oneOf<const Value extends string>(option: string, allowed: readonly Value[], text: string): Value {

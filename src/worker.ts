@@ -23,6 +23,7 @@ import {
   createMachineActivities,
   createWorkflowActivities,
 } from './activities/index.ts';
+import { createWaitingReports } from './activities/tell-waiting.ts';
 import { ArtifactStore } from './artifacts/store.ts';
 import { cacheFolder } from './config/cache-folder.ts';
 import { createInferenceClient } from './inference/client.ts';
@@ -156,7 +157,7 @@ async function createDependencies(
   { log, metrics, tracing, connection, namespace }: Surroundings,
 ): Promise<Dependencies> {
   const temporal = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
-  const { storeRoot, python, environment, maximumInFlight, requestTimeoutSeconds, taskQueue } = settings;
+  const { storeRoot, python, environment, inFlight, requestTimeoutSeconds, taskQueue } = settings;
   const cache = cacheFolder(environment, process.platform);
   const servers = createServerSupervisor({
     stateFolder: join(storeRoot, '.machines', hostname(), 'servers'),
@@ -172,7 +173,7 @@ async function createDependencies(
     store: new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message)),
     files: { roots: [process.cwd(), packageRoot, cache] },
     inference: createInferenceClient({
-      maximumInFlight,
+      inFlight,
       requestTimeoutSeconds,
       // Half a minute: a small model server that died is back by then, and what waits asks it again at once.
       retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
@@ -180,6 +181,7 @@ async function createDependencies(
       observers: [measureModelRequests(metrics), ...(tracing === undefined ? [] : [tracing.requests])],
     }),
     servers,
+    waiting: createWaitingReports(temporal),
     metrics,
     temporal,
     python,

@@ -4,6 +4,7 @@ import type { InputFiles } from '../config/input-files.ts';
 import type { InferenceClient } from '../inference/client.ts';
 import type { WorkerMetrics } from '../observability/metrics.ts';
 import type { ServerSupervisor } from '../serving/supervisor.ts';
+import type { WaitingReports } from './tell-waiting.ts';
 
 /** What activities get from the composition root. Nothing here is global. */
 export interface Dependencies {
@@ -11,6 +12,7 @@ export interface Dependencies {
   readonly files: InputFiles;
   readonly inference: InferenceClient;
   readonly servers: ServerSupervisor;
+  readonly waiting: WaitingReports;
   readonly metrics: WorkerMetrics;
   readonly temporal: Client;
   /** The interpreter that has the trainer's packages. */

@@ -12,10 +12,12 @@ import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import type { Sampling } from '../config/schema.ts';
 import { EndpointUnavailable, ModelNotFound, RequestRefused } from '../inference/errors.ts';
 import type { Completion } from '../inference/client.ts';
+import { endpointsOf } from '../inference/endpoint.ts';
 import type { Message } from '../judge/prompt-template.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, stageUri, type ResolvedConfiguration } from './open-run.ts';
+import { watchWaiting } from './tell-waiting.ts';
 import type { ShardedStage, ShardInput, ShardResult } from './types.ts';
 
 /** Asks the shard's model. A request that this model refuses sets its unit aside; other failures end the attempt. */
@@ -67,6 +69,7 @@ export async function workOnShard<
     const labels = { stage, benchmark: input.benchmark ?? '' };
     const countSetAside = (kind: SetAside['kind'], reason: string) =>
       deps.metrics.unitsSetAside(1, { ...labels, kind, reason });
+    const waiting = watchWaiting(deps, stage, input, report);
     const manifest = await resumeShard<Unit, Record, Result>(deps.store, {
       uri: shardUri(stageUri(stage, input.run.runName, input.iteration, input.benchmark), input.shard),
       fingerprint: {
@@ -98,8 +101,8 @@ export async function workOnShard<
       concurrency: configuration.inference.requestsPerShard,
       maximumSetAsideShare: configuration.inference.maximumSetAsideShare,
       signal,
-      onProgress: report,
-    });
+      onProgress: waiting.progress,
+    }).finally(waiting.end);
     return { counts: manifest.counts };
   });
 }
@@ -110,10 +113,11 @@ async function askModel(
   request: Parameters<Ask>[0],
   signal: AbortSignal,
 ): Promise<Completion> {
-  const { baseUrl, servedName, apiKeyVariable } = model;
   try {
     return await deps.inference.complete({
-      endpoint: { baseUrl, model: servedName, apiKeyVariable },
+      endpoints: endpointsOf(model, model.servedName),
+      // A server of ours is served again where it is gone for good; others bring theirs back themselves.
+      whenDown: model.servedFor === undefined ? 'wait' : 'fail',
       messages: [...request.messages],
       sampling: request.sampling,
       samples: request.samples,

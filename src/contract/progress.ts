@@ -26,6 +26,10 @@ const stage = z.object({
   counts: countsSchema.describe('What it has counted so far, such as judgments and tokens.').exactOptional(),
   loss: z.number().describe("The training's last loss.").exactOptional(),
   endsAt: instant.describe("When the training ends, by the trainer's pace. ISO 8601.").exactOptional(),
+  waits: z
+    .string()
+    .describe('Why it waits: an endpoint that does not answer, since when, and how often it is asked.')
+    .exactOptional(),
   secondsLeft: z.number().describe('By its rate so far, or by how long it took last time.').optional(),
 });
 

@@ -57,7 +57,9 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       const shard = next;
       next += 1;
       const summary = `${stage} shard ${shard + 1}/${shards}, iteration ${iteration}${benchmark === undefined ? '' : `, ${benchmark}`}`;
-      const result: ShardResult = await activity.executeWithOptions({ summary }, [{ ...work, shard }]);
+      const result: ShardResult = await activity.executeWithOptions({ summary }, [
+        { ...work, shard, runWorkflowId },
+      ]);
       for (const [name, count] of Object.entries(result.counts)) counts[name] = (counts[name] ?? 0) + count;
       done += 1;
       await report();

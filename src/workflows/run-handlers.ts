@@ -8,6 +8,7 @@ import {
   resumeUpdate,
   setIterationsUpdate,
   shardProgressSignal,
+  stageWaitingSignal,
   stopAfterIterationUpdate,
   trainingStepSignal,
 } from './messages.ts';
@@ -73,6 +74,11 @@ export function setProgressHandlers(tracker: ProgressTracker): void {
   setHandler(shardProgressSignal, (progress) => {
     if (!hasNumbers(progress, 'iteration', 'done', 'shards')) return;
     tracker.shardsDone(progress);
+    showDetails(tracker);
+  });
+  setHandler(stageWaitingSignal, (waiting) => {
+    if (!hasNumbers(waiting, 'iteration', 'shard')) return;
+    tracker.stageWaits(waiting);
     showDetails(tracker);
   });
   setHandler(trainingStepSignal, (step) => {

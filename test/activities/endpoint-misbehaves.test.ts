@@ -35,7 +35,7 @@ describe('a stage beside an endpoint that misbehaves', () => {
       deps: {
         ...started.deps,
         inference: createInferenceClient({
-          maximumInFlight: 4,
+          inFlight: { minimum: 1, maximum: 4 },
           requestTimeoutSeconds: 0.5,
           retry: { attempts, initialSeconds: 0.01, maximumSeconds: 0.02 },
           environment: {},

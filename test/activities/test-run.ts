@@ -7,6 +7,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { Dependencies } from '../../src/activities/dependencies.ts';
 import { runUris, type ResolvedConfiguration } from '../../src/activities/open-run.ts';
+import { createWaitingReports } from '../../src/activities/tell-waiting.ts';
 import type { RunReference, ServedModel } from '../../src/activities/types.ts';
 import type { ArtifactReference } from '../../src/artifacts/reference.ts';
 import { publishIndex, publishInShards, recordsBehind } from '../../src/artifacts/shards.ts';
@@ -45,12 +46,13 @@ export async function startTestRun(
   const store = new ArtifactStore(join(folder, 'store'));
   const endpoint = await startScriptedEndpoint();
   const connection = Connection.lazy();
+  const temporal = new Client({ connection });
   const environment = {};
   const deps: Dependencies = {
     store,
     files: { roots: [folder, packageRoot] },
     inference: createInferenceClient({
-      maximumInFlight: 8,
+      inFlight: { minimum: 1, maximum: 8 },
       requestTimeoutSeconds: 10,
       retry: { attempts: 1, initialSeconds: 1, maximumSeconds: 1 },
       environment,
@@ -64,7 +66,8 @@ export async function startTestRun(
       cacheFolder: join(folder, 'cache'),
       environment,
     }),
-    temporal: new Client({ connection }),
+    temporal,
+    waiting: createWaitingReports(temporal),
     python: 'python3',
     packageRoot,
     machineQueue: 'test-gpu',
