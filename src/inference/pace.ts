@@ -116,13 +116,15 @@ export class Pace {
   refused({ sentAt, retryAfterSeconds, now, tooManyInFlight }: Refusal): 'rate' | 'in-flight' {
     this.#recent.refused(sentAt);
     const before = this.rate(now);
-    const { acceptedRate, refusedShare } = this.#seen(now);
+    const { accepted, span, refusedShare } = this.#seen(now);
     const isFound = this.#state.kind === 'paced';
     if (retryAfterSeconds !== undefined) this.pause(retryAfterSeconds, now);
     else if (!isFound) this.pause(WINDOW_SECONDS, now);
     if (sentAt <= this.#settledAt) return 'rate';
     if (this.#state.kind !== 'paced') {
-      this.#slowDown(Math.max(FEW, acceptedRate), FIRST_RECOVERY_SECONDS, now);
+      // Where a guess that is too high costs a pause, the lower one is taken.
+      const seconds = retryAfterSeconds === undefined ? span : Math.max(span, WINDOW_SECONDS);
+      this.#slowDown(Math.max(FEW, accepted / seconds), FIRST_RECOVERY_SECONDS, now);
       return 'rate';
     }
     if (tooManyInFlight === 'yes' || (tooManyInFlight === 'maybe' && refusedShare > NEARLY_ALL))
@@ -166,13 +168,13 @@ export class Pace {
   }
 
   /** What became of the requests since the start or the last pause, within the last second. */
-  #seen(now: number): { acceptedRate: number; refusedShare: number } {
+  #seen(now: number): { accepted: number; span: number; refusedShare: number } {
     const from = Math.max(this.#startedAt, this.#pausedUntil, now - 1);
     const { sent, refused } = this.#recent.since(from, now);
     const span = Math.max(LEAST_SPAN_SECONDS, now - from);
     // At first a request or two say nothing yet.
     const isTelling = now - from >= LEAST_SPAN_SECONDS && sent > 0;
-    return { acceptedRate: (sent - refused) / span, refusedShare: isTelling ? refused / sent : 0 };
+    return { accepted: sent - refused, span, refusedShare: isTelling ? refused / sent : 0 };
   }
 
   #fill(rate: number, now: number): void {

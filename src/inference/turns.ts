@@ -21,6 +21,7 @@ interface Waiting {
   readonly since: number;
   readonly avoid: Lane | undefined;
   take(turn: Turn): void;
+  fail(error: Error): void;
 }
 
 /** Requests that may go to the same endpoints. */
@@ -34,6 +35,7 @@ export class Turns {
   readonly #clock: Clock;
   readonly #groups = new Map<string, Group>();
   #asked = 0;
+  #closed = false;
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
 
   constructor(clock: Clock) {
@@ -43,6 +45,7 @@ export class Turns {
   /** Resolves when it is this request's turn; rejects with the signal's reason when that aborts before. */
   take({ lanes, whenDown, avoid, signal }: TurnRequest): Promise<Turn> {
     signal?.throwIfAborted();
+    if (this.#closed) return Promise.reject(closedError());
     const group = this.#groupOf(lanes, whenDown);
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
@@ -51,6 +54,10 @@ export class Turns {
         take(turn) {
           signal?.removeEventListener('abort', onAbort);
           resolve(turn);
+        },
+        fail(error) {
+          signal?.removeEventListener('abort', onAbort);
+          reject(error);
         },
       };
       const onAbort = (): void => {
@@ -82,8 +89,12 @@ export class Turns {
     this.#setAlarm(now);
   }
 
+  /** Ends what waits; nothing is sent any more. */
   close(): void {
+    this.#closed = true;
     this.#alarm?.cancel();
+    for (const { waiting } of this.#groups.values())
+      for (const each of waiting.splice(0)) each.fail(closedError());
   }
 
   #begin(lane: Lane, whenDown: WhenDown): Turn {
@@ -136,6 +147,10 @@ export class Turns {
     }
     return group;
   }
+}
+
+function closedError(): Error {
+  return new Error('the inference client is closed');
 }
 
 function leastLoaded({ lanes, whenDown }: Group, avoid: Lane | undefined, now: number): Lane | undefined {

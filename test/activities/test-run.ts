@@ -138,6 +138,12 @@ async function publishConfiguration(
 
 /** Runs an activity as a worker does. */
 export function asActivity<T>(work: () => Promise<T>): Promise<T> {
+  return cancellable(work).work;
+}
+
+/** The same, for who wants to cancel it. */
+export function cancellable<T>(work: () => Promise<T>): { work: Promise<T>; cancel(): void } {
   const logger = new DefaultLogger('ERROR');
-  return new MockActivityEnvironment({ heartbeatTimeoutMs: 10_000 }, { logger }).run(work);
+  const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 10_000 }, { logger });
+  return { work: environment.run(work), cancel: () => environment.cancel() };
 }
