@@ -30,7 +30,8 @@ const { values: options } = parseArgs({
   },
 });
 const limit = Number(options.limit);
-const inFlightLimit = options['in-flight-limit'] === undefined ? Infinity : Number(options['in-flight-limit']);
+const inFlightLimit =
+  options['in-flight-limit'] === undefined ? Infinity : Number(options['in-flight-limit']);
 const WARM_UP_SECONDS = 10;
 const LEAST_SHARE = 0.9;
 const MOST_REFUSED = 0.05;

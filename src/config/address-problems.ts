@@ -17,7 +17,9 @@ function problemsOf(path: string, serving: Serving | undefined): Problem[] {
   const problems: Problem[] = addresses.flatMap((address, index) => {
     const first = addresses.indexOf(address);
     if (first === index) return [];
-    return [{ path: `${path}.baseUrl.${index}`, message: `found the address of ${path}.baseUrl.${first} again` }];
+    return [
+      { path: `${path}.baseUrl.${index}`, message: `found the address of ${path}.baseUrl.${first} again` },
+    ];
   });
   if (typeof apiKeyVariable === 'object' && apiKeyVariable.length !== addresses.length) {
     const message = `found ${apiKeyVariable.length} for ${addresses.length} addresses: give one name for all, or one for each`;

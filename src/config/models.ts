@@ -10,7 +10,9 @@ const endpointServing = z
   .strictObject({
     kind: z.literal('endpoint').describe('Somebody else serves the model at an OpenAI-compatible endpoint.'),
     baseUrl: z
-      .union([address, z.array(address).min(1)], { error: 'expected an http or https URL, or a list of them' })
+      .union([address, z.array(address).min(1)], {
+        error: 'expected an http or https URL, or a list of them',
+      })
       .describe(
         'The address of the endpoint, for example `http://gpu-box:8000/v1`; or a list of addresses that serve the same ' +
           'model under the same name: the load is spread over them, and one that is down is left out.',

@@ -45,7 +45,13 @@ export interface LaneOptions {
 
 export class Lane {
   readonly baseUrl: string;
-  readonly counts: LaneCounts = { attempts: 0, retries: {}, failures: 0, promptTokens: 0, completionTokens: 0 };
+  readonly counts: LaneCounts = {
+    attempts: 0,
+    retries: {},
+    failures: 0,
+    promptTokens: 0,
+    completionTokens: 0,
+  };
   readonly #clock: Clock;
   readonly #inFlight: InFlightLimit;
   readonly #pace: Pace;
@@ -145,7 +151,6 @@ export class Lane {
       return;
     }
     if (retryAfterSeconds !== undefined) this.#pace.pause(retryAfterSeconds, now);
-    if (reason === 'time-out' || reason === 'server-error')
-      this.#inFlight.congested('overload', sentAt, now);
+    if (reason === 'time-out' || reason === 'server-error') this.#inFlight.congested('overload', sentAt, now);
   }
 }

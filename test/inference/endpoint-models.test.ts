@@ -12,9 +12,10 @@ describe('checking an endpoint', () => {
   afterEach(() => endpoint.close());
 
   it('finds nothing wrong with an endpoint that answers, after one request of one token', async () => {
-    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-0' }],
-      { ...options, expectModel: true },
-    );
+    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-0' }], {
+      ...options,
+      expectModel: true,
+    });
     assert.deepEqual(problems, []);
     assert.deepEqual(
       endpoint.requests.map((request) => request.body.max_tokens),
@@ -24,29 +25,35 @@ describe('checking an endpoint', () => {
 
   it('names the models that are there when the one asked for is not', async () => {
     endpoint.script(() => ({ kind: 'status', status: 404 }));
-    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-9' }],
-      { ...options, expectModel: true },
-    );
+    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-9' }], {
+      ...options,
+      expectModel: true,
+    });
     assert.equal(problems.length, 1);
     assert.match(problems[0]!, /judge-9.*It has judge-0/);
   });
 
   it('sends nothing to a model that is yet to be trained', async () => {
-    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-9' }],
-      { ...options, expectModel: false },
-    );
+    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-9' }], {
+      ...options,
+      expectModel: false,
+    });
     assert.deepEqual(problems, []);
     assert.equal(endpoint.requests.length, 0);
   });
 
   it('reports an endpoint that is down, a wrong base path, a key that is missing and what is no URL', async () => {
     const expectModel = false;
-    const wrongPath = await checkEndpoints([{ baseUrl: endpoint.baseUrl.replace('/v1', ''), model: 'm' }],
-      { ...options, expectModel },
-    );
+    const wrongPath = await checkEndpoints([{ baseUrl: endpoint.baseUrl.replace('/v1', ''), model: 'm' }], {
+      ...options,
+      expectModel,
+    });
     assert.match(wrongPath[0]!, /base path/);
     const noKey = { baseUrl: endpoint.baseUrl, model: 'm', apiKeyVariable: 'MISSING_KEY' };
-    assert.match((await checkEndpoints([noKey], { ...options, expectModel }))[0]!, /MISSING_KEY.* is not set/);
+    assert.match(
+      (await checkEndpoints([noKey], { ...options, expectModel }))[0]!,
+      /MISSING_KEY.* is not set/,
+    );
     assert.match(
       (await checkEndpoints([{ baseUrl: 'localhost', model: 'm' }], { ...options, expectModel }))[0]!,
       /no URL/,

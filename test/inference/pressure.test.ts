@@ -208,7 +208,14 @@ describe('the breaker of an endpoint (simulated time)', () => {
     await time.pass(3);
     lane.end(lane.begin('wait'), down);
     assert.equal(lane.state, 'open');
-    assert.deepEqual(lane.outage, { reason: 'network', text: 'refused', since: 0, everySeconds: 30, kind: 'failed', retryAfterSeconds: undefined });
+    assert.deepEqual(lane.outage, {
+      reason: 'network',
+      text: 'refused',
+      since: 0,
+      everySeconds: 30,
+      kind: 'failed',
+      retryAfterSeconds: undefined,
+    });
     assert(!isAsked());
   });
 

@@ -53,7 +53,8 @@ describe('requests to endpoints that serve the same', function () {
     const answers = await Promise.all(Array.from({ length: count }, (_, seed) => ask(seed, changes)));
     return answers.map(({ choices }) => choices[0]?.text);
   };
-  const texts = (count: number) => Array.from({ length: count }, (_, seed) => scriptedText('m', messages, seed));
+  const texts = (count: number) =>
+    Array.from({ length: count }, (_, seed) => scriptedText('m', messages, seed));
   const slowly = (endpoint: ScriptedEndpoint, afterMilliseconds: number) =>
     endpoint.script(() => ({ kind: 'answer', afterMilliseconds }));
   const untilDown = async () => {
@@ -100,7 +101,9 @@ describe('requests to endpoints that serve the same', function () {
   it("end with the signal's reason while they wait", async () => {
     await Promise.all([a.close(), b.close()]);
     const stop = new AbortController();
-    const asked = Promise.allSettled(Array.from({ length: 5 }, (_, seed) => ask(seed, { signal: stop.signal })));
+    const asked = Promise.allSettled(
+      Array.from({ length: 5 }, (_, seed) => ask(seed, { signal: stop.signal })),
+    );
     await untilDown();
     const reason = new Error('cancelled');
     stop.abort(reason);
@@ -111,7 +114,10 @@ describe('requests to endpoints that serve the same', function () {
 
   it('fail at once where one of them refuses the key', async () => {
     b.script(() => ({ kind: 'status', status: 401, error: { message: 'unknown key' } }));
-    await assert.rejects(askMany(20), (error) => error instanceof EndpointRejected && /KEY_B/.test(error.message));
+    await assert.rejects(
+      askMany(20),
+      (error) => error instanceof EndpointRejected && /KEY_B/.test(error.message),
+    );
     const down = createInferenceClient({
       inFlight: { minimum: 1, maximum: 8 },
       requestTimeoutSeconds: 10,
@@ -227,7 +233,9 @@ async function startQueueing(looked: () => void) {
     request.resume();
     setTimeout(() => {
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ choices: [{ index: 0, message: { content: 'A' }, finish_reason: 'stop' }] }));
+      response.end(
+        JSON.stringify({ choices: [{ index: 0, message: { content: 'A' }, finish_reason: 'stop' }] }),
+      );
     }, 3000);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

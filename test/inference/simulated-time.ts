@@ -15,7 +15,10 @@ export function simulatedTime(): SimulatedTime {
   let time = 0;
   const events = new Set<Event>();
   const next = (): Event | undefined =>
-    [...events].reduce<Event | undefined>((first, each) => (first && first.at <= each.at ? first : each), undefined);
+    [...events].reduce<Event | undefined>(
+      (first, each) => (first && first.at <= each.at ? first : each),
+      undefined,
+    );
   return {
     now: () => time,
     after(seconds, run) {

@@ -75,9 +75,7 @@ describe('a run whose endpoints go away', function () {
       const file = join(cluster.storeRoot, runName, uri, 'manifest.json');
       return (JSON.parse(await readFile(file, 'utf8')) as Manifest).sha256;
     };
-    return Promise.all(
-      ['pairs/index', 'iteration-1/judgments/index', 'iteration-1/training-set'].map(of),
-    );
+    return Promise.all(['pairs/index', 'iteration-1/judgments/index', 'iteration-1/training-set'].map(of));
   };
   let undisturbed: string[];
 
@@ -85,7 +83,13 @@ describe('a run whose endpoints go away', function () {
     const alone = await startRun(cluster.client, input('alone', endpoints[0]!.baseUrl));
     await alone.result();
     undisturbed = await hashes('alone');
-    const run = await startRun(cluster.client, input('two', endpoints.map(({ baseUrl }) => baseUrl)));
+    const run = await startRun(
+      cluster.client,
+      input(
+        'two',
+        endpoints.map(({ baseUrl }) => baseUrl),
+      ),
+    );
     await judgingBegan(run);
     assert(endpoints[1]!.requests.length > 0, 'both were asked');
     await endpoints[1]!.close();
@@ -109,7 +113,10 @@ describe('a run whose endpoints go away', function () {
     const heartbeats = raw.pendingActivities?.map(({ heartbeatDetails }) =>
       Buffer.from(heartbeatDetails?.payloads?.[0]?.data ?? []).toString(),
     );
-    assert(heartbeats?.some((details) => details.includes("doesn't answer since")), String(heartbeats));
+    assert(
+      heartbeats?.some((details) => details.includes("doesn't answer since")),
+      String(heartbeats),
+    );
 
     await worker.kill();
     await cluster.stopWorkers();
