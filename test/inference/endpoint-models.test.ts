@@ -33,6 +33,19 @@ describe('checking an endpoint', () => {
     assert.match(problems[0]!, /judge-9.*It has judge-0/);
   });
 
+  it('finds nothing wrong with several of which one answers, but everything that does not go away', async () => {
+    const other = await startScriptedEndpoint();
+    const both = [endpoint, other].map(({ baseUrl }) => ({ baseUrl, model: 'judge-0' }));
+    other.script(() => ({ kind: 'status', status: 401, error: { message: 'unknown key' } }));
+    const refused = await checkEndpoints(both, { ...options, expectModel: true });
+    assert.match(refused.join(), /^[^,]*doesn't let us in: .*unknown key/);
+    await other.close();
+    for (const expectModel of [true, false])
+      assert.deepEqual(await checkEndpoints(both, { ...options, expectModel }), []);
+    await endpoint.close();
+    assert.equal((await checkEndpoints(both, { ...options, expectModel: true })).length, 2);
+  });
+
   it('sends nothing to a model that is yet to be trained', async () => {
     const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-9' }], {
       ...options,
