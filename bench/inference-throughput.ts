@@ -82,14 +82,14 @@ function bareLoop(baseURL: string, inFlight: number): (index: number) => Promise
 
 function ourClient(baseUrl: string, inFlight: number): (index: number) => Promise<unknown> {
   const client = createInferenceClient({
-    maximumInFlight: inFlight,
+    inFlight: { minimum: 1, maximum: inFlight },
     requestTimeoutSeconds: 600,
     retry: { attempts: 5, initialSeconds: 0.5, maximumSeconds: 30 },
     environment: {},
   });
   return (index) =>
     client.complete({
-      endpoint: { baseUrl, model: options.model },
+      endpoints: [{ baseUrl, model: options.model }],
       messages: messagesOf(index),
       sampling: { temperature: 1, topP: 1, maxTokens: Number(options['max-tokens']) },
       samples: 1,

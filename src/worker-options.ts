@@ -37,7 +37,14 @@ export const WORKER_OPTIONS = {
   },
   'task-queue': TASK_QUEUE,
   store: STORE,
-  'requests-in-flight': { describe: 'Requests in flight to one endpoint.', default: '256' },
+  'requests-in-flight': {
+    describe: 'The most requests in flight to one endpoint; the limit adapts below it.',
+    default: '256',
+  },
+  'minimum-requests-in-flight': {
+    describe: 'The least that the limit adapts to; as many as --requests-in-flight keep it fixed.',
+    default: '1',
+  },
   'request-timeout-seconds': { describe: 'How long a request to a model may take.', default: '1800' },
   'shutdown-grace-seconds': {
     describe: 'How long a worker that stops lets its activities end.',

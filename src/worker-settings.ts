@@ -1,6 +1,7 @@
 /** What a worker process is told from outside. */
 import { resolve } from 'node:path';
 import type { WorkerDeploymentVersion } from '@temporalio/common';
+import type { InFlightBounds } from './inference/in-flight-limit.ts';
 import { type Address, addressFrom } from './observability/address.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from './observability/log.ts';
 import { SettingError } from './setting-error.ts';
@@ -16,8 +17,8 @@ export interface WorkerSettings {
   readonly storeRoot: string;
   /** The interpreter that has the trainer's packages. */
   readonly python: string;
-  /** Requests in flight to one endpoint. */
-  readonly maximumInFlight: number;
+  /** Between them stays how many requests one endpoint has in flight at most. */
+  readonly inFlight: InFlightBounds;
   readonly requestTimeoutSeconds: number;
   /** How long a stopping worker lets its activities end. */
   readonly shutdownGraceSeconds: number;
@@ -51,7 +52,7 @@ export function settingsFrom(
     taskQueue: options['task-queue'],
     storeRoot: resolve(options.store),
     python,
-    maximumInFlight: positive('--requests-in-flight', options['requests-in-flight']),
+    inFlight: inFlightFrom(options['requests-in-flight'], options['minimum-requests-in-flight']),
     requestTimeoutSeconds: positive('--request-timeout-seconds', options['request-timeout-seconds']),
     shutdownGraceSeconds: positive('--shutdown-grace-seconds', options['shutdown-grace-seconds']),
     onShutdown: oneOf('--on-shutdown', ['leave', 'stop'], options['on-shutdown']),
@@ -74,6 +75,22 @@ function rolesFrom(text: string): Role[] {
     );
   }
   return names as Role[];
+}
+
+function inFlightFrom(maximumText: string, minimumText: string): InFlightBounds {
+  const maximum = wholeFrom1('--requests-in-flight', maximumText);
+  const minimum = wholeFrom1('--minimum-requests-in-flight', minimumText);
+  if (minimum <= maximum) return { minimum, maximum };
+  throw new SettingError(
+    `--minimum-requests-in-flight is ${minimum}, and must not be more than --requests-in-flight, which is ${maximum}`,
+  );
+}
+
+function wholeFrom1(option: string, text: string): number {
+  const value = Number(text);
+  if (!(Number.isSafeInteger(value) && value > 0))
+    throw new SettingError(`${option} is ${JSON.stringify(text)}, and must be a whole number of 1 or more`);
+  return value;
 }
 
 function oneOf<const Value extends string>(option: string, allowed: readonly Value[], text: string): Value {

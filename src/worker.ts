@@ -22,6 +22,7 @@ import {
   createMachineActivities,
   createWorkflowActivities,
 } from './activities/index.ts';
+import { createWaitingReports } from './activities/tell-waiting.ts';
 import { ArtifactStore } from './artifacts/store.ts';
 import { cacheFolder } from './config/cache-folder.ts';
 import { createInferenceClient } from './inference/client.ts';
@@ -159,7 +160,7 @@ async function createDependencies(
 ): Promise<Dependencies> {
   const { namespace } = settings.temporal;
   const temporal = new Client({ connection, namespace });
-  const { storeRoot, python, environment, maximumInFlight, requestTimeoutSeconds, taskQueue } = settings;
+  const { storeRoot, python, environment, inFlight, requestTimeoutSeconds, taskQueue } = settings;
   const store = new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message));
   const cache = cacheFolder(environment, process.platform);
   const servers = createServerSupervisor({
@@ -177,7 +178,7 @@ async function createDependencies(
     ledgers: new Ledgers(store),
     files: { roots: [process.cwd(), packageRoot, cache] },
     inference: createInferenceClient({
-      maximumInFlight,
+      inFlight,
       requestTimeoutSeconds,
       // Half a minute: a small model server that died is back by then, and what waits asks it again at once.
       retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
@@ -185,6 +186,7 @@ async function createDependencies(
       observers: [measureModelRequests(metrics), ...(tracing === undefined ? [] : [tracing.requests])],
     }),
     servers,
+    waiting: createWaitingReports(temporal),
     metrics,
     temporal,
     python,

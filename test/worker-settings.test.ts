@@ -23,6 +23,17 @@ describe('the settings of a worker', () => {
     assert.deepEqual(asked.healthAddress, { host: '::', port: 8080 });
   });
 
+  it('bound the requests in flight by two numbers, the same where it is to be fixed', () => {
+    assert.deepEqual(settings().inFlight, { minimum: 1, maximum: 256 });
+    const fixed = { 'requests-in-flight': '32', 'minimum-requests-in-flight': '32' };
+    assert.deepEqual(settings(fixed).inFlight, { minimum: 32, maximum: 32 });
+    assert.throws(
+      () => settings({ 'requests-in-flight': '8', 'minimum-requests-in-flight': '9' }),
+      /--minimum-requests-in-flight is 9, and must not be more than --requests-in-flight, which is 8/,
+    );
+    assert.throws(() => settings({ 'requests-in-flight': '0.5' }), /must be a whole number of 1 or more/);
+  });
+
   it('name the option that is wrong, and what it may be', () => {
     for (const address of ['9464', ':9464', 'worker.example:9464', '127.0.0.1:70000', '127.0.0.1:0']) {
       assert.throws(

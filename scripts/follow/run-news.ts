@@ -29,6 +29,7 @@ export class RunNews {
   #underWay: readonly StageProgress[] = [];
   #judges = 0;
   #pausedSince: string | undefined;
+  #waitsFor: string | undefined;
 
   /** @param now milliseconds since the epoch */
   in(progress: RunProgress, now: number): string[] {
@@ -38,6 +39,7 @@ export class RunNews {
       ...this.#judged(progress),
       ...this.#endedUnseen(progress),
       ...this.#warned(progress),
+      ...this.#waits(progress),
       ...this.#paused(progress),
     ];
     this.#underWay = progress.stages;
@@ -60,6 +62,14 @@ export class RunNews {
     return [
       paused === undefined ? '  Goes on.' : `  Paused since ${paused.since}: ${plainText(paused.reason)}`,
     ];
+  }
+
+  /** A stage waits for an endpoint, or goes on. */
+  #waits({ stages }: RunProgress): string[] {
+    const waits = stages.find((stage) => stage.waits !== undefined)?.waits;
+    if (waits === this.#waitsFor) return [];
+    this.#waitsFor = waits;
+    return [waits === undefined ? '  Waits no longer.' : `  Waits: ${plainText(waits)}`];
   }
 
   #warned({ warnings }: RunProgress): string[] {

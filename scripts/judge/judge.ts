@@ -100,10 +100,9 @@ async function judgeFile(
     const served = await serveJudge(found, places, signal);
     isServed(served);
     signal.throwIfAborted();
-    const key =
-      driver.kind === 'endpoint' && driver.apiKeyVariable !== undefined
-        ? environment[driver.apiKeyVariable]
-        : undefined;
+    // Of the first address, which is asked.
+    const [keyVariable] = driver.kind === 'endpoint' ? [driver.apiKeyVariable].flat() : [];
+    const key = keyVariable === undefined ? undefined : environment[keyVariable];
     return createJudge({
       ...{ baseUrl: served.baseUrl, model: served.servedName, apiKey: key, judge: found.judge },
       ...{ ...asked, seed, maximumInFlight: concurrency, attempts: 8 },

@@ -51,7 +51,9 @@ export async function serveJudge(
   try {
     const { baseUrl, model } = await supervisor.ensureServing({ ...served, owner });
     await supervisor.adopt();
-    return { baseUrl, servedName: model, stop };
+    // Of several addresses that serve the same the first one will do.
+    const [first = ''] = [baseUrl].flat();
+    return { baseUrl: first, servedName: model, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -11,6 +11,7 @@ export type LocalDependencies = Pick<
   Dependencies,
   'store' | 'files' | 'python' | 'packageRoot' | 'environment'
 >;
+import type { WaitingReports } from './tell-waiting.ts';
 
 /** What activities get from the composition root. Nothing here is global. */
 export interface Dependencies {
@@ -20,6 +21,7 @@ export interface Dependencies {
   readonly servers: ServerSupervisor;
   /** What runs have spent. */
   readonly ledgers: Ledgers;
+  readonly waiting: WaitingReports;
   readonly metrics: WorkerMetrics;
   readonly temporal: Client;
   /** The interpreter that has the trainer's packages. */

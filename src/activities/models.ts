@@ -7,6 +7,7 @@ import { fileSha256 } from '../artifacts/file-hashes.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedUri } from '../config/checkpoint.ts';
 import type { Configuration, Serving } from '../config/schema.ts';
+import { EndpointUnavailable, ModelNotFound } from '../inference/errors.ts';
 import { RESULT_FILE } from '../training/job.ts';
 import { modelDamage, readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
@@ -64,13 +65,18 @@ export function serveModel(deps: Dependencies, input: ServeInput): Promise<Serve
     const { configuration } = await openEvaluation(deps.store, input.run);
     const driver = servingOf(configuration, input.role);
     await requireWhole(deps.store, input.model.checkpoint);
-    const { baseUrl, model } = await deps.servers.ensureServing({
-      driver,
-      checkpoint: checkpointArgument(findCheckpoint(deps.store, deps.files, input.model.checkpoint)),
-      runName: input.run.runName,
-      iteration: input.iteration,
-      owner: workflowId(),
-    });
+    const { baseUrl, model } = await deps.servers
+      .ensureServing({
+        driver,
+        checkpoint: checkpointArgument(findCheckpoint(deps.store, deps.files, input.model.checkpoint)),
+        runName: input.run.runName,
+        iteration: input.iteration,
+        owner: workflowId(),
+      })
+      .catch((error: unknown) => {
+        if (driver.kind === 'endpoint') tellWaiting(deps, input.iteration, error);
+        throw error;
+      });
     const key = driver.kind === 'endpoint' ? driver.apiKeyVariable : undefined;
     return {
       ...input.model,
@@ -80,6 +86,14 @@ export function serveModel(deps: Dependencies, input: ServeInput): Promise<Serve
       ...(driver.kind === 'command' ? { servedFor: { iteration: input.iteration, role: input.role } } : {}),
     };
   });
+}
+
+/** Temporal tries again until the endpoint answers, or until somebody serves the model there: the first failure is told. */
+function tellWaiting(deps: Dependencies, iteration: number, error: unknown): void {
+  const isForGood = !(error instanceof EndpointUnavailable || error instanceof ModelNotFound);
+  if (isForGood || Context.current().info.attempt > 1) return;
+  const waits = `${error.message} It is asked again every few seconds.`;
+  deps.waiting.tell(workflowId(), { stage: 'serveModel', iteration, shard: 0, waits });
 }
 
 /** A model that was trained here must be as its training left it, by the sizes of its files: no server gets along without one. */

@@ -3,7 +3,8 @@ import { access, constants } from 'node:fs/promises';
 import type { Problem } from '../config/read-configuration.ts';
 import type { Configuration, Serving } from '../config/schema.ts';
 import { checkpointArgument, findCheckpoint } from '../config/checkpoint.ts';
-import { checkEndpoint } from '../inference/endpoint-models.ts';
+import { checkEndpoints } from '../inference/endpoint-models.ts';
+import { endpointsOf } from '../inference/endpoint.ts';
 import { commandPlaceholders, fillIn, namePlaceholders, unknownPlaceholders } from '../serving/drivers.ts';
 import { checkTrainer } from '../training/check-trainer.ts';
 import { withHeartbeats } from './attempt.ts';
@@ -132,15 +133,11 @@ async function checkSomebodysEndpoint(
   if (unknown.length > 0)
     return [{ path: `${path}.servedName`, message: unknownMessage(unknown, namePlaceholders) }];
   const model = fillIn(serving.servedName, { runName, iteration: '0', checkpoint });
-  const { baseUrl, apiKeyVariable } = serving;
-  const problems = await checkEndpoint(
-    { baseUrl, model, apiKeyVariable },
-    {
-      environment: deps.environment,
-      timeoutSeconds: 30,
-      expectModel: true,
-    },
-  );
+  const problems = await checkEndpoints(endpointsOf(serving, model), {
+    environment: deps.environment,
+    timeoutSeconds: 30,
+    expectModel: true,
+  });
   return problems.map((message) => ({ path, message }));
 }
 

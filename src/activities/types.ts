@@ -31,12 +31,13 @@ export interface Model {
   readonly sha256: string;
 }
 
-/** A model that answers at an endpoint. */
+/** A model that answers at an endpoint, or at several under the same name. */
 export interface ServedModel extends Model {
-  readonly baseUrl: string;
+  readonly baseUrl: string | readonly string[];
   /** The model's name at the endpoint. */
   readonly servedName: string;
-  readonly apiKeyVariable?: string;
+  /** The variable of the key for all, or one for each. */
+  readonly apiKeyVariable?: string | readonly string[];
   /** Set where a machine of the role `gpu` serves it: what to ask for when its server is gone. */
   readonly servedFor?: { readonly iteration: number; readonly role: ModelRole };
 }
@@ -139,6 +140,17 @@ export interface ShardInput {
   readonly shard: number;
   /** For evaluateBenchmark. */
   readonly benchmark?: string;
+  /** The run to tell when the shard waits. */
+  readonly runWorkflowId?: string;
+}
+
+/** What an activity tells its run: why a stage waits, or without `waits` that it goes on. */
+export interface StageWaiting {
+  readonly stage: ShardedStage | 'serveModel';
+  readonly iteration: number;
+  readonly benchmark?: string;
+  readonly shard: number;
+  readonly waits?: string;
 }
 
 /** What a shard's activity returns. The artifact's place follows from stage and shard, so that no list of them grows in a history. */

@@ -13,12 +13,14 @@ import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import type { Sampling } from '../config/schema.ts';
 import { EndpointUnavailable, ModelNotFound, RequestRefused } from '../inference/errors.ts';
 import type { Choice } from '../inference/chat-answer.ts';
+import { endpointsOf } from '../inference/endpoint.ts';
 import type { Message } from '../judge/prompt-template.ts';
 import type { Spent } from '../spending/account.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, stageUri, type ResolvedConfiguration } from './open-run.ts';
 import { askedRole } from './stage-usage.ts';
+import { watchWaiting } from './tell-waiting.ts';
 import type { Model, ShardedStage, ShardInput, ShardResult } from './types.ts';
 
 /** Asks the shard's model. A request that this model refuses sets its unit aside; other failures end the attempt. */
@@ -82,6 +84,7 @@ export async function workOnShard<
     const labels = { stage, benchmark: input.benchmark ?? '' };
     const countSetAside = (kind: SetAside['kind'], reason: string) =>
       deps.metrics.unitsSetAside(1, { ...labels, kind, reason });
+    const waiting = watchWaiting(deps, stage, input, report);
     const manifest = await resumeShard<Unit, Record, Result>(deps.store, {
       uri: shardUri(stageUri(stage, input.run.runName, input.iteration, input.benchmark), input.shard),
       fingerprint: shardFingerprint(configuration, input.model, shard, meaning),
@@ -107,8 +110,8 @@ export async function workOnShard<
       concurrency: configuration.inference.requestsPerShard,
       maximumSetAsideShare: configuration.inference.maximumSetAsideShare,
       signal,
-      onProgress: report,
-    });
+      onProgress: waiting.progress,
+    }).finally(waiting.end);
     const hasBudget = Object.keys(ledger.limits).length > 0;
     return { counts: manifest.counts, ...(hasBudget ? { spent: ledger.spent(configuration.prices) } : {}) };
   });
@@ -137,7 +140,6 @@ async function askModel(
   purse: Purse,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const { baseUrl, servedName, apiKeyVariable } = model;
   let isAdmitted = false;
   const admit = async (): Promise<void> => {
     await purse.admit();
@@ -145,7 +147,9 @@ async function askModel(
   };
   try {
     const { choices, usage, requests, attempts } = await deps.inference.complete({
-      endpoint: { baseUrl, model: servedName, apiKeyVariable },
+      endpoints: endpointsOf(model, model.servedName),
+      // A server of ours is served again where it is gone for good; others bring theirs back themselves.
+      whenDown: model.servedFor === undefined ? 'wait' : 'fail',
       messages: [...request.messages],
       sampling: request.sampling,
       samples: request.samples,

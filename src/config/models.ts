@@ -2,21 +2,34 @@
 import { z } from 'zod';
 import { environmentName, positive } from './fields.ts';
 
+const address = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).meta({
+  pattern: '^https?://',
+});
+
 const endpointServing = z
   .strictObject({
     kind: z.literal('endpoint').describe('Somebody else serves the model at an OpenAI-compatible endpoint.'),
-    baseUrl: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).meta({
-      description: 'The address of the endpoint, for example `http://gpu-box:8000/v1`.',
-      pattern: '^https?://',
-    }),
+    baseUrl: z
+      .union([address, z.array(address).min(1)], {
+        error: 'expected an http or https URL, or a list of them',
+      })
+      .describe(
+        'The address of the endpoint, for example `http://gpu-box:8000/v1`; or a list of addresses that serve the same ' +
+          'model under the same name: the load is spread over them, and one that is down is left out.',
+      ),
     servedName: z
       .string()
       .min(1)
       .describe(
         "The model's name at the endpoint; `{runName}`, `{iteration}` and `{checkpoint}` are filled in.",
       ),
-    apiKeyVariable: environmentName
-      .describe('The environment variable that holds the key, read by the worker.')
+    apiKeyVariable: z
+      .union([environmentName, z.array(environmentName).min(1)], {
+        error: 'expected the name of an environment variable, or a list of them',
+      })
+      .describe(
+        'The environment variable that holds the key, read by the worker; or a list, one for each address in its order.',
+      )
       .optional(),
   })
   .describe('An endpoint that is there already.');

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { judgeEvaluationSchema, type JudgeEvaluation } from './evaluation-schema.ts';
 import { budgetProblems } from './budget.ts';
+import { addressProblems } from './address-problems.ts';
 import { judgingProblems } from './judging-problems.ts';
 import { pairSourceProblems } from './pair-source-problems.ts';
 import { pairsJudgingSchema, type PairsJudging } from './pairs-judging-schema.ts';
@@ -36,6 +37,7 @@ export function readJudgeEvaluation(input: unknown): ReadConfiguration<JudgeEval
   return readBy<JudgeEvaluation>(judgeEvaluationSchema, input, (evaluation) => {
     const problems = relationProblems({
       ...(evaluation.evaluation && { evaluation: evaluation.evaluation }),
+      ...(evaluation.serving && { serving: evaluation.serving }),
     });
     if (evaluation.serving?.kind === 'command' && evaluation.model === undefined)
       problems.push({ path: 'model', message: 'missing: a command needs the checkpoint that it serves' });
@@ -102,7 +104,7 @@ function readBy<Whole>(
 
 /** What single fields can't see: names that must occur in each other, or only once. */
 function relationProblems(configuration: Partial<Configuration>): Problem[] {
-  const problems: Problem[] = [];
+  const problems: Problem[] = addressProblems(configuration);
   const categories = configuration.instructions?.categories;
   categories?.keep.forEach((name, index) => {
     if (categories.names.includes(name)) return;

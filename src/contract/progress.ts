@@ -33,6 +33,10 @@ const stage = z.object({
     )
     .exactOptional(),
   endsAt: instant.describe("When the training ends, by the trainer's pace. ISO 8601.").exactOptional(),
+  waits: z
+    .string()
+    .describe('Why it waits: an endpoint that does not answer, since when, and how often it is asked.')
+    .exactOptional(),
   secondsLeft: z.number().describe('By its rate so far, or by how long it took last time.').optional(),
 });
 

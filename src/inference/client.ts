@@ -1,16 +1,18 @@
-/** The inference client: chat completions with bounded concurrency, retries, named errors and token counts. */
-import type OpenAI from 'openai';
-import pLimit, { type LimitFunction } from 'p-limit';
-import { type RetryPolicy, secondsBeforeRetry, type Wait, waitInRealTime } from './backoff.ts';
-import { type ChatAnswer, type Choice, readChatAnswer, type Usage } from './chat-answer.ts';
-import { type Connections, createConnections, listModels } from './connections.ts';
-import { apiKeyOf, type Endpoint, type Environment, keyAdvice, shownText, shownUrl } from './endpoint.ts';
-import { EndpointUnavailable, InferenceError } from './errors.ts';
+/** The inference client: chat completions with turns, retries, named errors and token counts. */
+import { answerOf, type Answered, type Asking } from './ask.ts';
+import { type RetryPolicy, type Wait, waitInRealTime } from './backoff.ts';
+import type { BreakerState } from './breaker.ts';
+import type { Choice, Usage } from './chat-answer.ts';
+import { type Clock, realTime } from './clock.ts';
+import { createConnections } from './connections.ts';
+import type { Endpoint, Environment } from './endpoint.ts';
 import type { RetryReason } from './failure.ts';
-import { classifyFailure } from './failures.ts';
-import { finalError, listingTimeoutSeconds } from './final-error.ts';
-import { type ObservedRequest, observeTogether, type RequestObserver } from './request-observer.ts';
-import { withTimeout } from './timeout.ts';
+import type { InFlightBounds } from './in-flight-limit.ts';
+import { Lane, type WhenDown } from './lane.ts';
+import { observeTogether, type RequestObserver } from './request-observer.ts';
+import { QueueWatch } from './server-queue.ts';
+import { silenceOf, type Silence } from './silence.ts';
+import { Turns } from './turns.ts';
 
 export interface Message {
   role: 'system' | 'user' | 'assistant';
@@ -26,7 +28,10 @@ export interface Sampling {
 }
 
 export interface CompletionRequest {
-  endpoint: Endpoint;
+  /** One endpoint, or several that serve the same model under the same name: the load is spread over those that answer. */
+  endpoints: readonly [Endpoint, ...Endpoint[]];
+  /** What becomes of the request while none of them answers; `fail` where nothing is said. */
+  whenDown?: WhenDown | undefined;
   messages: Message[];
   sampling: Sampling;
   /** How many samples to draw (`n`). */
@@ -46,15 +51,21 @@ export interface Completion {
   requests: number;
   /** HTTP requests that were sent for it, those that were sent again among them. */
   attempts: number;
-  /** Wall time of the whole call, the wait for a free slot included. */
+  /** Wall time of the whole call, the wait for its turn included. */
   seconds: number;
 }
 
 export interface EndpointStatistics extends Usage {
-  /** HTTP requests under way, or waiting to be sent again. */
+  /** HTTP requests under way. */
   inFlight: number;
-  /** Requests that wait for a free slot. */
+  /** Requests that wait for their turn at this endpoint, or at another one that serves the same. */
   waiting: number;
+  /** How many may be under way now, between the bounds. */
+  limit: number;
+  /** How many a second may be sent after it refused some (429); undefined where nothing is held back. */
+  rate: number | undefined;
+  /** Whether it is left alone because it doesn't answer. */
+  breaker: BreakerState;
   /** HTTP requests that were sent. */
   attempts: number;
   /** Attempts that failed and were made again, by reason. */
@@ -71,12 +82,14 @@ export interface InferenceClient {
   complete(request: CompletionRequest): Promise<Completion>;
   /** Counts since the client was made, by base URL. */
   statistics(): Record<string, EndpointStatistics>;
+  /** Why requests to these endpoints wait, where none of them is asked now; undefined where one is. */
+  silence(endpoints: readonly Endpoint[]): Silence | undefined;
   close(): Promise<void>;
 }
 
 export interface InferenceClientOptions {
-  /** Requests in flight at one endpoint (base URL) at most. */
-  maximumInFlight: number;
+  /** Between them stays how many requests one endpoint (base URL) has in flight at most. */
+  inFlight: InFlightBounds;
   /** Bound of one attempt, its whole answer read, in seconds. */
   requestTimeoutSeconds: number;
   retry: RetryPolicy;
@@ -86,53 +99,44 @@ export interface InferenceClientOptions {
   observers?: readonly RequestObserver[];
   /** Replaced in tests, which don't wait. */
   wait?: Wait;
+  clock?: Clock;
   random?: () => number;
 }
 
-/** An endpoint that asks for a longer silence than this is given up, so that the caller can pause instead. */
-const longestRetryAfterSeconds = 300;
-
-interface Lane {
-  limit: LimitFunction;
-  counts: Usage & { attempts: number; retries: Partial<Record<RetryReason, number>>; failures: number };
-}
-
 export function createInferenceClient(options: InferenceClientOptions): InferenceClient {
-  const connections = createConnections(options.maximumInFlight);
-  const observer = observeTogether(options.observers ?? []);
+  const { inFlight: bounds, clock = realTime, wait = waitInRealTime, random = Math.random } = options;
+  // One more, to look at a server's queue while all others are busy.
+  const connections = createConnections(bounds.maximum + 1);
   const lanes = new Map<string, Lane>();
-
-  function laneOf(baseUrl: string): Lane {
-    let lane = lanes.get(baseUrl);
-    if (lane === undefined) {
-      const counts = { attempts: 0, retries: {}, failures: 0, promptTokens: 0, completionTokens: 0 };
-      lane = { limit: pLimit(options.maximumInFlight), counts };
-      lanes.set(baseUrl, lane);
-    }
-    return lane;
-  }
+  const turns = new Turns(clock);
+  const queues = new QueueWatch(connections, () => turns.look());
+  const asking: Asking = {
+    ...options,
+    wait,
+    random,
+    clock,
+    connections,
+    turns,
+    observer: observeTogether(options.observers ?? []),
+    laneOf(baseUrl) {
+      let lane = lanes.get(baseUrl);
+      if (lane === undefined) {
+        lane = new Lane(baseUrl, { bounds, clock, random });
+        lanes.set(baseUrl, lane);
+      }
+      queues.watch(lane);
+      return lane;
+    },
+  };
 
   return {
     async complete(request) {
       const started = performance.now();
-      const lane = laneOf(request.endpoint.baseUrl);
       const ask = (
         samples: number,
         seed: number | undefined,
         admit?: () => Promise<void>,
-      ): Promise<Answered> =>
-        inLane(lane, request.signal, async () => {
-          await admit?.();
-          const asked = { ...request, samples, seed };
-          const observed = observer.begin(asked);
-          try {
-            return await askUntilAnswered(options, connections, lane, observed, asked);
-          } catch (error) {
-            if (error instanceof InferenceError) lane.counts.failures++;
-            observed.failed(error);
-            throw error;
-          }
-        });
+      ): Promise<Answered> => answerOf(asking, { ...request, samples, seed, admit });
 
       const first = await ask(request.samples, request.seed, request.admit);
       const answers = [first];
@@ -161,120 +165,32 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
 
     statistics: () =>
       Object.fromEntries(
-        [...lanes].map(([baseUrl, { limit, counts }]) => [
+        [...lanes].map(([baseUrl, lane]) => [
           baseUrl,
           {
-            ...counts,
-            retries: { ...counts.retries },
-            inFlight: limit.activeCount,
-            waiting: limit.pendingCount,
+            ...lane.counts,
+            retries: { ...lane.counts.retries },
+            inFlight: lane.inFlight,
+            waiting: turns.waitingFor(lane),
+            limit: lane.limit,
+            rate: lane.rate,
+            breaker: lane.state,
           },
         ]),
       ),
 
-    close: () => connections.close(),
-  };
-}
+    silence: (endpoints) =>
+      silenceOf(
+        endpoints.map(({ baseUrl }) => lanes.get(baseUrl)),
+        clock.now(),
+      ),
 
-type Answered = ChatAnswer & { attempts: number };
-
-/**
- * One request with its retries. It keeps its slot while it waits, so that an endpoint under load is asked less by the
- * others too.
- */
-async function askUntilAnswered(
-  options: InferenceClientOptions,
-  connections: Connections,
-  lane: Lane,
-  observed: ObservedRequest,
-  request: CompletionRequest,
-): Promise<Answered> {
-  const { wait = waitInRealTime, random = Math.random, retry } = options;
-  const { endpoint, signal } = request;
-  const key = apiKeyOf(endpoint, options.environment);
-  const openai = connections.to(endpoint, key);
-
-  for (let attempt = 1; ; attempt++) {
-    lane.counts.attempts++;
-    observed.sent();
-    const sentAt = performance.now();
-    const answered = (answer: ChatAnswer): Answered => {
-      observed.answered(answer, (performance.now() - sentAt) / 1000);
-      return { ...answer, attempts: attempt };
-    };
-    try {
-      const answer = await withTimeout(options.requestTimeoutSeconds, signal, (bounded) =>
-        sendOnce(openai, request, bounded),
-      );
-      lane.counts.promptTokens += answer.usage.promptTokens;
-      lane.counts.completionTokens += answer.usage.completionTokens;
-      return answered(answer);
-    } catch (error) {
-      signal?.throwIfAborted();
-      const failure = classifyFailure(error);
-      const { status, requestId } = failure;
-      const text = shownText(failure.text, key);
-      if (failure.kind === 'samples-unsupported' && request.samples > 1) {
-        return answered({ choices: [], usage: { promptTokens: 0, completionTokens: 0 } });
-      }
-      if (failure.kind !== 'retry') {
-        const list = () => listModels(openai, listingTimeoutSeconds);
-        throw await finalError(endpoint, failure, text, keyAdvice(endpoint), list);
-      }
-      const { reason, retryAfterSeconds } = failure;
-      const tooLong = (retryAfterSeconds ?? 0) > longestRetryAfterSeconds;
-      if (attempt >= retry.attempts || tooLong) {
-        throw new EndpointUnavailable(
-          `${shownUrl(endpoint.baseUrl)} gave no usable answer for model ${endpoint.model} in ${attempt} ` +
-            `attempt${attempt === 1 ? '' : 's'}; the last one: ${reason}: ${text}. ` +
-            (tooLong
-              ? `It asks to be left alone for ${Math.ceil(retryAfterSeconds ?? 0)} s.`
-              : 'Look whether it is up, reachable from the worker and not overloaded.'),
-          { endpoint: shownUrl(endpoint.baseUrl), attempts: attempt, status, requestId, retryAfterSeconds },
-        );
-      }
-      lane.counts.retries[reason] = (lane.counts.retries[reason] ?? 0) + 1;
-      observed.retried(reason);
-      await wait(secondsBeforeRetry(retry, attempt, retryAfterSeconds, random), signal);
-    }
-  }
-}
-
-async function sendOnce(
-  openai: OpenAI,
-  request: CompletionRequest,
-  signal: AbortSignal,
-): Promise<ChatAnswer> {
-  const { endpoint, messages, sampling, samples, seed } = request;
-  const body = await openai.chat.completions.create(
-    {
-      model: endpoint.model,
-      messages,
-      temperature: sampling.temperature,
-      top_p: sampling.topP,
-      max_tokens: sampling.maxTokens,
-      ...(sampling.stop === undefined ? {} : { stop: sampling.stop }),
-      ...(samples === 1 ? {} : { n: samples }),
-      ...(seed === undefined ? {} : { seed }),
+    async close() {
+      queues.close();
+      turns.close();
+      await connections.close();
     },
-    { signal },
-  );
-  return readChatAnswer(body);
-}
-
-/** Runs once a slot is free; ends at once when the signal aborts, also while it still waits for one. */
-function inLane<T>(lane: Lane, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
-  const queued = lane.limit(async () => {
-    signal?.throwIfAborted();
-    return run();
-  });
-  if (signal === undefined) return queued;
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    void queued.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
+  };
 }
 
 function sum(numbers: number[]): number {

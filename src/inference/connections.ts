@@ -6,6 +6,8 @@ import { withTimeout } from './timeout.ts';
 
 export interface Connections {
   to(endpoint: Endpoint, key: string): OpenAI;
+  /** Reads a page of a server, without a key. */
+  get(url: URL, signal: AbortSignal): Promise<{ status: number; text: string }>;
   /** Closes the pool once what is under way has ended. */
   close(): Promise<void>;
 }
@@ -41,6 +43,10 @@ export function createConnections(maximumConnections: number): Connections {
         clients.set(id, client);
       }
       return client;
+    },
+    async get(url, signal) {
+      const response = await fetch(url, { dispatcher, signal });
+      return { status: response.status, text: await response.text() };
     },
     close: () => dispatcher.close(),
   };

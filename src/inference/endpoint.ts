@@ -10,6 +10,25 @@ export interface Endpoint {
   apiKeyVariable?: string | undefined;
 }
 
+/** Where a model is served: at one address, or at several under the same name, with one key or a key for each. */
+export interface EndpointAddresses {
+  readonly baseUrl: string | readonly string[];
+  readonly apiKeyVariable?: string | readonly string[] | undefined;
+}
+
+/** The endpoints behind the addresses, in their order. */
+export function endpointsOf(
+  { baseUrl, apiKeyVariable }: EndpointAddresses,
+  model: string,
+): [Endpoint, ...Endpoint[]] {
+  const endpoints = [baseUrl].flat().map((address, index) => {
+    const variable = typeof apiKeyVariable === 'object' ? apiKeyVariable[index] : apiKeyVariable;
+    return { baseUrl: address, model, apiKeyVariable: variable };
+  });
+  // The configuration has no empty list.
+  return endpoints as [Endpoint, ...Endpoint[]];
+}
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Sent where an endpoint needs no key, because the client library insists on one. */

@@ -1,17 +1,21 @@
 import type { ChatAnswer } from './chat-answer.ts';
 import type { CompletionRequest } from './client.ts';
 import type { RetryReason } from './failure.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** A request, and the endpoint that it is sent to first. */
+export type BegunRequest = CompletionRequest & { readonly endpoint: Endpoint };
 
 /** Hears of every request to a model, for metrics and traces. What it does must neither throw nor take time. */
 export interface RequestObserver {
-  /** The request has its slot and is about to be sent for the first time. */
-  begin(request: CompletionRequest): ObservedRequest;
+  /** It is the request's turn: it is about to be sent for the first time. */
+  begin(request: BegunRequest): ObservedRequest;
 }
 
 /** One request with its retries. Ends with `answered` or `failed`. */
 export interface ObservedRequest {
-  /** It is sent, for the first time or again. */
-  sent(): void;
+  /** It is sent, for the first time or again, perhaps to another endpoint than before. */
+  sent(endpoint: Endpoint): void;
   /** The attempt failed, and is made again. */
   retried(reason: RetryReason): void;
   /** @param seconds of the attempt that was answered */
@@ -26,7 +30,7 @@ export function observeTogether(observers: readonly RequestObserver[]): RequestO
     begin(request) {
       const begun = observers.map((observer) => observer.begin(request));
       return {
-        sent: () => begun.forEach((each) => each.sent()),
+        sent: (endpoint) => begun.forEach((each) => each.sent(endpoint)),
         retried: (reason) => begun.forEach((each) => each.retried(reason)),
         answered: (answer, seconds) => begun.forEach((each) => each.answered(answer, seconds)),
         failed: (error) => begun.forEach((each) => each.failed(error)),

@@ -30,7 +30,7 @@ export const WORKER_METRICS = {
     kind: 'counter',
     name: `${PREFIX}_model_request_retries`,
     labels: [...REQUEST_LABELS, 'reason'],
-    help: 'Attempts that failed and were made again: time-out, network, rate-limit, server-error, unusable-answer',
+    help: 'Attempts that failed and were made again: time-out, network, rate-limit (429), server-error, unusable-answer',
   },
   modelRequestFailures: {
     kind: 'counter',
@@ -55,13 +55,31 @@ export const WORKER_METRICS = {
     kind: 'gauge',
     name: `${PREFIX}_model_requests_in_flight`,
     labels: ['endpoint'],
-    help: 'Requests under way, or waiting to be sent again (at most --requests-in-flight)',
+    help: 'Requests under way',
   },
   modelRequestsWaiting: {
     kind: 'gauge',
     name: `${PREFIX}_model_requests_waiting`,
     labels: ['endpoint'],
-    help: 'Requests that wait for a free slot',
+    help: 'Requests that wait until they may be sent; those that may go to several endpoints count at each',
+  },
+  modelRequestsLimit: {
+    kind: 'gauge',
+    name: `${PREFIX}_model_requests_limit`,
+    labels: ['endpoint'],
+    help: 'Requests that may be under way now, between --minimum-requests-in-flight and --requests-in-flight',
+  },
+  modelRequestsRate: {
+    kind: 'gauge',
+    name: `${PREFIX}_model_requests_rate_limit`,
+    labels: ['endpoint'],
+    help: 'Requests a second that may be sent since the endpoint refused some (429); 0 where nothing is held back',
+  },
+  modelEndpoints: {
+    kind: 'gauge',
+    name: `${PREFIX}_model_endpoint_state`,
+    labels: ['endpoint', 'state'],
+    help: '1 for the state that it is in: closed (it is asked), open (down, left alone), half-open (asked once whether it is back)',
   },
   records: {
     kind: 'counter',

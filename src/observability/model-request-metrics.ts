@@ -8,13 +8,16 @@ import type { WorkerMetrics } from './metrics.ts';
 export function measureModelRequests(metrics: WorkerMetrics): RequestObserver {
   return {
     begin({ endpoint }) {
-      const labels = {
+      let labels = {
         endpoint: hostOf(endpoint),
         model: endpoint.model,
         stage: asyncLocalStorage.getStore()?.info.activityType ?? '',
       };
       return {
-        sent: () => metrics.modelRequests(1, labels),
+        sent(to) {
+          labels = { ...labels, endpoint: hostOf(to) };
+          metrics.modelRequests(1, labels);
+        },
         retried: (reason) => metrics.modelRequestRetries(1, { ...labels, reason }),
         answered({ usage }, seconds) {
           metrics.modelRequestDuration(seconds, labels);

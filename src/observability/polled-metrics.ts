@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { BREAKER_STATES } from '../inference/breaker.ts';
 import type { InferenceClient } from '../inference/client.ts';
 import type { ServerSupervisor } from '../serving/supervisor.ts';
 import type { WorkerMetrics } from './metrics.ts';
@@ -49,10 +50,14 @@ async function every(seconds: number, signal: AbortSignal, look: () => void | Pr
 }
 
 function lookAtRequests(metrics: WorkerMetrics, inference: PolledSources['inference']): void {
-  for (const [baseUrl, { inFlight, waiting }] of Object.entries(inference.statistics())) {
+  for (const [baseUrl, seen] of Object.entries(inference.statistics())) {
     const labels = { endpoint: hostOf({ baseUrl }) };
-    metrics.modelRequestsInFlight(inFlight, labels);
-    metrics.modelRequestsWaiting(waiting, labels);
+    metrics.modelRequestsInFlight(seen.inFlight, labels);
+    metrics.modelRequestsWaiting(seen.waiting, labels);
+    metrics.modelRequestsLimit(seen.limit, labels);
+    metrics.modelRequestsRate(seen.rate ?? 0, labels);
+    for (const state of BREAKER_STATES)
+      metrics.modelEndpoints(seen.breaker === state ? 1 : 0, { ...labels, state });
   }
 }
 

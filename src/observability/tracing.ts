@@ -16,9 +16,8 @@ import { detectResourcesSync, envDetectorSync, Resource } from '@opentelemetry/r
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { OpenTelemetryPlugin } from '@temporalio/interceptors-opentelemetry';
 import type { ChatAnswer } from '../inference/chat-answer.ts';
-import type { CompletionRequest } from '../inference/client.ts';
-import { shownUrl } from '../inference/endpoint.ts';
-import type { RequestObserver } from '../inference/request-observer.ts';
+import { type Endpoint, shownUrl } from '../inference/endpoint.ts';
+import type { BegunRequest, RequestObserver } from '../inference/request-observer.ts';
 
 export interface Tracing {
   /** For the bundle of the workflows and for each Worker. */
@@ -89,7 +88,8 @@ function traceModelRequests(tracer: Tracer): RequestObserver {
       const options = { kind: SpanKind.CLIENT, attributes: requestAttributes(request) };
       const span = tracer.startSpan(`chat ${model}`, options);
       return {
-        sent: () => undefined,
+        // Where it is sent to in the end; before, another endpoint may have failed.
+        sent: (endpoint) => void span.setAttributes(serverAttributes(endpoint)),
         retried: (reason) => void span.addEvent('retry', { 'error.type': reason }),
         answered(answer) {
           span.setAttributes(answerAttributes(answer)).end();
@@ -106,8 +106,7 @@ function traceModelRequests(tracer: Tracer): RequestObserver {
   };
 }
 
-function requestAttributes({ endpoint, sampling, samples, seed }: CompletionRequest) {
-  const url = URL.parse(shownUrl(endpoint.baseUrl));
+function requestAttributes({ endpoint, sampling, samples, seed }: BegunRequest) {
   return {
     'gen_ai.operation.name': 'chat',
     // The protocol's: what stands behind it says only its model.
@@ -118,8 +117,12 @@ function requestAttributes({ endpoint, sampling, samples, seed }: CompletionRequ
     'gen_ai.request.max_tokens': sampling.maxTokens,
     'gen_ai.request.choice.count': samples,
     ...(seed === undefined ? {} : { 'gen_ai.request.seed': seed }),
-    ...(url === null ? {} : { 'server.address': url.hostname, 'server.port': portOf(url) }),
   };
+}
+
+function serverAttributes({ baseUrl }: Endpoint) {
+  const url = URL.parse(shownUrl(baseUrl));
+  return url === null ? {} : { 'server.address': url.hostname, 'server.port': portOf(url) };
 }
 
 function portOf({ port, protocol }: URL): number {

@@ -1,13 +1,12 @@
 /** How a model comes to be served: by somebody else, or by a command of ours. */
 import { createHash } from 'node:crypto';
+import type { EndpointAddresses } from '../inference/endpoint.ts';
 
 /** Somebody else serves the model; its name there follows from the run. */
-export interface EndpointDriver {
+export interface EndpointDriver extends EndpointAddresses {
   kind: 'endpoint';
-  baseUrl: string;
   /** Template with `{runName}`, `{iteration}` and `{checkpoint}`. */
   servedName: string;
-  apiKeyVariable?: string | undefined;
 }
 
 /** A command starts a server that speaks the OpenAI protocol, for example `vllm serve`. */

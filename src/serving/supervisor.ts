@@ -1,6 +1,6 @@
 /** Model servers under supervision: brought up under a name, shared, kept up, and stopped with their last owner. */
-import { askOneToken } from '../inference/endpoint-models.ts';
-import type { Environment } from '../inference/endpoint.ts';
+import { askEach } from '../inference/endpoint-models.ts';
+import { endpointsOf, type Environment } from '../inference/endpoint.ts';
 import { type DetachedProcess, endProcessGroup } from '../processes/group.ts';
 import { isSameProcessAlive } from '../processes/identity.ts';
 import {
@@ -26,7 +26,8 @@ export interface ServingRequest {
 }
 
 export interface ServedModel {
-  baseUrl: string;
+  /** Several where others serve the same at more than one. */
+  baseUrl: string | readonly string[];
   /** The name to ask for there. */
   model: string;
   /** Of the server process; absent where somebody else serves. */
@@ -82,8 +83,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     const { driver, checkpoint, runName, iteration } = request;
     const model = fillIn(driver.servedName, { checkpoint, runName, iteration: String(iteration) });
     if (driver.kind === 'command') return serveByCommand(driver, model, request);
-    const endpoint = { baseUrl: driver.baseUrl, model, apiKeyVariable: driver.apiKeyVariable };
-    const error = await askOneToken(endpoint, {
+    const error = await askEach(endpointsOf(driver, model), {
       environment,
       timeoutSeconds: settings.requestTimeoutSeconds,
     });

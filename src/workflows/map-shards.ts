@@ -60,7 +60,7 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       await gate.opened();
       const { change } = gate.state;
       try {
-        return await activity.executeWithOptions({ summary }, [{ ...work, shard }]);
+        return await activity.executeWithOptions({ summary }, [{ ...work, shard, runWorkflowId }]);
       } catch (error) {
         if (!failedWith(error, 'BudgetReached')) throw error;
       }

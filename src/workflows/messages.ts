@@ -1,7 +1,7 @@
 /** What a run can be asked and told while it works. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { BudgetChange } from '../activities/budget.ts';
-import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
+import type { StageWaiting, TrainingNotice, TrainingStep } from '../activities/types.ts';
 import type { IterationsRequest, StopAfterRequest } from './change-iterations.ts';
 import type { ShardProgress } from './map-shards-input.ts';
 import type { PauseRequest, PauseState } from './pause.ts';
@@ -37,6 +37,9 @@ export const pauseSignal = defineSignal<[PauseState]>('pauseChanged');
 
 /** From a stage to its run, a bounded number of times for each stage. */
 export const shardProgressSignal = defineSignal<[ShardProgress]>('shardProgress');
+
+/** From an activity to its run: why its stage waits, or that it goes on; a bounded number of times for each stage. */
+export const stageWaitingSignal = defineSignal<[StageWaiting]>('stageWaiting');
 
 /** From a training to its run, a bounded number of times for each training. */
 export const trainingStepSignal = defineSignal<[TrainingStep]>('trainingStep');

@@ -16,6 +16,7 @@ export function runDetails(progress: RunProgress, now: number): string {
     verdict(progress),
     report === undefined ? '' : `Report: \`${report}\``,
     ...warnings.map((warning) => `Warning: ${warning}`),
+    ...progress.stages.flatMap(({ waits }) => (waits === undefined ? [] : [`**Waits**: ${waits}`])),
     stagesTable(progress, now),
     judgesTable(progress),
     funnelTable(progress),

@@ -10,6 +10,7 @@ import {
   setBudgetUpdate,
   setIterationsUpdate,
   shardProgressSignal,
+  stageWaitingSignal,
   stopAfterIterationUpdate,
   trainingNoticeSignal,
   trainingStepSignal,
@@ -109,6 +110,11 @@ export function setProgressHandlers(tracker: ProgressTracker): void {
   setHandler(shardProgressSignal, (progress) => {
     if (!hasNumbers(progress, 'iteration', 'done', 'shards')) return;
     tracker.shardsDone(progress);
+    showDetails(tracker);
+  });
+  setHandler(stageWaitingSignal, (waiting) => {
+    if (!hasNumbers(waiting, 'iteration', 'shard')) return;
+    tracker.stageWaits(waiting);
     showDetails(tracker);
   });
   setHandler(trainingStepSignal, (step) => {

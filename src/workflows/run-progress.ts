@@ -2,7 +2,7 @@
  * How far a run is, as the query `progress` answers. A class that knows nothing of Temporal, so that a test can drive it.
  */
 import type { Counts } from '../artifacts/reference.ts';
-import type { TrainingNotice, TrainingStep } from '../activities/types.ts';
+import type { StageWaiting, TrainingNotice, TrainingStep } from '../activities/types.ts';
 import { AMOUNTS, type Amounts } from '../format/amounts.ts';
 import type { RunProgress, StageProgress } from '../contract/progress.ts';
 import type { ShardProgress } from './map-shards-input.ts';
@@ -18,6 +18,8 @@ const TRAINING = 'fineTune';
 export class ProgressTracker {
   #progress: RunProgress;
   readonly #shards = new Map<string, { readonly done: number; readonly shards: number }>();
+  /** Why shards wait, by what they belong to. */
+  readonly #waits = new Map<string, string>();
 
   constructor(initial: RunProgress) {
     this.#progress = initial;
@@ -41,6 +43,8 @@ export class ProgressTracker {
       if (counts !== undefined) this.update({ counts: { ...this.#progress.counts, [stage.name]: counts } });
       return result;
     } finally {
+      for (const key of this.#waits.keys())
+        if (key.startsWith(`${stage.iteration}/${stage.name}/`)) this.#waits.delete(key);
       const rest = this.#progress.stages.filter((other) => !isSame(other, stage));
       this.update({ stages: rest });
     }
@@ -88,6 +92,21 @@ export class ProgressTracker {
     const stages = this.#progress.stages.map((shown) =>
       isSame(shown, { name: TRAINING, iteration }) ? { ...shown, stalls } : shown,
     );
+    this.update({ stages });
+  }
+
+  /** Takes an activity's word that its stage waits, or goes on. */
+  stageWaits({ stage, iteration, benchmark = '', shard, waits }: StageWaiting): void {
+    const name = stage === 'evaluateBenchmark' ? EVALUATION : stage;
+    const key = `${iteration}/${name}/${benchmark}/${shard}`;
+    if (typeof waits === 'string') this.#waits.set(key, waits);
+    else this.#waits.delete(key);
+    const [, reason] = [...this.#waits].find(([other]) => other.startsWith(`${iteration}/${name}/`)) ?? [];
+    const stages = this.#progress.stages.map((shown) => {
+      if (!isSame(shown, { name, iteration })) return shown;
+      const { waits: _, ...rest } = shown;
+      return reason === undefined ? rest : { ...rest, waits: reason };
+    });
     this.update({ stages });
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { asFailure } from '../../src/activities/failures.ts';
 import { judgePairs, type Judgment } from '../../src/activities/judge-pairs.ts';
@@ -9,7 +10,7 @@ import type { SetAside } from '../../src/artifacts/resume-shard.ts';
 import { createInferenceClient } from '../../src/inference/client.ts';
 import { EndpointUnavailable } from '../../src/inference/errors.ts';
 import { startScriptedEndpoint, type Behaviour } from '../inference/scripted-endpoint.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import { asActivity, cancellable, startTestRun, type TestRun } from './test-run.ts';
 
 const pairs = Array.from({ length: 4 }, (_, index) => ({
   id: `pair-${index}`,
@@ -20,7 +21,8 @@ const pairs = Array.from({ length: 4 }, (_, index) => ({
 const EXAMPLES = 2 * pairs.length;
 const good: Behaviour = { kind: 'answer', texts: ['reasons [[A]]'] };
 
-describe('a stage beside an endpoint that misbehaves', () => {
+describe('a stage beside an endpoint that misbehaves', function () {
+  this.timeout(30_000);
   let run: TestRun;
   let input: ArtifactReference;
 
@@ -35,7 +37,7 @@ describe('a stage beside an endpoint that misbehaves', () => {
       deps: {
         ...started.deps,
         inference: createInferenceClient({
-          maximumInFlight: 4,
+          inFlight: { minimum: 1, maximum: 4 },
           requestTimeoutSeconds: 0.5,
           retry: { attempts, initialSeconds: 0.01, maximumSeconds: 0.02 },
           environment: {},
@@ -70,6 +72,10 @@ describe('a stage beside an endpoint that misbehaves', () => {
     return error;
   };
 
+  const untilAsked = async (times: number) => {
+    while (run.endpoint.requests.length < times) await sleep(10);
+  };
+
   const judgments = async () => {
     const manifest = await run.deps.store.manifest('test/iteration-1/judgments/shard-00000');
     assert(manifest !== undefined);
@@ -98,40 +104,64 @@ describe('a stage beside an endpoint that misbehaves', () => {
       assert.equal(run.endpoint.requests.length, EXAMPLES + 2);
     });
 
-    it(`leaves ${name} that lasts to Temporal, which may try again, and keeps what it has`, async () => {
-      await start(2);
+    it(`waits where ${name} lasts, asks little meanwhile, and goes on with what is missing`, async () => {
+      await start(8);
       run.endpoint.script(({ index }) => (index < 3 ? good : behaviour));
-      const failure = await failureOf(judge());
-      assert.equal(
-        failure instanceof ApplicationFailure ? failure.type : failure.name,
-        'EndpointUnavailable',
-      );
-      assert(!(failure instanceof ApplicationFailure && failure.nonRetryable === true));
+      const judging = judge();
+      await untilAsked(9);
       const asked = run.endpoint.requests.length;
+      await sleep(300);
+      assert(run.endpoint.requests.length - asked <= 2, 'it is left alone');
       run.endpoint.script(() => good);
-      await judge();
+      await judging;
       assert.equal((await judgments()).length, EXAMPLES);
-      assert.equal(run.endpoint.requests.length - asked, EXAMPLES - 3, 'three were on the disk');
+      const answered = run.endpoint.requests.slice(0, 3).map(({ body }) => JSON.stringify(body));
+      const later = run.endpoint.requests.slice(3).map(({ body }) => JSON.stringify(body));
+      assert(!later.some((body) => answered.includes(body)), 'what was answered is not asked for again');
     });
   }
 
-  it('asks again after a refused connection, and names the address', async () => {
+  it('leaves one request that fails while others are answered to Temporal, which may try again', async () => {
+    await start(3);
+    run.endpoint.script(({ body }) =>
+      body.messages.some(({ content }) => content.includes('Question 1? (A) right'))
+        ? { kind: 'status', status: 500 }
+        : { ...good, afterMilliseconds: 20 },
+    );
+    const failure = await failureOf(judge());
+    assert.equal(failure.name, 'EndpointUnavailable');
+    assert.match(failure.message, /http:\/\/127\.0\.0\.1:\d+\/v1 gave no usable answer .*500/);
+  });
+
+  it('waits for an endpoint that refuses connections, and stops waiting when it is told to', async () => {
     await start(2);
     const gone = await startScriptedEndpoint();
     await gone.close();
-    const failure = await failureOf(judge({ baseUrl: gone.baseUrl }));
-    assert.equal(failure.name, 'EndpointUnavailable');
-    assert.match(failure.message, /http:\/\/127\.0\.0\.1:\d+\/v1 gave no usable answer .*ECONNREFUSED/);
+    const endpoints = [{ baseUrl: gone.baseUrl, model: 'm' }];
+    const { work, cancel } = cancellable(() =>
+      judgePairs(run.deps, {
+        ...{ run: run.run, iteration: 1, input, shard: 0 },
+        model: { ...run.model, baseUrl: gone.baseUrl },
+      }),
+    );
+    while (run.deps.inference.silence(endpoints) === undefined) await sleep(20);
+    const silence = run.deps.inference.silence(endpoints);
+    assert.match(
+      silence?.text ?? '',
+      /endpoint http:\S+ doesn't answer since \S+Z \(network: .*ECONNREFUSED.*asked again every 30 s/,
+    );
+    cancel();
+    await assert.rejects(work, /CANCELLED|cancel/i);
   });
 
   it('tells Temporal how long the endpoint asked to be left alone, so that no shard comes back before', async () => {
     await start(1);
-    run.endpoint.script(() => ({ kind: 'status', status: 429, headers: { 'retry-after': '40' } }));
+    run.endpoint.script(() => ({ kind: 'status', status: 429, headers: { 'retry-after': '400' } }));
     const failure = await failureOf(judge());
     assert(failure instanceof ApplicationFailure);
     assert.equal(failure.type, 'EndpointUnavailable');
     const delay = Number(failure.nextRetryDelay);
-    assert(delay >= 40_000 && delay <= 48_000, String(failure.nextRetryDelay));
+    assert(delay >= 400_000 && delay <= 480_000, String(failure.nextRetryDelay));
   });
 
   it('asks once an hour where the endpoint names a time far away', async () => {

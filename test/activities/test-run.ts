@@ -7,6 +7,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { Dependencies } from '../../src/activities/dependencies.ts';
 import { runUris, type ResolvedConfiguration } from '../../src/activities/open-run.ts';
+import { createWaitingReports } from '../../src/activities/tell-waiting.ts';
 import type { RunReference, ServedModel } from '../../src/activities/types.ts';
 import type { ArtifactReference } from '../../src/artifacts/reference.ts';
 import { publishIndex, publishInShards, recordsBehind } from '../../src/artifacts/shards.ts';
@@ -46,12 +47,13 @@ export async function startTestRun(
   const store = new ArtifactStore(join(folder, 'store'));
   const endpoint = await startScriptedEndpoint();
   const connection = Connection.lazy();
+  const temporal = new Client({ connection });
   const environment = {};
   const deps: Dependencies = {
     store,
     files: { roots: [folder, packageRoot] },
     inference: createInferenceClient({
-      maximumInFlight: 8,
+      inFlight: { minimum: 1, maximum: 8 },
       requestTimeoutSeconds: 10,
       retry: { attempts: 1, initialSeconds: 1, maximumSeconds: 1 },
       environment,
@@ -65,7 +67,8 @@ export async function startTestRun(
       cacheFolder: join(folder, 'cache'),
       environment,
     }),
-    temporal: new Client({ connection }),
+    temporal,
+    waiting: createWaitingReports(temporal),
     python: 'python3',
     packageRoot,
     machineQueue: 'test-gpu',
@@ -137,6 +140,12 @@ async function publishConfiguration(
 
 /** Runs an activity as a worker does. */
 export function asActivity<T>(work: () => Promise<T>): Promise<T> {
+  return cancellable(work).work;
+}
+
+/** The same, for who wants to cancel it. */
+export function cancellable<T>(work: () => Promise<T>): { work: Promise<T>; cancel(): void } {
   const logger = new DefaultLogger('ERROR');
-  return new MockActivityEnvironment({ heartbeatTimeoutMs: 10_000 }, { logger }).run(work);
+  const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 10_000 }, { logger });
+  return { work: environment.run(work), cancel: () => environment.cancel() };
 }

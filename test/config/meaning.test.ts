@@ -26,6 +26,9 @@ describe('what a configuration means', () => {
     const otherServing = { kind: 'endpoint', baseUrl: 'http://box:8000/v1', servedName: 'judge' };
     const same: Record<string, string> = {
       'another endpoint': meaningWith((input) => Object.assign(input, { serving: otherServing })),
+      'several endpoints': meaningWith((input) =>
+        Object.assign(input, { serving: { ...otherServing, baseUrl: ['http://a/v1', 'http://b/v1'] } }),
+      ),
       'an endpoint of its own for the model': meaningWith((input) =>
         Object.assign(input['models']?.['seed'] as Section, { serving: otherServing }),
       ),

@@ -90,6 +90,30 @@ describe('reading a configuration', () => {
     assert.match(messages['evaluation.benchmarks.0.format'] ?? '', /"reward-bench".*; found "mr-bench"$/);
   });
 
+  it('takes several addresses with one key or one for each, and names what does not fit', () => {
+    const serving = (changes: object) => ({
+      serving: { kind: 'endpoint', servedName: 'judge', baseUrl: ['http://a/v1', 'http://b/v1'], ...changes },
+    });
+    assert.deepEqual(problemsOf(serving({})), {});
+    assert.deepEqual(problemsOf(serving({ apiKeyVariable: 'KEY' })), {});
+    assert.deepEqual(problemsOf(serving({ apiKeyVariable: ['KEY_A', 'KEY_B'] })), {});
+    const few = problemsOf(serving({ apiKeyVariable: ['KEY_A'] }));
+    assert.match(few['serving.apiKeyVariable'] ?? '', /found 1 for 2 addresses: .* one for each/);
+    const twice = problemsOf(serving({ baseUrl: ['http://a/v1', 'http://b/v1', 'http://a/v1'] }));
+    assert.deepEqual(twice, { 'serving.baseUrl.2': 'found the address of serving.baseUrl.0 again' });
+    const own = problemsOf({
+      models: { seed: { checkpoint: 'm', ...serving({ apiKeyVariable: ['KEY_A'] }) } },
+    });
+    assert.match(own['models.seed.serving.apiKeyVariable'] ?? '', /found 1 for 2/);
+    const wrong: [unknown, string, RegExp][] = [
+      [[], 'serving.baseUrl', />=1 items; found \[\]/],
+      [['http://a/v1', 'b'], 'serving.baseUrl.1', /expected an http or https URL; found "b"/],
+      [7, 'serving.baseUrl', /expected an http or https URL, or a list of them; found 7/],
+    ];
+    for (const [baseUrl, path, message] of wrong)
+      assert.match(problemsOf(serving({ baseUrl }))[path] ?? '', message);
+  });
+
   it('names the known fields beside an unknown one, at any depth', () => {
     const benchmark = { name: 'test', format: 'reward-bench', path: 't.jsonl', purpose: 'test', limit: 3 };
     const problems = problemsOf({

@@ -39,19 +39,38 @@ describe('the inference client', () => {
 
   function clientWith(changed: Partial<Parameters<typeof createInferenceClient>[0]>): InferenceClient {
     return createInferenceClient({
-      maximumInFlight: 4,
+      inFlight: { minimum: 1, maximum: 4 },
       requestTimeoutSeconds: 10,
       retry: { attempts: 3, initialSeconds: 1, maximumSeconds: 8 },
       environment: { JUDGE_KEY: key },
-      wait: async (seconds) => void waits.push(seconds),
+      ...unhurried(),
       random: () => 0.5,
       ...changed,
     });
   }
 
+  /** Nobody waits: time is made by what waits for it. */
+  function unhurried(): Pick<Parameters<typeof createInferenceClient>[0], 'wait' | 'clock'> {
+    let time = 0;
+    return {
+      wait: async (seconds) => {
+        waits.push(seconds);
+        time += seconds;
+      },
+      clock: {
+        now: () => time,
+        after(seconds, run) {
+          time += seconds;
+          const soon = setImmediate(run);
+          return () => clearImmediate(soon);
+        },
+      },
+    };
+  }
+
   function request(changed: Partial<CompletionRequest> = {}): CompletionRequest {
     return {
-      endpoint: { baseUrl: endpoint.baseUrl, model: 'judge-0', apiKeyVariable: 'JUDGE_KEY' },
+      endpoints: [{ baseUrl: endpoint.baseUrl, model: 'judge-0', apiKeyVariable: 'JUDGE_KEY' }],
       messages,
       sampling: { temperature: 0.7, topP: 0.9, maxTokens: 64, stop: ['END'] },
       samples: 1,
@@ -100,7 +119,7 @@ describe('the inference client', () => {
   });
 
   it('sends the key "none" where the endpoint names no variable', async () => {
-    await client.complete(request({ endpoint: { baseUrl: endpoint.baseUrl, model: 'judge-0' } }));
+    await client.complete(request({ endpoints: [{ baseUrl: endpoint.baseUrl, model: 'judge-0' }] }));
     assert.equal(endpoint.requests[0]!.headers.authorization, 'Bearer none');
   });
 
@@ -293,7 +312,7 @@ describe('the inference client', () => {
 
   it('points at the base path when nothing is found there at all', async () => {
     const wrongPath = { baseUrl: endpoint.baseUrl.replace('/v1', '/v2'), model: 'judge-0' };
-    const error = await failureOf(client.complete(request({ endpoint: wrongPath })));
+    const error = await failureOf(client.complete(request({ endpoints: [wrongPath] })));
     assert(error instanceof ModelNotFound);
     assert.equal(error.available, undefined);
     assert.match(error.message, /base path/);
@@ -355,7 +374,7 @@ describe('the inference client', () => {
     await client.close();
     const controller = new AbortController();
     client = createInferenceClient({
-      maximumInFlight: 1,
+      inFlight: { minimum: 1, maximum: 1 },
       requestTimeoutSeconds: 10,
       retry: { attempts: 5, initialSeconds: 3600, maximumSeconds: 3600 },
       environment: { JUDGE_KEY: key },
@@ -372,11 +391,14 @@ describe('the inference client', () => {
     first({ kind: 'status', status: 429 }, { kind: 'answer' }, { kind: 'status', status: 401 });
     await client.complete(request());
     await failureOf(client.complete(request()));
-    const { promptTokens, ...counts } = client.statistics()[endpoint.baseUrl]!;
+    const { promptTokens, rate, ...counts } = client.statistics()[endpoint.baseUrl]!;
     assert(promptTokens > 0);
+    assert(rate !== undefined && rate > 5, 'it was refused once');
     assert.deepEqual(counts, {
       inFlight: 0,
       waiting: 0,
+      limit: 4,
+      breaker: 'closed',
       attempts: 3,
       retries: { 'rate-limit': 1 },
       failures: 1,

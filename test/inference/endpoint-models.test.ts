@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { checkEndpoint } from '../../src/inference/endpoint-models.ts';
+import { checkEndpoints } from '../../src/inference/endpoint-models.ts';
 import { type ScriptedEndpoint, startScriptedEndpoint } from './scripted-endpoint.ts';
 
 describe('checking an endpoint', () => {
@@ -12,10 +12,10 @@ describe('checking an endpoint', () => {
   afterEach(() => endpoint.close());
 
   it('finds nothing wrong with an endpoint that answers, after one request of one token', async () => {
-    const problems = await checkEndpoint(
-      { baseUrl: endpoint.baseUrl, model: 'judge-0' },
-      { ...options, expectModel: true },
-    );
+    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-0' }], {
+      ...options,
+      expectModel: true,
+    });
     assert.deepEqual(problems, []);
     assert.deepEqual(
       endpoint.requests.map((request) => request.body.max_tokens),
@@ -25,40 +25,56 @@ describe('checking an endpoint', () => {
 
   it('names the models that are there when the one asked for is not', async () => {
     endpoint.script(() => ({ kind: 'status', status: 404 }));
-    const problems = await checkEndpoint(
-      { baseUrl: endpoint.baseUrl, model: 'judge-9' },
-      { ...options, expectModel: true },
-    );
+    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-9' }], {
+      ...options,
+      expectModel: true,
+    });
     assert.equal(problems.length, 1);
     assert.match(problems[0]!, /judge-9.*It has judge-0/);
   });
 
+  it('finds nothing wrong with several of which one answers, but everything that does not go away', async () => {
+    const other = await startScriptedEndpoint();
+    const both = [endpoint, other].map(({ baseUrl }) => ({ baseUrl, model: 'judge-0' }));
+    other.script(() => ({ kind: 'status', status: 401, error: { message: 'unknown key' } }));
+    const refused = await checkEndpoints(both, { ...options, expectModel: true });
+    assert.match(refused.join(), /^[^,]*doesn't let us in: .*unknown key/);
+    await other.close();
+    for (const expectModel of [true, false])
+      assert.deepEqual(await checkEndpoints(both, { ...options, expectModel }), []);
+    await endpoint.close();
+    assert.equal((await checkEndpoints(both, { ...options, expectModel: true })).length, 2);
+  });
+
   it('sends nothing to a model that is yet to be trained', async () => {
-    const problems = await checkEndpoint(
-      { baseUrl: endpoint.baseUrl, model: 'judge-9' },
-      { ...options, expectModel: false },
-    );
+    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-9' }], {
+      ...options,
+      expectModel: false,
+    });
     assert.deepEqual(problems, []);
     assert.equal(endpoint.requests.length, 0);
   });
 
   it('reports an endpoint that is down, a wrong base path, a key that is missing and what is no URL', async () => {
     const expectModel = false;
-    const wrongPath = await checkEndpoint(
-      { baseUrl: endpoint.baseUrl.replace('/v1', ''), model: 'm' },
-      { ...options, expectModel },
-    );
+    const wrongPath = await checkEndpoints([{ baseUrl: endpoint.baseUrl.replace('/v1', ''), model: 'm' }], {
+      ...options,
+      expectModel,
+    });
     assert.match(wrongPath[0]!, /base path/);
     const noKey = { baseUrl: endpoint.baseUrl, model: 'm', apiKeyVariable: 'MISSING_KEY' };
-    assert.match((await checkEndpoint(noKey, { ...options, expectModel }))[0]!, /MISSING_KEY.* is not set/);
     assert.match(
-      (await checkEndpoint({ baseUrl: 'localhost', model: 'm' }, { ...options, expectModel }))[0]!,
+      (await checkEndpoints([noKey], { ...options, expectModel }))[0]!,
+      /MISSING_KEY.* is not set/,
+    );
+    assert.match(
+      (await checkEndpoints([{ baseUrl: 'localhost', model: 'm' }], { ...options, expectModel }))[0]!,
       /no URL/,
     );
     await endpoint.close();
     const down = { baseUrl: endpoint.baseUrl, model: 'm' };
     for (const expected of [true, false]) {
-      assert.match((await checkEndpoint(down, { ...options, expectModel: expected }))[0]!, /ECONNREFUSED/);
+      assert.match((await checkEndpoints([down], { ...options, expectModel: expected }))[0]!, /ECONNREFUSED/);
     }
   });
 });

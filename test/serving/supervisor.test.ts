@@ -111,7 +111,9 @@ describe('the server supervisor', function () {
   }
 
   async function control({ baseUrl }: ServedModel, what: string): Promise<void> {
-    await fetch(`${new URL(baseUrl).origin}/control/${what}`, { method: 'POST' }).catch(() => undefined);
+    await fetch(`${new URL(String(baseUrl)).origin}/control/${what}`, { method: 'POST' }).catch(
+      () => undefined,
+    );
   }
 
   async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
