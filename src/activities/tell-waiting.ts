@@ -58,7 +58,7 @@ export function watchWaiting(
   stage: ShardedStage,
   input: ShardInput,
   report: (details: Details) => void,
-): { progress(progress: ShardProgress): void; end(): void } {
+): { readonly progress: (progress: ShardProgress) => void; readonly end: () => void } {
   const { iteration, benchmark, shard, runWorkflowId, model } = input;
   const endpoints = endpointsOf(model, model.servedName);
   const before = Context.current().info.heartbeatDetails as Details | undefined;

@@ -144,7 +144,7 @@ export function asActivity<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** The same, for who wants to cancel it. */
-export function cancellable<T>(work: () => Promise<T>): { work: Promise<T>; cancel(): void } {
+export function cancellable<T>(work: () => Promise<T>): { work: Promise<T>; cancel: () => void } {
   const logger = new DefaultLogger('ERROR');
   const environment = new MockActivityEnvironment({ heartbeatTimeoutMs: 10_000 }, { logger });
   return { work: environment.run(work), cancel: () => environment.cancel() };

@@ -102,7 +102,7 @@ describe('the server supervisor', function () {
     try {
       const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hi' }] });
       const signal = AbortSignal.timeout(500);
-      const response = await fetch(`${baseUrl}/chat/completions`, { method: 'POST', body, signal });
+      const response = await fetch(`${String(baseUrl)}/chat/completions`, { method: 'POST', body, signal });
       const answer = (await response.json()) as { choices: { message: { content: string } }[] };
       return answer.choices[0]?.message.content;
     } catch {

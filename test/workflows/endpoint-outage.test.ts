@@ -3,139 +3,151 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '../../src/artifacts/reference.ts';
-import { type ConfigurationInput, startRun, type Run } from '../../src/client.ts';
+import { type Evaluation, type RunProgress, startEvaluation } from '../../src/client.ts';
 import { type Script, type ScriptedEndpoint, startScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { type Cluster, startCluster } from './cluster.ts';
-import { isJudging, scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
+import { type Cluster, startCluster, type WorkerProcess } from './cluster.ts';
+import { scriptedAnswer } from './scripted-run.ts';
 
-const SHARD = 8;
-
-/** Judgments to train on take a moment, so that there is time to take the endpoint away. */
+/** Each answer takes a moment, so that there is time to take the endpoint away. */
 const script: Script = (request) => ({
   kind: 'answer',
   texts: scriptedAnswer(request),
   finishReason: 'stop',
-  afterMilliseconds: isJudging(request.body) && request.body.n !== undefined ? 150 : 0,
+  afterMilliseconds: 150,
 });
 
-describe('a run whose endpoints go away', function () {
-  this.timeout(600_000);
-  let cluster: Cluster;
-  const endpoints: ScriptedEndpoint[] = [];
+const SHARDS = 8;
 
-  const start = async (index: number, port?: number) => {
-    endpoints[index] = await startScriptedEndpoint({ script, ...(port === undefined ? {} : { port }) });
+describe('a stage whose endpoints go away', function () {
+  this.timeout(300_000);
+  let cluster: Cluster;
+  let worker: WorkerProcess;
+  const endpoints: ScriptedEndpoint[] = [];
+  const addresses = () => endpoints.map(({ baseUrl }) => baseUrl);
+
+  const startWorker = () => {
+    worker = cluster.startWorker('--roles', 'workflow,inference');
   };
-  const port = (index: number) => Number(new URL(endpoints[index]!.baseUrl).port);
+  const closed = new Map<number, number>();
+  const startEndpoint = async (index: number) => {
+    const port = closed.get(index);
+    endpoints[index] = await startScriptedEndpoint({ script, ...(port === undefined ? {} : { port }) });
+    closed.delete(index);
+  };
+  const closeEndpoint = async (index: number) => {
+    closed.set(index, Number(new URL(endpoints[index]!.baseUrl).port));
+    await endpoints[index]!.close();
+  };
 
   before(async () => {
     cluster = await startCluster();
-    cluster.startWorker();
-    await Promise.all([start(0), start(1)]);
+    startWorker();
+    await Promise.all([startEndpoint(0), startEndpoint(1)]);
+  });
+  afterEach(async () => {
+    for (const index of closed.keys()) await startEndpoint(index);
   });
   after(async () => {
     await cluster.close();
     await Promise.all(endpoints.map((endpoint) => endpoint.close()));
   });
 
-  const input = (runName: string, baseUrl: string | string[]): ConfigurationInput =>
-    scriptedConfiguration('http://replaced/v1', runName, {
-      serving: { kind: 'endpoint', baseUrl, servedName: 'judge-{iteration}' },
-      instructions: { pool: ['embedded/instructions.jsonl'], maximum: 4 * SHARD, shardSize: SHARD },
-      inference: { shardsAtOnce: 2, requestsPerShard: 2 },
-      fineTuning: {
-        rounds: [
-          {
-            method: 'sft',
-            hyperparameters: { maximumSteps: 1, batchSize: 4, gradientAccumulation: 1, maximumLength: 1024 },
-          },
-        ],
-        threads: 1,
+  const evaluate = (runName: string, baseUrl: string | string[]) =>
+    startEvaluation(cluster.client, {
+      runName,
+      serving: { kind: 'endpoint', baseUrl, servedName: 'judge' },
+      evaluation: {
+        benchmarks: [{ name: 'test', format: 'reward-bench', path: 'embedded/benchmark/validation.jsonl' }],
+        shardSize: 120 / SHARDS,
       },
+      inference: { shardsAtOnce: 2, requestsPerShard: 2 },
+      timeouts: { heartbeatSeconds: 5 },
     });
 
-  const judgingBegan = async (run: Run) => {
-    for (;;) {
-      const progress = await run.progress().catch(() => undefined);
-      const stage = progress?.stages.find(({ name }) => name === 'judgePairs');
-      if ((stage?.done ?? 0) >= 1 || progress?.counts['judgePairs'] !== undefined) return;
-      await sleep(50);
-    }
+  /** Fails when the run does, so that nothing is waited for in vain. */
+  const progressOf = async (run: Evaluation): Promise<RunProgress | undefined> => {
+    const progress = await run.progress().catch(() => undefined);
+    assert.notEqual(progress?.phase, 'failed', worker.log());
+    return progress;
   };
-  const waiting = async (run: Run) => {
-    for (;;) {
-      const progress = await run.progress().catch(() => undefined);
-      const waits = progress?.stages.find(({ waits }) => waits !== undefined)?.waits;
-      if (waits !== undefined) return waits;
-      await sleep(100);
-    }
+  const until = async (look: () => Promise<boolean>) => {
+    while (!(await look())) await sleep(100);
   };
-  const hashes = async (runName: string) => {
-    const of = async (uri: string) => {
-      const file = join(cluster.storeRoot, runName, uri, 'manifest.json');
-      return (JSON.parse(await readFile(file, 'utf8')) as Manifest).sha256;
-    };
-    return Promise.all(['pairs/index', 'iteration-1/judgments/index', 'iteration-1/training-set'].map(of));
+  const underWay = (run: Evaluation) =>
+    until(async () => (await progressOf(run))?.stages.some(({ done = 0 }) => done >= 1) === true);
+  const waitsSince = async (run: Evaluation): Promise<string> => {
+    let waits: string | undefined;
+    await until(async () => {
+      waits = (await progressOf(run))?.stages.find((stage) => stage.waits !== undefined)?.waits;
+      return waits !== undefined;
+    });
+    return waits ?? '';
   };
+  /** The hashes of all shards; an index names the run too. */
+  const judgments = (runName: string) =>
+    Promise.all(
+      Array.from({ length: SHARDS }, async (_, shard) => {
+        const uri = `iteration-0/evaluation/test/shard-0000${shard}`;
+        const text = await readFile(join(cluster.storeRoot, runName, uri, 'manifest.json'), 'utf8');
+        return (JSON.parse(text) as Manifest).sha256;
+      }),
+    );
   let undisturbed: string[];
 
-  it('ends with the same artifacts from two endpoints, one of which is killed, as from one', async () => {
-    const alone = await startRun(cluster.client, input('alone', endpoints[0]!.baseUrl));
-    await alone.result();
-    undisturbed = await hashes('alone');
-    const run = await startRun(
-      cluster.client,
-      input(
-        'two',
-        endpoints.map(({ baseUrl }) => baseUrl),
-      ),
-    );
-    await judgingBegan(run);
-    assert(endpoints[1]!.requests.length > 0, 'both were asked');
-    await endpoints[1]!.close();
-    const { warnings } = await run.result();
-    assert.deepEqual(await hashes('two'), undisturbed);
-    assert.deepEqual(warnings, []);
-    await start(1, port(1));
+  it('ends with the same artifact from two endpoints, one of which is killed, as from one', async () => {
+    await (await evaluate('alone', endpoints[0]!.baseUrl)).result();
+    undisturbed = await judgments('alone');
+    const run = await evaluate('two', addresses());
+    await underWay(run);
+    assert(endpoints[1]!.requests.length > 1, 'both were asked');
+    await closeEndpoint(1);
+    await run.result();
+    assert.deepEqual(await judgments('two'), undisturbed);
   });
 
-  it('waits while all are down, says so, though the worker is killed meanwhile, and ends with the same artifacts', async () => {
-    const baseUrl = endpoints.map((endpoint) => endpoint.baseUrl);
-    const worker = cluster.startWorker();
-    const run = await startRun(cluster.client, input('away', baseUrl));
-    await judgingBegan(run);
-    const ports = [port(0), port(1)];
-    await Promise.all(endpoints.map((endpoint) => endpoint.close()));
-    const waits = await waiting(run);
-    for (const each of baseUrl) assert(waits.includes(`The endpoint ${each} doesn't answer since 20`), waits);
-    assert.match(waits, /asked again every 30 s/);
-    const { raw } = await cluster.client.workflow.getHandle('away/1/judgePairs').describe();
-    const heartbeats = raw.pendingActivities?.map(({ heartbeatDetails }) =>
-      Buffer.from(heartbeatDetails?.payloads?.[0]?.data ?? []).toString(),
-    );
-    assert(
-      heartbeats?.some((details) => details.includes("doesn't answer since")),
-      String(heartbeats),
-    );
+  it('waits while all are down, says so, though the worker is killed meanwhile, and ends with the same artifact', async () => {
+    const run = await evaluate('away', addresses());
+    await underWay(run);
+    await Promise.all([closeEndpoint(0), closeEndpoint(1)]);
+    const waits = await waitsSince(run);
+    for (const address of addresses())
+      assert(waits.includes(`The endpoint ${address} doesn't answer since 20`), waits);
+    assert.match(waits, /ECONNREFUSED.*asked again every 30 s/);
+    const { workflowId = '' } = (await run.progress()).stages[0] ?? {};
+    await until(async () => {
+      const { raw } = await cluster.client.workflow.getHandle(`${workflowId}/test`).describe();
+      return (raw.pendingActivities ?? []).some(({ heartbeatDetails }) =>
+        Buffer.from(heartbeatDetails?.payloads?.[0]?.data ?? [])
+          .toString()
+          .includes("doesn't answer since"),
+      );
+    });
+    assert.match((await run.progress()).phase, /working/);
 
     await worker.kill();
-    await cluster.stopWorkers();
-    cluster.startWorker();
-    await sleep(10_000);
-    await Promise.all([start(0, ports[0]), start(1, ports[1])]);
-    const { warnings } = await run.result();
-    assert.deepEqual(await hashes('away'), undisturbed);
-    assert.deepEqual(warnings, []);
+    startWorker();
+    await sleep(8_000);
+    await Promise.all([startEndpoint(0), startEndpoint(1)]);
+    await run.result();
+    assert.deepEqual(await judgments('away'), undisturbed);
     assert((await run.progress()).stages.every((stage) => stage.waits === undefined));
   });
 
   it('can be cancelled while it waits', async () => {
-    const run = await startRun(cluster.client, input('cancelled', endpoints[0]!.baseUrl));
-    await judgingBegan(run);
-    await endpoints[0]!.close();
-    await waiting(run);
+    const run = await evaluate('cancelled', endpoints[0]!.baseUrl);
+    await underWay(run);
+    await closeEndpoint(0);
+    await waitsSince(run);
     await run.cancel();
     await assert.rejects(run.result());
     assert.equal((await run.progress()).phase, 'cancelled');
+  });
+
+  it('fails at once where the key is refused in the middle of it', async () => {
+    const run = await evaluate('rejected', addresses());
+    await underWay(run);
+    endpoints[1]!.script(() => ({ kind: 'status', status: 401, error: { message: 'unknown key' } }));
+    await assert.rejects(run.result());
+    assert.equal((await run.progress()).phase, 'failed');
   });
 });
