@@ -13,6 +13,7 @@ import { modelCard, type NamedModel } from '../outputs/model-card.ts';
 import { CARD_FILE, makeModelFolder } from '../outputs/model-folder.ts';
 import { trainingRows, type Layout, type PairFacts } from '../outputs/training-rows.ts';
 import { writeParquet } from '../outputs/write-parquet.ts';
+import { freedModel } from '../training/freed-model.ts';
 import { readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { CategorizedInstruction } from './categorize-instructions.ts';
@@ -129,6 +130,8 @@ async function exportModel(
   // The seed model is nobody's to hand on but its owner's.
   if (best === 0 || summary === undefined) return rm(folder, { recursive: true, force: true });
   const training = store.path(runUris.training(runName, best));
+  // A run that goes through its stages again: the judge that it has chosen comes later, and is kept.
+  if (freedModel(training) !== undefined) return;
   const result = await readResult(training);
   if (result === undefined) throw new ArtifactDamaged(`${training} has no result`);
   const { models, instructions, filtering, fineTuning, evaluation, publish, seed } = configuration;

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { readTextIfThere } from '../artifacts/on-disk.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { storedCheckpoint } from '../config/checkpoint.ts';
+import { freedMessage } from '../training/freed-model.ts';
 import { readResult } from '../training/model-damage.ts';
 import { runUris } from './open-run.ts';
 import type { RunResult } from './types.ts';
@@ -42,7 +43,10 @@ async function newestJudge(store: ArtifactStore, run: string): Promise<string> {
   const iterations = names.map((name) => Number(/^iteration-([1-9]\d*)$/.exec(name)?.[1] ?? 0));
   for (const iteration of iterations.filter((each) => each > 0).sort((a, b) => b - a)) {
     const uri = runUris.training(run, iteration);
-    if ((await readResult(store.path(uri))) !== undefined) return storedCheckpoint(`${uri}/model`);
+    if ((await readResult(store.path(uri))) === undefined) continue;
+    const freed = freedMessage(store.path(`${uri}/model`));
+    if (freed !== undefined) throw new Error(freed);
+    return storedCheckpoint(`${uri}/model`);
   }
   throw new Error(`the run ${run} has trained no judge yet`);
 }

@@ -110,7 +110,8 @@ async function askModel(
   request: Parameters<Ask>[0],
   signal: AbortSignal,
 ): Promise<Completion> {
-  const { baseUrl, servedName, apiKeyVariable } = model;
+  const { baseUrl, servedName, apiKeyVariable, freed } = model;
+  if (freed !== undefined) throw new InputProblem(freed);
   try {
     return await deps.inference.complete({
       endpoint: { baseUrl, model: servedName, apiKeyVariable },

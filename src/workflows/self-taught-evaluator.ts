@@ -14,7 +14,7 @@ import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
 import { bestIteration, stopsEarly } from './choosing.ts';
 import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
-import { failedWith } from './failed-with.ts';
+import { failedWith, failureWords } from './failed-with.ts';
 import { finishRun } from './finish-run.ts';
 import { PauseGate, type PauseState } from './pause.ts';
 import { planOrRefuse, refusal, runNameOf } from './plan.ts';
@@ -293,11 +293,17 @@ async function writeReport(
   tracker: ProgressTracker,
   { plan, startedAt, reportAddress }: Beginning,
   status: 'running' | 'completed' | 'failed' | 'cancelled',
+  failure?: string,
 ): Promise<string> {
   const { completed, best, warnings } = tracker.current;
   const { report, damage } = await light.writeReport.executeWithOptions(
     { summary: `write the report: ${status}` },
-    [{ run: plan.run, status, startedAt, best, iterations: completed, warnings }],
+    [
+      {
+        ...{ run: plan.run, status, startedAt, best, iterations: completed, warnings },
+        ...(failure === undefined ? {} : { failure }),
+      },
+    ],
   );
   tracker.update({ report: reportAddress, warnings: [...new Set([...warnings, ...damage])] });
   return report;
@@ -310,10 +316,11 @@ async function closing<T>(
   stages: RunStages,
   work: () => Promise<T>,
 ): Promise<T> {
-  const end = (phase: RunPhase): Promise<void> =>
+  const end = (phase: RunPhase, error?: unknown): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
       await stages.stopServing();
-      if (phase === 'failed' || phase === 'cancelled') await reportEnd(tracker, beginning, phase);
+      if (phase === 'cancelled') await reportEnd(tracker, beginning, phase);
+      if (phase === 'failed') await reportEnd(tracker, beginning, phase, failureWords(error));
       await condition(allHandlersFinished);
       tracker.update({ phase, paused: undefined, stages: [] });
       stages.show();
@@ -326,7 +333,7 @@ async function closing<T>(
     if (error instanceof ContinueAsNew) throw error;
     // An attempt that fails on its way out, for whatever reason, hides that the run was cancelled.
     const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
-    await end(isCancelled ? 'cancelled' : 'failed');
+    await end(isCancelled ? 'cancelled' : 'failed', error);
     throw isCancelled && !isCancellation(error) ? new CancelledFailure('the run was cancelled') : error;
   }
 }
@@ -336,9 +343,10 @@ async function reportEnd(
   tracker: ProgressTracker,
   beginning: Beginning,
   status: 'failed' | 'cancelled',
+  failure?: string,
 ): Promise<void> {
   try {
-    await writeReport(tracker, beginning, status);
+    await writeReport(tracker, beginning, status, failure);
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
     log.warn('the report could not be written', { reason: error.cause?.message });
