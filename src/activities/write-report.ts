@@ -93,7 +93,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
 export async function iterationOf(
   store: ArtifactStore,
   run: string,
-  summary: IterationSummary,
+  summary: Omit<IterationSummary, 'model'>,
   configuration: Pick<Configuration, 'models' | 'prices'>,
 ): Promise<ReportIteration> {
   const evaluations = await Promise.all(

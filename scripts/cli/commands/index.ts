@@ -1,5 +1,7 @@
 import type { Command } from '../command.ts';
 import { follow } from './follow.ts';
+import { runs } from './runs.ts';
+import { show } from './show.ts';
 
 /** In the order of the help. */
-export const COMMANDS: readonly Command[] = [follow];
+export const COMMANDS: readonly Command[] = [follow, runs, show];
