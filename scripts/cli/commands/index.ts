@@ -1,7 +1,8 @@
 import type { Command } from '../command.ts';
+import { compare } from './compare.ts';
 import { follow } from './follow.ts';
 import { runs } from './runs.ts';
 import { show } from './show.ts';
 
 /** In the order of the help. */
-export const COMMANDS: readonly Command[] = [follow, runs, show];
+export const COMMANDS: readonly Command[] = [follow, runs, show, compare];
