@@ -5,6 +5,7 @@ import type { Manifest } from '../artifacts/reference.ts';
 import { recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically } from '../artifacts/store.ts';
 import { findCheckpoint } from '../config/checkpoint.ts';
+import type { Configuration } from '../config/schema.ts';
 import { roundOf } from '../config/fine-tuning.ts';
 import { parseHubUri, isHubUri } from '../hub/hub-files.ts';
 import type { ResponsePair } from '../judge/examples.ts';
@@ -50,7 +51,7 @@ async function exportTrainingSets(
   { configuration }: ResolvedConfiguration,
 ): Promise<void> {
   const { runName } = run;
-  const { publish, filtering, instructions } = configuration;
+  const { filtering, instructions } = configuration;
   const human = filtering.humanData.length > 0;
   const pairs = human ? await store.manifest(`${runUris.judgedPairs(runName)}/index`) : undefined;
   const categories =
@@ -64,20 +65,13 @@ async function exportTrainingSets(
     const trainingSet = await store.manifest(runUris.trainingSet(runName, iteration));
     if (trainingSet === undefined)
       throw new ArtifactDamaged(`${store.path(runUris.trainingSet(runName, iteration))} is missing`);
-    const { method } = roundOf(configuration.fineTuning, iteration);
-    const layout: Layout = method === 'dpo' ? 'preference' : 'prompt-completion';
+    const layout = layoutOf(configuration, iteration);
     await exportSet(trainingSet, iteration, layout);
     sets.push({ iteration, layout, rows: trainingSet.records });
   }
   await writeFileAtomically(
     join(store.path(runUris.datasetFolder(runName)), CARD_FILE),
-    datasetCard({
-      runName,
-      sets,
-      sourceDatasets: hubDatasets(configuration),
-      modelRepository: publish?.model,
-      repository: publish?.dataset,
-    }),
+    trainingSetsCard(runName, sets, configuration),
   );
 
   async function exportSet(trainingSet: Manifest, iteration: number, layout: Layout): Promise<void> {
@@ -118,10 +112,31 @@ async function exportTrainingSets(
   }
 }
 
+/** In which of TRL's layouts an iteration's training set is. */
+export function layoutOf({ fineTuning }: Configuration, iteration: number): Layout {
+  return roundOf(fineTuning, iteration).method === 'dpo' ? 'preference' : 'prompt-completion';
+}
+
+/** The data set card of these training sets of a run. */
+export function trainingSetsCard(
+  runName: string,
+  sets: readonly ExportedSet[],
+  configuration: Configuration,
+): string {
+  const { publish } = configuration;
+  return datasetCard({
+    runName,
+    sets,
+    sourceDatasets: hubDatasets(configuration),
+    modelRepository: publish?.model,
+    repository: publish?.dataset,
+  });
+}
+
 async function exportModel(
   deps: Dependencies,
   { run, iterations, best, warnings }: ExportInput,
-  { configuration, prompts }: ResolvedConfiguration,
+  resolved: ResolvedConfiguration,
 ): Promise<void> {
   const { store } = deps;
   const { runName } = run;
@@ -134,19 +149,46 @@ async function exportModel(
   if (freedModel(training) !== undefined) return;
   const result = await readResult(training);
   if (result === undefined) throw new ArtifactDamaged(`${training} has no result`);
+  const about = { runName, iterations, iteration: best, warnings, versions: result.versions };
+  const readme = await judgeCard(deps, about, resolved);
+  if (readme === undefined) return;
+  const files = result.model.files.map(({ name }) => name);
+  await makeModelFolder(folder, join(training, 'model'), files, readme);
+}
+
+/** Which judge a card is about, and what of the run it tells. */
+export interface JudgeCardSubject {
+  readonly runName: string;
+  /** All that are complete, the seed model's first. */
+  readonly iterations: readonly IterationSummary[];
+  readonly iteration: number;
+  readonly warnings: readonly string[];
+  /** What it was trained with. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** The model card of a run's judge, with its figures and those of the seed judge. */
+export async function judgeCard(
+  deps: Pick<Dependencies, 'store' | 'files'>,
+  { runName, iterations, iteration: wanted, warnings, versions }: JudgeCardSubject,
+  { configuration, prompts }: ResolvedConfiguration,
+): Promise<string | undefined> {
+  const { store } = deps;
+  const summary = iterations[wanted];
+  if (summary === undefined) return undefined;
   const { models, instructions, filtering, fineTuning, evaluation, publish, seed } = configuration;
   const named = (checkpoint: string) => namedModel(deps, checkpoint);
-  const round = roundOf(fineTuning, best);
+  const round = roundOf(fineTuning, wanted);
   const [seedJudge, judge] = await Promise.all(
     [iterations[0] ?? summary, summary].map((one) => iterationOf(store, runName, one, configuration)),
   );
-  if (judge === undefined) return;
-  const readme = modelCard({
+  if (judge === undefined) return undefined;
+  return modelCard({
     runName,
     seed,
     judge,
     seedJudge,
-    comparisons: await compareWithSeedJudge(store, iterations, best, seed),
+    comparisons: await compareWithSeedJudge(store, iterations, wanted, seed),
     models: {
       seed: named(models.seed.checkpoint),
       generator: named((models.generator ?? models.seed).checkpoint),
@@ -156,16 +198,14 @@ async function exportModel(
     humanData: filtering.humanData.map(({ name }) => name),
     datasets: [...hubDatasets(configuration), ...(publish?.dataset === undefined ? [] : [publish.dataset])],
     round,
-    startedFrom: round.startFrom === 'seed' || best === 1 ? 'M_0' : `M_${best - 1}`,
+    startedFrom: round.startFrom === 'seed' || wanted === 1 ? 'M_0' : `M_${wanted - 1}`,
     adapter: fineTuning.adapter.kind,
     prompt: prompts.training,
     sampling: evaluation.sampling,
     repository: publish?.model,
     warnings,
-    versions: result.versions,
+    versions,
   });
-  const files = result.model.files.map(({ name }) => name);
-  await makeModelFolder(folder, join(training, 'model'), files, readme);
 }
 
 /** The data sets of the hub that the pool names, each once. */
@@ -174,7 +214,7 @@ function hubDatasets({ instructions }: ResolvedConfiguration['configuration']): 
 }
 
 /** A folder in the hub's own cache tells its repository: `models--<owner>--<name>/snapshots/<commit>`. */
-function namedModel({ store, files }: Dependencies, checkpoint: string): NamedModel {
+function namedModel({ store, files }: Pick<Dependencies, 'store' | 'files'>, checkpoint: string): NamedModel {
   const cached = /models--([^/]+)--([^/]+)\/snapshots\//.exec(checkpoint);
   if (cached !== null) return { name: checkpoint, repository: `${cached[1]}/${cached[2]}` };
   try {

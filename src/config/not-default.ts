@@ -16,8 +16,7 @@ export function notDefault(whole: object, read: (part: object) => unknown): obje
       if (isEnough()) continue;
       value[name] = inner;
       // The elements of a list stay; what is in them may go.
-      for (const each of Array.isArray(inner) ? inner : [inner])
-        if (isObject(each)) shrink(each);
+      for (const each of Array.isArray(inner) ? inner : [inner]) if (isObject(each)) shrink(each);
     }
   };
   shrink(smallest);

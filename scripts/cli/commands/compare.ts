@@ -3,7 +3,8 @@ import { storeOption } from './store-option.ts';
 
 export const compare = defineCommand({
   usage: 'compare <first> <second>',
-  summary: 'Compare two runs: what differs in their settings, and their judges on every benchmark that both have.',
+  summary:
+    'Compare two runs: what differs in their settings, and their judges on every benchmark that both have.',
   json: 'the comparison as one object',
   positionals: {
     first: {

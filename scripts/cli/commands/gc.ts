@@ -4,10 +4,15 @@ import { storeOption } from './store-option.ts';
 
 export const gc = defineCommand({
   usage: 'gc [runs..]',
-  summary: 'Show what of the store retention no longer keeps, and with --yes free it; a run under way is never touched.',
+  summary:
+    'Show what of the store retention no longer keeps, and with --yes free it; a run under way is never touched.',
   json: 'what was found, or freed, of each run as one object',
   positionals: {
-    runs: { type: 'string', array: true, describe: 'Runs or evaluations by name; by default all of the store.' },
+    runs: {
+      type: 'string',
+      array: true,
+      describe: 'Runs or evaluations by name; by default all of the store.',
+    },
   },
   options: {
     ...storeOption,
@@ -16,7 +21,8 @@ export const gc = defineCommand({
       type: 'string',
       choices: KEPT_JUDGES,
       default: 'all',
-      describe: 'The judges of finished runs that keep their weights: the best one, the best and the last one, or all.',
+      describe:
+        'The judges of finished runs that keep their weights: the best one, the best and the last one, or all.',
     },
     'assume-ended': {
       type: 'boolean',
