@@ -1,12 +1,10 @@
 import {
-  ActivityFailure,
   allHandlersFinished,
   CancellationScope,
   CancelledFailure,
   condition,
   ContinueAsNew,
   isCancellation,
-  log,
   upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -21,6 +19,7 @@ import { planOrRefuse, refusal, runNameOf } from './plan.ts';
 import { light } from './proxies.ts';
 import { setRunHandlers } from './run-handlers.ts';
 import type { RunPhase } from '../contract/progress.ts';
+import { reportEnd, writeReport } from './report-run.ts';
 import { lastIteration, ProgressTracker } from './run-progress.ts';
 import { RunStages, type PreparedBenchmark, type RunModels } from './run-stages.ts';
 
@@ -289,26 +288,6 @@ async function complete(
   if (iteration > 0) await stages.exportOutputs(iteration);
 }
 
-async function writeReport(
-  tracker: ProgressTracker,
-  { plan, startedAt, reportAddress }: Beginning,
-  status: 'running' | 'completed' | 'failed' | 'cancelled',
-  failure?: string,
-): Promise<string> {
-  const { completed, best, warnings } = tracker.current;
-  const { report, damage } = await light.writeReport.executeWithOptions(
-    { summary: `write the report: ${status}` },
-    [
-      {
-        ...{ run: plan.run, status, startedAt, best, iterations: completed, warnings },
-        ...(failure === undefined ? {} : { failure }),
-      },
-    ],
-  );
-  tracker.update({ report: reportAddress, warnings: [...new Set([...warnings, ...damage])] });
-  return report;
-}
-
 /** However a run ends, its servers stop and its progress says how; what ends it early stands in the report. */
 async function closing<T>(
   tracker: ProgressTracker,
@@ -335,20 +314,5 @@ async function closing<T>(
     const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
     await end(isCancelled ? 'cancelled' : 'failed', error);
     throw isCancelled && !isCancellation(error) ? new CancelledFailure('the run was cancelled') : error;
-  }
-}
-
-/** The report of a run that ends early. Why it ends is what must be seen, not that the report can't be written either. */
-async function reportEnd(
-  tracker: ProgressTracker,
-  beginning: Beginning,
-  status: 'failed' | 'cancelled',
-  failure?: string,
-): Promise<void> {
-  try {
-    await writeReport(tracker, beginning, status, failure);
-  } catch (error) {
-    if (!(error instanceof ActivityFailure)) throw error;
-    log.warn('the report could not be written', { reason: error.cause?.message });
   }
 }
