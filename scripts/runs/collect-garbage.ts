@@ -112,7 +112,9 @@ async function lifeNow(
 ): Promise<Life> {
   const told =
     temporal === undefined ? 'silent' : await tellOf(temporal.client, run).catch(() => 'silent' as const);
-  return lifeOf(run, told, await signOfLife(store, run.runName), assumeEnded);
+  // What can't be read may be a trainer's.
+  const sign = await signOfLife(store, run.runName).catch((error: unknown) => String(error));
+  return lifeOf(run, told, sign, assumeEnded);
 }
 
 function sizeOf(garbage: readonly Garbage[]): number {

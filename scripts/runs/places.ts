@@ -46,7 +46,7 @@ export function checkedRunName(name: string): string {
 }
 
 export function noSuchRun(name: string, where: string, names: readonly string[]): CommandError {
-  const near = nearNames(name, names);
+  const near = nearNames(name, [...new Set(names)]);
   const hint =
     near.length > 0
       ? `Did you mean ${near.map((each) => JSON.stringify(each)).join(' or ')}?`
