@@ -15,7 +15,7 @@ export interface Found {
   readonly type: 'selfTaughtEvaluator' | 'evaluateJudge';
 }
 
-const RUNS = 'WorkflowType = "selfTaughtEvaluator" OR WorkflowType = "evaluateJudge"';
+export const RUNS = 'WorkflowType = "selfTaughtEvaluator" OR WorkflowType = "evaluateJudge"';
 const MOST_LISTED = 10;
 const MOST_LOOKED_AT = 1000;
 

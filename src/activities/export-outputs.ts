@@ -5,6 +5,7 @@ import type { Manifest } from '../artifacts/reference.ts';
 import { recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo, writeFileAtomically } from '../artifacts/store.ts';
 import { filesIn } from '../config/pair-source.ts';
+import type { Configuration } from '../config/schema.ts';
 import { roundOf } from '../config/fine-tuning.ts';
 import { JUDGE_FILE } from '../contract/judge-file.ts';
 import { parseHubUri, isHubUri } from '../hub/hub-files.ts';
@@ -14,6 +15,7 @@ import { modelCard } from '../outputs/model-card.ts';
 import { CARD_FILE, makeModelFolder } from '../outputs/model-folder.ts';
 import { trainingRows, type Layout, type PairFacts } from '../outputs/training-rows.ts';
 import { writeParquet } from '../outputs/write-parquet.ts';
+import { freedModel } from '../training/freed-model.ts';
 import { readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { CategorizedInstruction } from './categorize-instructions.ts';
@@ -53,7 +55,7 @@ async function exportTrainingSets(
   { configuration }: ResolvedConfiguration,
 ): Promise<void> {
   const { runName } = run;
-  const { publish, filtering, instructions } = configuration;
+  const { filtering, instructions } = configuration;
   const given = configuration.pairs.kind === 'given';
   // Of pairs that the run has made itself nothing is to be known.
   const withSources = given
@@ -73,21 +75,13 @@ async function exportTrainingSets(
     const trainingSet = await store.manifest(runUris.trainingSet(runName, iteration));
     if (trainingSet === undefined)
       throw new ArtifactDamaged(`${store.path(runUris.trainingSet(runName, iteration))} is missing`);
-    const { method } = roundOf(configuration.fineTuning, iteration);
-    const layout: Layout = method === 'dpo' ? 'preference' : 'prompt-completion';
+    const layout = layoutOf(configuration, iteration);
     await exportSet(trainingSet, iteration, layout);
     sets.push({ iteration, layout, rows: trainingSet.records });
   }
   await writeFileAtomically(
     join(store.path(runUris.datasetFolder(runName)), CARD_FILE),
-    datasetCard({
-      runName,
-      sets,
-      pairs: configuration.pairs.kind,
-      sourceDatasets: hubDatasets(configuration),
-      modelRepository: publish?.model,
-      repository: publish?.dataset,
-    }),
+    trainingSetsCard(runName, sets, configuration),
   );
 
   async function exportSet(trainingSet: Manifest, iteration: number, layout: Layout): Promise<void> {
@@ -130,10 +124,32 @@ async function exportTrainingSets(
   }
 }
 
+/** In which of TRL's layouts an iteration's training set is. */
+export function layoutOf({ fineTuning }: Configuration, iteration: number): Layout {
+  return roundOf(fineTuning, iteration).method === 'dpo' ? 'preference' : 'prompt-completion';
+}
+
+/** The data set card of these training sets of a run. */
+export function trainingSetsCard(
+  runName: string,
+  sets: readonly ExportedSet[],
+  configuration: Configuration,
+): string {
+  const { publish } = configuration;
+  return datasetCard({
+    runName,
+    sets,
+    pairs: configuration.pairs.kind,
+    sourceDatasets: hubDatasets(configuration),
+    modelRepository: publish?.model,
+    repository: publish?.dataset,
+  });
+}
+
 async function exportModel(
   deps: Dependencies,
   { run, iterations, best, warnings }: ExportInput,
-  { configuration, prompts }: ResolvedConfiguration,
+  resolved: ResolvedConfiguration,
 ): Promise<void> {
   const { store } = deps;
   const { runName } = run;
@@ -142,21 +158,53 @@ async function exportModel(
   // The seed model is nobody's to hand on but its owner's.
   if (best === 0 || summary === undefined) return rm(folder, { recursive: true, force: true });
   const training = store.path(runUris.training(runName, best));
+  // A run that goes through its stages again: the judge that it has chosen comes later, and is kept.
+  if (freedModel(training) !== undefined) return;
   const result = await readResult(training);
   if (result === undefined) throw new ArtifactDamaged(`${training} has no result`);
+  const about = { runName, iterations, iteration: best, warnings, versions: result.versions };
+  const readme = await judgeCard(deps, about, resolved);
+  if (readme === undefined) return;
+  const files = result.model.files.map(({ name }) => name);
+  await makeModelFolder(folder, join(training, 'model'), files, {
+    [CARD_FILE]: readme,
+    [JUDGE_FILE]: await readFile(store.path(runUris.judgeFile(runName, best)), 'utf8'),
+  });
+}
+
+/** Which judge a card is about, and what of the run it tells. */
+export interface JudgeCardSubject {
+  readonly runName: string;
+  /** All that are complete, the seed model's first. */
+  readonly iterations: readonly IterationSummary[];
+  readonly iteration: number;
+  readonly warnings: readonly string[];
+  /** What it was trained with. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** The model card of a run's judge, with its figures and those of the seed judge. */
+export async function judgeCard(
+  deps: Pick<Dependencies, 'store' | 'files'>,
+  { runName, iterations, iteration: wanted, warnings, versions }: JudgeCardSubject,
+  { configuration, prompts }: ResolvedConfiguration,
+): Promise<string | undefined> {
+  const { store } = deps;
+  const summary = iterations[wanted];
+  if (summary === undefined) return undefined;
   const { models, filtering, fineTuning, evaluation, publish, seed, pairs } = configuration;
   const named = (checkpoint: string) => namedModel(deps, checkpoint);
-  const round = roundOf(fineTuning, best);
+  const round = roundOf(fineTuning, wanted);
   const [seedJudge, judge] = await Promise.all(
     [iterations[0] ?? summary, summary].map((one) => iterationOf(store, runName, one, configuration)),
   );
-  if (judge === undefined) return;
-  const readme = modelCard({
+  if (judge === undefined) return undefined;
+  return modelCard({
     runName,
     seed,
     judge,
     seedJudge,
-    comparisons: await compareWithSeedJudge(store, iterations, best, seed),
+    comparisons: await compareWithSeedJudge(store, iterations, wanted, seed),
     models: {
       seed: named(models.seed.checkpoint),
       generator: named((models.generator ?? models.seed).checkpoint),
@@ -169,18 +217,13 @@ async function exportModel(
     humanData: filtering.humanData.map(({ name }) => name),
     datasets: [...hubDatasets(configuration), ...(publish?.dataset === undefined ? [] : [publish.dataset])],
     round,
-    startedFrom: round.startFrom === 'seed' || best === 1 ? 'M_0' : `M_${best - 1}`,
+    startedFrom: round.startFrom === 'seed' || wanted === 1 ? 'M_0' : `M_${wanted - 1}`,
     adapter: fineTuning.adapter.kind,
     prompt: prompts.training,
     sampling: evaluation.sampling,
     repository: publish?.model,
     warnings,
-    versions: result.versions,
-  });
-  const files = result.model.files.map(({ name }) => name);
-  await makeModelFolder(folder, join(training, 'model'), files, {
-    [CARD_FILE]: readme,
-    [JUDGE_FILE]: await readFile(store.path(runUris.judgeFile(runName, best)), 'utf8'),
+    versions,
   });
 }
 

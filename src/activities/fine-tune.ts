@@ -2,17 +2,19 @@ import { Context } from '@temporalio/activity';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
-import { ArtifactDamaged, differingFields, FingerprintMismatch } from '../artifacts/errors.ts';
+import { ArtifactDamaged, differingFields, FingerprintMismatch, InputProblem } from '../artifacts/errors.ts';
 import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
 import { writeFileAtomically } from '../artifacts/store.ts';
-import { checkpointArgument, findCheckpoint, storedCheckpoint } from '../config/checkpoint.ts';
+import { checkpointArgument, findCheckpoint, storedCheckpoint, storedUri } from '../config/checkpoint.ts';
 import { roundOf, type FineTuning } from '../config/fine-tuning.ts';
 import type { Configuration } from '../config/schema.ts';
 import { measureTraining } from '../observability/training-metrics.ts';
 import { TrainingStopped } from '../training/errors.ts';
 import { faultsOf, type Fault } from '../training/faults.ts';
 import { followTraining } from '../training/follow-training.ts';
+import { freedMessage } from '../training/freed-model.ts';
 import type { TrainingProgress, TrainingResult } from '../training/job.ts';
+import { readResult } from '../training/model-damage.ts';
 import { stopTrainer } from '../training/stop-training.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -58,7 +60,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
         job: {
           schema: 1,
           method,
-          baseCheckpoint: checkpointArgument(findCheckpoint(store, deps.files, input.base.checkpoint)),
+          baseCheckpoint: await basePlace(deps, input.base.checkpoint, folder),
           data,
           outputFolder: folder,
           seed: configuration.seed,
@@ -151,6 +153,23 @@ interface TrainingInput {
   readonly iteration: number;
   readonly base: Pick<Model, 'sha256'>;
   readonly trainingSet: Pick<ArtifactReference, 'sha256'>;
+}
+
+/**
+ * Where the trainer finds its base. Of a training that is done it may have been freed since: it isn't needed any more.
+ * @throws InputProblem where it was freed, and is needed
+ */
+async function basePlace(
+  { store, files }: Dependencies,
+  checkpoint: string,
+  outputFolder: string,
+): Promise<string> {
+  const uri = storedUri(checkpoint);
+  const freed = uri === undefined ? undefined : freedMessage(store.path(uri));
+  if (uri === undefined || freed === undefined)
+    return checkpointArgument(findCheckpoint(store, files, checkpoint));
+  if ((await readResult(outputFolder)) === undefined) throw new InputProblem(freed);
+  return store.path(uri);
 }
 
 /** How long a trainer may take to save a checkpoint and stop before it is killed. */

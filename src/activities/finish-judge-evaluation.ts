@@ -1,5 +1,6 @@
 import { writeFileAtomically } from '../artifacts/store.ts';
 import { renderReport } from '../report/render-report.ts';
+import { writeRunState } from '../runs/state.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openEvaluation, runUris } from './open-run.ts';
@@ -42,6 +43,10 @@ export function finishJudgeEvaluation(
     });
     const report = runUris.report(run.runName);
     await writeFileAtomically(store.path(report), html);
+    await writeRunState(store, run.runName, {
+      ...{ status: 'completed', startedAt, best: 0, iterations: [summary], warnings: [...result.warnings] },
+      configuration: run.configuration.uri,
+    });
     const whole: JudgeEvaluationResult = { ...result, report };
     await writeFileAtomically(
       store.path(runUris.result(run.runName)),

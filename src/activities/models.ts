@@ -8,6 +8,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { checkpointArgument, findCheckpoint, storedUri } from '../config/checkpoint.ts';
 import type { Configuration, Serving } from '../config/schema.ts';
 import { EndpointUnavailable, ModelNotFound } from '../inference/errors.ts';
+import { freedMessage } from '../training/freed-model.ts';
 import { RESULT_FILE } from '../training/job.ts';
 import { modelDamage, readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
@@ -59,11 +60,17 @@ export interface ServeInput {
   readonly role: ModelRole;
 }
 
-/** Brings a model up under its name, or finds it up; it stays up until the run stops it. */
+/**
+ * Brings a model up under its name, or finds it up; it stays up until the run stops it. One whose weights were freed is not
+ * brought up: a run that goes through its stages again needs it only where something is missing.
+ */
 export function serveModel(deps: Dependencies, input: ServeInput): Promise<ServedModel> {
   return withHeartbeats(async () => {
     const { configuration } = await openEvaluation(deps.store, input.run);
     const driver = servingOf(configuration, input.role);
+    const uri = storedUri(input.model.checkpoint);
+    const freed = uri === undefined ? undefined : freedMessage(deps.store.path(uri));
+    if (freed !== undefined) return { ...input.model, baseUrl: '', servedName: '', freed };
     await requireWhole(deps.store, input.model.checkpoint);
     const { baseUrl, model } = await deps.servers
       .ensureServing({

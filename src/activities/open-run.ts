@@ -121,6 +121,8 @@ export const runUris = {
   exportedSet: (run: string, iteration: number) => `${run}/outputs/datasets/iteration-${iteration}`,
   report: (run: string) => `${run}/report.html`,
   result: (run: string) => `${run}/result.json`,
+  /** Where it stood when its report was last written (src/runs/state.ts). */
+  state: (run: string) => `${run}/state.json`,
 } as const;
 
 /** Where a run's report is, or is going to be, as an address that a browser on a machine with the store opens. */

@@ -1,4 +1,4 @@
-import type { ArtifactReference } from '../artifacts/reference.ts';
+import type { ArtifactReference, Manifest } from '../artifacts/reference.ts';
 import { recordsBehind } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import type { BenchmarkItem, BenchmarkJudgment, BenchmarkScores } from '../benchmarks/benchmark.ts';
@@ -49,22 +49,7 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreInput): Promise<E
       judgments: input.judgments.sha256,
     };
     const manifest = (await deps.store.completed(uri, fingerprint)) ?? (await publishScores());
-    const scores = manifest.summary as PublishedScores;
-    const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, pairs, official, tokens, requests } =
-      scores;
-    return {
-      benchmark: input.benchmark,
-      purpose,
-      accuracy,
-      positionConsistentAccuracy,
-      shareOfA,
-      unparsable,
-      pairs,
-      ...(official.figures[0] === undefined ? {} : { official: official.figures[0] }),
-      tokens,
-      ...(requests === undefined ? {} : { requests }),
-      scores: referenceTo(manifest),
-    };
+    return evaluationSummary(input.benchmark, purpose, manifest);
 
     async function publishScores() {
       const items = await Array.fromAsync(recordsBehind<BenchmarkItem>(deps.store, input.pairs));
@@ -89,6 +74,30 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreInput): Promise<E
       });
     }
   });
+}
+
+/** The figures of a judge on one benchmark, by the artifact with all of them. */
+export function evaluationSummary(
+  benchmark: string,
+  purpose: EvaluationSummary['purpose'],
+  manifest: Manifest,
+): EvaluationSummary {
+  const scores = manifest.summary as PublishedScores;
+  const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, pairs, official, tokens, requests } =
+    scores;
+  return {
+    benchmark,
+    purpose,
+    accuracy,
+    positionConsistentAccuracy,
+    shareOfA,
+    unparsable,
+    pairs,
+    ...(official.figures[0] === undefined ? {} : { official: official.figures[0] }),
+    tokens,
+    ...(requests === undefined ? {} : { requests }),
+    scores: referenceTo(manifest),
+  };
 }
 
 /** The votes on each request together. */

@@ -20,7 +20,7 @@ type Priced = Pick<Configuration, 'models' | 'prices'>;
 
 /** The requests, tokens, time and, where the configuration has prices, cost of an iteration's stages, in their order. */
 export function stageUsage(
-  { iteration, counts, seconds, evaluations }: IterationSummary,
+  { iteration, counts, seconds, evaluations }: Omit<IterationSummary, 'model'>,
   configuration: Priced,
 ): StageUsage[] {
   const benchmarks = new Set(evaluations.map(({ benchmark }) => benchmark));

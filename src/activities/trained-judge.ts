@@ -5,6 +5,7 @@ import { readTextIfThere } from '../artifacts/on-disk.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { storedCheckpoint } from '../config/checkpoint.ts';
 import { JUDGE_FILE, readJudge } from '../contract/judge-file.ts';
+import { freedMessage } from '../training/freed-model.ts';
 import { readResult } from '../training/model-damage.ts';
 import { runUris } from './open-run.ts';
 import type { RunResult } from './types.ts';
@@ -51,7 +52,7 @@ async function bestJudge(store: ArtifactStore, run: string): Promise<RunJudge> {
     throw new Error(
       `the run ${run} has not chosen its best judge yet: run:${run}/newest is the last one so far`,
     );
-  return trainedIn(run, soFar);
+  return trainedIn(store, run, soFar);
 }
 
 /** The judge that a run under way has exported. */
@@ -65,10 +66,13 @@ async function newestJudge(store: ArtifactStore, run: string): Promise<RunJudge>
   const iterations = names.map((name) => Number(/^iteration-([1-9]\d*)$/.exec(name)?.[1] ?? 0));
   for (const iteration of iterations.filter((each) => each > 0).sort((a, b) => b - a))
     if ((await readResult(store.path(runUris.training(run, iteration)))) !== undefined)
-      return trainedIn(run, iteration);
+      return trainedIn(store, run, iteration);
   throw new Error(`the run ${run} has trained no judge yet`);
 }
 
-function trainedIn(run: string, iteration: number): RunJudge {
-  return { run, iteration, checkpoint: storedCheckpoint(`${runUris.training(run, iteration)}/model`) };
+function trainedIn(store: ArtifactStore, run: string, iteration: number): RunJudge {
+  const uri = `${runUris.training(run, iteration)}/model`;
+  const freed = freedMessage(store.path(uri));
+  if (freed !== undefined) throw new Error(freed);
+  return { run, iteration, checkpoint: storedCheckpoint(uri) };
 }

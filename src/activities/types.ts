@@ -40,6 +40,8 @@ export interface ServedModel extends Model {
   readonly apiKeyVariable?: string | readonly string[];
   /** Set where a machine of the role `gpu` serves it: what to ask for when its server is gone. */
   readonly servedFor?: { readonly iteration: number; readonly role: ModelRole };
+  /** Set where its weights were freed: why it can't be asked. What it was asked before stands in the store. */
+  readonly freed?: string;
 }
 
 /** The models that a run names itself; the later ones are trained. */

@@ -140,6 +140,7 @@ async function askModel(
   purse: Purse,
   signal: AbortSignal,
 ): Promise<Answer> {
+  if (model.freed !== undefined) throw new InputProblem(model.freed);
   let isAdmitted = false;
   const admit = async (): Promise<void> => {
     await purse.admit();

@@ -11,6 +11,7 @@ import { kindsOf } from '../report/kinds-section.ts';
 import { renderReport } from '../report/render-report.ts';
 import type { ReportData, ReportIteration, ReportTraining } from '../report/report-data.ts';
 import { allProgress, PROGRESS_FILE } from '../training/job.ts';
+import { type RunState, writeRunState } from '../runs/state.ts';
 import { readResult } from '../training/model-damage.ts';
 import { withHeartbeats } from './attempt.ts';
 import { compareWithSeedJudge } from './compare-iterations.ts';
@@ -25,7 +26,9 @@ import type { IterationSummary, RunReference } from './types.ts';
 
 export interface ReportInput {
   readonly run: RunReference;
-  readonly status: ReportData['status'];
+  readonly status: RunState['status'];
+  /** Why it failed. */
+  readonly failure?: string;
   /** When the workflow started, ISO 8601. */
   readonly startedAt: string;
   readonly best: number;
@@ -41,7 +44,7 @@ export interface WrittenReport {
   readonly damage: readonly string[];
 }
 
-/** Writes the run's report from its artifacts. */
+/** Writes the run's report from its artifacts, and beside it where the run stands. */
 export function writeReport(deps: Dependencies, input: ReportInput): Promise<WrittenReport> {
   return withHeartbeats(async () => {
     const { store } = deps;
@@ -79,6 +82,12 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
     };
     const uri = runUris.report(runName);
     await writeFileAtomically(store.path(uri), await renderReport(data));
+    const { status, startedAt, best, failure } = input;
+    await writeRunState(store, runName, {
+      ...{ status, startedAt, best, iterations: [...input.iterations], warnings: data.warnings },
+      configuration: input.run.configuration.uri,
+      ...(failure === undefined ? {} : { failure }),
+    });
     return { report: uri, damage };
   });
 }
@@ -87,7 +96,7 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
 export async function iterationOf(
   store: ArtifactStore,
   run: string,
-  summary: IterationSummary,
+  summary: Omit<IterationSummary, 'model'>,
   configuration: Pick<Configuration, 'models' | 'prices'>,
 ): Promise<ReportIteration> {
   const evaluations = await Promise.all(
@@ -126,7 +135,7 @@ export async function iterationOf(
 async function trainingOf(
   store: ArtifactStore,
   run: string,
-  { iteration, counts }: IterationSummary,
+  { iteration, counts }: Omit<IterationSummary, 'model'>,
 ): Promise<ReportTraining | undefined> {
   const folder = store.path(runUris.training(run, iteration));
   const result = await readResult(folder);

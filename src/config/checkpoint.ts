@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
+import { freedMessage } from '../training/freed-model.ts';
 import { resolveInput, type InputFiles } from './input-files.ts';
 
 const STORE_PREFIX = 'store:';
@@ -28,7 +29,7 @@ export function findCheckpoint(store: ArtifactStore, files: InputFiles, checkpoi
   const uri = storedUri(checkpoint);
   if (uri !== undefined) {
     const path = store.path(uri);
-    if (!existsSync(path)) throw new Error(`no such checkpoint: ${path}`);
+    if (!existsSync(path)) throw new Error(freedMessage(path) ?? `no such checkpoint: ${path}`);
     return { kind: 'folder', path };
   }
   try {

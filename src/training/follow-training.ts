@@ -14,6 +14,7 @@ import {
 } from './errors.ts';
 import { noteFault, type Fault } from './faults.ts';
 import type { TrainingExit, TrainingJob, TrainingProgress, TrainingResult } from './job.ts';
+import { freedModel } from './freed-model.ts';
 import { modelDamage } from './model-damage.ts';
 import { StallWatch, type StallLimits } from './stall-watch.ts';
 import { claimStart, noteExit, noteProcess, type Start } from './starts.ts';
@@ -55,6 +56,7 @@ export interface FollowOptions {
  * work, starts one where none is. A trainer that ends without a result is not started again in the same call: the
  * error's class says whether to call again.
  * @throws TrainingFailedPermanently for bad data or configuration: calling again would fail again.
+ * A model that was freed since is none the worse for its figures: its result is returned too.
  * @throws ArtifactDamaged where it is done, but its model or result is not whole any more: its folder is to be set aside.
  * @throws TrainingStopped where it stopped with a checkpoint, by the signal or by somebody else.
  * @throws TrainingStalled where it made no progress for longer than it may and was stopped: call again to go on from the
@@ -110,6 +112,7 @@ class Follower {
   }
 
   async #finish(result: TrainingResult): Promise<TrainingResult> {
+    if (freedModel(this.#options.job.outputFolder) !== undefined) return result;
     // The trainer has hashed a model that was made just now itself.
     const what = await modelDamage(this.#options.job.outputFolder, result, this.#seen ? 'sizes' : 'content');
     if (what !== undefined) throw new ArtifactDamaged(what);

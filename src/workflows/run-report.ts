@@ -11,6 +11,7 @@ import {
 } from '@temporalio/workflow';
 import type { RunPlan } from '../activities/types.ts';
 import type { RunPhase } from '../contract/progress.ts';
+import { failureWords } from './failed-with.ts';
 import { light } from './proxies.ts';
 import type { ProgressTracker } from './run-progress.ts';
 import type { RunStages } from './run-stages.ts';
@@ -24,11 +25,15 @@ export interface Reported {
   readonly startedAt: string;
 }
 
-/** Writes the report as the run is now; returns where it is, relative to the store. */
+/**
+ * Writes the report as the run is now, and beside it where the run stands; returns where it is, relative to the store.
+ * @param failure why it failed
+ */
 export async function writeReport(
   tracker: ProgressTracker,
   { plan, startedAt, reportAddress }: Reported,
   status: 'running' | 'paused' | 'completed' | 'failed' | 'cancelled',
+  failure?: string,
 ): Promise<string> {
   const { completed, best, warnings, budget } = tracker.current;
   const { report, damage } = await light.writeReport.executeWithOptions(
@@ -42,6 +47,7 @@ export async function writeReport(
         iterations: completed,
         warnings,
         ...(budget === undefined ? {} : { budget }),
+        ...(failure === undefined ? {} : { failure }),
       },
     ],
   );
@@ -57,10 +63,11 @@ export async function closing<T>(
   stages: RunStages,
   work: () => Promise<T>,
 ): Promise<T> {
-  const end = (phase: RunPhase): Promise<void> =>
+  const end = (phase: RunPhase, error?: unknown): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
       await stages.stopServing();
-      if (phase === 'failed' || phase === 'cancelled') await reportIfPossible(tracker, reported, phase);
+      if (phase === 'cancelled') await reportIfPossible(tracker, reported, phase);
+      if (phase === 'failed') await reportIfPossible(tracker, reported, phase, failureWords(error));
       await condition(allHandlersFinished);
       tracker.update({ phase, paused: undefined, stages: [] });
       stages.show();
@@ -73,7 +80,7 @@ export async function closing<T>(
     if (error instanceof ContinueAsNew) throw error;
     // An attempt that fails on its way out, for whatever reason, hides that the run was cancelled.
     const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
-    await end(isCancelled ? 'cancelled' : 'failed');
+    await end(isCancelled ? 'cancelled' : 'failed', error);
     throw isCancelled && !isCancellation(error) ? new CancelledFailure('the run was cancelled') : error;
   }
 }
@@ -83,9 +90,10 @@ export async function reportIfPossible(
   tracker: ProgressTracker,
   reported: Reported,
   status: 'running' | 'paused' | 'failed' | 'cancelled',
+  failure?: string,
 ): Promise<void> {
   try {
-    await writeReport(tracker, reported, status);
+    await writeReport(tracker, reported, status, failure);
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
     log.warn('the report could not be written', { reason: error.cause?.message });

@@ -1,10 +1,15 @@
 import type { Command } from '../command.ts';
+import { compare } from './compare.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
+import { exportRun } from './export.ts';
 import { follow } from './follow.ts';
+import { gc } from './gc.ts';
 import { judge } from './judge.ts';
 import { plan } from './plan.ts';
+import { runs } from './runs.ts';
 import { setup } from './setup.ts';
+import { show } from './show.ts';
 import { start } from './start.ts';
 import { cancel, pause, resume, setIterations, stopAfter } from './steering.ts';
 import { temporal } from './temporal.ts';
@@ -15,7 +20,7 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly command
   { title: 'Try it', commands: [demo, doctor, setup] },
   { title: 'Serve', commands: [temporal, worker] },
   { title: 'Run', commands: [plan, start, follow, pause, resume, setIterations, stopAfter, cancel] },
-  { title: 'Use what came of it', commands: [judge] },
+  { title: 'Use what came of it', commands: [runs, show, compare, judge, exportRun, gc] },
 ];
 
 export const COMMANDS: readonly Command[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);

@@ -1,0 +1,59 @@
+/** Where commands look for runs: the store, and Temporal where it answers. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { nearNames } from '../../src/runs/near-names.ts';
+import { isRunName } from '../../src/runs/stored-run.ts';
+import { ArtifactStore } from '../../src/artifacts/store.ts';
+import { CommandError } from '../cli/command-error.ts';
+import { connectToTemporal, type Temporal } from '../follow/connect.ts';
+import { plainText } from '../follow/plain-text.ts';
+import { SetupError } from '../setup/setup-error.ts';
+
+/** The store that an option names, else the environment, else the checkout's `runs`. Its folder may not be there. */
+export function storeAt(option: string | undefined): ArtifactStore {
+  const root = option ?? process.env['SELF_TAUGHT_EVALUATOR_STORE'];
+  return new ArtifactStore(
+    root === undefined ? join(import.meta.dirname, '..', '..', 'runs') : resolve(root),
+  );
+}
+
+/** Says on standard error that the store's folder is not there. */
+export function warnWithoutStore(store: ArtifactStore): void {
+  if (!existsSync(store.root))
+    console.error(
+      `There is no store at ${store.root}: name yours by --store or SELF_TAUGHT_EVALUATOR_STORE.`,
+    );
+}
+
+/** The server that answers; where none does, standard error says so, and what follows from it. */
+export async function temporalIfThere(consequence: string): Promise<Temporal | undefined> {
+  try {
+    return await connectToTemporal(process.env);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(`${error.message.split('\n')[0]} ${consequence}`);
+    return undefined;
+  }
+}
+
+/**
+ * A run's name as it was typed.
+ * @throws CommandError where it can't be one, as a path
+ */
+export function checkedRunName(name: string): string {
+  if (isRunName(name)) return name;
+  throw new CommandError(
+    'usage',
+    `${JSON.stringify(plainText(name))} is no run's name: that has 1 to 63 letters, digits, ".", "_" or "-", starts with a letter or ` +
+      'digit, and is never a path. "self-taught-evaluator runs" lists them.',
+  );
+}
+
+export function noSuchRun(name: string, where: string, names: readonly string[]): CommandError {
+  const near = nearNames(name, [...new Set(names)]);
+  const hint =
+    near.length > 0
+      ? `Did you mean ${near.map((each) => JSON.stringify(each)).join(' or ')}?`
+      : '"self-taught-evaluator runs" lists those that are there.';
+  return new CommandError('not-found', `There is no run ${JSON.stringify(name)} ${where}. ${hint}`);
+}
