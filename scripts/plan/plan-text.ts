@@ -96,12 +96,12 @@ function countsLine({ counts }: Plan): string {
   const { rows, instructions, selected, pairs, humanPairs } = counts;
   const parts = [
     ...(rows === undefined ? [] : [`${short(rows)} rows`]),
-    `${short(instructions)} instructions`,
-    `${short(selected)} selected`,
+    ...(instructions === undefined ? [] : [`${short(instructions)} instructions`]),
+    ...(selected === undefined ? [] : [`${short(selected)} selected`]),
     `${short(pairs)} pairs`,
     ...(humanPairs > 0 ? [`${short(humanPairs)} human pairs`] : []),
   ];
-  return `The pool: ${parts.join(', ')}.`;
+  return `The ${instructions === undefined ? 'given pairs' : 'pool'}: ${parts.join(', ')}.`;
 }
 
 function memoryLines({ memory, model }: Plan): string[] {

@@ -3,10 +3,10 @@ import { InputProblem } from '../artifacts/errors.ts';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import type { SetAside, WorkRecord } from '../artifacts/resume-shard.ts';
 import { generationOf, type Generation } from '../config/pair-source.ts';
-import type { Asked } from '../judge/conversation.ts';
+import { lastTurnOf, type LastTurn } from '../judge/conversation.ts';
 import type { ResponsePair } from '../judge/examples.ts';
 import { pairProblem } from '../judge/pair-problem.ts';
-import { renderInConversation, type Message, type PromptTemplate } from '../judge/prompt-template.ts';
+import { renderInConversation, type PromptTemplate } from '../judge/prompt-template.ts';
 import { isRefusal } from '../judge/refusal.ts';
 import { parseSimilarWithResponse } from '../judge/similar-with-response.ts';
 import { hashOf, samplingSeed } from '../judge/seeds.ts';
@@ -35,19 +35,6 @@ type Asks = (
   prompt: PromptTemplate,
   values: Readonly<Record<string, string>>,
 ) => Promise<Step>;
-
-/** What an instruction asks at last, and the turns before: none of a single question. */
-interface LastTurn {
-  readonly instruction: string;
-  readonly earlier: readonly Message[];
-}
-
-function lastTurnOf({ instruction, conversation = [] }: Asked): LastTurn {
-  return {
-    instruction: conversation.at(-1)?.content ?? instruction,
-    earlier: conversation.slice(0, -1),
-  };
-}
 
 /**
  * Makes response pairs whose better side is known by construction (method, step 2): y_w answers the instruction x; y_l

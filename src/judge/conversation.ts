@@ -45,6 +45,19 @@ export function askedBy(turns: readonly Message[]): Asked {
   return turns.length === 1 ? { instruction } : { instruction, conversation: turns };
 }
 
+/** What an instruction asks at last, and the turns before: none of a single question. */
+export interface LastTurn {
+  readonly instruction: string;
+  readonly earlier: readonly Message[];
+}
+
+export function lastTurnOf({ instruction, conversation = [] }: Asked): LastTurn {
+  return {
+    instruction: conversation.at(-1)?.content ?? instruction,
+    earlier: conversation.slice(0, -1),
+  };
+}
+
 /** What tells one instruction from another: its text, or its turns, which a text that only looks like them is not. */
 export function keyOf({ instruction, conversation }: Asked): string {
   return conversation === undefined ? instruction : JSON.stringify(conversation);

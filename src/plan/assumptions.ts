@@ -18,7 +18,11 @@ interface Known {
 /** Lengths in tokens are bounded by half of the sampling's `maxTokens`, shares are 0 to 1. */
 export const KNOWN_ASSUMPTIONS = {
   instructions: { value: undefined, means: 'instructions in the pool, where it cannot be read' },
-  instructionTokens: { value: 100, means: 'tokens of an instruction, where the pool cannot be read' },
+  pairs: { value: undefined, means: 'given pairs, where their files cannot be read' },
+  instructionTokens: {
+    value: 100,
+    means: 'tokens of an instruction, where neither the pool nor given pairs can be read',
+  },
   keptShare: {
     value: undefined,
     most: 1,

@@ -6,6 +6,7 @@ import { ArtifactDamaged } from '../artifacts/errors.ts';
 import type { Counts, Manifest } from '../artifacts/reference.ts';
 import { shardUri, sumCounts } from '../artifacts/shards.ts';
 import { referenceTo, type ArtifactStore } from '../artifacts/store.ts';
+import { generationIn } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { GeneratedPair } from '../activities/generate-pairs.ts';
 import { runUris, type ResolvedConfiguration } from '../activities/open-run.ts';
@@ -48,9 +49,12 @@ export async function earlierRun(
 }
 
 /** What decides how long answers are and how fast they come; where a model is served isn't known of a command. */
-function asksOf({ models, instructions: { categories }, pairs, judging }: Configuration): string {
+function asksOf({ models, instructions, pairs, judging }: Configuration): string {
+  const categories = instructions?.categories ?? null;
+  // A part of given pairs is as long as all of them.
+  const asked = pairs.kind === 'given' ? { kind: pairs.kind, files: pairs.files } : pairs;
   const checkpoints = Object.entries(models).map(([role, model]) => [role, model?.checkpoint]);
-  return canonicalJson({ models: Object.fromEntries(checkpoints), categories, pairs, judging });
+  return canonicalJson({ models: Object.fromEntries(checkpoints), categories, pairs: asked, judging });
 }
 
 async function runFolders(store: ArtifactStore): Promise<string[]> {
@@ -98,6 +102,7 @@ async function toldBy(store: ArtifactStore, run: string, configuration: Configur
   ];
   const timed: Timed[] = [
     { stage: 'categorizeInstructions', index: categories, after: pool?.madeAt },
+    // Without a selection: given ones, which no model was asked for.
     { stage: 'generatePairs', index: pairs, after: selected?.madeAt },
   ];
   const verdicts: Counts[] = [];
@@ -169,9 +174,10 @@ function rightShareOf({ judging, filtering }: Configuration, counts: Counts): nu
 }
 
 function ofCategories(
-  { instructions: { categories, complexity } }: Configuration,
+  configuration: Configuration,
   index: Manifest | undefined,
 ): [AssumptionName, number | undefined][] {
+  const { categories = null, complexity } = generationIn(configuration)?.instructions ?? {};
   if (index === undefined || categories === null || complexity !== null) return [];
   const { counts } = index;
   const of = (names: readonly string[]) =>
@@ -190,13 +196,15 @@ const END_CHARACTERS = 4;
 async function ofPairs(
   store: ArtifactStore,
   run: string,
-  { pairs: { construction } }: Configuration,
+  configuration: Configuration,
   selected: Manifest | undefined,
   index: Manifest | undefined,
 ): Promise<[AssumptionName, number | undefined][]> {
   const first = await store.manifest(shardUri(runUris.pairs(run), 0));
   const all = selected?.counts['selected'];
-  if (index === undefined || first === undefined || all === undefined) return [];
+  const generation = generationIn(configuration);
+  if (index === undefined || first === undefined || all === undefined || generation === undefined) return [];
+  const { construction } = generation.pairs;
   const pairShare = (index.counts['pairs'] ?? 0) / all;
   const pairs = await store.records<GeneratedPair>(referenceTo(first));
   const sizes = (text: (pair: GeneratedPair) => string | undefined) =>

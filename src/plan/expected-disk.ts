@@ -1,5 +1,6 @@
 /** What a run leaves in the store, and what it needs besides while it trains. Pure. */
 import { roundOf } from '../config/fine-tuning.ts';
+import { generationIn } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { ExpectedCounts, ExpectedStage } from './expected-usage.ts';
 import type { ModelShape } from './model-shape.ts';
@@ -24,6 +25,8 @@ export interface DiskInput {
   readonly charactersPerToken: number;
   /** Mean of an instruction. */
   readonly instructionCharacters: number;
+  /** Mean of both responses of a pair together that no model writes: 0 where pairs are made. */
+  readonly givenCharacters: number;
 }
 
 /** Ids, verdicts and names around the texts, as JSON. */
@@ -47,14 +50,16 @@ export function expectedDisk(input: DiskInput): ExpectedDisk {
 }
 
 function textBytes({
-  configuration: { instructions },
-  counts,
+  configuration,
+  counts: { pool, pairs },
   stages,
   charactersPerToken,
   instructionCharacters,
+  givenCharacters,
 }: DiskInput): number {
-  const categorizes = instructions.categories !== null || instructions.complexity !== null;
-  const texts = (categorizes ? 2 : 1) * counts.instructions + counts.selected + counts.pairs;
+  const { categories, complexity } = generationIn(configuration)?.instructions ?? {};
+  const categorizes = (categories ?? complexity ?? null) !== null;
+  const instructions = pool === undefined ? 0 : (categorizes ? 2 : 1) * pool.instructions + pool.selected;
   const ofStages = stages.map(({ stage, usage, training }) => {
     if (training !== undefined) {
       const { examples, exampleTokens } = training;
@@ -65,7 +70,9 @@ function textBytes({
     if (stage === 'categorizeInstructions') return 0;
     return usage.answers * BYTES_OF_A_RECORD + usage.completionTokens * charactersPerToken;
   });
-  return texts * (instructionCharacters + BYTES_OF_A_RECORD) + ofStages.reduce((sum, each) => sum + each, 0);
+  const texts =
+    (instructions + pairs) * (instructionCharacters + BYTES_OF_A_RECORD) + pairs * givenCharacters;
+  return texts + ofStages.reduce((sum, each) => sum + each, 0);
 }
 
 /** A judge is saved in the seed model's own type. */

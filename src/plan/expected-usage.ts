@@ -1,5 +1,6 @@
 /** What each stage of a run asks of models, before any of it is done. Pure. */
 import { roundOf } from '../config/fine-tuning.ts';
+import { generationIn, type Generation } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
 import { answerTokens, type Assumption, type AssumptionName, type Assumptions } from './assumptions.ts';
 import { expectedExamples, expectedTraining, type ExpectedTraining } from './expected-training.ts';
@@ -16,7 +17,8 @@ export interface ModelUsage {
 
 /** A stage of one iteration, as progress and report name it; an evaluation by its benchmark. */
 export interface ExpectedStage {
-  readonly stage: 'categorizeInstructions' | 'generatePairs' | 'judgePairs' | 'fineTune' | 'evaluateJudge';
+  readonly stage:
+    'categorizeInstructions' | 'generatePairs' | 'preparePairs' | 'judgePairs' | 'fineTune' | 'evaluateJudge';
   readonly iteration: number;
   readonly benchmark?: string;
   readonly usage: ModelUsage;
@@ -25,12 +27,17 @@ export interface ExpectedStage {
 
 /** How many there are of what the stages work on. */
 export interface ExpectedCounts {
-  /** In the pool, after its filters. */
-  readonly instructions: number;
-  readonly selected: number;
+  /** What pairs are made from; undefined where they are given. */
+  readonly pool: PoolCounts | undefined;
   readonly pairs: number;
   /** Human-labelled pairs that are judged too. */
   readonly humanPairs: number;
+}
+
+export interface PoolCounts {
+  /** After the pool's filters. */
+  readonly instructions: number;
+  readonly selected: number;
 }
 
 export interface UsageInput {
@@ -54,8 +61,7 @@ export function expectedStages(input: UsageInput): ExpectedStage[] {
   const { configuration } = input;
   const iterations = Array.from({ length: configuration.iterations }, (_, index) => index + 1);
   return [
-    ...categorizing(input),
-    { stage: 'generatePairs', iteration: 0, usage: generating(input) },
+    ...makingPairs(input),
     ...evaluating(input, 0),
     ...iterations.flatMap((iteration): ExpectedStage[] => [
       { stage: 'judgePairs', iteration, usage: judging(input, iteration) },
@@ -66,22 +72,25 @@ export function expectedStages(input: UsageInput): ExpectedStage[] {
 }
 
 /** The share of the pool that is selected by category and complexity, each value as often as any other where nothing is known. */
-export function keptShare({ instructions }: Configuration, { keptShare: known }: Assumptions): number {
+export function keptShare(
+  instructions: Generation['instructions'],
+  { keptShare: known }: Assumptions,
+): number {
   if (known !== undefined) return known.value;
   const { complexity } = instructions;
   return categoryShare(instructions) * (complexity === null ? 1 : complexityShare(complexity));
 }
 
 export function selectedOf(
-  configuration: Configuration,
+  settings: Generation['instructions'],
   assumptions: Assumptions,
   instructions: number,
 ): number {
-  const wanted = Math.round(instructions * keptShare(configuration, assumptions));
-  return Math.min(wanted, configuration.instructions.maximum ?? Infinity);
+  const wanted = Math.round(instructions * keptShare(settings, assumptions));
+  return Math.min(wanted, settings.maximum ?? Infinity);
 }
 
-function categoryShare({ categories }: Configuration['instructions']): number {
+function categoryShare({ categories }: Generation['instructions']): number {
   return categories === null ? 1 : categories.keep.length / categories.names.length;
 }
 
@@ -97,12 +106,27 @@ function complexityShare({
   return (maximum - minimum + 1) / COMPLEXITIES;
 }
 
-function categorizing({ configuration, sizes, assumptions, counts }: UsageInput): ExpectedStage[] {
-  const { categories, complexity } = configuration.instructions;
+/** Given pairs are read: no model is asked for them. */
+function makingPairs(input: UsageInput): ExpectedStage[] {
+  const generation = generationIn(input.configuration);
+  const { pool } = input.counts;
+  if (generation === undefined || pool === undefined)
+    return [{ stage: 'preparePairs', iteration: 0, usage: NOTHING }];
+  return [
+    ...categorizing(input, generation, pool),
+    { stage: 'generatePairs', iteration: 0, usage: generating(input, generation, pool) },
+  ];
+}
+
+function categorizing(
+  { sizes, assumptions }: UsageInput,
+  { instructions }: Generation,
+  counts: PoolCounts,
+): ExpectedStage[] {
+  const { categories, complexity } = instructions;
   if (categories === null && complexity === null) return [];
   const forCategory = categories === null ? 0 : counts.instructions;
-  const forComplexity =
-    complexity === null ? 0 : counts.instructions * categoryShare(configuration.instructions);
+  const forComplexity = complexity === null ? 0 : counts.instructions * categoryShare(instructions);
   const usage = sumOfUsage([
     asked(forCategory, sizes.category, answer(assumptions, 'categoryTokens', categories?.sampling)),
     asked(forComplexity, sizes.complexity, answer(assumptions, 'complexityTokens', complexity?.sampling)),
@@ -110,8 +134,11 @@ function categorizing({ configuration, sizes, assumptions, counts }: UsageInput)
   return [{ stage: 'categorizeInstructions', iteration: 0, usage }];
 }
 
-function generating({ configuration, sizes, assumptions, counts: { selected } }: UsageInput): ModelUsage {
-  const { construction, calls, responseSampling, similarSampling } = configuration.pairs;
+function generating(
+  { sizes, assumptions }: UsageInput,
+  { pairs: { construction, calls, responseSampling, similarSampling } }: Generation,
+  { selected }: PoolCounts,
+): ModelUsage {
   const response = answer(assumptions, 'responseTokens', responseSampling);
   const similar = answer(assumptions, 'similarTokens', similarSampling);
   const better = asked(selected, sizes.respond, response);
@@ -130,15 +157,26 @@ function generating({ configuration, sizes, assumptions, counts: { selected } }:
   ]);
 }
 
-function judging({ configuration, sizes, assumptions, counts }: UsageInput, iteration: number): ModelUsage {
-  const { judging: settings, filtering, pairs } = configuration;
-  const shown = ORDERS_OF_A_PAIR * answer(assumptions, 'responseTokens', pairs.responseSampling);
+/** Tokens of both responses that the sizes of a judge's prompts are without. */
+function shownResponses({ configuration, sizes, assumptions }: UsageInput): number {
+  if (sizes.showResponses) return 0;
+  const sampling = generationIn(configuration)?.pairs.responseSampling;
+  const each =
+    sampling === undefined
+      ? needed(assumptions, 'responseTokens').value
+      : answer(assumptions, 'responseTokens', sampling);
+  return 2 * each;
+}
+
+function judging(input: UsageInput, iteration: number): ModelUsage {
+  const { configuration, sizes, assumptions, counts } = input;
+  const { judging: settings, filtering } = configuration;
   const examples = ORDERS_OF_A_PAIR * judgedPairs(configuration, counts);
   const { requests, judgments } = expectedJudgments(
     { ...settings, judgmentsPerExample: filtering.judgmentsPerExample },
     rightShare(assumptions, iteration),
   );
-  const prompt = (iteration === 1 ? sizes.firstJudge : sizes.judge) + shown;
+  const prompt = (iteration === 1 ? sizes.firstJudge : sizes.judge) + shownResponses(input);
   return {
     requests: examples * requests,
     answers: examples * judgments,
@@ -154,15 +192,14 @@ function judgedPairs({ filtering }: Configuration, { pairs, humanPairs }: Expect
 
 function training(input: UsageInput, iteration: number): ExpectedTraining {
   const { configuration, sizes, assumptions, counts, devices } = input;
-  const { judging: settings, pairs } = configuration;
+  const { judging: settings } = configuration;
   const judgment = answer(assumptions, 'judgmentTokens', settings.sampling);
-  const shown = ORDERS_OF_A_PAIR * answer(assumptions, 'responseTokens', pairs.responseSampling);
   const examples = expectedExamples(configuration, iteration, {
     generated: configuration.filtering.generatedWeight > 0 ? ORDERS_OF_A_PAIR * counts.pairs : 0,
     human: ORDERS_OF_A_PAIR * counts.humanPairs,
     rightShare: rightShare(assumptions, iteration),
   });
-  const conversation = sizes.training + shown + judgment;
+  const conversation = sizes.training + shownResponses(input) + judgment;
   return expectedTraining(roundOf(configuration.fineTuning, iteration), { examples, conversation, devices });
 }
 

@@ -1,24 +1,22 @@
-import { existsSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { inputProblems, uniqueProblems } from '../activities/check-configuration.ts';
 import type { LocalDependencies } from '../activities/dependencies.ts';
 import { endpointProblems, machineProblems } from '../activities/preflight.ts';
 import type { Problem } from '../config/read-configuration.ts';
+import { generationIn } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
 import { RULES, type Assumptions } from './assumptions.ts';
 import { countTokens } from './count-tokens.ts';
 import { earlierRun, type EarlierRun } from './earlier-run.ts';
-import { expectedDisk } from './expected-disk.ts';
-import { expectedStages, selectedOf, type ExpectedCounts, type ExpectedStage } from './expected-usage.ts';
+import { expectedStages, selectedOf, type ExpectedCounts } from './expected-usage.ts';
 import { launchOf, type Launch } from './launcher.ts';
 import { checkpointFolder, modelShape, type ModelShape } from './model-shape.ts';
 import { notesOf } from './notes.ts';
 import { readPlanInputs, type PlanInputs } from './plan-inputs.ts';
 import type { Plan } from './plan-schema.ts';
+import { plannedDisk, tooFull } from './planned-disk.ts';
 import { plannedStages, summed } from './planned-stages.ts';
 import { probe, type Probed } from './probe.ts';
-import { measurePrompts, type PromptSizes } from './prompt-sizes.ts';
+import { measurePrompts } from './prompt-sizes.ts';
 import type { Rates } from './rates.ts';
 import { storeState, type StoreState } from './store-state.ts';
 import { trainingMemory } from './training-memory.ts';
@@ -120,7 +118,7 @@ interface Found {
   readonly earlier: EarlierRun | undefined;
 }
 
-/** The numbers; undefined where the prompts, or the size of the pool, are not known. */
+/** The numbers; undefined where the prompts, or the size of the pool or of given pairs, are not known. */
 async function estimateOf(
   deps: LocalDependencies,
   configuration: Configuration,
@@ -128,11 +126,11 @@ async function estimateOf(
   found: Found,
 ): Promise<{ readonly plan: Partial<Plan>; readonly missing: readonly Problem[] } | undefined> {
   const { inputs, shape, launch, earlier } = found;
-  const { prompts, pool, benchmarks } = inputs;
+  const { prompts, source, benchmarks } = inputs;
   if (prompts === undefined) return undefined;
   const resolved = { configuration, prompts };
   const state: StoreState =
-    pool === undefined ? { reused: new Map() } : await storeState(deps, resolved, pool.files);
+    source === undefined ? { reused: new Map() } : await storeState(deps, resolved, source.files);
   const probed = await probedBy(deps, options, { resolved, inputs });
   const assumptions = {
     ...RULES,
@@ -146,7 +144,7 @@ async function estimateOf(
     configuration,
     prompts,
     {
-      instructions: pool?.sample ?? [],
+      source,
       missing: assumptions.instructionTokens?.value ?? 0,
       benchmarks,
     },
@@ -168,25 +166,45 @@ async function estimateOf(
   });
   const rates = { ...earlier?.rates, ...probed?.rates, ...options.rates };
   const stages = plannedStages(configuration, expected, rates, state.reused);
-  const disk = await diskOf(deps, configuration, { counts, expected, shape, sizes, inputs, assumptions });
+  const disk = await plannedDisk(deps, configuration, {
+    counts,
+    expected,
+    shape,
+    sizes,
+    inputs,
+    assumptions,
+  });
   const isFresh = [...state.reused.values()].every((share) => share === 0);
   return {
     plan: {
       stages,
       whole: summed(stages.map((stage) => stage.whole)),
       remaining: summed(stages.map((stage) => stage.remaining)),
-      counts: { ...(pool === undefined ? {} : { rows: pool.rows }), ...counts },
+      counts: {
+        ...(source === undefined ? {} : { rows: source.rows }),
+        ...counts.pool,
+        pairs: counts.pairs,
+        humanPairs: counts.humanPairs,
+      },
       tokenizers: sizes.counted,
       disk,
       rates,
       ...probeSummary(probed),
       assumptions: usedAssumptions(configuration, assumptions, {
-        pool: pool === undefined,
+        source: source === undefined,
         selected: state.selected === undefined,
         pairs: state.pairs === undefined,
         followUps: benchmarks.some(({ followsUp }) => followsUp),
       }),
-      notes: notesOf({ configuration, pool, rates, probed, stages, hasShape: shape !== undefined, isFresh }),
+      notes: notesOf({
+        configuration,
+        source,
+        rates,
+        probed,
+        stages,
+        hasShape: shape !== undefined,
+        isFresh,
+      }),
     },
     missing: [
       ...(state.problem === undefined ? [] : [state.problem]),
@@ -195,17 +213,25 @@ async function estimateOf(
   };
 }
 
+/** Undefined where nothing tells how many instructions, or given pairs, there are. */
 function countsOf(
   configuration: Configuration,
   assumptions: Assumptions,
-  { pool, humanPairs }: PlanInputs,
+  { source, humanPairs }: PlanInputs,
   state: StoreState,
 ): ExpectedCounts | undefined {
-  const instructions = state.instructions ?? pool?.instructions ?? assumptions.instructions?.value;
+  const generation = generationIn(configuration);
+  if (generation === undefined) {
+    const read = source?.kind === 'pairs' ? source.pairs : undefined;
+    const pairs = state.pairs ?? read ?? assumptions.pairs?.value;
+    return pairs === undefined ? undefined : { pool: undefined, pairs: Math.round(pairs), humanPairs };
+  }
+  const read = source?.kind === 'pool' ? source.instructions : undefined;
+  const instructions = state.instructions ?? read ?? assumptions.instructions?.value;
   if (instructions === undefined) return undefined;
-  const selected = state.selected ?? selectedOf(configuration, assumptions, instructions);
+  const selected = state.selected ?? selectedOf(generation.instructions, assumptions, instructions);
   const pairs = state.pairs ?? Math.round(selected * (assumptions.pairShare?.value ?? 1));
-  return { instructions: Math.round(instructions), selected, pairs, humanPairs };
+  return { pool: { instructions: Math.round(instructions), selected }, pairs, humanPairs };
 }
 
 async function probedBy(
@@ -217,85 +243,23 @@ async function probedBy(
   }: { readonly resolved: Parameters<typeof probe>[1]['resolved']; readonly inputs: PlanInputs },
 ): Promise<Probed | undefined> {
   if (probeSeconds === undefined) return undefined;
-  const instructions = inputs.pool?.sample ?? [];
-  if (instructions.length === 0)
+  const { source, benchmarks } = inputs;
+  if (source === undefined || source.sample.length === 0)
     return {
       requests: 0,
       atOnce: 0,
       seconds: 0,
       assumptions: {},
       rates: {},
-      problem: 'there is no instruction to ask about',
+      problem: 'there is no instruction, or given pair, to ask about',
     };
-  const { benchmarks } = inputs;
-  return probe(deps, { resolved, instructions, benchmarks, seconds: probeSeconds, cacheFolder, signal, say });
+  return probe(deps, { resolved, source, benchmarks, seconds: probeSeconds, cacheFolder, signal, say });
 }
 
 function probeSummary(probed: Probed | undefined): Pick<Plan, 'probe'> {
   if (probed === undefined) return {};
   const { requests, atOnce, seconds, problem } = probed;
   return { probe: { requests, atOnce, seconds, ...(problem === undefined ? {} : { problem }) } };
-}
-
-async function diskOf(
-  deps: LocalDependencies,
-  configuration: Configuration,
-  {
-    counts,
-    expected,
-    shape,
-    sizes,
-    inputs,
-    assumptions,
-  }: {
-    readonly counts: ExpectedCounts;
-    readonly expected: readonly ExpectedStage[];
-    readonly shape: ModelShape | undefined;
-    readonly sizes: PromptSizes;
-    readonly inputs: PlanInputs;
-    readonly assumptions: Assumptions;
-  },
-): Promise<NonNullable<Plan['disk']>> {
-  const { charactersPerToken } = sizes;
-  const sample = inputs.pool?.sample ?? [];
-  const instructionCharacters =
-    sample.length === 0
-      ? (assumptions.instructionTokens?.value ?? 0) * charactersPerToken
-      : sample.reduce((sum, text) => sum + text.length, 0) / sample.length;
-  const disk = expectedDisk({
-    configuration,
-    counts,
-    stages: expected,
-    shape,
-    charactersPerToken,
-    instructionCharacters,
-  });
-  const free = await freeBytes(deps.store.root);
-  return {
-    artifactsBytes: Math.round(disk.artifactsBytes),
-    modelsBytes: Math.round(disk.modelsBytes),
-    checkpointsBytes: Math.round(disk.checkpointsBytes),
-    neededBytes: Math.round(disk.neededBytes),
-    ...(free === undefined ? {} : { freeBytes: free }),
-  };
-}
-
-/** Of the disk that the folder is on, or will be. */
-async function freeBytes(folder: string): Promise<number | undefined> {
-  let there = folder;
-  while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
-  const { bavail, bsize } = await statfs(there);
-  return bavail * bsize;
-}
-
-function tooFull(
-  deps: LocalDependencies,
-  { neededBytes, freeBytes: free }: NonNullable<Plan['disk']>,
-): Problem[] {
-  if (free === undefined || free >= neededBytes) return [];
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-  const message = `${deps.store.root} has ${gigabytes(free)} left, and the run takes about ${gigabytes(neededBytes)}: make room, or name another store by SELF_TAUGHT_EVALUATOR_STORE`;
-  return [{ path: 'store', message }];
 }
 
 function rounded(memory: ReturnType<typeof trainingMemory>): Plan['memory'][number] {

@@ -1,12 +1,13 @@
+import { generationIn } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { Plan } from './plan-schema.ts';
-import type { PlanInputs } from './plan-inputs.ts';
+import type { PlanSource } from './plan-inputs.ts';
 import type { Probed } from './probe.ts';
-import type { Rates } from './rates.ts';
+import { rateOf, type Rates } from './rates.ts';
 
 interface Noted {
   readonly configuration: Configuration;
-  readonly pool: PlanInputs['pool'];
+  readonly source: PlanSource | undefined;
   readonly rates: Rates;
   readonly probed: Probed | undefined;
   readonly stages: Plan['stages'];
@@ -16,11 +17,21 @@ interface Noted {
 }
 
 /** What a plan's numbers rest on beside its assumptions, in sentences. */
-export function notesOf({ configuration, pool, rates, probed, stages, hasShape, isFresh }: Noted): string[] {
-  const { instructions, inference, earlyStopping, fineTuning } = configuration;
+export function notesOf({
+  configuration,
+  source,
+  rates,
+  probed,
+  stages,
+  hasShape,
+  isFresh,
+}: Noted): string[] {
+  const { inference, earlyStopping, fineTuning } = configuration;
+  const { nearDuplicates = null } = generationIn(configuration)?.instructions.filters ?? {};
   const { requestsPerShard, shardsAtOnce } = inference;
-  const without = [...new Set(stages.map(({ stage }) => stage))].filter(
-    (stage) => rates[stage] === undefined,
+  const working = stages.filter(({ whole }) => whole.requests + whole.trainingTokens > 0);
+  const without = [...new Set(working.map(({ stage }) => stage))].filter(
+    (stage) => rateOf(rates, stage) === undefined,
   );
   const probedOf = Object.values(rates).some(({ from }) => from === 'probe');
   const only = (condition: boolean, note: string) => (condition ? [note] : []);
@@ -28,13 +39,10 @@ export function notesOf({ configuration, pool, rates, probed, stages, hasShape, 
     'Requests that are sent again after a failure, and the single tokens by which an endpoint is checked, are not counted.',
     'A prompt counts once for all samples of a request; an endpoint that does not know "n" is asked once for each sample.',
     ...only(
-      pool !== undefined && pool.rowsRead < pool.rows,
-      `${pool?.rowsRead} of ${pool?.rows} rows of the pool were read; the share that filters leave is that of these.`,
+      source !== undefined && source.rowsRead < source.rows,
+      `${source?.rowsRead} of ${source?.rows} rows ${source?.kind === 'pairs' ? 'of the given pairs were read; the share that can be used' : 'of the pool were read; the share that filters leave'} is that of these.`,
     ),
-    ...only(
-      instructions.filters.nearDuplicates !== null,
-      'Near duplicates were not looked for: the pool may be smaller.',
-    ),
+    ...only(nearDuplicates !== null, 'Near duplicates were not looked for: the pool may be smaller.'),
     'Right judgments are spread over examples around their share as a Beta distribution; sides are in balance.',
     ...only(earlyStopping !== null, 'Early stopping may end it before its last iteration.'),
     ...only(
@@ -50,7 +58,7 @@ export function notesOf({ configuration, pool, rates, probed, stages, hasShape, 
       `No time for ${without.join(', ')}: there is no rate. --rates FILE gives one, --probe measures those of the models; that of fine-tuning is known after a first run in this store.`,
     ),
     ...only(
-      stages.some(({ stage }) => rates[stage] !== undefined),
+      working.some(({ stage }) => rateOf(rates, stage) !== undefined),
       'Time is that of the work alone: without loading models, waiting and pauses.',
     ),
     ...only(

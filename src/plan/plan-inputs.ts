@@ -2,22 +2,27 @@
 import { readPrompts } from '../activities/plan-run.ts';
 import type { LocalDependencies } from '../activities/dependencies.ts';
 import type { Prompts } from '../activities/open-run.ts';
-import { poolFilesThere } from '../activities/pool-files.ts';
+import { filesThere } from '../activities/data-files.ts';
 import type { BenchmarkItem } from '../benchmarks/benchmark.ts';
-import { countRows } from '../benchmarks/read-rows.ts';
 import { benchmarkOf } from '../benchmarks/registry.ts';
-import { resolveInput } from '../config/input-files.ts';
+import { resolveInput, type DataFile } from '../config/input-files.ts';
+import { filesIn, generationIn, generationOf } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
-import type { PoolFile } from '../pools/collect-instructions.ts';
-import { evenly, samplePool, type PoolSample } from './pool-sample.ts';
+import { isHubUri } from '../hub/hub-files.ts';
+import { samplePairs, type PairsSample } from './pairs-sample.ts';
+import { samplePool, type PoolSample } from './pool-sample.ts';
 import type { SampledBenchmark } from './prompt-sizes.ts';
+import { evenly } from './sampled-rows.ts';
+
+/** What the run's pairs are made from, or what gives them. */
+export type PlanSource = (PoolSample | PairsSample) & { readonly files: readonly DataFile[] };
 
 export interface PlanInputs {
   /** Undefined where one of them can't be read: then nothing can be counted. */
   readonly prompts: Prompts | undefined;
   readonly benchmarks: readonly ReadBenchmark[];
-  /** Undefined where the pool isn't on this machine. */
-  readonly pool: (PoolSample & { readonly files: readonly PoolFile[] }) | undefined;
+  /** Undefined where its files aren't on this machine. */
+  readonly source: PlanSource | undefined;
   readonly humanPairs: number;
   readonly uncounted: readonly string[];
 }
@@ -32,8 +37,6 @@ export interface ReadBenchmark extends SampledBenchmark {
 
 /** Requests of a benchmark whose prompts are counted. */
 const SAMPLED_REQUESTS = 64;
-/** HelpSteer2 has a row for each of a pair's responses. */
-const ROWS_OF_A_PAIR = { preference: 1, helpsteer2: 2 } as const;
 
 export async function readPlanInputs(
   deps: LocalDependencies,
@@ -54,13 +57,20 @@ export async function readPlanInputs(
     const read = await orUncounted(`evaluation on ${name}`, () => readBenchmark(deps, name, format, path));
     if (read !== undefined) benchmarks.push(read);
   }
-  const pool = await orUncounted('the pool', () => readPool(deps, configuration, benchmarks));
+  const what = configuration.pairs.kind === 'given' ? 'the given pairs' : 'the pool';
+  const source = await orUncounted(what, () => readSource(deps, configuration, benchmarks));
   let humanPairs = 0;
-  for (const { name, path, layout } of configuration.filtering.humanData) {
-    const read = async () => (await countRows(resolveInput(deps.files, path))) / ROWS_OF_A_PAIR[layout];
-    humanPairs += (await orUncounted(`the human pairs of ${name}`, read)) ?? 0;
+  for (const [number, entry] of configuration.filtering.humanData.entries()) {
+    const { filters } = generationOf(configuration).instructions;
+    const layoutField = `filtering.humanData.${number}.layout`;
+    const read = async () => {
+      const files = await filesOnThisMachine(deps, [entry.path]);
+      const toRead = { ...entry, layoutField, decontamination: filters.decontamination, maximum: null };
+      return (await samplePairs(files, toRead, benchmarks)).pairs;
+    };
+    humanPairs += (await orUncounted(`the human pairs of ${entry.name}`, read)) ?? 0;
   }
-  return { prompts, benchmarks, pool, humanPairs: Math.floor(humanPairs), uncounted };
+  return { prompts, benchmarks, source, humanPairs, uncounted };
 }
 
 async function readBenchmark(
@@ -81,18 +91,24 @@ async function readBenchmark(
   };
 }
 
-async function readPool(
+async function readSource(
   deps: LocalDependencies,
-  { instructions }: Configuration,
+  configuration: Configuration,
   benchmarks: readonly ReadBenchmark[],
-): Promise<PlanInputs['pool']> {
-  const files = new Map<string, PoolFile>();
-  for (const entry of instructions.pool) {
-    const found = await poolFilesThere(deps, entry);
-    if (found === undefined) throw new Error(`${entry} is not fetched yet; the run fetches it`);
-    // Two patterns may meet the same file.
-    for (const file of found) files.set(file.path, file);
-  }
-  const all = [...files.values()];
-  return { ...(await samplePool(all, instructions, benchmarks)), files: all };
+): Promise<PlanSource> {
+  const files = await filesOnThisMachine(deps, filesIn(configuration));
+  const generation = generationIn(configuration);
+  if (generation !== undefined)
+    return { ...(await samplePool(files, generation.instructions, benchmarks)), files };
+  const { pairs } = configuration;
+  if (pairs.kind !== 'given') throw new Error('there are no instructions to make pairs from');
+  return { ...(await samplePairs(files, { ...pairs, layoutField: 'pairs.layout' }, benchmarks)), files };
+}
+
+/** @throws Error where a file is missing, or is one of the hub that isn't fetched */
+async function filesOnThisMachine(deps: LocalDependencies, entries: readonly string[]): Promise<DataFile[]> {
+  const files = await filesThere(deps, entries);
+  if (files === undefined)
+    throw new Error(`not all of ${entries.filter(isHubUri).join(', ')} is fetched yet; the run fetches it`);
+  return files;
 }

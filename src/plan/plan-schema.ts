@@ -22,7 +22,14 @@ const usage = {
 
 const stage = z.object({
   stage: z
-    .enum(['categorizeInstructions', 'generatePairs', 'judgePairs', 'fineTune', 'evaluateJudge'])
+    .enum([
+      'categorizeInstructions',
+      'generatePairs',
+      'preparePairs',
+      'judgePairs',
+      'fineTune',
+      'evaluateJudge',
+    ])
     .describe('As progress and report name it.'),
   iteration: whole.describe('0: before the first iteration.'),
   benchmark: z.string().describe('Of an evaluation.').exactOptional(),
@@ -84,9 +91,13 @@ export const planSchema = z.object({
   uncounted: z.array(z.string()).describe('What the numbers leave out, and why.'),
   counts: z
     .object({
-      rows: whole.describe('Of the pool.').exactOptional(),
-      instructions: whole.describe('That its filters leave.'),
-      selected: whole.describe('By category, complexity and maximum.'),
+      rows: whole.describe('Of the files of the pool, or of given pairs.').exactOptional(),
+      instructions: whole
+        .describe("That the pool's filters leave; left out where the pairs are given.")
+        .exactOptional(),
+      selected: whole
+        .describe('By category, complexity and maximum; left out where the pairs are given.')
+        .exactOptional(),
       pairs: whole.describe('Of responses.'),
       humanPairs: whole.describe('That are judged too.'),
     })

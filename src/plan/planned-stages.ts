@@ -2,7 +2,7 @@ import { costOf } from '../activities/stage-usage.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { ExpectedStage } from './expected-usage.ts';
 import type { PlannedStage, PlannedUsage } from './plan-schema.ts';
-import type { Rates } from './rates.ts';
+import { rateOf, type Rates } from './rates.ts';
 import { stageKey } from './store-state.ts';
 
 /** The expected stages with their time and cost, and what is still to do of each. */
@@ -35,7 +35,7 @@ function usageOf(
   { stage, iteration, usage, training }: ExpectedStage,
   rates: Rates,
 ): PlannedUsage {
-  const rate = rates[stage];
+  const rate = rateOf(rates, stage);
   const trainingTokens = Math.round(training?.tokens ?? 0);
   const tokens = usage.promptTokens + usage.completionTokens + trainingTokens;
   const seconds = rate === undefined ? undefined : tokens / rate.tokensPerSecond;

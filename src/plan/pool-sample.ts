@@ -1,30 +1,25 @@
-import { countRows } from '../benchmarks/read-rows.ts';
-import type { Configuration } from '../config/schema.ts';
-import { hashOf } from '../judge/seeds.ts';
-import type { PoolFile } from '../pools/collect-instructions.ts';
-import { BenchmarkOverlaps } from '../pools/decontamination.ts';
+import type { DataFile } from '../config/input-files.ts';
+import type { Generation } from '../config/pair-source.ts';
+import { keyOf, textsAsked, type Asked } from '../judge/conversation.ts';
 import { loadLanguageDetector } from '../pools/language.ts';
 import { readPoolFile } from '../pools/read-pool-file.ts';
 import { needsDetector, rowFilter } from '../pools/row-filters.ts';
+import {
+  evenly,
+  overlapsOf,
+  rowsToRead,
+  SAMPLE_SIZE,
+  type SampledRows,
+  type ReadItems,
+} from './sampled-rows.ts';
 
 /** What a look at a part of the pool says about the whole. */
-export interface PoolSample {
-  readonly rows: number;
-  /** Rows that were read; below `rows`, `instructions` is extrapolated from them. */
-  readonly rowsRead: number;
+export interface PoolSample extends SampledRows {
+  readonly kind: 'pool';
   /** Instructions that stay after filters, exact duplicates and decontamination. Near duplicates are not looked for. */
   readonly instructions: number;
   /** Some of the instructions, evenly over what was read. */
-  readonly sample: readonly string[];
-}
-
-/** Rows that are read at most: some seconds, however large the pool is. */
-const ROWS_READ = 20_000;
-const SAMPLE_SIZE = 64;
-
-export interface PoolBenchmark {
-  readonly name: string;
-  readonly items: readonly { readonly id: string; readonly instruction: string }[];
+  readonly sample: readonly Asked[];
 }
 
 /**
@@ -32,40 +27,21 @@ export interface PoolBenchmark {
  * @throws UnreadableFileError where a file can't be read
  */
 export async function samplePool(
-  files: readonly PoolFile[],
-  { layout, filters }: Configuration['instructions'],
-  benchmarks: readonly PoolBenchmark[],
+  files: readonly DataFile[],
+  { layout, filters }: Generation['instructions'],
+  benchmarks: readonly ReadItems[],
 ): Promise<PoolSample> {
   const wanted = rowFilter(filters, needsDetector(filters) ? await loadLanguageDetector() : undefined);
-  const overlaps = filters.decontamination && new BenchmarkOverlaps(filters.decontamination);
-  for (const { name, items } of overlaps === null ? [] : benchmarks)
-    for (const { id, instruction } of items) overlaps?.add(name, id, instruction);
-
-  const rowsOf = await Promise.all(files.map(({ path }) => countRows(path)));
-  const rows = rowsOf.reduce((sum, each) => sum + each, 0);
-  const share = Math.min(1, ROWS_READ / Math.max(1, rows));
-  const kept = new Map<string, string>();
-  let rowsRead = 0;
-  for (const [index, { path }] of files.entries()) {
-    let left = Math.ceil((rowsOf[index] ?? 0) * share);
-    for await (const { read } of readPoolFile(path, layout)) {
-      if (left <= 0) break;
-      left -= 1;
-      rowsRead += 1;
+  const overlaps = overlapsOf(benchmarks, filters.decontamination);
+  const { rows, rowsRead, toRead } = await rowsToRead(files);
+  const kept = new Map<string, Asked>();
+  for (const { path, end } of toRead) {
+    for await (const { row, read } of readPoolFile(path, layout)) {
+      if (row >= end) break;
       if ('reason' in read || wanted(read) !== undefined) continue;
-      const { instruction } = read;
-      if (overlaps?.find(instruction) === undefined) kept.set(hashOf(instruction), instruction);
+      if (overlaps?.reasonFor(textsAsked(read)) === undefined) kept.set(keyOf(read), read);
     }
   }
   const instructions = rowsRead === 0 ? 0 : Math.round((kept.size * rows) / rowsRead);
-  return { rows, rowsRead, instructions, sample: evenly([...kept.values()], SAMPLE_SIZE) };
-}
-
-/** At most `most` of the items, evenly over all of them. */
-export function evenly<T>(items: readonly T[], most: number): T[] {
-  const step = Math.max(1, items.length / most);
-  return Array.from(
-    { length: Math.min(items.length, most) },
-    (_, index) => items[Math.floor(index * step)] as T,
-  );
+  return { kind: 'pool', rows, rowsRead, instructions, sample: evenly([...kept.values()], SAMPLE_SIZE) };
 }

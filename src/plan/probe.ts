@@ -7,20 +7,30 @@ import type { LocalDependencies } from '../activities/dependencies.ts';
 import type { Prompts, ResolvedConfiguration } from '../activities/open-run.ts';
 import type { ModelRole } from '../activities/types.ts';
 import { checkpointArgument, findCheckpoint } from '../config/checkpoint.ts';
-import type { Configuration, Sampling } from '../config/schema.ts';
-import { createInferenceClient, type Completion, type InferenceClient } from '../inference/client.ts';
+import { generationOf } from '../config/pair-source.ts';
+import type { Configuration } from '../config/schema.ts';
+import { createInferenceClient } from '../inference/client.ts';
 import type { Endpoint } from '../inference/endpoint.ts';
-import { renderPrompt, type Message, type PromptTemplate } from '../judge/prompt-template.ts';
+import { lastTurnOf, type Asked as Instruction } from '../judge/conversation.ts';
+import {
+  renderInConversation,
+  renderPrompt,
+  type Message,
+  type PromptTemplate,
+} from '../judge/prompt-template.ts';
 import { parseSimilarWithResponse } from '../judge/similar-with-response.ts';
 import { wavesOf } from '../judge/waves.ts';
+import type { Preferred } from '../preferences/layout.ts';
 import { createServerSupervisor } from '../serving/supervisor.ts';
-import type { AssumptionName, Assumptions } from './assumptions.ts';
+import { Asking } from './asking.ts';
+import type { Assumptions } from './assumptions.ts';
+import type { PlanSource } from './plan-inputs.ts';
 import type { SampledBenchmark } from './prompt-sizes.ts';
-import type { AskingStage, Rates } from './rates.ts';
+import type { Rates } from './rates.ts';
 
 export interface ProbeInput {
   readonly resolved: ResolvedConfiguration;
-  readonly instructions: readonly string[];
+  readonly source: PlanSource;
   readonly benchmarks: readonly SampledBenchmark[];
   /** All of it, the start of model servers too. */
   readonly seconds: number;
@@ -65,7 +75,7 @@ export async function probe(deps: LocalDependencies, input: ProbeInput): Promise
   const atOnce = Math.min(
     AT_ONCE,
     inference.requestsPerShard * inference.shardsAtOnce,
-    input.instructions.length,
+    input.source.sample.length,
   );
   const client = createInferenceClient({
     maximumInFlight: atOnce,
@@ -133,58 +143,20 @@ function serveWith(
 }
 
 async function askAll(asking: Asking, input: ProbeInput, serve: Serve): Promise<void> {
-  const { configuration, prompts } = input.resolved;
-  const { categories, complexity } = configuration.instructions;
-  const { responseSampling, similarSampling, construction, calls } = configuration.pairs;
-  const each = (template: PromptTemplate, values: (index: number) => Readonly<Record<string, string>>) =>
-    input.instructions.map((instruction, index) => renderPrompt(template, { instruction, ...values(index) }));
-  const none = () => ({});
-
-  const generator = await serve('generator');
-  if (categories !== null && prompts.category !== null) {
-    const names = () => ({ categories: categories.names.join(', ') });
-    const asked = {
-      endpoint: generator,
-      sampling: categories.sampling,
-      messages: each(prompts.category, names),
-    };
-    await asking.ask('categorizeInstructions', 'categoryTokens', asked);
-  }
-  if (complexity !== null && prompts.complexity !== null) {
-    const asked = {
-      endpoint: generator,
-      sampling: complexity.sampling,
-      messages: each(prompts.complexity, none),
-    };
-    await asking.ask('categorizeInstructions', 'complexityTokens', asked);
-  }
-  const better = await asking.ask('generatePairs', 'responseTokens', {
-    endpoint: generator,
-    sampling: responseSampling,
-    messages: each(prompts.respond, none),
-  });
-  const shown = (index: number) => ({ response: better[index] ?? '' });
-  let worse = better.toReversed();
-  if (construction === 'worse-response' && prompts.worse !== null) {
-    const asked = { endpoint: generator, sampling: responseSampling, messages: each(prompts.worse, shown) };
-    worse = await asking.ask('generatePairs', undefined, asked);
-  } else if (prompts.similar !== null) {
-    const asked = { endpoint: generator, sampling: similarSampling, messages: each(prompts.similar, shown) };
-    const similar = await asking.ask('generatePairs', calls === 'two' ? 'similarTokens' : undefined, asked);
-    if (calls === 'one') {
-      asking.noteSimilarWithResponse();
-      worse = similar.map((text) => parseSimilarWithResponse(text)?.response ?? text);
-    }
-  }
+  const { resolved, source } = input;
+  const { configuration, prompts } = resolved;
+  const pairs =
+    source.kind === 'pairs'
+      ? source.sample
+      : await askForPairs(asking, resolved, source.sample, await serve('generator'));
   const { strategy, samples, sampling } = configuration.judging;
   await asking.ask('judgePairs', 'judgmentTokens', {
     endpoint: await serve('firstJudge'),
     sampling,
     samples: wavesOf(strategy, samples)[0]?.end ?? 1,
-    messages: each(prompts.judge, (index) => ({
-      responseA: better[index] ?? '',
-      responseB: worse[index] ?? '',
-    })),
+    messages: pairs.map(({ instruction, chosen, rejected }) =>
+      renderPrompt(prompts.judge, { instruction, responseA: chosen, responseB: rejected }),
+    ),
   });
   await asking.ask('evaluateJudge', 'verdictTokens', {
     endpoint: await serve('seed'),
@@ -194,6 +166,66 @@ async function askAll(asking: Asking, input: ProbeInput, serve: Serve): Promise<
   });
 }
 
+/** All that the run asks about instructions before there are pairs, and the pairs that the answers make. */
+async function askForPairs(
+  asking: Asking,
+  { configuration, prompts }: ResolvedConfiguration,
+  sample: readonly Instruction[],
+  generator: Endpoint,
+): Promise<readonly Preferred[]> {
+  const { instructions, pairs } = generationOf(configuration);
+  const { categories, complexity } = instructions;
+  const { responseSampling, similarSampling, construction, calls } = pairs;
+  const about = (template: PromptTemplate, names = '') =>
+    sample.map(({ instruction }) => renderPrompt(template, { instruction, categories: names }));
+  const inConversation = (template: PromptTemplate, responses: readonly string[] = []) =>
+    sample.map((each, index) => {
+      const { instruction, earlier } = lastTurnOf(each);
+      return renderInConversation(template, { instruction, response: responses[index] ?? '' }, earlier);
+    });
+
+  if (categories !== null && prompts.category !== null) {
+    const messages = about(prompts.category, categories.names.join(', '));
+    const asked = { endpoint: generator, sampling: categories.sampling, messages };
+    await asking.ask('categorizeInstructions', 'categoryTokens', asked);
+  }
+  if (complexity !== null && prompts.complexity !== null) {
+    const asked = {
+      endpoint: generator,
+      sampling: complexity.sampling,
+      messages: about(prompts.complexity),
+    };
+    await asking.ask('categorizeInstructions', 'complexityTokens', asked);
+  }
+  const better = await asking.ask('generatePairs', 'responseTokens', {
+    endpoint: generator,
+    sampling: responseSampling,
+    messages: prompts.respond === null ? [] : inConversation(prompts.respond),
+  });
+  let worse = better.toReversed();
+  if (construction === 'worse-response' && prompts.worse !== null) {
+    const messages = inConversation(prompts.worse, better);
+    worse = await asking.ask('generatePairs', undefined, {
+      endpoint: generator,
+      sampling: responseSampling,
+      messages,
+    });
+  } else if (prompts.similar !== null) {
+    const messages = inConversation(prompts.similar, better);
+    const asked = { endpoint: generator, sampling: similarSampling, messages };
+    const similar = await asking.ask('generatePairs', calls === 'two' ? 'similarTokens' : undefined, asked);
+    if (calls === 'one') {
+      asking.noteSimilarWithResponse();
+      worse = similar.map((text) => parseSimilarWithResponse(text)?.response ?? text);
+    }
+  }
+  return sample.map(({ instruction }, index) => ({
+    instruction,
+    chosen: better[index] ?? '',
+    rejected: worse[index] ?? '',
+  }));
+}
+
 function benchmarkPrompts(benchmarks: readonly SampledBenchmark[], prompts: Prompts): Message[][] {
   return benchmarks.flatMap(({ name, requests }) =>
     requests.flatMap(({ prompt, values }) => {
@@ -201,96 +233,4 @@ function benchmarkPrompts(benchmarks: readonly SampledBenchmark[], prompts: Prom
       return template === undefined ? [] : [renderPrompt(template, values)];
     }),
   );
-}
-
-interface Asked {
-  readonly endpoint: Endpoint;
-  readonly sampling: Sampling;
-  readonly samples?: number;
-  readonly messages: readonly (readonly Message[])[];
-}
-
-interface Tally {
-  tokens: number;
-  seconds: number;
-}
-
-/** Asks, and adds up what it took. */
-class Asking {
-  readonly #client: InferenceClient;
-  readonly #signal: AbortSignal;
-  readonly #atOnce: number;
-  #requests = 0;
-  readonly #lengths = new Map<AssumptionName, number>();
-  readonly #stages = new Map<AskingStage, Tally>();
-  #lastLength = 0;
-
-  constructor(client: InferenceClient, signal: AbortSignal, atOnce: number) {
-    this.#client = client;
-    this.#signal = signal;
-    this.#atOnce = atOnce;
-  }
-
-  /** The first answer to each; sent all at once. */
-  async ask(
-    stage: AskingStage,
-    length: AssumptionName | undefined,
-    { endpoint, sampling, samples = 1, messages }: Asked,
-  ): Promise<string[]> {
-    const send = (each: readonly Message[]) =>
-      this.#client.complete({
-        endpoint,
-        messages: [...each],
-        sampling,
-        samples,
-        seed: 1,
-        signal: this.#signal,
-      });
-    const [first] = messages;
-    if (first === undefined) return [];
-    await send(first);
-    const began = performance.now();
-    const answers = await Promise.all(messages.slice(0, this.#atOnce).map(send));
-    const seconds = (performance.now() - began) / 1000;
-    const sum = (of: (answer: Completion) => number) =>
-      answers.reduce((total, answer) => total + of(answer), 0);
-    const completion = sum(({ usage }) => usage.completionTokens);
-    const tally = this.#stages.get(stage) ?? { tokens: 0, seconds: 0 };
-    this.#stages.set(stage, {
-      tokens: tally.tokens + completion + sum(({ usage }) => usage.promptTokens),
-      seconds: tally.seconds + seconds,
-    });
-    this.#requests += answers.length + 1;
-    this.#lastLength =
-      completion /
-      Math.max(
-        1,
-        sum(({ choices }) => choices.length),
-      );
-    // An endpoint that doesn't count tokens tells no length.
-    if (length !== undefined && this.#lastLength > 0) this.#lengths.set(length, this.#lastLength);
-    return answers.map(({ choices }) => choices[0]?.text ?? '');
-  }
-
-  /** The answer before was x' with its response, which is as long as any. */
-  noteSimilarWithResponse(): void {
-    const similar = this.#lastLength - (this.#lengths.get('responseTokens') ?? 0);
-    if (similar > 0) this.#lengths.set('similarTokens', similar);
-  }
-
-  found(): Pick<Probed, 'requests' | 'assumptions' | 'rates'> {
-    const rates = [...this.#stages].filter(([, { tokens }]) => tokens > 0);
-    return {
-      requests: this.#requests,
-      assumptions: Object.fromEntries(
-        [...this.#lengths].map(([name, value]) => [name, { value, from: 'probe' }]),
-      ) as Assumptions,
-      rates: Object.fromEntries(
-        rates.map(([stage, { tokens, seconds }]) => [
-          stage,
-          { tokensPerSecond: tokens / seconds, from: 'probe' },
-        ]),
-      ) as Rates,
-    };
-  }
 }

@@ -2,11 +2,14 @@ import type { Prompts } from '../activities/open-run.ts';
 import { modelOfRole } from '../activities/models.ts';
 import { MODEL_ROLES, type ModelRole } from '../activities/types.ts';
 import type { JudgeRequest } from '../benchmarks/benchmark.ts';
+import { generationIn } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
-import { renderPrompt, type PromptTemplate } from '../judge/prompt-template.ts';
+import { lastTurnOf, type Asked as Instruction } from '../judge/conversation.ts';
+import { renderInConversation, renderPrompt, type PromptTemplate } from '../judge/prompt-template.ts';
 import type { Conversation, TokenCounting } from './count-tokens.ts';
+import type { PlanSource } from './plan-inputs.ts';
 
-/** Mean tokens of a prompt. Where it shows a response, it is counted with an empty one. */
+/** Mean tokens of a prompt. Where it shows a response that is still to be written, it is counted with an empty one. */
 export interface PromptSizes {
   readonly category: number;
   readonly complexity: number;
@@ -17,6 +20,8 @@ export interface PromptSizes {
   readonly firstJudge: number;
   readonly judge: number;
   readonly training: number;
+  /** Whether the judges' prompts and that of training are counted with the responses of given pairs. */
+  readonly showResponses: boolean;
   readonly benchmarks: Readonly<Record<string, number>>;
   readonly charactersPerToken: number;
   readonly counted: readonly { readonly checkpoint: string; readonly by: TokenCounting }[];
@@ -41,14 +46,14 @@ interface Asked {
 }
 
 /**
- * Renders a sample of instructions and of benchmark requests through the run's own prompts, and counts.
- * @param instructions where there are none, prompts are counted with an empty one, and `missing` tokens in its place
+ * Renders a sample of instructions, or of given pairs, and of benchmark requests through the run's own prompts, and counts.
+ * @param source where it has nothing, prompts are counted with an empty instruction, and `missing` tokens in its place
  */
 export async function measurePrompts(
   configuration: Configuration,
   prompts: Prompts,
   sample: {
-    readonly instructions: readonly string[];
+    readonly source: PlanSource | undefined;
     readonly missing: number;
     readonly benchmarks: readonly SampledBenchmark[];
   },
@@ -72,7 +77,8 @@ export async function measurePrompts(
       start = end;
     }
   }
-  const extra = sample.instructions.length === 0 ? sample.missing : 0;
+  const isEmpty = (sample.source?.sample ?? []).length === 0;
+  const extra = isEmpty ? sample.missing : 0;
   const sizeOf = (kind: string) => (means.get(kind) ?? 0) + extra;
   return {
     category: sizeOf('category'),
@@ -83,6 +89,7 @@ export async function measurePrompts(
     firstJudge: sizeOf('firstJudge'),
     judge: sizeOf('judge'),
     training: sizeOf('training'),
+    showResponses: sample.source?.kind === 'pairs' && !isEmpty,
     benchmarks: Object.fromEntries(
       sample.benchmarks.map(({ name }) => [name, means.get(benchmarkKind(name)) ?? 0]),
     ),
@@ -92,40 +99,39 @@ export async function measurePrompts(
 }
 
 function askedBy(
-  { instructions: { categories } }: Configuration,
+  configuration: Configuration,
   prompts: Prompts,
-  sample: Parameters<typeof measurePrompts>[2],
+  { source, benchmarks }: Parameters<typeof measurePrompts>[2],
 ): Asked[] {
   const [seed, generator, firstJudge] = MODEL_ROLES;
-  const instructions = sample.instructions.length === 0 ? [''] : sample.instructions;
-  const withEach = (
+  const shown = shownPairs(source);
+  const names = generationIn(configuration)?.instructions.categories?.names.join(', ') ?? '';
+  const kindOf = (
     kind: string,
     role: ModelRole,
     prompt: PromptTemplate | null,
-    values: Readonly<Record<string, string>> = {},
+    render: (prompt: PromptTemplate, pair: ShownPair) => Conversation,
   ): Asked[] =>
-    prompt === null
-      ? []
-      : [
-          {
-            kind,
-            role,
-            conversations: instructions.map((instruction) =>
-              renderPrompt(prompt, { ...values, instruction }),
-            ),
-          },
-        ];
-  const pair = { responseA: '', responseB: '' };
+    prompt === null ? [] : [{ kind, role, conversations: shown.map((pair) => render(prompt, pair)) }];
+  // As the run asks: about the whole of a conversation as text, and for what answers its last turn as a chat.
+  const about = (prompt: PromptTemplate, { instruction }: ShownPair) =>
+    renderPrompt(prompt, { instruction, categories: names });
+  const inConversation = (prompt: PromptTemplate, pair: ShownPair) => {
+    const { instruction, earlier } = lastTurnOf(pair);
+    return renderInConversation(prompt, { instruction, response: '' }, earlier);
+  };
+  const judged = (prompt: PromptTemplate, { instruction, chosen, rejected }: ShownPair) =>
+    renderPrompt(prompt, { instruction, responseA: chosen, responseB: rejected });
   return [
-    ...withEach('category', generator, prompts.category, { categories: categories?.names.join(', ') ?? '' }),
-    ...withEach('complexity', generator, prompts.complexity),
-    ...withEach('respond', generator, prompts.respond),
-    ...withEach('similar', generator, prompts.similar, { response: '' }),
-    ...withEach('worse', generator, prompts.worse, { response: '' }),
-    ...withEach('firstJudge', firstJudge, prompts.judge, pair),
-    ...withEach('judge', seed, prompts.judge, pair),
-    ...withEach('training', seed, prompts.training, pair),
-    ...sample.benchmarks.map(({ name, requests }) => ({
+    ...kindOf('category', generator, prompts.category, about),
+    ...kindOf('complexity', generator, prompts.complexity, about),
+    ...kindOf('respond', generator, prompts.respond, inConversation),
+    ...kindOf('similar', generator, prompts.similar, inConversation),
+    ...kindOf('worse', generator, prompts.worse, inConversation),
+    ...kindOf('firstJudge', firstJudge, prompts.judge, judged),
+    ...kindOf('judge', seed, prompts.judge, judged),
+    ...kindOf('training', seed, prompts.training, judged),
+    ...benchmarks.map(({ name, requests }) => ({
       kind: benchmarkKind(name),
       role: seed,
       conversations: requests.flatMap(({ prompt, values }) => {
@@ -134,6 +140,16 @@ function askedBy(
       }),
     })),
   ];
+}
+
+type ShownPair = Instruction & { readonly chosen: string; readonly rejected: string };
+
+/** What prompts show: given pairs as they are, instructions with responses that nobody has written yet. */
+function shownPairs(source: PlanSource | undefined): readonly ShownPair[] {
+  const unwritten = { chosen: '', rejected: '' };
+  if (source === undefined || source.sample.length === 0) return [{ instruction: '', ...unwritten }];
+  if (source.kind === 'pairs') return source.sample;
+  return source.sample.map((instruction) => ({ ...instruction, ...unwritten }));
 }
 
 function benchmarkKind(name: string): string {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Origin } from './assumptions.ts';
+import type { PlannedStage } from './plan-schema.ts';
 
 const perSecond = z.number().positive();
 
@@ -37,6 +38,11 @@ export interface Rate {
 
 /** By stage; a stage that isn't there has no known rate. */
 export type Rates = Readonly<Partial<Record<AskingStage | 'fineTune', Rate>>>;
+
+/** Of a stage; undefined where none is known, or where the stage neither asks a model nor trains one. */
+export function rateOf(rates: Rates, stage: PlannedStage['stage']): Rate | undefined {
+  return stage === 'preparePairs' ? undefined : rates[stage];
+}
 
 export const ASKING_STAGES = Object.keys(ratesSchema.shape.stages.unwrap().shape) as AskingStage[];
 

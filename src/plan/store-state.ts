@@ -3,9 +3,12 @@
  * alone: nothing is set aside, and contents are not hashed.
  */
 import { existsSync } from 'node:fs';
+import type { ComparedBenchmark } from '../activities/benchmark-overlaps.ts';
 import { evaluatingMeaning } from '../activities/evaluate-benchmark.ts';
 import { humanPairsFingerprints } from '../activities/add-human-pairs.ts';
 import { categorizingMeaning } from '../activities/categorize-instructions.ts';
+import { hashesOf } from '../activities/collected-rows.ts';
+import { filesThere } from '../activities/data-files.ts';
 import type { LocalDependencies } from '../activities/dependencies.ts';
 import { examplesFingerprint } from '../activities/filter-judgments.ts';
 import { trainingFingerprint, trainingMeaningFile } from '../activities/fine-tune.ts';
@@ -14,21 +17,22 @@ import { judgingMeaning } from '../activities/judge-pairs.ts';
 import { identified, modelOfRole } from '../activities/models.ts';
 import { runUris, stageUri, type ResolvedConfiguration } from '../activities/open-run.ts';
 import { benchmarkFingerprint } from '../activities/prepare-benchmark.ts';
+import { givenPairsFingerprint } from '../activities/prepare-pairs.ts';
 import { poolFingerprint } from '../activities/prepare-pool.ts';
 import { preferencesFingerprint } from '../activities/preference-set.ts';
 import { selectionFingerprint } from '../activities/select-instructions.ts';
-import type { ShardedStage } from '../activities/types.ts';
+import type { ModelRole, ShardedStage } from '../activities/types.ts';
 import { shardFingerprint } from '../activities/work-on-shard.ts';
 import { ArtifactDamaged, differingFields, FingerprintMismatch } from '../artifacts/errors.ts';
-import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { readTextIfThere } from '../artifacts/on-disk.ts';
 import type { ArtifactReference, Fingerprint, Manifest } from '../artifacts/reference.ts';
 import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
-import { resolveInput } from '../config/input-files.ts';
+import { resolveInput, type DataFile } from '../config/input-files.ts';
 import { roundOf } from '../config/fine-tuning.ts';
+import { generationOf } from '../config/pair-source.ts';
 import type { Problem } from '../config/read-configuration.ts';
-import type { PoolFile } from '../pools/collect-instructions.ts';
+import type { Configuration } from '../config/schema.ts';
 import { readResult } from '../training/model-damage.ts';
 
 export interface StoreState {
@@ -46,15 +50,16 @@ export function stageKey(stage: string, iteration: number, benchmark?: string): 
   return `${iteration}/${stage}${benchmark === undefined ? '' : `/${benchmark}`}`;
 }
 
+/** @param files of the pool, or of given pairs */
 export async function storeState(
   deps: LocalDependencies,
   resolved: ResolvedConfiguration,
-  poolFiles: readonly PoolFile[],
+  files: readonly DataFile[],
 ): Promise<StoreState> {
   const look = new StoreLook(deps, resolved);
   if (!existsSync(deps.store.path(resolved.configuration.runName))) return look.found;
   try {
-    await look.walk(poolFiles);
+    await look.walk(files);
   } catch (error) {
     if (error instanceof FingerprintMismatch)
       return { ...look.found, problem: { path: 'runName', message: error.message } };
@@ -83,64 +88,29 @@ class StoreLook {
     return { reused: this.#reused, ...this.#counts };
   }
 
-  async walk(poolFiles: readonly PoolFile[]): Promise<void> {
+  async walk(files: readonly DataFile[]): Promise<void> {
     const { configuration } = this.#resolved;
-    const { runName, filtering, iterations, fineTuning } = configuration;
-    const identify = (role: 'seed' | 'generator' | 'firstJudge') =>
-      identified(this.#deps, modelOfRole(configuration, role).checkpoint);
-    const seed = await identify('seed');
+    const { filtering, iterations, fineTuning } = configuration;
+    const seed = await this.#identify('seed');
 
     this.#begin('0/prepare-benchmarks');
     const benchmarks = await this.#benchmarks();
-    // What the pool was compared with is a part of what it means.
+    // What instructions were compared with is a part of what they mean.
     if (benchmarks.length < configuration.evaluation.benchmarks.length) return;
-    this.#begin('0/prepare-pool');
-    const hashes: string[] = [];
-    for (const { path } of poolFiles) hashes.push(await fileSha256(path));
-    const pool = await this.#index(runUris.pool(runName), poolFingerprint(configuration, hashes, benchmarks));
-    if (pool === undefined) return;
-    this.#counts = { instructions: pool.counts['instructions'] };
-
-    const generator = await identify('generator');
-    const categorizes = configuration.instructions.categories ?? configuration.instructions.complexity;
-    this.#begin('0/categorize-instructions');
-    const categories =
-      categorizes === null
-        ? pool
-        : await this.#sharded(
-            'categorizeInstructions',
-            0,
-            generator,
-            pool,
-            categorizingMeaning(this.#resolved),
-          );
-    if (categories === undefined) return;
-    this.#begin('0/select-instructions');
-    const selected = await this.#index(
-      runUris.selected(runName),
-      selectionFingerprint(configuration, categories),
-    );
-    if (selected === undefined) return;
-    this.#counts = { ...this.#counts, selected: selected.counts['selected'] };
-    this.#begin('0/generate-pairs');
-    const generated = await this.#sharded(
-      'generatePairs',
-      0,
-      generator,
-      selected,
-      generatingMeaning(this.#resolved),
-    );
-    if (generated === undefined) return;
-    this.#counts = { ...this.#counts, pairs: generated.counts['pairs'] };
+    const first =
+      configuration.pairs.kind === 'given'
+        ? await this.#givenPairs(configuration.pairs, files, benchmarks)
+        : await this.#generatedPairs(files, benchmarks);
+    if (first === undefined) return;
     this.#begin('0/add-human-pairs');
-    const pairs = filtering.humanData.length === 0 ? generated : await this.#withHumanPairs(generated);
+    const pairs = filtering.humanData.length === 0 ? first : await this.#withHumanPairs(first, benchmarks);
     if (pairs === undefined) return;
 
     this.#begin('0/evaluate');
     await this.#evaluations(0, seed, benchmarks);
     let judge: { readonly sha256: string } = seed;
     for (let iteration = 1; iteration <= iterations; iteration += 1) {
-      const judging = iteration === 1 ? await identify('firstJudge') : judge;
+      const judging = iteration === 1 ? await this.#identify('firstJudge') : judge;
       this.#begin(`${iteration}/judge-pairs`);
       const meaning = judgingMeaning(configuration, this.#resolved.prompts);
       const judgments = await this.#sharded('judgePairs', iteration, judging, pairs, meaning);
@@ -156,6 +126,61 @@ class StoreLook {
       this.#begin(`${iteration}/evaluate`);
       await this.#evaluations(iteration, judge, benchmarks);
     }
+  }
+
+  async #givenPairs(
+    given: Extract<Configuration['pairs'], { kind: 'given' }>,
+    files: readonly DataFile[],
+    benchmarks: readonly ComparedBenchmark[],
+  ): Promise<Manifest | undefined> {
+    const { runName, seed } = this.#resolved.configuration;
+    this.#begin('0/prepare-pairs');
+    const hashes = await hashesOf(files);
+    const fingerprint = givenPairsFingerprint(given, seed, hashes, benchmarks);
+    const pairs = await this.#index(runUris.pairs(runName), fingerprint);
+    if (pairs === undefined) return undefined;
+    this.#reused.set(stageKey('preparePairs', 0), 1);
+    this.#counts = { pairs: pairs.counts['pairs'] };
+    return pairs;
+  }
+
+  async #generatedPairs(
+    files: readonly DataFile[],
+    benchmarks: readonly ComparedBenchmark[],
+  ): Promise<Manifest | undefined> {
+    const { configuration } = this.#resolved;
+    const { runName } = configuration;
+    const { categories, complexity } = generationOf(configuration).instructions;
+    this.#begin('0/prepare-pool');
+    const hashes = await hashesOf(files);
+    const pool = await this.#index(runUris.pool(runName), poolFingerprint(configuration, hashes, benchmarks));
+    if (pool === undefined) return undefined;
+    this.#counts = { instructions: pool.counts['instructions'] };
+
+    const generator = await this.#identify('generator');
+    const ask = (stage: ShardedStage, input: Manifest, meaning: Fingerprint) =>
+      this.#sharded(stage, 0, generator, input, meaning);
+    this.#begin('0/categorize-instructions');
+    const categorized =
+      (categories ?? complexity) === null
+        ? pool
+        : await ask('categorizeInstructions', pool, categorizingMeaning(this.#resolved));
+    if (categorized === undefined) return undefined;
+    this.#begin('0/select-instructions');
+    const selected = await this.#index(
+      runUris.selected(runName),
+      selectionFingerprint(configuration, categorized),
+    );
+    if (selected === undefined) return undefined;
+    this.#counts = { ...this.#counts, selected: selected.counts['selected'] };
+    this.#begin('0/generate-pairs');
+    const generated = await ask('generatePairs', selected, generatingMeaning(this.#resolved));
+    if (generated !== undefined) this.#counts = { ...this.#counts, pairs: generated.counts['pairs'] };
+    return generated;
+  }
+
+  #identify(role: ModelRole) {
+    return identified(this.#deps, modelOfRole(this.#resolved.configuration, role).checkpoint);
   }
 
   #begin(stage: string): void {
@@ -210,11 +235,19 @@ class StoreLook {
     return done < shards.length ? undefined : this.#deps.store.manifest(`${uri}/index`);
   }
 
-  async #withHumanPairs(pairs: Manifest): Promise<Manifest | undefined> {
-    const { runName, filtering } = this.#resolved.configuration;
-    const files = filtering.humanData.map(({ path }) => resolveInput(this.#deps.files, path));
-    const hashes = await Promise.all(files.map(fileSha256));
-    return this.#index(runUris.judgedPairs(runName), humanPairsFingerprints(filtering, hashes, pairs).whole);
+  async #withHumanPairs(
+    pairs: Manifest,
+    benchmarks: readonly ComparedBenchmark[],
+  ): Promise<Manifest | undefined> {
+    const { configuration } = this.#resolved;
+    const hashes: string[][] = [];
+    for (const { path } of configuration.filtering.humanData) {
+      const files = await filesThere(this.#deps, [path]);
+      if (files === undefined) return undefined;
+      hashes.push(await hashesOf(files));
+    }
+    const { whole } = humanPairsFingerprints(configuration, hashes, benchmarks, pairs);
+    return this.#index(runUris.judgedPairs(configuration.runName), whole);
   }
 
   async #evaluations(

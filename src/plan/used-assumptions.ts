@@ -1,3 +1,4 @@
+import { generationIn } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
 import {
   answerTokens,
@@ -11,7 +12,8 @@ import type { Plan } from './plan-schema.ts';
 
 /** What stands in for what is not known. */
 export interface Unknowns {
-  readonly pool: boolean;
+  /** The pool, or the given pairs. */
+  readonly source: boolean;
   readonly selected: boolean;
   readonly pairs: boolean;
   readonly followUps: boolean;
@@ -23,30 +25,37 @@ export function usedAssumptions(
   assumptions: Assumptions,
   unknown: Unknowns,
 ): Plan['assumptions'] {
-  const { instructions, pairs, judging, evaluation, iterations } = configuration;
-  const { categories, complexity } = instructions;
-  const isAsked = categories !== null || complexity !== null;
+  const { judging, evaluation, iterations } = configuration;
+  const generation = generationIn(configuration);
+  const made = generation?.pairs;
+  const { categories, complexity } = generation?.instructions ?? {};
+  const only = (condition: boolean, name: AssumptionName) => (condition ? assumptions[name] : undefined);
   /** Undefined: it bears on nothing here. */
   const used: Readonly<Record<AssumptionName, Assumption | undefined>> = {
-    instructions: unknown.pool ? assumptions.instructions : undefined,
-    instructionTokens: unknown.pool ? assumptions.instructionTokens : undefined,
+    instructions: only(unknown.source && generation !== undefined, 'instructions'),
+    pairs: only(unknown.source && unknown.pairs && generation === undefined, 'pairs'),
+    instructionTokens: only(unknown.source, 'instructionTokens'),
     keptShare:
-      unknown.selected && isAsked
-        ? (assumptions.keptShare ?? { value: keptShare(configuration, assumptions), from: 'rule' })
+      unknown.selected && generation !== undefined && (categories ?? complexity ?? null) !== null
+        ? (assumptions.keptShare ?? { value: keptShare(generation.instructions, assumptions), from: 'rule' })
         : undefined,
     categoryTokens: bounded(assumptions.categoryTokens, categories?.sampling),
     complexityTokens: bounded(assumptions.complexityTokens, complexity?.sampling),
-    responseTokens: bounded(assumptions.responseTokens, pairs.responseSampling),
+    // Those of given pairs stand in their files.
+    responseTokens:
+      made === undefined
+        ? only(unknown.source, 'responseTokens')
+        : bounded(assumptions.responseTokens, made.responseSampling),
     similarTokens:
-      pairs.construction === 'worse-response'
+      made?.construction === 'worse-response'
         ? undefined
-        : bounded(assumptions.similarTokens, pairs.similarSampling),
+        : bounded(assumptions.similarTokens, made?.similarSampling),
     judgmentTokens: bounded(assumptions.judgmentTokens, judging.sampling),
     verdictTokens: bounded(assumptions.verdictTokens, evaluation.sampling),
-    pairShare: unknown.pairs ? assumptions.pairShare : undefined,
+    pairShare: only(unknown.pairs && generation !== undefined, 'pairShare'),
     rightShare: assumptions.rightShare,
-    laterRightShare: iterations > 1 ? assumptions.laterRightShare : undefined,
-    followUpShare: unknown.followUps ? assumptions.followUpShare : undefined,
+    laterRightShare: only(iterations > 1, 'laterRightShare'),
+    followUpShare: only(unknown.followUps, 'followUpShare'),
   };
   return Object.entries(used).flatMap(([name, assumption]) =>
     assumption === undefined

@@ -101,7 +101,7 @@ async function readUsable(options: CollectPairsOptions, buckets: Buckets, log: S
 }
 
 /** Why a preference makes no pair to learn from. */
-function unusable(
+export function unusable(
   preference: Preference,
   overlaps: BenchmarkOverlaps | null,
 ): Omit<SetAside, 'id'> | undefined {
