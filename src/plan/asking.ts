@@ -1,12 +1,11 @@
 import type { Sampling } from '../config/schema.ts';
-import type { Completion, InferenceClient } from '../inference/client.ts';
-import type { Endpoint } from '../inference/endpoint.ts';
+import type { Completion, InferenceClient, CompletionRequest } from '../inference/client.ts';
 import type { Message } from '../judge/prompt-template.ts';
 import type { AssumptionName, Assumptions } from './assumptions.ts';
 import type { AskingStage, Rates } from './rates.ts';
 
 interface Asked {
-  readonly endpoint: Endpoint;
+  readonly endpoints: CompletionRequest['endpoints'];
   readonly sampling: Sampling;
   readonly samples?: number;
   readonly messages: readonly (readonly Message[])[];
@@ -37,11 +36,11 @@ export class Asking {
   async ask(
     stage: AskingStage,
     length: AssumptionName | undefined,
-    { endpoint, sampling, samples = 1, messages }: Asked,
+    { endpoints, sampling, samples = 1, messages }: Asked,
   ): Promise<string[]> {
     const send = (each: readonly Message[]) =>
       this.#client.complete({
-        endpoint,
+        endpoints,
         messages: [...each],
         sampling,
         samples,

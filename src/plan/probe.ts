@@ -9,8 +9,8 @@ import type { ModelRole } from '../activities/types.ts';
 import { checkpointArgument, findCheckpoint } from '../config/checkpoint.ts';
 import { generationOf } from '../config/pair-source.ts';
 import type { Configuration } from '../config/schema.ts';
-import { createInferenceClient } from '../inference/client.ts';
-import type { Endpoint } from '../inference/endpoint.ts';
+import { type CompletionRequest, createInferenceClient } from '../inference/client.ts';
+import { endpointsOf } from '../inference/endpoint.ts';
 import { lastTurnOf, type Asked as Instruction } from '../judge/conversation.ts';
 import {
   renderInConversation,
@@ -55,7 +55,8 @@ export interface Probed {
 const AT_ONCE = 64;
 
 /** Serves a model for as long as the probe asks it. */
-type Serve = (role: ModelRole) => Promise<Endpoint>;
+type Serve = (role: ModelRole) => Promise<Endpoints>;
+type Endpoints = CompletionRequest['endpoints'];
 
 /**
  * Asks each model of the run what the run will ask it. Endpoints of others are asked as they are; a model that the run
@@ -78,7 +79,7 @@ export async function probe(deps: LocalDependencies, input: ProbeInput): Promise
     input.source.sample.length,
   );
   const client = createInferenceClient({
-    maximumInFlight: atOnce,
+    inFlight: { minimum: atOnce, maximum: atOnce },
     requestTimeoutSeconds: seconds,
     retry: { attempts: 1, initialSeconds: 0, maximumSeconds: 0 },
     environment: deps.environment,
@@ -134,11 +135,8 @@ function serveWith(
       iteration: 0,
       owner,
     });
-    return {
-      baseUrl,
-      model,
-      ...(driver.kind === 'endpoint' ? { apiKeyVariable: driver.apiKeyVariable } : {}),
-    };
+    const { apiKeyVariable } = driver.kind === 'endpoint' ? driver : {};
+    return endpointsOf({ baseUrl, apiKeyVariable }, model);
   };
 }
 
@@ -151,7 +149,7 @@ async function askAll(asking: Asking, input: ProbeInput, serve: Serve): Promise<
       : await askForPairs(asking, resolved, source.sample, await serve('generator'));
   const { strategy, samples, sampling } = configuration.judging;
   await asking.ask('judgePairs', 'judgmentTokens', {
-    endpoint: await serve('firstJudge'),
+    endpoints: await serve('firstJudge'),
     sampling,
     samples: wavesOf(strategy, samples)[0]?.end ?? 1,
     messages: pairs.map(({ instruction, chosen, rejected }) =>
@@ -159,7 +157,7 @@ async function askAll(asking: Asking, input: ProbeInput, serve: Serve): Promise<
     ),
   });
   await asking.ask('evaluateJudge', 'verdictTokens', {
-    endpoint: await serve('seed'),
+    endpoints: await serve('seed'),
     sampling: configuration.evaluation.sampling,
     samples: configuration.evaluation.votes,
     messages: benchmarkPrompts(input.benchmarks, prompts),
@@ -171,7 +169,7 @@ async function askForPairs(
   asking: Asking,
   { configuration, prompts }: ResolvedConfiguration,
   sample: readonly Instruction[],
-  generator: Endpoint,
+  generator: Endpoints,
 ): Promise<readonly Preferred[]> {
   const { instructions, pairs } = generationOf(configuration);
   const { categories, complexity } = instructions;
@@ -186,19 +184,19 @@ async function askForPairs(
 
   if (categories !== null && prompts.category !== null) {
     const messages = about(prompts.category, categories.names.join(', '));
-    const asked = { endpoint: generator, sampling: categories.sampling, messages };
+    const asked = { endpoints: generator, sampling: categories.sampling, messages };
     await asking.ask('categorizeInstructions', 'categoryTokens', asked);
   }
   if (complexity !== null && prompts.complexity !== null) {
     const asked = {
-      endpoint: generator,
+      endpoints: generator,
       sampling: complexity.sampling,
       messages: about(prompts.complexity),
     };
     await asking.ask('categorizeInstructions', 'complexityTokens', asked);
   }
   const better = await asking.ask('generatePairs', 'responseTokens', {
-    endpoint: generator,
+    endpoints: generator,
     sampling: responseSampling,
     messages: prompts.respond === null ? [] : inConversation(prompts.respond),
   });
@@ -206,13 +204,13 @@ async function askForPairs(
   if (construction === 'worse-response' && prompts.worse !== null) {
     const messages = inConversation(prompts.worse, better);
     worse = await asking.ask('generatePairs', undefined, {
-      endpoint: generator,
+      endpoints: generator,
       sampling: responseSampling,
       messages,
     });
   } else if (prompts.similar !== null) {
     const messages = inConversation(prompts.similar, better);
-    const asked = { endpoint: generator, sampling: similarSampling, messages };
+    const asked = { endpoints: generator, sampling: similarSampling, messages };
     const similar = await asking.ask('generatePairs', calls === 'two' ? 'similarTokens' : undefined, asked);
     if (calls === 'one') {
       asking.noteSimilarWithResponse();

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Problem } from '../config/read-configuration.ts';
-import type { Role } from '../worker-settings.ts';
+import type { Role } from '../worker-options.ts';
 
 /** Kinds of a task queue, as the server numbers them. */
 const WORKFLOW = 1;
