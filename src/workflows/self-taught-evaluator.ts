@@ -1,6 +1,7 @@
 import { allHandlersFinished, condition, upsertMemo, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
+import { pairWarnings, verdictWarnings } from '../judge/yield-warnings.ts';
 import { bestIteration, stopsEarly } from './choosing.ts';
 import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
 import { failedWith } from './failed-with.ts';
@@ -153,6 +154,7 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
   const { pairs, made } = plan.givenPairs
     ? await givenPairs(plan, stages, benchmarks)
     : await madePairs(plan, stages, models, benchmarks);
+  tracker.warn(pairWarnings(made['generatePairs']?.counts));
 
   const seed = await stages.serve(models.seed, 0, 'seed');
   const evaluation = await stages.evaluate(seed, 0, benchmarks);
@@ -200,6 +202,7 @@ async function iterate(
         ? await stages.serve(models.firstJudge, 0, 'firstJudge')
         : await stages.serve(previous.model, iteration - 1, 'seed');
     const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
+    tracker.warn(verdictWarnings(iteration, judgments.counts));
     const trainingSet = await stages.during({ name: 'filterJudgments', iteration }, () =>
       light.filterJudgments.executeWithOptions({ summary: `filter judgments, iteration ${iteration}` }, [
         { run, iteration, pairs, judgments: judgments.artifact },
