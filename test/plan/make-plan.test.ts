@@ -3,58 +3,19 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ArtifactStore } from '../../src/artifacts/store.ts';
-import { readConfiguration } from '../../src/config/read-configuration.ts';
 import { startRun, type ConfigurationInput } from '../../src/client.ts';
 import { readAssumption } from '../../src/plan/assumptions.ts';
-import { makePlan, type PlanOptions } from '../../src/plan/make-plan.ts';
-import { planSchema, type Plan } from '../../src/plan/plan-schema.ts';
+import type { Plan } from '../../src/plan/plan-schema.ts';
 import { ratesFrom } from '../../src/plan/rates.ts';
 import {
   startScriptedEndpoint,
   type RecordedRequest,
   type ScriptedEndpoint,
 } from '../inference/scripted-endpoint.ts';
-import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { startCluster, type Cluster } from '../workflows/cluster.ts';
 import { isJudging } from '../workflows/scripted-run.ts';
 import { answers, tinyConfiguration, withCategories } from '../workflows/tiny-run.ts';
-
-const NO_OPTIONS: PlanOptions = {
-  assumptions: {},
-  rates: {},
-  probeSeconds: undefined,
-  cacheFolder: tmpdir(),
-  signal: new AbortController().signal,
-  workers: [],
-  say: () => undefined,
-};
-
-/** Without Python: what it would count is counted by the rule. */
-async function planOf(
-  input: ConfigurationInput,
-  storeRoot: string,
-  options: Partial<PlanOptions> = {},
-): Promise<Plan> {
-  const { configuration, problems } = readConfiguration(input);
-  assert(configuration !== undefined, JSON.stringify(problems));
-  const plan = await makePlan(
-    {
-      store: new ArtifactStore(storeRoot),
-      files: { roots: [packageRoot] },
-      python: undefined,
-      packageRoot,
-      environment: { PATH: process.env['PATH'] },
-    },
-    configuration,
-    { ...NO_OPTIONS, ...options },
-  );
-  return planSchema.parse(plan);
-}
-
-function assertWithinTwo(planned: number, real: number, what: string): void {
-  assert(real > 0, what);
-  assert(planned <= 2 * real && planned >= real / 2, `${what}: ${planned} planned, ${real} real`);
-}
+import { assertWithinTwo, plannedRequests, planOf } from './plan-of.ts';
 
 /** How many requests the endpoint had of each stage; the single tokens of checks aside. */
 function requestsByStage(requests: readonly RecordedRequest[]): Map<string, number> {
@@ -65,12 +26,6 @@ function requestsByStage(requests: readonly RecordedRequest[]): Map<string, numb
     return body.n === undefined ? 'evaluateJudge' : 'judgePairs';
   });
   return new Map([...stages].map(([stage, { length }]) => [stage, length]));
-}
-
-function plannedRequests(plan: Plan, stage: string): number {
-  return plan.stages
-    .filter((each) => each.stage === stage)
-    .reduce((sum, { whole }) => sum + whole.requests, 0);
 }
 
 describe('the plan of a run', function () {

@@ -17,29 +17,11 @@ import {
   type ScriptedEndpoint,
 } from '../inference/scripted-endpoint.ts';
 import { packageRoot, startCluster, type Cluster } from './cluster.ts';
-import { isJudging, scriptedAnswer } from './scripted-run.ts';
-
-const asksForVerdict = ({ body }: RecordedRequest) =>
-  isJudging(body) || body.messages.some(({ content }) => content.startsWith('Judge: '));
+import { answersTo, asksForVerdict, readyInput } from './ready-inputs.ts';
+import { isJudging } from './scripted-run.ts';
 
 const isSeedEvaluated = ({ model, temperature }: RecordedRequest['body'] & { temperature?: number }) =>
   model === 'judge-0' && temperature === 0;
-
-/** As a scripted run answers, also under the compact prompt of the embedded model and in one call for both x' and y_l. */
-function answersTo(request: RecordedRequest): string[] {
-  const drawn = scriptedAnswer(request);
-  if (isJudging(request.body)) return drawn;
-  if (asksForVerdict(request))
-    return drawn.map((text) => `reasons . [[${/[0-7]/.test(text.at(-1) ?? '') ? 'A' : 'B'}]]`);
-  const inOneCall = request.body.messages.at(-1)?.content.includes('[The Start of the Modified Instruction]');
-  if (!inOneCall) return drawn;
-  return drawn.map((text) =>
-    [
-      `[The Start of the Modified Instruction]\nDo ${text}\n[The End of the Modified Instruction]`,
-      `[The Start of the Answer to the Modified Instruction]\nno ${text}\n[The End of the Answer to the Modified Instruction]`,
-    ].join('\n'),
-  );
-}
 
 async function linesOf<T>(...path: string[]): Promise<T[]> {
   const text = await readFile(join(...path), 'utf8');
@@ -73,26 +55,7 @@ describe('a run on data of the user’s own', function () {
     await endpoint.close();
   });
 
-  /** A ready configuration, but for its models: an endpoint that is scripted, and a training of one step. */
-  async function ready(file: string): Promise<ConfigurationInput> {
-    const path = join(packageRoot, 'temporal/inputs', file);
-    const configuration = JSON.parse(await readFile(path, 'utf8')) as ConfigurationInput;
-    return {
-      ...configuration,
-      models: { seed: { checkpoint: 'embedded/model' } },
-      serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'judge-{iteration}' },
-      fineTuning: {
-        rounds: [
-          {
-            method: 'sft',
-            hyperparameters: { maximumSteps: 1, batchSize: 4, gradientAccumulation: 1, maximumLength: 1024 },
-          },
-        ],
-        threads: 1,
-      },
-      timeouts: { heartbeatSeconds: 5 },
-    };
-  }
+  const ready = (file: string) => readyInput(file, endpoint.baseUrl);
   const requestsSince = (first: number) =>
     endpoint.requests.slice(first).filter(({ body }) => body.max_tokens !== 1);
   const trainingRows = (run: string, iteration: number) =>
