@@ -4,6 +4,7 @@ import { environmentOfLocalServer, temporalSettings } from '../../src/temporal/s
 import { CommandError } from '../cli/command-error.ts';
 import type { Ending } from '../cli/exit-codes.ts';
 import { CALL } from '../cli/program.ts';
+import { CALLED } from '../../src/config/kind.ts';
 import { configurationIn } from '../start/configuration-file.ts';
 import { connectToTemporal, serverAnswers } from '../follow/connect.ts';
 import { displayFor } from '../follow/display.ts';
@@ -93,7 +94,7 @@ function configurationOf({ config, seed }: DemoOptions): ConfigurationInput {
   if (kind === 'run') return input;
   throw new CommandError(
     'usage',
-    `${resolve(file)} is the configuration of an evaluation, and the demo does runs: "${CALL} start FILE" starts it on a server with a worker.`,
+    `${resolve(file)} configures ${CALLED[kind]}, and the demo does runs: "${CALL} start FILE" starts it on a server with a worker.`,
   );
 }
 

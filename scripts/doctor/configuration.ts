@@ -2,15 +2,12 @@
 import { join, resolve } from 'node:path';
 import { asPartOfRun, withTrainedJudge } from '../../src/activities/check-judge-evaluation.ts';
 import { attemptTo, inputProblems } from '../../src/activities/check-configuration.ts';
+import { pairsJudgingProblems } from '../../src/activities/check-pairs-judging.ts';
 import { endpointProblems, machineProblems } from '../../src/activities/preflight.ts';
 import { ArtifactStore } from '../../src/artifacts/store.ts';
 import { cacheFolder } from '../../src/config/cache-folder.ts';
-import {
-  isJudgeEvaluation,
-  type Problem,
-  readConfiguration,
-  readJudgeEvaluation,
-} from '../../src/config/read-configuration.ts';
+import { kindOf } from '../../src/config/kind.ts';
+import { type Problem, readConfiguration, readJudgeEvaluation } from '../../src/config/read-configuration.ts';
 import type { Configuration } from '../../src/config/schema.ts';
 import { configurationObject } from '../start/configuration-file.ts';
 import { type Finding, missing, ok } from './finding.ts';
@@ -19,7 +16,7 @@ import type { PythonFound } from './machine.ts';
 const root = join(import.meta.dirname, '..', '..');
 
 /**
- * Checks the fields, and what they name: files, prompts, pools, benchmarks, endpoints, the hub, checkpoints, commands and the
+ * Checks the fields, and what they name: files, prompts, pools, benchmarks, pairs, endpoints, the hub, checkpoints, commands and the
  * trainer. Changes nothing, and starts no server.
  * @throws CommandError where the file holds no JSON object
  */
@@ -28,11 +25,15 @@ export async function examineConfiguration(
   { storeRoot, python }: { readonly storeRoot: string; readonly python: PythonFound },
 ): Promise<Finding[]> {
   const input = configurationObject(file);
+  const kind = kindOf(input);
   const store = new ArtifactStore(storeRoot);
-  const { usable, problems } = isJudgeEvaluation(input)
-    ? await evaluation(store, input)
-    : readConfiguration(input);
   const files = { roots: [process.cwd(), root, cacheFolder(process.env, process.platform)] };
+  const { usable, problems } =
+    kind === 'run'
+      ? readConfiguration(input)
+      : kind === 'evaluation'
+        ? await evaluation(store, input)
+        : await pairsJudgingProblems({ store, files }, input);
   const deps = { store, files, python: python.path, packageRoot: root, environment: process.env };
   // That there is no Python was said already.
   const { fineTuning, ...withoutTrainer } = usable;
@@ -48,7 +49,7 @@ export async function examineConfiguration(
     return [ok('configuration', `${resolve(file)}: fields, files, endpoints and commands are right here`)];
   return all.map(({ path, message }) =>
     missing(
-      isJudgeEvaluation(input) ? path.replace(/^models\.seed(?=\.|$)/, 'model') : path,
+      kind === 'run' ? path : path.replace(/^models\.seed(?=\.|$)/, 'model'),
       message,
       `Correct ${path} in ${resolve(file)}, or what it names.`,
     ),

@@ -4,18 +4,21 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowExecutionInfo,
 } from '@temporalio/client';
+import { type Kind, kindOfWorkflow, WORKFLOW_TYPES } from '../../src/config/kind.ts';
 import { CommandError } from '../cli/command-error.ts';
 import { CALL } from '../cli/program.ts';
 import type { Temporal } from './connect.ts';
 import { plainText } from './plain-text.ts';
 
-/** What can be followed: a run, or an evaluation without training. */
+/** What can be followed. */
 export interface Found {
   readonly workflowId: string;
-  readonly type: 'selfTaughtEvaluator' | 'evaluateJudge';
+  readonly kind: Kind;
 }
 
-export const RUNS = 'WorkflowType = "selfTaughtEvaluator" OR WorkflowType = "evaluateJudge"';
+export const RUNS = Object.values(WORKFLOW_TYPES)
+  .map((type) => `WorkflowType = "${type}"`)
+  .join(' OR ');
 const MOST_LISTED = 10;
 const MOST_LOOKED_AT = 1000;
 
@@ -30,7 +33,7 @@ export async function findRunNamed(temporal: Temporal, name: string | undefined)
     if (described !== undefined) return foundIn(described);
     const runs: WorkflowExecutionInfo[] = [];
     for await (const run of client.workflow.list({ query: RUNS })) {
-      // An evaluation that a run has started itself is a part of it.
+      // What a run has started itself is a part of it.
       if (run.parentExecution === undefined) runs.push(run);
       if (runs.length === MOST_LOOKED_AT) break;
     }
@@ -76,7 +79,8 @@ function foundIn({
       'not-found',
       `${JSON.stringify(workflowId)} is a part of another workflow, of ${JSON.stringify(parentExecution.workflowId)}: name that one.`,
     );
-  if (type === 'selfTaughtEvaluator' || type === 'evaluateJudge') return { workflowId, type };
+  const kind = kindOfWorkflow(type);
+  if (kind !== undefined) return { workflowId, kind };
   throw new CommandError(
     'not-found',
     `${JSON.stringify(workflowId)} is no run, but a workflow of the type ${type}.`,

@@ -21,7 +21,7 @@ export interface Following {
   readonly workerEnded?: Promise<never>;
 }
 
-/** A run, or an evaluation without training. */
+/** A run, an evaluation without training, or the judging of a file. */
 export type Followed<Result> = Pick<Run, 'progress'> & {
   result(options: WaitOptions): Promise<Result>;
 };

@@ -1,4 +1,13 @@
-import { findEvaluation, findRun, type JudgeEvaluationResult, type RunResult } from '../../src/client.ts';
+import {
+  findEvaluation,
+  findJudging,
+  findRun,
+  type JudgeEvaluationResult,
+  type JudgingResult,
+  type RunResult,
+} from '../../src/client.ts';
+import { RECORDS_FILE } from '../../src/artifacts/store.ts';
+import { summaryTable } from '../judge/summary.ts';
 import { connectToTemporal, serverAnswers } from './connect.ts';
 import { displayFor, jsonDisplay } from './display.ts';
 import { findRunNamed } from './find-run.ts';
@@ -6,6 +15,10 @@ import { type Followed, followRun } from './follow-run.ts';
 import { evaluationResultTable, resultTable } from './result-table.ts';
 import { steering } from './steering.ts';
 import type { Ending } from '../cli/exit-codes.ts';
+
+type Result = RunResult | JudgeEvaluationResult | JudgingResult;
+
+const FIND = { run: findRun, evaluation: findEvaluation, judging: findJudging };
 
 /**
  * Shows the progress of a run until it ends, and then its result; without a name, of the one that is under way.
@@ -21,10 +34,9 @@ export async function follow(name: string | undefined, json: boolean): Promise<E
   const temporal = await connectToTemporal(process.env);
   const { client, connection, address } = temporal;
   const found = await findRunNamed(temporal, name);
-  const find = found.type === 'evaluateJudge' ? findEvaluation : findRun;
-  const run = find(client, found.workflowId);
+  const run = FIND[found.kind](client, found.workflowId);
   let report: string | undefined;
-  const followed: Followed<RunResult | JudgeEvaluationResult> = {
+  const followed: Followed<Result> = {
     async progress() {
       const progress = await run.progress();
       ({ report } = progress);
@@ -43,14 +55,19 @@ export async function follow(name: string | undefined, json: boolean): Promise<E
       console.error(`\n${steering(found)}`);
       return 'interrupted';
     }
-    if (!json) {
-      const table = 'iterations' in result ? resultTable(result) : evaluationResultTable(result);
-      console.log(`\n${table}\n\nReport: ${report ?? `${result.report} in the store`}`);
-    }
+    if (!json) console.log(`\n${resultText(result, report)}`);
     return 'done';
   } catch (error) {
     // A line below what was shown.
     if (!json) console.error('');
     throw error;
   }
+}
+
+/** The figures, and where more of it is. */
+function resultText(result: Result, report: string | undefined): string {
+  if ('verdicts' in result)
+    return `${summaryTable(result.figures)}\n\nVerdicts: ${result.verdicts.uri}/${RECORDS_FILE} in the store`;
+  const table = 'iterations' in result ? resultTable(result) : evaluationResultTable(result);
+  return `${table}\n\nReport: ${report ?? `${result.report} in the store`}`;
 }

@@ -3,9 +3,12 @@ import type { IterationSummary, RunProgress, StageProgress } from '../../src/cli
 import { percent } from '../../src/report/format.ts';
 import { currentIteration } from '../../src/workflows/run-progress.ts';
 import { plainText } from './plain-text.ts';
-import { made, madeBy, secondsSince } from './stage-words.ts';
+import { made, madeBy, secondsSince, stageLabel } from './stage-words.ts';
 
-/** The stages that are counted, in the order in which a run does them: before the first iteration, and in each. */
+/**
+ * The stages that are counted, in the order in which they are done: before the first iteration of a run or by a judging, which
+ * has none, and in each iteration.
+ */
 const STAGES_BEFORE = [
   'preparePool',
   'categorizeInstructions',
@@ -13,6 +16,9 @@ const STAGES_BEFORE = [
   'generatePairs',
   'addHumanPairs',
   'preparePairs',
+  'preparePairsToJudge',
+  'compareResponses',
+  'finishPairsJudging',
 ];
 const STAGES_OF_ITERATION = ['judgePairs', 'filterJudgments', 'fineTune'];
 
@@ -79,7 +85,7 @@ export class RunNews {
   }
 
   /** Stages that were under way at the last look; those of a judge that is done stand in its summary. */
-  #ended({ stages, counts, completed, phase }: RunProgress, now: number): string[] {
+  #ended({ stages, counts, completed, phase, iterations }: RunProgress, now: number): string[] {
     // What a failure breaks off has not ended.
     if (phase === 'failed' || phase === 'cancelled') return [];
     return this.#underWay
@@ -89,11 +95,11 @@ export class RunNews {
         this.#told.add(key(iteration, name));
         const lastLoss = loss === undefined ? [] : [`loss ${loss.toFixed(3)}`];
         const what = [made(name, counts[name]), ...lastLoss].filter(Boolean).join(', ');
-        return stageLine(iteration, name, secondsSince(startedAt, now), what);
+        return stageLine(stageLabel(name, iteration, iterations), secondsSince(startedAt, now), what);
       });
   }
 
-  #judged({ completed }: RunProgress): string[] {
+  #judged({ completed, iterations }: RunProgress): string[] {
     const fresh = completed.slice(this.#judges);
     this.#judges = completed.length;
     return fresh.flatMap((summary) => {
@@ -101,7 +107,9 @@ export class RunNews {
       const stages = Object.entries(seconds).filter(([name]) => !this.#told.has(key(iteration, name)));
       for (const [name] of stages) this.#told.add(key(iteration, name));
       return [
-        ...stages.flatMap(([name, took]) => stageLine(iteration, name, took, madeBy(summary, name))),
+        ...stages.flatMap(([name, took]) =>
+          stageLine(stageLabel(name, iteration, iterations), took, madeBy(summary, name)),
+        ),
         ...judgeLines(summary),
       ];
     });
@@ -123,15 +131,15 @@ export class RunNews {
       const isPast = underWay !== undefined && (position === -1 || index < position);
       if (!isPast && JSON.stringify(counted) === JSON.stringify(before[name])) return [];
       this.#told.add(key(iteration, name));
-      return stageLine(iteration, name, undefined, made(name, counted));
+      return stageLine(stageLabel(name, iteration, progress.iterations), undefined, made(name, counted));
     });
   }
 }
 
-function stageLine(iteration: number, name: string, seconds: number | undefined, what: string): string[] {
+function stageLine(label: string, seconds: number | undefined, what: string): string[] {
   if (what === '' && (seconds ?? 0) < QUICK_SECONDS) return [];
   const took = seconds === undefined ? '' : duration(seconds);
-  return [`  ${`iteration ${iteration}  ${name}`.padEnd(36)} ${took.padStart(11)}  ${what}`.trimEnd()];
+  return [`  ${label.padEnd(36)} ${took.padStart(11)}  ${what}`.trimEnd()];
 }
 
 function judgeLines({ iteration, evaluations }: IterationSummary): string[] {

@@ -1,5 +1,5 @@
 import type { RunProgress } from '../../src/client.ts';
-import { rates, type ShownStage, timeOf } from './stage-words.ts';
+import { rates, type ShownStage, stageLabel, timeOf } from './stage-words.ts';
 
 const MINUTE = 60_000;
 /** However fast a stage is, its lines are no closer than this. */
@@ -10,8 +10,10 @@ export class SignsOfLife {
   readonly #last = new Map<string, { at: number; share: number }>();
 
   /** @param now milliseconds since the epoch */
-  in({ stages }: RunProgress, now: number): string[] {
-    return stages.flatMap((stage) => this.of(stage, `iteration ${stage.iteration}  ${stage.name}`, now));
+  in({ stages, iterations }: RunProgress, now: number): string[] {
+    return stages.flatMap((stage) =>
+      this.of(stage, stageLabel(stage.name, stage.iteration, iterations), now),
+    );
   }
 
   /** The line of one stage, called `label`, or none. */

@@ -25,7 +25,18 @@ const MADE: Readonly<Record<string, (counts: Counts) => string[]>> = {
   ],
   filterJudgments: ({ trainingExamples }) => counted(trainingExamples, 'training examples'),
   fineTune: ({ steps }) => counted(steps, 'steps'),
+  preparePairsToJudge: ({ pairs }) => counted(pairs, 'pairs to judge'),
+  compareResponses: ({ pairs, judgments, noVerdict }) => [
+    ...counted(pairs, 'pairs'),
+    ...counted(judgments, 'judgments'),
+    ...(noVerdict === undefined || noVerdict === 0 ? [] : counted(noVerdict, 'pairs without a verdict')),
+  ],
 };
+
+/** A stage as it is called beside others; work without training has no iterations. */
+export function stageLabel(name: string, iteration: number, iterations: number): string {
+  return iterations === 0 ? name : `iteration ${iteration}  ${name}`;
+}
 
 /** What an ended stage has made, such as "1,160 judgments, 46.0% right"; nothing where it makes nothing that is counted. */
 export function made(stage: string, counts: Counts | undefined): string {

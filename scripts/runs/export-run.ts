@@ -6,7 +6,7 @@ import { publish } from '../../src/config/publish.ts';
 import { exportPlan, type ExportPlan } from '../../src/runs/export-plan.ts';
 import { writeExport } from '../../src/runs/export-folder.ts';
 import { pushExport } from '../../src/runs/push-export.ts';
-import type { StoredRun } from '../../src/runs/stored-run.ts';
+import type { StoredEvaluating, StoredRun } from '../../src/runs/stored-run.ts';
 import { CommandError } from '../cli/command-error.ts';
 import type { Ending } from '../cli/exit-codes.ts';
 import { storedRunNamed } from './judge-named.ts';
@@ -93,16 +93,15 @@ async function push(run: StoredRun, repository: string, options: ExportOptions, 
   if (!token.startsWith('hf_'))
     throw new InputProblem('HF_TOKEN must hold a token of the hub that may write; those begin with "hf_"');
   // The cards name the repositories that they are pushed to.
-  const { resolved } = run;
   const published: StoredRun =
-    resolved === undefined || !('fineTuning' in resolved.configuration)
+    run.kind === 'judging' || run.resolved === undefined || !('fineTuning' in run.resolved.configuration)
       ? run
       : {
           ...run,
           resolved: {
-            ...resolved,
-            configuration: { ...resolved.configuration, publish: asked.data },
-          } as StoredRun['resolved'],
+            ...run.resolved,
+            configuration: { ...run.resolved.configuration, publish: asked.data },
+          } as StoredEvaluating['resolved'],
         };
   const plan = await exportPlan(store, files, published, options.iteration);
   sayWithoutJudge(plan);

@@ -1,4 +1,5 @@
 import type { ArtifactStore } from '../../src/artifacts/store.ts';
+import { CALLED } from '../../src/config/kind.ts';
 import type { JudgeOfRun } from '../../src/runs/compare-runs.ts';
 import { readStoredRun, storedRunNames, type StoredRun } from '../../src/runs/stored-run.ts';
 import { CommandError } from '../cli/command-error.ts';
@@ -24,6 +25,11 @@ export async function judgeNamed(store: ArtifactStore, text: string): Promise<Ju
       `${JSON.stringify(plainText(text))} names no judge: that is a run's name, with @2 behind it for the judge of iteration 2.`,
     );
   const run = await storedRunNamed(store, name);
+  if (run.kind === 'judging')
+    throw new CommandError(
+      'usage',
+      `${name} is ${CALLED.judging}: it has verdicts, and no judge with figures on benchmarks that could be compared.`,
+    );
   const judge = run.judges.find(
     ({ iteration }) => iteration === (wanted === undefined ? run.best : Number(wanted)),
   );

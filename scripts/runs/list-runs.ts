@@ -19,7 +19,7 @@ export interface ListOptions {
 }
 
 /**
- * Prints a row for each run and evaluation, the newest first.
+ * Prints a row for each run, evaluation and judging, the newest first.
  * @throws CommandError where neither the store nor Temporal is there
  */
 export async function listRuns({ store: storeOption, status, json }: ListOptions): Promise<void> {
@@ -114,7 +114,7 @@ function stageOf({ kind, phase, iteration, iterations }: RunRow): string {
       : [`iteration ${iteration}${iterations === undefined ? '' : ` of ${iterations}`}`];
   return [
     ...(phase === undefined ? [] : [phase]),
-    ...(kind === 'evaluation' ? ['evaluation'] : counted),
+    ...(kind === 'run' ? counted : [kind]),
   ].join(', ');
 }
 

@@ -1,11 +1,13 @@
 /** A run in full as text for a terminal. */
 import Table from 'cli-table3';
+import { CALLED } from '../../src/config/kind.ts';
 import { fieldsOf } from '../../src/config/not-default.ts';
 import { bytes } from '../../src/format/bytes.ts';
 import { duration } from '../../src/format/duration.ts';
 import { count, dollars, percent, range, time } from '../../src/report/format.ts';
 import type { JudgeSheet } from '../../src/runs/run-sheet.ts';
 import { plainText } from '../follow/plain-text.ts';
+import { summaryTable } from '../judge/summary.ts';
 import type { ShownRun } from './show-run.ts';
 
 type Align = 'left' | 'right';
@@ -13,7 +15,7 @@ type Align = 'left' | 'right';
 const LONGEST_VALUE = 100;
 
 export function runText(run: ShownRun): string {
-  const { configuration, judges = [], failure, warnings = [], progress } = run;
+  const { configuration, judges = [], figures, failure, warnings = [], progress } = run;
   const evaluated = judges.filter(({ evaluations }) => evaluations.length > 0);
   const sections = [
     headOf(run),
@@ -25,6 +27,7 @@ export function runText(run: ShownRun): string {
     ...(evaluated.length === 0 && progress !== undefined && progress.completed.length > 0
       ? [section('Judges', toldTable(progress.completed))]
       : []),
+    ...(figures === undefined ? [] : [section('Verdicts', summaryTable(figures))]),
     ...(judges.some(({ funnel }) => funnel)
       ? [section('From instructions to training examples', funnelTable(judges))]
       : []),
@@ -67,7 +70,7 @@ function headOf(run: ShownRun): string {
   ];
   const paused = run.progress?.paused;
   const lines = [
-    `${plainText(runName)}: ${kind === 'run' ? '' : 'an evaluation, '}${status}${at.length === 0 ? '' : `, ${at.join(', ')}`} (${place})`,
+    `${plainText(runName)}: ${kind === 'run' ? '' : `${CALLED[kind]}, `}${status}${at.length === 0 ? '' : `, ${at.join(', ')}`} (${place})`,
     ...(paused === undefined ? [] : [`paused since ${time(paused.since)}: ${plainText(paused.reason)}`]),
     [
       ...(startedAt === undefined ? [] : [`started ${time(startedAt)}`]),
@@ -212,6 +215,7 @@ function placesOf({ places, judges = [], best, workflowId }: ShownRun): string {
     ['result', places?.result],
     ['best judge', places?.bestCheckpoint],
     ['data sets', places?.trainingSets],
+    ['verdicts', places?.verdicts],
     ...judges.flatMap(({ iteration, checkpoint, freedAt, trainingSet }) => [
       [
         judgeName(iteration, best),

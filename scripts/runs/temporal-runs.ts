@@ -1,4 +1,4 @@
-/** What Temporal knows of runs and evaluations. */
+/** What Temporal knows of runs, evaluations and judgings. */
 import { NamespaceNotFoundError, type WorkflowExecutionInfo } from '@temporalio/client';
 import pLimit from 'p-limit';
 import { findRun, type RunProgress } from '../../src/client.ts';
@@ -12,7 +12,7 @@ const ASKED_AT_ONCE = 16;
 /** A run answers by a worker; one that has none doesn't. */
 const ANSWER_MILLISECONDS = 3000;
 
-/** Every execution of a run or of an evaluation of its own, by the run's name. */
+/** Every execution of a run, an evaluation or a judging of its own, by the run's name. */
 export async function executionsByName({
   client,
   address,

@@ -4,28 +4,33 @@ import {
   ConfigurationRefused,
   type ConfigurationInput,
   type JudgeEvaluationInput,
+  type PairsJudgingInput,
 } from '../../src/client.ts';
+import { kindOf } from '../../src/config/kind.ts';
 import {
-  isJudgeEvaluation,
   readConfiguration,
   readJudgeEvaluation,
+  readPairsJudging,
 } from '../../src/config/read-configuration.ts';
 import { CommandError } from '../cli/command-error.ts';
 
 /** What a file configures; its fields are right, which says nothing of the files and endpoints that they name. */
 export type Configured =
   | { readonly kind: 'run'; readonly input: ConfigurationInput }
-  | { readonly kind: 'evaluation'; readonly input: JudgeEvaluationInput };
+  | { readonly kind: 'evaluation'; readonly input: JudgeEvaluationInput }
+  | { readonly kind: 'judging'; readonly input: PairsJudgingInput };
+
+const READ = { run: readConfiguration, evaluation: readJudgeEvaluation, judging: readPairsJudging };
 
 /**
- * Reads the configuration of a run, or of an evaluation without training.
+ * Reads the configuration of a run, of an evaluation without training, or of the judging of a file.
  * @param changes fields that stand in place of the file's
  * @throws CommandError naming the file and every mistake by the path of its field
  */
 export function configurationIn(file: string, changes: Readonly<Record<string, unknown>> = {}): Configured {
   const input = { ...configurationObject(file), ...changes };
-  const kind = isJudgeEvaluation(input) ? 'evaluation' : 'run';
-  const { problems } = kind === 'run' ? readConfiguration(input) : readJudgeEvaluation(input);
+  const kind = kindOf(input);
+  const { problems } = READ[kind](input);
   if (problems.length > 0)
     throw new CommandError('usage', `${resolve(file)}: ${new ConfigurationRefused(problems).message}`);
   return { kind, input } as unknown as Configured;

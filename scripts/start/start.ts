@@ -1,5 +1,5 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { startEvaluation, startRun } from '../../src/client.ts';
+import { startEvaluation, startJudging, startRun } from '../../src/client.ts';
 import { datedName } from '../../src/format/dated-name.ts';
 import type { Ending } from '../cli/exit-codes.ts';
 import { CALL } from '../cli/program.ts';
@@ -33,11 +33,10 @@ export async function start(request: StartRequest, json: boolean): Promise<Endin
   };
   if (json && !request.follow) console.log(JSON.stringify(said));
   const say = json ? () => undefined : request.follow ? console.error : console.log;
-  const what = configured.kind === 'run' ? 'run' : 'evaluation';
   say(
     isNew
-      ? `Started the ${what} ${runName} at ${temporal.address}, namespace ${temporal.namespace}.`
-      : `The ${what} ${runName} is under way already at ${temporal.address}, namespace ${temporal.namespace}: nothing was started.`,
+      ? `Started the ${configured.kind} ${runName} at ${temporal.address}, namespace ${temporal.namespace}.`
+      : `The ${configured.kind} ${runName} is under way already at ${temporal.address}, namespace ${temporal.namespace}: nothing was started.`,
   );
   if ((await pollersOf(temporal, 'workflow', request.taskQueue)).length === 0)
     console.error(
@@ -55,11 +54,19 @@ async function startOnce(
   taskQueue: string,
 ): Promise<{ runName: string; isNew: boolean }> {
   const before = await openRunId(client, datedName(configured.input.runName, new Date()));
-  const { runName, workflowId } =
-    configured.kind === 'run'
-      ? await startRun(client, configured.input, { taskQueue })
-      : await startEvaluation(client, configured.input, { taskQueue });
+  const { runName, workflowId } = await startConfigured(client, configured, taskQueue);
   return { runName, isNew: before === undefined || before !== (await openRunId(client, workflowId)) };
+}
+
+function startConfigured(client: Client, configured: Configured, taskQueue: string) {
+  switch (configured.kind) {
+    case 'run':
+      return startRun(client, configured.input, { taskQueue });
+    case 'evaluation':
+      return startEvaluation(client, configured.input, { taskQueue });
+    case 'judging':
+      return startJudging(client, configured.input, { taskQueue });
+  }
 }
 
 /** What stays the same while a workflow is open; undefined where none is open under this id. */

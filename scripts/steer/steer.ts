@@ -1,44 +1,59 @@
 import { WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
-import { findRun, type Run, type RunProgress } from '../../src/client.ts';
+import { findJudging, findRun, type Judging, type Run, type RunProgress } from '../../src/client.ts';
+import { CALLED } from '../../src/config/kind.ts';
 import { CommandError } from '../cli/command-error.ts';
-import { connectToTemporal } from '../follow/connect.ts';
-import { findRunNamed } from '../follow/find-run.ts';
+import { connectToTemporal, type Temporal } from '../follow/connect.ts';
+import { type Found, findRunNamed } from '../follow/find-run.ts';
 
 /** An update that no worker takes has no answer. */
 const ANSWER_MILLISECONDS = 30_000;
 
-/** What a run is told, and what to say once it is in force. */
-export interface Order {
-  readonly tell: (run: Run) => Promise<void>;
-  readonly done: (progress: RunProgress) => string;
-}
+/** What a run, or also a judging, is told, and what to say once it is in force. */
+export type Order = { readonly done: (progress: RunProgress) => string } & (
+  | { readonly takenBy: 'runs'; readonly tell: (run: Run) => Promise<void> }
+  | { readonly takenBy: 'runs and judgings'; readonly tell: (it: Run | Judging) => Promise<void> }
+);
 
 /**
  * Tells a run something, and where it is afterwards.
  * @throws CommandError where there is no such run, it refuses, or no worker answers
  */
-export async function steer(name: string, { tell, done }: Order, json: boolean): Promise<void> {
+export async function steer(name: string, order: Order, json: boolean): Promise<void> {
   const temporal = await connectToTemporal(process.env);
-  const { workflowId, type } = await findRunNamed(temporal, name);
-  if (type === 'evaluateJudge')
-    throw new CommandError(
-      'usage',
-      `${name} is an evaluation without training, and takes no such order: cancel it, or let it end.`,
-    );
-  const run = findRun(temporal.client, workflowId);
+  const { run, tell } = toldOrder(temporal, await findRunNamed(temporal, name), order);
   const progress = await answered(name, () =>
     temporal.client.withDeadline(Date.now() + ANSWER_MILLISECONDS, async () => {
-      await tell(run);
+      await tell();
       return run.progress();
     }),
   );
-  const { runName, phase, paused, iterations, stopAfter } = progress;
-  const now = { runName, phase, paused: paused ?? null, iterations, stopAfter: stopAfter ?? null };
-  console.log(json ? JSON.stringify(now) : done(progress));
+  const { runName, phase, paused = null, iterations, stopAfter = null, budget = null } = progress;
+  const now = { runName, phase, paused, iterations, stopAfter, budget };
+  console.log(json ? JSON.stringify(now) : order.done(progress));
+}
+
+/** @throws CommandError where what has this name takes no such order */
+function toldOrder({ client }: Temporal, { workflowId, kind }: Found, order: Order) {
+  if (kind === 'evaluation')
+    throw new CommandError(
+      'usage',
+      `${workflowId} is ${CALLED[kind]}, and takes no such order: cancel it, or let it end.`,
+    );
+  if (order.takenBy === 'runs and judgings') {
+    const it = kind === 'run' ? findRun(client, workflowId) : findJudging(client, workflowId);
+    return { run: it, tell: () => order.tell(it) };
+  }
+  if (kind === 'judging')
+    throw new CommandError(
+      'usage',
+      `${workflowId} is ${CALLED[kind]}, which has neither iterations nor a budget: it takes pause, resume and cancel.`,
+    );
+  const run = findRun(client, workflowId);
+  return { run, tell: () => order.tell(run) };
 }
 
 /**
- * Asks a run, or an evaluation, to stop. The server takes note of it, whether a worker is there or not.
+ * Asks a run, an evaluation or a judging to stop. The server takes note of it, whether a worker is there or not.
  * @throws CommandError where there is no such run, or it has ended
  */
 export async function cancel(name: string, json: boolean): Promise<void> {

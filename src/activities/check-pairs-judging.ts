@@ -13,18 +13,29 @@ const ROWS_TO_LOOK_AT = 100;
 
 /** Checks what the workflow role can see of judging a file of pairs: the fields, the judge, the file, the store. */
 export async function checkPairsJudging(deps: Dependencies, input: unknown): Promise<CheckedConfiguration> {
+  const marker = newMarker();
+  const [inStore, { usable, problems }] = await Promise.all([
+    checkStore(deps, marker),
+    pairsJudgingProblems(deps, input),
+  ]);
+  return { usable, marker, problems: [...problems, ...inStore] };
+}
+
+/** What is wrong with the fields of a judging, its judge and its file; nothing is changed. */
+export async function pairsJudgingProblems(
+  deps: Pick<Dependencies, 'store' | 'files'>,
+  input: unknown,
+): Promise<Pick<CheckedConfiguration, 'usable' | 'problems'>> {
   const { usable: fields, problems } = readPairsJudging(input);
   const { pairs, judge, model } = fields;
-  const marker = newMarker();
   const noSuchJudge = await attemptTo('model.checkpoint', () => withTrainedJudge(deps, fields));
   const usable = noSuchJudge.length > 0 ? fields : await withTrainedJudge(deps, fields);
   const hasJudge = noSuchJudge.length === 0 && (judge !== undefined || model !== undefined);
   const found = await Promise.all([
-    checkStore(deps, marker),
     hasJudge ? attemptTo('judge', () => checkJudge(deps, fields)) : [],
     pairs === undefined ? [] : attemptTo('pairs', () => checkPairs(resolveInput(deps.files, pairs))),
   ]);
-  return { usable: sectionsOfRun(usable), marker, problems: [...problems, ...noSuchJudge, ...found.flat()] };
+  return { usable: sectionsOfRun(usable), problems: [...problems, ...noSuchJudge, ...found.flat()] };
 }
 
 /** What serving and asking need of a configuration, as a run has it: the judge is its seed model. */
@@ -39,7 +50,10 @@ export function sectionsOfRun({ runName, seed, model, serving, inference, timeou
   });
 }
 
-async function checkJudge(deps: Dependencies, fields: Partial<PairsJudging>): Promise<void> {
+async function checkJudge(
+  deps: Pick<Dependencies, 'store' | 'files'>,
+  fields: Partial<PairsJudging>,
+): Promise<void> {
   try {
     votingOf(await judgeFileFor(deps, fields), fields);
   } catch (error) {

@@ -45,16 +45,6 @@ export function readJudgeEvaluation(input: unknown): ReadConfiguration<JudgeEval
   });
 }
 
-/** Whether it is meant as an evaluation without training: it names its judge, or has no section that a run alone has. */
-export function isJudgeEvaluation(input: object): boolean {
-  if ('model' in input) return true;
-  const evaluationFields = Object.keys(judgeEvaluationSchema.shape);
-  const runFields = Object.keys(configurationSchema.shape).filter(
-    (field) => !evaluationFields.includes(field),
-  );
-  return !runFields.some((field) => field in input);
-}
-
 /** Reads the configuration of judging a file of pairs in the same way. */
 export function readPairsJudging(input: unknown): ReadConfiguration<PairsJudging> {
   return readBy<PairsJudging>(pairsJudgingSchema, input, ({ serving, model, judge, votes = 1, sampling }) => {

@@ -13,6 +13,11 @@ export function limitsReached(limits: Limits, spent: Amounts): Amount[] {
   return AMOUNTS.filter((name) => spent[name] >= (limits[name] ?? Infinity));
 }
 
+/** The option of the command `set-budget` that sets the limit of an amount. */
+export function budgetOption(name: Amount): string {
+  return name === 'gpuHours' ? '--gpu-hours' : `--${name}`;
+}
+
 /** "1,200,000 tokens", "$12.50", "0.25 GPU hours". */
 export function amountText(name: Amount, value: number): string {
   switch (name) {

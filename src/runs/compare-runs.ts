@@ -11,11 +11,11 @@ import { compareJudges, type JudgeComparison } from '../benchmarks/compare.ts';
 import type { EvaluationSummary, IterationSummary } from '../contract/result.ts';
 import { hashOf } from '../judge/seeds.ts';
 import { configurationDifference, type ConfigurationDifference } from './configuration-difference.ts';
-import type { StoredRun } from './stored-run.ts';
+import type { StoredEvaluating } from './stored-run.ts';
 
 /** A judge of a run: its row, and the run that it stands in. */
 export interface JudgeOfRun {
-  readonly run: StoredRun;
+  readonly run: StoredEvaluating;
   readonly judge: IterationSummary;
 }
 
@@ -192,7 +192,7 @@ function isChanged(outcomeId: string, changed: ReadonlySet<string>): boolean {
 }
 
 /** What decides how a judge is asked about a benchmark. */
-function asked({ resolved }: StoredRun, name: string): object {
+function asked({ resolved }: StoredEvaluating, name: string): object {
   if (resolved === undefined) return {};
   const { evaluation } = resolved.configuration;
   const benchmark = evaluation.benchmarks.find((each) => each.name === name);

@@ -7,6 +7,7 @@ import { runUris, type ResolvedConfiguration } from '../activities/open-run.ts';
 import { InputProblem } from '../artifacts/errors.ts';
 import { fileSha256 } from '../artifacts/file-hashes.ts';
 import { RECORDS_FILE, type ArtifactStore } from '../artifacts/store.ts';
+import { CALLED } from '../config/kind.ts';
 import type { InputFiles } from '../config/input-files.ts';
 import { JUDGE_FILE } from '../contract/judge-file.ts';
 import { PARQUET_FILE, type ExportedSet } from '../outputs/dataset-card.ts';
@@ -83,8 +84,8 @@ export async function exportPlan(
 }
 
 function trainingRun({ runName, kind, resolved }: StoredRun): ResolvedConfiguration {
-  if (kind === 'evaluation')
-    throw new InputProblem(`${runName} is an evaluation: it trains nothing, so there is nothing to export`);
+  if (kind !== 'run')
+    throw new InputProblem(`${runName} is ${CALLED[kind]}: it trains nothing, so there is nothing to export`);
   if (resolved === undefined || !('fineTuning' in resolved.configuration))
     throw new InputProblem(`${runName} has no configuration in the store, so nothing of it can be exported`);
   return resolved as ResolvedConfiguration;

@@ -1,5 +1,6 @@
-/** Runs and evaluations beside each other: what the store knows of each and what Temporal knows, as one row. */
+/** Runs, evaluations and judgings beside each other: what the store knows of each and what Temporal knows, as one row. */
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
+import { type Kind, kindOfWorkflow, WORKFLOW_TYPES } from '../config/kind.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { RunProgress } from '../contract/progress.ts';
 import type { EvaluationSummary, IterationSummary } from '../contract/result.ts';
@@ -16,7 +17,7 @@ export interface TemporalRun {
   readonly runId: string;
   /** Of the chain that it belongs to, where the server tells it. */
   readonly firstRunId: string | undefined;
-  readonly type: 'selfTaughtEvaluator' | 'evaluateJudge';
+  readonly type: (typeof WORKFLOW_TYPES)[Kind];
   readonly status: WorkflowExecutionStatusName;
   readonly startedAt: Date;
   readonly closedAt: Date | undefined;
@@ -29,12 +30,12 @@ export interface TemporalRun {
 
 export interface RunRow {
   readonly runName: string;
-  readonly kind: 'run' | 'evaluation';
+  readonly kind: Kind;
   readonly status: RunStatus;
   readonly where: 'both' | 'store' | 'temporal';
   /** While it is under way, where somebody tells. */
   readonly phase?: string | undefined;
-  /** The last iteration that was begun, of those asked for; not there for an evaluation. */
+  /** The last iteration that was begun, of those asked for; of runs alone. */
   readonly iteration?: number | undefined;
   readonly iterations?: number | undefined;
   /** Of the best judge, on the benchmark that it was chosen by; 0 to 1. */
@@ -89,8 +90,7 @@ export function runRow(
   const isUnderWay = status === 'running' || status === 'paused';
   const judges = progress?.completed ?? stored?.judges ?? [];
   const best = bestOf(judges, progress?.best ?? stored?.best ?? 0);
-  const kind =
-    stored?.kind ?? (execution?.type === 'evaluateJudge' ? ('evaluation' as const) : ('run' as const));
+  const kind = stored?.kind ?? (execution && kindOfWorkflow(execution.type)) ?? 'run';
   const { configuration } = stored?.resolved ?? {};
   const startedAt =
     progress?.startedAt ??

@@ -1,16 +1,24 @@
-/** What the store alone tells of a run, or of an evaluation without training. */
+/** What the store alone tells of a run, of an evaluation without training, or of the judging of a file. */
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Owner } from '../activities/claim-run.ts';
-import { runUris, type ResolvedConfiguration, type ResolvedEvaluation } from '../activities/open-run.ts';
+import {
+  asJudging,
+  runUris,
+  type ResolvedConfiguration,
+  type ResolvedEvaluation,
+  type ResolvedJudging,
+} from '../activities/open-run.ts';
 import { canonicalJson } from '../artifacts/canonical-json.ts';
 import { newestClaim, type Claim } from '../artifacts/claim.ts';
 import { readTextIfThere } from '../artifacts/on-disk.ts';
 import type { Manifest } from '../artifacts/reference.ts';
 import { referenceTo, type ArtifactStore } from '../artifacts/store.ts';
 import { runName as runNameSchema } from '../config/fields.ts';
+import type { Kind } from '../config/kind.ts';
 import { meaningOf } from '../config/meaning.ts';
+import { type JudgingResult, judgingResultSchema } from '../contract/judging-result.ts';
 import {
   judgeEvaluationResultSchema,
   runResultSchema,
@@ -23,15 +31,11 @@ import { readRunState, type RunState } from './state.ts';
 /** How a run ended, by what stands in the store. */
 export type Ending = 'finished' | 'failed' | 'cancelled';
 
-export interface StoredRun {
+interface Stored {
   readonly runName: string;
-  readonly kind: 'run' | 'evaluation';
   /** Whoever has claimed the folder last; undefined where nobody has. */
   readonly owner: Claim<Owner> | undefined;
-  /** What it was started with last; undefined where it came to an end before that was fixed. */
-  readonly resolved: ResolvedConfiguration | ResolvedEvaluation | undefined;
   readonly state: RunState | undefined;
-  readonly result: RunResult | JudgeEvaluationResult | undefined;
   /** How its newest start ended; undefined while it is under way, or was left without a word. */
   readonly ended: Ending | undefined;
   /** One row for each judge that was evaluated, as its newest start has told. */
@@ -40,7 +44,24 @@ export interface StoredRun {
   readonly best: number;
 }
 
-/** The names of all runs and evaluations in a store; none where there is no such folder. */
+/** What was started with benchmarks, and so has judges with figures. */
+export interface StoredEvaluating extends Stored {
+  readonly kind: Exclude<Kind, 'judging'>;
+  /** What it was started with last; undefined where it came to an end before that was fixed. */
+  readonly resolved: ResolvedConfiguration | ResolvedEvaluation | undefined;
+  readonly result: RunResult | JudgeEvaluationResult | undefined;
+}
+
+/** The judging of a file of pairs: it has verdicts, and no judges with figures. */
+export interface StoredJudging extends Stored {
+  readonly kind: 'judging';
+  readonly resolved: ResolvedJudging | undefined;
+  readonly result: JudgingResult | undefined;
+}
+
+export type StoredRun = StoredEvaluating | StoredJudging;
+
+/** The names of all runs, evaluations and judgings in a store; none where there is no such folder. */
 export async function storedRunNames(store: ArtifactStore): Promise<string[]> {
   const entries = existsSync(store.root) ? await readdir(store.root, { withFileTypes: true }) : [];
   return entries
@@ -63,23 +84,30 @@ export async function readStoredRun(store: ArtifactStore, runName: string): Prom
   if (!isRunName(runName) || !isRunFolder(store, runName)) return undefined;
   const owner = await newestClaim<Owner>(store.path(runUris.owner(runName))).catch(() => undefined);
   const state = await readRunState(store, runName);
-  const result = await readStoredResult(store, runName);
+  const kind = KIND_OF_MEANING[String(owner?.holder.meaning['kind'])] ?? 'run';
   const isOfNewest = state !== undefined && state.claim === (owner?.epoch ?? 0);
   const resolved = await newestConfiguration(store, runName, owner, isOfNewest ? state : undefined);
+  const ending = (result: object | undefined) =>
+    endingOf(store, runName, owner, isOfNewest ? state : undefined, result);
+  if (kind === 'judging') {
+    const result = await readStoredResult(store, runName, (json) => judgingResultSchema.parse(json));
+    const judging = { ...{ runName, kind, owner, state, result }, ended: await ending(result) };
+    return { ...judging, resolved: resolved && asJudging(resolved), judges: [], best: 0 };
+  }
+  const result = await readStoredResult(store, runName, (json) => {
+    const asRun = runResultSchema.safeParse(json);
+    return asRun.success ? asRun.data : judgeEvaluationResultSchema.parse(json);
+  });
   const judges = isOfNewest || result === undefined ? (state?.iterations ?? []) : judgesIn(result);
   const best = isOfNewest || result === undefined ? (state?.best ?? 0) : 'best' in result ? result.best : 0;
-  return {
-    runName,
-    kind: owner?.holder.meaning['kind'] === 'judge-evaluation' ? 'evaluation' : 'run',
-    owner,
-    resolved,
-    state,
-    result,
-    ended: await endingOf(store, runName, owner, isOfNewest ? state : undefined, result),
-    judges,
-    best,
-  };
+  return { runName, kind, owner, resolved, state, result, ended: await ending(result), judges, best };
 }
+
+/** By what a folder was claimed for (src/activities/plan-alone.ts); a run that trains names no kind. */
+const KIND_OF_MEANING: Readonly<Record<string, Kind>> = {
+  'judge-evaluation': 'evaluation',
+  'pairs-judging': 'judging',
+};
 
 function judgesIn(result: RunResult | JudgeEvaluationResult): readonly IterationSummary[] {
   if ('iterations' in result) return result.iterations;
@@ -87,13 +115,15 @@ function judgesIn(result: RunResult | JudgeEvaluationResult): readonly Iteration
   return [{ iteration: 0, model, evaluations, counts, seconds: { evaluateJudge: seconds } }];
 }
 
-async function readStoredResult(store: ArtifactStore, runName: string): Promise<StoredRun['result']> {
+async function readStoredResult<Result>(
+  store: ArtifactStore,
+  runName: string,
+  read: (json: unknown) => Result,
+): Promise<Result | undefined> {
   const text = await readTextIfThere(store.path(runUris.result(runName)));
   if (text === undefined) return undefined;
   try {
-    const json: unknown = JSON.parse(text);
-    const asRun = runResultSchema.safeParse(json);
-    return asRun.success ? asRun.data : judgeEvaluationResultSchema.parse(json);
+    return read(JSON.parse(text));
   } catch {
     return undefined;
   }
@@ -105,7 +135,7 @@ async function endingOf(
   runName: string,
   owner: Claim<Owner> | undefined,
   state: RunState | undefined,
-  result: StoredRun['result'],
+  result: object | undefined,
 ): Promise<Ending | undefined> {
   switch (state?.status) {
     case 'failed':
@@ -136,7 +166,7 @@ async function newestConfiguration(
   runName: string,
   owner: Claim<Owner> | undefined,
   state: RunState | undefined,
-): Promise<StoredRun['resolved']> {
+): Promise<ResolvedConfiguration | undefined> {
   const uri = runUris.configurations(runName);
   const names = existsSync(store.path(uri)) ? await readdir(store.path(uri)) : [];
   const whole = names.filter((name) => /^[0-9a-f]+$/.test(name)).map((name) => `${uri}/${name}`);

@@ -6,7 +6,7 @@ import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow
 import type { BudgetChange, BudgetNow } from '../activities/budget.ts';
 import type { RunPlan } from '../activities/types.ts';
 import type { Paused, RunProgress } from '../contract/progress.ts';
-import { AMOUNTS, amountText, limitsReached } from '../format/amounts.ts';
+import { AMOUNTS, amountText, budgetOption, limitsReached } from '../format/amounts.ts';
 import type { PauseGate } from './pause.ts';
 import { light } from './proxies.ts';
 import { fieldsOf, refused, requireOwnWork } from './refused.ts';
@@ -129,10 +129,11 @@ function reachedBy({ limits, spent }: BudgetNow, before: Paused | undefined): Pa
   const those = names.map(
     (name) => `${amountText(name, spent[name])} of ${amountText(name, limits[name] ?? 0)}`,
   );
-  const more = Object.fromEntries(names.map((name) => [name, enoughFor(limits[name] ?? 0, spent[name])]));
+  const more = names.map((name) => [name, enoughFor(limits[name] ?? 0, spent[name])] as const);
+  const options = more.map(([name, limit]) => `${budgetOption(name)} ${limit}`).join(' ');
   const reason =
-    `the budget is spent, ${those.join(', ')}. To go on: temporal workflow update execute --workflow-id ${workflowId} ` +
-    `--name setBudget --input '${JSON.stringify(more)}'`;
+    `the budget is spent, ${those.join(', ')}. To go on: self-taught-evaluator set-budget ${workflowId} ${options}; or ` +
+    `temporal workflow update execute --workflow-id ${workflowId} --name setBudget --input '${JSON.stringify(Object.fromEntries(more))}'`;
   return { reason, since: before?.since ?? new Date().toISOString(), by: 'budget' };
 }
 

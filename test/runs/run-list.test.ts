@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { runRow, tellingExecution, type TemporalRun } from '../../src/runs/run-list.ts';
-import type { StoredRun } from '../../src/runs/stored-run.ts';
+import type { StoredEvaluating } from '../../src/runs/stored-run.ts';
 import type { RunProgress } from '../../src/client.ts';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 12, minute));
@@ -20,7 +20,7 @@ function execution(changes: Partial<TemporalRun> = {}): TemporalRun {
   };
 }
 
-function stored(changes: Partial<StoredRun> = {}): StoredRun {
+function stored(changes: Partial<StoredEvaluating> = {}): StoredEvaluating {
   return {
     runName: 'a',
     kind: 'run',

@@ -90,8 +90,8 @@ describe('the budget of a run that is steered', function () {
       assert.deepEqual(budget?.spent.tokens, 500);
       assert.equal(
         paused?.reason,
-        'the budget is spent, 500 tokens of 500 tokens. To go on: temporal workflow update execute ' +
-          `--workflow-id simulated --name setBudget --input '{"tokens":1000}'`,
+        'the budget is spent, 500 tokens of 500 tokens. To go on: self-taught-evaluator set-budget simulated --tokens 1000; ' +
+          `or temporal workflow update execute --workflow-id simulated --name setBudget --input '{"tokens":1000}'`,
       );
 
       await run.pause({ reason: 'the night' });

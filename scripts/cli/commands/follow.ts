@@ -8,7 +8,7 @@ export const follow = defineCommand({
     run: {
       type: 'string',
       completes: 'runs',
-      describe: 'The run, or evaluation, by name; by default the one that is under way.',
+      describe: 'The run, evaluation or judging by name; by default the one that is under way.',
     },
   },
   examples: [['$0 follow embedded', 'Follow the run "embedded"']],

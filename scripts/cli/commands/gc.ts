@@ -11,7 +11,7 @@ export const gc = defineCommand({
     runs: {
       type: 'string',
       array: true,
-      describe: 'Runs or evaluations by name; by default all of the store.',
+      describe: 'Runs, evaluations or judgings by name; by default all of the store.',
     },
   },
   options: {

@@ -11,7 +11,7 @@ import { runs } from './runs.ts';
 import { setup } from './setup.ts';
 import { show } from './show.ts';
 import { start } from './start.ts';
-import { cancel, pause, resume, setIterations, stopAfter } from './steering.ts';
+import { cancel, pause, resume, setBudget, setIterations, stopAfter } from './steering.ts';
 import { temporal } from './temporal.ts';
 import { worker } from './worker.ts';
 
@@ -19,7 +19,10 @@ import { worker } from './worker.ts';
 export const COMMAND_GROUPS: readonly { readonly title: string; readonly commands: readonly Command[] }[] = [
   { title: 'Try it', commands: [demo, doctor, setup] },
   { title: 'Serve', commands: [temporal, worker] },
-  { title: 'Run', commands: [plan, start, follow, pause, resume, setIterations, stopAfter, cancel] },
+  {
+    title: 'Run',
+    commands: [plan, start, follow, pause, resume, setIterations, stopAfter, setBudget, cancel],
+  },
   { title: 'Use what came of it', commands: [runs, show, compare, judge, exportRun, gc] },
 ];
 

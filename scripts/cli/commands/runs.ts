@@ -4,7 +4,7 @@ import { storeOption } from './store-option.ts';
 
 export const runs = defineCommand({
   usage: 'runs',
-  summary: 'List runs and evaluations, from the store and from Temporal.',
+  summary: 'List runs, evaluations and judgings of files, from the store and from Temporal.',
   json: 'all of them as one array',
   options: {
     ...storeOption,

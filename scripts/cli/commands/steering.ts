@@ -1,7 +1,7 @@
 import { defineCommand } from '../command.ts';
 
 /** What every order prints with `--json`. */
-const NOW = 'where the run is afterwards (runName, phase, paused, iterations, stopAfter)';
+const NOW = 'where the run is afterwards (runName, phase, paused, iterations, stopAfter, budget)';
 
 const run = {
   run: { type: 'string', demandOption: true, completes: 'runs', describe: 'The run by name.' },
@@ -9,7 +9,7 @@ const run = {
 
 export const pause = defineCommand({
   usage: 'pause <run>',
-  summary: 'Pause a run: shards in flight end, a training stops with a checkpoint, nothing new begins.',
+  summary: 'Pause a run, or the judging of a file: shards in flight end, a training stops with a checkpoint, nothing new begins.',
   details: 'Model servers stay up. Answered when it is in force, which takes a worker.',
   json: NOW,
   positionals: run,
@@ -24,6 +24,7 @@ export const pause = defineCommand({
     (await import('../../steer/steer.ts')).steer(
       name,
       {
+        takenBy: 'runs and judgings',
         tell: (it) => it.pause(reason === undefined ? {} : { reason }),
         done: ({ runName, paused }) => `${runName} is paused: ${paused?.reason ?? 'and goes on already'}.`,
       },
@@ -33,14 +34,18 @@ export const pause = defineCommand({
 
 export const resume = defineCommand({
   usage: 'resume <run>',
-  summary: 'Let a paused run go on.',
+  summary: 'Let a paused run, or a paused judging, go on.',
   json: NOW,
   positionals: run,
   examples: [['$0 resume embedded', 'It goes on where it was']],
   run: async ({ run: name, json }) =>
     (await import('../../steer/steer.ts')).steer(
       name,
-      { tell: (it) => it.resume(), done: ({ runName }) => `${runName} goes on.` },
+      {
+        takenBy: 'runs and judgings',
+        tell: (it) => it.resume(),
+        done: ({ runName }) => `${runName} goes on.`,
+      },
       json,
     ),
 });
@@ -62,6 +67,7 @@ export const setIterations = defineCommand({
     (await import('../../steer/steer.ts')).steer(
       name,
       {
+        takenBy: 'runs',
         tell: (it) => it.setIterations(iterations),
         done: ({ runName, iterations: now }) => `${runName} does ${now} iterations in all.`,
       },
@@ -82,6 +88,7 @@ export const stopAfter = defineCommand({
     (await import('../../steer/steer.ts')).steer(
       name,
       {
+        takenBy: 'runs',
         tell: (it) => it.stopAfterIteration(iteration),
         done: ({ runName, stopAfter: now }) => `${runName} ends after iteration ${now}.`,
       },
@@ -89,10 +96,36 @@ export const stopAfter = defineCommand({
     ),
 });
 
+const amount = (what: string) => ({ type: 'string', describe: `${what}, or "none".` }) as const;
+
+export const setBudget = defineCommand({
+  usage: 'set-budget <run>',
+  summary: 'Change what a run may spend; one that has paused because its budget is spent goes on.',
+  details:
+    'What is left out stays. Refused below what is spent already, and in USD where the configuration lacks a price. A run that a person has ' +
+    'paused stays so until "resume".',
+  json: NOW,
+  positionals: run,
+  options: {
+    tokens: amount('Tokens of prompts and answers together'),
+    requests: amount('Requests to models'),
+    usd: amount('US dollars by the prices of the configuration'),
+    'gpu-hours': amount('GPU hours of fine-tuning'),
+  },
+  examples: [
+    ['$0 set-budget embedded --tokens 80000000 --usd none', 'Up to 80 million tokens, whatever they cost'],
+  ],
+  run: async ({ run: name, tokens, requests, usd, 'gpu-hours': gpuHours, json }) => {
+    const { budgetOrder } = await import('../../steer/set-budget.ts');
+    const order = budgetOrder({ tokens, requests, usd, gpuHours });
+    return (await import('../../steer/steer.ts')).steer(name, order, json);
+  },
+});
+
 export const cancel = defineCommand({
   usage: 'cancel <run>',
   summary:
-    'Stop a run or an evaluation; a training saves a checkpoint, and a later start under its name goes on from there.',
+    'Stop a run, an evaluation or a judging; a training saves a checkpoint, and a later start under its name goes on from there.',
   json: 'that it was told to stop',
   positionals: run,
   examples: [['$0 cancel embedded', 'It ends as cancelled']],
