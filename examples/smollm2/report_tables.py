@@ -15,10 +15,10 @@ import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
-LEFT_OUT = {"How the judge changed", "Judgments to read", "Settings"}
-"""Sections without their place in a table of results."""
+LEFT_OUT = {"", "How the judge changed", "Judgments to read", "Settings"}
+"""Sections without their place in a table of results; the one without a title is the report's head."""
 
-EXAMPLES = 6
+EXAMPLES = 5
 
 EXAMPLE_COLUMNS = ["Instruction", "Response A", "Response B", "Better", "The first judge", "The last one"]
 
@@ -65,7 +65,8 @@ class Tables(HTMLParser):
         elif tag == "h3":
             self._say(f"**{text}**", "")
         elif tag == "p" and self._text is not None:
-            self._say(text, "")
+            if len(text.split()) > 4:  # Shorter ones are legends of charts.
+                self._say(text, "")
         elif tag in ("td", "th"):
             self._rows[-1].append(text.replace("( ", "(").replace("|", "\\|"))
         elif tag == "small" and self._text is not None:
@@ -93,7 +94,9 @@ def before_and_after(packed: str) -> list[str]:
         for side in ("A", "B"):
             before = [one for one in examples.get((1, side), []) if one["outcome"] in ("wrong", "no verdict")]
             after = [one for one in examples.get((last, side), []) if one["outcome"] == "kept"]
-            if last > 1 and before and after and len(lines) < EXAMPLES:
+            # One order of a pair shows enough of it.
+            is_new = not lines or not lines[-1].startswith(f"| {cell(pair['instruction'])} |")
+            if last > 1 and before and after and is_new and len(lines) < EXAMPLES:
                 responses = {side: pair["better"], "AB".replace(side, ""): pair["worse"]}
                 cells = [pair["instruction"], responses["A"], responses["B"], side, before[0]["text"], after[0]["text"]]
                 lines.append(f"| {' | '.join(map(cell, cells))} |")
