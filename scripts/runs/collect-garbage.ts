@@ -6,7 +6,13 @@ import type { ArtifactStore } from '../../src/artifacts/store.ts';
 import { bytes } from '../../src/format/bytes.ts';
 import { checkpointsInUse } from '../../src/runs/checkpoints-in-use.ts';
 import { freeGarbage } from '../../src/runs/free-garbage.ts';
-import { findGarbage, GARBAGE_KINDS, type Garbage, type KeptJudges, type Retention } from '../../src/runs/garbage.ts';
+import {
+  findGarbage,
+  GARBAGE_KINDS,
+  type Garbage,
+  type KeptJudges,
+  type Retention,
+} from '../../src/runs/garbage.ts';
 import { lifeOf, signOfLife, tellOf, type Life } from '../../src/runs/life.ts';
 import { readStoredRun, storedRunNames, type StoredRun } from '../../src/runs/stored-run.ts';
 import { CommandError } from '../cli/command-error.ts';
@@ -51,16 +57,22 @@ export async function collectGarbage(options: GarbageOptions): Promise<Ending> {
     );
   const isNamed = options.runs !== undefined && options.runs.length > 0;
   if (assumeEnded && !isNamed)
-    throw new CommandError('usage', '--assume-ended needs the names of the runs that are known to be over: gc NAME --assume-ended.');
+    throw new CommandError(
+      'usage',
+      '--assume-ended needs the names of the runs that are known to be over: gc NAME --assume-ended.',
+    );
   const all = await everyRun(store);
   const runs = isNamed
     ? await Promise.all([...new Set(options.runs)].map((name) => storedRunNamed(store, name)))
     : all;
-  const temporal = await temporalIfThere('Runs of which the store does not say how they ended are left alone.');
+  const temporal = await temporalIfThere(
+    'Runs of which the store does not say how they ended are left alone.',
+  );
   const roots = [process.cwd(), join(import.meta.dirname, '..', '..')].map((root) => resolve(root));
   const retention = { keep: options.keep, inUse: checkpointsInUse(store, all, roots) };
   const collected: Collected[] = [];
-  for (const run of runs) collected.push(await sayingItAll(() => collect(store, run, temporal, retention, options)));
+  for (const run of runs)
+    collected.push(await sayingItAll(() => collect(store, run, temporal, retention, options)));
   console.log(json ? jsonOf(collected, yes) : textOf(collected, options));
   return isNamed && collected.some(({ left }) => left !== undefined) ? 'failed' : 'done';
 }

@@ -29,10 +29,7 @@ function comparisonText(comparison: RunComparison): string {
   const [first, second] = [comparison.first, comparison.second].map(
     ({ runName, iteration }) => `${runName}@${iteration}`,
   ) as [string, string];
-  const alone = [
-    ...onlyIn(first, comparison.onlyFirst),
-    ...onlyIn(second, comparison.onlySecond),
-  ];
+  const alone = [...onlyIn(first, comparison.onlyFirst), ...onlyIn(second, comparison.onlySecond)];
   return [
     `${first} and ${second}`,
     ...(configuration === undefined
@@ -97,10 +94,14 @@ function remarks(benchmark: SharedBenchmark, first: string, second: string): str
   return [
     ...(benchmark.first === benchmark.second
       ? []
-      : [`${first} calls ${benchmark.first} what ${second} calls ${benchmark.second}: they were made from the same file.`]),
+      : [
+          `${first} calls ${benchmark.first} what ${second} calls ${benchmark.second}: they were made from the same file.`,
+        ]),
     ...(leftOut.length === 0
       ? []
-      : [`${name}: ${count(items.common)} items are compared; left out are ${leftOut.join(', ')}. The two accuracies are over all items of each.`]),
+      : [
+          `${name}: ${count(items.common)} items are compared; left out are ${leftOut.join(', ')}. The two accuracies are over all items of each.`,
+        ]),
     ...(askedDifferently.length === 0
       ? []
       : [

@@ -50,7 +50,9 @@ export function exportRun(options: ExportOptions): Promise<Ending> {
         console.log(
           json
             ? JSON.stringify({ ...about(plan), pushed })
-            : pushed.map(({ type, name, commit }) => `${describe(plan)}: ${type} ${name} at ${commit}`).join('\n'),
+            : pushed
+                .map(({ type, name, commit }) => `${describe(plan)}: ${type} ${name} at ${commit}`)
+                .join('\n'),
         );
         return 'done';
       }
@@ -75,16 +77,18 @@ export function exportRun(options: ExportOptions): Promise<Ending> {
 /** Where relative paths of a configuration begin, to tell a folder from a model of the hub. */
 const files = { roots: [process.cwd(), resolve(import.meta.dirname, '..', '..')] };
 
-async function push(
-  run: StoredRun,
-  repository: string,
-  options: ExportOptions,
-  signal: AbortSignal,
-) {
+async function push(run: StoredRun, repository: string, options: ExportOptions, signal: AbortSignal) {
   const store = storeAt(options.store);
-  const asked = publish.safeParse({ model: repository, dataset: repository, private: options.public !== true });
+  const asked = publish.safeParse({
+    model: repository,
+    dataset: repository,
+    private: options.public !== true,
+  });
   if (!asked.success)
-    throw new CommandError('usage', `--push is ${JSON.stringify(repository)}: a repository of the hub is written "owner/name".`);
+    throw new CommandError(
+      'usage',
+      `--push is ${JSON.stringify(repository)}: a repository of the hub is written "owner/name".`,
+    );
   const token = process.env['HF_TOKEN'] ?? '';
   if (!token.startsWith('hf_'))
     throw new InputProblem('HF_TOKEN must hold a token of the hub that may write; those begin with "hf_"');
@@ -93,7 +97,13 @@ async function push(
   const published: StoredRun =
     resolved === undefined || !('fineTuning' in resolved.configuration)
       ? run
-      : { ...run, resolved: { ...resolved, configuration: { ...resolved.configuration, publish: asked.data } } as StoredRun['resolved'] };
+      : {
+          ...run,
+          resolved: {
+            ...resolved,
+            configuration: { ...resolved.configuration, publish: asked.data },
+          },
+        };
   const plan = await exportPlan(store, files, published, options.iteration);
   sayWithoutJudge(plan);
   const url = process.env['HF_ENDPOINT'] || 'https://huggingface.co';

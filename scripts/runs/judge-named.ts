@@ -24,7 +24,9 @@ export async function judgeNamed(store: ArtifactStore, text: string): Promise<Ju
       `${JSON.stringify(plainText(text))} names no judge: that is a run's name, with @2 behind it for the judge of iteration 2.`,
     );
   const run = await storedRunNamed(store, name);
-  const judge = run.judges.find(({ iteration }) => iteration === (wanted === undefined ? run.best : Number(wanted)));
+  const judge = run.judges.find(
+    ({ iteration }) => iteration === (wanted === undefined ? run.best : Number(wanted)),
+  );
   if (judge !== undefined) return { run, judge };
   const there = run.judges.map(({ iteration }) => `${name}@${iteration}`);
   throw new CommandError(

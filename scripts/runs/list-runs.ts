@@ -31,7 +31,8 @@ export async function listRuns({ store: storeOption, status, json }: ListOptions
       `There is neither a store at ${store.root} nor a Temporal server: name the store by --store or ` +
         'SELF_TAUGHT_EVALUATOR_STORE, the server by TEMPORAL_ADDRESS or a profile of the Temporal CLI.',
     );
-  const shown = status === undefined ? rows : rows.filter((row) => status.some((each) => isWanted(row, each)));
+  const shown =
+    status === undefined ? rows : rows.filter((row) => status.some((each) => isWanted(row, each)));
   if (json) console.log(JSON.stringify(shown));
   else if (shown.length > 0) console.log(runsTable(shown));
   else console.log(rows.length === 0 ? 'There are no runs. "npm run demo" starts one.' : 'No run stands so.');
@@ -39,14 +40,21 @@ export async function listRuns({ store: storeOption, status, json }: ListOptions
 
 async function rowsOf(store: ArtifactStore): Promise<{ rows: RunRow[]; hasTemporal: boolean }> {
   warnWithoutStore(store);
-  const temporal = await temporalIfThere('What follows is from the store alone: it does not know what is under way.');
+  const temporal = await temporalIfThere(
+    'What follows is from the store alone: it does not know what is under way.',
+  );
   const executions = temporal === undefined ? new Map<string, never>() : await executionsByName(temporal);
   const names = [...new Set([...(await storedRunNames(store)), ...executions.keys()])];
   const known = await Promise.all(
     names.map(async (name) => {
       const stored = await readStoredRun(store, name);
       const bytesThere = stored === undefined ? undefined : await diskSize(store.path(name));
-      return { name, stored, bytes: bytesThere, execution: tellingExecution(executions.get(name) ?? [], stored) };
+      return {
+        name,
+        stored,
+        bytes: bytesThere,
+        execution: tellingExecution(executions.get(name) ?? [], stored),
+      };
     }),
   );
   const telling = known.flatMap(({ execution }) => execution ?? []);
@@ -70,7 +78,17 @@ function isWanted({ status, where }: RunRow, wanted: string): boolean {
 
 function runsTable(rows: readonly RunRow[]): string {
   const table = new Table({
-    head: ['run', 'status', 'where', 'stage', 'best\naccuracy', 'seed model', 'started (UTC)', 'took', 'on disk'],
+    head: [
+      'run',
+      'status',
+      'where',
+      'stage',
+      'best\naccuracy',
+      'seed model',
+      'started (UTC)',
+      'took',
+      'on disk',
+    ],
     colAligns: ['left', 'left', 'left', 'left', 'right', 'left', 'left', 'right', 'right'],
     style: { head: [], border: [] },
   });
@@ -91,8 +109,13 @@ function runsTable(rows: readonly RunRow[]): string {
 
 function stageOf({ kind, phase, iteration, iterations }: RunRow): string {
   const counted =
-    iteration === undefined ? [] : [`iteration ${iteration}${iterations === undefined ? '' : ` of ${iterations}`}`];
-  return [...(phase === undefined ? [] : [phase]), ...(kind === 'evaluation' ? ['evaluation'] : counted)].join(', ');
+    iteration === undefined
+      ? []
+      : [`iteration ${iteration}${iterations === undefined ? '' : ` of ${iterations}`}`];
+  return [
+    ...(phase === undefined ? [] : [phase]),
+    ...(kind === 'evaluation' ? ['evaluation'] : counted),
+  ].join(', ');
 }
 
 /** The end of a path tells more than its beginning. */

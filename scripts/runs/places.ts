@@ -12,13 +12,17 @@ import { SetupError } from '../setup/setup-error.ts';
 /** The store that an option names, else the environment, else the checkout's `runs`. Its folder may not be there. */
 export function storeAt(option: string | undefined): ArtifactStore {
   const root = option ?? process.env['SELF_TAUGHT_EVALUATOR_STORE'];
-  return new ArtifactStore(root === undefined ? join(import.meta.dirname, '..', '..', 'runs') : resolve(root));
+  return new ArtifactStore(
+    root === undefined ? join(import.meta.dirname, '..', '..', 'runs') : resolve(root),
+  );
 }
 
 /** Says on standard error that the store's folder is not there. */
 export function warnWithoutStore(store: ArtifactStore): void {
   if (!existsSync(store.root))
-    console.error(`There is no store at ${store.root}: name yours by --store or SELF_TAUGHT_EVALUATOR_STORE.`);
+    console.error(
+      `There is no store at ${store.root}: name yours by --store or SELF_TAUGHT_EVALUATOR_STORE.`,
+    );
 }
 
 /** The server that answers; where none does, standard error says so, and what follows from it. */

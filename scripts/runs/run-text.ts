@@ -18,15 +18,23 @@ export function runText(run: ShownRun): string {
   const sections = [
     headOf(run),
     ...(failure === undefined ? [] : [section('Why it ended', plainLines(failure))]),
-    ...(configuration === undefined ? [] : [section('What it was asked, where that is no default', settingsOf(configuration))]),
+    ...(configuration === undefined
+      ? []
+      : [section('What it was asked, where that is no default', settingsOf(configuration))]),
     ...(evaluated.length === 0 ? [] : [section('Judges', judgesTable(run, evaluated))]),
     ...(evaluated.length === 0 && progress !== undefined && progress.completed.length > 0
       ? [section('Judges', toldTable(progress.completed))]
       : []),
-    ...(judges.some(({ funnel }) => funnel) ? [section('From instructions to training examples', funnelTable(judges))] : []),
-    ...(judges.some(({ usage = [] }) => usage.length > 0) ? [section('What each stage took', usageTable(judges))] : []),
+    ...(judges.some(({ funnel }) => funnel)
+      ? [section('From instructions to training examples', funnelTable(judges))]
+      : []),
+    ...(judges.some(({ usage = [] }) => usage.length > 0)
+      ? [section('What each stage took', usageTable(judges))]
+      : []),
     section('Where it is', placesOf(run)),
-    ...(warnings.length === 0 ? [] : [section('Warnings', warnings.map((each) => `  ${plainText(each)}`).join('\n'))]),
+    ...(warnings.length === 0
+      ? []
+      : [section('Warnings', warnings.map((each) => `  ${plainText(each)}`).join('\n'))]),
   ];
   return sections.join('\n\n');
 }
@@ -44,11 +52,17 @@ function plainLines(text: string): string {
 
 function headOf(run: ShownRun): string {
   const { runName, kind, status, where, phase, iteration, iterations, startedAt, endedAt, seconds } = run;
-  const place = { both: 'in the store and in Temporal', store: 'in the store alone', temporal: 'in Temporal alone' }[where];
+  const place = {
+    both: 'in the store and in Temporal',
+    store: 'in the store alone',
+    temporal: 'in Temporal alone',
+  }[where];
   const stages = (run.progress?.stages ?? []).map(({ name }) => name);
   const at = [
     ...(phase === undefined ? [] : [phase]),
-    ...(iteration === undefined ? [] : [`iteration ${iteration}${iterations === undefined ? '' : ` of ${iterations}`}`]),
+    ...(iteration === undefined
+      ? []
+      : [`iteration ${iteration}${iterations === undefined ? '' : ` of ${iterations}`}`]),
     ...(stages.length === 0 ? [] : [stages.join(', ')]),
   ];
   const paused = run.progress?.paused;
@@ -77,7 +91,17 @@ function settingsOf(configuration: object): string {
 
 function judgesTable({ best }: ShownRun, judges: readonly JudgeSheet[]): string {
   const table = newTable(
-    ['judge', 'benchmark', 'pairs', 'accuracy', '95%', 'in both\norders', '95%', 'no\nverdict', 'by its own rule'],
+    [
+      'judge',
+      'benchmark',
+      'pairs',
+      'accuracy',
+      '95%',
+      'in both\norders',
+      '95%',
+      'no\nverdict',
+      'by its own rule',
+    ],
     ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
   );
   for (const { iteration, evaluations } of judges)
@@ -119,7 +143,17 @@ function toldTable(completed: NonNullable<ShownRun['progress']>['completed']): s
 
 function funnelTable(judges: readonly JudgeSheet[]): string {
   const table = newTable(
-    ['for', 'instructions', 'selected', 'pairs', 'judgments', 'right', 'training\nexamples', 'steps', 'mean\nloss'],
+    [
+      'for',
+      'instructions',
+      'selected',
+      'pairs',
+      'judgments',
+      'right',
+      'training\nexamples',
+      'steps',
+      'mean\nloss',
+    ],
     ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
   );
   for (const { iteration, funnel, training, isComplete } of judges) {
@@ -162,7 +196,9 @@ function usageTable(judges: readonly JudgeSheet[]): string {
     '',
     count(sum(rows.map(({ tokens }) => tokens?.prompt))),
     count(sum(rows.map(({ tokens }) => tokens?.completion))),
-    rows.every(({ seconds }) => seconds === undefined) ? '' : duration(sum(rows.map(({ seconds }) => seconds))),
+    rows.every(({ seconds }) => seconds === undefined)
+      ? ''
+      : duration(sum(rows.map(({ seconds }) => seconds))),
     ...(hasCost ? [dollars(sum(rows.map(({ usd }) => usd)))] : []),
   ]);
   return table.toString();

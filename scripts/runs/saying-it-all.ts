@@ -8,7 +8,9 @@ export async function sayingItAll<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const saysItAll =
-      error instanceof ArtifactDamaged || error instanceof InputProblem || error instanceof StorageUnavailable;
+      error instanceof ArtifactDamaged ||
+      error instanceof InputProblem ||
+      error instanceof StorageUnavailable;
     throw saysItAll ? new CommandError('failed', error.message, { cause: error }) : error;
   }
 }

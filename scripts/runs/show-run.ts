@@ -30,7 +30,9 @@ export async function showRun({ run, store: storeOption, json }: ShowOptions): P
   const store = storeAt(storeOption);
   warnWithoutStore(store);
   const stored = await readStoredRun(store, name);
-  const temporal = await temporalIfThere('What follows is from the store alone: it does not know what is under way.');
+  const temporal = await temporalIfThere(
+    'What follows is from the store alone: it does not know what is under way.',
+  );
   const executions = temporal === undefined ? undefined : await executionsByName(temporal);
   const execution = tellingExecution(executions?.get(name) ?? [], stored);
   if (stored === undefined && execution === undefined) {
@@ -56,7 +58,8 @@ async function everythingOf(
       ? undefined
       : (await progressOf(temporal, [execution])).get(execution.workflowId);
   const progress =
-    told ?? (stored === undefined && temporal && execution ? await lastProgress(temporal, execution) : undefined);
+    told ??
+    (stored === undefined && temporal && execution ? await lastProgress(temporal, execution) : undefined);
   const bytes = stored === undefined ? undefined : await diskSize(store.path(name));
   const row = runRow(name, { stored, execution, progress, bytes }, Date.now());
   const sheet = stored === undefined ? undefined : await runSheet(store, stored);

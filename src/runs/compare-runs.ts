@@ -73,8 +73,14 @@ export async function compareRuns(
     second: { runName: second.run.runName, iteration: second.judge.iteration },
     configuration: a && b && configurationDifference(a, b),
     benchmarks,
-    onlyFirst: names(first, shared.map(([each]) => each)),
-    onlySecond: names(second, shared.map(([, each]) => each)),
+    onlyFirst: names(
+      first,
+      shared.map(([each]) => each),
+    ),
+    onlySecond: names(
+      second,
+      shared.map(([, each]) => each),
+    ),
   };
 }
 
@@ -164,7 +170,11 @@ async function changedItems(
     preparedIndex(store, b.run.runName, ofB.benchmark),
   ]);
   const changed = new Set<string>();
-  if (indexA === undefined || indexB === undefined || indexA.fingerprint['file'] === indexB.fingerprint['file'])
+  if (
+    indexA === undefined ||
+    indexB === undefined ||
+    indexA.fingerprint['file'] === indexB.fingerprint['file']
+  )
     return changed;
   const hashes = new Map<string, string>();
   for await (const item of recordsBehind<BenchmarkItem>(store, indexA))

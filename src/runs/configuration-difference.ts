@@ -35,7 +35,10 @@ export function configurationDifference(first: Resolved, second: Resolved): Conf
 }
 
 function comparable(first: Resolved, second: Resolved): [object, object] {
-  const [a, b] = [first, second].map(({ configuration }) => leaveOut(configuration, NAMES)) as [object, object];
+  const [a, b] = [first, second].map(({ configuration }) => leaveOut(configuration, NAMES)) as [
+    object,
+    object,
+  ];
   if ('fineTuning' in a === 'fineTuning' in b) return [a, b];
   // The run's seed model is not the judge that the evaluation means.
   const [mine, other] = inCommon(a, b);

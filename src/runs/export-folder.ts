@@ -49,7 +49,12 @@ export async function writeExport(
   signal: AbortSignal,
 ): Promise<Exported> {
   const folder = await claimFolder(store, plan, resolve(out));
-  const about = { schema: 1, runName: plan.runName, iteration: plan.iteration, model: plan.modelSha256 ?? null } as const;
+  const about = {
+    schema: 1,
+    runName: plan.runName,
+    iteration: plan.iteration,
+    model: plan.modelSha256 ?? null,
+  } as const;
   const note = (isWhole: boolean, files: Export['files']) =>
     writeFileAtomically(
       join(folder, EXPORT_FILE),
@@ -88,7 +93,9 @@ async function claimFolder(store: ArtifactStore, plan: ExportPlan, out: string):
   if (names.every((name) => name.startsWith(`${EXPORT_FILE}.draft-`))) return folder;
   const found = await readExport(folder);
   if (found === undefined)
-    throw new InputProblem(`${out} is not empty, and holds no export: nothing in it was touched. Choose another folder`);
+    throw new InputProblem(
+      `${out} is not empty, and holds no export: nothing in it was touched. Choose another folder`,
+    );
   if (
     found.runName === plan.runName &&
     found.iteration === plan.iteration &&
@@ -134,7 +141,8 @@ async function put(file: ExportFile, target: string, sha256: string, signal: Abo
   const partial = `${target}.partial-${randomUUID()}`;
   try {
     await onDisk(target, async () => {
-      const found = 'text' in file ? await writeText(partial, file.text) : await copyHashed(file.file, partial, signal);
+      const found =
+        'text' in file ? await writeText(partial, file.text) : await copyHashed(file.file, partial, signal);
       if (found !== sha256 && 'file' in file)
         throw new ArtifactDamaged(
           `${file.file} has sha256 ${found}, but ${sha256} was recorded for it: it is damaged, and was not exported. ` +

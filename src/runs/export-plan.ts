@@ -48,7 +48,8 @@ export async function exportPlan(
   const folder = store.path(runUris.training(runName, wanted));
   const trained = wanted === 0 ? undefined : await trainedModel(store, run, wanted);
   const about = { runName, iterations: judges, iteration: wanted, warnings: warningsOf(run) };
-  const card = trained && (await judgeCard({ store, files }, { ...about, versions: trained.versions }, resolved));
+  const card =
+    trained && (await judgeCard({ store, files }, { ...about, versions: trained.versions }, resolved));
   return {
     runName,
     iteration: wanted,
@@ -105,8 +106,7 @@ async function trainedModel(
         (evaluated.length === 0 ? '' : `; it has those of ${evaluated.join(', ')}`),
     );
   const freed = freedMessage(join(folder, 'model'));
-  if (freed !== undefined)
-    throw new InputProblem(`${freed}. The best judge is that of iteration ${best}`);
+  if (freed !== undefined) throw new InputProblem(`${freed}. The best judge is that of iteration ${best}`);
   return result;
 }
 
@@ -149,7 +149,9 @@ async function besideModel(
   if (!existsSync(folder)) return [];
   const known = new Set([CARD_FILE, ...model.files.map(({ name }) => name)]);
   const entries = await readdir(folder, { withFileTypes: true });
-  const more = entries.filter((entry) => entry.isFile() && !known.has(entry.name) && !entry.name.includes('.draft-'));
+  const more = entries.filter(
+    (entry) => entry.isFile() && !known.has(entry.name) && !entry.name.includes('.draft-'),
+  );
   return Promise.all(
     more.map(async ({ name }) => ({
       path: `model/${name}`,
@@ -173,6 +175,8 @@ async function asTheyStand(store: ArtifactStore, uris: readonly string[]): Promi
 /** A name that a training's result gives becomes a path: it must not lead elsewhere. */
 function checkedName(name: string): string {
   if (name === '' || isAbsolute(name) || normalize(name) !== name || name.split('/').includes('..'))
-    throw new InputProblem(`the training's result names a file ${JSON.stringify(name)}, which is no file of a model`);
+    throw new InputProblem(
+      `the training's result names a file ${JSON.stringify(name)}, which is no file of a model`,
+    );
   return name;
 }

@@ -28,9 +28,7 @@ export async function judgeSoFar(
     generatePairs: runUris.pairs(runName),
     addHumanPairs: runUris.judgedPairs(runName),
     ...(iteration === 0 ? {} : { judgePairs: runUris.judgments(runName, iteration) }),
-    ...Object.fromEntries(
-      benchmarks.map(({ name }) => [name, runUris.evaluation(runName, iteration, name)]),
-    ),
+    ...Object.fromEntries(benchmarks.map(({ name }) => [name, runUris.evaluation(runName, iteration, name)])),
   };
   const counts: Record<string, Counts> = {};
   for (const [stage, uri] of Object.entries(stages)) {
@@ -48,7 +46,9 @@ export async function judgeSoFar(
     if (scores !== undefined) evaluations.push(evaluationSummary(name, purpose, scores));
   }
   const isBegun =
-    iteration === 0 ? Object.keys(counts).length > 0 : existsSync(store.path(`${runName}/iteration-${iteration}`));
+    iteration === 0
+      ? Object.keys(counts).length > 0
+      : existsSync(store.path(`${runName}/iteration-${iteration}`));
   if (!isBegun) return undefined;
   return {
     iteration,

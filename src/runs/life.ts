@@ -83,7 +83,8 @@ export async function signOfLife(store: ArtifactStore, runName: string): Promise
   }
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
   for (const entry of entries) {
-    if (!entry.isFile() || !entry.name.startsWith('segment-') || !entry.parentPath.endsWith('.work')) continue;
+    if (!entry.isFile() || !entry.name.startsWith('segment-') || !entry.parentPath.endsWith('.work'))
+      continue;
     const found = await stat(join(entry.parentPath, entry.name)).catch(() => undefined);
     if (found !== undefined && Date.now() - found.mtimeMs < FRESH_MILLISECONDS)
       return `records were written in the last minute, in ${entry.parentPath}`;
@@ -97,7 +98,8 @@ async function trainerAt(folder: string): Promise<string | undefined> {
   const start = await newestStart(folder);
   const launched = start?.exit === undefined ? start?.process : undefined;
   for (const trainer of [lease, launched])
-    if (trainer !== undefined && (await processState(trainer)) === 'alive') return `a trainer is at work in ${folder}`;
+    if (trainer !== undefined && (await processState(trainer)) === 'alive')
+      return `a trainer is at work in ${folder}`;
   const isElsewhere = lease !== undefined && (await processState(lease)) === 'elsewhere';
   return isElsewhere && Date.now() - Date.parse(lease.renewedAt) < FRESH_MILLISECONDS
     ? `a trainer is at work in ${folder}, on ${lease.host}`

@@ -93,7 +93,9 @@ export function runRow(
     stored?.kind ?? (execution?.type === 'evaluateJudge' ? ('evaluation' as const) : ('run' as const));
   const { configuration } = stored?.resolved ?? {};
   const startedAt =
-    progress?.startedAt ?? (isUnderWay ? undefined : stored?.state?.startedAt) ?? execution?.startedAt.toISOString();
+    progress?.startedAt ??
+    (isUnderWay ? undefined : stored?.state?.startedAt) ??
+    execution?.startedAt.toISOString();
   const endedAt = isUnderWay ? undefined : (execution?.closedAt?.toISOString() ?? stored?.state?.updatedAt);
   const until = isUnderWay ? now : endedAt === undefined ? undefined : Date.parse(endedAt);
   const asked = progress?.iterations ?? (configuration as Partial<Configuration> | undefined)?.iterations;
@@ -103,7 +105,9 @@ export function runRow(
     status,
     where: stored === undefined ? 'temporal' : execution === undefined ? 'store' : 'both',
     ...(isUnderWay ? { phase: progress?.phase ?? execution?.phase } : {}),
-    ...(kind === 'run' ? { iteration: iterationOf(judges, progress, execution, isUnderWay), iterations: asked } : {}),
+    ...(kind === 'run'
+      ? { iteration: iterationOf(judges, progress, execution, isUnderWay), iterations: asked }
+      : {}),
     bestAccuracy: best?.accuracy ?? execution?.bestAccuracy,
     seedModel: configuration?.models.seed.checkpoint ?? execution?.seedModel,
     startedAt,
@@ -134,7 +138,10 @@ function statusOf({
     case 'CANCELLED':
     case 'TERMINATED':
       return 'cancelled';
-    default:
+    case 'CONTINUED_AS_NEW':
+    case 'UNSPECIFIED':
+    case 'UNKNOWN':
+    case undefined:
       return stored?.ended ?? 'unfinished';
   }
 }

@@ -120,9 +120,5 @@ function writtenConfiguration(configuration: NonNullable<StoredRun['resolved']>[
   if ('fineTuning' in configuration)
     return notDefault(configuration, (part) => readConfiguration(part).configuration);
   const { models, ...sections } = configuration;
-  return notDefault(
-    { ...sections, model: models.seed },
-    (part) => readJudgeEvaluation(part).configuration,
-  );
+  return notDefault({ ...sections, model: models.seed }, (part) => readJudgeEvaluation(part).configuration);
 }
-

@@ -119,10 +119,7 @@ async function endingOf(
     case undefined: {
       if (result === undefined) return undefined;
       if (owner === undefined) return 'finished';
-      const claim = join(
-        store.path(runUris.owner(runName)),
-        `${String(owner.epoch).padStart(6, '0')}.json`,
-      );
+      const claim = join(store.path(runUris.owner(runName)), `${String(owner.epoch).padStart(6, '0')}.json`);
       const [claimed, ended] = await Promise.all(
         [claim, store.path(runUris.result(runName))].map((file) => stat(file)),
       );
@@ -148,8 +145,7 @@ async function newestConfiguration(
       const manifest = await store.manifest(each);
       if (manifest === undefined) continue;
       const [resolved] = await store.records<ResolvedConfiguration>(referenceTo(manifest));
-      if (resolved !== undefined)
-        found.push({ manifest, resolved, isOwners: isMeantBy(owner, resolved) });
+      if (resolved !== undefined) found.push({ manifest, resolved, isOwners: isMeantBy(owner, resolved) });
     } catch {
       // A damaged one: another may do.
     }

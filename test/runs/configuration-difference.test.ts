@@ -16,8 +16,16 @@ const prompt = { user: '{instruction} {A} {B}' };
 function resolved(changes: object, judgePrompt = prompt): ResolvedConfiguration {
   const { configuration, problems } = readConfiguration({ ...input, ...changes });
   assert(configuration !== undefined, JSON.stringify(problems));
-  const asked = { respond: prompt, judge: judgePrompt, training: judgePrompt, evaluation: { b: { pairwise: prompt } } };
-  return { configuration, prompts: { category: null, complexity: null, similar: prompt, worse: null, ...asked } };
+  const asked = {
+    respond: prompt,
+    judge: judgePrompt,
+    training: judgePrompt,
+    evaluation: { b: { pairwise: prompt } },
+  };
+  return {
+    configuration,
+    prompts: { category: null, complexity: null, similar: prompt, worse: null, ...asked },
+  };
 }
 
 const fieldsOf = (first: ResolvedConfiguration, second: ResolvedConfiguration | ResolvedEvaluation) => {
@@ -47,11 +55,10 @@ describe('the difference of two configurations', () => {
       'models.seed.checkpoint: "embedded/model" -> "other/model"',
       'seed: 42 -> 7',
     ]);
-    assert.deepEqual(carriedOut.map((line) => line.split(':')[0]), [
-      'inference.shardsAtOnce',
-      'instructions.shardSize',
-      'serving.servedName',
-    ]);
+    assert.deepEqual(
+      carriedOut.map((line) => line.split(':')[0]),
+      ['inference.shardsAtOnce', 'instructions.shardSize', 'serving.servedName'],
+    );
   });
 
   it('is in the texts of prompts too, wherever they were read from', () => {

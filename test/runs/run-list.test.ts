@@ -42,7 +42,10 @@ const statusOf = (known: Parameters<typeof runRow>[1]) => {
 
 describe('the row of a run', () => {
   it('tells what Temporal says where it knows the run', () => {
-    assert.deepEqual(statusOf({ stored: stored({ ended: 'finished' }), execution: execution() }), ['running', 'both']);
+    assert.deepEqual(statusOf({ stored: stored({ ended: 'finished' }), execution: execution() }), [
+      'running',
+      'both',
+    ]);
     assert.deepEqual(statusOf({ execution: execution({ status: 'FAILED' }) }), ['failed', 'temporal']);
     assert.deepEqual(statusOf({ execution: execution({ status: 'TERMINATED' }) }), ['cancelled', 'temporal']);
     const paused = { paused: { reason: 'lunch', since: '' }, completed: [], stages: [], best: 0 };
