@@ -1,6 +1,7 @@
 /** Runs, evaluations and judgings beside each other: what the store knows of each and what Temporal knows, as one row. */
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
-import { type Kind, kindOfWorkflow, WORKFLOW_TYPES } from '../config/kind.ts';
+import type { WORKFLOW_TYPES } from '../config/kind.ts';
+import { type Kind, kindOfWorkflow } from '../config/kind.ts';
 import type { Configuration } from '../config/schema.ts';
 import type { RunProgress } from '../contract/progress.ts';
 import type { EvaluationSummary, IterationSummary } from '../contract/result.ts';
@@ -138,7 +139,10 @@ function statusOf({
     case 'CANCELLED':
     case 'TERMINATED':
       return 'cancelled';
-    default:
+    case 'CONTINUED_AS_NEW':
+    case 'UNSPECIFIED':
+    case 'UNKNOWN':
+    case undefined:
       return stored?.ended ?? 'unfinished';
   }
 }
