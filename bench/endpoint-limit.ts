@@ -14,6 +14,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { createInferenceClient } from '../src/inference/client.ts';
 
@@ -46,6 +47,8 @@ interface Found {
   /** What the client keeps to in the end. */
   readonly inFlightLimit: number;
   readonly ratePerSecond: number | undefined;
+  /** How long the client's process stood still at worst: on a busy machine that is what is measured. */
+  readonly stoodStillMilliseconds: number;
 }
 
 if (options.serve === true) serve();
@@ -65,7 +68,7 @@ function line({ latencyMilliseconds, allowedPerSecond, answersPerSecond, ...foun
     `answers after ${latencyMilliseconds} ms: ${answersPerSecond.toFixed(1)} of ${allowedPerSecond.toFixed(0)} a second, ` +
     `${percent(found.share)} of the limit (${percent(found.shareAfterWarmUp)} after ${WARM_UP_SECONDS} s), ` +
     `${percent(found.refusedShare)} refused; in the end ${found.ratePerSecond?.toFixed(0) ?? 'any number'} a second, ` +
-    `${found.inFlightLimit} in flight`
+    `${found.inFlightLimit} in flight; the client stood still for ${found.stoodStillMilliseconds.toFixed(0)} ms at worst`
   );
 }
 
@@ -83,6 +86,8 @@ async function measure(latencyMilliseconds: number): Promise<Found> {
     retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
     environment: {},
   });
+  const delays = monitorEventLoopDelay({ resolution: 10 });
+  delays.enable();
   const stop = AbortSignal.timeout(1000 * seconds);
   const startedAt = performance.now();
   const answeredAt: number[] = [];
@@ -102,6 +107,7 @@ async function measure(latencyMilliseconds: number): Promise<Found> {
   // More than the endpoint is sent at once: as a run's shards, each begins another request when one has ended.
   await Promise.allSettled(Array.from({ length: maximum }, (_, worker) => askOnAndOn(worker)));
   const { attempts, retries, limit: inFlight, rate } = client.statistics()[baseUrl]!;
+  delays.disable();
   await client.close();
   server.kill();
   await once(server, 'exit');
@@ -116,6 +122,7 @@ async function measure(latencyMilliseconds: number): Promise<Found> {
     refusedShare: (retries['rate-limit'] ?? 0) / attempts,
     inFlightLimit: inFlight,
     ratePerSecond: rate,
+    stoodStillMilliseconds: delays.max / 1e6,
   };
 }
 
