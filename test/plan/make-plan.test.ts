@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRun, type ConfigurationInput } from '../../src/client.ts';
 import { readAssumption } from '../../src/plan/assumptions.ts';
-import type { Plan } from '../../src/plan/plan-schema.ts';
 import { ratesFrom } from '../../src/plan/rates.ts';
 import {
   startScriptedEndpoint,
