@@ -84,7 +84,8 @@ export async function readStoredRun(store: ArtifactStore, runName: string): Prom
   if (!isRunName(runName) || !isRunFolder(store, runName)) return undefined;
   const owner = await newestClaim<Owner>(store.path(runUris.owner(runName))).catch(() => undefined);
   const state = await readRunState(store, runName);
-  const kind = KIND_OF_MEANING[String(owner?.holder.meaning['kind'])] ?? 'run';
+  const meant = owner?.holder.meaning['kind'];
+  const kind = (typeof meant === 'string' ? KIND_OF_MEANING[meant] : undefined) ?? 'run';
   const isOfNewest = state !== undefined && state.claim === (owner?.epoch ?? 0);
   const resolved = await newestConfiguration(store, runName, owner, isOfNewest ? state : undefined);
   const ending = (result: object | undefined) =>
