@@ -48,7 +48,8 @@ export async function findJudge(
 ): Promise<FoundJudge> {
   const { model } = choice;
   if (/^https?:\/\//.test(model)) return atEndpoint(choice);
-  if (choice.servedName !== undefined || choice.apiKeyVariable !== undefined)
+  const isNamedForNothing = choice.servedName !== undefined && choice.serve === undefined;
+  if (isNamedForNothing || choice.apiKeyVariable !== undefined)
     throw new CommandError(
       'usage',
       `--served-name and --api-key-variable belong to the URL of an endpoint, and --model is ${JSON.stringify(model)}: ` +
@@ -101,7 +102,7 @@ async function inFolder(store: ArtifactStore, choice: JudgeChoice, folder: strin
     identity: folder,
     judge,
     served: {
-      driver: drivenByCommand(choice.serve) ?? configured ?? usualDriver(folder),
+      driver: drivenByCommand(choice.serve, choice.servedName) ?? configured ?? usualDriver(folder),
       checkpoint: folder,
       runName: judge.run,
       iteration: judge.iteration,
@@ -117,7 +118,10 @@ async function ofRun(
 ): Promise<FoundJudge> {
   const place = findCheckpoint(store, files, checkpoint);
   const argument = checkpointArgument(place);
-  const driver = drivenByCommand(choice.serve) ?? (await servingOf(store, run)) ?? usualDriver(argument);
+  const driver =
+    drivenByCommand(choice.serve, choice.servedName) ??
+    (await servingOf(store, run)) ??
+    usualDriver(argument);
   const result = iteration > 0 ? await readResult(store.path(runUris.training(run, iteration))) : undefined;
   return {
     name: `M_${iteration} of ${run}`,

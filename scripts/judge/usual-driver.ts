@@ -11,9 +11,10 @@ const SMALL_BYTES = 1_000_000_000;
 
 /**
  * The driver of a command in one text, in which quotes keep blanks together.
+ * @param servedName what the server calls the model; may be a template
  * @throws CommandError
  */
-export function drivenByCommand(text: string | undefined): CommandDriver | undefined {
+export function drivenByCommand(text: string | undefined, servedName = 'judge'): CommandDriver | undefined {
   if (text === undefined) return undefined;
   const words = wordsOf(text);
   const unknown = words.flatMap((word) => unknownPlaceholders(word, commandPlaceholders));
@@ -24,7 +25,7 @@ export function drivenByCommand(text: string | undefined): CommandDriver | undef
       `--serve is ${JSON.stringify(text)}${unknown.length === 0 ? '' : `, with the unknown placeholder ${braces(unknown)}`}: it takes a command ` +
         `such as "vllm serve {checkpoint} --served-model-name {servedName} --port {port}"; known: ${braces(commandPlaceholders)}.`,
     );
-  return driver(words, 'judge');
+  return driver(words, servedName);
 }
 
 /**

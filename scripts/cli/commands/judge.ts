@@ -33,7 +33,10 @@ export const judge = defineCommand({
       type: 'string',
       describe: "A judge.json instead of the checkpoint's own; an endpoint needs it.",
     },
-    'served-name': { type: 'string', describe: "The model's name at the endpoint." },
+    'served-name': {
+      type: 'string',
+      describe: "The model's name at the endpoint, or at the server that --serve starts.",
+    },
     'api-key-variable': {
       type: 'string',
       describe: 'The environment variable that holds the key for the endpoint.',
