@@ -163,9 +163,13 @@ async function filesIn(folder: string): Promise<string[]> {
 /** Not synced to the disk, which would take longer than many a request: a power cut may cost the last seconds. */
 async function writeWhole(folder: string, name: string, value: unknown): Promise<void> {
   const draft = join(folder, `.${randomUUID()}`);
+  const write = () => writeFile(draft, `${JSON.stringify(value)}\n`);
   await onDisk(join(folder, name), async () => {
-    await makeFolder(folder);
-    await writeFile(draft, `${JSON.stringify(value)}\n`);
+    await write().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      await makeFolder(folder);
+      await write();
+    });
     await rename(draft, join(folder, name));
   });
 }
