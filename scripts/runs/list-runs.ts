@@ -112,10 +112,7 @@ function stageOf({ kind, phase, iteration, iterations }: RunRow): string {
     iteration === undefined
       ? []
       : [`iteration ${iteration}${iterations === undefined ? '' : ` of ${iterations}`}`];
-  return [
-    ...(phase === undefined ? [] : [phase]),
-    ...(kind === 'run' ? counted : [kind]),
-  ].join(', ');
+  return [...(phase === undefined ? [] : [phase]), ...(kind === 'run' ? counted : [kind])].join(', ');
 }
 
 /** The end of a path tells more than its beginning. */

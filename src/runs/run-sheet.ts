@@ -135,7 +135,9 @@ async function figuresOf(
 }
 
 /** The configuration as a user would write it. */
-function writtenConfiguration(configuration: NonNullable<StoredEvaluating['resolved']>['configuration']): object {
+function writtenConfiguration(
+  configuration: NonNullable<StoredEvaluating['resolved']>['configuration'],
+): object {
   if ('fineTuning' in configuration)
     return notDefault(configuration, (part) => readConfiguration(part).configuration);
   const { models, ...sections } = configuration;

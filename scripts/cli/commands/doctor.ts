@@ -11,7 +11,10 @@ export const doctor = defineCommand({
     'them. Changes nothing and installs nothing. ✗ is missing and ends with the exit code 1; ! is good to know.',
   json: 'ok, and every finding (subject, what, status: ok, missing or note, found, mend)',
   positionals: {
-    configuration: { type: 'string', describe: 'The file of the run, evaluation or judging that is to be started.' },
+    configuration: {
+      type: 'string',
+      describe: 'The file of the run, evaluation or judging that is to be started.',
+    },
   },
   options: {
     'task-queue': { type: 'string', ...TASK_QUEUE },

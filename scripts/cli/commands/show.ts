@@ -6,7 +6,9 @@ export const show = defineCommand({
   summary:
     'Show one run, evaluation or judging in full: settings, judges or verdicts, funnel, what each stage took, where everything is.',
   json: 'all of it as one object',
-  positionals: { run: { type: 'string', demandOption: true, describe: 'The run, evaluation or judging by name.' } },
+  positionals: {
+    run: { type: 'string', demandOption: true, describe: 'The run, evaluation or judging by name.' },
+  },
   options: storeOption,
   examples: [['$0 show embedded', 'Show the run "embedded"']],
   run: async (args) => (await import('../../runs/show-run.ts')).showRun(args),

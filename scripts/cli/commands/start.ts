@@ -3,7 +3,8 @@ import { defineCommand } from '../command.ts';
 
 export const start = defineCommand({
   usage: 'start <configuration>',
-  summary: 'Start a run, an evaluation without training, or the judging of a file of pairs, from a configuration file on any Temporal.',
+  summary:
+    'Start a run, an evaluation without training, or the judging of a file of pairs, from a configuration file on any Temporal.',
   details:
     'The fields are checked here, all mistakes at once and by path, before the server is asked; files, endpoints and workers are checked by ' +
     'the workers within seconds ("follow" shows it). A name is started once: where it is under way with the same meaning nothing happens, with ' +

@@ -9,7 +9,8 @@ const run = {
 
 export const pause = defineCommand({
   usage: 'pause <run>',
-  summary: 'Pause a run, or the judging of a file: shards in flight end, a training stops with a checkpoint, nothing new begins.',
+  summary:
+    'Pause a run, or the judging of a file: shards in flight end, a training stops with a checkpoint, nothing new begins.',
   details: 'Model servers stay up. Answered when it is in force, which takes a worker.',
   json: NOW,
   positionals: run,
