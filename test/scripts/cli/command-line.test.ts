@@ -132,7 +132,10 @@ describe('the command line', function () {
       join(packageRoot, 'temporal/inputs/evaluate-embedded.json'),
     ]);
     assert.equal(demo.code, 2);
-    assert.match(demo.err, /evaluate-embedded\.json configures an evaluation without training, and the demo does runs/);
+    assert.match(
+      demo.err,
+      /evaluate-embedded\.json configures an evaluation without training, and the demo does runs/,
+    );
   });
 
   it('says an error as one line of JSON on standard error with --json', async () => {
