@@ -25,6 +25,8 @@ export class InFlightLimit {
   readonly #bounds: InFlightBounds;
   #limit: number;
   #inFlight = 0;
+  /** As many were in flight when the last one was sent: answers that come at once count as if each had found them all there. */
+  #usedAtMost = 0;
   /** When it last fell; until an answer comes after that, nothing new is known. */
   #fellAt = -1;
   #answeredSince = true;
@@ -61,6 +63,7 @@ export class InFlightLimit {
 
   sent(): void {
     this.#inFlight += 1;
+    this.#usedAtMost = this.#inFlight;
   }
 
   /** A request is over, however it ended. */
@@ -75,7 +78,7 @@ export class InFlightLimit {
   answered(): void {
     this.#answeredSince = true;
     if (this.#refusedAt !== undefined && this.#inFlight * NEAR > this.#refusedAt) this.#refusedAt = undefined;
-    if (this.#serverQueues || this.#inFlight + 1 < this.limit) return;
+    if (this.#serverQueues || this.#usedAtMost < this.limit) return;
     this.#limit = Math.min(this.#bounds.maximum, this.#limit + Math.max(1 / this.#limit, 1 / 16));
   }
 
@@ -97,7 +100,7 @@ export class InFlightLimit {
 
   #fall(kind: Congestion, now: number): void {
     this.#fellAt = now;
-    const used = Math.min(this.#limit, Math.max(1, this.#inFlight));
+    const used = Math.min(this.#limit, Math.max(1, this.#usedAtMost));
     this.#limit = Math.max(this.#bounds.minimum, used * KEPT[kind]);
   }
 }
