@@ -1,11 +1,12 @@
 /** `plan <configuration>`: what a run would take. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ArtifactStore } from '../../src/artifacts/store.ts';
 import { cacheFolder } from '../../src/config/cache-folder.ts';
-import { readConfiguration, type Problem } from '../../src/config/read-configuration.ts';
+import { type Problem, readConfiguration } from '../../src/config/read-configuration.ts';
 import type { Configuration } from '../../src/config/schema.ts';
 import { problemsText } from '../../src/format/problems.ts';
+import { SettingError } from '../../src/setting-error.ts';
 import { readAssumption, type Assumptions } from '../../src/plan/assumptions.ts';
 import { makePlan } from '../../src/plan/make-plan.ts';
 import { readRates, type Rates } from '../../src/plan/rates.ts';
@@ -15,7 +16,7 @@ import { CommandError } from '../cli/command-error.ts';
 import type { Ending } from '../cli/exit-codes.ts';
 import { connectToTemporal } from '../follow/connect.ts';
 import { pythonPath } from '../setup/python-environment.ts';
-import { SetupError } from '../setup/setup-error.ts';
+import { configurationObject } from '../start/configuration-file.ts';
 import { planText } from './plan-text.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -38,7 +39,7 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
   const { probe, 'probe-seconds': probeSeconds, json } = args;
   if (!(probeSeconds > 0))
     throw new CommandError('usage', `--probe-seconds is ${probeSeconds}, and must be a number above 0`);
-  const configuration = configurationIn(resolve(args.configuration));
+  const configuration = runConfigurationIn(resolve(args.configuration));
   const assumptions = assumed(args.assume);
   const rates = args.rates === undefined ? {} : await ratesIn(resolve(args.rates));
   const { env } = process;
@@ -72,27 +73,10 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
   return plan.missing.length > 0 ? 'failed' : 'done';
 }
 
-/** A file that can't be read, or fields that are wrong: the same words as when a run is started with it. */
-function configurationIn(file: string): Configuration {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : `it can't be read (${code})`;
-    throw new CommandError(
-      'usage',
-      `Cannot read ${file}: ${why}. A plan is made from the JSON file that a run is started with.`,
-    );
-  }
-  let input: unknown;
-  try {
-    input = JSON.parse(text);
-  } catch (error) {
-    throw new CommandError('usage', `Cannot read ${file}: it is not JSON: ${(error as Error).message}`);
-  }
-  const { configuration, problems } = readConfiguration(input);
-  if (configuration === undefined) throw new CommandError('usage', problemsText(problems));
+/** What a run is started with, every default filled in; refused in the same words as when it is started. */
+function runConfigurationIn(file: string): Configuration {
+  const { configuration, problems } = readConfiguration(configurationObject(file));
+  if (configuration === undefined) throw new CommandError('usage', `${file}: ${problemsText(problems)}`);
   return configuration;
 }
 
@@ -120,7 +104,7 @@ async function missingWorkers(environment: NodeJS.ProcessEnv): Promise<Problem[]
     const { client } = await connectToTemporal(environment);
     return await roleProblems(client, taskQueue);
   } catch (error) {
-    const message = error instanceof SetupError ? error.message.replaceAll('\n', ' ') : String(error);
+    const message = error instanceof SettingError ? error.message : String(error);
     return [{ path: 'Temporal', message }];
   }
 }

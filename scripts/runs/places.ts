@@ -7,7 +7,7 @@ import { ArtifactStore } from '../../src/artifacts/store.ts';
 import { CommandError } from '../cli/command-error.ts';
 import { connectToTemporal, type Temporal } from '../follow/connect.ts';
 import { plainText } from '../follow/plain-text.ts';
-import { SetupError } from '../setup/setup-error.ts';
+import { TemporalUnreachable } from '../../src/setting-error.ts';
 
 /** The store that an option names, else the environment, else the checkout's `runs`. Its folder may not be there. */
 export function storeAt(option: string | undefined): ArtifactStore {
@@ -30,8 +30,8 @@ export async function temporalIfThere(consequence: string): Promise<Temporal | u
   try {
     return await connectToTemporal(process.env);
   } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    console.error(`${error.message.split('\n')[0]} ${consequence}`);
+    if (!(error instanceof TemporalUnreachable)) throw error;
+    console.error(`${error.message}\n${consequence}`);
     return undefined;
   }
 }

@@ -33,7 +33,7 @@ describe('the command line', function () {
     const help = await runProgram(['--help']);
     assert.equal(help.code, 0);
     for (const { usage } of COMMANDS) assert(help.out.includes(`\n  ${usage} `), usage);
-    assert.match(help.out, /\nRun:\n {2}start <configuration> {2,}Start a run/);
+    assert.match(help.out, /\nRun:\n(?: .*\n)* {2}start <configuration> {2,}Start a run/);
     assert(help.out.split('\n').every((line) => line.length <= 110));
 
     const worker = await runProgram(['worker', '--help']);
@@ -93,7 +93,7 @@ describe('the command line', function () {
     ],
     ['no server', ['follow', 'run'], 4, /^No Temporal server answers at 127\.0\.0\.1:\d+ /],
     ['no server for a start', ['start', 'temporal/inputs/embedded.json'], 4, /^No Temporal server answers/],
-    ['no server for a worker', ['worker'], 4, /no Temporal server answers at 127\.0\.0\.1:\d+ /],
+    ['no server for a worker', ['worker'], 4, /No Temporal server answers at 127\.0\.0\.1:\d+ /],
   ];
   for (const [what, args, code, message] of mistakes) {
     it(`ends with ${code} where there is ${what}, and says what to do without a stack`, async () => {

@@ -57,7 +57,7 @@ describe('the command plan', function () {
     const text = await readFile(example, 'utf8');
     const invalid = { ...(JSON.parse(text) as object), iterations: 0, judgeing: {} };
     const wrong: readonly (readonly [string[], RegExp])[] = [
-      [['nowhere.json'], /Cannot read .*nowhere\.json: there is no such file/],
+      [['nowhere.json'], /Cannot read the configuration .*nowhere\.json: there is no such file/],
       [[await file('half.json', '{"runName":')], /half\.json: it is not JSON/],
       [
         [await file('invalid.json', JSON.stringify(invalid))],
