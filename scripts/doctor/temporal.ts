@@ -24,9 +24,12 @@ export async function examineTemporal(taskQueue: string): Promise<TemporalFound>
   try {
     temporal = await connectToTemporal(process.env);
   } catch (error) {
-    const [found = '', ...mend] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const message = error instanceof Error ? error.message : String(error);
+    // What to do stands behind what is wrong, and may be all that is said.
+    const [, found = message, mend = 'See "Any Temporal" in docs/deploy.md.'] =
+      /^(.*?): ((?:start|set|look|give|name|check|take) .*)$/s.exec(message) ?? [];
     const isToBeStartedHere = !loadClientConnectConfig().connectionOptions.address;
-    return { findings: [missing('server', found, mend.join(' '))], isToBeStartedHere, roles: [] };
+    return { findings: [missing('server', found, capitalized(mend))], isToBeStartedHere, roles: [] };
   }
   const server = await serverFinding(temporal);
   const namespace = await namespaceFinding(temporal);
@@ -101,4 +104,8 @@ async function workersFinding(temporal: Temporal, role: Role, taskQueue: string)
   } catch (error) {
     return note(what, `the queue ${queue} can't be looked at (${lineOf(error)})`);
   }
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

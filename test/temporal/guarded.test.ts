@@ -77,10 +77,10 @@ describe('a Temporal server that demands client certificates and an API key', fu
     await endpoint.close();
   });
 
-  /** A script in a process of its own, to its end. */
+  /** A command in a process of its own, to its end. */
   async function script(name: 'worker' | 'follow', args: string[], env: NodeJS.ProcessEnv): Promise<Ended> {
     const began = performance.now();
-    const child = spawn(process.execPath, [join(packageRoot, 'scripts', `${name}.ts`), ...args], {
+    const child = spawn(process.execPath, [join(packageRoot, 'scripts', 'cli.ts'), name, ...args], {
       cwd: packageRoot,
       env: { ...environmentOfLocalServer('', process.env), ...guard.environment, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -163,14 +163,14 @@ describe('a Temporal server that demands client certificates and an API key', fu
   }
 
   for (const [what, { environment: environmentOf, says }] of Object.entries(cases)) {
-    it(`with ${what}: worker and npm run follow say so at once, and end with 1`, async () => {
+    it(`with ${what}: worker and npm run follow say so at once, and end with 4`, async () => {
       const wrong = await environmentOf();
       for (const [name, args] of [
         ['worker', ['--store', cluster.storeRoot]],
         ['follow', ['any']],
       ] as const) {
         const { code, said, seconds } = await script(name, [...args], wrong);
-        assert.equal(code, 1, said);
+        assert.equal(code, 4, said);
         assert.match(said, says, name);
         // The message alone.
         assert.doesNotMatch(said, /\n {4}at /);

@@ -225,7 +225,8 @@ describe('doctor', function () {
       );
       const none = await namespace('none');
       assert.equal(none.code, 1);
-      assert.match(none.of('namespace')?.mend ?? '', /temporal operator namespace create --namespace none$/);
+      assert.match(none.of('server')?.found ?? '', /has no namespace "none"$/);
+      assert.match(none.of('server')?.mend ?? '', /temporal operator namespace create --namespace none"\.$/);
     });
 
     it('names what is wrong with a configuration: fields, files, endpoints and the hub', async () => {

@@ -58,7 +58,7 @@ describe('the command plan', function () {
     const invalid = { ...(JSON.parse(text) as object), iterations: 0, judgeing: {} };
     const wrong: readonly (readonly [string[], RegExp])[] = [
       [['nowhere.json'], /Cannot read the configuration .*nowhere\.json: there is no such file/],
-      [[await file('half.json', '{"runName":')], /half\.json: it is not JSON/],
+      [[await file('half.json', '{"runName":')], /half\.json: it is no JSON/],
       [
         [await file('invalid.json', JSON.stringify(invalid))],
         /The run can't start, 2 things are wrong:\n {2}iterations: .*found 0\n {2}judgeing: unknown field; known here: /,
@@ -70,7 +70,7 @@ describe('the command plan', function () {
       ],
       [[example, '--assume', 'rightShare=70'], /rightShare=70.*at most 1/],
       [[example, '--rates', await file('rates.json', '{"tokens": 3}')], /--rates: .*rates\.json: .*tokens/],
-      [[], /Not enough non-option arguments/],
+      [[], /Something is missing in "plan <configuration>"/],
     ];
     for (const [args, message] of wrong) {
       const { code, out, err } = await plan(...args);
