@@ -230,7 +230,7 @@ describe('a Temporal server that demands client certificates and an API key', fu
     const { child } = expiring;
     // The SDK takes a refusal for final after a minute.
     if (child.exitCode === null) await once(child, 'exit');
-    assert.equal(child.exitCode, 1, expiring.log());
+    assert.equal(child.exitCode, 4, expiring.log());
     assert.match(expiring.log(), /The Temporal server at .* refuses the API key .*: Jwt is expired\.\n$/);
     assert(!expiring.log().includes(EXPIRING_KEY));
   });

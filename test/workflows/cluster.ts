@@ -103,13 +103,21 @@ function startWorker(
   logFile: string,
   options: string[],
 ): WorkerProcess {
+  // An option is taken once: a test's own stand in place of these.
+  const usual = {
+    '--store': storeRoot,
+    '--on-shutdown': 'stop',
+    '--shutdown-grace-seconds': '1',
+    '--log-format': 'text',
+  };
   const log = openSync(logFile, 'a');
   const child = spawn(
     process.execPath,
     [
       ...[join(packageRoot, 'scripts', 'cli.ts'), 'worker'],
-      ...['--store', storeRoot, '--on-shutdown', 'stop', '--shutdown-grace-seconds', '1'],
-      ...['--log-format', 'text'],
+      ...Object.entries(usual)
+        .filter(([name]) => !options.includes(name))
+        .flat(),
       ...options,
     ],
     {
