@@ -89,7 +89,10 @@ async function askUntilAnswered(
     firstFailedAt ??= asking.clock.now();
     const mayWait = whenDown === 'wait' && (reason === 'rate-limit' || !answersOthers(lanes, firstFailedAt));
     if (tooLong || (attempt >= asking.retry.attempts && !mayWait)) {
-      throw unavailable(endpoint, { attempt, failure, text, tooLong });
+      const error = unavailable(endpoint, { attempt, failure, text, tooLong });
+      // The others would only be told the same.
+      if (tooLong) asking.turns.fail(turn.lane, error);
+      throw error;
     }
     turn.lane.counts.retries[reason] = (turn.lane.counts.retries[reason] ?? 0) + 1;
     observed.retried(reason);

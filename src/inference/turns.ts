@@ -77,6 +77,13 @@ export class Turns {
     return count;
   }
 
+  /** Ends in the error what waits for this endpoint alone. */
+  fail(lane: Lane, error: Error): void {
+    for (const { lanes, waiting } of this.#groups.values()) {
+      if (lanes.length === 1 && lanes[0] === lane) for (const each of waiting.splice(0)) each.fail(error);
+    }
+  }
+
   /** Gives turns to whoever may be sent now. */
   look(): void {
     const now = this.#clock.now();

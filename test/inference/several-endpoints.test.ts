@@ -151,6 +151,23 @@ describe('requests to endpoints that serve the same', function () {
     assert.equal(a.requests.length, refused);
   });
 
+  it('end together, soon, where the only endpoint asks for a long silence, and may ask again after that', async () => {
+    const endpoints = [{ baseUrl: a.baseUrl, model: 'm' }] as const;
+    a.script(() => ({ kind: 'status', status: 429, headers: { 'retry-after': '900' } }));
+    const began = performance.now();
+    const ends = await Promise.allSettled(Array.from({ length: 200 }, (_, seed) => ask(seed, { endpoints })));
+    for (const each of ends)
+      assert(
+        each.status === 'rejected' &&
+          each.reason instanceof EndpointUnavailable &&
+          each.reason.retryAfterSeconds === 900,
+      );
+    assert(performance.now() - began < 5000);
+    assert(a.requests.length <= 20, String(a.requests.length));
+    a.script(() => ({ kind: 'answer' }));
+    await ask(0, { endpoints });
+  });
+
   it('become fewer at one that times out, and more again when it answers', async () => {
     const endpoints = [{ baseUrl: a.baseUrl, model: 'm' }] as const;
     const limit = () => client.statistics()[a.baseUrl]?.limit ?? 0;
