@@ -60,6 +60,19 @@ describe("the news of a run's progress", () => {
     );
   });
 
+  it('name the stages of a judging, which has no iterations, and tell those that ended before the first look', () => {
+    const counts = {
+      preparePairsToJudge: { pairs: 60 },
+      compareResponses: { pairs: 60, judgments: 120, noVerdict: 2 },
+    };
+    const ending = { name: 'finishPairsJudging', iteration: 0, startedAt: '2026-01-01T00:00:59Z' };
+    const progress = sampleProgress({ iterations: 0, completed: [], counts, stages: [ending] });
+    assert.deepEqual(new RunNews().in(progress, NOW), [
+      '  preparePairsToJudge                               60 pairs to judge',
+      '  compareResponses                                  60 pairs, 120 judgments, 2 pairs without a verdict',
+    ]);
+  });
+
   it('do not say that a stage has ended which a failure breaks off', () => {
     const news = new RunNews();
     news.in(sampleProgress(), NOW);
