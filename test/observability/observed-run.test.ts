@@ -171,7 +171,7 @@ describe('a worker that has done a run', function () {
     for (const option of ['--metrics-address', '--health-address']) {
       const other = cluster.startWorker(option, `127.0.0.1:${port}`);
       await once(other.child, 'exit');
-      assert.equal(other.child.exitCode, 1);
+      assert.equal(other.child.exitCode, 2);
       assert.match(
         other.log(),
         new RegExp(`${option} 127.0.0.1:${port} can't be bound .* an address of its own`),

@@ -93,7 +93,7 @@ describe('a run whose past is damaged or reset', function () {
       result.warnings.filter((each) => each.startsWith('run/pairs/shard-00003 was damaged')).length,
       1,
     );
-    assert.equal(result.warnings.length, 3, result.warnings.join('\n'));
+    assert.equal(result.warnings.length, 4, result.warnings.join('\n'));
     assert.match(await readFile(file('report.html'), 'utf8'), /run\/pairs\/shard-00003 was damaged/);
   });
 
