@@ -1,8 +1,7 @@
 /** The command `judge`: verdicts on a file of pairs by a judge that a run has trained, or by any other. */
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { setMaxListeners } from 'node:events';
 import { fileSha256 } from '../../src/artifacts/file-hashes.ts';
-import { ArtifactStore } from '../../src/artifacts/store.ts';
 import { UnreadableFileError } from '../../src/benchmarks/read-rows.ts';
 import { createJudge } from '../../src/client/judge/create-judge.ts';
 import { cacheFolder } from '../../src/config/cache-folder.ts';
@@ -23,6 +22,7 @@ import { CommandError } from '../cli/command-error.ts';
 import type { Ending } from '../cli/exit-codes.ts';
 import { fileDisplay } from './file-display.ts';
 import { findJudge, type JudgeChoice } from './find-judge.ts';
+import { storeAt } from '../runs/places.ts';
 import { serveJudge, type ServedJudge } from './serve-judge.ts';
 import { summaryTable } from './summary.ts';
 
@@ -75,7 +75,7 @@ async function judgeFile(
   const out = resolve(
     command.out ?? `${basename(pairs).replace(/(\.(jsonl|json|parquet))?(\.gz)?$/, '')}.verdicts.jsonl`,
   );
-  const store = new ArtifactStore(environment['SELF_TAUGHT_EVALUATOR_STORE'] ?? join(packageRoot, 'runs'));
+  const store = storeAt(undefined);
   const cache = cacheFolder(environment, process.platform);
   const found = await findJudge(store, { roots: [process.cwd(), packageRoot, cache] }, command);
   const asked: VotingChanges = {

@@ -1,7 +1,6 @@
 /** `plan <configuration>`: what a run would take. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ArtifactStore } from '../../src/artifacts/store.ts';
 import { cacheFolder } from '../../src/config/cache-folder.ts';
 import { type Problem, readConfiguration } from '../../src/config/read-configuration.ts';
 import type { Configuration } from '../../src/config/schema.ts';
@@ -15,6 +14,7 @@ import { DEFAULT_TASK_QUEUE } from '../../src/worker-options.ts';
 import { CommandError } from '../cli/command-error.ts';
 import type { Ending } from '../cli/exit-codes.ts';
 import { connectToTemporal } from '../follow/connect.ts';
+import { storeAt } from '../runs/places.ts';
 import { pythonPath } from '../setup/python-environment.ts';
 import { configurationObject } from '../start/configuration-file.ts';
 import { planText } from './plan-text.ts';
@@ -52,7 +52,7 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
   if (probe) process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
   const plan = await makePlan(
     {
-      store: new ArtifactStore(env['SELF_TAUGHT_EVALUATOR_STORE'] ?? join(root, 'runs')),
+      store: storeAt(undefined),
       files: { roots: [process.cwd(), root, cache] },
       python: existsSync(python) ? python : undefined,
       packageRoot: root,

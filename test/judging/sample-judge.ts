@@ -1,3 +1,4 @@
+import type { Script } from '../inference/scripted-endpoint.ts';
 import type { JudgeFile } from '../../src/contract/judge-file.ts';
 import { LETTER_PATTERN } from '../../src/judge/verdict.ts';
 
@@ -40,4 +41,13 @@ export function honestText(question: string): string {
   const [, a = '', b = ''] = /\(A\) ([^]*) \(B\) ([^]*)$/.exec(question) ?? [];
   const difference = worth(a) - worth(b);
   return `I look. [[${difference > 0 ? 'A' : difference < 0 ? 'B' : 'C'}]]`;
+}
+
+/** Answers every sample of a request by {@link honestText}. */
+export function honestAfter(afterMilliseconds: number): Script {
+  return ({ body }) => ({
+    kind: 'answer',
+    texts: Array.from({ length: body.n ?? 1 }, () => honestText(body.messages.at(-1)?.content ?? '')),
+    afterMilliseconds,
+  });
 }

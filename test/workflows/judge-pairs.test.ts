@@ -15,18 +15,14 @@ import {
 import { readPrompt } from '../../src/config/input-files.ts';
 import type { JudgedPair } from '../../src/judging/judged-pair.ts';
 import { fencedBlocks } from '../docs/fenced-blocks.ts';
-import { startScriptedEndpoint, type Script, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { honestText, sampleJudge } from '../judging/sample-judge.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import { honestAfter, sampleJudge } from '../judging/sample-judge.ts';
 import { packageRoot, startCluster, type Cluster } from './cluster.ts';
 import { askedTwice } from './scripted-run.ts';
 
 const PAIRS = 60;
 
-const honest: Script = ({ body }) => ({
-  kind: 'answer',
-  texts: Array.from({ length: body.n ?? 1 }, () => honestText(body.messages.at(-1)?.content ?? '')),
-  afterMilliseconds: 50,
-});
+const honest = honestAfter(50);
 
 describe('the workflow judgePairs', function () {
   this.timeout(300_000);

@@ -11,22 +11,14 @@ import { readPrompt } from '../../../src/config/input-files.ts';
 import type { JudgeFile } from '../../../src/contract/judge-file.ts';
 import type { JudgingFigures } from '../../../src/contract/judging-result.ts';
 import type { JudgedPair } from '../../../src/judging/judged-pair.ts';
-import {
-  startScriptedEndpoint,
-  type Script,
-  type ScriptedEndpoint,
-} from '../../inference/scripted-endpoint.ts';
-import { honestText, sampleJudge } from '../../judging/sample-judge.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../../inference/scripted-endpoint.ts';
+import { honestAfter, sampleJudge } from '../../judging/sample-judge.ts';
 import { askedTwice } from '../../workflows/scripted-run.ts';
 import { packageRoot } from '../../workflows/cluster.ts';
 
 const PAIRS = 120;
 
-const honest: Script = ({ body }) => ({
-  kind: 'answer',
-  texts: Array.from({ length: body.n ?? 1 }, () => honestText(body.messages.at(-1)?.content ?? '')),
-  afterMilliseconds: 10,
-});
+const honest = honestAfter(10);
 
 describe('self-taught-evaluator judge', function () {
   this.timeout(180_000);
