@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { environmentOfLocalServer } from '../../src/temporal/settings.ts';
-import { startTemporal, type DevServerPorts } from '../setup/dev-server.ts';
+import { startTemporal } from '../setup/dev-server.ts';
+import { freeServerPorts } from '../setup/free-ports.ts';
 import { Supervised, type Started } from './supervised.ts';
 
 export interface Cluster {
@@ -25,7 +25,7 @@ export async function startCluster(options: {
 }): Promise<Cluster> {
   const { folder, python } = options;
   const storeRoot = join(folder, 'store');
-  const ports = await freePorts();
+  const ports = await freeServerPorts();
   const address = `127.0.0.1:${ports.grpc}`;
   const temporal = new Supervised('Temporal server', async () => {
     const server = await startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
@@ -90,23 +90,4 @@ function startWorker(options: {
       await gone;
     },
   };
-}
-
-/** Ports that nobody listens on now; the server is started on the same ones each time. */
-async function freePorts(): Promise<DevServerPorts> {
-  const servers = await Promise.all(
-    Array.from({ length: 3 }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const [grpc, ui, http] = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, 'close');
-    }),
-  );
-  return { grpc: grpc as number, ui: ui as number, http: http as number };
 }

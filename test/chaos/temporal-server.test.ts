@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { startTemporal, type DevServer } from '../../scripts/setup/dev-server.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+import { freeServerPorts } from '../../scripts/setup/free-ports.ts';
 
 describe('the Temporal development server with its database file', function () {
   this.timeout(120_000);
@@ -31,7 +21,7 @@ describe('the Temporal development server with its database file', function () {
   });
 
   it('has everything that it acknowledged when it is killed and started again', async () => {
-    const ports = { grpc: await freePort(), ui: await freePort(), http: await freePort() };
+    const ports = await freeServerPorts();
     const start = () => startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
     const names = Array.from({ length: 20 }, (_, index) => `workflow-${index}`);
     server = await start();

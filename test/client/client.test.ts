@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freeServerPorts } from '../../scripts/setup/free-ports.ts';
 import {
   ConfigurationRefused,
   failureMessage,
@@ -21,7 +22,7 @@ import {
 } from '../../src/client.ts';
 import { startTemporal, type DevServer, type DevServerPorts } from '../../scripts/setup/dev-server.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { freePorts, packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
 import { tinyConfiguration } from '../workflows/tiny-run.ts';
 
 const NOBODY = 'http://127.0.0.1:9/v1';
@@ -53,8 +54,7 @@ describe('the client', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'server-'));
-    const [grpc = 0, ui = 0, http = 0] = await freePorts(3);
-    ports = { grpc, ui, http };
+    ports = await freeServerPorts();
     server = await startServer();
     cluster = await startCluster(() =>
       Promise.resolve({ address: server.address, stop: () => server.stop() }),

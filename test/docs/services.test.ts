@@ -7,10 +7,11 @@ import { join } from 'node:path';
 
 import { promisify } from 'node:util';
 import { Ajv } from 'ajv';
+import { freeServerPorts } from '../../scripts/setup/free-ports.ts';
 import { startTemporal } from '../../scripts/setup/dev-server.ts';
 import { findRun, type RunProgress } from '../../src/client.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { freePorts, packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
 import { answersSlowly, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
 
@@ -43,11 +44,9 @@ describe('the commands of docs/services.md', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'services-'));
-    const [grpc = 0, ui = 0, http = 0] = await freePorts(3);
-    cluster = await startCluster((files) =>
-      startTemporal({ ports: { grpc, ui, http }, dbFile: join(files, 'temporal.db') }),
-    );
-    workflows = (settings?.text ?? '').replace('localhost:7243', `127.0.0.1:${http}`);
+    const ports = await freeServerPorts();
+    cluster = await startCluster((files) => startTemporal({ ports, dbFile: join(files, 'temporal.db') }));
+    workflows = (settings?.text ?? '').replace('localhost:7243', `127.0.0.1:${ports.http}`);
     assert.notEqual(workflows, settings?.text);
     cluster.startWorker();
     endpoint = await startScriptedEndpoint({

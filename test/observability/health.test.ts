@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts, freeServerPorts } from '../../scripts/setup/free-ports.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { startRun } from '../../src/client.ts';
-import { type Cluster, freePorts, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
+import { type Cluster, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
 import { tinyConfiguration } from '../workflows/tiny-run.ts';
 
 interface Answer {
@@ -22,9 +23,9 @@ describe('the health of a worker', function () {
     endpoint = await startScriptedEndpoint();
     cluster = await startCluster(async (folder) => {
       const { startTemporal } = await import('../../scripts/setup/dev-server.ts');
-      const [grpc, ui, http] = (await freePorts(3)) as [number, number, number];
-      server = await startTemporal({ ports: { grpc, ui, http }, dbFile: `${folder}/temporal.db` });
-      return { address: `127.0.0.1:${grpc}`, stop: () => server.stop() };
+      const ports = await freeServerPorts();
+      server = await startTemporal({ ports, dbFile: `${folder}/temporal.db` });
+      return { address: `127.0.0.1:${ports.grpc}`, stop: () => server.stop() };
     });
   });
   after(async () => {

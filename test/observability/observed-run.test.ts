@@ -13,16 +13,11 @@ import { Client } from '@temporalio/client';
 import { OpenTelemetryPlugin } from '@temporalio/interceptors-opentelemetry';
 import { parser } from '@prometheus-io/lezer-promql';
 import { parse as parseYaml } from 'yaml';
+import { freePorts } from '../../scripts/setup/free-ports.ts';
 import { startRun } from '../../src/client.ts';
 import { exposedName, WORKER_METRICS } from '../../src/observability/metric-list.ts';
 import { type Script, type ScriptedEndpoint, startScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import {
-  type Cluster,
-  freePorts,
-  packageRoot,
-  startCluster,
-  type WorkerProcess,
-} from '../workflows/cluster.ts';
+import { type Cluster, packageRoot, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
 import { isJudging } from '../workflows/scripted-run.ts';
 import { answers, tinyConfiguration } from '../workflows/tiny-run.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';

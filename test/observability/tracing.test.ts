@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../../scripts/setup/free-ports.ts';
 import { isTracingOn } from '../../src/observability/tracing-switch.ts';
-import { freePorts, startCluster } from '../workflows/cluster.ts';
+import { startCluster } from '../workflows/cluster.ts';
 import { startTracing } from '../../src/observability/tracing.ts';
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };

@@ -8,19 +8,14 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import { freePorts } from '../../scripts/setup/free-ports.ts';
 import { startRun } from '../../src/client.ts';
 import { SettingError } from '../../src/setting-error.ts';
 import { connectToServer } from '../../src/temporal/connect.ts';
 import { environmentOfLocalServer, temporalSettings } from '../../src/temporal/settings.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
 import { createAuthority, type Identity } from '../workflows/certificates.ts';
-import {
-  type Cluster,
-  freePorts,
-  packageRoot,
-  startCluster,
-  type WorkerProcess,
-} from '../workflows/cluster.ts';
+import { type Cluster, packageRoot, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
 import { type GuardedCluster, guardCluster } from '../workflows/guarded-cluster.ts';
 import { answers, tinyConfiguration } from '../workflows/tiny-run.ts';
 

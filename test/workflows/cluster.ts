@@ -6,12 +6,12 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { startTemporal } from '../../scripts/setup/dev-server.ts';
+import { freeServerPorts } from '../../scripts/setup/free-ports.ts';
 import { environmentOfLocalServer } from '../../src/temporal/settings.ts';
 import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
 
@@ -44,11 +44,7 @@ export interface Cluster {
 export type StartServer = (folder: string) => Promise<{ address: string; stop(): Promise<void> }>;
 
 const startDevelopmentServer: StartServer = async (folder) => {
-  const [grpc, ui, http] = await freePorts(3);
-  return startTemporal({
-    ports: { grpc: grpc as number, ui: ui as number, http: http as number },
-    dbFile: join(folder, 'temporal.db'),
-  });
+  return startTemporal({ ports: await freeServerPorts(), dbFile: join(folder, 'temporal.db') });
 };
 
 /**
@@ -65,7 +61,7 @@ export async function startCluster(
   const connection = await Connection.connect({ address });
   const taskQueue = 'self-taught-evaluator';
   const storeRoot = join(folder, 'store');
-  const workers: WorkerProcess[] = [];
+  const workers: StartedWorker[] = [];
   const stopWorkers = async () => {
     await Promise.all(workers.map((worker) => worker.stop()));
   };
@@ -89,6 +85,7 @@ export async function startCluster(
       return stdout;
     },
     async close() {
+      for (const worker of workers) worker.explain();
       await stopWorkers();
       await connection.close();
       await temporal.stop();
@@ -97,12 +94,17 @@ export async function startCluster(
   };
 }
 
+interface StartedWorker extends WorkerProcess {
+  /** Prints its log if it ended with an error of which no test took note. */
+  explain(): void;
+}
+
 function startWorker(
   environment: Readonly<Record<string, string | undefined>>,
   storeRoot: string,
   logFile: string,
   options: string[],
-): WorkerProcess {
+): StartedWorker {
   // An option is taken once: a test's own stand in place of these.
   const usual = {
     '--store': storeRoot,
@@ -133,28 +135,18 @@ function startWorker(
     child.kill(signal);
     await exited;
   };
+  let isRead = false;
+  const text = () => readFileSync(logFile, 'utf8');
   return {
     child,
-    log: () => readFileSync(logFile, 'utf8'),
+    log() {
+      isRead = true;
+      return text();
+    },
+    explain() {
+      if (child.exitCode && !isRead) console.error(`A worker ended with ${child.exitCode}:\n${text()}`);
+    },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
   };
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, 'close');
-    }),
-  );
-  return ports;
 }

@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import { freePorts } from '../../scripts/setup/free-ports.ts';
 import { temporalAnswers } from '../../scripts/setup/dev-server.ts';
-import { freePorts } from './cluster.ts';
 
 const HOST = '127.0.0.1';
 

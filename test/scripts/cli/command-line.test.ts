@@ -5,9 +5,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { freePorts } from '../../../scripts/setup/free-ports.ts';
 import { withVariables } from '../../../scripts/cli/command.ts';
 import { COMMANDS } from '../../../scripts/cli/commands/index.ts';
-import { freePorts, packageRoot } from '../../workflows/cluster.ts';
+import { packageRoot } from '../../workflows/cluster.ts';
 import { runProgram } from './program.ts';
 
 describe('the command line', function () {

@@ -4,13 +4,14 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freeServerPorts } from '../../../scripts/setup/free-ports.ts';
 import type { Finding } from '../../../scripts/doctor/finding.ts';
 import { pollersOf } from '../../../scripts/temporal/pollers.ts';
 import type { ConfigurationInput } from '../../../src/client.ts';
 import { ROLES } from '../../../src/worker-options.ts';
 import { startLocalHub } from '../../hub/local-hub.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../../inference/scripted-endpoint.ts';
-import { freePorts, startCluster, type Cluster } from '../../workflows/cluster.ts';
+import { startCluster, type Cluster } from '../../workflows/cluster.ts';
 import { answers, tinyConfiguration } from '../../workflows/tiny-run.ts';
 import { runProgram } from './program.ts';
 
@@ -43,7 +44,7 @@ describe('doctor', function () {
 
     before(async () => {
       cache = join(folder, 'cache');
-      const [grpc, ui, http] = await freePorts(3);
+      const { grpc, ui, http } = await freeServerPorts();
       nothing = {
         SELF_TAUGHT_EVALUATOR_CACHE: cache,
         SELF_TAUGHT_EVALUATOR_STORE: join(folder, 'store'),

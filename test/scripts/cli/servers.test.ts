@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { freePorts } from '../../../scripts/setup/free-ports.ts';
 import { temporalAnswers } from '../../../scripts/setup/dev-server.ts';
-import { freePorts } from '../../workflows/cluster.ts';
 import { runProgram, startProgram } from './program.ts';
 
 describe('the servers of the command line', function () {

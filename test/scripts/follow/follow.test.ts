@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
 import type { Connection } from '@temporalio/client';
+import { freePorts, freeServerPorts } from '../../../scripts/setup/free-ports.ts';
 import { withSimulation, type SimulationOptions } from '../../../bench/simulation/simulated-run.ts';
 import { startTemporal, type DevServer } from '../../../scripts/setup/dev-server.ts';
 import { startRun, type RunProgress } from '../../../src/client.ts';
 import { startScriptedEndpoint } from '../../inference/scripted-endpoint.ts';
-import { freePorts, packageRoot, startCluster } from '../../workflows/cluster.ts';
+import { packageRoot, startCluster } from '../../workflows/cluster.ts';
 
 const ESCAPE = '\u001b';
 
@@ -136,8 +137,7 @@ describe('npm run follow', function () {
     let server: DevServer | undefined;
     let restart = async () => {};
     const cluster = await startCluster(async (folder) => {
-      const [grpc = 0, ui = 0, http = 0] = await freePorts(3);
-      const options = { ports: { grpc, ui, http }, dbFile: join(folder, 'temporal.db') };
+      const options = { ports: await freeServerPorts(), dbFile: join(folder, 'temporal.db') };
       server = await startTemporal(options);
       restart = async () => void (server = await startTemporal(options));
       return { address: server.address, stop: async () => server?.stop() };

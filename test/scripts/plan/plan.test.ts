@@ -5,9 +5,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../../../scripts/setup/free-ports.ts';
 import { planSchema, type Plan } from '../../../src/plan/plan-schema.ts';
 import { planText } from '../../../scripts/plan/plan-text.ts';
-import { freePorts, packageRoot } from '../../workflows/cluster.ts';
+import { packageRoot } from '../../workflows/cluster.ts';
 
 interface Ended {
   readonly code: unknown;

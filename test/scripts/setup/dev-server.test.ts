@@ -8,8 +8,8 @@ import {
   requireFreePorts,
   startTemporal,
   temporalAnswers,
-  type DevServerPorts,
 } from '../../../scripts/setup/dev-server.ts';
+import { freeServerPorts } from '../../../scripts/setup/free-ports.ts';
 
 function listen(): Promise<{ server: Server; port: number }> {
   return new Promise((resolve) => {
@@ -17,13 +17,6 @@ function listen(): Promise<{ server: Server; port: number }> {
       resolve({ server, port: (server.address() as AddressInfo).port });
     });
   });
-}
-
-async function freePorts(): Promise<DevServerPorts> {
-  const held = await Promise.all([listen(), listen(), listen()]);
-  const [grpc = 0, ui = 0, http = 0] = held.map(({ port }) => port);
-  for (const { server } of held) server.close();
-  return { grpc, ui, http };
 }
 
 describe('the ports of the development server', () => {
@@ -40,7 +33,7 @@ describe('the ports of the development server', () => {
   });
 
   it('are refused by name, with what to set, when another program listens', async () => {
-    const ports = await freePorts();
+    const ports = await freeServerPorts();
     const { server, port } = await listen();
     try {
       await assert.rejects(requireFreePorts({ ...ports, ui: port }), {
@@ -59,7 +52,7 @@ describe('the ports of the development server', () => {
 describe('startTemporal', () => {
   it('has a server that answers, holds its ports and ends when it is stopped', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'dev-server-'));
-    const ports = await freePorts();
+    const ports = await freeServerPorts();
     const server = await startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
     try {
       assert(await temporalAnswers(server.address));
