@@ -24,6 +24,18 @@ function urlHost(host: string): string {
 /** A log that has grown beyond this is kept as `.1`, and a new one begun, when the server is started again. */
 const longestLogBytes = 10_000_000;
 
+/**
+ * What a server sees of its worker's environment: all but the keys of Temporal and of endpoints. Any program may be
+ * the server, so that nobody could list what it needs; `VLLM_API_KEY` is its own.
+ */
+export function serverEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> {
+  const isWithheld = (name: string) =>
+    name.startsWith('TEMPORAL_') || (name.endsWith('API_KEY') && name !== 'VLLM_API_KEY');
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !isWithheld(name)));
+}
+
 /** Starts the command. Throws `ServerFailed` (`not-startable`) where the system can't. */
 export async function startServer(options: {
   command: readonly string[];

@@ -12,7 +12,14 @@ import {
 } from './drivers.ts';
 import { ServerFailed } from './errors.ts';
 import { isSameProcess, openRegistry, type ServerEntry } from './registry.ts';
-import { baseUrlOf, findFreePort, isPortFree, startServer, waitUntilReady } from './server-process.ts';
+import {
+  baseUrlOf,
+  findFreePort,
+  isPortFree,
+  serverEnvironment,
+  startServer,
+  waitUntilReady,
+} from './server-process.ts';
 import { defaultWatchSettings, type Log, watchServer, type WatchSettings } from './watch.ts';
 
 export interface ServingRequest {
@@ -161,7 +168,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
       command: server.command,
       port: server.port,
       folder: packageRoot,
-      environment: { ...environment, ...server.environment },
+      environment: { ...serverEnvironment(environment), ...server.environment },
       logFile: registry.logFile(server.key),
     });
     const entry = { ...server, process: started.identity, startedAt: new Date().toISOString() };

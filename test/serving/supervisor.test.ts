@@ -235,6 +235,31 @@ describe('the server supervisor', function () {
     assert.deepEqual(entries(), []);
   });
 
+  it('withholds the keys of Temporal and of endpoints from the server', async () => {
+    const environment = {
+      PATH: process.env['PATH'],
+      TEMPORAL_API_KEY: 'of Temporal',
+      OPENAI_API_KEY: 'of an endpoint',
+      VLLM_API_KEY: 'its own',
+      HF_TOKEN: 'for gated models',
+    };
+    const file = join(folder, 'seen');
+    await failureOf(
+      serve({
+        by: supervisorWith({ environment }),
+        driver: driver([], {
+          command: ['sh', '-c', 'env > "$SEEN"; exit 1', '{port}'],
+          environment: { SEEN: file },
+        }),
+      }),
+    );
+    const seen = readFileSync(file, 'utf8').split('\n');
+    assert.deepEqual(seen.filter((line) => /KEY|TOKEN/.test(line)).sort(), [
+      'HF_TOKEN=for gated models',
+      'VLLM_API_KEY=its own',
+    ]);
+  });
+
   it('names a program that is not there', async () => {
     const error = await failureOf(serve({ driver: { ...driver(), command: ['no-such-program', '{port}'] } }));
     assert.equal(error.reason, 'not-startable');
