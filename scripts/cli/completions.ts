@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { COMMANDS } from './commands/index.ts';
-import { storeFolder } from './store-folder.ts';
+import { STORE } from '../../src/worker-options.ts';
 
 type Filter = (onCompleted: (error: Error | null, found: readonly string[] | undefined) => void) => void;
 
@@ -23,7 +23,7 @@ function takesRun(words: readonly (string | number)[]): boolean {
 /** From the store alone: a completion waits for no network. */
 function runNames(beginning: string): string[] {
   try {
-    const entries = readdirSync(storeFolder(process.env), { withFileTypes: true });
+    const entries = readdirSync(process.env[STORE.variable] || STORE.default, { withFileTypes: true });
     return entries
       .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
       .map(({ name }) => name)

@@ -23,8 +23,7 @@ export interface DemoOptions {
   readonly seed: string | undefined;
   /** Start another run though one is unfinished. */
   readonly new: boolean;
-  /** `runs/` in the checkout by default. */
-  readonly store: string | undefined;
+  readonly store: string;
 }
 
 /**
@@ -41,7 +40,7 @@ export async function demo(options: DemoOptions, json: boolean): Promise<Ending>
   process.stdout.on('error', stop);
 
   const { python } = await prepare();
-  const storeRoot = resolve(options.store ?? join(root, 'runs'));
+  const storeRoot = resolve(options.store);
   const temporal = await useTemporal();
   const { environment } = temporal;
   const { client, connection, address, namespace } = await connectToTemporal(environment);

@@ -42,7 +42,10 @@ export async function examineConfiguration(
   const found = await Promise.all([
     inputProblems(deps, usable),
     endpointProblems(deps, usable),
-    machineProblems(deps, trained, new AbortController().signal),
+    // Where somebody else serves the judge no machine needs its checkpoint.
+    kind !== 'run' && usable.serving?.kind === 'endpoint'
+      ? []
+      : machineProblems(deps, trained, new AbortController().signal),
   ]);
   const all = [...problems, ...found.flat()];
   if (all.length === 0)

@@ -1,7 +1,8 @@
 /** What can be reached of Temporal. */
 import { NamespaceNotFoundError } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { searchAttributesIn } from '../../src/search-attributes.ts';
+import { TemporalUnreachable } from '../../src/setting-error.ts';
+import { temporalSettings } from '../../src/temporal/settings.ts';
 import { queueOf, type Role, ROLES } from '../../src/worker-options.ts';
 import { CALL } from '../cli/program.ts';
 import { connectToTemporal, type Temporal } from '../follow/connect.ts';
@@ -28,8 +29,8 @@ export async function examineTemporal(taskQueue: string): Promise<TemporalFound>
     // What to do stands behind what is wrong, and may be all that is said.
     const [, found = message, mend = 'See "Any Temporal" in docs/deploy.md.'] =
       /^(.*?): ((?:start|set|look|give|name|check|take) .*)$/s.exec(message) ?? [];
-    const isToBeStartedHere = !loadClientConnectConfig().connectionOptions.address;
-    return { findings: [missing('server', found, capitalized(mend))], isToBeStartedHere, roles: [] };
+    const findings = [missing('server', found, capitalized(mend))];
+    return { findings, isToBeStartedHere: error instanceof TemporalUnreachable && !namesServer(), roles: [] };
   }
   const server = await serverFinding(temporal);
   const namespace = await namespaceFinding(temporal);
@@ -44,6 +45,11 @@ export async function examineTemporal(taskQueue: string): Promise<TemporalFound>
     isToBeStartedHere: false,
     roles: ROLES.filter((_, index) => workers[index]?.status === 'ok'),
   };
+}
+
+/** Of settings that can be read. */
+function namesServer(): boolean {
+  return temporalSettings(process.env).address !== undefined;
 }
 
 async function serverFinding({ connection, address }: Temporal): Promise<Finding> {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { judgeFileOfRun } from '../../src/activities/find-judge-file.ts';
+import { identified } from '../../src/activities/models.ts';
 import { runUris, type ResolvedConfiguration } from '../../src/activities/open-run.ts';
 import { judgeOfRun, type RunJudge } from '../../src/activities/trained-judge.ts';
 import { type ArtifactStore, referenceTo } from '../../src/artifacts/store.ts';
@@ -57,7 +58,7 @@ export async function findJudge(
     );
   const folder = resolve(model);
   const isReference = model.startsWith('run:');
-  if (!isReference && existsSync(join(folder, 'config.json'))) return inFolder(store, choice, folder);
+  if (!isReference && existsSync(join(folder, 'config.json'))) return inFolder(store, files, choice, folder);
   const run = isReference ? await judgeNamed(store, model) : await judgeOfRunNamed(store, model, folder);
   return ofRun(store, files, choice, run);
 }
@@ -91,7 +92,12 @@ async function atEndpoint({
   };
 }
 
-async function inFolder(store: ArtifactStore, choice: JudgeChoice, folder: string): Promise<FoundJudge> {
+async function inFolder(
+  store: ArtifactStore,
+  files: InputFiles,
+  choice: JudgeChoice,
+  folder: string,
+): Promise<FoundJudge> {
   const judge =
     choice.judge === undefined ? await readJudgeOf(folder) : await readJudgeFile(resolve(choice.judge));
   // A checkpoint of a run is served as the run says.
@@ -99,7 +105,8 @@ async function inFolder(store: ArtifactStore, choice: JudgeChoice, folder: strin
   const configured = inStore === '..' ? undefined : await servingOf(store, inStore);
   return {
     name: folder,
-    identity: folder,
+    // Another judge may lie there tomorrow.
+    identity: (await identified({ store, files }, folder)).sha256,
     judge,
     served: {
       driver: drivenByCommand(choice.serve, choice.servedName) ?? configured ?? usualDriver(folder),

@@ -37,6 +37,7 @@ export interface JudgeCommand extends JudgeChoice {
   readonly topP?: number | undefined;
   readonly seed: number;
   readonly concurrency: number;
+  readonly store: string;
   readonly json: boolean;
 }
 
@@ -75,7 +76,7 @@ async function judgeFile(
   const out = resolve(
     command.out ?? `${basename(pairs).replace(/(\.(jsonl|json|parquet))?(\.gz)?$/, '')}.verdicts.jsonl`,
   );
-  const store = storeAt(undefined);
+  const store = storeAt(command.store);
   const cache = cacheFolder(environment, process.platform);
   const found = await findJudge(store, { roots: [process.cwd(), packageRoot, cache] }, command);
   const asked: VotingChanges = {

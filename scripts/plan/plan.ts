@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { cacheFolder } from '../../src/config/cache-folder.ts';
+import { CALLED, kindOf } from '../../src/config/kind.ts';
 import { type Problem, readConfiguration } from '../../src/config/read-configuration.ts';
 import type { Configuration } from '../../src/config/schema.ts';
 import { problemsText } from '../../src/format/problems.ts';
@@ -13,6 +14,7 @@ import { roleProblems } from '../../src/plan/role-problems.ts';
 import { DEFAULT_TASK_QUEUE } from '../../src/worker-options.ts';
 import { CommandError } from '../cli/command-error.ts';
 import type { Ending } from '../cli/exit-codes.ts';
+import { CALL } from '../cli/program.ts';
 import { connectToTemporal } from '../follow/connect.ts';
 import { storeAt } from '../runs/places.ts';
 import { pythonPath } from '../setup/python-environment.ts';
@@ -27,6 +29,7 @@ interface PlanArguments {
   readonly 'probe-seconds': number;
   readonly rates: string | undefined;
   readonly assume: readonly string[];
+  readonly store: string;
   readonly json: boolean;
 }
 
@@ -52,7 +55,7 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
   if (probe) process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
   const plan = await makePlan(
     {
-      store: storeAt(undefined),
+      store: storeAt(args.store),
       files: { roots: [process.cwd(), root, cache] },
       python: existsSync(python) ? python : undefined,
       packageRoot: root,
@@ -75,7 +78,14 @@ export async function printPlan(args: PlanArguments): Promise<Ending> {
 
 /** What a run is started with, every default filled in; refused in the same words as when it is started. */
 function runConfigurationIn(file: string): Configuration {
-  const { configuration, problems } = readConfiguration(configurationObject(file));
+  const input = configurationObject(file);
+  const kind = kindOf(input);
+  if (kind !== 'run')
+    throw new CommandError(
+      'usage',
+      `${file} configures ${CALLED[kind]}, and a plan is made for runs. "${CALL} doctor FILE" says whether it can be started.`,
+    );
+  const { configuration, problems } = readConfiguration(input);
   if (configuration === undefined) throw new CommandError('usage', `${file}: ${problemsText(problems)}`);
   return configuration;
 }

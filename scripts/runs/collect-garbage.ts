@@ -25,7 +25,7 @@ import { sayingItAll } from './saying-it-all.ts';
 
 export interface GarbageOptions {
   readonly runs?: readonly string[] | undefined;
-  readonly store?: string | undefined;
+  readonly store: string;
   readonly yes: boolean;
   readonly keep: KeptJudges;
   readonly assumeEnded: boolean;

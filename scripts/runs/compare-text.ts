@@ -14,7 +14,7 @@ const LONGEST_VALUE = 48;
 export async function compare(options: {
   readonly first: string;
   readonly second: string;
-  readonly store?: string | undefined;
+  readonly store: string;
   readonly json: boolean;
 }): Promise<void> {
   const store = storeAt(options.store);

@@ -15,7 +15,7 @@ import { sayingItAll } from './saying-it-all.ts';
 
 export interface ExportOptions {
   readonly run: string;
-  readonly store?: string | undefined;
+  readonly store: string;
   readonly iteration?: number | undefined;
   readonly out?: string | undefined;
   readonly push?: string | undefined;

@@ -13,7 +13,7 @@ import { storeAt, temporalIfThere, warnWithoutStore } from './places.ts';
 import { executionsByName, progressOf } from './temporal-runs.ts';
 
 export interface ListOptions {
-  readonly store?: string | undefined;
+  readonly store: string;
   readonly status?: readonly string[] | undefined;
   readonly json: boolean;
 }

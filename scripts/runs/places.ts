@@ -1,6 +1,6 @@
 /** Where commands look for runs: the store, and Temporal where it answers. */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { nearNames } from '../../src/runs/near-names.ts';
 import { isRunName } from '../../src/runs/stored-run.ts';
 import { ArtifactStore } from '../../src/artifacts/store.ts';
@@ -9,12 +9,9 @@ import { connectToTemporal, type Temporal } from '../follow/connect.ts';
 import { plainText } from '../follow/plain-text.ts';
 import { TemporalUnreachable } from '../../src/setting-error.ts';
 
-/** The store that an option names, else the environment, else the checkout's `runs`. Its folder may not be there. */
-export function storeAt(option: string | undefined): ArtifactStore {
-  const root = option ?? process.env['SELF_TAUGHT_EVALUATOR_STORE'];
-  return new ArtifactStore(
-    root === undefined ? join(import.meta.dirname, '..', '..', 'runs') : resolve(root),
-  );
+/** The store that the option names. Its folder may not be there. */
+export function storeAt(option: string): ArtifactStore {
+  return new ArtifactStore(resolve(option));
 }
 
 /** Says on standard error that the store's folder is not there. */

@@ -20,7 +20,7 @@ export interface ShownRun extends RunRow, Partial<RunSheet> {
 
 export interface ShowOptions {
   readonly run: string;
-  readonly store?: string | undefined;
+  readonly store: string;
   readonly json: boolean;
 }
 

@@ -19,7 +19,7 @@ export class FingerprintMismatch extends Error {
     const more = differences.length - named.length;
     super(
       `${uri} was made from something else: ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}. ` +
-        'Give the run another name, go back to the earlier setting, or set this stage aside with "redo": "<iteration>/<stage>".',
+        'Give the run another name, go back to the earlier setting, or (of a run) set this stage aside with "redo": "<iteration>/<stage>".',
     );
     this.fields = differences.map(({ field }) => field);
   }

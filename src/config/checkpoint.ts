@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { freedMessage } from '../training/freed-model.ts';
-import { resolveInput, type InputFiles } from './input-files.ts';
+import { InputNotFound, resolveInput, type InputFiles } from './input-files.ts';
 
 const STORE_PREFIX = 'store:';
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
@@ -23,13 +23,13 @@ export type CheckpointPlace =
 
 /**
  * Finds a checkpoint: one of the store, a folder, or (where no such folder is) a hub id such as `meta-llama/Llama-3.1-8B-Instruct`.
- * @throws Error that names every absolute path that was tried
+ * @throws InputNotFound
  */
 export function findCheckpoint(store: ArtifactStore, files: InputFiles, checkpoint: string): CheckpointPlace {
   const uri = storedUri(checkpoint);
   if (uri !== undefined) {
     const path = store.path(uri);
-    if (!existsSync(path)) throw new Error(freedMessage(path) ?? `no such checkpoint: ${path}`);
+    if (!existsSync(path)) throw new InputNotFound(freedMessage(path) ?? `no such checkpoint: ${path}`);
     return { kind: 'folder', path };
   }
   try {

@@ -17,6 +17,11 @@ export interface InputFiles {
   readonly roots: readonly string[];
 }
 
+/** What a configuration names isn't there; every absolute path that was tried is named. */
+export class InputNotFound extends Error {
+  override readonly name = 'InputNotFound';
+}
+
 /** A file of rows, with the name that its rows are reported under. */
 export interface DataFile {
   readonly name: string;
@@ -26,19 +31,19 @@ export interface DataFile {
 
 /**
  * The absolute path of a file or folder that a configuration names.
- * @throws Error that names every absolute path that was tried.
+ * @throws InputNotFound
  */
 export function resolveInput(files: InputFiles, path: string): string {
   const candidates = isAbsolute(path) ? [path] : [...new Set(files.roots.map((root) => resolve(root, path)))];
   const found = candidates.find((candidate) => existsSync(candidate));
-  if (found === undefined) throw new Error(`no such file or folder: ${candidates.join(', nor ')}`);
+  if (found === undefined) throw new InputNotFound(`no such file or folder: ${candidates.join(', nor ')}`);
   return found;
 }
 
 /**
  * The files that a path or a pattern (`data/*.parquet`, with `*`, `**`, `?`, `[...]` and `{a,b}`) names, as absolute
  * paths in order. A pattern is looked for below each root; the first root with a match is the one that is meant.
- * @throws Error that names every place that was looked at.
+ * @throws InputNotFound
  */
 export async function resolveInputs(files: InputFiles, pattern: string): Promise<string[]> {
   const candidates = isAbsolute(pattern) ? [pattern] : files.roots.map((root) => resolve(root, pattern));
@@ -50,7 +55,7 @@ export async function resolveInputs(files: InputFiles, pattern: string): Promise
     const found = entries.filter((entry) => !entry.isDirectory());
     if (found.length > 0) return found.map(({ parentPath, name }) => join(parentPath, name)).sort();
   }
-  throw new Error(`no file matches ${[...new Set(candidates)].join(', nor ')}`);
+  throw new InputNotFound(`no file matches ${[...new Set(candidates)].join(', nor ')}`);
 }
 
 /**

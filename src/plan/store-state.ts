@@ -28,7 +28,7 @@ import { readTextIfThere } from '../artifacts/on-disk.ts';
 import type { ArtifactReference, Fingerprint, Manifest } from '../artifacts/reference.ts';
 import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
-import { resolveInput, type DataFile } from '../config/input-files.ts';
+import { InputNotFound, resolveInput, type DataFile } from '../config/input-files.ts';
 import { roundOf } from '../config/fine-tuning.ts';
 import { generationOf } from '../config/pair-source.ts';
 import type { Problem } from '../config/read-configuration.ts';
@@ -63,8 +63,8 @@ export async function storeState(
   } catch (error) {
     if (error instanceof FingerprintMismatch)
       return { ...look.found, problem: { path: 'runName', message: error.message } };
-    // What is damaged is made again, with all that follows from it.
-    if (!(error instanceof ArtifactDamaged)) throw error;
+    // What is damaged is made again, with all that follows from it; what isn't found is a problem of its own.
+    if (!(error instanceof ArtifactDamaged || error instanceof InputNotFound)) throw error;
   }
   return look.found;
 }

@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.ts';
-import { storeOption } from './store-option.ts';
+import { STORE } from '../../../src/worker-options.ts';
 
 export const compare = defineCommand({
   usage: 'compare <first> <second>',
@@ -10,11 +10,17 @@ export const compare = defineCommand({
     first: {
       type: 'string',
       demandOption: true,
+      completes: 'runs',
       describe: 'A run or an evaluation; its best judge, or with @N that of iteration N.',
     },
-    second: { type: 'string', demandOption: true, describe: 'What it is compared with, in the same way.' },
+    second: {
+      type: 'string',
+      demandOption: true,
+      completes: 'runs',
+      describe: 'What it is compared with, in the same way.',
+    },
   },
-  options: storeOption,
+  options: { store: { type: 'string', ...STORE } },
   examples: [
     ['$0 compare embedded embedded-2', 'Compare the best judges of two runs'],
     ['$0 compare embedded@0 embedded@3', 'Compare the seed judge of a run with its third one'],

@@ -16,12 +16,7 @@ export const demo = defineCommand({
     },
     seed: { type: 'string', describe: 'A whole number, from which every random choice follows.' },
     new: { type: 'boolean', default: false, describe: 'Start another run though one is unfinished.' },
-    store: {
-      type: 'string',
-      variable: STORE.variable,
-      defaultDescription: 'runs in the checkout',
-      describe: STORE.describe,
-    },
+    store: { type: 'string', ...STORE },
   },
   examples: [
     ['$0 demo', 'The embedded example'],

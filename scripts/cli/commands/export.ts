@@ -1,14 +1,16 @@
 import { defineCommand } from '../command.ts';
-import { storeOption } from './store-option.ts';
+import { STORE } from '../../../src/worker-options.ts';
 
 export const exportRun = defineCommand({
   usage: 'export <run>',
   summary:
     'Give a judge with its training sets and cards in one folder, or push them to the Hugging Face hub.',
   json: 'what was exported, and where, as one object',
-  positionals: { run: { type: 'string', demandOption: true, describe: 'The run by name.' } },
+  positionals: {
+    run: { type: 'string', demandOption: true, completes: 'runs', describe: 'The run by name.' },
+  },
   options: {
-    ...storeOption,
+    store: { type: 'string', ...STORE },
     iteration: { type: 'number', describe: 'The judge of this iteration; by default the best one.' },
     out: { type: 'string', describe: 'The folder, new or empty; by default RUN-M_N in this one.' },
     push: {

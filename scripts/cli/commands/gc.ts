@@ -1,6 +1,6 @@
 import { KEPT_JUDGES } from '../../../src/runs/garbage.ts';
 import { defineCommand } from '../command.ts';
-import { storeOption } from './store-option.ts';
+import { STORE } from '../../../src/worker-options.ts';
 
 export const gc = defineCommand({
   usage: 'gc [runs..]',
@@ -11,11 +11,12 @@ export const gc = defineCommand({
     runs: {
       type: 'string',
       array: true,
+      completes: 'runs',
       describe: 'Runs, evaluations or judgings by name; by default all of the store.',
     },
   },
   options: {
-    ...storeOption,
+    store: { type: 'string', ...STORE },
     yes: { type: 'boolean', default: false, describe: 'Free it; without, it is only shown.' },
     keep: {
       type: 'string',

@@ -1,3 +1,4 @@
+import { STORE } from '../../../src/worker-options.ts';
 import { defineCommand } from '../command.ts';
 
 export const judge = defineCommand({
@@ -49,6 +50,7 @@ export const judge = defineCommand({
     'top-p': { type: 'number', describe: 'Instead of what judge.json says.' },
     seed: { type: 'number', default: 1, describe: 'Varies what is drawn at a temperature above 0.' },
     concurrency: { type: 'number', default: 16, describe: 'Requests under way at once.' },
+    store: { type: 'string', ...STORE },
   },
   examples: [
     [

@@ -1,3 +1,4 @@
+import { STORE } from '../../../src/worker-options.ts';
 import { defineCommand } from '../command.ts';
 
 export const plan = defineCommand({
@@ -31,6 +32,7 @@ export const plan = defineCommand({
       default: [],
       describe: 'NAME=NUMBER, in place of what the plan assumes; may be given many times.',
     },
+    store: { type: 'string', ...STORE },
   },
   examples: [
     ['$0 plan temporal/inputs/embedded.json', 'Plan the embedded example'],

@@ -1,13 +1,13 @@
 import { RUN_STATUSES } from '../../../src/runs/run-list.ts';
 import { defineCommand } from '../command.ts';
-import { storeOption } from './store-option.ts';
+import { STORE } from '../../../src/worker-options.ts';
 
 export const runs = defineCommand({
   usage: 'runs',
   summary: 'List runs, evaluations and judgings of files, from the store and from Temporal.',
   json: 'all of them as one array',
   options: {
-    ...storeOption,
+    store: { type: 'string', ...STORE },
     status: {
       type: 'string',
       array: true,

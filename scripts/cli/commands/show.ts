@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.ts';
-import { storeOption } from './store-option.ts';
+import { STORE } from '../../../src/worker-options.ts';
 
 export const show = defineCommand({
   usage: 'show <run>',
@@ -7,9 +7,14 @@ export const show = defineCommand({
     'Show one run, evaluation or judging in full: settings, judges or verdicts, funnel, what each stage took, where everything is.',
   json: 'all of it as one object',
   positionals: {
-    run: { type: 'string', demandOption: true, describe: 'The run, evaluation or judging by name.' },
+    run: {
+      type: 'string',
+      demandOption: true,
+      completes: 'runs',
+      describe: 'The run, evaluation or judging by name.',
+    },
   },
-  options: storeOption,
+  options: { store: { type: 'string', ...STORE } },
   examples: [['$0 show embedded', 'Show the run "embedded"']],
   run: async (args) => (await import('../../runs/show-run.ts')).showRun(args),
 });
