@@ -1,12 +1,18 @@
 /** The command `judge`: verdicts on a file of pairs by a judge that a run has trained, or by any other. */
 import { basename, resolve } from 'node:path';
 import { setMaxListeners } from 'node:events';
+import { StorageUnavailable } from '../../src/artifacts/on-disk.ts';
 import { fileSha256 } from '../../src/artifacts/file-hashes.ts';
 import { UnreadableFileError } from '../../src/benchmarks/read-rows.ts';
 import { createJudge } from '../../src/client/judge/create-judge.ts';
 import { cacheFolder } from '../../src/config/cache-folder.ts';
 import { JudgeFileInvalid } from '../../src/contract/judge-file.ts';
-import { EndpointRejected, EndpointUnavailable, ModelNotFound } from '../../src/inference/errors.ts';
+import {
+  EndpointRejected,
+  EndpointUnavailable,
+  ModelNotFound,
+  RequestRefused,
+} from '../../src/inference/errors.ts';
 import { type VotingChanges, VotingRefused, votingOf } from '../../src/judge/voting.ts';
 import { JudgeFileMissing } from '../../src/judging/judge-file.ts';
 import {
@@ -14,6 +20,7 @@ import {
   type FileProgress,
   judgePairsFile,
   PairsUnusable,
+  TooManyRefused,
 } from '../../src/judging/judge-pairs-file.ts';
 import { judgingMeaning } from '../../src/judging/meaning.ts';
 import { VerdictFileRefused } from '../../src/judging/verdict-file.ts';
@@ -37,6 +44,7 @@ export interface JudgeCommand extends JudgeChoice {
   readonly topP?: number | undefined;
   readonly seed: number;
   readonly concurrency: number;
+  readonly maximumRefusedShare: number;
   readonly store: string;
   readonly json: boolean;
 }
@@ -68,9 +76,14 @@ async function judgeFile(
   signal: AbortSignal,
   isServed: (served: ServedJudge) => void,
 ): Promise<Ending> {
-  const { votes, bothOrders, temperature, topP, seed, concurrency, json } = command;
+  const { votes, bothOrders, temperature, topP, seed, concurrency, maximumRefusedShare, json } = command;
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new CommandError('usage', `--concurrency is ${concurrency}, and must be 1 or more.`);
+  if (!(maximumRefusedShare >= 0 && maximumRefusedShare <= 1))
+    throw new CommandError(
+      'usage',
+      `--maximum-refused-share is ${maximumRefusedShare}, and must be a number from 0 to 1.`,
+    );
   const environment = process.env;
   const pairs = resolve(command.pairs);
   const out = resolve(
@@ -111,14 +124,25 @@ async function judgeFile(
   };
   const display = fileDisplay(process.stderr, environment);
   const judging = {
-    ...{ pairs, out, signal, judge: judgeUp, pairsAtOnce: 2 * concurrency },
+    ...{ pairs, out, signal, judge: judgeUp, pairsAtOnce: 2 * concurrency, maximumRefusedShare },
     meaning: judgingMeaning(await fileSha256(pairs), found.identity, found.judge, voting, seed),
     onProgress: (progress: FileProgress) => display.show(progress),
+    onWait: (processId: number) =>
+      console.error(`Process ${processId} judges into the same file: this one waits until it has ended.`),
   };
-  const figures = await judgePairsFile(judging, of).finally(() => display.close());
+  const { figures, refused } = await judgePairsFile(judging, of).finally(() => display.close());
   console.log(json ? JSON.stringify({ out, ...figures }) : `${summaryTable(figures)}\n\nVerdicts: ${out}`);
-  return 'done';
+  if (refused === undefined) return 'done';
+  console.error(
+    `The endpoint refused ${figures.failed} of the ${figures.pairs} pairs, row ${refused.row} with: ${refused.detail}\n${ASK_AGAIN}`,
+  );
+  return 'failed';
 }
+
+const ASK_AGAIN =
+  'Mend the cause, and the same command asks about them again; --maximum-refused-share says how many may be refused.';
+
+const DISK_CODES = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'ENOENT'];
 
 /** What the user can do about it; anything else is a fault of this program, and shown whole. */
 function asCommandError(error: unknown): unknown {
@@ -140,7 +164,18 @@ function asCommandError(error: unknown): unknown {
     return new CommandError('not-found', more('--served-name says what it is called there.'), {
       cause: error,
     });
+  // Of the one token that is asked for before all else.
+  if (error instanceof RequestRefused) return new CommandError('failed', message, { cause: error });
+  if (error instanceof TooManyRefused) return new CommandError('failed', more(ASK_AGAIN), { cause: error });
   if (error instanceof ServerFailed) return new CommandError('failed', message, { cause: error });
+  const ofSystem = (error instanceof StorageUnavailable ? error.cause : error) as NodeJS.ErrnoException;
+  if (DISK_CODES.includes(ofSystem.code ?? ''))
+    return new CommandError(
+      'failed',
+      `The verdicts can't be written (${ofSystem.message}): make room, or name another place by --out. The same command goes on ` +
+        'where it is now.',
+      { cause: error },
+    );
   const isInput = [JudgeFileInvalid, PairsUnusable, UnreadableFileError, VerdictFileRefused, VotingRefused];
   return isInput.some((kind) => error instanceof kind)
     ? new CommandError('usage', message, { cause: error })

@@ -32,6 +32,7 @@ export async function serveJudge(
   signal: AbortSignal,
 ): Promise<ServedJudge> {
   const { driver } = served;
+  signal.throwIfAborted();
   const needsPython = driver.kind === 'command' && driver.command.some((word) => word.includes('{python}'));
   const supervisor = createServerSupervisor({
     ...places,
@@ -41,6 +42,7 @@ export async function serveJudge(
     python: needsPython ? await ensurePython() : 'python3',
     isOwnerAlive: (owner) => isSameProcessAlive(JSON.parse(owner) as ProcessIdentity),
   });
+  signal.throwIfAborted();
   const owner = JSON.stringify(await identifyProcess(process.pid));
   const stop = async () => {
     await supervisor.stopServing(owner);
@@ -49,6 +51,8 @@ export async function serveJudge(
   const abort = () => void supervisor.stopServing(owner);
   signal.addEventListener('abort', abort, { once: true });
   try {
+    // What killed commands have left would hold the memory that this one needs.
+    await supervisor.adopt({ ...served, owner });
     const { baseUrl, model } = await supervisor.ensureServing({ ...served, owner });
     await supervisor.adopt();
     // Of several addresses that serve the same the first one will do.

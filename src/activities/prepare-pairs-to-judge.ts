@@ -4,7 +4,7 @@ import { SET_ASIDE_FILE, type SetAside } from '../artifacts/resume-shard.ts';
 import { completedIndex, publishIndex, publishInShards } from '../artifacts/shards.ts';
 import { referenceTo } from '../artifacts/store.ts';
 import { resolveInput } from '../config/input-files.ts';
-import { type FilePair, readGivenPairs } from '../judging/given-pairs.ts';
+import { type FilePair, type PairRow, readGivenPairs } from '../judging/given-pairs.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openJudging, runUris } from './open-run.ts';
@@ -46,32 +46,42 @@ export function preparePairsToJudge(
             ],
     };
 
+    /** All rows are looked at before anything is published: a file that is mended is another file. */
     async function publishPairs() {
       const unusable: SetAside[] = [];
       let rows = 0;
-      async function* pairs(): AsyncGenerator<GivenPairRecord> {
-        for await (const { row, pair, problem } of readGivenPairs(file)) {
-          signal.throwIfAborted();
-          rows = row + 1;
-          if (rows % 1000 === 0) report({ rows });
-          if (problem !== undefined)
-            unusable.push({ id: `row ${row}`, kind: 'failed', reason: 'no pair', detail: problem });
-          else yield { id: String(row).padStart(9, '0'), row, pair };
-        }
+      for await (const { row, problem } of rowsWatched()) {
+        rows = row + 1;
+        if (problem !== undefined)
+          unusable.push({ id: `row ${row}`, kind: 'failed', reason: 'no pair', detail: problem });
       }
-      const shards = await publishInShards(deps.store, uri, pairs(), judging.shardSize, fingerprint);
       const most = inference.maximumSetAsideShare;
       if (unusable.length > rows * most)
         throw new TooManySetAside(
           `${unusable.length} of the ${rows} rows of ${file} hold no pair, more than the allowed share of ${most} ` +
             `(inference.maximumSetAsideShare). The first one is ${unusable[0]?.id}: ${unusable[0]?.detail}`,
         );
-      if (shards.length === 0) throw new InputProblem(`${file} has no rows: nothing is there to judge`);
+      if (rows === unusable.length)
+        throw new InputProblem(`${file} holds no pairs: nothing is there to judge`);
+      const shards = await publishInShards(deps.store, uri, pairs(), judging.shardSize, fingerprint);
       return publishIndex(deps.store, uri, shards, {
         fingerprint,
         counts: { pairs: rows - unusable.length },
         files: { [SET_ASIDE_FILE]: unusable },
       });
+    }
+
+    async function* pairs(): AsyncGenerator<GivenPairRecord> {
+      for await (const { row, pair } of rowsWatched())
+        if (pair !== undefined) yield { id: String(row).padStart(9, '0'), row, pair };
+    }
+
+    async function* rowsWatched(): AsyncGenerator<PairRow> {
+      for await (const read of readGivenPairs(file)) {
+        signal.throwIfAborted();
+        if (read.row % 1000 === 0) report({ rows: read.row });
+        yield read;
+      }
     }
   });
 }

@@ -7,6 +7,8 @@ export class FiguresCounter {
   readonly #verdicts = { A: 0, B: 0, tie: 0, none: 0 };
   #pairs = 0;
   #failed = 0;
+  #failedKnown = 0;
+  #ordersOfPair = 1;
   #known = 0;
   #right = 0;
   #knownOrders = 0;
@@ -23,6 +25,8 @@ export class FiguresCounter {
     this.#pairs += 1;
     this.#verdicts[verdict] += 1;
     if (failed !== undefined) this.#failed += 1;
+    if (failed !== undefined && better !== undefined) this.#failedKnown += 1;
+    this.#ordersOfPair = Math.max(this.#ordersOfPair, orders.length);
     if (right !== undefined) this.#known += 1;
     if (right === true) this.#right += 1;
     if (consistent !== null) this.#inBothOrders += 1;
@@ -40,6 +44,8 @@ export class FiguresCounter {
 
   get figures(): JudgingFigures {
     const isKnown = this.#known > 0;
+    // All orders of a pair that was refused are wrong, as the pair is.
+    const knownOrders = this.#knownOrders + this.#failedKnown * this.#ordersOfPair;
     return {
       pairs: this.#pairs,
       verdicts: { ...this.#verdicts },
@@ -47,7 +53,7 @@ export class FiguresCounter {
       known: this.#known,
       accuracy: isKnown ? this.#right / this.#known : null,
       accuracyInterval: isKnown ? wilsonInterval(this.#right, this.#known) : null,
-      orderAccuracy: this.#knownOrders > 0 ? this.#rightOrders / this.#knownOrders : null,
+      orderAccuracy: knownOrders > 0 ? this.#rightOrders / knownOrders : null,
       positionConsistency: this.#inBothOrders > 0 ? this.#consistent / this.#inBothOrders : null,
       judgments: this.#judgments,
       withoutVerdict: this.#withoutVerdict,

@@ -1,4 +1,6 @@
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import type { Judge } from '../client/judge/create-judge.ts';
@@ -9,12 +11,20 @@ import { withLock } from '../processes/lock.ts';
 import { FiguresCounter } from './figures.ts';
 import { type FilePair, readGivenPairs } from './given-pairs.ts';
 import { failedPair, type JudgedPair, judgedPair } from './judged-pair.ts';
-import { readVerdicts, VerdictFile } from './verdict-file.ts';
+import { earlierVerdicts, readVerdicts, VerdictFile } from './verdict-file.ts';
 
 /** Rows of a file hold no pairs. */
 export class PairsUnusable extends Error {
   override readonly name = 'PairsUnusable';
 }
+
+/** The endpoint refuses so many pairs that something else must be wrong. What has its line stays. */
+export class TooManyRefused extends Error {
+  override readonly name = 'TooManyRefused';
+}
+
+/** So many may be refused whatever their share: of a small file all. */
+const REFUSED_AT_LEAST = 20;
 
 export interface FileJudging {
   /** Absolute paths of the pairs, and of the verdicts. */
@@ -26,9 +36,20 @@ export interface FileJudging {
   readonly judge: () => Promise<Judge>;
   /** Pairs that are begun before the first of them has its verdict. */
   readonly pairsAtOnce: number;
+  /** The share of the pairs that the endpoint may refuse for good. Beyond it a later attempt asks about them again. */
+  readonly maximumRefusedShare: number;
   /** Ends it; what was judged stays. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: FileProgress) => void;
+  /** Another process judges into the same file, and this one waits. */
+  readonly onWait: (processId: number) => void;
+}
+
+/** What all verdicts of a file come to. */
+export interface JudgedFile {
+  readonly figures: JudgingFigures;
+  /** The first pair that was refused, where more of them were than may be. */
+  readonly refused?: { readonly row: number; readonly detail: string };
 }
 
 export interface FileProgress {
@@ -66,31 +87,41 @@ export async function countPairs(file: string): Promise<number> {
 /**
  * Judges the pairs of a file, or what is left of them after an earlier attempt; at most what was under way is asked again.
  * @param of how many there are
- * @returns what all verdicts come to
- * @throws VerdictFileRefused; what `compare` throws but RequestRefused, which is a line of its own; the signal's reason
+ * @throws TooManyRefused as soon as that is clear; VerdictFileRefused; what `compare` throws but RequestRefused, which is a line of its own; the signal's reason
  */
-export async function judgePairsFile(judging: FileJudging, of: number): Promise<JudgingFigures> {
+export async function judgePairsFile(judging: FileJudging, of: number): Promise<JudgedFile> {
+  const { meaning, maximumRefusedShare, signal, onWait } = judging;
   const out = resolve(judging.out);
-  const lock = join(tmpdir(), `self-taught-evaluator-${hashOf(out)}.lock`);
-  // A second command on the same file waits, and finds everything done.
-  return withLock(lock, async () => {
-    const file = await VerdictFile.open(out, judging.meaning);
+  const lock = join(tmpdir(), `self-taught-evaluator-${userInfo().uid}-${hashOf(out)}.lock`);
+  const judgeRest = async (): Promise<JudgedFile> => {
+    const found = await VerdictFile.open(out, meaning);
+    const file = found.refused > of * maximumRefusedShare ? await found.beginAgain() : found;
     try {
-      if (file.rows < of) await judgeFrom(file, await judging.judge(), judging, of);
+      if (file.rows < of) await judgeFrom(file, await judging.judge(), { ...judging, out }, of);
     } finally {
       await file.close();
     }
+    await rm(earlierVerdicts(out), { force: true });
     const counter = new FiguresCounter();
-    for await (const judged of readVerdicts(out)) counter.add(judged);
-    return counter.figures;
-  });
+    let first: JudgedFile['refused'];
+    for await (const judged of readVerdicts(out)) {
+      counter.add(judged);
+      if (judged.failed !== undefined) first ??= { row: judged.row, detail: judged.failed.detail };
+    }
+    const { figures } = counter;
+    return first === undefined || figures.failed <= of * maximumRefusedShare
+      ? { figures }
+      : { figures, refused: first };
+  };
+  // A second command on the same file waits, and finds everything done.
+  return withLock(lock, judgeRest, { signal, onWait: ({ pid }) => onWait(pid) });
 }
 
 /** Verdicts are written in the order of the rows, so that the file is the same whatever the way to it. */
 async function judgeFrom(
   file: VerdictFile,
   judge: Judge,
-  { pairs, pairsAtOnce, signal, onProgress }: FileJudging,
+  { pairs, out, pairsAtOnce, maximumRefusedShare, signal, onProgress }: FileJudging,
   of: number,
 ): Promise<void> {
   const ended = new AbortController();
@@ -105,12 +136,22 @@ async function judgeFrom(
     progress.judgments += judged.orders.reduce((sum, { judgments }) => sum + judgments.length, 0);
     progress.completionTokens += judged.tokens?.completion ?? 0;
     tell();
+    if (judged.failed !== undefined && file.refused > Math.max(REFUSED_AT_LEAST, of * maximumRefusedShare))
+      throw new TooManyRefused(
+        `The endpoint refused ${file.refused} of the first ${file.rows} pairs, row ${judged.row} with: ${judged.failed.detail}`,
+      );
   };
   tell();
+  const earlier = earlierVerdicts(out);
+  const before = existsSync(earlier) ? readVerdicts(earlier) : undefined;
   try {
     for await (const { row, pair } of readGivenPairs(pairs)) {
+      const known = (await before?.next())?.value;
       if (row < file.rows + underWay.length || pair === undefined) continue;
-      const judged = judgeRow(judge, row, pair, either);
+      const judged =
+        known !== undefined && known.failed === undefined
+          ? Promise.resolve(known)
+          : judgeRow(judge, row, pair, either);
       // Awaited in its turn.
       judged.catch(() => undefined);
       underWay.push(judged);
@@ -121,6 +162,8 @@ async function judgeFrom(
     ended.abort(error);
     await Promise.allSettled(underWay);
     throw error;
+  } finally {
+    await before?.return(undefined);
   }
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type FileHandle, open, readFile, stat, truncate } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, stat, truncate } from 'node:fs/promises';
 import { differingFields } from '../artifacts/errors.ts';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import { writeFileAtomically } from '../artifacts/store.ts';
@@ -20,12 +20,16 @@ export class VerdictFileRefused extends Error {
 export class VerdictFile {
   /** Lines that are there: the rows before this one are judged. */
   #rows: number;
+  #refused: number;
+  readonly #path: string;
   readonly #file: FileHandle;
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(file: FileHandle, rows: number) {
+  private constructor(path: string, file: FileHandle, { rows, refused }: Lines) {
+    this.#path = path;
     this.#file = file;
     this.#rows = rows;
+    this.#refused = refused;
     this.#timer = setInterval(() => void file.datasync().catch(() => undefined), SYNC_MILLISECONDS);
   }
 
@@ -46,18 +50,33 @@ export class VerdictFile {
           'delete it',
       );
     else await writeFileAtomically(about, `${JSON.stringify(meaning, undefined, 2)}\n`);
-    const { rows, bytes } = size === 0 ? { rows: 0, bytes: 0 } : await wholeLines(path);
-    if (bytes < size) await truncate(path, bytes);
-    return new VerdictFile(await open(path, 'a'), rows);
+    const lines = size === 0 ? NO_LINES : await wholeLines(path);
+    if (lines.bytes < size) await truncate(path, lines.bytes);
+    return new VerdictFile(path, await open(path, 'a'), lines);
   }
 
   get rows(): number {
     return this.#rows;
   }
 
+  /** The lines among them of pairs that the endpoint refused. */
+  get refused(): number {
+    return this.#refused;
+  }
+
   async append(judged: JudgedPair): Promise<void> {
     await this.#file.appendFile(`${JSON.stringify(judged)}\n`);
     this.#rows += 1;
+    if (judged.failed !== undefined) this.#refused += 1;
+  }
+
+  /** Closes it and begins anew; what was there lies at `earlierVerdicts(path)` then, unless something lies there already. */
+  async beginAgain(): Promise<VerdictFile> {
+    await this.close();
+    const earlier = earlierVerdicts(this.#path);
+    if (existsSync(earlier)) await truncate(this.#path);
+    else await rename(this.#path, earlier);
+    return new VerdictFile(this.#path, await open(this.#path, 'a'), NO_LINES);
   }
 
   async close(): Promise<void> {
@@ -65,6 +84,11 @@ export class VerdictFile {
     await this.#file.datasync();
     await this.#file.close();
   }
+}
+
+/** Where the verdicts of an earlier attempt lie while pairs that were refused are asked about again. */
+export function earlierVerdicts(path: string): string {
+  return `${path}.earlier`;
 }
 
 /** The verdicts in a file, in their order. */
@@ -82,24 +106,33 @@ function requireSame(path: string, found: unknown, meaning: Fingerprint): void {
   );
 }
 
+interface Lines {
+  readonly rows: number;
+  readonly refused: number;
+  readonly bytes: number;
+}
+
+const NO_LINES: Lines = { rows: 0, refused: 0, bytes: 0 };
+
 /** How many lines are whole and stand where they should, and where the last of them ends. */
-async function wholeLines(path: string): Promise<{ rows: number; bytes: number }> {
-  let rows = 0;
-  let bytes = 0;
+async function wholeLines(path: string): Promise<Lines> {
+  let { rows, refused, bytes } = NO_LINES;
   const { size } = await stat(path);
   for await (const line of readLines(path)) {
     const end = bytes + Buffer.byteLength(line) + 1;
     // The last line may lack its newline, and after a power cut any line its text.
-    if (end > size || rowOf(line) !== rows) break;
+    const judged = end > size ? undefined : judgedIn(line);
+    if (judged?.row !== rows) break;
     rows += 1;
+    if (judged.failed !== undefined) refused += 1;
     bytes = end;
   }
-  return { rows, bytes };
+  return { rows, refused, bytes };
 }
 
-function rowOf(line: string): number | undefined {
+function judgedIn(line: string): Partial<JudgedPair> | undefined {
   try {
-    return (JSON.parse(line) as Partial<JudgedPair>).row;
+    return JSON.parse(line) as Partial<JudgedPair>;
   } catch {
     return undefined;
   }

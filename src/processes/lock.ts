@@ -13,9 +13,17 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identifyProcess, isSameProcessAlive, type ProcessIdentity } from './identity.ts';
 
+/** While another holds the lock. */
+export interface Waiting {
+  /** Ends the wait with its reason. */
+  readonly signal?: AbortSignal;
+  /** Called once, with the process that holds it. */
+  readonly onWait?: (holder: ProcessIdentity) => void;
+}
+
 /** Runs while no other process, and no other caller in this one, runs under the lock with this path. */
-export async function withLock<T>(path: string, run: () => Promise<T>): Promise<T> {
-  const held = await acquire(path);
+export async function withLock<T>(path: string, run: () => Promise<T>, waiting: Waiting = {}): Promise<T> {
+  const held = await acquire(path, waiting);
   try {
     return await run();
   } finally {
@@ -25,13 +33,16 @@ export async function withLock<T>(path: string, run: () => Promise<T>): Promise<
 
 type Content = { holder: ProcessIdentity } | { released: true };
 
-async function acquire(path: string): Promise<string> {
+async function acquire(path: string, { signal, onWait }: Waiting): Promise<string> {
   const holder = await identifyProcess(process.pid);
   if (holder === undefined) throw new Error('this process has no start time');
+  let isTold = false;
   for (let pause = 5; ; pause = Math.min(2 * pause, 250)) {
+    signal?.throwIfAborted();
     const numbers = numbersOf(path);
     const highest = numbers.at(-1) ?? 0;
-    if (highest === 0 || (await isFree(`${path}.${highest}`))) {
+    const other = highest === 0 ? undefined : await holderOf(`${path}.${highest}`);
+    if (other === undefined) {
       const mine = highest + 1;
       if (create(`${path}.${mine}`, { holder })) {
         if (numbersOf(path).at(-1) === mine) {
@@ -40,6 +51,9 @@ async function acquire(path: string): Promise<string> {
         }
         rmSync(`${path}.${mine}`, { force: true });
       }
+    } else if (other !== 'another' && !isTold) {
+      isTold = true;
+      onWait?.(other);
     }
     await sleep(pause);
   }
@@ -53,15 +67,18 @@ function numbersOf(path: string): number[] {
     .sort((left, right) => left - right);
 }
 
-async function isFree(file: string): Promise<boolean> {
+/** The living process that holds it; undefined where it is free. */
+async function holderOf(file: string): Promise<ProcessIdentity | 'another' | undefined> {
   let content: Content;
   try {
     content = JSON.parse(readFileSync(file, 'utf8')) as Content;
-  } catch {
-    // Deleted since the folder was read: a higher one holds. Files appear whole, so nothing else makes it unreadable.
-    return false;
+  } catch (error) {
+    // Deleted since the folder was read: a higher one holds. Files appear whole.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'another';
+    throw error;
   }
-  return 'released' in content || !(await isSameProcessAlive(content.holder));
+  if ('released' in content) return undefined;
+  return (await isSameProcessAlive(content.holder)) ? content.holder : undefined;
 }
 
 /** Creates the file whole or, where it exists, not at all. */

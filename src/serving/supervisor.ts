@@ -51,8 +51,11 @@ export interface ServerSupervisor {
   stopServing(owner: string, key?: string): Promise<void>;
   /** Stops watching, and every server of this machine's state folder; the next worker starts those that are needed still. */
   stopAll(): Promise<void>;
-  /** For the start of a worker: watches the servers that still have a living owner, and stops the others. */
-  adopt(): Promise<void>;
+  /**
+   * For the start of a process: watches the servers that still have a living owner, and stops the others.
+   * @param wanted its server stays whoever needed it, for `ensureServing` to find
+   */
+  adopt(wanted?: ServingRequest): Promise<void>;
   /** How many servers of this machine are in each state. */
   states(): Record<'starting' | 'ready' | 'given-up', number>;
   /** Stops watching; the servers stay up, for the next worker. */
@@ -87,8 +90,8 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
   const closing = new AbortController();
 
   async function ensureServing(request: ServingRequest): Promise<ServedModel> {
-    const { driver, checkpoint, runName, iteration } = request;
-    const model = fillIn(driver.servedName, { checkpoint, runName, iteration: String(iteration) });
+    const { driver } = request;
+    const model = servedNameOf(request);
     if (driver.kind === 'command') return serveByCommand(driver, model, request);
     const error = await askEach(endpointsOf(driver, model), {
       environment,
@@ -279,9 +282,18 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
       };
       await Promise.all(registry.list().map(({ key }) => registry.locked(key, () => end(key))));
     },
-    async adopt() {
+    async adopt(wanted) {
       const { isOwnerAlive = async () => true } = options;
+      const wantedKey =
+        wanted?.driver.kind === 'command'
+          ? describeServer(wanted.driver, {
+              ...places,
+              checkpoint: wanted.checkpoint,
+              servedName: servedNameOf(wanted),
+            }).key
+          : undefined;
       for (const { key, owners } of registry.list()) {
+        if (key === wantedKey) continue;
         const alive = await Promise.all(
           owners.map(async (owner) => ((await isOwnerAlive(owner)) ? owner : undefined)),
         );
@@ -302,4 +314,8 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
       await Promise.all(watches.values());
     },
   };
+}
+
+function servedNameOf({ driver, checkpoint, runName, iteration }: ServingRequest): string {
+  return fillIn(driver.servedName, { checkpoint, runName, iteration: String(iteration) });
 }

@@ -27,7 +27,7 @@ describe('the figures of a judging', () => {
       failed: 1,
       known: 4,
       accuracy: 0.25,
-      orderAccuracy: 0.5,
+      orderAccuracy: 3 / 8,
       positionConsistency: 2 / 3,
       judgments: 8,
       withoutVerdict: 1,

@@ -68,6 +68,25 @@ describe('the pairs of a file', () => {
     assert.deepEqual(parquet, lines?.slice(0, parquet.length));
   });
 
+  it('go on with the whole conversation, which both sides share and the user ends', async () => {
+    const before = [user('i'), assistant('j'), user('k')];
+    const rows = await read(
+      { prompt: 'i', chosen: [...before, assistant('good')], rejected: [...before, assistant('bad')] },
+      { prompt: 'i', chosen: [...before, assistant('good')], rejected: [user('i'), assistant('bad')] },
+      { prompt: 'i', chosen: before, rejected: 'bad' },
+      { instruction: before.slice(0, 2), responseA: 'one', responseB: 'two' },
+      { chosen: null, rejected: null, prompt: 'i', responseA: 'one', responseB: 'two', label: null },
+    );
+    const [whole, ...others] = pairsOf(rows);
+    assert.equal((whole as { instruction: string }).instruction, 'User: i\n\nAssistant: j\n\nUser: k');
+    assert.deepEqual(others, [
+      '"chosen" and "rejected" differ before their last message',
+      '"chosen" does not end with a message of the assistant',
+      '"instruction" does not end with a message of the user',
+      { id: '4', instruction: 'i', a: 'one', b: 'two' },
+    ]);
+  });
+
   it('are missed by row and column', async () => {
     const rows = await read(
       { instruction: 'i', responseA: 'one' },
@@ -79,11 +98,11 @@ describe('the pairs of a file', () => {
       ['no object'],
     );
     assert.deepEqual(pairsOf(rows), [
-      'responseB is missing',
-      'responseA is empty',
-      'rejected is missing',
-      'instruction (or prompt) is missing',
-      'responseB is 2, and must be a text or messages with role and content',
+      'no field "responseB"',
+      '"responseA" is empty',
+      'no field "rejected"',
+      'no field "instruction" or "prompt"',
+      '"responseB" is neither text nor messages',
       'label (or betterSide) is "left", and must be "A", "B" or "tie"; it may be left out',
       'it is no object',
     ]);

@@ -150,6 +150,8 @@ describe('the plan of a run', function () {
     assert.deepEqual(paths.sort(), ['evaluation.benchmarks.0.path', 'instructions.pool.0', 'python']);
     assert.deepEqual(plan.stages, []);
     assert(plan.memory.length === 1 && plan.uncounted.length === 2);
+    // Also where the run is in the store already.
+    assert.deepEqual((await planOf(without, cluster.storeRoot)).missing, plan.missing);
 
     const assumptions = Object.fromEntries([readAssumption('instructions=1000')]);
     const assumed = await planOf(without, join(empty, 'store'), { assumptions });

@@ -48,6 +48,23 @@ describe('a lock between processes', function () {
     assert.equal(readdirSync(folder).length, 1);
   });
 
+  it('tells who waits which process holds it, and ends the wait by a signal', async () => {
+    const told: number[] = [];
+    await withLock(path, async () => {
+      const stopping = new AbortController();
+      const waiting = withLock(path, async () => assert.fail('it is held'), {
+        signal: stopping.signal,
+        onWait: ({ pid }) => {
+          told.push(pid);
+          stopping.abort(new Error('enough'));
+        },
+      });
+      await assert.rejects(waiting, /enough/);
+    });
+    assert.deepEqual(told, [process.pid]);
+    assert.equal(await withLock(path, async () => 'free again'), 'free again');
+  });
+
   it('loses no increment of a counter that processes raise, also when some are killed while they hold it', async () => {
     const counter = join(folder, 'counter');
     writeFileSync(counter, '0');

@@ -235,31 +235,6 @@ describe('the server supervisor', function () {
     assert.deepEqual(entries(), []);
   });
 
-  it('withholds the keys of Temporal and of endpoints from the server', async () => {
-    const environment = {
-      PATH: process.env['PATH'],
-      TEMPORAL_API_KEY: 'of Temporal',
-      OPENAI_API_KEY: 'of an endpoint',
-      VLLM_API_KEY: 'its own',
-      HF_TOKEN: 'for gated models',
-    };
-    const file = join(folder, 'seen');
-    await failureOf(
-      serve({
-        by: supervisorWith({ environment }),
-        driver: driver([], {
-          command: ['sh', '-c', 'env > "$SEEN"; exit 1', '{port}'],
-          environment: { SEEN: file },
-        }),
-      }),
-    );
-    const seen = readFileSync(file, 'utf8').split('\n');
-    assert.deepEqual(seen.filter((line) => /KEY|TOKEN/.test(line)).sort(), [
-      'HF_TOKEN=for gated models',
-      'VLLM_API_KEY=its own',
-    ]);
-  });
-
   it('names a program that is not there', async () => {
     const error = await failureOf(serve({ driver: { ...driver(), command: ['no-such-program', '{port}'] } }));
     assert.equal(error.reason, 'not-startable');
@@ -353,6 +328,22 @@ describe('the server supervisor', function () {
     await next.adopt();
     assert(await isGone(otherPid!));
     await until(async () => (await ask(kept)) === `/models/seed from ${starts()[2]}`);
+    await next.close();
+  });
+
+  it('keeps for who wants it the server whose owner is dead, and stops the others', async () => {
+    await serve({ owner: 'dead' });
+    await serve({ driver: driver(['--model', '/models/seed']), owner: 'dead' });
+    await supervisor.close();
+    const next = supervisorWith({ isOwnerAlive: async (owner) => owner === 'alive' });
+    const request = { driver: driver(), checkpoint: '/models/other', runName: 'r', iteration: 0 };
+    await next.adopt({ ...request, owner: 'alive' });
+    assert(await isGone(starts()[1]!));
+    const served = await next.ensureServing({ ...request, owner: 'alive' });
+    assert.equal(await ask(served), `/models/other from ${starts()[0]}`);
+    await next.adopt();
+    await next.stopServing('alive');
+    assert(await isGone(starts()[0]!));
     await next.close();
   });
 

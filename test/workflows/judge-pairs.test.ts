@@ -112,7 +112,7 @@ describe('the workflow judgePairs', function () {
     assert.deepEqual([of.run, of.iteration, setAside], ['some-run', 2, 1]);
     assert.match(
       warnings.join(),
-      /1 rows of .*pairs\.jsonl hold no pair; the first one is row 9: responseB is missing/,
+      /1 rows of .*pairs\.jsonl hold no pair; the first one is row 9: no field "responseB"/,
     );
     assert(figures.tokens.prompt > 0 && figures.tokens.completion >= 236);
     const verdicts = await verdictsOf(result);

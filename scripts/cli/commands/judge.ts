@@ -49,6 +49,11 @@ export const judge = defineCommand({
     temperature: { type: 'number', describe: 'Instead of what judge.json says.' },
     'top-p': { type: 'number', describe: 'Instead of what judge.json says.' },
     seed: { type: 'number', default: 1, describe: 'Varies what is drawn at a temperature above 0.' },
+    'maximum-refused-share': {
+      type: 'number',
+      default: 0.05,
+      describe: 'More of the pairs refused by the endpoint (too long, say) end the command with 1.',
+    },
     concurrency: { type: 'number', default: 16, describe: 'Requests under way at once.' },
     store: { type: 'string', ...STORE },
   },
@@ -69,5 +74,6 @@ export const judge = defineCommand({
       apiKeyVariable: args['api-key-variable'],
       bothOrders: args['both-orders'],
       topP: args['top-p'],
+      maximumRefusedShare: args['maximum-refused-share'],
     }),
 });

@@ -46,7 +46,7 @@ export class Chat {
   readonly #retry: RetryPolicy;
   readonly #key: string;
 
-  /** @throws EndpointRejected for an address or a key that can't be used */
+  /** @throws EndpointRejected for an address or a key that can't be used; RangeError for `maximumInFlight` */
   constructor(options: ChatOptions) {
     const endpoint = shownUrl(options.baseUrl);
     const { protocol, username } = URL.parse(options.baseUrl) ?? { protocol: '', username: '' };
@@ -57,7 +57,10 @@ export class Chat {
         endpoint,
       });
     this.#options = { ...options, baseUrl: options.baseUrl.replace(/\/+$/, '') };
-    this.#slots = new Slots(options.maximumInFlight ?? 16);
+    const inFlight = options.maximumInFlight ?? 16;
+    if (!Number.isInteger(inFlight) || inFlight < 1)
+      throw new RangeError(`maximumInFlight is ${inFlight}, and must be a whole number from 1 on.`);
+    this.#slots = new Slots(inFlight);
     this.#retry = { attempts: options.attempts ?? 5, initialSeconds: 0.5, maximumSeconds: 8 };
     this.#key = options.apiKey?.trim() || noKey;
     if (!/^[\x21-\x7e]+$/.test(this.#key)) {

@@ -25,12 +25,19 @@ export function mostComparisons(tournament: Tournament, responses: number): numb
   return mostComparisons(tournament, half) + mostComparisons(tournament, responses - half) + responses - 1;
 }
 
-/** Ranks the responses 0 to `count` - 1, the best first. */
+/**
+ * Ranks the responses 0 to `count` - 1, the best first.
+ * @throws RangeError for a tournament that there isn't
+ */
 export async function rankBy(
   tournament: Tournament,
   count: number,
   compare: Compare,
 ): Promise<RankedResponse[]> {
+  if (tournament !== 'round-robin' && tournament !== 'merge-sort')
+    throw new RangeError(
+      `tournament is ${JSON.stringify(tournament)}, and must be "round-robin" or "merge-sort".`,
+    );
   const all = Array.from({ length: count }, (_, index) => index);
   return tournament === 'round-robin' ? roundRobin(all, compare) : mergeSort(all, compare);
 }

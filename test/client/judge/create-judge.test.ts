@@ -194,6 +194,12 @@ describe('createJudge', function () {
       () => at({ baseUrl: 'http://me:secret@host/v1' }),
       (error: Error) => !/secret/.test(error.message),
     );
+    for (const maximumInFlight of [0, NaN])
+      assert.throws(() => at({ maximumInFlight }), /^RangeError: maximumInFlight is /);
+    await assert.rejects(
+      at({}).rank('which?', ['1', '2'], { tournament: 'swiss' as never }),
+      /tournament is "swiss", and must be/,
+    );
     assert.throws(() => at({ baseUrl: 'localhost:8000' }), /is no http or https URL/);
     const { prompt: _prompt, ...without } = sampleJudge();
     assert.throws(() => at({ judge: { ...without, formatVersion: 2 } as unknown as JudgeFile }), {

@@ -120,6 +120,24 @@ describe('doctor', function () {
       }
     });
 
+    it('names a profile of Temporal that can’t be read, and shows nothing of its keys', async () => {
+      const file = join(folder, 'temporal.toml');
+      await writeFile(file, '[profile.default]\napi_key = "sk-secret"\nnamespace = ns.acct\n');
+      try {
+        const profile = { TEMPORAL_CONFIG_FILE: file };
+        const { code, of } = await doctor([], { ...nothing, ...profile });
+        assert.equal(code, 1);
+        assert.match(
+          of('server')?.found ?? '',
+          /^The settings for Temporal can't be read from .*temporal\.toml/,
+        );
+        const { out, err } = await runProgram(['doctor'], { ...nothing, ...profile });
+        assert(!`${out}${err}`.includes('sk-secret'));
+      } finally {
+        await rm(file);
+      }
+    });
+
     it('tells of each GPU', async () => {
       const bin = join(folder, 'bin');
       await mkdir(bin);

@@ -205,6 +205,59 @@ describe('self-taught-evaluator judge', function () {
     );
   });
 
+  it('stops where the endpoint refuses nearly all, and asks about these pairs again', async () => {
+    const error = { message: 'max_tokens is too large', code: 'invalid' };
+    const asksFor = (row: number, text: string) => text.includes(`which is more, ${row}?`);
+    endpoint.script((request) =>
+      request.body.max_tokens === 1 ||
+      [0, 1].some((row) => asksFor(row, request.body.messages.at(-1)?.content ?? ''))
+        ? honest(request)
+        : { kind: 'status', status: 400, error },
+    );
+    const refused = await run(atEndpoint('--out', 'all-refused.jsonl'));
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.err,
+      /refused 21 of the first 23 pairs, row 22 with: .*max_tokens is too large.*the same command asks about them again/,
+    );
+    assert.equal((await verdictsIn('all-refused.jsonl')).length, 23);
+    endpoint.script(honest);
+    endpoint.requests.length = 0;
+    const mended = await run(atEndpoint('--out', 'all-refused.jsonl', '--json'));
+    assert.equal(mended.code, 0, mended.err);
+    assert.deepEqual(
+      [
+        (JSON.parse(mended.out) as JudgingFigures).accuracy,
+        (JSON.parse(mended.out) as JudgingFigures).failed,
+      ],
+      [1, 0],
+    );
+    const asked = endpoint.requests.filter(({ body }) => body.max_tokens !== 1);
+    assert.equal(asked.length, PAIRS - 2);
+    assert(!existsSync(join(folder, 'all-refused.jsonl.earlier')));
+  });
+
+  it('says when more of a small file were refused than may be, after its figures', async () => {
+    const few = join(folder, 'few.jsonl');
+    const rows = ['short', 'long'].map((instruction) => ({
+      instruction,
+      chosen: 'it is 1',
+      rejected: 'it is 0',
+    }));
+    await writeFile(few, rows.map((row) => JSON.stringify(row)).join('\n'));
+    endpoint.script((request) =>
+      request.body.messages.at(-1)?.content.includes('long') === true
+        ? { kind: 'status', status: 400, error: { message: 'too long', code: 'context_length_exceeded' } }
+        : honest(request),
+    );
+    const command = atEndpoint('--out', 'few.verdicts.jsonl').with(1, few);
+    const { code, out, err } = await run(command);
+    assert.equal(code, 1);
+    assert.match(out, /refused by the endpoint +│ +1 /);
+    assert.match(err, /refused 1 of the 2 pairs, row 1 with: .*too long/);
+    assert.equal((await run([...command, '--maximum-refused-share', '0.5'])).code, 0);
+  });
+
   it('serves the embedded model from its checkpoint folder, and stops its server', async () => {
     const checkpoint = join(folder, 'checkpoint');
     await cp(join(packageRoot, 'embedded/model'), checkpoint, { recursive: true });
@@ -236,7 +289,7 @@ describe('self-taught-evaluator judge', function () {
     await writeFile(bad, '{"prompt": "i", "chosen": "a", "rejected": "b"}\n{"prompt": "i", "chosen": "a"}\n');
     const [, , ...model] = atEndpoint();
     const cases: [args: string[], code: number, message: RegExp][] = [
-      [['judge', bad, ...model], 2, /bad\.jsonl: one row holds no pair.*\n {2}row 1: rejected is missing/],
+      [['judge', bad, ...model], 2, /bad\.jsonl: one row holds no pair.*\n {2}row 1: no field "rejected"/],
       [['judge', 'nothing.jsonl', ...model], 2, /nothing\.jsonl: does not exist/],
       [
         ['judge', pairs, '--model', 'nobody'],
