@@ -7,7 +7,7 @@ import {
   pairVerdict,
 } from '../judge/comparison.ts';
 import { type JudgedPair, judgedPair } from '../judging/judged-pair.ts';
-import { judgeHash } from '../judging/meaning.ts';
+import { judgeMeaning } from '../judging/meaning.ts';
 import type { Dependencies } from './dependencies.ts';
 import { missingRuns } from './missing-samples.ts';
 import { asJudging } from './open-run.ts';
@@ -36,7 +36,7 @@ export function compareResponses(deps: Dependencies, input: ShardInput): Promise
       return {
         meaning: {
           stage: 'compare-responses',
-          judge: judgeHash(judge),
+          ...judgeMeaning(judge),
           votes: voting.votes,
           orders: voting.orders,
           sampling: { ...voting.sampling },

@@ -20,8 +20,7 @@ export function judgingMeaning(
     schema: 1,
     pairs,
     model,
-    judge: `M_${judge.iteration} of ${judge.run}`,
-    asked: judgeHash(judge),
+    ...judgeMeaning(judge),
     votes,
     orders,
     sampling: { ...sampling },
@@ -29,9 +28,10 @@ export function judgingMeaning(
   };
 }
 
-/** The hash of how a judge is asked and read; its figures are no part of it. */
-export function judgeHash({ prompt, verdict, voting }: JudgeFile): string {
+/** Which judge it is, and a hash of how it is asked and read; its figures are no part of it. */
+export function judgeMeaning({ run, iteration, prompt, verdict, voting }: JudgeFile) {
   const { sampling: _sampling, ...rules } = voting;
   const asked = canonicalJson({ prompt, verdict, rules });
-  return createHash('sha256').update(asked).digest('hex').slice(0, 16);
+  const hash = createHash('sha256').update(asked).digest('hex').slice(0, 16);
+  return { judge: `M_${iteration} of ${run}`, asked: hash };
 }

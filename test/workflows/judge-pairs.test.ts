@@ -142,6 +142,34 @@ describe('the workflow judgePairs', function () {
       failureMessage(error),
       /first\/comparisons.* was made from something else: votes was 2, now 3/,
     );
+    const newer = join(cluster.storeRoot, '..', 'newer-judge.json');
+    await writeFile(newer, JSON.stringify({ ...sampleJudge(), iteration: 3 }));
+    const byAnother: unknown = await (
+      await startJudging(cluster.client, { ...same, judge: newer })
+    )
+      .result()
+      .catch((thrown: unknown) => thrown);
+    assert.match(failureMessage(byAnother), /judge was "M_2 of some-run", now "M_3 of some-run"/);
+  });
+
+  it('is refused a file with too many rows without a pair, and judges it under the same name when it is mended', async () => {
+    const file = join(cluster.storeRoot, '..', 'mended.jsonl');
+    const rows = Array.from({ length: 12 }, (_, row) => ({
+      instruction: `${row}?`,
+      chosen: 'it is 1',
+      rejected: 'it is 0',
+    }));
+    await writeFile(
+      file,
+      rows.map((row, at) => JSON.stringify(at === 7 ? { instruction: '?' } : row)).join('\n'),
+    );
+    const judging = input('mended', { pairs: file });
+    await assert.rejects((await startJudging(cluster.client, judging)).result(), (error) =>
+      /1 of the 12 rows of .*mended\.jsonl hold no pair/.test(failureMessage(error)),
+    );
+    await writeFile(file, rows.map((row) => JSON.stringify(row)).join('\n'));
+    const { figures } = await (await startJudging(cluster.client, judging)).result();
+    assert.deepEqual([figures.pairs, figures.accuracy], [12, 1]);
   });
 
   it('gives a pair that the endpoint refuses a line without a verdict', async () => {
