@@ -10,7 +10,7 @@ import { readResult } from '../training/model-damage.ts';
 import { runUris } from './open-run.ts';
 import type { RunResult } from './types.ts';
 
-const REFERENCE = /^run:(?<run>[A-Za-z0-9][\w.-]*)\/(?<which>newest|best)$/;
+const REFERENCE = /^run:(?<run>[A-Za-z0-9][\w.-]*)\/(?<which>newest|best|\d+)$/;
 
 /** One of a run's judges. */
 export interface RunJudge {
@@ -21,8 +21,9 @@ export interface RunJudge {
 }
 
 /**
- * The judge that `run:<name>/newest` (the last one that the run has trained, under way or ended) or `run:<name>/best` (the
- * one that it has chosen; while it is under way, the best one so far) means now; undefined for any other checkpoint.
+ * The judge that `run:<name>/newest` (the last one that the run has trained, under way or ended), `run:<name>/best` (the
+ * one that it has chosen; while it is under way, the best one so far) or `run:<name>/2` (M_2) means now; undefined for any
+ * other checkpoint.
  * @throws Error that says which run or judge isn't there
  */
 export async function judgeOfRun(store: ArtifactStore, checkpoint: string): Promise<RunJudge | undefined> {
@@ -30,11 +31,12 @@ export async function judgeOfRun(store: ArtifactStore, checkpoint: string): Prom
   const { run = '', which } = REFERENCE.exec(checkpoint)?.groups ?? {};
   if (which === undefined)
     throw new Error(
-      `found ${JSON.stringify(checkpoint)}; a run's judge is run:<name>/newest or run:<name>/best`,
+      `found ${JSON.stringify(checkpoint)}; a run's judge is run:<name>/newest, run:<name>/best, or run:<name>/2 for M_2`,
     );
   if (!existsSync(store.path(run)))
     throw new Error(`no run ${JSON.stringify(run)} in the store ${store.root}`);
-  return which === 'best' ? bestJudge(store, run) : newestJudge(store, run);
+  if (which === 'best') return bestJudge(store, run);
+  return which === 'newest' ? newestJudge(store, run) : judgeOfIteration(store, run, Number(which));
 }
 
 /** The checkpoint that a run's judge stands for now; any other stays as it is. */
@@ -62,12 +64,31 @@ async function bestSoFar(store: ArtifactStore, run: string): Promise<number | un
 }
 
 async function newestJudge(store: ArtifactStore, run: string): Promise<RunJudge> {
+  const newest = (await trainedIterations(store, run)).at(-1);
+  if (newest === undefined) throw new Error(`the run ${run} has trained no judge yet`);
+  return trainedIn(store, run, newest);
+}
+
+async function judgeOfIteration(store: ArtifactStore, run: string, iteration: number): Promise<RunJudge> {
+  const trained = await trainedIterations(store, run);
+  if (trained.includes(iteration)) return trainedIn(store, run, iteration);
+  const judges = trained.length === 0 ? 'none yet' : trained.map((each) => `M_${each}`).join(', ');
+  throw new Error(
+    iteration === 0
+      ? `M_0 of ${run} is its seed model: name that checkpoint`
+      : `the run ${run} has trained no M_${iteration}; it has trained ${judges}`,
+  );
+}
+
+/** In their order; those whose weights were freed too. */
+async function trainedIterations(store: ArtifactStore, run: string): Promise<number[]> {
   const names = await readdir(store.path(run));
   const iterations = names.map((name) => Number(/^iteration-([1-9]\d*)$/.exec(name)?.[1] ?? 0));
-  for (const iteration of iterations.filter((each) => each > 0).sort((a, b) => b - a))
+  const trained: number[] = [];
+  for (const iteration of iterations.filter((each) => each > 0).sort((a, b) => a - b))
     if ((await readResult(store.path(runUris.training(run, iteration)))) !== undefined)
-      return trainedIn(store, run, iteration);
-  throw new Error(`the run ${run} has trained no judge yet`);
+      trained.push(iteration);
+  return trained;
 }
 
 function trainedIn(store: ArtifactStore, run: string, iteration: number): RunJudge {

@@ -27,7 +27,7 @@ export const judgeEvaluationSchema = z.strictObject({
   model: models.shape.seed
     .omit({ serving: true })
     .describe(
-      'The judge; its checkpoint may also be `run:<name>/newest`, the last one that this run of the store has trained, or ' +
+      'The judge; its checkpoint may also be `run:<name>/newest`, the last one that this run of the store has trained, `run:<name>/2`, its M_2, or ' +
         "`run:<name>/best`. An endpoint's model may go without: its name there says which it is.",
     )
     .optional(),

@@ -42,6 +42,14 @@ describe('a judge named by its run', () => {
     assert.equal(await trainedJudge(at.store, 'run:run/newest'), 'store:run/iteration-10/training/model');
   });
 
+  it('is, by its number, the one of that iteration, or an error that says which there are', async () => {
+    await finishTraining(1);
+    await finishTraining(2);
+    assert.equal(await trainedJudge(at.store, 'run:run/1'), 'store:run/iteration-1/training/model');
+    await assert.rejects(trainedJudge(at.store, 'run:run/3'), /trained no M_3; it has trained M_1, M_2$/);
+    await assert.rejects(trainedJudge(at.store, 'run:run/0'), /M_0 of run is its seed model/);
+  });
+
   it('is, as the best, the one that the run has chosen', async () => {
     const judge = (iteration: number) => ({ iteration, model: { checkpoint: `store:run/${iteration}` } });
     await write('run/result.json', { iterations: [judge(0), judge(1), judge(2)], best: 1 });
@@ -61,8 +69,14 @@ describe('a judge named by its run', () => {
       trainedJudge(at.store, 'run:run/best'),
       /not chosen its best judge yet: run:run\/newest/,
     );
-    await assert.rejects(trainedJudge(at.store, 'run:run/last'), /run:<name>\/newest or run:<name>\/best/);
-    await assert.rejects(trainedJudge(at.store, 'run:../best'), /run:<name>\/newest or run:<name>\/best/);
+    await assert.rejects(
+      trainedJudge(at.store, 'run:run/last'),
+      /run:<name>\/newest, run:<name>\/best, or run:<name>\/2/,
+    );
+    await assert.rejects(
+      trainedJudge(at.store, 'run:../best'),
+      /run:<name>\/newest, run:<name>\/best, or run:<name>\/2/,
+    );
   });
 
   it('leaves any other checkpoint as it is', async () => {

@@ -18,7 +18,7 @@ export const judge = defineCommand({
       type: 'string',
       demandOption: true,
       describe:
-        'run:NAME/best, run:NAME/newest, the name of a run, a checkpoint folder, or the URL of an endpoint.',
+        'run:NAME/best, run:NAME/newest, run:NAME/2 for M_2, the name of a run, a checkpoint folder, or the URL of an endpoint.',
     },
     out: {
       type: 'string',
