@@ -1,7 +1,7 @@
 import { Client, type Connection } from '@temporalio/client';
 import { TemporalUnreachable } from '../../src/setting-error.ts';
 import { connectToServer } from '../../src/temporal/connect.ts';
-import { temporalSettings } from '../../src/temporal/settings.ts';
+import { temporalSettings, type TemporalSettings } from '../../src/temporal/settings.ts';
 import { portsFrom } from '../setup/dev-server.ts';
 
 /** A Temporal server that answers, and how it was found. */
@@ -14,6 +14,14 @@ export interface Temporal {
 
 const ANSWER_MILLISECONDS = 2_000;
 
+/** The settings of this environment; where they name no server, the development server on this machine is meant. */
+export function settingsHere(
+  environment: NodeJS.ProcessEnv,
+): TemporalSettings & { readonly address: string } {
+  const settings = temporalSettings(environment);
+  return { ...settings, address: settings.address ?? `127.0.0.1:${portsFrom(environment).grpc}` };
+}
+
 /**
  * Connects to the server that TEMPORAL_ADDRESS, the other TEMPORAL_* variables or a profile of the Temporal CLI name, as the
  * worker does; else to the development server on this machine.
@@ -21,11 +29,11 @@ const ANSWER_MILLISECONDS = 2_000;
  * @throws TemporalUnreachable that says what to set where none answers, or it doesn't let us in
  */
 export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise<Temporal> {
-  const settings = temporalSettings(environment);
-  const { namespace } = settings;
-  const address = settings.address ?? `127.0.0.1:${portsFrom(environment).grpc}`;
-  const connection = await connectToServer({ ...settings, address }).catch((error: unknown) => {
-    if (settings.address !== undefined || !(error instanceof TemporalUnreachable)) throw error;
+  const { address: named } = temporalSettings(environment);
+  const settings = settingsHere(environment);
+  const { namespace, address } = settings;
+  const connection = await connectToServer(settings).catch((error: unknown) => {
+    if (named !== undefined || !(error instanceof TemporalUnreachable)) throw error;
     throw new TemporalUnreachable(
       `${error.message} For a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.`,
     );

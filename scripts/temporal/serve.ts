@@ -40,7 +40,7 @@ export async function serve(
     console.log(`Web UI           ${uiUrl}`);
     console.log(`Command line     ${cli}`);
     if (address !== '127.0.0.1:7233')
-      console.log(`Workers, clients and the CLI find it by TEMPORAL_ADDRESS=${address}`);
+      console.log(`Workers, clients and Temporal's CLI find it by TEMPORAL_ADDRESS=${address}`);
     console.log(`Ctrl-C stops it; the next start goes on with the same runs. A worker: ${CALL} worker`);
   }
   const code = await server.ended;

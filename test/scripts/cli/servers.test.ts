@@ -54,7 +54,7 @@ describe('the servers of the command line', function () {
 
       const store = join(folder, 'store');
       const worker = startProgram(['worker', '--roles', 'inference', '--json', '--log-format', 'json'], {
-        TEMPORAL_ADDRESS: String(address),
+        SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT: port,
         SELF_TAUGHT_EVALUATOR_STORE: store,
         SELF_TAUGHT_EVALUATOR_TASK_QUEUE: 'a-queue',
       });
