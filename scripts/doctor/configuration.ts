@@ -47,7 +47,9 @@ export async function examineConfiguration(
       ? []
       : machineProblems(deps, trained, new AbortController().signal),
   ]);
-  const all = [...problems, ...found.flat()];
+  const all = [...problems, ...found.flat()].filter(
+    ({ message }) => python.isThere || !message.startsWith(`no program ${python.path}:`),
+  );
   if (all.length === 0)
     return [ok('configuration', `${resolve(file)}: fields, files, endpoints and commands are right here`)];
   return all.map(({ path, message }) =>

@@ -11,7 +11,7 @@ import type { ConfigurationInput } from '../../../src/client.ts';
 import { ROLES } from '../../../src/worker-options.ts';
 import { startLocalHub } from '../../hub/local-hub.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../../inference/scripted-endpoint.ts';
-import { startCluster, type Cluster } from '../../workflows/cluster.ts';
+import { packageRoot, startCluster, type Cluster } from '../../workflows/cluster.ts';
 import { answers, tinyConfiguration } from '../../workflows/tiny-run.ts';
 import { runProgram } from './program.ts';
 
@@ -61,8 +61,11 @@ describe('doctor', function () {
     });
 
     it('names each thing with how to mend it, and makes nothing', async () => {
-      const { code, ok, of } = await doctor([], nothing);
+      const embedded = join(packageRoot, 'temporal', 'inputs', 'embedded.json');
+      const { code, ok, of } = await doctor([embedded], nothing);
       assert.deepEqual([code, ok], [1, false]);
+      // Its command begins with the Python that is named as missing.
+      assert.equal(of('configuration')?.status, 'ok');
       for (const what of ['Temporal CLI', 'Python', 'server']) {
         assert.equal(of(what)?.status, 'missing', what);
         assert.match(of(what)?.mend ?? '', /self-taught-evaluator setup" installs it|npm run temporal/);
