@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { appendFile, lstat, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { exportOutputs, type ExportInput } from '../../src/activities/export-outputs.ts';
 import { filterJudgments } from '../../src/activities/filter-judgments.ts';
@@ -313,6 +314,17 @@ describe('the outputs of a run', function () {
     await writeExport(deps.store, plan, out, new AbortController().signal);
     assert.equal(await readFile(join(out, 'report.html'), 'utf8'), 'after 2 iterations');
     assert.equal(await readFile(join(out, 'model', 'judge.json'), 'utf8'), judge);
+
+    const whole = await readdir(out, { recursive: true });
+    for (const left of [
+      `export.json.draft-${randomUUID()}`,
+      `report.html.partial-${randomUUID()}.draft-${randomUUID()}`,
+      `model/config.json.partial-${randomUUID()}`,
+    ])
+      await writeFile(join(out, left), '');
+    await writeExport(deps.store, plan, out, new AbortController().signal);
+    assert.deepEqual((await readdir(out, { recursive: true })).sort(), whole.sort(), 'what a kill has left');
+
     await asActivity(() => exportOutputs(deps, input));
     const judges = [...input.iterations, await summary(3, 0.7)];
     const unmade = (ended: 'failed' | undefined) =>
