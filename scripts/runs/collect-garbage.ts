@@ -69,7 +69,7 @@ export async function collectGarbage(options: GarbageOptions): Promise<Ending> {
     'Runs of which the store does not say how they ended are left alone.',
   );
   const roots = [process.cwd(), join(import.meta.dirname, '..', '..')].map((root) => resolve(root));
-  const retention = { keep: options.keep, inUse: checkpointsInUse(store, all, roots) };
+  const retention = { keep: options.keep, inUse: await checkpointsInUse(store, all, roots) };
   const collected: Collected[] = [];
   for (const run of runs)
     collected.push(await sayingItAll(() => collect(store, run, temporal, retention, options)));
@@ -133,6 +133,10 @@ function sizeOf(garbage: readonly Garbage[]): number {
   return garbage.reduce((sum, each) => sum + each.bytes, 0);
 }
 
+function iterationIn(model: string): string {
+  return /iteration-(\d+)\/training\/model$/.exec(model)?.[1] ?? '';
+}
+
 function jsonOf(collected: readonly Collected[], yes: boolean): string {
   const total = collected.reduce((sum, { garbage }) => sum + sizeOf(garbage), 0);
   return JSON.stringify({ isFreed: yes, bytes: total, runs: collected });
@@ -151,6 +155,11 @@ function textOf(collected: readonly Collected[], { yes, keep }: GarbageOptions):
     }
   const total = collected.reduce((sum, { garbage }) => sum + sizeOf(garbage), 0);
   const isNothing = collected.every(({ garbage }) => garbage.length === 0);
+  const judges = collected.flatMap(({ runName, garbage }) =>
+    garbage
+      .filter(({ kind }) => kind === 'judges that are not kept')
+      .map(({ path, bytes: size }) => `${runName}@${iterationIn(path)} (${bytes(size)})`),
+  );
   const others = collected.reduce((sum, each) => sum + each.bytesOfOtherJudges, 0);
   const verdict = isNothing
     ? 'There is nothing to free.'
@@ -160,6 +169,7 @@ function textOf(collected: readonly Collected[], { yes, keep }: GarbageOptions):
   return [
     ...(isNothing ? [] : [table.toString()]),
     verdict,
+    ...(judges.length > 0 ? [`Judges among it: ${judges.join(', ')}.`] : []),
     ...(others > 0 && keep === 'all'
       ? [
           `Judges of finished runs that are not the best ones hold ${bytes(others)} more: --keep last leaves the best and the last one, --keep best the best alone.`,

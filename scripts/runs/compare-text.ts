@@ -87,7 +87,7 @@ function remarks(benchmark: SharedBenchmark, first: string, second: string): str
   const name = benchmark.first;
   const lone = [items.first, items.second].map((all) => all - items.common - items.changed);
   const leftOut = [
-    ...(items.changed > 0 ? [`${count(items.changed)} whose content differs under the same id`] : []),
+    ...(items.changed > 0 ? [`${count(items.changed)} whose content differs in the same row`] : []),
     ...(lone[0] ? [`${count(lone[0])} that only ${first} was asked about`] : []),
     ...(lone[1] ? [`${count(lone[1])} that only ${second} was asked about`] : []),
   ];

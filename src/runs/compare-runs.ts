@@ -39,9 +39,9 @@ export interface SharedBenchmark {
   readonly items: {
     readonly first: number;
     readonly second: number;
-    /** With the same id and the same content: those that are compared. */
+    /** With the same content, whatever their rows: those that are compared. */
     readonly common: number;
-    /** With the same id and another content: left out. */
+    /** With the same row and another content: left out. */
     readonly changed: number;
   };
   /** The second judge less the first; undefined where no item is common. */
@@ -52,7 +52,7 @@ export interface SharedBenchmark {
 }
 
 /**
- * Pairs go by the benchmark's item ids; the intervals are a paired bootstrap over items, or over what items share, seeded
+ * Items are paired by their content; the intervals are a paired bootstrap over items, or over what items share, seeded
  * by the first run's seed.
  * @throws ArtifactDamaged where figures that should be there are not what was recorded
  */
@@ -133,10 +133,10 @@ async function compareOn(
   const [outcomesA, outcomesB] = await Promise.all(
     [ofA, ofB].map(({ scores }) => store.lines<ItemOutcome>(scores.uri, OUTCOMES_FILE)),
   );
-  const changed = await changedItems(store, [a, ofA], [b, ofB]);
-  const others = new Set(outcomesB?.map(({ id }) => id));
-  const inBoth = (outcomesA ?? []).filter(({ id }) => others.has(id));
-  const common = inBoth.filter(({ id }) => !isChanged(id, changed));
+  const pairing = await pairItems(store, [a, ofA], [b, ofB]);
+  const paired = (outcomesB ?? []).flatMap((outcome) => pairing.renamed(outcome));
+  const others = new Set(paired.map(({ id }) => id));
+  const common = (outcomesA ?? []).filter(({ id }) => others.has(id));
   return {
     first: ofA.benchmark,
     second: ofB.benchmark,
@@ -145,12 +145,12 @@ async function compareOn(
       first: outcomesA?.length ?? 0,
       second: outcomesB?.length ?? 0,
       common: common.length,
-      changed: inBoth.length - common.length,
+      changed: (outcomesA ?? []).filter(({ id }) => pairing.isChanged(id)).length,
     },
     comparison:
       common.length === 0
         ? undefined
-        : compareJudges(common, outcomesB ?? [], a.run.resolved?.configuration.seed ?? 0),
+        : compareJudges(common, paired, a.run.resolved?.configuration.seed ?? 0),
     accuracy: { first: ofA.accuracy, second: ofB.accuracy },
     positionConsistentAccuracy: {
       first: ofA.positionConsistentAccuracy,
@@ -159,36 +159,69 @@ async function compareOn(
   };
 }
 
-/** The ids of items that both have with another content; none where both were made from one file. */
-async function changedItems(
-  store: ArtifactStore,
-  [a, ofA]: Evaluated,
-  [b, ofB]: Evaluated,
-): Promise<ReadonlySet<string>> {
+interface Pairing {
+  /** An outcome of the second under the first's id; nothing where the first lacks its item. */
+  renamed(outcome: ItemOutcome): ItemOutcome[];
+  /** Whether the second has another content in the row of an outcome of the first. */
+  isChanged(id: string): boolean;
+}
+
+/**
+ * Pairs the items of two files by their content: an id is a row's number, as wide as its file needs, and every row behind
+ * one that is put in gets another. Of one file, or where the items of one are not there, ids are what they are.
+ */
+async function pairItems(store: ArtifactStore, [a, ofA]: Evaluated, [b, ofB]: Evaluated): Promise<Pairing> {
   const [indexA, indexB] = await Promise.all([
     preparedIndex(store, a.run.runName, ofA.benchmark),
     preparedIndex(store, b.run.runName, ofB.benchmark),
   ]);
-  const changed = new Set<string>();
   if (
     indexA === undefined ||
     indexB === undefined ||
     indexA.fingerprint['file'] === indexB.fingerprint['file']
   )
-    return changed;
-  const hashes = new Map<string, string>();
-  for await (const item of recordsBehind<BenchmarkItem>(store, indexA))
-    hashes.set(item.id, hashOf(canonicalJson(item)));
-  for await (const item of recordsBehind<BenchmarkItem>(store, indexB)) {
-    const other = hashes.get(item.id);
-    if (other !== undefined && other !== hashOf(canonicalJson(item))) changed.add(item.id);
+    return { renamed: (outcome) => [outcome], isChanged: () => false };
+  const itemsA = await idsByContent(store, indexA);
+  const itemsB = await idsByContent(store, indexB);
+  const names = new Map<string, string>();
+  for (const [content, id] of itemsB) {
+    const name = itemsA.get(content);
+    if (name !== undefined) names.set(id, name);
   }
-  return changed;
+  const lone = (items: ReadonlyMap<string, string>, others: ReadonlyMap<string, string>) =>
+    [...items].filter(([content]) => !others.has(content)).map(([, id]) => id);
+  const rows = new Set(lone(itemsB, itemsA).map(withoutWidth));
+  const changed = new Set(lone(itemsA, itemsB).filter((id) => rows.has(withoutWidth(id))));
+  return {
+    renamed(outcome) {
+      const item = names.has(outcome.id) ? outcome.id : itemOf(outcome.id);
+      const name = names.get(item);
+      return name === undefined ? [] : [{ ...outcome, id: name + outcome.id.slice(item.length) }];
+    },
+    isChanged: (id) => changed.has(id) || changed.has(itemOf(id)),
+  };
+}
+
+/** Of items with the same content each is its own, in their order. */
+async function idsByContent(store: ArtifactStore, index: Manifest): Promise<Map<string, string>> {
+  const ids = new Map<string, string>();
+  const times = new Map<string, number>();
+  for await (const { id, ...content } of recordsBehind<BenchmarkItem>(store, index)) {
+    const hash = hashOf(canonicalJson(content));
+    const time = times.get(hash) ?? 0;
+    times.set(hash, time + 1);
+    ids.set(`${hash}/${time}`, id);
+  }
+  return ids;
+}
+
+function withoutWidth(id: string): string {
+  return id.replaceAll(/\b0+(?=\d)/g, '');
 }
 
 /** An item of several pairs comes out several times, as `<item>/<pair>`. */
-function isChanged(outcomeId: string, changed: ReadonlySet<string>): boolean {
-  return changed.has(outcomeId) || changed.has(outcomeId.slice(0, outcomeId.lastIndexOf('/')));
+function itemOf(outcomeId: string): string {
+  return outcomeId.replace(/\/[^/]*$/, '');
 }
 
 /** What decides how a judge is asked about a benchmark. */

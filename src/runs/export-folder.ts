@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { ArtifactDamaged, InputProblem } from '../artifacts/errors.ts';
 import { fileSha256 } from '../artifacts/file-hashes.ts';
@@ -34,7 +34,9 @@ export interface Exported {
   readonly files: Readonly<Record<string, string>>;
 }
 
-const PARTIAL = /\.partial-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+/** Behind the name of a file that is not whole; a text has a draft of its own. */
+const PARTIAL = new RegExp(`(\\.partial-${UUID})?(\\.draft-${UUID})?$`);
 
 /**
  * Writes an export into a folder: each file under another name first, checked against its hash, then renamed. Cut off, it
@@ -185,11 +187,12 @@ function sha256Of(text: string): string {
 
 /** What an export that was cut off has left of the files of this one. */
 async function removePartial(folder: string, plan: ExportPlan): Promise<void> {
-  const mine = new Set(plan.files.map(({ path }) => join(folder, path)));
+  const mine = new Set(
+    [EXPORT_FILE, ...plan.files.map(({ path }) => path)].map((path) => join(folder, path)),
+  );
   for (const parent of new Set([...mine].map((path) => dirname(path))))
     for (const name of await readdir(parent)) {
-      const path = join(parent, name);
-      if (PARTIAL.test(name) && mine.has(join(parent, basename(name).replace(PARTIAL, ''))))
-        await rm(path, { force: true });
+      const whole = name.replace(PARTIAL, '');
+      if (whole !== name && mine.has(join(parent, whole))) await rm(join(parent, name), { force: true });
     }
 }

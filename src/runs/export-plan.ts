@@ -1,11 +1,9 @@
 /** What an export of a run is made of: a judge, the training sets that led to it, their cards. */
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join, normalize, isAbsolute } from 'node:path';
 import { judgeCard, layoutOf, trainingSetsCard } from '../activities/export-outputs.ts';
 import { runUris, type ResolvedConfiguration } from '../activities/open-run.ts';
 import { InputProblem } from '../artifacts/errors.ts';
-import { fileSha256 } from '../artifacts/file-hashes.ts';
+import { readTextIfThere } from '../artifacts/on-disk.ts';
 import { RECORDS_FILE, type ArtifactStore } from '../artifacts/store.ts';
 import { CALLED } from '../config/kind.ts';
 import type { InputFiles } from '../config/input-files.ts';
@@ -17,7 +15,10 @@ import type { TrainingResult } from '../training/job.ts';
 import { readResult } from '../training/model-damage.ts';
 import type { StoredRun } from './stored-run.ts';
 
-/** A file of an export: a copy of one of the store, with the hash that was recorded for it, or a text. */
+/**
+ * A file of an export: a copy of one of the store, with the hash that was recorded for it, or a text. What a run that is
+ * under way writes anew is a text: it stays as it was planned.
+ */
 export type ExportFile = { readonly path: string } & (
   { readonly file: string; readonly sha256: string } | { readonly text: string }
 );
@@ -63,8 +64,9 @@ export async function exportPlan(
         sha256,
       })),
       ...(card === undefined ? [] : [{ path: `model/${CARD_FILE}`, text: card }]),
-      ...(trained === undefined ? [] : await judgeFileOf(store, runName, wanted)),
-      ...(trained === undefined || wanted !== best ? [] : await besideModel(store, runName, trained)),
+      ...(trained === undefined
+        ? []
+        : await textIfThere(store, runUris.judgeFile(runName, wanted), `model/${JUDGE_FILE}`)),
       ...sets.flatMap(({ files: ofSet }) => ofSet),
       ...(sets.length === 0
         ? []
@@ -78,7 +80,8 @@ export async function exportPlan(
               ),
             },
           ]),
-      ...(await asTheyStand(store, [runUris.report(runName), runUris.result(runName)])),
+      ...(await textIfThere(store, runUris.report(runName), 'report.html')),
+      ...(await textIfThere(store, runUris.result(runName), 'result.json')),
     ],
   };
 }
@@ -115,7 +118,7 @@ async function trainedModel(
 
 async function exportedSets(
   store: ArtifactStore,
-  { runName, judges }: StoredRun,
+  { runName, judges, ended }: StoredRun,
   { configuration }: ResolvedConfiguration,
   upTo: number,
 ): Promise<{ set: ExportedSet; files: ExportFile[] }[]> {
@@ -127,7 +130,10 @@ async function exportedSets(
     const parquet = manifest?.files?.[PARQUET_FILE];
     if (manifest === undefined || parquet === undefined)
       throw new InputProblem(
-        `${store.path(uri)} is missing: the run makes it after each iteration. Start the run again under its name`,
+        `${store.path(uri)} is missing: the run makes it after each iteration. ` +
+          (ended === undefined
+            ? 'It may be making it just now: try again in a minute; if it is not under way, start it again under its name'
+            : 'Start the run again under its name'),
       );
     const copied = (name: string, sha256: string): ExportFile => ({
       path: `datasets/iteration-${iteration}/${name}`,
@@ -142,44 +148,9 @@ async function exportedSets(
   return sets;
 }
 
-/** How the judge is asked and read. */
-async function judgeFileOf(store: ArtifactStore, runName: string, iteration: number): Promise<ExportFile[]> {
-  const file = store.path(runUris.judgeFile(runName, iteration));
-  if (!existsSync(file)) return [];
-  return [{ path: `model/${JUDGE_FILE}`, file, sha256: await fileSha256(file) }];
-}
-
-/** What the run itself has put beside the links to its best judge's files. */
-async function besideModel(
-  store: ArtifactStore,
-  runName: string,
-  { model }: TrainingResult,
-): Promise<ExportFile[]> {
-  const folder = store.path(runUris.modelFolder(runName));
-  if (!existsSync(folder)) return [];
-  const known = new Set([CARD_FILE, JUDGE_FILE, ...model.files.map(({ name }) => name)]);
-  const entries = await readdir(folder, { withFileTypes: true });
-  const more = entries.filter(
-    (entry) => entry.isFile() && !known.has(entry.name) && !entry.name.includes('.draft-'),
-  );
-  return Promise.all(
-    more.map(async ({ name }) => ({
-      path: `model/${name}`,
-      file: join(folder, name),
-      sha256: await fileSha256(join(folder, name)),
-    })),
-  );
-}
-
-async function asTheyStand(store: ArtifactStore, uris: readonly string[]): Promise<ExportFile[]> {
-  const there = uris.map((uri) => store.path(uri)).filter((file) => existsSync(file));
-  return Promise.all(
-    there.map(async (file) => ({
-      path: file.slice(file.lastIndexOf('/') + 1),
-      file,
-      sha256: await fileSha256(file),
-    })),
-  );
+async function textIfThere(store: ArtifactStore, uri: string, path: string): Promise<ExportFile[]> {
+  const text = await readTextIfThere(store.path(uri));
+  return text === undefined ? [] : [{ path, text }];
 }
 
 /** A name that a training's result gives becomes a path: it must not lead elsewhere. */

@@ -1,6 +1,6 @@
 /** What of a run's folder retention no longer keeps (docs/runs.md): found by looking, nothing is changed. */
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import { runUris } from '../activities/open-run.ts';
 import { MANIFEST_FILE } from '../artifacts/manifest.ts';
@@ -83,7 +83,8 @@ export async function findGarbage(
     if (second !== 'training' || more.length > 0) return undefined;
     if (third === 'checkpoints' && (await readResult(join(root, top, second))) !== undefined)
       return 'checkpoints of finished trainings';
-    if (third === 'model' && !isKept(store, run, iteration, retention)) return 'judges that are not kept';
+    if (third === 'model' && !(await isKept(store, run, iteration, retention)))
+      return 'judges that are not kept';
     return undefined;
   };
   await walk(root);
@@ -92,16 +93,17 @@ export async function findGarbage(
 }
 
 /** Whether the judge of an iteration keeps its weights. */
-function isKept(
+async function isKept(
   store: ArtifactStore,
   { runName, ended, judges, best }: StoredRun,
   iteration: number,
   { keep, inUse }: Retention,
-): boolean {
+): Promise<boolean> {
   if (keep === 'all' || ended !== 'finished' || iteration === best) return true;
   const last = judges.at(-1)?.iteration;
   // A judge without a row was never evaluated: nobody could tell what goes with it.
   if (last === undefined || iteration > last) return true;
   if (keep === 'last' && iteration === last) return true;
-  return inUse.has(store.path(`${runUris.training(runName, iteration)}/model`));
+  const model = store.path(`${runUris.training(runName, iteration)}/model`);
+  return inUse.has(model) || inUse.has(await realpath(model).catch(() => model));
 }

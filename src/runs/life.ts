@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { processState } from '../processes/identity.ts';
 import { leaseSchema } from '../training/job.ts';
@@ -44,30 +44,42 @@ export function lifeOf(
 }
 
 /**
- * What Temporal says of the run's own workflow and of the one that owns its folder: open if either is.
+ * What Temporal says of the run's own workflow and of the one that owns its folder: open if either is. How one ended counts
+ * only where it is the owner's: a server that did not run it may know another one by the same name.
  * @throws what isn't an answer
  */
-export async function tellOf(client: Client, { runName, owner }: StoredRun): Promise<Told> {
+export async function tellOf(
+  client: Client,
+  { runName, owner }: Pick<StoredRun, 'runName' | 'owner'>,
+): Promise<Told> {
   const ids = new Set([runName, ...(owner === undefined ? [] : [owner.holder.workflowId])]);
   let last: Told = 'unknown';
   for (const id of ids) {
-    const told = await statusOf(client, id);
-    if (told === 'open') return told;
-    if (told !== 'unknown') last = told;
+    const found = await statusOf(client, id);
+    if (found?.told === 'open') return 'open';
+    if (found !== undefined && found.firstRunId === owner?.holder.firstRunId) last = found.told;
   }
   return last;
 }
 
-async function statusOf(client: Client, workflowId: string): Promise<Told> {
+async function statusOf(
+  client: Client,
+  workflowId: string,
+): Promise<{ told: Told; firstRunId: string } | undefined> {
   try {
-    const { status } = await client.workflow.getHandle(workflowId).describe();
-    if (isOpenStatus(status.name)) return 'open';
-    if (status.name === 'COMPLETED') return 'finished';
-    return status.name === 'CANCELLED' || status.name === 'TERMINATED' ? 'cancelled' : 'failed';
+    const { status, runId, raw } = await client.workflow.getHandle(workflowId).describe();
+    // An older server doesn't tell the first run.
+    return { told: toldBy(status.name), firstRunId: raw.workflowExecutionInfo?.firstRunId || runId };
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return 'unknown';
+    if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
+}
+
+function toldBy(status: WorkflowExecutionStatusName): Told {
+  if (isOpenStatus(status)) return 'open';
+  if (status === 'COMPLETED') return 'finished';
+  return status === 'CANCELLED' || status === 'TERMINATED' ? 'cancelled' : 'failed';
 }
 
 /** Something that was written so recently is being worked on: a shard's records, a trainer's lease. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { appendFile, lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { appendFile, lstat, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { exportOutputs, type ExportInput } from '../../src/activities/export-outputs.ts';
 import { filterJudgments } from '../../src/activities/filter-judgments.ts';
@@ -15,6 +16,8 @@ import { storedCheckpoint } from '../../src/config/checkpoint.ts';
 import { fineTuning, roundOf } from '../../src/config/fine-tuning.ts';
 import { readJudge } from '../../src/contract/judge-file.ts';
 import { ORDERS } from '../../src/judge/examples.ts';
+import { writeExport } from '../../src/runs/export-folder.ts';
+import { exportPlan } from '../../src/runs/export-plan.ts';
 import { followTraining } from '../../src/training/follow-training.ts';
 import { modelDamage, readResult } from '../../src/training/model-damage.ts';
 import { startPushableHub } from '../hub/pushable-hub.ts';
@@ -294,6 +297,40 @@ describe('the outputs of a run', function () {
     await asActivity(() => exportOutputs(testRun.deps, { ...input, best: 0 }));
     assert.deepEqual(await readdir(path('test/outputs')), ['datasets']);
     await asActivity(() => exportOutputs(testRun.deps, input));
+  });
+
+  it('can be exported while the run goes on and writes its report anew', async () => {
+    const { deps, run, folder } = testRun;
+    const going = {
+      ...{ runName: 'test', kind: 'run' as const, owner: undefined, state: undefined, result: undefined },
+      ...{ resolved: await openRun(deps.store, run), ended: undefined, judges: input.iterations, best: 1 },
+    };
+    const written = [path(runUris.report('test')), path(runUris.judgeFile('test', 1))];
+    const judge = await readFile(path(runUris.judgeFile('test', 1)), 'utf8');
+    await writeFile(path(runUris.report('test')), 'after 2 iterations');
+    const plan = await exportPlan(deps.store, deps.files, going, undefined);
+    for (const file of written) await writeFile(file, 'after 3 iterations');
+    const out = join(folder, 'exported');
+    await writeExport(deps.store, plan, out, new AbortController().signal);
+    assert.equal(await readFile(join(out, 'report.html'), 'utf8'), 'after 2 iterations');
+    assert.equal(await readFile(join(out, 'model', 'judge.json'), 'utf8'), judge);
+
+    const whole = await readdir(out, { recursive: true });
+    for (const left of [
+      `export.json.draft-${randomUUID()}`,
+      `report.html.partial-${randomUUID()}.draft-${randomUUID()}`,
+      `model/config.json.partial-${randomUUID()}`,
+    ])
+      await writeFile(join(out, left), '');
+    await writeExport(deps.store, plan, out, new AbortController().signal);
+    assert.deepEqual((await readdir(out, { recursive: true })).sort(), whole.sort(), 'what a kill has left');
+
+    await asActivity(() => exportOutputs(deps, input));
+    const judges = [...input.iterations, await summary(3, 0.7)];
+    const unmade = (ended: 'failed' | undefined) =>
+      exportPlan(deps.store, deps.files, { ...going, judges, ended }, undefined);
+    await assert.rejects(unmade(undefined), /iteration-3 is missing.* making it just now: try again/);
+    await assert.rejects(unmade('failed'), /iteration-3 is missing.*\. Start the run again/);
   });
 
   it('are pushed byte by byte, once', async () => {

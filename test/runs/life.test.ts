@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { lifeOf, type Told } from '../../src/runs/life.ts';
+import { type Client, type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
+import { lifeOf, tellOf, type Told } from '../../src/runs/life.ts';
 import type { Ending } from '../../src/runs/stored-run.ts';
 
 const sign = 'a trainer is at work';
@@ -49,4 +50,36 @@ describe('whether a run is under way', () => {
       const life = lifeOf({ ended }, told, seen, assumeEnded);
       assert.equal(life.kind === 'over' ? `over ${life.ended}` : life.kind, expected);
     });
+});
+
+describe('what Temporal tells of a run', () => {
+  type Known = Record<string, { status: WorkflowExecutionStatusName; firstRunId: string; runId?: string }>;
+  const told = (known: Known, workflowId = 'embedded') => {
+    const describe = async (id: string) => {
+      const found = known[id];
+      if (found === undefined) throw new WorkflowNotFoundError('not found', id, undefined);
+      const { status, firstRunId, runId = 'newest' } = found;
+      return { status: { name: status }, runId, raw: { workflowExecutionInfo: { firstRunId } } };
+    };
+    const getHandle = (id: string) => ({ describe: () => describe(id) });
+    const owner = { epoch: 1, holder: { workflowId, firstRunId: 'mine', meaning: {} } };
+    return tellOf({ workflow: { getHandle } } as unknown as Client, { runName: 'embedded', owner });
+  };
+
+  it('is how the workflow ended that owns its folder', async () => {
+    assert.equal(await told({ embedded: { status: 'TERMINATED', firstRunId: 'mine' } }), 'cancelled');
+    assert.equal(await told({ embedded: { status: 'FAILED', firstRunId: '', runId: 'mine' } }), 'failed');
+    assert.equal(await told({ named: { status: 'COMPLETED', firstRunId: 'mine' } }, 'named'), 'finished');
+  });
+
+  it('is nothing where another workflow of its name ended, as on a server that did not run it', async () => {
+    assert.equal(await told({ embedded: { status: 'TERMINATED', firstRunId: 'other' } }), 'unknown');
+    assert.equal(await told({ embedded: { status: 'FAILED', firstRunId: '' } }), 'unknown');
+    assert.equal(await told({}), 'unknown');
+  });
+
+  it('is that it is open where any workflow of its name is: it may be about to claim the folder', async () => {
+    assert.equal(await told({ embedded: { status: 'RUNNING', firstRunId: 'other' } }), 'open');
+    assert.equal(await told({ named: { status: 'PAUSED', firstRunId: 'mine' } }, 'named'), 'open');
+  });
 });

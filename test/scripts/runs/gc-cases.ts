@@ -62,6 +62,7 @@ export function describeGc(bench: Workbench): void {
         assert.match(out, new RegExp(`│ first +│ ${kind} +│`));
       assert.doesNotMatch(out, /│ broken/);
       assert.match(out, /could be freed\. Nothing was touched/);
+      assert.match(out, /^Judges among it: first@2 \(.+B\)\.$/m);
       assert.deepEqual(await contentOf(root), before);
     });
 
