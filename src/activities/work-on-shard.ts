@@ -77,7 +77,7 @@ export async function workOnShard<
     const ledger = deps.ledgers.of(input.run.runName);
     const role = askedRole(stage, input.iteration, configuration.models);
     const purse: Purse = {
-      admit: () => ledger.admit(configuration.prices),
+      admit: () => ledger.admit(role, configuration.prices),
       settle: (spent) => ledger.settle(role, spent),
     };
     const ask: Ask = (request) => askModel(deps, input, request, purse, signal);
@@ -159,11 +159,11 @@ async function askModel(
       admit,
     });
     isAdmitted = false;
-    await purse.settle({ ...usage, requests: attempts });
+    await purse.settle({ ...usage, requests: attempts - 1 });
     return { choices, usage: { ...usage, requests, resent: attempts - requests } };
   } catch (error) {
-    // What it had cost by then is not known, but that it was sent.
-    const requests = error instanceof EndpointUnavailable ? error.attempts : 1;
+    // What it had cost by then is not known, but how often it was sent.
+    const requests = error instanceof EndpointUnavailable ? error.attempts - 1 : 0;
     if (isAdmitted) await purse.settle({ requests, promptTokens: 0, completionTokens: 0 });
     if (error instanceof RequestRefused) throw new UnitFailed(error.reason, error.message);
     const isGone = error instanceof EndpointUnavailable || error instanceof ModelNotFound;

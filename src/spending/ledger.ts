@@ -34,6 +34,8 @@ const EARLIER_FILE = 'earlier.json';
 /** How long a run without a budget may not have heard that it got one, in milliseconds. */
 const WITHOUT_LIMITS = 1000;
 
+const NOTHING: Spent = { requests: 0, promptTokens: 0, completionTokens: 0 };
+
 const limitsSchema = z.object({
   tokens: z.number().exactOptional(),
   requests: z.number().exactOptional(),
@@ -44,7 +46,8 @@ const limitsSchema = z.object({
 /**
  * What a run has spent and may spend, in `<run>/spending/` of the store: an account for each worker process, named by a UUID,
  * which only that process writes; `earlier.json`, what artifacts said before there were accounts; `limits.json`. Every
- * answer is in its account before it is used, and accounts are never set aside: what was done again was paid for twice.
+ * request is in its account before it is sent, every answer before it is used, and accounts are never set aside: what was
+ * done again was paid for twice.
  */
 export class Ledger {
   readonly #folder: string;
@@ -53,8 +56,6 @@ export class Ledger {
   #others: Account = emptyAccount();
   #limits: Limits = {};
   #lookedAt = -Infinity;
-  /** Requests of this process that are under way. */
-  #underWay = 0;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -86,22 +87,29 @@ export class Ledger {
   }
 
   /**
-   * Lets one request be sent, which is to be settled whatever becomes of it.
-   * @throws BudgetReached where a limit is reached, by requests of this process that are under way too.
+   * Lets one request be sent, and counts it. Resolves once that is on disk: what is refused here is refused for what every
+   * process can read.
+   * @throws BudgetReached where a limit is reached.
    */
-  async admit(prices: Prices | undefined): Promise<void> {
+  async admit(role: ModelRole, prices: Prices | undefined): Promise<void> {
     const isFree = AMOUNTS.every((name) => this.#limits[name] === undefined);
     if (!isFree || performance.now() - this.#lookedAt > WITHOUT_LIMITS) await this.look();
-    const spent = this.spent(prices);
-    const withUnderWay = { ...spent, requests: spent.requests + this.#underWay };
-    const reached = limitsReached(this.#limits, withUnderWay);
-    if (reached.length > 0) throw new BudgetReached(reached);
-    this.#underWay += 1;
+    const reached = limitsReached(this.#limits, this.spent(prices));
+    if (reached.length > 0) {
+      await this.#save();
+      throw new BudgetReached(reached);
+    }
+    spend(this.#own, role, { ...NOTHING, requests: 1 });
+    try {
+      await this.#save();
+    } catch (error) {
+      spend(this.#own, role, { ...NOTHING, requests: -1 });
+      throw error;
+    }
   }
 
-  /** Settles a request that was let through: `requests` of them were sent in the end. Resolves once it is on disk. */
+  /** Takes down what a request that was let through has cost beside itself. Resolves once it is on disk. */
   async settle(role: ModelRole, spent: Spent): Promise<void> {
-    this.#underWay -= 1;
     spend(this.#own, role, spent);
     await this.#save();
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prices as pricesSchema } from '../../src/config/prices.ts';
@@ -9,7 +9,8 @@ import { BudgetReached, Ledgers, type Ledger } from '../../src/spending/ledger.t
 import { sharedRuns } from '../../src/spending/shared-runs.ts';
 import { temporaryStore } from '../artifacts/temporary-store.ts';
 
-const cost = { requests: 1, promptTokens: 70, completionTokens: 30 };
+/** Of one request, beside itself. */
+const cost = { requests: 0, promptTokens: 70, completionTokens: 30 };
 const none = Promise.resolve(emptyAccount());
 
 describe('the ledger of a run', () => {
@@ -19,16 +20,15 @@ describe('the ledger of a run', () => {
   const folder = () => temporary.store.path('run/spending');
 
   async function ask(of: Ledger): Promise<void> {
-    await of.admit(undefined);
+    await of.admit('seed', undefined);
     await of.settle('seed', cost);
   }
 
   it('sums what all processes have spent, by the prices of the models that were asked', async () => {
     const [one, two] = [ledger(), ledger()];
-    await one.admit(undefined);
-    await one.settle('seed', cost);
-    await two.admit(undefined);
-    await two.settle('generator', { ...cost, requests: 3 });
+    await ask(one);
+    await two.admit('generator', undefined);
+    await two.settle('generator', { ...cost, requests: 2 });
     await one.trained('a', 3600);
     await two.trained('a', 5400);
     await two.trained('b', 1800);
@@ -50,21 +50,39 @@ describe('the ledger of a run', () => {
     await ask(one);
     await ask(two);
     await ask(one);
-    await assert.rejects(two.admit(undefined), (error) => {
+    await assert.rejects(two.admit('seed', undefined), (error) => {
       assert(error instanceof BudgetReached);
       assert.match(error.message, /the budget is spent: tokens/);
       return true;
     });
     await one.limit({ tokens: 301 });
     await ask(two);
-    await assert.rejects(one.admit(undefined), BudgetReached);
+    await assert.rejects(one.admit('seed', undefined), BudgetReached);
   });
 
   it('counts requests that are under way, so that no more are sent than may be', async () => {
     const one = ledger();
     await one.limit({ requests: 5 });
-    const admitted = await Promise.allSettled(Array.from({ length: 20 }, () => one.admit(undefined)));
+    const admitted = await Promise.allSettled(Array.from({ length: 20 }, () => one.admit('seed', undefined)));
     assert.equal(admitted.filter(({ status }) => status === 'fulfilled').length, 5);
+  });
+
+  it('refuses only what every process finds spent, while requests are under way too', async () => {
+    const [one, two] = [ledger(), ledger()];
+    await one.limit({ requests: 2 });
+    const admitted = [1, 2, 3].map(() => one.admit('seed', undefined));
+    await assert.rejects(Promise.all(admitted), BudgetReached);
+    await two.look();
+    assert.deepEqual(limitsReached(two.limits, two.spent(undefined)), ['requests']);
+  });
+
+  it('does not count what it could not write down, which is not sent', async () => {
+    const one = ledger();
+    await one.limit({ requests: 5 });
+    await rm(folder(), { recursive: true });
+    await writeFile(folder(), '');
+    await assert.rejects(one.admit('seed', undefined));
+    assert.equal(one.spent(undefined).requests, 0);
   });
 
   it('hears of a first limit within a second', async () => {
@@ -72,7 +90,7 @@ describe('the ledger of a run', () => {
     await ask(two);
     await one.limit({ tokens: 100 });
     await sleep(1100);
-    await assert.rejects(two.admit(undefined), BudgetReached);
+    await assert.rejects(two.admit('seed', undefined), BudgetReached);
   });
 
   it('has each answer on the disk once it is settled, and is not confused by half a file', async () => {

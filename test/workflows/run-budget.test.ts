@@ -12,8 +12,15 @@ describe('the budget of a run that is steered', function () {
   this.timeout(300_000);
   const SHARDS = 4;
 
-  /** Runs two iterations with the limits; `work` steers. Returns how often a shard was refused. */
-  async function simulate(limits: Limits, work: (run: Run) => Promise<void>): Promise<number> {
+  /**
+   * Runs two iterations with the limits; `work` steers. Returns how often a shard was refused.
+   * @param isStale whether the run's look at what is spent finds nothing
+   */
+  async function simulate(
+    limits: Limits,
+    work: (run: Run) => Promise<void>,
+    isStale = () => false,
+  ): Promise<number> {
     let now = limits;
     const spent = { tokens: 0, requests: 0, usd: 0, gpuHours: 0 };
     let refused = 0;
@@ -38,7 +45,8 @@ describe('the budget of a run that is steered', function () {
               const budget = { limits, spent: { ...spent } };
               return planned.kind === 'planned' ? { ...planned, plan: { ...planned.plan, budget } } : planned;
             },
-            readBudget: () => Promise.resolve({ limits: now, spent: { ...spent } }),
+            readBudget: () =>
+              Promise.resolve({ limits: now, spent: { ...spent, tokens: isStale() ? 0 : spent.tokens } }),
             setBudget: ({ change }) => {
               now = Object.fromEntries(
                 Object.entries({ ...now, ...change }).filter(([, limit]) => limit !== null),
@@ -146,5 +154,21 @@ describe('the budget of a run that is steered', function () {
       assert.equal((await run.progress()).budget, undefined);
     });
     assert(refused > 0);
+  });
+
+  it('is tried ever more rarely where the run does not see yet what the workers see', async () => {
+    let isStale = true;
+    const refused = await simulate(
+      { tokens: 100 },
+      async (run) => {
+        await until(run, ({ budget }) => budget?.spent.tokens === 100);
+        await sleep(2500);
+        isStale = false;
+        await spentUp(run);
+        await run.setBudget({ tokens: null });
+      },
+      () => isStale,
+    );
+    assert(refused >= 4 && refused <= 12, `${refused} times refused`);
   });
 });
