@@ -34,8 +34,6 @@ const EARLIER_FILE = 'earlier.json';
 /** How long a run without a budget may not have heard that it got one, in milliseconds. */
 const WITHOUT_LIMITS = 1000;
 
-const NOTHING: Spent = { requests: 0, promptTokens: 0, completionTokens: 0 };
-
 const limitsSchema = z.object({
   tokens: z.number().exactOptional(),
   requests: z.number().exactOptional(),
@@ -99,18 +97,23 @@ export class Ledger {
       await this.#save();
       throw new BudgetReached(reached);
     }
-    spend(this.#own, role, { ...NOTHING, requests: 1 });
+    await this.count(role);
+  }
+
+  /** Counts one request that is to be sent, whatever the limits. Resolves once it is on disk. */
+  async count(role: ModelRole): Promise<void> {
+    spend(this.#own, role, { requests: 1, promptTokens: 0, completionTokens: 0 });
     try {
       await this.#save();
     } catch (error) {
-      spend(this.#own, role, { ...NOTHING, requests: -1 });
+      spend(this.#own, role, { requests: -1, promptTokens: 0, completionTokens: 0 });
       throw error;
     }
   }
 
-  /** Takes down what a request that was let through has cost beside itself. Resolves once it is on disk. */
-  async settle(role: ModelRole, spent: Spent): Promise<void> {
-    spend(this.#own, role, spent);
+  /** Takes down the tokens of an answer. Resolves once it is on disk. */
+  async settle(role: ModelRole, { promptTokens, completionTokens }: Omit<Spent, 'requests'>): Promise<void> {
+    spend(this.#own, role, { requests: 0, promptTokens, completionTokens });
     await this.#save();
   }
 

@@ -121,6 +121,17 @@ describe('a stage beside an endpoint that misbehaves', function () {
     });
   }
 
+  it('sends no more where a limit in requests is reached by those that are sent again', async () => {
+    await start(3);
+    const ledger = run.deps.ledgers.of('test');
+    await ledger.limit({ requests: 7 });
+    run.endpoint.script(({ index }) => (index < 3 ? good : { kind: 'status', status: 429 }));
+    const failure = await failureOf(judge());
+    assert.match(failure.message, /the budget is spent: requests/);
+    assert.equal(run.endpoint.requests.length, 7);
+    assert.equal(ledger.spent(undefined).requests, 7);
+  });
+
   it('leaves one request that fails while others are answered to Temporal, which may try again', async () => {
     await start(3);
     run.endpoint.script(({ body }) =>

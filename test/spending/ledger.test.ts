@@ -9,8 +9,7 @@ import { BudgetReached, Ledgers, type Ledger } from '../../src/spending/ledger.t
 import { sharedRuns } from '../../src/spending/shared-runs.ts';
 import { temporaryStore } from '../artifacts/temporary-store.ts';
 
-/** Of one request, beside itself. */
-const cost = { requests: 0, promptTokens: 70, completionTokens: 30 };
+const cost = { promptTokens: 70, completionTokens: 30 };
 const none = Promise.resolve(emptyAccount());
 
 describe('the ledger of a run', () => {
@@ -28,7 +27,9 @@ describe('the ledger of a run', () => {
     const [one, two] = [ledger(), ledger()];
     await ask(one);
     await two.admit('generator', undefined);
-    await two.settle('generator', { ...cost, requests: 2 });
+    await two.count('generator');
+    await two.count('generator');
+    await two.settle('generator', cost);
     await one.trained('a', 3600);
     await two.trained('a', 5400);
     await two.trained('b', 1800);
@@ -103,7 +104,7 @@ describe('the ledger of a run', () => {
 
   it('begins once with what was spent before there was one', async () => {
     const earlier = emptyAccount();
-    spend(earlier, 'seed', cost);
+    spend(earlier, 'seed', { requests: 1, ...cost });
     const [one, two] = [ledger(), ledger()];
     await Promise.all([one, two].map((each) => each.begin(() => Promise.resolve(earlier))));
     await one.begin(() => assert.fail('it has begun'));
