@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { ModelRole } from '../activities/types.ts';
 import { makeFolder, onDisk, readTextIfThere, removeDraft } from '../artifacts/on-disk.ts';
-import type { ArtifactStore } from '../artifacts/store.ts';
+import { type ArtifactStore, writeFileAtomically } from '../artifacts/store.ts';
 import type { Prices } from '../config/prices.ts';
 import { AMOUNTS, limitsReached, type Amount, type Amounts, type Limits } from '../format/amounts.ts';
 import {
@@ -34,6 +34,9 @@ const EARLIER_FILE = 'earlier.json';
 /** How long a run without a budget may not have heard that it got one, in milliseconds. */
 const WITHOUT_LIMITS = 1000;
 
+/** How often an account is synced to the disk at most, in milliseconds: a power cut costs no more of it. */
+const SYNC_EVERY = 5000;
+
 const limitsSchema = z.object({
   tokens: z.number().exactOptional(),
   requests: z.number().exactOptional(),
@@ -45,7 +48,7 @@ const limitsSchema = z.object({
  * What a run has spent and may spend, in `<run>/spending/` of the store: an account for each worker process, named by a UUID,
  * which only that process writes; `earlier.json`, what artifacts said before there were accounts; `limits.json`. Every
  * request is in its account before it is sent, every answer before it is used, and accounts are never set aside: what was
- * done again was paid for twice.
+ * done again was paid for twice. Beside an account stands a copy that is synced now and then.
  */
 export class Ledger {
   readonly #folder: string;
@@ -54,6 +57,7 @@ export class Ledger {
   #others: Account = emptyAccount();
   #limits: Limits = {};
   #lookedAt = -Infinity;
+  #syncedAt = -Infinity;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -65,14 +69,19 @@ export class Ledger {
     const accounts = await Promise.all(
       names
         .filter((name) => name !== this.#ownFile && name !== LIMITS_FILE)
-        .map((name) => readJson(join(this.#folder, name), accountSchema)),
+        .map((name) => readAccount(join(this.#folder, name))),
     );
     this.#others = sumAccounts(accounts.filter((account) => account !== undefined));
-    this.#limits = (await readJson(join(this.#folder, LIMITS_FILE), limitsSchema)) ?? {};
+    this.#limits = await readLimits(join(this.#folder, LIMITS_FILE));
     this.#lookedAt = performance.now();
   });
 
-  readonly #save = sharedRuns(() => writeWhole(this.#folder, this.#ownFile, this.#own));
+  readonly #save = sharedRuns(async () => {
+    await writeUnsynced(this.#folder, this.#ownFile, textOf(this.#own));
+    if (performance.now() < this.#syncedAt + SYNC_EVERY) return;
+    await writeFileAtomically(syncedCopyOf(join(this.#folder, this.#ownFile)), textOf(this.#own));
+    this.#syncedAt = performance.now();
+  });
 
   /** As of the last look. */
   get limits(): Limits {
@@ -126,20 +135,20 @@ export class Ledger {
   /** Opens the ledger of a run that begins: with what was spent before there was one. */
   async begin(earlier: () => Promise<Account>): Promise<void> {
     if ((await filesIn(this.#folder)).some((name) => name !== LIMITS_FILE)) return;
-    const draft = `.${randomUUID()}`;
-    await writeWhole(this.#folder, draft, await earlier());
+    const draft = join(this.#folder, `.${randomUUID()}`);
+    await writeFileAtomically(draft, textOf(await earlier()));
     try {
-      await link(join(this.#folder, draft), join(this.#folder, EARLIER_FILE));
+      await link(draft, join(this.#folder, EARLIER_FILE));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     } finally {
-      await removeDraft(join(this.#folder, draft));
+      await removeDraft(draft);
     }
   }
 
   /** Puts limits in force, for all processes, from their next request on. */
   async limit(limits: Limits): Promise<void> {
-    await writeWhole(this.#folder, LIMITS_FILE, limits);
+    await writeFileAtomically(join(this.#folder, LIMITS_FILE), textOf(limits));
     await this.look();
   }
 }
@@ -171,10 +180,18 @@ async function filesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** Not synced to the disk, which would take longer than many a request: a power cut may cost the last seconds. */
-async function writeWhole(folder: string, name: string, value: unknown): Promise<void> {
+function textOf(value: Account | Limits): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+function syncedCopyOf(account: string): string {
+  return `${account}.synced`;
+}
+
+/** Syncing would take longer than many a request. */
+async function writeUnsynced(folder: string, name: string, text: string): Promise<void> {
   const draft = join(folder, `.${randomUUID()}`);
-  const write = () => writeFile(draft, `${JSON.stringify(value)}\n`);
+  const write = () => writeFile(draft, text);
   await onDisk(join(folder, name), async () => {
     await write().catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
@@ -185,12 +202,28 @@ async function writeWhole(folder: string, name: string, value: unknown): Promise
   });
 }
 
-/** Undefined where it is not there, or is what a power cut has left of it. */
-async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+/** As it was last synced, where a power cut has left less of it; undefined where there is nothing of it. */
+async function readAccount(file: string): Promise<Account | undefined> {
+  for (const path of [file, syncedCopyOf(file)]) {
+    const text = await readTextIfThere(path);
+    try {
+      return accountSchema.parse(JSON.parse(text ?? ''));
+    } catch {}
+  }
+  return undefined;
+}
+
+/** @throws where it is there and says nothing: that is not to be taken for no limit. */
+async function readLimits(file: string): Promise<Limits> {
   const text = await readTextIfThere(file);
+  if (text === undefined) return {};
   try {
-    return schema.parse(JSON.parse(text ?? ''));
-  } catch {
-    return undefined;
+    return limitsSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new Error(
+      `${file} says what the run may spend, and can't be read. Write into it such as {"tokens": 2000000}, or {} for ` +
+        'no limit; then it goes on by itself.',
+      { cause },
+    );
   }
 }

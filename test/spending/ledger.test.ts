@@ -102,6 +102,28 @@ describe('the ledger of a run', () => {
     assert.equal(next.spent(undefined).tokens, 100);
   });
 
+  it('keeps an account but for its last seconds where a power cut leaves nothing of the file', async () => {
+    await ask(ledger());
+    const [account] = (await readdir(folder())).filter((name) => name.endsWith('.json'));
+    await writeFile(join(folder(), account as string), '');
+    const next = ledger();
+    await next.look();
+    assert.equal(next.spent(undefined).requests, 1);
+  });
+
+  it('lets nothing through where the limits are there and can not be read', async () => {
+    const one = ledger();
+    await one.limit({ tokens: 100 });
+    await writeFile(join(folder(), 'limits.json'), '');
+    for (const each of [one, ledger()])
+      await assert.rejects(
+        each.admit('seed', undefined),
+        /limits\.json says what the run may spend, and can't/,
+      );
+    await writeFile(join(folder(), 'limits.json'), '{}');
+    await ask(one);
+  });
+
   it('begins once with what was spent before there was one', async () => {
     const earlier = emptyAccount();
     spend(earlier, 'seed', { requests: 1, ...cost });
