@@ -2,13 +2,13 @@
  * A run that has spent what it may pauses until it may spend more. What is spent and what may be stands in the store, where
  * every worker looks before each request (src/spending/ledger.ts); here is what the run makes of it.
  */
-import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, condition, log, workflowInfo } from '@temporalio/workflow';
 import type { BudgetChange, BudgetNow } from '../activities/budget.ts';
 import type { RunPlan } from '../activities/types.ts';
 import type { Paused, RunProgress } from '../contract/progress.ts';
 import { AMOUNTS, amountText, budgetOption, limitsReached } from '../format/amounts.ts';
 import type { PauseGate } from './pause.ts';
-import { light } from './proxies.ts';
+import { lightTried } from './proxies.ts';
 import { fieldsOf, refused, requireOwnWork } from './refused.ts';
 import type { ProgressTracker } from './run-progress.ts';
 
@@ -27,6 +27,8 @@ export class RunBudget {
   #known: Known | undefined;
   #isChanging = false;
   #isLookDue = false;
+  #reportsDue = 0;
+  #lastReport: Promise<void> = Promise.resolve();
 
   /** @param show shows where the run is */
   constructor(tracker: ProgressTracker, gate: PauseGate, show: () => void) {
@@ -42,7 +44,7 @@ export class RunBudget {
 
   /**
    * Something was kept from spending more: pauses the run, unless it may again by now. Either way those that wait for
-   * an answer are told.
+   * an answer are told, unless the store can't be read: they ask again.
    */
   async reached(): Promise<void> {
     const known = this.#known;
@@ -51,19 +53,25 @@ export class RunBudget {
     this.#isLookDue = true;
     await this.#changing(async () => {
       this.#isLookDue = false;
-      const now = await light.readBudget.executeWithOptions({ summary: 'what is spent, and may be' }, [
-        known.plan.run,
-      ]);
-      await this.#take(now, known);
+      const now = await read(known.plan);
+      if (now !== undefined) await this.#take(now, known);
     });
   }
 
-  /** @throws ApplicationFailure where that is less than what is spent already. */
+  /** Whether a report of it is still to be written. */
+  get isReporting(): boolean {
+    return this.#reportsDue > 0;
+  }
+
+  /**
+   * @throws ApplicationFailure where that is less than what is spent already.
+   * @throws ActivityFailure where the store can't be read or written.
+   */
   async set(change: BudgetChange): Promise<void> {
     await this.#changing(async () => {
       const known = this.#known;
       if (known === undefined) throw stillPlanning(this.#tracker.current);
-      const answer = await light.setBudget.executeWithOptions({ summary: 'change what may be spent' }, [
+      const answer = await lightTried.setBudget.executeWithOptions({ summary: 'change what may be spent' }, [
         { run: known.plan.run, change },
       ]);
       if (answer.kind === 'refused') throw refused(answer.reason);
@@ -117,7 +125,28 @@ export class RunBudget {
     this.#show();
     await this.#gate.change(this.#tracker.current.paused);
     if ((before?.reached === undefined) !== (reached === undefined))
-      await report(reached === undefined ? 'running' : 'paused');
+      this.#reportSoon(() => report(reached === undefined ? 'running' : 'paused'));
+  }
+
+  /** One after the other. Who has asked for a change needn't wait for it to be told. */
+  #reportSoon(report: () => Promise<void>): void {
+    this.#reportsDue += 1;
+    this.#lastReport = this.#lastReport
+      .then(() => CancellationScope.nonCancellable(report))
+      .finally(() => {
+        this.#reportsDue -= 1;
+      });
+  }
+}
+
+/** Undefined where the store can't be read. */
+async function read({ run }: Known['plan']): Promise<BudgetNow | undefined> {
+  try {
+    return await lightTried.readBudget.executeWithOptions({ summary: 'what is spent, and may be' }, [run]);
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    log.warn('what the run has spent could not be read', { reason: error.cause?.message });
+    return undefined;
   }
 }
 
