@@ -49,7 +49,7 @@ export class RunBudget {
   async reached(): Promise<void> {
     const known = this.#known;
     // Several shards say so at once: one look that begins after them is enough, and all of them hear of what it finds.
-    if (known === undefined || this.#isLookDue) return;
+    if (known === undefined || this.#isLookDue || this.#tracker.current.phase !== 'working') return;
     this.#isLookDue = true;
     await this.#changing(async () => {
       this.#isLookDue = false;

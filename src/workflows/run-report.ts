@@ -61,10 +61,12 @@ export async function closing<T>(
 ): Promise<T> {
   const end = (phase: RunPhase, error?: unknown): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
+      // From now on it can't be told anything that would be reported after its end.
+      tracker.update({ phase });
       await stages.stopServing();
+      await stages.settled();
       if (phase === 'cancelled') await reportIfPossible(tracker, reported, phase);
       if (phase === 'failed') await reportIfPossible(tracker, reported, phase, failureWords(error));
-      await stages.settled();
       tracker.update({ phase, paused: undefined, stages: [] });
       stages.show();
     });

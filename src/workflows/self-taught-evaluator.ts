@@ -240,6 +240,7 @@ async function iterate(
     });
   }
   tracker.update({ phase: 'finishing' });
+  await stages.settled();
   const report = await writeReport(tracker, beginning, 'completed');
   const result: RunResult = {
     runName: run.runName,

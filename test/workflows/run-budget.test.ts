@@ -190,10 +190,14 @@ describe('the budget of a run that is steered', function () {
         await run.setBudget({ tokens: 200 });
         await until(run, ({ budget }) => (budget?.reached?.reason ?? '').includes('200'));
         await run.cancel();
-        await sleep(500);
+        await until(run, ({ phase }) => phase === 'cancelled');
+        assert.match(await refusal(run.setBudget({ tokens: 900 })), /has ended \(cancelled\)/);
         held.resolve();
         await assert.rejects(run.result());
-        assert.equal(begun.filter((status) => status === 'cancelled').length, 3);
+        assert.deepEqual(begun.slice(begun.indexOf('paused')), [
+          ...['paused', 'running', 'paused'],
+          ...['cancelled', 'cancelled', 'cancelled'],
+        ]);
         return 'ended';
       },
       {
