@@ -52,8 +52,8 @@ const limitsSchema = z.object({
  */
 export class Ledger {
   readonly #folder: string;
-  readonly #ownFile = `${randomUUID()}.json`;
-  readonly #own = emptyAccount();
+  #ownFile = `${randomUUID()}.json`;
+  #own = emptyAccount();
   #others: Account = emptyAccount();
   #limits: Limits = {};
   #lookedAt = -Infinity;
@@ -65,7 +65,10 @@ export class Ledger {
 
   /** Reads what the other processes have spent, and the limits. */
   readonly look = sharedRuns(async () => {
+    const isWritten = this.#syncedAt > -Infinity;
     const names = await filesIn(this.#folder);
+    // The run's folder was removed, to start it as a new one; should the file be back, it counts as that of another.
+    if (isWritten && !names.includes(this.#ownFile)) this.#startAnew();
     const accounts = await Promise.all(
       names
         .filter((name) => name !== this.#ownFile && name !== LIMITS_FILE)
@@ -77,11 +80,19 @@ export class Ledger {
   });
 
   readonly #save = sharedRuns(async () => {
-    await writeUnsynced(this.#folder, this.#ownFile, textOf(this.#own));
+    const name = this.#ownFile;
+    const text = textOf(this.#own);
+    await writeUnsynced(this.#folder, name, text);
     if (performance.now() < this.#syncedAt + SYNC_EVERY) return;
-    await writeFileAtomically(syncedCopyOf(join(this.#folder, this.#ownFile)), textOf(this.#own));
+    await writeFileAtomically(syncedCopyOf(join(this.#folder, name)), text);
     this.#syncedAt = performance.now();
   });
+
+  #startAnew(): void {
+    this.#ownFile = `${randomUUID()}.json`;
+    this.#own = emptyAccount();
+    this.#syncedAt = -Infinity;
+  }
 
   /** As of the last look. */
   get limits(): Limits {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -133,6 +134,22 @@ describe('the ledger of a run', () => {
     await one.look();
     assert.equal(one.spent(undefined).tokens, 100);
     assert.deepEqual(await readdir(folder()), ['earlier.json']);
+  });
+
+  it('begins with nothing where the folder of the run was removed, in a process that has worked for it before too', async () => {
+    const [one, two] = [ledger(), ledger()];
+    for (const each of [one, two]) await ask(each);
+    const spentBefore = await readdir(folder());
+    await rm(folder(), { recursive: true });
+    await one.begin(() => none);
+    for (const each of [one, two]) {
+      await each.look();
+      assert.equal(each.spent(undefined).requests, 0);
+    }
+    await ask(two);
+    await one.look();
+    assert.equal(one.spent(undefined).requests, 1);
+    assert(!spentBefore.some((name) => existsSync(join(folder(), name))));
   });
 
   it('takes what accounts say as the whole where they are there already', async () => {
