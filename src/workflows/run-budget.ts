@@ -6,7 +6,15 @@ import { ActivityFailure, CancellationScope, condition, log, workflowInfo } from
 import type { BudgetChange, BudgetNow } from '../activities/budget.ts';
 import type { RunPlan } from '../activities/types.ts';
 import type { Paused, RunProgress } from '../contract/progress.ts';
-import { AMOUNTS, amountText, budgetOption, limitsReached } from '../format/amounts.ts';
+import {
+  type Amount,
+  AMOUNTS,
+  amountText,
+  budgetOption,
+  enoughFor,
+  isCounted,
+  limitsReached,
+} from '../format/amounts.ts';
 import type { PauseGate } from './pause.ts';
 import { lightTried } from './proxies.ts';
 import { fieldsOf, refused, requireOwnWork } from './refused.ts';
@@ -88,7 +96,7 @@ export class RunBudget {
     if (this.#known === undefined) throw stillPlanning(this.#tracker.current);
     if (Object.keys(fields).length === 0) throw refused(`nothing is given; ${usage}`);
     for (const [name, value] of Object.entries(fields)) {
-      const mayBeBroken = name === 'usd' || name === 'gpuHours';
+      const mayBeBroken = !isCounted(name as Amount);
       const isNumber = typeof value === 'number' && Number.isFinite(value) && value > 0;
       if (value === null || (isNumber && (mayBeBroken || Number.isInteger(value)))) continue;
       const kind = mayBeBroken ? 'a number' : 'a whole number';
@@ -158,18 +166,12 @@ function reachedBy({ limits, spent }: BudgetNow, before: Paused | undefined): Pa
   const those = names.map(
     (name) => `${amountText(name, spent[name])} of ${amountText(name, limits[name] ?? 0)}`,
   );
-  const more = names.map((name) => [name, enoughFor(limits[name] ?? 0, spent[name])] as const);
+  const more = names.map((name) => [name, enoughFor(name, limits[name] ?? 0, spent[name])] as const);
   const options = more.map(([name, limit]) => `${budgetOption(name)} ${limit}`).join(' ');
   const reason =
     `the budget is spent, ${those.join(', ')}. To go on: self-taught-evaluator set-budget ${workflowId} ${options}; or ` +
     `temporal workflow update execute --workflow-id ${workflowId} --name setBudget --input '${JSON.stringify(Object.fromEntries(more))}'`;
   return { reason, since: before?.since ?? new Date().toISOString(), by: 'budget' };
-}
-
-/** Twice as much as was meant, and more than is spent. */
-function enoughFor(limit: number, spent: number): number {
-  const twice = Math.max(2 * limit, 1.5 * spent);
-  return twice < 10 ? Number(twice.toPrecision(3)) : Math.ceil(twice);
 }
 
 function stillPlanning({ runName }: Pick<RunProgress, 'runName'>) {

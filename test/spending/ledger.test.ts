@@ -4,7 +4,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { prices as pricesSchema } from '../../src/config/prices.ts';
-import { limitsReached } from '../../src/format/amounts.ts';
+import { enoughFor, limitsReached } from '../../src/format/amounts.ts';
 import { emptyAccount, spend } from '../../src/spending/account.ts';
 import { BudgetReached, Ledgers, type Ledger } from '../../src/spending/ledger.ts';
 import { sharedRuns } from '../../src/spending/shared-runs.ts';
@@ -164,6 +164,13 @@ describe('limits', () => {
     const spent = { tokens: 10, requests: 1, usd: 0.5, gpuHours: 0 };
     assert.deepEqual(limitsReached({ tokens: 10, requests: 2, usd: 0.4 }, spent), ['tokens', 'usd']);
     assert.deepEqual(limitsReached({}, spent), []);
+  });
+
+  it('are raised to what may be given: whole numbers of what is counted', () => {
+    assert.equal(enoughFor('requests', 1, 3), 5);
+    assert.equal(enoughFor('tokens', 1000, 1501), 2252);
+    assert.equal(enoughFor('usd', 1, 3.0001), 4.5);
+    assert.equal(enoughFor('gpuHours', 1e-4, 1.23456e-4), 2e-4);
   });
 });
 
