@@ -113,7 +113,16 @@ export async function workOnShard<
       maximumSetAsideShare: configuration.inference.maximumSetAsideShare,
       signal,
       onProgress: waiting.progress,
-    }).finally(waiting.end);
+    }).then(
+      (published) => {
+        waiting.end();
+        return published;
+      },
+      (error: unknown) => {
+        waiting.end(error);
+        throw error;
+      },
+    );
     const hasBudget = Object.keys(ledger.limits).length > 0;
     return { counts: manifest.counts, ...(hasBudget ? { spent: ledger.spent(configuration.prices) } : {}) };
   });
