@@ -3,6 +3,8 @@ import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { endpointsOf } from '../inference/endpoint.ts';
 import type { InferenceClient } from '../inference/client.ts';
+import { EndpointUnavailable } from '../inference/errors.ts';
+import { leftAlone } from '../inference/silence.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { ShardedStage, ShardInput, StageWaiting } from './types.ts';
 
@@ -58,10 +60,15 @@ export function watchWaiting(
   stage: ShardedStage,
   input: ShardInput,
   report: (details: Details) => void,
-): { readonly progress: (progress: ShardProgress) => void; readonly end: () => void } {
+): {
+  readonly progress: (progress: ShardProgress) => void;
+  /** @param error what the attempt ended with, where it failed */
+  readonly end: (error?: unknown) => void;
+} {
   const { iteration, benchmark, shard, runWorkflowId, model } = input;
   const endpoints = endpointsOf(model, model.servedName);
-  const before = Context.current().info.heartbeatDetails as Details | undefined;
+  const context = Context.current();
+  const before = context.info.heartbeatDetails as Details | undefined;
   let told = before?.told === true;
   let details: Details = told ? { told } : {};
 
@@ -91,11 +98,21 @@ export function watchWaiting(
       details = { ...details, ...progress };
       report(details);
     },
-    end() {
+    end(error) {
       clearInterval(timer);
-      if (told) tell(undefined);
+      const waits = silenceAfter(error);
+      if (told || waits !== undefined) tell(waits);
+      // What the next attempt finds there, which withdraws it.
+      if (told) context.heartbeat({ ...details, waits, told });
     },
   };
+}
+
+/** Why nothing is asked before the next attempt, where the endpoint has asked for that. */
+function silenceAfter(error: unknown): string | undefined {
+  if (!(error instanceof EndpointUnavailable)) return undefined;
+  const { endpoint, retryAfterSeconds = 0 } = error;
+  return retryAfterSeconds < NEWS_SECONDS ? undefined : leftAlone(endpoint, retryAfterSeconds);
 }
 
 function silenceOf(

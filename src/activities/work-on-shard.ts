@@ -13,9 +13,9 @@ import { shardsOf, shardUri } from '../artifacts/shards.ts';
 import type { Sampling } from '../config/schema.ts';
 import { EndpointUnavailable, ModelNotFound, RequestRefused } from '../inference/errors.ts';
 import type { Choice } from '../inference/chat-answer.ts';
+import type { Sending } from '../inference/client.ts';
 import { endpointsOf } from '../inference/endpoint.ts';
 import type { Message } from '../judge/prompt-template.ts';
-import type { Spent } from '../spending/account.ts';
 import { withHeartbeats } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openRun, stageUri, type ResolvedConfiguration } from './open-run.ts';
@@ -77,8 +77,10 @@ export async function workOnShard<
     const ledger = deps.ledgers.of(input.run.runName);
     const role = askedRole(stage, input.iteration, configuration.models);
     const purse: Purse = {
-      admit: () => ledger.admit(configuration.prices),
-      settle: (spent) => ledger.settle(role, spent),
+      // A sample that the server has left out belongs to a request that was let through.
+      admit: (sending) =>
+        sending === 'left-out' ? ledger.count(role) : ledger.admit(role, configuration.prices),
+      settle: (usage) => ledger.settle(role, usage),
     };
     const ask: Ask = (request) => askModel(deps, input, request, purse, signal);
     const labels = { stage, benchmark: input.benchmark ?? '' };
@@ -111,7 +113,16 @@ export async function workOnShard<
       maximumSetAsideShare: configuration.inference.maximumSetAsideShare,
       signal,
       onProgress: waiting.progress,
-    }).finally(waiting.end);
+    }).then(
+      (published) => {
+        waiting.end();
+        return published;
+      },
+      (error: unknown) => {
+        waiting.end(error);
+        throw error;
+      },
+    );
     const hasBudget = Object.keys(ledger.limits).length > 0;
     return { counts: manifest.counts, ...(hasBudget ? { spent: ledger.spent(configuration.prices) } : {}) };
   });
@@ -129,8 +140,8 @@ export function shardFingerprint(
 
 /** What pays for the requests of a shard. */
 interface Purse {
-  readonly admit: () => Promise<void>;
-  readonly settle: (spent: Spent) => Promise<void>;
+  readonly admit: (sending: Sending) => Promise<void>;
+  readonly settle: (usage: Usage) => Promise<void>;
 }
 
 async function askModel(
@@ -141,11 +152,6 @@ async function askModel(
   signal: AbortSignal,
 ): Promise<Answer> {
   if (model.freed !== undefined) throw new InputProblem(model.freed);
-  let isAdmitted = false;
-  const admit = async (): Promise<void> => {
-    await purse.admit();
-    isAdmitted = true;
-  };
   try {
     const { choices, usage, requests, attempts } = await deps.inference.complete({
       endpoints: endpointsOf(model, model.servedName),
@@ -156,15 +162,11 @@ async function askModel(
       samples: request.samples,
       seed: request.seed,
       signal,
-      admit,
+      admit: purse.admit,
     });
-    isAdmitted = false;
-    await purse.settle({ ...usage, requests: attempts });
+    await purse.settle(usage);
     return { choices, usage: { ...usage, requests, resent: attempts - requests } };
   } catch (error) {
-    // What it had cost by then is not known, but that it was sent.
-    const requests = error instanceof EndpointUnavailable ? error.attempts : 1;
-    if (isAdmitted) await purse.settle({ requests, promptTokens: 0, completionTokens: 0 });
     if (error instanceof RequestRefused) throw new UnitFailed(error.reason, error.message);
     const isGone = error instanceof EndpointUnavailable || error instanceof ModelNotFound;
     if (isGone && model.servedFor !== undefined) throw serverUnavailable(error);

@@ -44,25 +44,32 @@ export interface WrittenReport {
   readonly damage: readonly string[];
 }
 
-/** Writes the run's report from its artifacts, and beside it where the run stands. */
+/** Writes where the run stands, and beside it, where that can be done, its report from its artifacts. */
 export function writeReport(deps: Dependencies, input: ReportInput): Promise<WrittenReport> {
   return withHeartbeats(async () => {
     const { store } = deps;
     const { runName } = input.run;
+    const damage = await damageWarnings(store, runName);
+    const warnings = [...new Set([...input.warnings, ...damage])];
+    const { status, startedAt, best, failure } = input;
+    await writeRunState(store, runName, {
+      ...{ status, startedAt, best, iterations: [...input.iterations], warnings },
+      configuration: input.run.configuration.uri,
+      ...(failure === undefined ? {} : { failure }),
+    });
     const { configuration } = await openRun(store, input.run);
     const iterations = await Promise.all(
       input.iterations.map((summary) => iterationOf(store, runName, summary, configuration)),
     );
     const trained = input.iterations.filter(({ iteration }) => iteration > 0);
-    const damage = await damageWarnings(store, runName);
     const data: ReportData = {
       runName,
-      status: input.status,
-      startedAt: input.startedAt,
+      status,
+      startedAt,
       updatedAt: new Date().toISOString(),
       seed: configuration.seed,
       models: await modelsOf(store, runName, configuration, input.iterations),
-      bestIteration: input.best,
+      bestIteration: best,
       iterations,
       kinds: kindsOf(
         input.iterations[0]?.counts['categorizeInstructions'],
@@ -75,19 +82,13 @@ export function writeReport(deps: Dependencies, input: ReportInput): Promise<Wri
         planned: configuration.iterations,
       }),
       setAside: await setAsideByReason(store, runName, input.iterations),
-      warnings: [...new Set([...input.warnings, ...damage])],
+      warnings,
       budget: input.budget,
       configuration,
       versions: await versionsOf(deps, runName, trained.at(-1)?.iteration),
     };
     const uri = runUris.report(runName);
     await writeFileAtomically(store.path(uri), await renderReport(data));
-    const { status, startedAt, best, failure } = input;
-    await writeRunState(store, runName, {
-      ...{ status, startedAt, best, iterations: [...input.iterations], warnings: data.warnings },
-      configuration: input.run.configuration.uri,
-      ...(failure === undefined ? {} : { failure }),
-    });
     return { report: uri, damage };
   });
 }

@@ -13,6 +13,17 @@ export function limitsReached(limits: Limits, spent: Amounts): Amount[] {
   return AMOUNTS.filter((name) => spent[name] >= (limits[name] ?? Infinity));
 }
 
+/** Whether it comes in whole numbers. */
+export function isCounted(name: Amount): boolean {
+  return name === 'tokens' || name === 'requests';
+}
+
+/** A limit to go on with: twice as much as was meant, and more than is spent. */
+export function enoughFor(name: Amount, limit: number, spent: number): number {
+  const twice = Math.max(2 * limit, 1.5 * spent);
+  return twice < 10 && !isCounted(name) ? Number(twice.toPrecision(3)) : Math.ceil(twice);
+}
+
 /** The option of the command `set-budget` that sets the limit of an amount. */
 export function budgetOption(name: Amount): string {
   return name === 'gpuHours' ? '--gpu-hours' : `--${name}`;

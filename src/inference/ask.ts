@@ -2,7 +2,7 @@
 import type OpenAI from 'openai';
 import { secondsBeforeRetry, type Wait } from './backoff.ts';
 import { type ChatAnswer, readChatAnswer } from './chat-answer.ts';
-import type { CompletionRequest, InferenceClientOptions } from './client.ts';
+import type { CompletionRequest, InferenceClientOptions, Sending } from './client.ts';
 import type { Clock } from './clock.ts';
 import { type Connections, listModels } from './connections.ts';
 import { apiKeyOf, type Endpoint, keyAdvice, shownText, shownUrl } from './endpoint.ts';
@@ -70,7 +70,7 @@ async function askUntilAnswered(
 
   for (let attempt = 1; ; attempt++) {
     const turn = await asking.turns.take({ lanes, whenDown, avoid: failed, signal });
-    if (attempt === 1) await admitted(request, turn);
+    await admitted(request, turn, attempt === 1 ? 'first' : 'again');
     const { endpoint, key, openai } = ways[lanes.indexOf(turn.lane)]!;
     const observed = observe(endpoint);
     const result = await attemptOnce(asking, turn, { openai, endpoint, key, observed }, request);
@@ -104,9 +104,9 @@ async function askUntilAnswered(
 }
 
 /** Lets a request through that has its turn, or gives the turn back. */
-async function admitted({ admit }: CompletionRequest, turn: Turn): Promise<void> {
+async function admitted({ admit }: CompletionRequest, turn: Turn, sending: Sending): Promise<void> {
   try {
-    await admit?.();
+    await admit?.(sending);
   } catch (error) {
     turn.end({ kind: 'given-up' });
     throw error;

@@ -27,6 +27,12 @@ export interface Sampling {
   stop?: string[] | undefined;
 }
 
+/**
+ * What is about to be sent: a request for the first time, a sample that the server has left out of its answer to one, or
+ * either once more after a failure.
+ */
+export type Sending = 'first' | 'left-out' | 'again';
+
 export interface CompletionRequest {
   /** One endpoint, or several that serve the same model under the same name: the load is spread over those that answer. */
   endpoints: readonly [Endpoint, ...Endpoint[]];
@@ -39,8 +45,8 @@ export interface CompletionRequest {
   /** Seed of the first sample; sample k has seed + k. */
   seed?: number | undefined;
   signal?: AbortSignal | undefined;
-  /** Asked once the request has its slot, before it is sent; what it throws is thrown, and nothing is sent. */
-  admit?: (() => Promise<void>) | undefined;
+  /** Asked before each HTTP request, once it has its slot; what it throws is thrown, and nothing is sent. */
+  admit?: ((sending: Sending) => Promise<void>) | undefined;
 }
 
 export interface Completion {
@@ -132,23 +138,24 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
   return {
     async complete(request) {
       const started = performance.now();
-      const ask = (
-        samples: number,
-        seed: number | undefined,
-        admit?: () => Promise<void>,
-      ): Promise<Answered> => answerOf(asking, { ...request, samples, seed, admit });
-
-      const first = await ask(request.samples, request.seed, request.admit);
-      const answers = [first];
-      // A server that doesn't know `n` gives fewer choices: the other samples are asked for one by one. They are a part
-      // of the request that was let through.
+      const { admit } = request;
+      const first = await answerOf(asking, request);
+      const answers: Answered[] = [first];
+      // A server that doesn't know `n` gives fewer choices: the other samples are asked for one by one.
       const missing = Array.from(
         { length: Math.max(0, request.samples - first.choices.length) },
         (_, index) => first.choices.length + index,
       );
       answers.push(
         ...(await Promise.all(
-          missing.map((k) => ask(1, request.seed === undefined ? undefined : request.seed + k)),
+          missing.map((k) =>
+            answerOf(asking, {
+              ...request,
+              samples: 1,
+              seed: request.seed === undefined ? undefined : request.seed + k,
+              admit: admit && ((sending) => admit(sending === 'first' ? 'left-out' : sending)),
+            }),
+          ),
         )),
       );
       return {

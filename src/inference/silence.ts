@@ -10,6 +10,11 @@ export interface Silence {
   readonly text: string;
 }
 
+/** What is said of an endpoint, by its shown URL, that asked not to be sent anything for so many seconds from now. */
+export function leftAlone(endpoint: string, seconds: number): string {
+  return `The endpoint ${endpoint} asks to be left alone until ${secondsFromNow(seconds)}Z.`;
+}
+
 export function silenceOf(lanes: readonly (Lane | undefined)[], now: number): Silence | undefined {
   const silences = lanes.map((lane) => (lane === undefined ? undefined : silenceOfLane(lane, now)));
   const silent = silences.filter((silence) => silence !== undefined);
@@ -22,18 +27,22 @@ export function silenceOf(lanes: readonly (Lane | undefined)[], now: number): Si
 }
 
 function silenceOfLane({ baseUrl, outage, pausedUntil }: Lane, now: number): Silence | undefined {
-  const at = (time: number): string => new Date(Date.now() + 1000 * (time - now)).toISOString().slice(0, 19);
-  const name = `The endpoint ${shownUrl(baseUrl)}`;
+  const name = shownUrl(baseUrl);
   if (outage !== undefined) {
     const { since, text, everySeconds } = outage;
     return {
       seconds: now - since,
-      text: `${name} doesn't answer since ${at(since)}Z (${text}); it is asked again every ${everySeconds} s.`,
+      text: `The endpoint ${name} doesn't answer since ${secondsFromNow(since - now)}Z (${text}); it is asked again every ${everySeconds} s.`,
     };
   }
   if (pausedUntil <= now) return undefined;
   return {
     seconds: pausedUntil - now,
-    text: `${name} asks to be left alone until ${at(pausedUntil)}Z.`,
+    text: leftAlone(name, pausedUntil - now),
   };
+}
+
+/** ISO 8601 without its zone, which is UTC. */
+function secondsFromNow(seconds: number): string {
+  return new Date(Date.now() + 1000 * seconds).toISOString().slice(0, 19);
 }

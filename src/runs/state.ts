@@ -25,7 +25,7 @@ const stateSchema = z.object({
 });
 
 /**
- * `state.json` in a run's folder: where the run stood when its report was last written. It is for who looks at the store
+ * `state.json` in a run's folder: where the run stood when its report was last to be written. It is for who looks at the store
  * alone, when no server remembers the run; the run itself never reads it.
  */
 export type RunState = Immutable<z.output<typeof stateSchema>>;

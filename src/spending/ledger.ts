@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { ModelRole } from '../activities/types.ts';
 import { makeFolder, onDisk, readTextIfThere, removeDraft } from '../artifacts/on-disk.ts';
-import type { ArtifactStore } from '../artifacts/store.ts';
+import { type ArtifactStore, writeFileAtomically } from '../artifacts/store.ts';
 import type { Prices } from '../config/prices.ts';
 import { AMOUNTS, limitsReached, type Amount, type Amounts, type Limits } from '../format/amounts.ts';
 import {
@@ -34,6 +34,9 @@ const EARLIER_FILE = 'earlier.json';
 /** How long a run without a budget may not have heard that it got one, in milliseconds. */
 const WITHOUT_LIMITS = 1000;
 
+/** How often an account is synced to the disk at most, in milliseconds: a power cut costs no more of it. */
+const SYNC_EVERY = 5000;
+
 const limitsSchema = z.object({
   tokens: z.number().exactOptional(),
   requests: z.number().exactOptional(),
@@ -44,17 +47,17 @@ const limitsSchema = z.object({
 /**
  * What a run has spent and may spend, in `<run>/spending/` of the store: an account for each worker process, named by a UUID,
  * which only that process writes; `earlier.json`, what artifacts said before there were accounts; `limits.json`. Every
- * answer is in its account before it is used, and accounts are never set aside: what was done again was paid for twice.
+ * request is in its account before it is sent, every answer before it is used, and accounts are never set aside: what was
+ * done again was paid for twice. Beside an account stands a copy that is synced now and then.
  */
 export class Ledger {
   readonly #folder: string;
-  readonly #ownFile = `${randomUUID()}.json`;
-  readonly #own = emptyAccount();
+  #ownFile = `${randomUUID()}.json`;
+  #own = emptyAccount();
   #others: Account = emptyAccount();
   #limits: Limits = {};
   #lookedAt = -Infinity;
-  /** Requests of this process that are under way. */
-  #underWay = 0;
+  #syncedAt = -Infinity;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -62,18 +65,34 @@ export class Ledger {
 
   /** Reads what the other processes have spent, and the limits. */
   readonly look = sharedRuns(async () => {
+    const isWritten = this.#syncedAt > -Infinity;
     const names = await filesIn(this.#folder);
+    // The run's folder was removed, to start it as a new one; should the file be back, it counts as that of another.
+    if (isWritten && !names.includes(this.#ownFile)) this.#startAnew();
     const accounts = await Promise.all(
       names
         .filter((name) => name !== this.#ownFile && name !== LIMITS_FILE)
-        .map((name) => readJson(join(this.#folder, name), accountSchema)),
+        .map((name) => readAccount(join(this.#folder, name))),
     );
     this.#others = sumAccounts(accounts.filter((account) => account !== undefined));
-    this.#limits = (await readJson(join(this.#folder, LIMITS_FILE), limitsSchema)) ?? {};
+    this.#limits = await readLimits(join(this.#folder, LIMITS_FILE));
     this.#lookedAt = performance.now();
   });
 
-  readonly #save = sharedRuns(() => writeWhole(this.#folder, this.#ownFile, this.#own));
+  readonly #save = sharedRuns(async () => {
+    const name = this.#ownFile;
+    const text = textOf(this.#own);
+    await writeUnsynced(this.#folder, name, text);
+    if (performance.now() < this.#syncedAt + SYNC_EVERY) return;
+    await writeFileAtomically(syncedCopyOf(join(this.#folder, name)), text);
+    this.#syncedAt = performance.now();
+  });
+
+  #startAnew(): void {
+    this.#ownFile = `${randomUUID()}.json`;
+    this.#own = emptyAccount();
+    this.#syncedAt = -Infinity;
+  }
 
   /** As of the last look. */
   get limits(): Limits {
@@ -86,23 +105,35 @@ export class Ledger {
   }
 
   /**
-   * Lets one request be sent, which is to be settled whatever becomes of it.
-   * @throws BudgetReached where a limit is reached, by requests of this process that are under way too.
+   * Lets one request be sent, and counts it. Resolves once that is on disk: what is refused here is refused for what every
+   * process can read.
+   * @throws BudgetReached where a limit is reached.
    */
-  async admit(prices: Prices | undefined): Promise<void> {
+  async admit(role: ModelRole, prices: Prices | undefined): Promise<void> {
     const isFree = AMOUNTS.every((name) => this.#limits[name] === undefined);
     if (!isFree || performance.now() - this.#lookedAt > WITHOUT_LIMITS) await this.look();
-    const spent = this.spent(prices);
-    const withUnderWay = { ...spent, requests: spent.requests + this.#underWay };
-    const reached = limitsReached(this.#limits, withUnderWay);
-    if (reached.length > 0) throw new BudgetReached(reached);
-    this.#underWay += 1;
+    const reached = limitsReached(this.#limits, this.spent(prices));
+    if (reached.length > 0) {
+      await this.#save();
+      throw new BudgetReached(reached);
+    }
+    await this.count(role);
   }
 
-  /** Settles a request that was let through: `requests` of them were sent in the end. Resolves once it is on disk. */
-  async settle(role: ModelRole, spent: Spent): Promise<void> {
-    this.#underWay -= 1;
-    spend(this.#own, role, spent);
+  /** Counts one request that is to be sent, whatever the limits. Resolves once it is on disk. */
+  async count(role: ModelRole): Promise<void> {
+    spend(this.#own, role, { requests: 1, promptTokens: 0, completionTokens: 0 });
+    try {
+      await this.#save();
+    } catch (error) {
+      spend(this.#own, role, { requests: -1, promptTokens: 0, completionTokens: 0 });
+      throw error;
+    }
+  }
+
+  /** Takes down the tokens of an answer. Resolves once it is on disk. */
+  async settle(role: ModelRole, { promptTokens, completionTokens }: Omit<Spent, 'requests'>): Promise<void> {
+    spend(this.#own, role, { requests: 0, promptTokens, completionTokens });
     await this.#save();
   }
 
@@ -115,20 +146,20 @@ export class Ledger {
   /** Opens the ledger of a run that begins: with what was spent before there was one. */
   async begin(earlier: () => Promise<Account>): Promise<void> {
     if ((await filesIn(this.#folder)).some((name) => name !== LIMITS_FILE)) return;
-    const draft = `.${randomUUID()}`;
-    await writeWhole(this.#folder, draft, await earlier());
+    const draft = join(this.#folder, `.${randomUUID()}`);
+    await writeFileAtomically(draft, textOf(await earlier()));
     try {
-      await link(join(this.#folder, draft), join(this.#folder, EARLIER_FILE));
+      await link(draft, join(this.#folder, EARLIER_FILE));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     } finally {
-      await removeDraft(join(this.#folder, draft));
+      await removeDraft(draft);
     }
   }
 
   /** Puts limits in force, for all processes, from their next request on. */
   async limit(limits: Limits): Promise<void> {
-    await writeWhole(this.#folder, LIMITS_FILE, limits);
+    await writeFileAtomically(join(this.#folder, LIMITS_FILE), textOf(limits));
     await this.look();
   }
 }
@@ -160,10 +191,18 @@ async function filesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** Not synced to the disk, which would take longer than many a request: a power cut may cost the last seconds. */
-async function writeWhole(folder: string, name: string, value: unknown): Promise<void> {
+function textOf(value: Account | Limits): string {
+  return `${JSON.stringify(value)}\n`;
+}
+
+function syncedCopyOf(account: string): string {
+  return `${account}.synced`;
+}
+
+/** Syncing would take longer than many a request. */
+async function writeUnsynced(folder: string, name: string, text: string): Promise<void> {
   const draft = join(folder, `.${randomUUID()}`);
-  const write = () => writeFile(draft, `${JSON.stringify(value)}\n`);
+  const write = () => writeFile(draft, text);
   await onDisk(join(folder, name), async () => {
     await write().catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
@@ -174,12 +213,28 @@ async function writeWhole(folder: string, name: string, value: unknown): Promise
   });
 }
 
-/** Undefined where it is not there, or is what a power cut has left of it. */
-async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+/** As it was last synced, where a power cut has left less of it; undefined where there is nothing of it. */
+async function readAccount(file: string): Promise<Account | undefined> {
+  for (const path of [file, syncedCopyOf(file)]) {
+    const text = await readTextIfThere(path);
+    try {
+      return accountSchema.parse(JSON.parse(text ?? ''));
+    } catch {}
+  }
+  return undefined;
+}
+
+/** @throws where it is there and says nothing: that is not to be taken for no limit. */
+async function readLimits(file: string): Promise<Limits> {
   const text = await readTextIfThere(file);
+  if (text === undefined) return {};
   try {
-    return schema.parse(JSON.parse(text ?? ''));
-  } catch {
-    return undefined;
+    return limitsSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new Error(
+      `${file} says what the run may spend, and can't be read. Write into it such as {"tokens": 2000000}, or {} for ` +
+        'no limit; then it goes on by itself.',
+      { cause },
+    );
   }
 }

@@ -16,6 +16,9 @@ import { inference, light } from './proxies.ts';
 
 /** A stage tells its run about its progress at most this often, so that the run's history stays small at any size. */
 const REPORTS = 20;
+/** How long a shard waits that was refused though the run may go on, in milliseconds: at first, and at most. */
+const FIRST_WAIT = 1000;
+const LONGEST_WAIT = 60_000;
 
 /**
  * Maps one stage over the shards of its input, a bounded number at once, and publishes the index of the result. It
@@ -56,7 +59,7 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
   /** A shard that the budget has stopped is begun again, with what is missing, once the run may spend more. */
   const workOn = async (shard: number): Promise<ShardResult> => {
     const summary = `${stage} shard ${shard + 1}/${shards}, iteration ${iteration}${benchmark === undefined ? '' : `, ${benchmark}`}`;
-    for (;;) {
+    for (let wait = FIRST_WAIT; ;) {
       await gate.opened();
       const { change } = gate.state;
       try {
@@ -66,7 +69,11 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       }
       const hasHeard = () => gate.state.change !== change;
       if (!hasHeard()) await runHandle.signal(budgetReachedSignal);
-      await condition(hasHeard, '1 min');
+      if (!(await condition(hasHeard, '1 min'))) continue;
+      const isPaused = () => gate.state.paused !== undefined;
+      // Who looked for the run knew less of what is spent than the worker that refused.
+      if (await condition(isPaused, wait)) wait = FIRST_WAIT;
+      else wait = Math.min(2 * wait, LONGEST_WAIT);
     }
   };
 

@@ -42,11 +42,19 @@ function roleQueue(role: 'inference' | 'gpu'): string {
   return `${workflowInfo().taskQueue}-${role}`;
 }
 
-/** Light activities next to the workflows. */
-export const light = proxyActivities<WorkflowActivities>({
+const lightOptions = {
   startToCloseTimeout: '1 h',
   heartbeatTimeout: '10 s',
   retry,
+} satisfies ActivityOptions;
+
+/** Light activities next to the workflows. */
+export const light = proxyActivities<WorkflowActivities>(lightOptions);
+
+/** The same, given up after a few attempts: for what a run does without, and what somebody waits for who may ask again. */
+export const lightTried = proxyActivities<WorkflowActivities>({
+  ...lightOptions,
+  retry: { ...retry, maximumAttempts: 3 },
 });
 
 /**

@@ -2,13 +2,21 @@
  * A run that has spent what it may pauses until it may spend more. What is spent and what may be stands in the store, where
  * every worker looks before each request (src/spending/ledger.ts); here is what the run makes of it.
  */
-import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, condition, log, workflowInfo } from '@temporalio/workflow';
 import type { BudgetChange, BudgetNow } from '../activities/budget.ts';
 import type { RunPlan } from '../activities/types.ts';
 import type { Paused, RunProgress } from '../contract/progress.ts';
-import { AMOUNTS, amountText, budgetOption, limitsReached } from '../format/amounts.ts';
+import {
+  type Amount,
+  AMOUNTS,
+  amountText,
+  budgetOption,
+  enoughFor,
+  isCounted,
+  limitsReached,
+} from '../format/amounts.ts';
 import type { PauseGate } from './pause.ts';
-import { light } from './proxies.ts';
+import { lightTried } from './proxies.ts';
 import { fieldsOf, refused, requireOwnWork } from './refused.ts';
 import type { ProgressTracker } from './run-progress.ts';
 
@@ -27,6 +35,8 @@ export class RunBudget {
   #known: Known | undefined;
   #isChanging = false;
   #isLookDue = false;
+  #reportsDue = 0;
+  #lastReport: Promise<void> = Promise.resolve();
 
   /** @param show shows where the run is */
   constructor(tracker: ProgressTracker, gate: PauseGate, show: () => void) {
@@ -42,28 +52,34 @@ export class RunBudget {
 
   /**
    * Something was kept from spending more: pauses the run, unless it may again by now. Either way those that wait for
-   * an answer are told.
+   * an answer are told, unless the store can't be read: they ask again.
    */
   async reached(): Promise<void> {
     const known = this.#known;
     // Several shards say so at once: one look that begins after them is enough, and all of them hear of what it finds.
-    if (known === undefined || this.#isLookDue) return;
+    if (known === undefined || this.#isLookDue || this.#tracker.current.phase !== 'working') return;
     this.#isLookDue = true;
     await this.#changing(async () => {
       this.#isLookDue = false;
-      const now = await light.readBudget.executeWithOptions({ summary: 'what is spent, and may be' }, [
-        known.plan.run,
-      ]);
-      await this.#take(now, known);
+      const now = await read(known.plan);
+      if (now !== undefined) await this.#take(now, known);
     });
   }
 
-  /** @throws ApplicationFailure where that is less than what is spent already. */
+  /** Whether a report of it is still to be written. */
+  get isReporting(): boolean {
+    return this.#reportsDue > 0;
+  }
+
+  /**
+   * @throws ApplicationFailure where that is less than what is spent already.
+   * @throws ActivityFailure where the store can't be read or written.
+   */
   async set(change: BudgetChange): Promise<void> {
     await this.#changing(async () => {
       const known = this.#known;
       if (known === undefined) throw stillPlanning(this.#tracker.current);
-      const answer = await light.setBudget.executeWithOptions({ summary: 'change what may be spent' }, [
+      const answer = await lightTried.setBudget.executeWithOptions({ summary: 'change what may be spent' }, [
         { run: known.plan.run, change },
       ]);
       if (answer.kind === 'refused') throw refused(answer.reason);
@@ -80,7 +96,7 @@ export class RunBudget {
     if (this.#known === undefined) throw stillPlanning(this.#tracker.current);
     if (Object.keys(fields).length === 0) throw refused(`nothing is given; ${usage}`);
     for (const [name, value] of Object.entries(fields)) {
-      const mayBeBroken = name === 'usd' || name === 'gpuHours';
+      const mayBeBroken = !isCounted(name as Amount);
       const isNumber = typeof value === 'number' && Number.isFinite(value) && value > 0;
       if (value === null || (isNumber && (mayBeBroken || Number.isInteger(value)))) continue;
       const kind = mayBeBroken ? 'a number' : 'a whole number';
@@ -117,7 +133,28 @@ export class RunBudget {
     this.#show();
     await this.#gate.change(this.#tracker.current.paused);
     if ((before?.reached === undefined) !== (reached === undefined))
-      await report(reached === undefined ? 'running' : 'paused');
+      this.#reportSoon(() => report(reached === undefined ? 'running' : 'paused'));
+  }
+
+  /** One after the other. Who has asked for a change needn't wait for it to be told. */
+  #reportSoon(report: () => Promise<void>): void {
+    this.#reportsDue += 1;
+    this.#lastReport = this.#lastReport
+      .then(() => CancellationScope.nonCancellable(report))
+      .finally(() => {
+        this.#reportsDue -= 1;
+      });
+  }
+}
+
+/** Undefined where the store can't be read. */
+async function read({ run }: Known['plan']): Promise<BudgetNow | undefined> {
+  try {
+    return await lightTried.readBudget.executeWithOptions({ summary: 'what is spent, and may be' }, [run]);
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    log.warn('what the run has spent could not be read', { reason: error.cause?.message });
+    return undefined;
   }
 }
 
@@ -129,18 +166,12 @@ function reachedBy({ limits, spent }: BudgetNow, before: Paused | undefined): Pa
   const those = names.map(
     (name) => `${amountText(name, spent[name])} of ${amountText(name, limits[name] ?? 0)}`,
   );
-  const more = names.map((name) => [name, enoughFor(limits[name] ?? 0, spent[name])] as const);
+  const more = names.map((name) => [name, enoughFor(name, limits[name] ?? 0, spent[name])] as const);
   const options = more.map(([name, limit]) => `${budgetOption(name)} ${limit}`).join(' ');
   const reason =
     `the budget is spent, ${those.join(', ')}. To go on: self-taught-evaluator set-budget ${workflowId} ${options}; or ` +
     `temporal workflow update execute --workflow-id ${workflowId} --name setBudget --input '${JSON.stringify(Object.fromEntries(more))}'`;
   return { reason, since: before?.since ?? new Date().toISOString(), by: 'budget' };
-}
-
-/** Twice as much as was meant, and more than is spent. */
-function enoughFor(limit: number, spent: number): number {
-  const twice = Math.max(2 * limit, 1.5 * spent);
-  return twice < 10 ? Number(twice.toPrecision(3)) : Math.ceil(twice);
 }
 
 function stillPlanning({ runName }: Pick<RunProgress, 'runName'>) {

@@ -1,5 +1,5 @@
 /** What a run answers, and what it can be told, while it works. */
-import { ActivityFailure, log, setHandler } from '@temporalio/workflow';
+import { setHandler } from '@temporalio/workflow';
 import { requireIterations, requireStopAfter } from './change-iterations.ts';
 import {
   budgetReachedSignal,
@@ -47,15 +47,7 @@ export function setRunHandlers({ tracker, gate, budget, configuration, show }: H
     description:
       'What it may spend, such as {"tokens": 2000000}: tokens, requests, usd, gpuHours; null takes a limit away.',
   });
-  setHandler(budgetReachedSignal, async () => {
-    try {
-      await budget.reached();
-    } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error;
-      // The stage asks again; what is wrong with the store it finds itself.
-      log.warn('what the run has spent could not be read', { reason: error.cause?.message });
-    }
-  });
+  setHandler(budgetReachedSignal, () => budget.reached());
   setHandler(setIterationsUpdate, ({ iterations }) => change({ iterations, stopAfter: undefined }), {
     validator: (request) => requireIterations(request, tracker.current),
     description: 'How many iterations it does in all: {"iterations": 7}.',

@@ -1,10 +1,8 @@
 /** The report of a run, and its end: however it ends, its servers stop and its progress says how. */
 import {
   ActivityFailure,
-  allHandlersFinished,
   CancellationScope,
   CancelledFailure,
-  condition,
   ContinueAsNew,
   isCancellation,
   log,
@@ -12,7 +10,7 @@ import {
 import type { RunPlan } from '../activities/types.ts';
 import type { RunPhase } from '../contract/progress.ts';
 import { failureWords } from './failed-with.ts';
-import { light } from './proxies.ts';
+import { light, lightTried } from './proxies.ts';
 import type { ProgressTracker } from './run-progress.ts';
 import type { RunStages } from './run-stages.ts';
 
@@ -34,23 +32,21 @@ export async function writeReport(
   { plan, startedAt, reportAddress }: Reported,
   status: 'running' | 'paused' | 'completed' | 'failed' | 'cancelled',
   failure?: string,
+  { writeReport: write } = light,
 ): Promise<string> {
   const { completed, best, warnings, budget } = tracker.current;
-  const { report, damage } = await light.writeReport.executeWithOptions(
-    { summary: `write the report: ${status}` },
-    [
-      {
-        run: plan.run,
-        status,
-        startedAt,
-        best,
-        iterations: completed,
-        warnings,
-        ...(budget === undefined ? {} : { budget }),
-        ...(failure === undefined ? {} : { failure }),
-      },
-    ],
-  );
+  const { report, damage } = await write.executeWithOptions({ summary: `write the report: ${status}` }, [
+    {
+      run: plan.run,
+      status,
+      startedAt,
+      best,
+      iterations: completed,
+      warnings,
+      ...(budget === undefined ? {} : { budget }),
+      ...(failure === undefined ? {} : { failure }),
+    },
+  ]);
   tracker.update({ report: reportAddress });
   tracker.warn(damage);
   return report;
@@ -65,10 +61,12 @@ export async function closing<T>(
 ): Promise<T> {
   const end = (phase: RunPhase, error?: unknown): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
+      // From now on it can't be told anything that would be reported after its end.
+      tracker.update({ phase });
       await stages.stopServing();
+      await stages.settled();
       if (phase === 'cancelled') await reportIfPossible(tracker, reported, phase);
       if (phase === 'failed') await reportIfPossible(tracker, reported, phase, failureWords(error));
-      await condition(allHandlersFinished);
       tracker.update({ phase, paused: undefined, stages: [] });
       stages.show();
     });
@@ -85,7 +83,7 @@ export async function closing<T>(
   }
 }
 
-/** Why a run ends or waits is what must be seen, not that the report can't be written either. */
+/** Why a run ends or waits is what must be seen, not that the report can't be written either: it is tried a few times. */
 export async function reportIfPossible(
   tracker: ProgressTracker,
   reported: Reported,
@@ -93,7 +91,7 @@ export async function reportIfPossible(
   failure?: string,
 ): Promise<void> {
   try {
-    await writeReport(tracker, reported, status, failure);
+    await writeReport(tracker, reported, status, failure, lightTried);
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
     log.warn('the report could not be written', { reason: error.cause?.message });

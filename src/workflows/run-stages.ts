@@ -1,5 +1,7 @@
 import {
+  allHandlersFinished,
   CancellationScope,
+  condition,
   sleep,
   startChild,
   upsertSearchAttributes,
@@ -51,7 +53,7 @@ export class RunStages {
   readonly #tracker: ProgressTracker;
   readonly #plan: RunPlan;
   readonly #gate: PauseGate;
-  readonly #budget: Pick<RunBudget, 'reached'>;
+  readonly #budget: RunBudget;
   readonly #machine: ClaimedMachine;
   /** The search attributes as they were last set: each change is an event of the history. */
   #found = '';
@@ -72,6 +74,11 @@ export class RunStages {
   /** The queue of the machine that serves and trains; undefined before one is needed. */
   get machineQueue(): string | undefined {
     return this.#machine.queue;
+  }
+
+  /** Resolves when nothing that the run was told is under way any more, and all that it had to report of it is written. */
+  async settled(): Promise<void> {
+    await condition(() => allHandlersFinished() && !this.#budget.isReporting);
   }
 
   /** Shows a stage as under way for as long as `work` takes; while the run is paused, none begins. */

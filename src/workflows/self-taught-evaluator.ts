@@ -1,4 +1,4 @@
-import { allHandlersFinished, condition, upsertMemo, workflowInfo } from '@temporalio/workflow';
+import { upsertMemo, workflowInfo } from '@temporalio/workflow';
 import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
 import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
 import { pairWarnings, verdictWarnings } from '../judge/yield-warnings.ts';
@@ -187,7 +187,7 @@ async function iterate(
   while (!isDone() && !stopsEarly(completed(), plan.choosing)) {
     const iteration = completed().length;
     if (mayContinueAsNew && isTimeToContinueAsNew()) {
-      await condition(allHandlersFinished);
+      await stages.settled();
       const { warnings, iterations, stopAfter, budget } = tracker.current;
       const { machineQueue, pause } = stages;
       const made = { models, benchmarks, pairs, pairCounts };
@@ -240,6 +240,7 @@ async function iterate(
     });
   }
   tracker.update({ phase: 'finishing' });
+  await stages.settled();
   const report = await writeReport(tracker, beginning, 'completed');
   const result: RunResult = {
     runName: run.runName,

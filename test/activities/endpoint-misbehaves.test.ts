@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { asFailure } from '../../src/activities/failures.ts';
 import { judgePairs, type Judgment } from '../../src/activities/judge-pairs.ts';
-import type { ServedModel } from '../../src/activities/types.ts';
+import type { ServedModel, StageWaiting } from '../../src/activities/types.ts';
 import type { ArtifactReference } from '../../src/artifacts/reference.ts';
 import { referenceTo } from '../../src/artifacts/store.ts';
 import type { SetAside } from '../../src/artifacts/resume-shard.ts';
@@ -121,6 +123,17 @@ describe('a stage beside an endpoint that misbehaves', function () {
     });
   }
 
+  it('sends no more where a limit in requests is reached by those that are sent again', async () => {
+    await start(3);
+    const ledger = run.deps.ledgers.of('test');
+    await ledger.limit({ requests: 7 });
+    run.endpoint.script(({ index }) => (index < 3 ? good : { kind: 'status', status: 429 }));
+    const failure = await failureOf(judge());
+    assert.match(failure.message, /the budget is spent: requests/);
+    assert.equal(run.endpoint.requests.length, 7);
+    assert.equal(ledger.spent(undefined).requests, 7);
+  });
+
   it('leaves one request that fails while others are answered to Temporal, which may try again', async () => {
     await start(3);
     run.endpoint.script(({ body }) =>
@@ -162,6 +175,40 @@ describe('a stage beside an endpoint that misbehaves', function () {
     assert.equal(failure.type, 'EndpointUnavailable');
     const delay = Number(failure.nextRetryDelay);
     assert(delay >= 400_000 && delay <= 480_000, String(failure.nextRetryDelay));
+  });
+
+  it('tells the run so too, until the next attempt finds the endpoint back', async () => {
+    await start(1);
+    const told: (string | undefined)[] = [];
+    const tell = (_: string, { waits }: StageWaiting) => told.push(waits) > 0;
+    const attempt = async (heartbeatDetails?: unknown): Promise<unknown> => {
+      const environment = new MockActivityEnvironment(
+        { heartbeatTimeoutMs: 10_000, heartbeatDetails },
+        { logger: new DefaultLogger('ERROR') },
+      );
+      let last: unknown;
+      environment.on('heartbeat', (details: unknown) => (last = details));
+      await environment
+        .run(() =>
+          judgePairs(
+            { ...run.deps, waiting: { tell } },
+            { run: run.run, iteration: 1, model: run.model, input, shard: 0, runWorkflowId: 'run' },
+          ),
+        )
+        .catch(() => undefined);
+      return last;
+    };
+    run.endpoint.script(() => ({ kind: 'status', status: 429, headers: { 'retry-after': '20000' } }));
+    const details = await attempt();
+    assert.equal(told.length, 1);
+    assert.match(
+      told[0] ?? '',
+      /^The endpoint http:\S+ asks to be left alone until 20\d\d-\d\d-\d\dT\S+Z\.$/,
+    );
+    run.endpoint.script(() => good);
+    await attempt(details);
+    assert.deepEqual(told.slice(1), [undefined]);
+    assert.equal((await judgments()).length, EXAMPLES);
   });
 
   it('asks once an hour where the endpoint names a time far away', async () => {

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { reportAddress } from '../../src/activities/open-run.ts';
 import { writeReport } from '../../src/activities/write-report.ts';
+import { readRunState } from '../../src/runs/state.ts';
 import { asActivity, startTestRun } from './test-run.ts';
 
 describe('writing the report', () => {
@@ -28,6 +29,43 @@ describe('writing the report', () => {
       const page = await readFile(file, 'utf8');
       assert.match(page, /<dt>@temporalio\/worker<\/dt>\s*<dd>\d+\.\d+\.\d+<\/dd>/);
       assert.match(page, /<dt>self-taught-evaluator<\/dt>\s*<dd>\d+\.\d+\.\d+<\/dd>/);
+    } finally {
+      await testRun.close();
+    }
+  });
+
+  it('has it in the store that a run failed, though its report can not be made', async () => {
+    const testRun = await startTestRun();
+    const { deps, run } = testRun;
+    try {
+      const scores = { uri: 'test/gone', sha256: 'none', records: 1, bytes: 1 };
+      const writing = asActivity(() =>
+        writeReport(deps, {
+          run,
+          status: 'failed',
+          failure: 'the disk was full',
+          startedAt: '2026-03-04T10:00:00Z',
+          best: 0,
+          iterations: [
+            {
+              iteration: 0,
+              model: { checkpoint: 'm', sha256: 'hash of m' },
+              evaluations: [
+                {
+                  ...{ benchmark: 'test', purpose: 'test', pairs: 1, scores },
+                  ...{ accuracy: 0.5, positionConsistentAccuracy: 0.5, shareOfA: 0.5, unparsable: 0 },
+                },
+              ],
+              counts: {},
+              seconds: {},
+            },
+          ],
+          warnings: [],
+        }),
+      );
+      await assert.rejects(writing, /test\/gone/);
+      const state = await readRunState(deps.store, 'test');
+      assert.deepEqual([state?.status, state?.failure], ['failed', 'the disk was full']);
     } finally {
       await testRun.close();
     }

@@ -203,6 +203,29 @@ describe('the inference client', () => {
     });
   }
 
+  it('asks whether it may before each request that it sends, and says what it is', async () => {
+    const asked: string[] = [];
+    const admit = (sending: string) => {
+      assert.equal(endpoint.requests.length, asked.push(sending) - 1);
+      return Promise.resolve();
+    };
+    endpoint.script(({ index }) =>
+      index === 1 || index === 3 ? { kind: 'answer', choices: 1 } : { kind: 'status', status: 500 },
+    );
+    await client.complete(request({ samples: 2, admit }));
+    assert.deepEqual(asked, ['first', 'again', 'left-out', 'again']);
+  });
+
+  it('sends nothing again that it may not', async () => {
+    endpoint.script(() => ({ kind: 'status', status: 429 }));
+    const admit = async (sending: string) => {
+      if (sending === 'again' && endpoint.requests.length === 5) throw new Error('enough');
+    };
+    await assert.rejects(client.complete(request({ whenDown: 'wait', admit })), /^Error: enough$/);
+    assert.equal(endpoint.requests.length, 5);
+    assert.equal(client.statistics()[endpoint.baseUrl]!.inFlight, 0);
+  });
+
   const slow: Behaviour[] = [{ kind: 'hang' }, { kind: 'trickle' }, { kind: 'trickle', status: 500 }];
   for (const behaviour of slow) {
     it(`ends an attempt that never ends (${JSON.stringify(behaviour)}) after its time and asks again`, async () => {

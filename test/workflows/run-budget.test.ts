@@ -12,8 +12,19 @@ describe('the budget of a run that is steered', function () {
   this.timeout(300_000);
   const SHARDS = 4;
 
-  /** Runs two iterations with the limits; `work` steers. Returns how often a shard was refused. */
-  async function simulate(limits: Limits, work: (run: Run) => Promise<void>): Promise<number> {
+  interface Faults {
+    /** Whether the run's look at what is spent finds nothing. */
+    readonly isStale?: () => boolean;
+    /** Does what the report with this status needs. */
+    readonly writeReport?: (status: string) => Promise<void>;
+  }
+
+  /** Runs two iterations with the limits; `work` steers, and may end it. Returns how often a shard was refused. */
+  async function simulate(
+    limits: Limits,
+    work: (run: Run) => Promise<void | 'ended'>,
+    { isStale = () => false, writeReport = () => Promise.resolve() }: Faults = {},
+  ): Promise<number> {
     let now = limits;
     const spent = { tokens: 0, requests: 0, usd: 0, gpuHours: 0 };
     let refused = 0;
@@ -38,7 +49,12 @@ describe('the budget of a run that is steered', function () {
               const budget = { limits, spent: { ...spent } };
               return planned.kind === 'planned' ? { ...planned, plan: { ...planned.plan, budget } } : planned;
             },
-            readBudget: () => Promise.resolve({ limits: now, spent: { ...spent } }),
+            readBudget: () =>
+              Promise.resolve({ limits: now, spent: { ...spent, tokens: isStale() ? 0 : spent.tokens } }),
+            writeReport: async (input) => {
+              await writeReport(input.status);
+              return activities.workflow.writeReport(input);
+            },
             setBudget: ({ change }) => {
               now = Object.fromEntries(
                 Object.entries({ ...now, ...change }).filter(([, limit]) => limit !== null),
@@ -61,7 +77,7 @@ describe('the budget of a run that is steered', function () {
       },
       async (client: Client, input) => {
         const run = await startRun(client, input);
-        await work(run);
+        if ((await work(run)) === 'ended') return;
         const { iterations } = await run.result();
         assert.equal(iterations.length, 3);
       },
@@ -146,5 +162,51 @@ describe('the budget of a run that is steered', function () {
       assert.equal((await run.progress()).budget, undefined);
     });
     assert(refused > 0);
+  });
+
+  it('is tried ever more rarely where the run does not see yet what the workers see', async () => {
+    let isStale = true;
+    const refused = await simulate(
+      { tokens: 100 },
+      async (run) => {
+        await until(run, ({ budget }) => budget?.spent.tokens === 100);
+        await sleep(2500);
+        isStale = false;
+        await spentUp(run);
+        await run.setBudget({ tokens: null });
+      },
+      { isStale: () => isStale },
+    );
+    assert(refused >= 4 && refused <= 12, `${refused} times refused`);
+  });
+
+  it('is changed while reports are slow, and a run that is cancelled ends though it can not write its own', async () => {
+    const begun: string[] = [];
+    const held = Promise.withResolvers<void>();
+    await simulate(
+      { tokens: 100 },
+      async (run) => {
+        await spentUp(run);
+        await run.setBudget({ tokens: 200 });
+        await until(run, ({ budget }) => (budget?.reached?.reason ?? '').includes('200'));
+        await run.cancel();
+        await until(run, ({ phase }) => phase === 'cancelled');
+        assert.match(await refusal(run.setBudget({ tokens: 900 })), /has ended \(cancelled\)/);
+        held.resolve();
+        await assert.rejects(run.result());
+        assert.deepEqual(begun.slice(begun.indexOf('paused')), [
+          ...['paused', 'running', 'paused'],
+          ...['cancelled', 'cancelled', 'cancelled'],
+        ]);
+        return 'ended';
+      },
+      {
+        async writeReport(status) {
+          begun.push(status);
+          if (status === 'paused') await held.promise;
+          if (status === 'cancelled') throw new Error('the disk is full');
+        },
+      },
+    );
   });
 });
