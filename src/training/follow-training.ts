@@ -18,7 +18,7 @@ import { freedModel } from './freed-model.ts';
 import { modelDamage } from './model-damage.ts';
 import { StallWatch, type StallLimits } from './stall-watch.ts';
 import { claimStart, noteExit, noteProcess, type Start } from './starts.ts';
-import { askToStop, endTraining, type RunningState } from './stop-training.ts';
+import { TrainerStop, type RunningState } from './stop-training.ts';
 import { trainerArguments, trainerEnvironment, type TrainerCommand } from './trainer-command.ts';
 import { TrainingWatch, type TrainingState } from './training-watch.ts';
 
@@ -45,9 +45,10 @@ export interface FollowOptions {
   readonly pollMilliseconds?: number;
   /** How long a trainer on another machine may be silent before it counts as dead; 30. */
   readonly leaseSeconds?: number;
-  /** How long a stopping trainer may take for its checkpoint before it is killed; 300. */
-  readonly stopGraceSeconds?: number;
-  /** How long it may show no progress before it is stopped and counts as stalled; half an hour, an hour before its first step. */
+  /**
+   * How long it may show no progress before it is stopped and counts as stalled; half an hour, an hour before its first step.
+   * One that was asked to stop is killed after `seconds` without a sign that it gets on.
+   */
   readonly stallLimits?: StallLimits;
 }
 
@@ -81,15 +82,16 @@ class Follower {
   #isStopped = false;
   /** Set once it has shown no progress for too long. */
   #stalledFor: number | undefined;
+  readonly #stallLimits: StallLimits;
   readonly #stallWatch: StallWatch;
   /** Set once it is to stop, for either reason. */
-  #killAfter: number | undefined;
-  #asked = false;
+  #stopping: TrainerStop | undefined;
 
   constructor(options: FollowOptions) {
     this.#options = options;
     const { job, leaseSeconds = 30, stallLimits = { seconds: 1800, firstStepSeconds: 3600 } } = options;
     this.#watch = new TrainingWatch(job, leaseSeconds);
+    this.#stallLimits = stallLimits;
     this.#stallWatch = new StallWatch(job.outputFolder, stallLimits);
   }
 
@@ -172,14 +174,12 @@ class Follower {
     }
   }
 
-  /** Asks the trainer for a checkpoint and its end; one that takes longer than the grace time is killed, saved or not. */
-  async #stop(state: RunningState): Promise<'asked' | 'not-there-yet' | 'elsewhere'> {
-    this.#killAfter ??= performance.now() + (this.#options.stopGraceSeconds ?? 300) * 1000;
-    if (performance.now() > this.#killAfter) await endTraining(state);
-    if (this.#asked) return 'asked';
-    const answer = await askToStop(state);
-    this.#asked = answer === 'asked';
-    return answer;
+  /** Asks the trainer for a checkpoint and its end; one that shows nothing more is killed, saved or not. */
+  #stop(state: RunningState) {
+    const { seconds } = this.#stallLimits;
+    const silentSeconds = this.#stalledFor === undefined ? seconds : Math.min(seconds, STALLED_SECONDS);
+    this.#stopping ??= new TrainerStop(this.#options.job.outputFolder, silentSeconds);
+    return this.#stopping.goOn(state);
   }
 
   /** Says how far it is, and stops it where it doesn't get on; called at every look. */
@@ -257,6 +257,9 @@ class Follower {
     done.abort();
   }
 }
+
+/** How long a trainer that has stood still may take to show that it has heard the request to stop: its GPUs idle meanwhile. */
+const STALLED_SECONDS = 300;
 
 /** The trainer's exit code after an exception of its own; one of the machine's, such as a full disk, has another. */
 const EXCEPTION = 1;

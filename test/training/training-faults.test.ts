@@ -69,7 +69,6 @@ describe('a training that goes wrong', function () {
       job,
       trainer: { command, python, packageRoot, environment },
       pollMilliseconds: 20,
-      stopGraceSeconds: 2,
       stallLimits,
       ...options,
     });
@@ -118,7 +117,7 @@ describe('a training that goes wrong', function () {
 
   it('saves a checkpoint where it stands still but hears the signal, and goes on from there', async () => {
     const job = jobIn('paused');
-    await assert.rejects(follow(job, failing('pause', 15), { stopGraceSeconds: 60 }), TrainingStalled);
+    await assert.rejects(follow(job, failing('pause', 15)), TrainingStalled);
     assert.deepEqual(await wholeCheckpoints(job), [10, 15]);
     const resumed = await follow(job, failing('pause', 15));
     assert.deepEqual([resumed.resumedFromSteps, resumed.steps], [[15], STEPS]);
@@ -126,7 +125,7 @@ describe('a training that goes wrong', function () {
 
   it('is given up at the third standstill without a step in between', async () => {
     const job = jobIn('freezing');
-    const options = { stopGraceSeconds: 0.1 };
+    const options = { stallLimits: { seconds: 2, firstStepSeconds: 90 } };
     for (const _ of [1, 2]) await assert.rejects(follow(job, failing('freeze', 3), options), TrainingStalled);
     await assert.rejects(follow(job, failing('freeze', 3), options), (error) => {
       assert(error instanceof TrainingFailedPermanently, String(error));
