@@ -6,12 +6,14 @@
 Files of a job, in its output folder: `lease.json` (trainer/lease.py), `progress.jsonl`, `tensorboard/` and what other
 trackers keep (trainer/tracking.py), `checkpoints/`, then `model/`
 (and `adapter/`, where a LoRA adapter is kept) and last `result.json`: it alone means done. Beside the job file:
-`exit.json` {exitCode, message}: launchers such as torchrun don't hand the exit code on.
+`exit.json` {exitCode, message}: how the first rank that failed ended, else rank 0. Launchers such as torchrun don't hand the exit
+code on, and where another rank fails, rank 0 waits for it until it is killed.
 
 Exit codes: 0 done, 65 data, 78 configuration (both permanent), 75 stopped with the newest whole checkpoint to go on
 from (SIGTERM and SIGINT: at the next step; also where another trainer holds the folder), 74 the machine refused something
 (a full disk, a folder that went away): try again, 1 another exception: try again, but not for ever where it comes again and
-again at the same step. Anything else: try again. The last line on standard error says what and where. Start it with torchrun for several GPUs; then rank 0 writes the files.
+again at the same step. Anything else: try again. The last line on standard error says what and where. Start it with torchrun for several GPUs; then rank 0 writes the files, but for
+`exit.json`.
 """
 
 import argparse
@@ -24,7 +26,7 @@ import traceback
 from trainer.checkpoints import require_same_job
 from trainer.data import read_rows
 from trainer.errors import ConfigurationError, TrainerExit
-from trainer.files import read_json, write_json
+from trainer.files import create_json, read_json
 from trainer.job import TRACKERS, read_job
 from trainer.lease import Lease
 
@@ -52,6 +54,7 @@ def run(job_file):
     """Trains; returns the exit code."""
     stop_requested = stop_at_the_next_step()
     first = os.environ.get('RANK', '0') == '0'
+    exit_file = os.path.join(os.path.dirname(os.path.abspath(job_file)), 'exit.json')
     lease, code, message = None, 0, 'done'
     try:
         job = read_job(job_file)
@@ -60,6 +63,8 @@ def run(job_file):
         if first:
             lease = Lease(job.outputFolder, job.token)
             lease.acquire()
+            if os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0' and os.path.exists(exit_file):
+                os.remove(exit_file)  # torchrun has started all ranks again after one had failed
         prepare_environment(job.baseCheckpoint, job.threads)
         if 'WORLD_SIZE' not in os.environ:
             # One process trains on one GPU; for all of them there is torchrun.
@@ -75,8 +80,8 @@ def run(job_file):
         message = ' '.join(f'{type(error).__name__}: {error}'.split())[:2000]
     if code:
         print(f'trainer: {message}', file=sys.stderr, flush=True)
-    if first and os.path.isfile(job_file):
-        write_json(f'{os.path.dirname(os.path.abspath(job_file))}/exit.json', {'exitCode': code, 'message': message})
+    if (first or code) and os.path.isfile(job_file):
+        create_json(exit_file, {'exitCode': code, 'message': message})
     if lease:
         lease.release()
     return code

@@ -17,6 +17,24 @@ def read_json(path):
 
 def write_json(path, value, durable=True):
     """Puts `value` in place in one rename. `durable=False` spares the disk where a loss by a power cut is harmless."""
+    os.replace(draft_json(path, value, durable), path)
+    if durable:
+        sync(os.path.dirname(path))
+
+
+def create_json(path, value):
+    """Puts `value` in place in one go, where no other process has put anything there before."""
+    temporary = draft_json(path, value, durable=True)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    finally:
+        os.remove(temporary)
+    sync(os.path.dirname(path))
+
+
+def draft_json(path, value, durable):
     temporary = f'{path}.{uuid.uuid4().hex}.tmp'
     with open(temporary, 'w', encoding='utf-8') as file:
         # A NaN must never reach a file as the bare word NaN, which no other JSON reader accepts.
@@ -25,9 +43,7 @@ def write_json(path, value, durable=True):
         if durable:
             file.flush()
             os.fsync(file.fileno())
-    os.replace(temporary, path)
-    if durable:
-        sync(os.path.dirname(path))
+    return temporary
 
 
 def sync(path):

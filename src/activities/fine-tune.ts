@@ -86,7 +86,6 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
         signal: AbortSignal.any([signal, budget.signal]),
         onAbort: () => (budget.signal.aborted || endsTraining(deps) ? 'stop' : 'detach'),
         stallLimits: { seconds: trainingStallSeconds, firstStepSeconds: trainingStartSeconds },
-        stopGraceSeconds: Math.min(SAVE_SECONDS, trainingStallSeconds),
       });
     };
     await budget.catchUp();
@@ -172,9 +171,6 @@ async function basePlace(
   return store.path(uri);
 }
 
-/** How long a trainer may take to save a checkpoint and stop before it is killed. */
-const SAVE_SECONDS = 300;
-
 /** A training tells its run about its steps at most this often, so that the run's history stays small. */
 const REPORTS = 20;
 
@@ -256,7 +252,10 @@ export function stopTraining(
   input: { readonly run: RunReference; readonly iteration: number },
 ): Promise<void> {
   const uri = runUris.training(input.run.runName, input.iteration);
-  return withHeartbeats(({ signal }) => stopTrainer(deps.store.path(uri), SAVE_SECONDS, signal));
+  return withHeartbeats(async ({ signal }) => {
+    const { configuration } = await openRun(deps.store, input.run);
+    await stopTrainer(deps.store.path(uri), configuration.timeouts.trainingStallSeconds, signal);
+  });
 }
 
 /**

@@ -39,7 +39,8 @@ const timeouts = z.strictObject({
     .describe(
       'How long a training may show no progress (no step, nothing written of a checkpoint or of the model): then it is ' +
         'stopped, with a checkpoint if it can save one, and goes on from the newest. The third time without a step in ' +
-        'between the run fails.',
+        'between the run fails. One that is to stop, for a pause, a cancel or a budget, is killed only once it has shown ' +
+        'nothing for so long.',
     ),
   trainingStartSeconds: positive
     .default(3600)

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   bootId,
   identifyProcess,
+  isOfThisBoot,
   processesOfGroup,
   type ProcessIdentity,
   processStartTime,
@@ -67,7 +68,7 @@ const vanishSeconds = 30;
  * time (0: at once). Returns when none is left; a group that can't be this program's any more is left alone.
  */
 export async function endProcessGroup(leader: ProcessIdentity, graceSeconds: number): Promise<void> {
-  if (leader.host !== hostname() || leader.bootId !== (await bootId())) return;
+  if (!(await isOfThisBoot(leader))) return;
   const startTime = await processStartTime(leader.pid);
   // While a group has members the system gives its number to nobody else; a stranger with this id means all are gone.
   if (startTime !== undefined && startTime !== leader.startTime) return;

@@ -66,10 +66,15 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
   return startTime === undefined ? undefined : { pid, startTime, bootId: await bootId(), host: hostname() };
 }
 
+/** Whether a process began on this machine, since it was started. */
+export async function isOfThisBoot(identity: ProcessIdentity): Promise<boolean> {
+  return identity.host === hostname() && identity.bootId === (await bootId());
+}
+
 /** What can be said from here about a process that was identified earlier. */
 export async function processState(identity: ProcessIdentity): Promise<ProcessState> {
   if (identity.host !== hostname()) return 'elsewhere';
-  if (identity.bootId !== (await bootId())) return 'dead';
+  if (!(await isOfThisBoot(identity))) return 'dead';
   return (await processStartTime(identity.pid)) === identity.startTime ? 'alive' : 'dead';
 }
 

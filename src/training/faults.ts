@@ -1,11 +1,12 @@
 /** How starts of a trainer went wrong: kept beside each, so that what comes again and again is told from an accident. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readIfThere, startFolder, startTokens, writeWhole } from './starts.ts';
 
 const faultSchema = z.object({
-  /** `stalled`: it made no progress and was stopped. `error`: it ended by an exception of its own. */
-  kind: z.enum(['stalled', 'error']),
+  /** `stalled`: it made no progress and was stopped. `error`: it ended by an exception of its own. `died`: it never said why. */
+  kind: z.enum(['stalled', 'error', 'died']),
   /** In one line. */
   message: z.string(),
   /** The furthest step that the training had come to by then; 0 before the first one. */
@@ -15,8 +16,11 @@ const faultSchema = z.object({
 });
 export type Fault = z.infer<typeof faultSchema>;
 
-/** The same fault so often in a row, without a step forward in between, and the training is given up. */
-export const MOST_ALIKE = 3;
+/**
+ * The same fault so often in a row, without a step forward in between, and the training is given up. A death may be
+ * an accident of its surroundings, and those come in rows.
+ */
+const MOST_ALIKE: Record<Fault['kind'], number> = { stalled: 3, error: 3, died: 6 };
 
 /**
  * Notes that a start ended in a fault.
@@ -31,7 +35,7 @@ export async function noteFault(
   // Steps since the last checkpoint are done again: only what lies beyond all of them is a step forward.
   const furthest = Math.max(step, ...earlier.map((fault) => fault.step));
   const times = 1 + alikeInARow(earlier, { kind, message, step: furthest });
-  const fault = { kind, message, step: furthest, isLast: times >= MOST_ALIKE };
+  const fault = { kind, message, step: furthest, isLast: times >= MOST_ALIKE[kind] };
   await writeWhole(join(startFolder(outputFolder, token), FAULT_FILE), fault);
   return { times, fault };
 }
@@ -45,6 +49,11 @@ export async function faultsOf(outputFolder: string, exceptToken?: string): Prom
     if (fault !== undefined) faults.push(fault);
   }
   return faults;
+}
+
+/** Whether a start's fault was noted. */
+export function hasFault(outputFolder: string, token: string): boolean {
+  return existsSync(join(startFolder(outputFolder, token), FAULT_FILE));
 }
 
 const FAULT_FILE = 'fault.json';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactDamaged } from '../artifacts/errors.ts';
 import { startDetached, type DetachedProcess } from '../processes/group.ts';
+import { isOfThisBoot } from '../processes/identity.ts';
 import {
   TrainingDetached,
   TrainingDied,
@@ -12,13 +13,13 @@ import {
   TrainingStopped,
   type TrainingEnd,
 } from './errors.ts';
-import { noteFault, type Fault } from './faults.ts';
+import { hasFault, noteFault, type Fault } from './faults.ts';
 import type { TrainingExit, TrainingJob, TrainingProgress, TrainingResult } from './job.ts';
 import { freedModel } from './freed-model.ts';
 import { modelDamage } from './model-damage.ts';
 import { StallWatch, type StallLimits } from './stall-watch.ts';
 import { claimStart, noteExit, noteProcess, type Start } from './starts.ts';
-import { askToStop, endTraining, type RunningState } from './stop-training.ts';
+import { TrainerStop, type RunningState } from './stop-training.ts';
 import { trainerArguments, trainerEnvironment, type TrainerCommand } from './trainer-command.ts';
 import { TrainingWatch, type TrainingState } from './training-watch.ts';
 
@@ -45,9 +46,10 @@ export interface FollowOptions {
   readonly pollMilliseconds?: number;
   /** How long a trainer on another machine may be silent before it counts as dead; 30. */
   readonly leaseSeconds?: number;
-  /** How long a stopping trainer may take for its checkpoint before it is killed; 300. */
-  readonly stopGraceSeconds?: number;
-  /** How long it may show no progress before it is stopped and counts as stalled; half an hour, an hour before its first step. */
+  /**
+   * How long it may show no progress before it is stopped and counts as stalled; half an hour, an hour before its first step.
+   * One that was asked to stop is killed after `seconds` without a sign that it gets on.
+   */
   readonly stallLimits?: StallLimits;
 }
 
@@ -62,7 +64,8 @@ export interface FollowOptions {
  * @throws TrainingStalled where it made no progress for longer than it may and was stopped: call again to go on from the
  *   newest whole checkpoint. A third time in a row without a step in between is TrainingFailedPermanently.
  * @throws TrainingDied where it ended in any other way: call again to go on from the newest whole checkpoint. The same
- *   exception of the trainer a third time in a row, without a step in between, is TrainingFailedPermanently.
+ *   exception of the trainer a third time in a row, without a step in between, is TrainingFailedPermanently, and so is the
+ *   sixth death in a row that it had no time to explain, unless its machine went away.
  * @throws TrainingDetached where the signal said to leave it at work.
  */
 export async function followTraining(options: FollowOptions): Promise<TrainingResult> {
@@ -81,15 +84,16 @@ class Follower {
   #isStopped = false;
   /** Set once it has shown no progress for too long. */
   #stalledFor: number | undefined;
+  readonly #stallLimits: StallLimits;
   readonly #stallWatch: StallWatch;
   /** Set once it is to stop, for either reason. */
-  #killAfter: number | undefined;
-  #asked = false;
+  #stopping: TrainerStop | undefined;
 
   constructor(options: FollowOptions) {
     this.#options = options;
     const { job, leaseSeconds = 30, stallLimits = { seconds: 1800, firstStepSeconds: 3600 } } = options;
     this.#watch = new TrainingWatch(job, leaseSeconds);
+    this.#stallLimits = stallLimits;
     this.#stallWatch = new StallWatch(job.outputFolder, stallLimits);
   }
 
@@ -104,6 +108,7 @@ class Follower {
       } else if (this.#seen) {
         throw await this.#end(state.start);
       } else {
+        await this.#judgeUnseenDeath(state.start);
         await this.#start(state.start);
         continue;
       }
@@ -172,14 +177,12 @@ class Follower {
     }
   }
 
-  /** Asks the trainer for a checkpoint and its end; one that takes longer than the grace time is killed, saved or not. */
-  async #stop(state: RunningState): Promise<'asked' | 'not-there-yet' | 'elsewhere'> {
-    this.#killAfter ??= performance.now() + (this.#options.stopGraceSeconds ?? 300) * 1000;
-    if (performance.now() > this.#killAfter) await endTraining(state);
-    if (this.#asked) return 'asked';
-    const answer = await askToStop(state);
-    this.#asked = answer === 'asked';
-    return answer;
+  /** Asks the trainer for a checkpoint and its end; one that shows nothing more is killed, saved or not. */
+  #stop(state: RunningState) {
+    const { seconds } = this.#stallLimits;
+    const silentSeconds = this.#stalledFor === undefined ? seconds : Math.min(seconds, STALLED_SECONDS);
+    this.#stopping ??= new TrainerStop(this.#options.job.outputFolder, silentSeconds);
+    return this.#stopping.goOn(state);
   }
 
   /** Says how far it is, and stops it where it doesn't get on; called at every look. */
@@ -210,27 +213,55 @@ class Follower {
     if (this.#stalledFor !== undefined && !this.#isStopped) {
       const message = `showed no progress for ${Math.round(this.#stalledFor)} s`;
       const { times, fault } = await this.#note(start, 'stalled', message);
-      const after = fault.step === 0 ? 'before its first step' : `after step ${fault.step}`;
-      const what = `${where} ${message} ${after} and was stopped`;
+      const what = `${where} ${message} ${after(fault)} and was stopped`;
       if (!fault.isLast) return new TrainingStalled({ ...end, what });
       return new TrainingFailedPermanently({
         ...end,
         what: `${what}, ${times} times in a row without a step in between: it is given up`,
       });
     }
-    if (exit === undefined) return new TrainingDied({ ...end, what: `${where} died` });
-    if (isPermanent(exit.exitCode)) return new TrainingFailedPermanently({ ...end, what: exit.message });
-    if (exit.exitCode === 75 || exit.exitCode === 143)
+    if (exit !== undefined && isPermanent(exit.exitCode))
+      return new TrainingFailedPermanently({ ...end, what: exit.message });
+    if (exit !== undefined && (exit.exitCode === 75 || exit.exitCode === 143))
       return new TrainingStopped({ ...end, what: exit.message });
-    const what = `${where} ended without a result: ${exit.message}`;
+    const what = exit === undefined ? `${where} died` : `${where} ended without a result: ${exit.message}`;
     // In its own words: an exit code alone may be a launcher's.
-    if (start?.exit?.exitCode !== EXCEPTION) return new TrainingDied({ ...end, what });
-    const { times, fault } = await this.#note(start, 'error', exit.message);
+    if (start?.exit === undefined) return this.#death(start, { ...end, what });
+    if (start.exit.exitCode !== EXCEPTION) return new TrainingDied({ ...end, what });
+    const { times, fault } = await this.#note(start, 'error', start.exit.message);
     if (!fault.isLast) return new TrainingDied({ ...end, what });
     return new TrainingFailedPermanently({
       ...end,
       what: `${what}; the same ${times} times in a row without a step in between: it would come again`,
     });
+  }
+
+  /** The error for a trainer that had no time to say why it ended. A machine that went away says nothing of the training. */
+  async #death(start: Start | undefined, end: TrainingEnd): Promise<Error> {
+    if (start?.process === undefined || !(await isOfThisBoot(start.process))) return new TrainingDied(end);
+    const { times, fault } = await this.#note(start, 'died', end.what);
+    if (!fault.isLast) return new TrainingDied(end);
+    return new TrainingFailedPermanently({
+      ...end,
+      what:
+        `${end.what} ${after(fault)}, ${times} times in a row without a step in between, and never said why: it would come ` +
+        "again. Most often memory has run out: the machine's, where the kernel has killed it (SIGKILL, exit code 137 or -9; " +
+        "dmesg tells), or a GPU's. Give it more, or lower the round's hyperparameters.batchSize or maximumLength. " +
+        `Its log ends: ${inOneLine(end.lastLines ?? [])}`,
+    });
+  }
+
+  /** A trainer may have died together with the worker that followed it, of the same lack of memory for instance. */
+  async #judgeUnseenDeath(start: Start | undefined): Promise<void> {
+    const { outputFolder } = this.#options.job;
+    if (start === undefined || start.exit !== undefined || hasFault(outputFolder, start.token)) return;
+    const end = {
+      what: `the training in ${outputFolder} died`,
+      logFile: this.#watch.logFile,
+      lastLines: await this.#watch.lastLogLines(),
+    };
+    const error = await this.#death(start, end);
+    if (error instanceof TrainingFailedPermanently) throw error;
   }
 
   async #note(start: Start | undefined, kind: Fault['kind'], message: string) {
@@ -256,6 +287,19 @@ class Follower {
     ]).catch(() => undefined); // woken by the abort
     done.abort();
   }
+}
+
+/** How long a trainer that has stood still may take to show that it has heard the request to stop: its GPUs idle meanwhile. */
+const STALLED_SECONDS = 300;
+
+function after({ step }: Fault): string {
+  return step === 0 ? 'before its first step' : `after step ${step}`;
+}
+
+/** The end of a log, without the rules that torchrun draws. */
+function inOneLine(lines: readonly string[]): string {
+  const told = lines.map((line) => line.trim()).filter((line) => /\w/.test(line));
+  return told.join(' | ').slice(-1000);
 }
 
 /** The trainer's exit code after an exception of its own; one of the machine's, such as a full disk, has another. */

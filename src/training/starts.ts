@@ -19,7 +19,7 @@ export interface Start {
   readonly process: ProcessIdentity | undefined;
   /** When it was launched, in milliseconds since the epoch, by the clock of the folder. Undefined like `process`. */
   readonly startedAt: number | undefined;
-  /** Undefined where the trainer runs, or had no time to say how it ended. */
+  /** Undefined where the trainer runs, or had no time to say how it ended. Where it has several processes, some may still run. */
   readonly exit: TrainingExit | undefined;
 }
 

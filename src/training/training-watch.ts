@@ -46,7 +46,7 @@ export class TrainingWatch {
     const start = await newestStart(outputFolder);
     const lease = await readIfThere(join(outputFolder, 'lease.json'), leaseSchema);
     const training = lease !== undefined && (await this.#isAlive(lease, `${lease.token} ${lease.renewedAt}`));
-    const starting = start !== undefined && start.exit === undefined && (await this.#isStarting(start));
+    const starting = start !== undefined && (await this.#isStarting(start));
     // Last: a trainer that ended while we looked has written its result before it gave up its lease.
     const result = await readResult(outputFolder);
     if (result !== undefined) {
@@ -71,7 +71,9 @@ export class TrainingWatch {
     return (await tail(this.logFile, 4000)).trimEnd().split('\n').slice(-20);
   }
 
-  async #isStarting({ token, starter, process }: Start): Promise<boolean> {
+  async #isStarting({ token, starter, process, exit }: Start): Promise<boolean> {
+    // One rank has ended; a launcher takes its time to end the others, or starts them all again.
+    if (exit !== undefined) return process !== undefined && isSameProcessAlive(process);
     return process === undefined
       ? (await processState(starter)) !== 'dead' && this.#isYoung(`claim ${token}`)
       : this.#isAlive(process, `process ${token}`);

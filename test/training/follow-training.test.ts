@@ -91,7 +91,7 @@ describe('followTraining', function () {
   }
 
   function follow(job: TrainingJob, options: Partial<FollowOptions> = {}): Promise<TrainingResult> {
-    return followTraining({ job, trainer, pollMilliseconds: 20, stopGraceSeconds: 20, ...options });
+    return followTraining({ job, trainer, pollMilliseconds: 20, ...options });
   }
 
   it('trains, survives the follower that started it, and is taken up by the next one', async () => {

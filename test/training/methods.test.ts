@@ -98,7 +98,7 @@ describe('the methods of the trainer', function () {
   }
 
   function follow(job: TrainingJob, options: Partial<FollowOptions> = {}): Promise<TrainingResult> {
-    return followTraining({ job, trainer, pollMilliseconds: 20, stopGraceSeconds: 60, ...options });
+    return followTraining({ job, trainer, pollMilliseconds: 20, ...options });
   }
 
   async function progressOf(job: TrainingJob): Promise<TrainingProgress[]> {

@@ -6,13 +6,14 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fineTuning, roundOf } from '../../src/config/fine-tuning.ts';
-import { isSameProcessAlive } from '../../src/processes/identity.ts';
+import { identifyProcess, isSameProcessAlive } from '../../src/processes/identity.ts';
 import { TrainingDied, TrainingFailedPermanently, TrainingStalled } from '../../src/training/errors.ts';
-import { faultsOf, noteFault } from '../../src/training/faults.ts';
+import { faultsOf, noteFault, type Fault } from '../../src/training/faults.ts';
 import { followTraining, type FollowOptions } from '../../src/training/follow-training.ts';
 import { leaseSchema, type TrainingJob, type TrainingLease } from '../../src/training/job.ts';
 import { StallWatch } from '../../src/training/stall-watch.ts';
-import { claimStart, newestStart, noteProcess } from '../../src/training/starts.ts';
+import { claimStart, newestStart, noteExit, noteProcess } from '../../src/training/starts.ts';
+import { TrainingWatch } from '../../src/training/training-watch.ts';
 
 const packageRoot = resolve(import.meta.dirname, '../..');
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
@@ -69,7 +70,6 @@ describe('a training that goes wrong', function () {
       job,
       trainer: { command, python, packageRoot, environment },
       pollMilliseconds: 20,
-      stopGraceSeconds: 2,
       stallLimits,
       ...options,
     });
@@ -118,7 +118,7 @@ describe('a training that goes wrong', function () {
 
   it('saves a checkpoint where it stands still but hears the signal, and goes on from there', async () => {
     const job = jobIn('paused');
-    await assert.rejects(follow(job, failing('pause', 15), { stopGraceSeconds: 60 }), TrainingStalled);
+    await assert.rejects(follow(job, failing('pause', 15)), TrainingStalled);
     assert.deepEqual(await wholeCheckpoints(job), [10, 15]);
     const resumed = await follow(job, failing('pause', 15));
     assert.deepEqual([resumed.resumedFromSteps, resumed.steps], [[15], STEPS]);
@@ -126,7 +126,7 @@ describe('a training that goes wrong', function () {
 
   it('is given up at the third standstill without a step in between', async () => {
     const job = jobIn('freezing');
-    const options = { stopGraceSeconds: 0.1 };
+    const options = { stallLimits: { seconds: 2, firstStepSeconds: 90 } };
     for (const _ of [1, 2]) await assert.rejects(follow(job, failing('freeze', 3), options), TrainingStalled);
     await assert.rejects(follow(job, failing('freeze', 3), options), (error) => {
       assert(error instanceof TrainingFailedPermanently, String(error));
@@ -162,7 +162,7 @@ describe('the faults of a training', () => {
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   /** Notes a fault of another start each time; returns how many were alike then. */
-  async function note(kind: 'stalled' | 'error', message: string, step: number) {
+  async function note(kind: Fault['kind'], message: string, step: number) {
     const token = await start();
     const { times, fault } = await noteFault(folder, token, { kind, message, step });
     return fault.isLast ? `${times}, the last` : times;
@@ -183,6 +183,67 @@ describe('the faults of a training', () => {
     assert.equal(await note('stalled', 'no progress', 30), 2);
     assert.equal(await note('stalled', 'no progress', 30), '3, the last');
     assert.equal(await note('stalled', 'no progress', 30), 1, 'it was started again after it was given up');
+  });
+
+  /** Follows a trainer that only says something and ends. */
+  const followScript = (script: string) =>
+    followTraining({
+      job: { outputFolder: folder } as TrainingJob,
+      trainer: { command: ['sh', '-c', script], python, packageRoot, environment },
+      pollMilliseconds: 20,
+      leaseSeconds: 0.1,
+    });
+
+  /** Notes a trainer that is gone, and that nobody saw go. */
+  async function goneUnseen(boot: object = {}): Promise<void> {
+    const self = await identifyProcess(process.pid);
+    await noteProcess(folder, await start(), { ...self!, startTime: '1', ...boot });
+  }
+
+  it('are deaths without a word, of which the sixth in a row fails for good with the end of the log', async () => {
+    const dying = "echo 'torch.OutOfMemoryError: CUDA out of memory' >&2; echo ======; exit 1";
+    for (const _ of [1, 2, 3, 4, 5]) await assert.rejects(followScript(dying), TrainingDied);
+    await assert.rejects(followScript('kill -9 $$'), (error) => {
+      assert(error instanceof TrainingFailedPermanently, String(error));
+      assert.match(
+        error.message,
+        /killed by SIGKILL before its first step, 6 times in a row .* Its log ends: .*CUDA out of memory \(log: /,
+      );
+      assert.doesNotMatch(error.message, /=====/);
+      return true;
+    });
+    await assert.rejects(followScript(dying), TrainingDied, 'it was started again after it was given up');
+  });
+
+  it('are deaths that nobody saw too, but not that of a machine', async () => {
+    const fails = (error: new (...given: never[]) => Error) => assert.rejects(followScript('exit 1'), error);
+    await goneUnseen({ host: 'another' });
+    await fails(TrainingDied);
+    assert.deepEqual(await faultsOf(folder), []);
+    await goneUnseen({ bootId: 'before' });
+    await fails(TrainingDied);
+    assert.equal((await faultsOf(folder)).length, 1, 'of the one that was started then');
+    for (const _ of [1, 2]) {
+      await goneUnseen();
+      await fails(TrainingDied);
+    }
+    await goneUnseen();
+    await fails(TrainingFailedPermanently);
+    assert.deepEqual(
+      (await faultsOf(folder)).map(({ kind, isLast }) => [kind, isLast]),
+      [1, 2, 3, 4, 5, 6].map((times) => ['died', times === 6]),
+    );
+  });
+
+  it('are told once the launcher is gone, not when the first of its processes is', async () => {
+    const watch = new TrainingWatch({ outputFolder: folder } as TrainingJob, 30);
+    const token = await start();
+    const self = (await identifyProcess(process.pid))!;
+    await noteProcess(folder, token, self);
+    await noteExit(folder, token, { exitCode: 1, message: 'RuntimeError: of rank 3' });
+    assert.equal((await watch.look()).kind, 'starting');
+    await noteProcess(folder, token, { ...self, startTime: '1' });
+    assert.equal((await watch.look()).kind, 'idle');
   });
 
   it('are stalls where nothing is written for longer than it may be, before and after the first step', async () => {
