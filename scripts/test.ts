@@ -12,7 +12,7 @@ import { runScript } from './setup/run-script.ts';
 
 const ALL_TESTS = 'test/**/*.test.ts';
 /** Test files at a time: most wait for processes and clocks half of their time. */
-const JOBS = 2;
+const JOBS = 3;
 const EXIT_MS = 20_000;
 
 interface Counts {
