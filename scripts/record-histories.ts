@@ -6,8 +6,9 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { WorkflowFailedError } from '@temporalio/client';
-import { findRun, startRun } from '../src/client.ts';
+import { findRun, startEvaluation, startJudging, startRun } from '../src/client.ts';
 import { startScriptedEndpoint } from '../test/inference/scripted-endpoint.ts';
+import { sampleJudge } from '../test/judging/sample-judge.ts';
 import { packageRoot, startCluster, type Cluster } from '../test/workflows/cluster.ts';
 import { startLocalServer } from '../test/workflows/local-server.ts';
 import {
@@ -83,6 +84,25 @@ async function recordRuns(
   await categories.result();
   await keep(cluster, 'with-categories');
 
+  const budgeted = await startRun(
+    client,
+    tinyConfiguration('budgeted', baseUrl, { budget: { requests: 100 } }),
+  );
+  await progressUntil(budgeted, ({ paused }) => paused?.by === 'budget');
+  await budgeted.setBudget({ requests: null });
+  await budgeted.result();
+  await keep(cluster, 'budgeted', 'over a budget');
+
+  const { serving, evaluation } = two;
+  await (await startEvaluation(client, { runName: 'evaluated', serving, evaluation })).result();
+  await keep(cluster, 'evaluated');
+
+  const judge = join(cluster.storeRoot, 'some-judge.json');
+  await writeFile(judge, JSON.stringify(sampleJudge()));
+  const pairs = 'embedded/benchmark/test.jsonl';
+  await (await startJudging(client, { runName: 'judged', serving, judge, pairs })).result();
+  await keep(cluster, 'judged');
+
   endpoint.script(undecided);
   const failed = await startRun(client, tinyConfiguration('failed', baseUrl));
   await failed.result().catch(expectFailure);
@@ -114,14 +134,15 @@ function expectFailure(error: unknown): void {
 /**
  * Writes the histories of a run's workflow, and of the workflows that it has started, one file each: of stages that go
  * the same way in many runs and iterations, the first.
+ * @param special what its stages go through that those of others don't
  */
-async function keep({ client, storeRoot }: Cluster, workflowId: string): Promise<void> {
+async function keep({ client, storeRoot }: Cluster, workflowId: string, special = ''): Promise<void> {
   const query = `WorkflowId = "${workflowId}" OR WorkflowId STARTS_WITH "${workflowId}/"`;
   const executions = await Array.fromAsync(client.workflow.list({ query }));
   const chains = Map.groupBy(executions, (execution) => execution.workflowId);
   for (const [id, chain] of [...chains].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const stage = id.replace(/^[^/]+\/\d+\//, '');
-    const way = `${stage}: ${chain.map(({ status }) => status.name).join(', ')}`;
+    const way = `${stage}: ${chain.map(({ status }) => status.name).join(', ')} ${special}`;
     if (id !== workflowId && kept.has(way)) continue;
     kept.add(way);
     const inOrder = chain.toSorted((a, b) => Number(a.startTime) - Number(b.startTime));

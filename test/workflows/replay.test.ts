@@ -54,7 +54,8 @@ describe('the kept histories', function () {
         assert(seen.has(`${type} ${end}`), `there is no ${type} that is ${end}`);
       }
     }
-    assert(seen.has('evaluateJudge Completed'));
+    for (const alone of ['evaluateJudge', 'judgePairs']) assert(seen.has(`${alone} Completed`), alone);
+    assert(textsOf(read('budgeted.json')).includes('setBudget'), 'no budget was raised');
   });
 
   it('still replay on workers that trace, which they were made without', async () => {
