@@ -43,7 +43,12 @@ function handOver(node, command) {
     {
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
       detached: true,
-      env: { ...process.env, PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}` },
+      env: {
+        // Modules are compiled once, not by each of the processes that a command starts.
+        NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node'),
+        ...process.env,
+        PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}`,
+      },
     },
   );
   let lastSignalAt = 0;
