@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { identifyProcess, isSameProcessAlive, type ProcessIdentity } from '../../src/processes/identity.ts';
 import { searchAttributeTypes } from '../../src/search-attributes.ts';
 import { CommandError } from '../cli/command-error.ts';
 import { PORT_SETTINGS } from './port-settings.ts';
@@ -137,6 +138,7 @@ export async function startTemporal(options: DevServerOptions = {}): Promise<Dev
   const cli = await ensureTemporalCli();
   await requireFreePorts(ports);
   mkdirSync(dirname(dbFile), { recursive: true });
+  await requireFreeDatabase(dbFile);
   const logFile = join(dirname(dbFile), 'server.log');
   const log = openSync(logFile, 'w');
   const files = ['--db-filename', dbFile, '--log-level', 'warn'];
@@ -162,6 +164,8 @@ export async function startTemporal(options: DevServerOptions = {}): Promise<Dev
   const ended = new Promise<number | null>((resolve) => {
     child.on('error', () => resolve(null)).on('exit', (code) => resolve(code));
   });
+  if (child.pid !== undefined)
+    writeFileSync(processFileOf(dbFile), JSON.stringify(await identifyProcess(child.pid)) ?? '');
   const server: DevServer = {
     address: `${HOST}:${ports.grpc}`,
     uiUrl: `http://${HOST}:${ports.ui}`,
@@ -176,6 +180,30 @@ export async function startTemporal(options: DevServerOptions = {}): Promise<Dev
     throw error;
   }
   return server;
+}
+
+/**
+ * Waits for the server before, which may be stopping still when its port is free already: two servers on one database
+ * spoil each other's transactions, and neither works then.
+ */
+async function requireFreeDatabase(dbFile: string): Promise<void> {
+  const file = processFileOf(dbFile);
+  if (!existsSync(file)) return;
+  const content = readFileSync(file, 'utf8');
+  // A crash may have left nothing in it.
+  if (!content.startsWith('{') || !content.endsWith('}')) return;
+  const before = JSON.parse(content) as ProcessIdentity;
+  for (const deadline = Date.now() + 2 * STOP_MS; await isSameProcessAlive(before); await sleep(100))
+    if (Date.now() > deadline)
+      throw new SetupError(
+        `Another Temporal server (process ${before.pid}) has the database ${dbFile}: use that server, stop it, or name another ` +
+          'file by --db-filename.',
+      );
+}
+
+/** Who serves the database. */
+function processFileOf(dbFile: string): string {
+  return `${dbFile}.process.json`;
 }
 
 async function untilUp({ address, ended }: DevServer, logFile: string): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   portsFrom,
   requireFreePorts,
@@ -58,6 +59,15 @@ describe('startTemporal', () => {
       assert(await temporalAnswers(server.address));
       await assert.rejects(requireFreePorts(ports), /a Temporal server already answers on 127\.0\.0\.1/);
       assert.equal((await fetch(server.uiUrl)).status, 200);
+      // Another one, on ports of its own, has to wait for the database.
+      const order: string[] = [];
+      void server.ended.then(() => order.push('the first has ended'));
+      const other = startTemporal({ ports: await freeServerPorts(), dbFile: join(folder, 'temporal.db') });
+      void other.then(() => order.push('the other is up'));
+      await sleep(2000);
+      await server.stop();
+      await (await other).stop();
+      assert.deepEqual(order, ['the first has ended', 'the other is up']);
     } finally {
       await server.stop();
       rmSync(folder, { recursive: true });
