@@ -103,7 +103,7 @@ export function accepts(host: string, port: number): Promise<boolean> {
 export async function requireFreePorts(ports: DevServerPorts): Promise<void> {
   for (const key of ['grpc', 'ui', 'http'] as const) {
     const port = ports[key];
-    if (await isFree(port)) continue;
+    if (await isPortFree(port)) continue;
     const { name, option, variable } = PORT_SETTINGS[key];
     const holder =
       key === 'grpc' && (await temporalAnswers(`${HOST}:${port}`))
@@ -117,7 +117,7 @@ export async function requireFreePorts(ports: DevServerPorts): Promise<void> {
 }
 
 /** Free for a new server: nobody accepts there, and it can be bound. */
-async function isFree(port: number): Promise<boolean> {
+export async function isPortFree(port: number): Promise<boolean> {
   if (await accepts(HOST, port)) return false;
   return await new Promise<boolean>((resolve) => {
     const server = createServer();

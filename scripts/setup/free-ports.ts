@@ -1,8 +1,6 @@
 /** Ports for servers that are started later, perhaps again and again, by somebody else. */
 import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { DevServerPorts } from './dev-server.ts';
+import { type DevServerPorts, isPortFree } from './dev-server.ts';
 
 /**
  * Below the ports that Linux (32768) and macOS (49152) give to outgoing connections and to who asks for any: a port that
@@ -16,7 +14,7 @@ export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
     const port = randomInt(FIRST, END);
-    if (await isFree(port)) found.add(port);
+    if (await isPortFree(port)) found.add(port);
   }
   return [...found];
 }
@@ -25,16 +23,4 @@ export async function freePorts(count: number): Promise<number[]> {
 export async function freeServerPorts(): Promise<DevServerPorts> {
   const [grpc, ui, http] = (await freePorts(3)) as [number, number, number];
   return { grpc, ui, http };
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-  } catch {
-    return false;
-  }
-  server.close();
-  await once(server, 'close');
-  return true;
 }
