@@ -14,11 +14,11 @@ export interface Temporal {
 
 const ANSWER_MILLISECONDS = 2_000;
 
-/** The settings of this environment; where they name no server, the development server on this machine is meant. */
-export function settingsHere(
+/** Settings that name no server mean the development server on this machine. */
+export function orHere(
+  settings: TemporalSettings,
   environment: NodeJS.ProcessEnv,
 ): TemporalSettings & { readonly address: string } {
-  const settings = temporalSettings(environment);
   return { ...settings, address: settings.address ?? `127.0.0.1:${portsFrom(environment).grpc}` };
 }
 
@@ -29,11 +29,11 @@ export function settingsHere(
  * @throws TemporalUnreachable that says what to set where none answers, or it doesn't let us in
  */
 export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise<Temporal> {
-  const { address: named } = temporalSettings(environment);
-  const settings = settingsHere(environment);
+  const named = temporalSettings(environment);
+  const settings = orHere(named, environment);
   const { namespace, address } = settings;
   const connection = await connectToServer(settings).catch((error: unknown) => {
-    if (named !== undefined || !(error instanceof TemporalUnreachable)) throw error;
+    if (named.address !== undefined || !(error instanceof TemporalUnreachable)) throw error;
     throw new TemporalUnreachable(
       `${error.message} For a development server on another port set SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT.`,
     );

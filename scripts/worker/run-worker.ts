@@ -1,6 +1,6 @@
 import { type WorkerOptions } from '../../src/worker-options.ts';
 import { settingsFrom } from '../../src/worker-settings.ts';
-import { settingsHere } from '../follow/connect.ts';
+import { orHere } from '../follow/connect.ts';
 import { ensurePython } from '../setup/python-environment.ts';
 
 /**
@@ -10,7 +10,11 @@ import { ensurePython } from '../setup/python-environment.ts';
 export async function runWorkerHere(options: WorkerOptions, json: boolean): Promise<void> {
   // A wrong option is told before anything is installed.
   const wanted = settingsFrom(options, '', process.env);
-  const settings = { ...wanted, temporal: settingsHere(process.env), python: await ensurePython() };
+  const settings = {
+    ...wanted,
+    temporal: orHere(wanted.temporal, process.env),
+    python: await ensurePython(),
+  };
   const { roles, taskQueue, storeRoot, python, version } = settings;
   if (json) console.log(JSON.stringify({ roles, taskQueue, storeRoot, python, version }));
   // Imported late: the set-up answers at once, before the Temporal SDK is loaded.

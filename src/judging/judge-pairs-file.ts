@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Fingerprint } from '../artifacts/reference.ts';
 import type { Judge } from '../client/judge/create-judge.ts';
 import type { JudgingFigures } from '../contract/judging-result.ts';
@@ -90,14 +90,13 @@ export async function countPairs(file: string): Promise<number> {
  * @throws TooManyRefused as soon as that is clear; VerdictFileRefused; what `compare` throws but RequestRefused, which is a line of its own; the signal's reason
  */
 export async function judgePairsFile(judging: FileJudging, of: number): Promise<JudgedFile> {
-  const { meaning, maximumRefusedShare, signal, onWait } = judging;
-  const out = resolve(judging.out);
+  const { out, meaning, maximumRefusedShare, signal, onWait } = judging;
   const lock = join(tmpdir(), `self-taught-evaluator-${userInfo().uid}-${hashOf(out)}.lock`);
   const judgeRest = async (): Promise<JudgedFile> => {
     const found = await VerdictFile.open(out, meaning);
     const file = found.refused > of * maximumRefusedShare ? await found.beginAgain() : found;
     try {
-      if (file.rows < of) await judgeFrom(file, await judging.judge(), { ...judging, out }, of);
+      if (file.rows < of) await judgeFrom(file, await judging.judge(), judging, of);
     } finally {
       await file.close();
     }

@@ -89,6 +89,9 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
   const watches = new Map<string, Promise<void>>();
   const closing = new AbortController();
 
+  const serverOf = (driver: CommandDriver, request: ServingRequest) =>
+    describeServer(driver, { ...places, checkpoint: request.checkpoint, servedName: servedNameOf(request) });
+
   async function ensureServing(request: ServingRequest): Promise<ServedModel> {
     const { driver } = request;
     const model = servedNameOf(request);
@@ -106,8 +109,8 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     model: string,
     request: ServingRequest,
   ): Promise<ServedModel> {
-    const { checkpoint, owner } = request;
-    const server = describeServer(driver, { ...places, checkpoint, servedName: model });
+    const { owner } = request;
+    const server = serverOf(driver, request);
     const logFile = registry.logFile(server.key);
     for (let round = 1; ; round++) {
       const { entry, started, isNewOwner } = await joinOrStart(server, model, owner);
@@ -284,14 +287,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     },
     async adopt(wanted) {
       const { isOwnerAlive = async () => true } = options;
-      const wantedKey =
-        wanted?.driver.kind === 'command'
-          ? describeServer(wanted.driver, {
-              ...places,
-              checkpoint: wanted.checkpoint,
-              servedName: servedNameOf(wanted),
-            }).key
-          : undefined;
+      const wantedKey = wanted?.driver.kind === 'command' ? serverOf(wanted.driver, wanted).key : undefined;
       for (const { key, owners } of registry.list()) {
         if (key === wantedKey) continue;
         const alive = await Promise.all(
