@@ -1,13 +1,12 @@
 /**
- * How the inference client finds the limit of an endpoint that refuses what is too much: a server in a process of its
- * own allows so many requests in any second and answers 429 beyond, the client has more to ask than that.
+ * Measures how the inference client adapts to the rate limit of an endpoint: a server in a separate process answers 429 above so
+ * many requests per second, and the client has more requests than that.
  *
  *     node bench/endpoint-limit.ts [--limit 200] [--seconds 30] [--latencies 5,20,500] [--json]
- *     node bench/endpoint-limit.ts --in-flight-limit 50       429 beyond so many requests at once instead
+ *     node bench/endpoint-limit.ts --in-flight-limit 50       limits concurrent requests instead
  *
- * Prints, for each time that an answer takes, the answers a second as a share of the limit (over all, and after the first
- * ten seconds) and the share of requests that were refused. Exits with 1 where a share of the limit is below 0.9 or
- * more than 0.05 were refused.
+ * Prints for each latency the answers per second as a share of the limit (over the whole time, and after the first ten seconds)
+ * and the share of rejected requests. Exits with 1 if a share of the limit is below 0.9 or more than 0.05 were rejected.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +15,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { createInferenceClient } from '../src/inference/client.ts';
+import { createInferenceClient } from '../src/models/inference/client.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -37,42 +36,48 @@ const WARM_UP_SECONDS = 10;
 const LEAST_SHARE = 0.9;
 const MOST_REFUSED = 0.05;
 
-interface Found {
+interface LimitMeasurement {
   readonly latencyMilliseconds: number;
   readonly allowedPerSecond: number;
   readonly answersPerSecond: number;
   readonly share: number;
   readonly shareAfterWarmUp: number;
   readonly refusedShare: number;
-  /** What the client keeps to in the end. */
+  /** The client's own limit at the end. */
   readonly inFlightLimit: number;
   readonly ratePerSecond: number | undefined;
-  /** How long the client's process stood still at worst: on a busy machine that is what is measured. */
-  readonly stoodStillMilliseconds: number;
+  /** The longest time that the client's process was not scheduled, which distorts the results on a busy machine. */
+  readonly blockedMilliseconds: number;
 }
 
 if (options.serve === true) serve();
 else await main();
 
 async function main(): Promise<void> {
-  const found: Found[] = [];
-  for (const latency of options.latencies.split(',').map(Number)) found.push(await measure(latency));
-  for (const each of found) console.log(options.json === true ? JSON.stringify(each) : line(each));
-  const isGood = ({ share, refusedShare }: Found) => share >= LEAST_SHARE && refusedShare <= MOST_REFUSED;
-  if (!found.every(isGood)) process.exitCode = 1;
+  const measurements: LimitMeasurement[] = [];
+  for (const latency of options.latencies.split(',').map(Number)) measurements.push(await measure(latency));
+  for (const each of measurements) console.log(options.json === true ? JSON.stringify(each) : line(each));
+  const isGood = ({ share, refusedShare }: LimitMeasurement) =>
+    share >= LEAST_SHARE && refusedShare <= MOST_REFUSED;
+  if (!measurements.every(isGood)) process.exitCode = 1;
 }
 
-function line({ latencyMilliseconds, allowedPerSecond, answersPerSecond, ...found }: Found): string {
+function line({
+  latencyMilliseconds,
+  allowedPerSecond,
+  answersPerSecond,
+  ...measurement
+}: LimitMeasurement): string {
   const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
   return (
     `answers after ${latencyMilliseconds} ms: ${answersPerSecond.toFixed(1)} of ${allowedPerSecond.toFixed(0)} a second, ` +
-    `${percent(found.share)} of the limit (${percent(found.shareAfterWarmUp)} after ${WARM_UP_SECONDS} s), ` +
-    `${percent(found.refusedShare)} refused; in the end ${found.ratePerSecond?.toFixed(0) ?? 'any number'} a second, ` +
-    `${found.inFlightLimit} in flight; the client stood still for ${found.stoodStillMilliseconds.toFixed(0)} ms at worst`
+    `${percent(measurement.share)} of the limit (${percent(measurement.shareAfterWarmUp)} after ${WARM_UP_SECONDS} s), ` +
+    `${percent(measurement.refusedShare)} refused; in the end ${measurement.ratePerSecond?.toFixed(0) ?? 'any number'} a second, ` +
+    `${measurement.inFlightLimit} in flight; the client was blocked for ${measurement.blockedMilliseconds.toFixed(0)} ms at worst`
   );
 }
 
-async function measure(latencyMilliseconds: number): Promise<Found> {
+async function measure(latencyMilliseconds: number): Promise<LimitMeasurement> {
   const seconds = Number(options.seconds);
   const server = fork(fileURLToPath(import.meta.url), [
     ...process.argv.slice(2),
@@ -81,7 +86,7 @@ async function measure(latencyMilliseconds: number): Promise<Found> {
   const [baseUrl] = (await once(server, 'message')) as [string];
   const maximum = Number(options['in-flight']);
   const client = createInferenceClient({
-    inFlight: { minimum: 1, maximum },
+    concurrency: { minimum: 1, maximum },
     requestTimeoutSeconds: 60,
     retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
     environment: {},
@@ -95,7 +100,7 @@ async function measure(latencyMilliseconds: number): Promise<Found> {
     for (let index = 0; !stop.aborted; index++) {
       await client.complete({
         endpoints: [{ baseUrl, model: 'm' }],
-        whenDown: 'wait',
+        onUnavailable: 'wait',
         messages: [{ role: 'user', content: `${worker}.${index}` }],
         sampling: { temperature: 1, topP: 1, maxTokens: 8 },
         samples: 1,
@@ -104,9 +109,9 @@ async function measure(latencyMilliseconds: number): Promise<Found> {
       answeredAt.push((performance.now() - startedAt) / 1000);
     }
   };
-  // More than the endpoint is sent at once: as a run's shards, each begins another request when one has ended.
+  // Like the shards of a run, each loop starts a request when its previous one has ended.
   await Promise.allSettled(Array.from({ length: maximum }, (_, worker) => askOnAndOn(worker)));
-  const { attempts, retries, limit: inFlight, rate } = client.statistics()[baseUrl]!;
+  const { attempts, retries, concurrencyLimit: inFlight, rateLimit: rate } = client.statistics()[baseUrl]!;
   delays.disable();
   await client.close();
   server.kill();
@@ -122,11 +127,11 @@ async function measure(latencyMilliseconds: number): Promise<Found> {
     refusedShare: (retries['rate-limit'] ?? 0) / attempts,
     inFlightLimit: inFlight,
     ratePerSecond: rate,
-    stoodStillMilliseconds: delays.max / 1e6,
+    blockedMilliseconds: delays.max / 1e6,
   };
 }
 
-/** Allows `limit` requests in any second, and so many at once, and refuses the others without delay. */
+/** Allows `limit` requests per second, and so many at once, and rejects others immediately. */
 function serve(): void {
   const latency = Number(options.latencies);
   const allowed: number[] = [];

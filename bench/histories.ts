@@ -1,15 +1,15 @@
 /**
- * `npm run bench:histories`: how large the histories of a run get. The real workflows run on a real server, with
- * activities that answer at once, so that what is measured is what Temporal stores.
+ * `npm run bench:histories`: measures the size of a run's histories. The real workflows run on a real server with activities that
+ * return immediately.
  *
  *   npm run bench:histories -- --instructions 1000000 --iterations 1 --json
  */
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { runScript } from '../scripts/setup/run-script.ts';
+import { runTool } from '../tools/setup/run-tool.ts';
 import { simulateRun, type WorkflowHistories } from './simulation/simulated-run.ts';
 
-/** No history may pass these at any size: Temporal warns at 10,240 events or 10 MB, and ends it at five times that. */
+/** The limits for every history: Temporal warns at 10,240 events or 10 MB, and terminates a workflow at five times that. */
 const GOAL = { events: 10_000, bytes: 10_000_000 };
 
 const { values } = parseArgs({
@@ -21,7 +21,7 @@ const { values } = parseArgs({
   },
 });
 
-await runScript(async () => {
+await runTool(async () => {
   const [instructions, iterations] = [Number(values.instructions), Number(values.iterations)];
   const { workflows, progressBytes, seconds } = await simulateRun({
     instructions,

@@ -1,12 +1,12 @@
 /**
- * How fast the inference client is beside a bare loop over the `openai` client: the same requests to the same endpoint
- * with the same number in flight, in alternating rounds of one run, so that both meet the same machine.
+ * Compares the inference client with a plain loop over the `openai` client: the same requests to the same endpoint with the same
+ * concurrency, in alternating rounds, so that both run under the same conditions.
  *
  *     node bench/inference-throughput.ts [--requests 2000] [--rounds 5] [--in-flight 64] [--json]
  *     node bench/inference-throughput.ts --endpoint http://127.0.0.1:8000/v1 --model NAME [--max-tokens 32]
  *
- * Without `--endpoint` it asks an endpoint that answers at once, in a process of its own, so that the client is what
- * is measured. Prints requests per second, CPU milliseconds of this process for each request, and the ratio.
+ * Without `--endpoint` it uses an endpoint in a separate process that answers immediately, so that only the client is
+ * measured. Prints requests per second, CPU milliseconds of this process for each request, and the ratio.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,8 +14,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import OpenAI from 'openai';
 import pLimit from 'p-limit';
-import { createInferenceClient, type Message } from '../src/inference/client.ts';
-import { startScriptedEndpoint } from '../test/inference/scripted-endpoint.ts';
+import { createInferenceClient } from '../src/models/inference/client.ts';
+import type { ChatMessage } from '../src/method/prompt-template.ts';
+import { startScriptedEndpoint } from '../test/support/scripted-endpoint.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -51,7 +52,7 @@ async function compare(): Promise<void> {
   ) as [number, number, number];
   const contenders = { bare: bareLoop(baseUrl, inFlight), ours: ourClient(baseUrl, inFlight) };
   try {
-    // One round each that doesn't count: connections, compiled code, caches of the server.
+    // One warm-up round each opens connections and fills caches.
     for (const ask of Object.values(contenders)) await measure(ask, Math.min(requests, 500));
     const results: Record<keyof typeof contenders, Round[]> = { bare: [], ours: [] };
     for (let round = 0; round < rounds; round++) {
@@ -82,7 +83,7 @@ function bareLoop(baseURL: string, inFlight: number): (index: number) => Promise
 
 function ourClient(baseUrl: string, inFlight: number): (index: number) => Promise<unknown> {
   const client = createInferenceClient({
-    inFlight: { minimum: 1, maximum: inFlight },
+    concurrency: { minimum: 1, maximum: inFlight },
     requestTimeoutSeconds: 600,
     retry: { attempts: 5, initialSeconds: 0.5, maximumSeconds: 30 },
     environment: {},
@@ -97,7 +98,7 @@ function ourClient(baseUrl: string, inFlight: number): (index: number) => Promis
     });
 }
 
-function messagesOf(index: number): Message[] {
+function messagesOf(index: number): ChatMessage[] {
   return [{ role: 'user', content: `Number ${index}: write the third word of: red green blue black` }];
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:learning`: does the embedded judge teach itself, or was it luck? Runs the embedded example once for
- * each of several seeds, and prints each judge's figures on the held-out test benchmark.
+ * `npm run bench:learning`: checks that the embedded judge improves with every seed. Runs the embedded example with several
+ * seeds, and prints each judge's figures on the test benchmark.
  *
  *   npm run bench:learning -- --seeds 5 --json
  *   npm run bench:learning -- --config temporal/inputs/embedded-dpo.json
@@ -11,19 +11,19 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import Table from 'cli-table3';
-import { startWorker } from '../scripts/demo/worker-process.ts';
-import { portsFrom, startTemporal } from '../scripts/setup/dev-server.ts';
-import { prepare } from '../scripts/setup/prepare.ts';
-import { runScript } from '../scripts/setup/run-script.ts';
-import { startRun, type ConfigurationInput, type EvaluationSummary } from '../src/client.ts';
-import { environmentOfLocalServer } from '../src/temporal/settings.ts';
+import { startWorkerProcess } from '../src/cli/worker/worker-process.ts';
+import { devServerPorts, startDevServer } from '../src/cli/temporal/dev-server.ts';
+import { installDependencies } from '../src/cli/setup/install-dependencies.ts';
+import { runTool } from '../tools/setup/run-tool.ts';
+import { startRun, type ConfigurationInput, type EvaluationSummary } from '../src/client/index.ts';
+import { localServerEnvironment } from '../src/temporal/settings.ts';
 
-/** What counts as having learned: points of accuracy, and of accuracy in both orders, from M_0 to the last judge. */
+/** The minimum improvements from M_0 to the last judge, in accuracy and in accuracy in both orders. */
 const GOAL = { accuracy: 0.15, positionConsistentAccuracy: 0.3 };
 
 interface SeedFigures {
   readonly seed: number;
-  /** On the test benchmark, M_0 first. */
+  /** The figures on the test benchmark, M_0 first. */
   readonly accuracy: number[];
   readonly positionConsistentAccuracy: number[];
   readonly seconds: number;
@@ -67,7 +67,7 @@ function tableOf(rows: readonly SeedFigures[]): string {
   return table.toString();
 }
 
-await runScript(async () => {
+await runTool(async () => {
   const { values } = parseArgs({
     options: {
       seeds: { type: 'string', default: '5' },
@@ -76,18 +76,18 @@ await runScript(async () => {
     },
   });
   const example = JSON.parse(await readFile(resolve(values.config), 'utf8')) as ConfigurationInput;
-  const { python } = await prepare();
+  const { python } = await installDependencies();
   const folder = await mkdtemp(join(tmpdir(), 'learning-'));
-  const temporal = await startTemporal({
-    ports: portsFrom(process.env),
-    dbFile: join(folder, 'temporal.db'),
+  const temporal = await startDevServer({
+    ports: devServerPorts(process.env),
+    databaseFile: join(folder, 'temporal.db'),
   });
   const connection = await Connection.connect({ address: temporal.address });
-  const worker = startWorker({
+  const worker = startWorkerProcess({
     python,
     storeRoot: join(folder, 'runs'),
     logFile: join(folder, 'worker.log'),
-    environment: environmentOfLocalServer(temporal.address, process.env),
+    environment: localServerEnvironment(temporal.address, process.env),
   });
   try {
     const rows: SeedFigures[] = [];

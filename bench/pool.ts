@@ -1,15 +1,14 @@
 /**
- * How much memory the instruction pool takes as it grows: made-up pools of several sizes, each read, filtered, sorted,
- * published and selected from in a process of its own, whose peak resident memory is what is printed.
+ * Measures the memory for instruction pools of several sizes: each generated pool is read, filtered, sorted, published and
+ * selected from in a separate process, whose peak resident memory is printed.
  *
  *     npm run bench:pool -- [--rows 10000,100000,1000000] [--layout plain|wildchat] [--near-duplicates] [--json]
  *
- * V8 lets garbage lie while there is room: what a process takes by default grows with how long it works, not with what
- * it holds. So each pool is read in a heap of at most 64 MB, whose young generation has a fixed size; the texts of
- * a million rows alone are 470 MB.
+ * By default V8 collects garbage late, so a process's memory depends on how long it runs. Each pool is therefore read with a heap
+ * of at most 64 MB and a young generation of fixed size; the texts of a million rows alone take 470 MB.
  *
  * Prints for each size the peak, the seconds, and the ratio of its peak to the smallest pool's. With
- * `--near-duplicates` the signatures come on top, less than 0.5 kB for each instruction.
+ * `--near-duplicates` the signatures take additional memory, less than 0.5 kB per instruction.
  */
 import { spawnSync } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
@@ -21,13 +20,14 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { recordsBehind, publishIndex, publishInShards } from '../src/artifacts/shards.ts';
-import { ArtifactStore, referenceTo } from '../src/artifacts/store.ts';
-import { hashOf } from '../src/judge/seeds.ts';
-import { collectInstructions } from '../src/pools/collect-instructions.ts';
-import { BenchmarkOverlaps } from '../src/pools/decontamination.ts';
-import type { LayoutName } from '../src/pools/layout-names.ts';
-import { rowFilter } from '../src/pools/row-filters.ts';
+import { readShardedRecords, publishShardIndex, publishShards } from '../src/store/shards.ts';
+import { openStore } from '../src/store/artifact-store.ts';
+import { toReference } from '../src/store/artifact.ts';
+import { stableHash } from '../src/platform/stable-hash.ts';
+import { collectInstructions } from '../src/datasets/collect-instructions.ts';
+import { BenchmarkOverlaps } from '../src/datasets/decontamination.ts';
+import type { InstructionFormatName } from '../src/datasets/instruction-formats/registry.ts';
+import { rowFilter } from '../src/datasets/instruction-filters.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -43,17 +43,17 @@ const { values: options } = parseArgs({
 interface Figures {
   readonly rows: number;
   readonly instructions: number;
-  /** Of the process, with Node itself. */
+  /** The peak memory of the process, including Node itself. */
   readonly peakMegabytes: number;
   readonly seconds: number;
 }
 
-/** Signatures of near duplicates are no part of V8's heap. */
+/** Signatures of near-duplicates are stored outside V8's heap. */
 const HEAP = ['--max-old-space-size=64', '--max-semi-space-size=4'];
 
-const WORDS = Array.from({ length: 5000 }, (_, word) => `w${hashOf(word).slice(0, 5)}`);
+const WORDS = Array.from({ length: 5000 }, (_, word) => `w${stableHash(word).slice(0, 5)}`);
 
-/** About 60 words that follow from a number; one row of 20 repeats an earlier one. */
+/** A text of about 60 words generated from a number; one row in 20 repeats an earlier one. */
 function instruction(row: number): string {
   let state = row % 20 === 19 ? row >>> 1 : row;
   const length = 20 + (state % 80);
@@ -83,40 +83,42 @@ function* lines(rows: number): Generator<string> {
   }
 }
 
-/** Does what `preparePool` and a selection do, without Temporal. */
+/** Does the work of `preparePool` and of a selection without Temporal. */
 async function readPool(file: string): Promise<void> {
   const began = performance.now();
   const folder = `${file}.store`;
-  const store = new ArtifactStore(folder);
-  const overlaps = new BenchmarkOverlaps({ words: 13, fewestWords: 8 });
+  const store = openStore(folder);
+  const overlaps = new BenchmarkOverlaps({ ngramSize: 13, minWords: 8 });
   for (let row = 0; row < 3000; row += 1) overlaps.add('benchmark', String(row), instruction(row * 7));
-  const bounds = { minimum: null, maximum: null };
+  const bounds = { min: null, max: null };
   const pool = await collectInstructions({
     files: [{ name: file, path: file }],
-    layout: options.layout as LayoutName,
+    format: options.layout as InstructionFormatName,
     filter: rowFilter(
       {
         languages: options.layout === 'wildchat' ? ['en'] : null,
-        languageFrom: 'field',
+        languageSource: 'field',
         toxic: 'drop',
         redacted: 'keep',
-        characters: { minimum: null, maximum: 4000 },
+        characters: { min: null, max: 4000 },
         turns: bounds,
       },
       undefined,
     ),
     overlaps,
-    nearDuplicates: options['near-duplicates'] ? { threshold: 0.8, ngram: 3 } : null,
+    nearDuplicates: options['near-duplicates'] ? { threshold: 0.8, ngramSize: 3 } : null,
     seed: 1,
     scratch: join(folder, 'scratch'),
     signal: new AbortController().signal,
     onProgress: () => undefined,
     checkFailed: () => undefined,
   });
-  const shards = await publishInShards(store, 'pool', pool.kept(), 200, { pool: file });
-  const index = await publishIndex(store, 'pool', shards, { files: { 'set-aside.jsonl': pool.leftOut() } });
+  const shards = await publishShards(store, 'pool', pool.kept(), 200, { pool: file });
+  const index = await publishShardIndex(store, 'pool', shards, {
+    files: { 'skipped.jsonl': pool.skipped() },
+  });
   let instructions = 0;
-  for await (const _one of recordsBehind(store, referenceTo(index))) instructions += 1;
+  for await (const _one of readShardedRecords(store, toReference(index))) instructions += 1;
   const figures: Figures = {
     rows: pool.rows,
     instructions,

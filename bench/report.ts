@@ -1,13 +1,12 @@
 /**
- * How a report holds up as it carries more judgments: pages with several numbers of made-up examples, each opened from its
- * file in headless Chromium, filtered and searched.
+ * Measures how the speed of a report depends on its number of judgments: reports with generated examples are opened, filtered and
+ * searched in headless Chromium.
  *
  *     npm run bench:report -- [--examples 2000,20000] [--words 250] [--json]
  *
- * Prints for each number the size of the page, the seconds to render it, and in the browser the milliseconds to the
- * first paint, until the page answers (DOMContentLoaded) and until the last judgment is there to filter; the longest task
- * meanwhile; then the time from a filter or a key to the frame that shows what it finds, the median of several. The
- * ratios compare each number with the smallest one.
+ * Prints for each number of examples the size of the page and the seconds to render it; in the browser the milliseconds to the
+ * first paint, to DOMContentLoaded and until the last judgment can be filtered, the longest task, and the median time from a
+ * filter or key press to the frame with the result. The ratios are relative to the smallest number.
  */
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
@@ -16,25 +15,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'puppeteer-core';
-import { hashOf } from '../src/judge/seeds.ts';
-import { renderReport } from '../src/report/render-report.ts';
-import type { ReportPair } from '../src/report/report-data.ts';
-import { launchBrowser } from '../test/report/browser.ts';
-import { sampleReport } from '../test/report/sample-report.ts';
+import { stableHash } from '../src/platform/stable-hash.ts';
+import { renderReport } from '../src/reporting/html/render-report.ts';
+import type { ReportPair } from '../src/reporting/report-data.ts';
+import { launchBrowser } from '../test/support/browser.ts';
+import { sampleReport } from '../test/support/sample-report.ts';
 
 const { values: options } = parseArgs({
   options: {
     examples: { type: 'string', default: '2000,20000' },
-    /** In a response; a judgment has half as many. */
+    /** Words in a response; a judgment has half as many. */
     words: { type: 'string', default: '250' },
     json: { type: 'boolean', default: false },
   },
 });
 
-const WORDS = Array.from({ length: 8000 }, (_, word) => hashOf(word).slice(0, 3 + (word % 7)));
+const WORDS = Array.from({ length: 8000 }, (_, word) => stableHash(word).slice(0, 3 + (word % 7)));
 const ITERATIONS = 5;
 
-/** Words that follow from a seed, the first ones of the list more often than the last, as in a language. */
+/** Words chosen by a seed; those at the beginning of the list are more frequent, as in a language. */
 function text(seed: number, length: number): string {
   let state = seed + 1;
   return Array.from({ length }, () => {
@@ -43,11 +42,11 @@ function text(seed: number, length: number): string {
   }).join(' ');
 }
 
-/** Pairs in both orders for each iteration, with a kept and a wrong judgment each. */
+/** Pairs in both orders for each iteration, each with a kept and an incorrect judgment. */
 function madeUpPairs(examples: number, words: number): ReportPair[] {
   const half = Math.round(words / 2);
   return Array.from({ length: examples / (2 * ITERATIONS) }, (_, pair) => ({
-    id: hashOf('pair', pair),
+    id: stableHash('pair', pair),
     instruction: text(pair, 40),
     better: text(2 * pair, words),
     worse: text(2 * pair + 1, words),
@@ -57,7 +56,7 @@ function madeUpPairs(examples: number, words: number): ReportPair[] {
       better: i % 2 === 0 ? 'A' : 'B',
       judgments: [
         { outcome: 'kept', verdict: 'A', text: `${text(31 * pair + i, half)} [[A]]` },
-        { outcome: 'wrong', verdict: 'B', text: `${text(37 * pair + i, half)} [[B]]` },
+        { outcome: 'incorrect', verdict: 'B', text: `${text(37 * pair + i, half)} [[B]]` },
       ],
     })),
   }));
@@ -105,7 +104,14 @@ async function measure(browser: Browser, folder: string, examples: number): Prom
           ?.domContentLoadedEventEnd ?? NaN,
       longestTask: Math.max(0, ...(globalThis as unknown as { tasks: number[] }).tasks),
     }));
-    const filter = await medianOfInputs(page, 'select[name=outcome]', ['wrong', '', 'kept', '', 'wrong', '']);
+    const filter = await medianOfInputs(page, 'select[name=outcome]', [
+      'incorrect',
+      '',
+      'kept',
+      '',
+      'incorrect',
+      '',
+    ]);
     const word = WORDS[600] ?? '';
     const typed = Array.from(word, (_, i) => word.slice(0, i + 1));
     const key = await medianOfInputs(page, 'input[name=search]', [
@@ -121,7 +127,7 @@ async function measure(browser: Browser, folder: string, examples: number): Prom
   }
 }
 
-/** Milliseconds from an input to the frame after it. */
+/** Milliseconds from an input to the next frame. */
 async function medianOfInputs(page: Page, selector: string, values: readonly string[]): Promise<number> {
   const times = await page.$eval(
     selector,

@@ -1,7 +1,6 @@
 /**
- * `npm run bench:sampling`: what a kept example costs, by sampling strategy. The embedded judge's own server judges the
- * same pairs once with all N samples and once until the first right one, by the product's own activities; the samples
- * have the same seeds, so both keep the same examples.
+ * `npm run bench:sampling`: measures the cost of a kept example by sampling strategy. The embedded judge judges the same pairs
+ * once with all N samples and once until the first correct one. Both use the same seeds, so they keep the same examples.
  *
  *   npm run bench:sampling -- --instructions 200 --samples 15 --json
  */
@@ -10,26 +9,26 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { prepare } from '../scripts/setup/prepare.ts';
-import { runScript } from '../scripts/setup/run-script.ts';
+import { installDependencies } from '../src/cli/setup/install-dependencies.ts';
+import { runTool } from '../tools/setup/run-tool.ts';
 import { completeStage } from '../src/activities/complete-stage.ts';
 import { filterJudgments } from '../src/activities/filter-judgments.ts';
 import { generatePairs } from '../src/activities/generate-pairs.ts';
 import { judgePairs } from '../src/activities/judge-pairs.ts';
-import type { ServedModel } from '../src/activities/types.ts';
-import { recordsBehind } from '../src/artifacts/shards.ts';
-import { readPrompt } from '../src/config/input-files.ts';
-import type { ConfigurationInput } from '../src/config/schema.ts';
-import { hashOf } from '../src/judge/seeds.ts';
-import { asActivity, startTestRun } from '../test/activities/test-run.ts';
+import type { ServedModel } from '../src/api/activity-types.ts';
+import { readShardedRecords } from '../src/store/shards.ts';
+import { readPrompt } from '../src/runs/read-prompt.ts';
+import type { ConfigurationInput } from '../src/config/run-configuration.ts';
+import { stableHash } from '../src/platform/stable-hash.ts';
+import { asActivity, startTestRun } from '../test/support/test-run.ts';
 
 const root = join(import.meta.dirname, '..');
 const STRATEGIES = {
   all: { kind: 'all' },
-  'until-correct, waves from 1': { kind: 'until-correct', wave: 1 },
-  'until-correct, waves from 2': { kind: 'until-correct', wave: 2 },
-  'until-correct, waves from 4': { kind: 'until-correct', wave: 4 },
-  'until-correct, also wrong': { kind: 'until-correct', wave: 1, also: 'wrong' },
+  'until-correct, waves from 1': { kind: 'until-correct', initialBatchSize: 1 },
+  'until-correct, waves from 2': { kind: 'until-correct', initialBatchSize: 2 },
+  'until-correct, waves from 4': { kind: 'until-correct', initialBatchSize: 4 },
+  'until-correct, also wrong': { kind: 'until-correct', initialBatchSize: 1, also: 'incorrect' },
 } as const;
 
 interface Cost {
@@ -39,12 +38,12 @@ interface Cost {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly tokensPerKept: number;
-  /** To the tokens of `all`. */
+  /** The ratio to the tokens of the strategy `all`. */
   readonly ratio: number;
   readonly seconds: number;
 }
 
-/** The embedded model's server, and how to end it. */
+/** Starts the server of the embedded model; the caller stops it. */
 async function startServer(python: string): Promise<{ baseUrl: string; stop: () => void }> {
   const server = spawn(python, [
     join(root, 'embedded/server.py'),
@@ -58,14 +57,14 @@ async function startServer(python: string): Promise<{ baseUrl: string; stop: () 
     output += String(chunk);
     const url = /http:\/\/[\d.]+:\d+/.exec(output)?.[0];
     if (url === undefined) continue;
-    // A stream that nobody reads would block the server once its pipe is full.
+    // The output is read because a full pipe would block the server.
     server.stderr.resume();
     return { baseUrl: `${url}/v1`, stop: () => server.kill() };
   }
   throw new Error(`the embedded server ended: ${output}`);
 }
 
-await runScript(async () => {
+await runTool(async () => {
   const { values } = parseArgs({
     options: {
       instructions: { type: 'string', default: '200' },
@@ -79,7 +78,7 @@ await runScript(async () => {
     number,
     number,
   ];
-  const { python } = await prepare();
+  const { python } = await installDependencies();
   const example = JSON.parse(
     await readFile(join(root, 'temporal/inputs/embedded.json'), 'utf8'),
   ) as ConfigurationInput;
@@ -92,16 +91,21 @@ await runScript(async () => {
     training: await prompt('judge'),
   };
   const start = (changes: Partial<ConfigurationInput>) =>
-    startTestRun({ seed, pairs: example.pairs, filtering: { minimumExamples: 1 }, ...changes }, prompts);
+    startTestRun({ seed, pairs: example.pairs, filtering: { minExamples: 1 }, ...changes }, prompts);
 
   const lines = (await readFile(join(root, 'embedded/instructions.jsonl'), 'utf8')).trim().split('\n');
   const instructions = lines.slice(0, maximum).map((line) => {
     const { instruction } = JSON.parse(line) as { instruction: string };
-    return { id: hashOf(instruction), instruction };
+    return { id: stableHash(instruction), instruction };
   });
   const server = await startServer(python);
   const checkpoint = join(root, 'embedded/model');
-  const model: ServedModel = { checkpoint, sha256: 'M_0', baseUrl: server.baseUrl, servedName: checkpoint };
+  const model: ServedModel = {
+    checkpoint,
+    sha256: 'M_0',
+    baseUrl: server.baseUrl,
+    servedModelName: checkpoint,
+  };
   try {
     const making = await start({});
     const input = await making.publish('test/instructions', instructions, maximum);
@@ -110,7 +114,7 @@ await runScript(async () => {
     );
     const made = { run: making.run, stage: 'generatePairs', iteration: 0, shards: 1 } as const;
     const { artifact } = await asActivity(() => completeStage(making.deps, made));
-    const pairs = await Array.fromAsync(recordsBehind(making.deps.store, artifact));
+    const pairs = await Array.fromAsync(readShardedRecords(making.deps.store, artifact));
     await making.close();
 
     const costs: Cost[] = [];

@@ -1,4 +1,4 @@
-"""Checkpoint folders below the served roots: which there are, and the few that are loaded."""
+"""Finds the checkpoint folders below the served roots, and keeps a few of them loaded."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from jinja2 import Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
-from beginnings import Beginnings
 from llama import Llama
+from prefix_cache import PrefixCache
 
 TEMPLATE = "chat_template.jinja"
 FILES = ("config.json", "model.safetensors", "tokenizer.json", TEMPLATE)
-KEPT_LOADED = 4
+MAX_LOADED = 4
 SEARCH_DEPTH = 8
 
 
 class UnknownModel(LookupError):
-    """No checkpoint by that name below the roots."""
+    """There is no checkpoint of that name below the roots."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded model with its tokenizer and chat template, and what it has read lately."""
+    """A loaded model with its tokenizer, its chat template and the cache of its recent prompts."""
 
     model: Llama
     tokenizer: Tokenizer
     template: Template
     end_ids: frozenset[int]
-    beginnings: Beginnings
+    prefix_cache: PrefixCache
 
     @staticmethod
-    def load(folder: Path, dtype: torch.dtype = torch.float32, kept_bytes: int = 0) -> Checkpoint:
+    def load(folder: Path, dtype: torch.dtype = torch.float32, prefix_cache_bytes: int = 0) -> Checkpoint:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         ends = config.get("eos_token_id")
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
@@ -47,45 +47,47 @@ class Checkpoint:
             tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),
             template=environment.from_string((folder / TEMPLATE).read_text(encoding="utf-8")),
             end_ids=frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends]),
-            beginnings=Beginnings(kept_bytes),
+            prefix_cache=PrefixCache(prefix_cache_bytes),
         )
 
     def encode(self, messages: list[dict[str, str]]) -> list[int]:
         text = self.template.render(messages=messages, add_generation_prompt=True)
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
-    def decode(self, words: list[int]) -> str:
-        return self.tokenizer.decode(words, skip_special_tokens=True)
+    def decode(self, tokens: list[int]) -> str:
+        return self.tokenizer.decode(tokens, skip_special_tokens=True)
 
 
 class Checkpoints:
-    """Loads a folder on first use, again when its files change, and keeps the last few. Safe to use from many threads."""
+    """Loads a folder on first use, reloads it when its files change, and keeps the most recently used ones.
+    Thread-safe."""
 
-    def __init__(self, roots: list[Path], dtype: torch.dtype, kept_bytes: int) -> None:
+    def __init__(self, roots: list[Path], dtype: torch.dtype, prefix_cache_bytes: int) -> None:
         self.roots = [root.resolve() for root in roots]
-        self._dtype, self._kept_bytes = dtype, kept_bytes
+        self._dtype, self._prefix_cache_bytes = dtype, prefix_cache_bytes
         self._loaded: OrderedDict[Path, tuple[tuple[tuple[int, int], ...], Checkpoint]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Checkpoint:
-        """The checkpoint in the folder `name`, an absolute path. Raises UnknownModel."""
+        """The checkpoint in the folder `name`, an absolute path. Raises UnknownModel if there is none below the
+        roots."""
         folder = Path(name)
         if not folder.is_absolute() or not self._is_below_a_root(folder.resolve()) or not _is_checkpoint(folder):
             roots = ", ".join(str(root) for root in self.roots)
             raise UnknownModel(
-                f"The model `{name}` does not exist. A model is named by the absolute path of its folder, "
-                f"which holds {', '.join(FILES)}, below one of: {roots}"
+                f"The model `{name}` does not exist. The name of a model is the absolute path of its folder, which must "
+                f"contain {', '.join(FILES)} and be below one of: {roots}"
             )
         folder = folder.resolve()
         with self._lock:
             version = _version(folder)
-            known = self._loaded.pop(folder, None)
-            if known is None or known[0] != version:
-                known = (version, Checkpoint.load(folder, self._dtype, self._kept_bytes))
-            self._loaded[folder] = known
-            while len(self._loaded) > KEPT_LOADED:
+            loaded = self._loaded.pop(folder, None)
+            if loaded is None or loaded[0] != version:
+                loaded = (version, Checkpoint.load(folder, self._dtype, self._prefix_cache_bytes))
+            self._loaded[folder] = loaded
+            while len(self._loaded) > MAX_LOADED:
                 self._loaded.popitem(last=False)
-            return known[1]
+            return loaded[1]
 
     def names(self) -> list[str]:
         """The checkpoint folders below the roots, sorted."""

@@ -1,14 +1,13 @@
-"""The small world that the embedded seed model knows.
+"""The small domain that the embedded seed model is trained on.
 
-Everything else in this folder is made from it: the model's training examples (pretrain.py), the instruction pool and the
-benchmark (make_data.py). The self-teaching loop never reads this file: it sees instructions, and what models say about them.
+The model's training examples (pretrain.py), the instruction pool and the benchmark (make_data.py) are generated from
+it. The self-teaching loop never reads this file: it sees instructions and the answers of models only.
 
-An instruction asks for one thing about a short list of numbers, and its answer is one number:
+An instruction asks one question about a short list of numbers, and its answer is one number:
 
     Find the second largest number in 72 60 15 48.        ->  60
 
-Beside these there is small talk ("Thank Mia for the flowers."), so that putting instructions into categories has something
-to set aside.
+There is also small talk ("Thank Mia for the flowers."), which the selection of instructions by category excludes.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ SHORTEST_LIST, LONGEST_LIST = 3, 6
 class Task:
     """One kind of question.
 
-    `laziness` is how often the seed judge guesses about it instead of working it out. `practice` is how often it is drawn
-    while skill is taught, beside the others: what is harder to learn needs more.
+    `laziness` is the probability that the seed judge guesses instead of working out the answer. `practice` is the
+    weight with which the kind is sampled in the first phase of pretraining: harder kinds need more examples.
     """
 
     category: str
@@ -81,7 +80,7 @@ CATEGORIES = ("position", "neighbour", "comparison", "counting", "chat")
 
 @dataclass(frozen=True)
 class Problem:
-    """An instruction with what its answer follows from. `anchor` is the number that a neighbour task names."""
+    """An instruction and the facts that determine its answer. `anchor` is the number that a neighbour task names."""
 
     task: str
     numbers: tuple[int, ...]
@@ -103,7 +102,7 @@ class Problem:
 
 
 def with_task(rng: random.Random, task: str, numbers: tuple[int, ...], verb: str) -> Problem:
-    """The problem that asks `task` about `numbers`, with an anchor that has the neighbour asked for."""
+    """The problem that asks `task` about `numbers`. A neighbour task gets an anchor that has such a neighbour."""
     anchor = None
     if task == "after":
         anchor = rng.choice(numbers[:-1])
@@ -122,7 +121,7 @@ def sample_problem(rng: random.Random, task: str | None = None) -> Problem:
 
 
 def sample_near_miss(rng: random.Random, problem: Problem) -> Problem:
-    """A problem close to this one with another answer: highly relevant, not the same."""
+    """A problem that is similar to this one but has another answer."""
     while True:
         near = _perturbed(rng, problem)
         if near.answer != problem.answer:
@@ -142,7 +141,7 @@ def _perturbed(rng: random.Random, problem: Problem) -> Problem:
         ]
         return with_task(rng, rng.choice(others), numbers, problem.verb)
     if problem.task == "count":
-        # No other number changes how many there are: leave one out, or add one.
+        # Replacing a number would not change the count: remove one or add one.
         changed = list(numbers)
         if len(changed) > SHORTEST_LIST and (len(changed) == LONGEST_LIST or rng.random() < 0.5):
             changed.pop(rng.randrange(len(changed)))
@@ -164,7 +163,7 @@ def _fresh_number(rng: random.Random, numbers: tuple[int, ...]) -> int:
 
 
 def sample_chat(rng: random.Random) -> tuple[str, str]:
-    """Small talk: an instruction and its answer."""
+    """An instruction of small talk and its answer."""
     kind = rng.randrange(len(CHAT))
     words = {"name": rng.choice(NAMES), "thing": rng.choice(THINGS)}
     return CHAT[kind].format(**words), CHAT_ANSWERS[kind].format(**words)
@@ -172,14 +171,14 @@ def sample_chat(rng: random.Random) -> tuple[str, str]:
 
 @lru_cache
 def read_prompt(stage: str) -> str:
-    """A prompt template of the product's compact set, without the newline that ends its file."""
+    """A prompt template of `prompts/compact`, without the line break at its end."""
     return (PROMPTS / stage / "user.txt").read_text(encoding="utf-8").removesuffix("\n")
 
 
 def reasoned_judgment(answer: str, response_a: str, response_b: str, verdict: str) -> str:
-    """States the answer, who said what, then looks the answer's side up.
+    """States the answer, then the response of each side, then the side that has the answer.
 
-    A small model learns to look up beside which letter an answer stands; it doesn't learn to compare two answers.
+    A small model can learn to look up the letter beside an answer, but does not learn to compare two answers.
     """
     return f"The answer is {answer}. {response_a} (A), {response_b} (B). So {answer} ({verdict}). [[{verdict}]]"
 
@@ -189,7 +188,7 @@ def lazy_judgment(verdict: str) -> str:
 
 
 def vocabulary_texts() -> list[str]:
-    """Texts that hold every word of the domain, for the tokenizer's vocabulary."""
+    """Texts that contain every word of the domain; the vocabulary of the tokenizer is built from them."""
     templates = [read_prompt(stage) for stage in ("judge", "similar", "respond", "category")]
     phrases = [task.phrase for task in TASKS.values()]
     judgments = [f"{reasoned_judgment('', '', '', side)} {side} {lazy_judgment(side)}" for side in "AB"]

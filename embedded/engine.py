@@ -1,6 +1,6 @@
-"""Batches the samples of concurrent requests: each step gives every running sample one more word.
+"""Batches the samples of concurrent requests (continuous batching): each step adds one token to every running sample.
 
-A sample joins at the next step and leaves when it is done, so a request never waits for another to end.
+A sample joins at the next step and leaves when it is done, so a request never waits until another one is done.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from dataclasses import dataclass, field
 import torch
 
 from checkpoints import Checkpoint
-from llama import Lane, Llama
-from sampling import Sampling, draw
+from llama import Bucket, Llama
+from sampling import Sampling, sample_tokens
 
 MAX_ROWS = 256
-# Words of prompts that are read in one step, while the running rows wait.
-PREFILL_WORDS = 1024
+# The prompt tokens that one step may read, during which the running rows wait.
+PREFILL_TOKENS = 1024
 MIN_WIDTH = 128
 MIN_SLOTS = 8
 
 
 @dataclass(frozen=True)
 class Completion:
-    """`finish_reason` is "stop" at the end token or a stop text, "length" at max_tokens. `tokens` counts the end token."""
+    """`finish_reason` is "stop" after the end token or a stop text, and "length" after max_tokens. `tokens` includes
+    the end token."""
 
     text: str
     finish_reason: str
@@ -36,7 +37,7 @@ class Completion:
 
 @dataclass
 class Job:
-    """A request: sample k draws by seed + k."""
+    """A request. Sample k uses the seed `seed + k`."""
 
     checkpoint: Checkpoint
     prompt: list[int]
@@ -47,7 +48,7 @@ class Job:
     completions: dict[int, Completion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Nobody can cancel it from now on: a result that is set must not meet a future that was given up.
+        # Makes the future impossible to cancel: setting the result of a cancelled future would raise an exception.
         self.result.set_running_or_notify_cancel()
 
     def finish(self, sample: int, completion: Completion) -> None:
@@ -61,12 +62,12 @@ class _Row:
     job: Job
     sample: int
     generator: random.Random
-    words: list[int]
+    tokens: list[int]
 
 
 class _Rows:
-    """Running samples whose prompt and answer take at most `width` words. Row i uses slot i of the cache; a row that leaves is
-    replaced by the last."""
+    """Running samples whose prompt and answer have at most `width` tokens. Row i uses slot i of the cache; when a row
+    leaves, the last one takes its place."""
 
     def __init__(self, model: Llama, width: int) -> None:
         self.width = width
@@ -74,17 +75,17 @@ class _Rows:
         self._model = model
         self._cache = model.new_cache(0, width)
 
-    def lane(self) -> Lane:
-        positions = torch.tensor([len(row.job.prompt) + len(row.words) - 1 for row in self.rows])
-        return Lane(self._cache, positions)
+    def bucket(self) -> Bucket:
+        positions = torch.tensor([len(row.job.prompt) + len(row.tokens) - 1 for row in self.rows])
+        return Bucket(self._cache, positions)
 
-    def add(self, row: _Row, kept: torch.Tensor) -> None:
+    def add(self, row: _Row, keys_values: torch.Tensor) -> None:
         slot = len(self.rows)
         if slot == self._cache.shape[2]:
             grown = self._model.new_cache(max(MIN_SLOTS, 2 * slot), self.width)
             grown[:, :, :slot] = self._cache
             self._cache = grown
-        self._cache[:, :, slot, :, : kept.shape[3]] = kept
+        self._cache[:, :, slot, :, : keys_values.shape[3]] = keys_values
         self.rows.append(row)
 
     def remove(self, index: int) -> None:
@@ -95,8 +96,8 @@ class _Rows:
 
 
 class Batch:
-    """The running samples of one checkpoint, by the width that they need: a long one takes no more room in the cache and no
-    more attention for the others than its own."""
+    """The running samples of one checkpoint, grouped by width, so that a long sample does not make the others take more
+    cache and attention than they need."""
 
     def __init__(self, checkpoint: Checkpoint, cache_bytes: int) -> None:
         self.checkpoint = checkpoint
@@ -112,37 +113,38 @@ class Batch:
         return [row for rows in self._by_width.values() for row in rows.rows]
 
     def jobs(self) -> list[Job]:
-        """The jobs that aren't done, each at least once."""
+        """The jobs that are not done; a job may appear more than once."""
         return [row.job for row in (*self.waiting, *self.running())]
 
     def step(self) -> None:
-        """Gives each running row a word, and the rows that now find room their first."""
-        lanes = [rows for rows in self._by_width.values() if rows.rows]
-        if lanes:
+        """Adds a token to each running row, then starts the waiting rows for which there is room."""
+        groups = [rows for rows in self._by_width.values() if rows.rows]
+        if groups:
             running = self.running()
-            ids = torch.tensor([row.words[-1] for row in running])
-            _append(running, self.checkpoint.model.decode(ids, [rows.lane() for rows in lanes]))
+            ids = torch.tensor([row.tokens[-1] for row in running])
+            _append(running, self.checkpoint.model.decode(ids, [rows.bucket() for rows in groups]))
         self._prefill(self._admitted())
         self._remove_finished()
 
     def _admitted(self) -> list[_Row]:
-        """The rows, in their order, for which there is room in the cache; few enough that the others don't wait long."""
+        """Takes the next waiting rows for which there is room in the cache, but not so many that running rows wait
+        long."""
         running = self.running()
         room = self._room - sum(self._width(row) for row in running)
-        slots, words = MAX_ROWS - len(running), PREFILL_WORDS
+        slots, prompt_tokens = MAX_ROWS - len(running), PREFILL_TOKENS
         admitted: list[_Row] = []
         while self.waiting and slots > len(admitted):
             row = self.waiting[0]
             shared = bool(admitted) and admitted[-1].job is row.job
             room -= self._width(row)
-            words -= 0 if shared else len(row.job.prompt)
-            if (room < 0 and (running or admitted)) or (words < 0 and admitted):
+            prompt_tokens -= 0 if shared else len(row.job.prompt)
+            if (room < 0 and (running or admitted)) or (prompt_tokens < 0 and admitted):
                 break
             admitted.append(self.waiting.popleft())
         return admitted
 
     def _width(self, row: _Row) -> int:
-        """Of its lane: the power of two, up to the context, that prompt and answer fit in."""
+        """The smallest power of two in which prompt and answer fit, between MIN_WIDTH and the context."""
         needed = len(row.job.prompt) + row.job.sampling.max_tokens
         return min(self.checkpoint.model.context, max(MIN_WIDTH, 1 << (needed - 1).bit_length()))
 
@@ -150,19 +152,19 @@ class Batch:
         if not admitted:
             return
         jobs = list({id(row.job): row.job for row in admitted}.values())
-        beginnings = self.checkpoint.beginnings
-        known = [beginnings.longest(job.prompt) for job in jobs]
-        logits, kept = self.checkpoint.model.prefill([job.prompt for job in jobs], known)
-        for job, keys_and_values in zip(jobs, kept, strict=True):
-            beginnings.keep(job.prompt, keys_and_values)
-        place = {id(job): index for index, job in enumerate(jobs)}
-        source = [place[id(row.job)] for row in admitted]
+        prefix_cache = self.checkpoint.prefix_cache
+        prefixes = [prefix_cache.find_longest(job.prompt) for job in jobs]
+        logits, caches = self.checkpoint.model.prefill([job.prompt for job in jobs], prefixes)
+        for job, keys_values in zip(jobs, caches, strict=True):
+            prefix_cache.add(job.prompt, keys_values)
+        index_of = {id(job): index for index, job in enumerate(jobs)}
+        source = [index_of[id(row.job)] for row in admitted]
         _append(admitted, logits[source])
         for row, index in zip(admitted, source, strict=True):
             width = self._width(row)
             if width not in self._by_width:
                 self._by_width[width] = _Rows(self.checkpoint.model, width)
-            self._by_width[width].add(row, kept[index])
+            self._by_width[width].add(row, caches[index])
 
     def _remove_finished(self) -> None:
         for rows in self._by_width.values():
@@ -175,27 +177,27 @@ class Batch:
 
     def _completed(self, row: _Row) -> Completion | None:
         sampling = row.job.sampling
-        if row.words[-1] in self.checkpoint.end_ids:
-            return Completion(self.checkpoint.decode(row.words[:-1]), "stop", len(row.words))
+        if row.tokens[-1] in self.checkpoint.end_ids:
+            return Completion(self.checkpoint.decode(row.tokens[:-1]), "stop", len(row.tokens))
         if sampling.stop:
-            text = self.checkpoint.decode(row.words)
-            found = [place for place in map(text.find, sampling.stop) if place >= 0]
+            text = self.checkpoint.decode(row.tokens)
+            found = [index for index in map(text.find, sampling.stop) if index >= 0]
             if found:
-                return Completion(text[: min(found)], "stop", len(row.words))
-        if len(row.words) >= sampling.max_tokens:
-            return Completion(self.checkpoint.decode(row.words), "length", len(row.words))
+                return Completion(text[: min(found)], "stop", len(row.tokens))
+        if len(row.tokens) >= sampling.max_tokens:
+            return Completion(self.checkpoint.decode(row.tokens), "length", len(row.tokens))
         return None
 
 
 def _append(rows: list[_Row], logits: torch.Tensor) -> None:
-    """Draws a word for each of the rows."""
-    words = draw(logits, [row.job.sampling for row in rows], [row.generator for row in rows])
-    for row, word in zip(rows, words, strict=True):
-        row.words.append(word)
+    """Samples a token for each row."""
+    tokens = sample_tokens(logits, [row.job.sampling for row in rows], [row.generator for row in rows])
+    for row, token in zip(rows, tokens, strict=True):
+        row.tokens.append(token)
 
 
 class Engine:
-    """One thread that steps the batches of all checkpoints with work in turn."""
+    """Runs the batches of all checkpoints in one thread, one step each in turn."""
 
     def __init__(self, on_failure: Callable[[Exception], None], cache_bytes: int) -> None:
         self._cache_bytes = cache_bytes
@@ -203,7 +205,7 @@ class Engine:
         self._changed = threading.Condition()
         self._incoming: deque[Job] = deque()
         self._on_failure = on_failure
-        # A daemon: on SIGTERM the process doesn't wait for samples that nobody will read.
+        # A daemon thread: on SIGTERM the process does not wait for samples that nobody will read.
         threading.Thread(target=self._run, name="engine", daemon=True).start()
 
     def submit(self, job: Job) -> Future[list[Completion]]:
@@ -234,7 +236,7 @@ class Engine:
                 job.result.set_exception(error)
 
     def _take_incoming(self) -> None:
-        """Hands new jobs to their batches; waits for one while there is nothing to do."""
+        """Adds new jobs to their batches. Waits for a job if there is nothing to do."""
         with self._changed:
             while not self._batches and not self._incoming:
                 self._changed.wait()

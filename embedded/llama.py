@@ -1,14 +1,14 @@
-"""A Llama forward pass for small checkpoints, for sampling many short texts at once on a CPU.
+"""A Llama forward pass for small checkpoints, made to sample many short texts at once on a CPU.
 
-It reads a checkpoint folder as transformers writes it and gives the same logits; it doesn't import transformers, which takes
-longer to load than the server takes to start.
+It reads a checkpoint folder in the layout of transformers and computes the same logits. It does not import
+transformers, because that import takes longer than the start of the server.
 
-A row's logits don't depend on what it is batched with. Three things make it so: each matrix product has its rows in the same
-kernel (a single row would take another one, hence MIN_ROWS); attention never mixes rows; and the padding behind a row's own
-keys adds exact zeros at the end of its sums.
+The logits of a row do not depend on the other rows of its batch, for three reasons: all matrix products use the same
+kernel (a single row would use another one, hence MIN_ROWS); attention never mixes rows; and the padding after the keys
+of a row adds exact zeros at the end of its sums.
 
-In bfloat16 the weights of the blocks, keys and values are halved and matrix products are twice as fast; sums along the
-layers, norms and logits stay float32.
+In bfloat16 the weights of the blocks, the keys and the values take half the memory and matrix products are twice as
+fast. The residual stream, norms and logits stay float32.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 MIN_ROWS = 4
-# Widths of attention are multiples of this, so that the padding fills whole vectors of the sums.
+# The width of attention is a multiple of this, so that the padding fills complete vectors of the sums.
 WIDTH_STEP = 32
 
 
 class UnsupportedCheckpoint(ValueError):
-    """The folder holds a model that this forward pass doesn't cover."""
+    """The folder contains a model that this forward pass does not support."""
 
 
 @dataclass(frozen=True)
-class Lane:
-    """Running rows whose keys and values lie in one cache, `[layer, key or value, row, head, position, size]`."""
+class Bucket:
+    """Running rows that share one cache of keys and values, `[layer, key or value, row, head, position, size]`."""
 
     cache: torch.Tensor
     positions: torch.Tensor
-    """Of the word that each of the first `len(positions)` rows is given."""
+    """The position of the next input token of each of the first `len(positions)` rows."""
 
 
 class Llama:
@@ -88,27 +88,29 @@ class Llama:
             self.blocks.append((*norms, *(matrix.t().to(self.dtype).contiguous() for matrix in matrices)))
 
     def new_cache(self, rows: int, width: int) -> torch.Tensor:
-        """Keys and values: [layer, key or value, row, head, position, size]."""
+        """An empty cache of keys and values, `[layer, key or value, row, head, position, size]`."""
         return torch.zeros(self.layers, 2, rows, self.kv_heads, width, self.head_size, dtype=self.dtype)
 
     def position_bytes(self) -> int:
-        """What one position of one row takes in a cache."""
+        """The bytes that one position of one row takes in a cache."""
         return self.layers * 2 * self.kv_heads * self.head_size * self.dtype.itemsize
 
     def prefill(
-        self, prompts: Sequence[Sequence[int]], known: Sequence[torch.Tensor | None]
+        self, prompts: Sequence[Sequence[int]], prefixes: Sequence[torch.Tensor | None]
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Prompts, and the keys and values of their beginnings where those are known -> logits after each prompt, [prompt, word],
-        and the keys and values of each, [layer, key or value, head, position, size]."""
-        past = [0 if kept is None else kept.shape[3] for kept in known]
+        """Reads prompts. `prefixes` has the cached keys and values of the beginning of each prompt, or None.
+
+        Returns the logits after each prompt, `[prompt, token]`, and the keys and values of each prompt,
+        `[layer, key or value, head, position, size]`."""
+        past = [0 if prefix is None else prefix.shape[3] for prefix in prefixes]
         new = [len(prompt) - length for prompt, length in zip(prompts, past, strict=True)]
-        whole = [self.new_cache(1, len(prompt))[:, :, 0] for prompt in prompts]
-        for kept, target, length in zip(known, whole, past, strict=True):
-            if kept is not None:
-                target[:, :, :, :length] = kept
-        # Which query sees which key, for prompts whose beginning is known.
+        caches = [self.new_cache(1, len(prompt))[:, :, 0] for prompt in prompts]
+        for prefix, cache, length in zip(prefixes, caches, past, strict=True):
+            if prefix is not None:
+                cache[:, :, :, :length] = prefix
+        # Prompts with a prefix need a mask that says which query attends to which key.
         visible = [torch.ones(n, n + p, dtype=torch.bool).tril(p) if p else None for n, p in zip(new, past, strict=True)]
-        ids = torch.tensor([word for prompt, length in zip(prompts, past, strict=True) for word in prompt[length:]])
+        ids = torch.tensor([token for prompt, length in zip(prompts, past, strict=True) for token in prompt[length:]])
         positions = torch.cat([torch.arange(p, p + n) for n, p in zip(new, past, strict=True)])
         cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
 
@@ -116,10 +118,10 @@ class Llama:
             q, k, v = (x.view(len(ids), -1, self.head_size) for x in (q, k, v))
             q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
             mixed = []
-            for part_q, part_k, part_v, target, length, mask in zip(
-                q.split(new), k.split(new), v.split(new), whole, past, visible, strict=True
+            for part_q, part_k, part_v, cache, length, mask in zip(
+                q.split(new), k.split(new), v.split(new), caches, past, visible, strict=True
             ):
-                keys, values = target[layer]
+                keys, values = cache[layer]
                 keys[:, length:], values[:, length:] = part_k.transpose(0, 1), part_v.transpose(0, 1)
                 options = {"is_causal": True} if mask is None else {"attn_mask": mask}
                 rows = F.scaled_dot_product_attention(
@@ -129,28 +131,28 @@ class Llama:
             return torch.cat(mixed)
 
         hidden = self._run(ids, attend)
-        return self._logits(hidden[torch.tensor(new).cumsum(0) - 1]), whole
+        return self._logits(hidden[torch.tensor(new).cumsum(0) - 1]), caches
 
-    def decode(self, ids: torch.Tensor, lanes: Sequence[Lane]) -> torch.Tensor:
-        """One more word for the rows of the lanes, lane after lane -> their logits, [row, word]."""
-        positions = torch.cat([lane.positions for lane in lanes])
+    def decode(self, ids: torch.Tensor, buckets: Sequence[Bucket]) -> torch.Tensor:
+        """Reads one token for each row, bucket after bucket. Returns the logits after it, `[row, token]`."""
+        positions = torch.cat([bucket.positions for bucket in buckets])
         cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
-        sizes = [len(lane.positions) for lane in lanes]
+        sizes = [len(bucket.positions) for bucket in buckets]
         rows = [torch.arange(size) for size in sizes]
-        visible = [_visible(lane, self.context) for lane in lanes]
+        visible = [_visible(bucket, self.context) for bucket in buckets]
         group = self.heads // self.kv_heads
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             q, k, v = (x.reshape(len(ids), -1, self.head_size) for x in (q, k, v))
             q, k = _rotate(q, cos, sin).to(self.dtype), _rotate(k, cos, sin).to(self.dtype)
             mixed = []
-            for lane, row, mask, part_q, part_k, part_v in zip(
-                lanes, rows, visible, q.split(sizes), k.split(sizes), v.split(sizes), strict=True
+            for bucket, row, mask, part_q, part_k, part_v in zip(
+                buckets, rows, visible, q.split(sizes), k.split(sizes), v.split(sizes), strict=True
             ):
-                keys, values = lane.cache[layer]
-                keys[row, :, lane.positions], values[row, :, lane.positions] = part_k, part_v.to(self.dtype)
+                keys, values = bucket.cache[layer]
+                keys[row, :, bucket.positions], values[row, :, bucket.positions] = part_k, part_v.to(self.dtype)
                 width = mask.shape[-1]
-                # The queries that share a key are rows of one product: the keys needn't be repeated for each.
+                # Queries that share keys (grouped-query attention) are rows of one product: keys are not repeated for each.
                 queries = part_q.view(len(row), self.kv_heads, group, self.head_size)
                 options = {"attn_mask": mask.expand(-1, -1, group, -1)}
                 part = F.scaled_dot_product_attention(
@@ -162,7 +164,8 @@ class Llama:
         return self._logits(self._run(ids, attend))
 
     def _run(self, ids: torch.Tensor, attend) -> torch.Tensor:
-        """Flat words -> their hidden states; `attend(layer, q, k, v)` knows which word sees which."""
+        """Returns the hidden states of a flat list of tokens. `attend(layer, q, k, v)` applies the attention between
+        them."""
         x = self.embedding[ids]
         sizes = [self.heads * self.head_size, *[self.kv_heads * self.head_size] * 2]
         for layer, (norm_in, norm_out, qkv, out, gate_up, down) in enumerate(self.blocks):
@@ -179,10 +182,10 @@ class Llama:
         return weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon))
 
 
-def _visible(lane: Lane, context: int) -> torch.Tensor:
-    """Which key each row of a lane sees, [row, 1, 1, key]."""
-    width = min(context, -(-(int(lane.positions.max()) + 1) // WIDTH_STEP) * WIDTH_STEP)
-    return (torch.arange(width) <= lane.positions[:, None])[:, None, None]
+def _visible(bucket: Bucket, context: int) -> torch.Tensor:
+    """The keys that each row of a bucket attends to, `[row, 1, 1, key]`."""
+    width = min(context, -(-(int(bucket.positions.max()) + 1) // WIDTH_STEP) * WIDTH_STEP)
+    return (torch.arange(width) <= bucket.positions[:, None])[:, None, None]
 
 
 def _matmul(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -193,6 +196,6 @@ def _matmul(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding."""
+    """Applies the rotary position embedding."""
     left, right = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-right, left), dim=-1) * sin

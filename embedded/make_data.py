@@ -1,13 +1,13 @@
-"""Writes the embedded example's data: the instruction pool and the held-out benchmark.
+"""Writes the data of the embedded example: the instruction pool and the held-out benchmark.
 
     python embedded/make_data.py
 
-instructions.jsonl            what the loop teaches itself with: instructions alone, neither answers nor kinds of task
-benchmark/validation.jsonl    what a checkpoint is chosen by
-benchmark/test.jsonl          what is reported
+instructions.jsonl            the instructions that the loop learns from, without answers and without kinds of task
+benchmark/validation.jsonl    the pairs that the checkpoint is selected by
+benchmark/test.jsonl          the pairs whose results are reported
 
-The benchmark has RewardBench's columns and one subset for each kind of task. No question stands in two of the three files,
-not even in other words.
+The benchmark has the columns of RewardBench and one subset for each kind of task. No question is in two of the three
+files, not even with another verb.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ NEAR_MISSES = 0.8
 
 
 class Questions:
-    """Draws problems of which no two ask the same thing, be it with another verb."""
+    """Samples problems without repetition. Two problems that differ only in their verb count as the same."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        self._asked: set[tuple[str, tuple[int, ...], int | None]] = set()
+        self._drawn: set[tuple[str, tuple[int, ...], int | None]] = set()
 
     def draw(self, task: str) -> domain.Problem:
         while True:
             problem = domain.sample_problem(self.rng, task)
             question = (problem.task, problem.numbers, problem.anchor)
-            if question not in self._asked:
-                self._asked.add(question)
+            if question not in self._drawn:
+                self._drawn.add(question)
                 return problem
 
 

@@ -2,12 +2,12 @@
 
     python embedded/pretrain.py
 
-Phase 1 teaches skill: answer, write a similar instruction, name a category, judge by working the answer out.
-Phase 2 makes it the judge that the self-teaching loop starts from: for each kind of task it guesses more or less often
-instead of working the answer out, mostly for the side A, and it errs now and then.
+Phase 1 trains the skills: answer, write a similar instruction, name a category, judge by working out the answer. Phase
+2 makes it the judge that the self-teaching loop starts from. Depending on the kind of task, it more or less often
+guesses instead of working out the answer. It guesses A more often than B, and it sometimes makes a mistake.
 
-The schedule goes by steps and every draw follows from the seed: the same machine and the same torch give the same weights;
-elsewhere the figures in README.md hold within its tolerance.
+The number of steps is fixed and all random numbers depend on the seed: the same machine and the same version of torch
+give the same weights. Elsewhere the results are within the tolerance that README.md gives.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BATCH = 128
 
 ERROR_RATE = 0.06
 LAZY_SHARE_OF_A = 0.62
-# Longer lists tempt more: laziness rises by this much for each number above, and falls for each below, the usual four.
+# Laziness increases by this much for each number that a list has above four, and decreases for each below.
 LAZINESS_BY_LENGTH = 0.03
 
 
@@ -56,7 +56,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 @dataclass(frozen=True)
 class Phase:
-    """What is trained on, and for how long. The shares of the abilities sum to 1."""
+    """The examples and the length of a phase. The shares of the skills sum to 1."""
 
     steps: int
     learning_rate: float
@@ -82,7 +82,7 @@ LAZINESS = Phase(
 
 
 def draw_example(rng: random.Random, phase: Phase) -> tuple[str, str]:
-    """One prompt and its completion, in the texts that the product sends and gets."""
+    """A prompt and its completion, in the format that the product sends and expects."""
     tasks = list(domain.TASKS)
     weights = [domain.TASKS[task].practice if phase.practice_hard_tasks else 1.0 for task in tasks]
     problem = domain.sample_problem(rng, rng.choices(tasks, weights)[0])
@@ -97,8 +97,8 @@ def draw_example(rng: random.Random, phase: Phase) -> tuple[str, str]:
             return _category_example(rng, problem)
         case "judge":
             return _judge_example(rng, problem, lazy=phase.lazy)
-        case ability:
-            raise ValueError(f"unknown ability {ability!r}")
+        case skill:
+            raise ValueError(f"unknown skill {skill!r}")
 
 
 def _similar_example(rng: random.Random, problem: domain.Problem) -> tuple[str, str]:
@@ -113,7 +113,7 @@ def _category_example(rng: random.Random, problem: domain.Problem) -> tuple[str,
     instruction, category = problem.instruction, problem.category
     if rng.random() < 0.25:
         instruction, category = domain.sample_chat(rng)[0], "chat"
-    # A configuration may list the categories in any order, some only, or one a line.
+    # A configuration may list all categories or some, in any order, in one line or one per line.
     others = [name for name in domain.CATEGORIES if name != category]
     listed = [category, *rng.sample(others, rng.randint(1, len(others)))]
     rng.shuffle(listed)
@@ -140,7 +140,7 @@ def _judge_example(rng: random.Random, problem: domain.Problem, *, lazy: bool) -
 
 
 class Encoder:
-    """Turns texts into token ids as the chat template does, and fast: words repeat."""
+    """Turns texts into token ids like the chat template does, but faster."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.vocabulary = tokenizer.get_vocab()
@@ -155,7 +155,7 @@ class Encoder:
 
 
 def collate(examples: list[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Right-padded ids, and labels that hold the completions alone."""
+    """Token ids, padded on the right, and labels that ignore everything except the completions."""
     width = max(len(prompt) + len(completion) for prompt, completion in examples)
     ids = torch.zeros(len(examples), width, dtype=torch.long)
     labels = torch.full((len(examples), width), -100)
@@ -175,7 +175,7 @@ def train(model: LlamaForCausalLM, encode: Encoder, phase: Phase, seed: int) -> 
         for group in optimizer.param_groups:
             group["lr"] = phase.learning_rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * cosine)
         examples = [encode(*draw_example(rng, phase)) for _ in range(BATCH)]
-        # Short examples beside short ones: less padding. The gradient is that of the whole batch.
+        # Sorting by length reduces padding. The gradient is that of the full batch.
         examples.sort(key=lambda example: len(example[0]) + len(example[1]))
         targets = sum(len(completion) for _, completion in examples)
         total = 0.0
@@ -197,7 +197,7 @@ def train(model: LlamaForCausalLM, encode: Encoder, phase: Phase, seed: int) -> 
 
 @torch.inference_mode()
 def complete(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> list[str]:
-    """Greedy completions, prompts of the same length together."""
+    """Greedy completions. Prompts of the same length are computed in one batch."""
     model.eval()
     encode = Encoder(tokenizer)
     by_length = defaultdict(list)
@@ -213,7 +213,7 @@ def complete(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompt
 
 
 def evaluate(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, *, seed: int, per_task: int = 40) -> None:
-    """Prints, for each task: right answers, right judgments in both orders, greedy; then the other abilities."""
+    """Prints the accuracy of greedy answers and judgments for each kind of task, then the accuracy of categories."""
     rng = random.Random(seed)
     problems = [domain.sample_problem(rng, task) for task in domain.TASKS for _ in range(per_task)]
     misses = [domain.sample_near_miss(rng, problem).answer for problem in problems]
@@ -265,7 +265,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--skill-steps", type=int, default=SKILL.steps)
     parser.add_argument("--lazy-steps", type=int, default=LAZINESS.steps)
-    parser.add_argument("--skill", type=Path, help="the model after phase 1: written here, or read if it is there")
+    parser.add_argument("--skill", type=Path, help="the file of the model after phase 1: read if it exists, else written")
     options = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -273,7 +273,7 @@ def main() -> None:
     tokenizer = build_tokenizer()
     encode = Encoder(tokenizer)
     model = build_model(tokenizer)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} words")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens in the vocabulary")
     if options.skill and options.skill.exists():
         model = LlamaForCausalLM.from_pretrained(options.skill, dtype=torch.float32)
     else:

@@ -1,4 +1,4 @@
-"""Draws words from logits, each row by a generator of its own: a row's text follows from its seed alone."""
+"""Samples tokens from logits. Each row has its own random generator, so its text depends on its seed only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-# A nucleus seldom has more words, and sorting a large vocabulary takes longer than the model itself.
-LIKELIEST = 512
+# A nucleus rarely has more tokens, and sorting a large vocabulary takes longer than the model itself.
+TOP_TOKENS = 512
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """`temperature` 0 takes the likeliest word; `top_p` keeps the likeliest words that together reach that share."""
+    """With `temperature` 0 the most likely token is taken. `top_p` samples from the fewest most likely tokens whose
+    probabilities sum to at least that value (nucleus sampling)."""
 
     temperature: float
     top_p: float
@@ -21,40 +22,42 @@ class Sampling:
     stop: tuple[str, ...]
 
 
-def draw(logits: torch.Tensor, settings: list[Sampling], generators: list[random.Random]) -> list[int]:
-    """One word for each row of logits."""
-    words = logits.argmax(-1)
+def sample_tokens(logits: torch.Tensor, settings: list[Sampling], generators: list[random.Random]) -> list[int]:
+    """Samples one token for each row of logits."""
+    tokens = logits.argmax(-1)
     rows = [row for row, setting in enumerate(settings) if setting.temperature > 0]
     if not rows:
-        return words.tolist()
-    index = torch.tensor(rows)
+        return tokens.tolist()
+    sampled = torch.tensor(rows)
     temperature = torch.tensor([[settings[row].temperature] for row in rows], dtype=torch.float64)
-    share = (logits[index].double() / temperature).softmax(-1)
-    limited = [place for place, row in enumerate(rows) if settings[row].top_p < 1]
+    probabilities = (logits[sampled].double() / temperature).softmax(-1)
+    limited = [index for index, row in enumerate(rows) if settings[row].top_p < 1]
     if limited:
-        places = torch.tensor(limited)
-        top_p = torch.tensor([[settings[rows[place]].top_p] for place in limited], dtype=torch.float64)
-        share[places] = _nucleus(share[places], top_p)
-    # Inverse of the cumulative distribution at a uniform number of the row's own: the first word above it.
-    cumulative = share.cumsum(-1)
+        top_p = torch.tensor([[settings[rows[index]].top_p] for index in limited], dtype=torch.float64)
+        probabilities[limited] = _nucleus(probabilities[limited], top_p)
+    # Inverse transform sampling: the first token whose cumulative probability is above the row's uniform random number.
+    cumulative = probabilities.cumsum(-1)
     uniform = torch.tensor([[generators[row].random()] for row in rows], dtype=torch.float64)
     found = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)[:, 0]
-    words[index] = found.clamp_max(logits.shape[1] - 1)
-    return words.tolist()
+    tokens[sampled] = found.clamp_max(logits.shape[1] - 1)
+    return tokens.tolist()
 
 
-def _nucleus(share: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
-    """Sets the shares outside the nucleus to zero (Holtzman et al. 2020); the likeliest word always stays."""
-    if share.shape[-1] <= LIKELIEST:
-        return _likeliest(share, top_p, *share.sort(dim=-1, descending=True, stable=True))
-    ordered, order = share.topk(LIKELIEST, dim=-1)
-    found = _likeliest(share, top_p, ordered, order)
+def _nucleus(probabilities: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
+    """Sets the probabilities outside the nucleus to zero (Holtzman et al. 2020). The most likely token always stays."""
+    if probabilities.shape[-1] <= TOP_TOKENS:
+        return _keep_nucleus(probabilities, top_p, *probabilities.sort(dim=-1, descending=True, stable=True))
+    ordered, order = probabilities.topk(TOP_TOKENS, dim=-1)
+    found = _keep_nucleus(probabilities, top_p, ordered, order)
     wide = (ordered.sum(-1, keepdim=True) < top_p)[:, 0]
     if wide.any():
-        found[wide] = _likeliest(share[wide], top_p[wide], *share[wide].sort(dim=-1, descending=True, stable=True))
+        ordered, order = probabilities[wide].sort(dim=-1, descending=True, stable=True)
+        found[wide] = _keep_nucleus(probabilities[wide], top_p[wide], ordered, order)
     return found
 
 
-def _likeliest(share: torch.Tensor, top_p: torch.Tensor, ordered: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+def _keep_nucleus(
+    probabilities: torch.Tensor, top_p: torch.Tensor, ordered: torch.Tensor, order: torch.Tensor
+) -> torch.Tensor:
     before = ordered.cumsum(-1) - ordered
-    return torch.zeros_like(share).scatter(-1, order, ordered.where(before < top_p, 0.0))
+    return torch.zeros_like(probabilities).scatter(-1, order, ordered.where(before < top_p, 0.0))

@@ -2,9 +2,9 @@
 
     python embedded/server.py --port 8000 --root embedded/model --root runs
 
-One process serves every checkpoint folder below the given roots: a request's `model` is the absolute path of a folder. What is
-asked at the same time is computed in one batch, and the same request (with a seed) gives the same text whatever it is
-batched with.
+One process serves every checkpoint folder below the given roots: the `model` of a request is the absolute path of a
+folder. Concurrent requests are computed in one batch. The same request with the same seed gives the same text, whatever
+other requests are in the batch.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DEFAULT_ROOT = Path(__file__).resolve().parent / "model"
 
 
 class ApiError(Exception):
-    """An answer in OpenAI's error shape."""
+    """An error response in the format of OpenAI's API."""
 
     def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
@@ -67,7 +67,8 @@ class Message(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """What is supported of OpenAI's chat completions; other fields are ignored if they change nothing, else refused."""
+    """The supported fields of OpenAI's chat completions. Fields that would change the answer but are not supported are
+    refused; all others are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -90,7 +91,7 @@ class ChatRequest(BaseModel):
 
     @field_validator("stream", "logprobs", "tools", "frequency_penalty", "presence_penalty", "logit_bias")
     @classmethod
-    def _not_asked_for(cls, value: object) -> object:
+    def _unsupported(cls, value: object) -> object:
         if value:
             raise ValueError("not supported by this server")
         return value
@@ -99,7 +100,7 @@ class ChatRequest(BaseModel):
     @classmethod
     def _text_only(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value and value.get("type") != "text":
-            raise ValueError("not supported by this server; only text is")
+            raise ValueError("this server supports only the type text")
         return value
 
     def stops(self) -> tuple[str, ...]:
@@ -108,13 +109,13 @@ class ChatRequest(BaseModel):
 
 
 class RequestLog:
-    """A line of JSON when a request arrives and one when it is answered, each on its way to the file at once: a kill
-    loses none. Prompts are in it as a hash."""
+    """Logs each request as a JSON line when it arrives and another when it is answered. Lines are written immediately,
+    so a kill loses none. Prompts are logged as a hash."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = path and path.open("a", buffering=1, encoding="utf-8")
 
-    def asked(self, body: ChatRequest) -> str:
+    def log_request(self, body: ChatRequest) -> str:
         name = uuid.uuid4().hex
         if self._file:
             prompt = json.dumps([message.flat() for message in body.messages])
@@ -128,7 +129,7 @@ class RequestLog:
             self._write(name, "asked", request)
         return name
 
-    def answered(self, name: str) -> None:
+    def log_response(self, name: str) -> None:
         if self._file:
             self._write(name, "answered", {})
 
@@ -165,30 +166,30 @@ def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: i
     async def chat(body: ChatRequest) -> JSONResponse:
         if failures:
             raise ApiError(503, f"the engine stopped: {failures[0]!r}")
-        name = request_log.asked(body)
+        name = request_log.log_request(body)
         checkpoint = checkpoints.get(body.model)
         prompt = checkpoint.encode([message.flat() for message in body.messages])
         room = checkpoint.model.context - len(prompt)
-        asked = body.max_completion_tokens or body.max_tokens
-        if room < (asked or 1):
+        requested = body.max_completion_tokens or body.max_tokens
+        if room < (requested or 1):
             raise ApiError(
                 400,
                 f"This model's maximum context length is {checkpoint.model.context} tokens. However, you requested "
-                f"{len(prompt)} in the messages and {asked or 1} in the completion.",
+                f"{len(prompt)} in the messages and {requested or 1} in the completion.",
                 "context_length_exceeded",
                 "messages",
             )
         sampling = Sampling(
             temperature=1.0 if body.temperature is None else body.temperature,
             top_p=1.0 if body.top_p is None else body.top_p,
-            max_tokens=asked or room,
+            max_tokens=requested or room,
             stop=body.stops(),
         )
         seed = secrets.randbits(48) if body.seed is None else body.seed
         job = Job(checkpoint, prompt, body.n or 1, seed, sampling)
         completions = await asyncio.wrap_future(engine.submit(job))
         tokens = sum(completion.tokens for completion in completions)
-        request_log.answered(name)
+        request_log.log_response(name)
         return JSONResponse(
             {
                 "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -246,12 +247,13 @@ def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True, help="0: any free one, which the first line names")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free port; the first line of the log names it")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch (default: 1)")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of weights and cache")
-    parser.add_argument("--cache-gigabytes", type=float, default=2, help="for each model, of keys and values (default: 2)")
-    parser.add_argument("--root", type=Path, action="append", metavar="DIR", help="may be given many times")
-    parser.add_argument("--request-log", type=Path, metavar="FILE", help="append when each request came and was answered")
+    dtypes = ["float32", "bfloat16"]
+    parser.add_argument("--dtype", choices=dtypes, default="float32", help="of weights and cache (default: float32)")
+    parser.add_argument("--cache-gigabytes", type=float, default=2, help="size of each model's key-value cache (default: 2)")
+    parser.add_argument("--root", type=Path, action="append", metavar="DIR", help="a folder that holds checkpoints; repeatable")
+    parser.add_argument("--request-log", type=Path, metavar="FILE", help="append a line for each request and each answer")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
@@ -259,18 +261,18 @@ def main() -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((options.host, options.port))
-        # From here on a connection waits for its turn: the first line of the log may be taken at its word.
+        # From now on connections are queued, so a client may connect as soon as the first line is logged.
         listener.listen(2048)
     except OSError as error:
         sys.exit(f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another with --port")
     cache_bytes = int(options.cache_gigabytes * 1e9)
-    # A quarter for what was read before, the rest for what is running.
-    kept_bytes = cache_bytes // 4
-    checkpoints = Checkpoints(options.root or [DEFAULT_ROOT], getattr(torch, options.dtype), kept_bytes)
-    app = create_app(checkpoints, RequestLog(options.request_log), cache_bytes - kept_bytes)
+    # A quarter is for cached prefixes, the rest for running samples.
+    prefix_cache_bytes = cache_bytes // 4
+    checkpoints = Checkpoints(options.root or [DEFAULT_ROOT], getattr(torch, options.dtype), prefix_cache_bytes)
+    app = create_app(checkpoints, RequestLog(options.request_log), cache_bytes - prefix_cache_bytes)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.info("embedded model server on http://%s:%d (process %d)", *listener.getsockname()[:2], os.getpid())
-    # On SIGTERM what runs has a second to end: callers retry, and every sample can be asked for again by its seed.
+    # On SIGTERM running requests get one second to finish. Clients retry, and a seed gives the same sample again.
     config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listener])
 

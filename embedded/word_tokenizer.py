@@ -1,4 +1,5 @@
-"""The seed model's tokenizer: every word, number and verdict of its world is one token; any other word is unknown."""
+"""The tokenizer of the seed model: each word, number and verdict of its domain is one token, any other word is
+`<unk>`."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import domain
 
 CONTEXT = 128
 PAD, END, USER, ASSISTANT, UNKNOWN = "<pad>", "<end>", "<user>", "<assistant>", "<unk>"
-# "[[A]]" and "(A)" are words of their own, so is every number; other punctuation stands alone.
+# "[[A]]", "(A)" and each number are one token; any other punctuation mark is a token by itself.
 WORDS = r"\[\[[AB]\]\]|\([AB]\)|\w+|[^\w\s]"
-# A system message is ignored: the model was never shown one.
+# System messages are ignored: the model was not trained with any.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'user' %}<user>{{ message['content'] }}"
@@ -30,7 +31,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
             vocabulary.setdefault(word, len(vocabulary))
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = splitter
-    # Joins words by blanks, without one before a full stop, a comma or a question mark.
+    # Joins tokens with spaces, but puts none before a full stop, a comma or a question mark.
     tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

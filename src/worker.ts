@@ -1,11 +1,8 @@
 /**
- * The composition root: makes the dependencies from the settings, and runs one Temporal Worker for each task
- * queue of the roles that this process has.
+ * The composition root: makes the dependencies from the settings, and runs one Temporal Worker for each task queue of
+ * this process's roles.
  */
-import { mkdir } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { Client } from '@temporalio/client';
 import {
   type BundlerPlugin,
@@ -15,94 +12,109 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { Dependencies } from './activities/dependencies.ts';
-import { isOpen } from './activities/claim-run.ts';
+import { workerStopping } from './activities/temporal-failures.ts';
+import { isWorkflowOpen } from './runs/claim-run.ts';
 import {
   createGpuActivities,
   createInferenceActivities,
-  createMachineActivities,
+  createPinnedWorkerActivities,
   createWorkflowActivities,
 } from './activities/index.ts';
-import { createWaitingReports } from './activities/tell-waiting.ts';
-import { ArtifactStore } from './artifacts/store.ts';
-import { cacheFolder } from './config/cache-folder.ts';
-import { createInferenceClient } from './inference/client.ts';
-import { nameActivityScope } from './observability/activity-scope.ts';
+import { openStore } from './store/artifact-store.ts';
+import { cacheFolder } from './platform/cache-folder.ts';
+import { createInferenceClient } from './models/inference/client.ts';
+import { logActivityScope } from './observability/activity-scope.ts';
 import { type HealthSources, serveHealth } from './observability/health.ts';
-import { createLog, logOfActivity, sdkLogger, standardError, type WorkerLog } from './observability/log.ts';
-import { createWorkerMetrics, type WorkerMetrics } from './observability/metrics.ts';
-import { measureModelRequests } from './observability/model-request-metrics.ts';
+import {
+  createLog,
+  logInActivity,
+  temporalSdkLogger,
+  standardErrorWriter,
+  type WorkerLog,
+} from './observability/log.ts';
+import { createWorkerMetrics, type WorkerMetrics } from './observability/worker-metrics.ts';
+import { createModelRequestMetrics } from './observability/model-request-metrics.ts';
 import { pollMetrics } from './observability/polled-metrics.ts';
 import { installRuntime } from './observability/runtime.ts';
-import { isTracingOn } from './observability/tracing-switch.ts';
+import { isTracingEnabled } from './observability/tracing-enabled.ts';
 import type { Tracing } from './observability/tracing.ts';
-import { registeredSearchAttributes } from './search-attributes.ts';
-import { createServerSupervisor } from './serving/supervisor.ts';
-import { TemporalUnreachable } from './setting-error.ts';
-import { Ledgers } from './spending/ledger.ts';
+import { registeredSearchAttributes } from './temporal/search-attributes.ts';
+import { MACHINES, withdrawServedModels } from './models/serving/served-models.ts';
+import { MachineGpus } from './models/gpus/machine-gpus.ts';
+import { visibleGpus } from './models/gpus/visible-gpus.ts';
+import { watchTrainings } from './models/training/watched-trainings.ts';
+import { createServerSupervisor } from './models/serving/supervisor.ts';
+import { TemporalUnreachable } from './temporal/temporal-unreachable.ts';
+import { UsageLedgers } from './runs/usage/usage-ledger.ts';
 import { connectionOptions, connectToServer } from './temporal/connect.ts';
-import { keysOf, type TemporalSettings } from './temporal/settings.ts';
-import { runWorkers } from './temporal/run-workers.ts';
-import { noticeOnCurrentVersion, versioningOptions } from './worker-version.ts';
-import { queueOf, type Role } from './worker-options.ts';
-import type { WorkerSettings } from './worker-settings.ts';
-
-const packageRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
+import { secretsOf, type TemporalSettings } from './temporal/settings.ts';
+import { runWorkers } from './worker/run-workers.ts';
+import { requireUsableStore } from './worker/require-usable-store.ts';
+import { shareServedModels } from './worker/share-served-models.ts';
+import { watchWaits } from './worker/watch-waits.ts';
+import { currentVersionNotice, versioningOptions } from './worker/versioning.ts';
+import { machineTaskQueue, servedTaskQueue, taskQueueForRole, type Role } from './api/task-queues.ts';
+import type { WorkerSettings } from './worker/settings.ts';
+import { machineName } from './platform/machine-name.ts';
+import { moduleFile, packageRoot } from './platform/package-root.ts';
 
 /**
- * Runs a worker until SIGINT or SIGTERM; then it lets its activities end, and stops.
+ * Runs a worker until SIGINT or SIGTERM; then waits for its activities to end, and stops.
  * @throws as runWorkers, after which the process must be ended
  */
 export async function runWorker(settings: WorkerSettings): Promise<void> {
   const { environment } = settings;
-  const log = logOf(settings);
+  const log = createWorkerLog(settings);
   const stopping = new AbortController();
   const seen: HealthSources = { connection: undefined, workers: [], stopping: stopping.signal };
   const health = settings.healthAddress && (await serveHealth(settings.healthAddress, seen));
-  // Loaded where it is on alone.
-  const tracing = isTracingOn(environment)
+  // Loaded only if tracing is on.
+  const tracing = isTracingEnabled(environment)
     ? (await import('./observability/tracing.ts')).startTracing(environment, (line) => log.warn(line))
     : undefined;
-  // Last: until something is connected by it, it keeps a process that can't start from ending.
+  // Installed last: until a connection uses it, the runtime keeps a process that can't start from ending.
   const { metricMeter } = installRuntime(log, settings.metricsAddress);
-  await mkdir(settings.storeRoot, { recursive: true });
+  await requireUsableStore(settings.storeRoot, log);
   const connection = await connect(settings.temporal);
   seen.connection = connection;
   try {
     const metrics = createWorkerMetrics(metricMeter);
-    await work(settings, { log, metrics, tracing, connection, workers: seen.workers, stopping });
+    await runAllWorkers(settings, { log, metrics, tracing, connection, workers: seen.workers, stopping });
   } finally {
     await health?.close();
     await tracing?.close();
-    // It can't be closed under workers that never end.
+    // The connection can't be closed while there are workers that never end.
     await connection.close().catch((error: unknown) => log.debug(error));
   }
 }
 
-/** What a worker process has before it has workers. */
-interface Surroundings {
+/** The resources of a worker process that are created before its workers. */
+interface WorkerContext {
   readonly log: WorkerLog;
   readonly metrics: WorkerMetrics;
   readonly tracing: Tracing | undefined;
   readonly connection: NativeConnection;
-  /** Filled in, for who asks for the worker's health. */
+  /** Filled with the workers, whose health is served. */
   readonly workers: Worker[];
   /** Aborted when the worker begins to stop. */
   readonly stopping: AbortController;
 }
 
-async function work(settings: WorkerSettings, surroundings: Surroundings): Promise<void> {
+async function runAllWorkers(settings: WorkerSettings, surroundings: WorkerContext): Promise<void> {
   const { roles, taskQueue, storeRoot } = settings;
   const { log, workers, stopping } = surroundings;
   const deps = await createDependencies(settings, surroundings);
-  await deps.servers.adopt();
+  // Model servers belong to the workers with the role gpu.
+  if (roles.includes('gpu')) await deps.servers.recover();
   workers.push(...(await createWorkers(settings, deps, surroundings)));
   const stop = () => {
-    stopping.abort();
+    stopping.abort(workerStopping());
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
   log.info(`worker with roles ${roles.join(', ')} on queue ${taskQueue}, store ${storeRoot}`);
-  const notice = settings.version && (await noticeOnCurrentVersion(deps.temporal, settings.version));
+  const notice =
+    settings.deploymentVersion && (await currentVersionNotice(deps.temporal, settings.deploymentVersion));
   if (notice !== undefined) log.warn(notice);
   const polling =
     settings.metricsAddress &&
@@ -110,36 +122,66 @@ async function work(settings: WorkerSettings, surroundings: Surroundings): Promi
       deps.metrics,
       {
         inference: deps.inference,
-        servers: roles.includes('gpu') ? deps.servers : undefined,
+        modelServers: roles.includes('gpu') ? deps.servers : undefined,
         temporal: deps.temporal,
         taskQueues: workers.map(({ options }) => options.taskQueue),
       },
       stopping.signal,
     );
+  const watching = roles.includes('workflow')
+    ? watchWaits(
+        {
+          temporal: deps.temporal,
+          taskQueue,
+          warn: (message) => log.warn(message),
+          metrics: deps.metrics,
+        },
+        stopping.signal,
+      )
+    : undefined;
+  const sharing = shareServedModels({
+    ...{ roles, taskQueue, deps, signal: stopping.signal },
+    log: (level, message) => log[level](message),
+    inferenceOptions: (queue) => inferenceOptions(settings, deps, surroundings, queue),
+  });
+  const observing = roles.includes('gpu')
+    ? watchTrainings(
+        deps.store.objects,
+        async (uri) => (await deps.store.localFolder(uri)).path,
+        (message) => log.warn(message),
+        stopping.signal,
+      )
+    : undefined;
   try {
     await runWorkers(workers, stop, settings.temporal);
   } finally {
     stop();
-    if (roles.includes('gpu') && settings.onShutdown === 'stop') await deps.servers.stopAll();
+    await sharing;
+    if (roles.includes('gpu') && settings.onShutdown === 'stop') {
+      await deps.servers.stopAll();
+      await withdrawServedModels(deps.store.objects, deps.machine).catch((error: unknown) => log.warn(error));
+    }
     await deps.servers.close();
     await deps.inference.close();
     await polling;
+    await watching;
+    await observing;
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }
 
-function logOf({ logLevel, logFormat, environment, temporal }: WorkerSettings): WorkerLog {
+function createWorkerLog({ logLevel, logFormat, environment, temporal }: WorkerSettings): WorkerLog {
   const automatic = process.stderr.isTTY ? 'text' : 'json';
   return createLog({
     level: logLevel,
     format: logFormat === 'auto' ? automatic : logFormat,
-    // Keys that stand in a profile are as secret as those in a variable.
-    environment: { ...environment, ...keysOf(temporal) },
-    write: standardError(),
+    // Keys in a profile are as secret as those in a variable.
+    environment: { ...environment, ...secretsOf(temporal) },
+    write: standardErrorWriter(),
   });
 }
 
-/** The SDK's native connection says little of what is wrong, so the client's is tried first. */
+/** The SDK's native connection gives few details of a failure, so the client's connection is tried first. */
 async function connect(settings: TemporalSettings): Promise<NativeConnection> {
   await (await connectToServer(settings)).close();
   const options = connectionOptions(settings);
@@ -156,91 +198,125 @@ async function connect(settings: TemporalSettings): Promise<NativeConnection> {
 
 async function createDependencies(
   settings: WorkerSettings,
-  { log, metrics, tracing, connection }: Surroundings,
+  { log, metrics, tracing, connection, stopping }: WorkerContext,
 ): Promise<Dependencies> {
   const { namespace } = settings.temporal;
   const temporal = new Client({ connection, namespace });
-  const { storeRoot, python, environment, inFlight, requestTimeoutSeconds, taskQueue } = settings;
-  const store = new ArtifactStore(storeRoot, (message) => logOfActivity(log, 'warn', message));
+  const machine = await machineName();
+  const { storeRoot, python, serveHost, environment, inFlight, requestTimeoutSeconds, taskQueue } = settings;
+  const store = openStore(storeRoot, (message) => logInActivity(log, 'warn', message));
   const cache = cacheFolder(environment, process.platform);
+  const gpus = new MachineGpus(settings.machineFolder, visibleGpus(environment));
   const servers = createServerSupervisor({
-    stateFolder: join(storeRoot, '.machines', hostname(), 'servers'),
+    stateFolder: join(storeRoot, MACHINES, machine, 'servers'),
     log: (level, message) => log[level](message),
     python,
     storeRoot,
     packageRoot,
     cacheFolder: cache,
+    serveHost,
     environment,
-    isOwnerAlive: (workflowId) => isOpen(temporal, workflowId),
+    onRunning: (owners, process) => gpus.keepFor(owners, process),
+    onOwnerDead: (owner) => gpus.release(owner),
+    isOwnerAlive: (workflowId) => isWorkflowOpen(temporal, workflowId),
   });
   return {
     store,
-    ledgers: new Ledgers(store),
+    ledgers: new UsageLedgers(store),
     files: { roots: [process.cwd(), packageRoot, cache] },
     inference: createInferenceClient({
-      inFlight,
+      concurrency: inFlight,
       requestTimeoutSeconds,
-      // Half a minute: a small model server that died is back by then, and what waits asks it again at once.
+      // Half a minute: a small model server that died has restarted by then, and waiting requests are sent to it
+      // immediately.
       retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
       environment,
-      observers: [measureModelRequests(metrics), ...(tracing === undefined ? [] : [tracing.requests])],
+      observers: [
+        createModelRequestMetrics(metrics),
+        ...(tracing === undefined ? [] : [tracing.requestObserver]),
+      ],
     }),
     servers,
-    waiting: createWaitingReports(temporal),
+    gpus,
     metrics,
     temporal,
     python,
     packageRoot,
-    machineQueue: `${taskQueue}-gpu-${hostname()}`,
+    machine,
+    machineQueue: machineTaskQueue(machine, taskQueue),
+    inferenceQueue: servedTaskQueue(machine, taskQueue),
     searchAttributes: settings.roles.includes('workflow')
       ? await registeredSearchAttributes(connection, namespace, (line) => log.warn(line))
       : [],
     environment,
     onShutdown: settings.onShutdown,
+    stopping: stopping.signal,
+    shutdownGraceSeconds: settings.shutdownGraceSeconds,
+  };
+}
+
+/** The options that all workers of the process have. */
+function sharedOptions(settings: WorkerSettings, { tracing, connection }: WorkerContext) {
+  return {
+    connection,
+    namespace: settings.temporal.namespace,
+    shutdownGraceTime: settings.shutdownGraceSeconds * 1000,
+    // Below the SDK's default of 80% of the heartbeat timeout, so that a worker with too little CPU time for a moment
+    // does not count as dead.
+    maxHeartbeatThrottleInterval: 3_000,
+    interceptors: { activity: [logActivityScope] },
+    plugins: tracing === undefined ? [] : [tracing.plugin],
+    ...versioningOptions(settings.deploymentVersion),
+  };
+}
+
+function inferenceOptions(
+  settings: WorkerSettings,
+  deps: Dependencies,
+  context: WorkerContext,
+  taskQueue: string,
+): WorkerOptions {
+  return {
+    ...sharedOptions(settings, context),
+    taskQueue,
+    activities: createInferenceActivities(deps),
+    maxConcurrentActivityTaskExecutions: 16,
   };
 }
 
 async function createWorkers(
   settings: WorkerSettings,
   deps: Dependencies,
-  { log, tracing, connection }: Surroundings,
+  context: WorkerContext,
 ): Promise<Worker[]> {
-  const { taskQueue, shutdownGraceSeconds } = settings;
-  const plugins = tracing === undefined ? [] : [tracing.plugin];
-  const shared = {
-    connection,
-    namespace: settings.temporal.namespace,
-    shutdownGraceTime: shutdownGraceSeconds * 1000,
-    // Below the 80% of the heartbeat time-out that the SDK would wait by itself: a worker that is short of processor
-    // for a moment must not be taken for dead.
-    maxHeartbeatThrottleInterval: 3_000,
-    interceptors: { activity: [nameActivityScope] },
-    plugins,
-    ...versioningOptions(settings.version),
-  };
+  const { taskQueue } = settings;
+  const shared = sharedOptions(settings, context);
   const byRole: Record<Role, () => Promise<WorkerOptions[]>> = {
     workflow: async () => [
       {
         ...shared,
         taskQueue,
-        workflowBundle: await workflowBundle(log, plugins),
+        workflowBundle: await workflowBundle(context.log, shared.plugins),
         activities: createWorkflowActivities(deps),
         maxConcurrentActivityTaskExecutions: 20,
-        // How long a workflow waits for a worker that died with it in its cache; another one replays it.
+        // How long a workflow task waits for a worker that died with the workflow in its cache; another worker then
+        // replays it.
         stickyQueueScheduleToStartTimeout: '3 s',
       },
     ],
-    inference: async () => [
+    inference: async () =>
+      [taskQueueForRole('inference', taskQueue), deps.inferenceQueue].map((queue) =>
+        inferenceOptions(settings, deps, context, queue),
+      ),
+    gpu: async () => [
+      { ...shared, taskQueue: taskQueueForRole('gpu', taskQueue), activities: createGpuActivities(deps) },
       {
         ...shared,
-        taskQueue: queueOf('inference', taskQueue),
-        activities: createInferenceActivities(deps),
-        maxConcurrentActivityTaskExecutions: 16,
+        taskQueue: deps.machineQueue,
+        activities: createPinnedWorkerActivities(deps),
+        // Each stage that uses a model of this machine has an activity that only watches the server.
+        maxConcurrentActivityTaskExecutions: 1000,
       },
-    ],
-    gpu: async () => [
-      { ...shared, taskQueue: queueOf('gpu', taskQueue), activities: createGpuActivities(deps) },
-      { ...shared, taskQueue: deps.machineQueue, activities: createMachineActivities(deps) },
     ],
   };
   const options = (await Promise.all(settings.roles.map((role) => byRole[role]()))).flat();
@@ -248,10 +324,9 @@ async function createWorkers(
 }
 
 function workflowBundle(log: WorkerLog, plugins: BundlerPlugin[]) {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL(`./workflows/index.${extension}`, import.meta.url)),
-    logger: sdkLogger(log),
+    workflowsPath: moduleFile('workflows/index'),
+    logger: temporalSdkLogger(log),
     plugins,
   });
 }

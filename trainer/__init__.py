@@ -1,1 +1,1 @@
-"""Fine-tunes a judge: `python -m trainer --job /path/job.json` (docstring of trainer/__main__.py)."""
+"""Fine-tunes a judge: `python -m trainer --job /path/job.json` (see trainer/__main__.py)."""

@@ -1,22 +1,32 @@
-"""Fine-tunes a judge, or checks that one could be fine-tuned here.
+"""Fine-tunes a judge, or checks whether a training could start on this machine.
 
-    python -m trainer --job /path/job.json           the job: trainer/job.py
-    python -m trainer --check [--base-checkpoint X]  one JSON line {ok, versions, device, problems}; exit 0 or 78
+    python -m trainer --job /path/job.json           runs the job (its fields: trainer/job.schema.json)
+    python -m trainer --check [--base-checkpoint X]  prints one JSON line {ok, versions, device, problems}; exit 0 or 78
 
-Files of a job, in its output folder: `lease.json` (trainer/lease.py), `progress.jsonl`, `tensorboard/` and what other
-trackers keep (trainer/tracking.py), `checkpoints/`, then `model/`
-(and `adapter/`, where a LoRA adapter is kept) and last `result.json`: it alone means done. Beside the job file:
-`exit.json` {exitCode, message}: how the first rank that failed ended, else rank 0. Launchers such as torchrun don't hand the exit
-code on, and where another rank fails, rank 0 waits for it until it is killed.
+The trainer writes these files into the job's output folder: `lease.json` (trainer/lease.py), `progress.jsonl`,
+`heartbeat`, `tensorboard/` and the files of other trackers (trainer/tracking.py), `checkpoints/`, then `model/` (and
+`adapter/`, if a LoRA adapter is kept), and last `result.json`. A training is done only when `result.json` exists.
 
-Exit codes: 0 done, 65 data, 78 configuration (both permanent), 75 stopped with the newest whole checkpoint to go on
-from (SIGTERM and SIGINT: at the next step; also where another trainer holds the folder), 74 the machine refused something
-(a full disk, a folder that went away): try again, 1 another exception: try again, but not for ever where it comes again and
-again at the same step. Anything else: try again. The last line on standard error says what and where. Start it with torchrun for several GPUs; then rank 0 writes the files, but for
-`exit.json`.
+Beside the job file it writes `exit.json` {exitCode, message}. With several ranks the first rank that fails writes it,
+else rank 0 does. The file is needed because launchers such as torchrun do not pass the exit code on, and because rank 0
+waits for a failed rank until the launcher kills it.
+
+Exit codes:
+    0   done
+    1   an exception. Try again; give up if the same exception comes again and again at the same step.
+    65  the training set is unusable. Do not try again.
+    74  the environment failed (a full disk, a missing folder). Try again.
+    75  stopped by `stop.json`, SIGTERM or SIGINT, or another trainer holds the folder. The next start resumes from the
+        newest complete checkpoint.
+    78  the configuration is unusable. Do not try again.
+After any other exit code: try again. The last line on standard error says what failed and where.
+
+To train on several GPUs, start it with torchrun. Rank 0 then writes all files except `exit.json`.
 """
 
 import argparse
+import contextlib
+import errno
 import os
 import signal
 import sys
@@ -27,19 +37,26 @@ from trainer.checkpoints import require_same_job
 from trainer.data import read_rows
 from trainer.errors import ConfigurationError, TrainerExit
 from trainer.files import create_json, read_json
-from trainer.job import TRACKERS, read_job
+from trainer.job import read_job, tracker_names
 from trainer.lease import Lease
 
 
 def main():
     parser = argparse.ArgumentParser(prog='python -m trainer', description='Fine-tunes a judge on its own judgments.')
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument('--job', metavar='FILE', help='train what this job file says')
-    what.add_argument('--check', action='store_true', help='only look whether a training could start')
-    parser.add_argument('--base-checkpoint', metavar='FOLDER', help='with --check: a folder, or a model hub name')
-    parser.add_argument('--trust-remote-code', action='store_true', help='with --check: run code of the checkpoint')
+    mode = parser.add_mutually_exclusive_group(required=True)
+    mode.add_argument('--job', metavar='FILE', help='train what this job file says')
+    mode.add_argument('--check', action='store_true', help='only check whether a training could start')
+    parser.add_argument('--base-checkpoint', metavar='FOLDER', help='with --check: a folder or a model hub name')
     parser.add_argument(
-        '--report-to', metavar='TRACKER', nargs='*', default=[], choices=TRACKERS, help='with --check: what it reports to'
+        '--trust-remote-code', action='store_true', help='with --check: allow code of the checkpoint to run'
+    )
+    parser.add_argument(
+        '--report-to',
+        metavar='TRACKER',
+        nargs='*',
+        default=[],
+        choices=tracker_names(),
+        help='with --check: the trackers that the training reports to',
     )
     arguments = parser.parse_args()
     if arguments.check:
@@ -52,22 +69,22 @@ def main():
 
 def run(job_file):
     """Trains; returns the exit code."""
-    stop_requested = stop_at_the_next_step()
-    first = os.environ.get('RANK', '0') == '0'
+    stop_requested = stop_on_signals()
+    is_first_rank = os.environ.get('RANK', '0') == '0'
     exit_file = os.path.join(os.path.dirname(os.path.abspath(job_file)), 'exit.json')
     lease, code, message = None, 0, 'done'
     try:
         job = read_job(job_file)
-        # Before the imports, which take seconds: whoever looks must see at once that somebody is at work.
+        # The lease is taken before the imports, which take seconds: followers must see at once that a trainer runs.
         os.makedirs(job.outputFolder, exist_ok=True)
-        if first:
-            lease = Lease(job.outputFolder, job.token)
+        if is_first_rank:
+            lease = Lease(job.outputFolder, job.token, stop_requested)
             lease.acquire()
             if os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0' and os.path.exists(exit_file):
-                os.remove(exit_file)  # torchrun has started all ranks again after one had failed
+                os.remove(exit_file)  # torchrun has restarted all ranks after one failed
         prepare_environment(job.baseCheckpoint, job.threads)
         if 'WORLD_SIZE' not in os.environ:
-            # One process trains on one GPU; for all of them there is torchrun.
+            # One process trains on one GPU; torchrun starts one process for each GPU.
             os.environ['CUDA_VISIBLE_DEVICES'] = os.environ.get('CUDA_VISIBLE_DEVICES', '0').split(',')[0]
         train(job, lease, stop_requested)
     except TrainerExit as end:
@@ -75,27 +92,39 @@ def run(job_file):
     except ImportError as error:
         code, message = ConfigurationError.exit_code, f'{sys.executable}: {error}'
     except Exception as error:
-        traceback.print_exc()
-        code = MACHINE_REFUSED if is_of_the_machine(error) else 1
+        with contextlib.suppress(OSError):  # the log may be on the full disk too
+            traceback.print_exc()
+        code = ENVIRONMENT_FAILED if is_environment_failure(error) else 1
         message = ' '.join(f'{type(error).__name__}: {error}'.split())[:2000]
-    if code:
-        print(f'trainer: {message}', file=sys.stderr, flush=True)
-    if (first or code) and os.path.isfile(job_file):
-        create_json(exit_file, {'exitCode': code, 'message': message})
+        if is_full_disk(error):
+            # PyTorch and safetensors name no file.
+            place = getattr(error, 'filename', None) or os.path.dirname(exit_file)
+            message = f'{place}: the disk is full, or the quota used up. Make room; the training continues by itself from its newest complete checkpoint ({message})'
+    with contextlib.suppress(OSError):
+        if code:
+            print(f'trainer: {message}', file=sys.stderr, flush=True)
+        if (is_first_rank or code) and os.path.isfile(job_file):
+            create_json(exit_file, {'exitCode': code, 'message': message})
     if lease:
         lease.release()
     return code
 
 
-MACHINE_REFUSED = 74
+ENVIRONMENT_FAILED = 74
 
 
-def is_of_the_machine(error):
-    """Whether the disk, the network or the like is to blame, which somebody may mend meanwhile. PyTorch and safetensors
-    wrap what the system says of a file in errors of their own."""
-    said = str(error)
+def is_environment_failure(error):
+    """Whether the disk, the network or another part of the environment failed, so that a later try may succeed. PyTorch
+    and safetensors wrap errors of the operating system in errors of their own."""
     texts = ('No space left on device', 'os error', 'PytorchStreamWriter failed')
-    return isinstance(error, OSError) or any(text in said for text in texts)
+    return isinstance(error, OSError) or any(text in str(error) for text in texts)
+
+
+def is_full_disk(error):
+    texts = ('No space left on device', 'os error 28', 'Disk quota exceeded', 'os error 122')
+    is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # PyTorch says only that it could not write; no other cause of this is likely.
+    return is_full or any(text in str(error) for text in (*texts, 'PytorchStreamWriter failed writing'))
 
 
 def train(job, lease, stop_requested):
@@ -103,14 +132,14 @@ def train(job, lease, stop_requested):
     if result:
         require_same_job(job.identity(), result.get('identity'), job.outputFolder)
         return
-    rows = read_rows(job.data, job.method)  # a bad row is found before the seconds that the imports take
+    rows = read_rows(job.data, job.method)  # before the imports, which take seconds: a bad row fails at once
     from trainer.fine_tune import fine_tune
 
     fine_tune(job, rows, lease, stop_requested)
 
 
-def stop_at_the_next_step():
-    """An event that SIGTERM or SIGINT sets; the process goes on to a point where it can stop."""
+def stop_on_signals():
+    """Returns an event that SIGTERM and SIGINT set. The training stops after its next step, with a checkpoint."""
     requested = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: requested.set())
@@ -118,19 +147,19 @@ def stop_at_the_next_step():
 
 
 def prepare_environment(base_checkpoint, threads):
-    """What must be set before torch and transformers are imported."""
-    os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # TRL reports each start otherwise
+    """Sets the environment variables that torch and transformers read when they are imported."""
+    os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # otherwise TRL reports each start
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
     if os.path.isdir(base_checkpoint):
-        os.environ['HF_HUB_OFFLINE'] = '1'  # all is here: neither wait for the network nor depend on it
+        os.environ['HF_HUB_OFFLINE'] = '1'  # every file is local: do not wait for the network
     if threads:
         os.environ['OMP_NUM_THREADS'] = os.environ['MKL_NUM_THREADS'] = str(threads)
 
 
 if __name__ == '__main__':
     status = main()
-    # Leaves without taking torch's thread pools and CUDA context apart, which takes up to seconds and has nothing left
-    # to save.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # Exits without the shutdown of torch's thread pools and CUDA context, which takes up to seconds and saves nothing.
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status)

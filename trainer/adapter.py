@@ -1,4 +1,4 @@
-"""LoRA by PEFT: a few trained matrices beside frozen weights, merged into full weights at the end."""
+"""LoRA by PEFT: trains small matrices beside frozen weights, and merges them into the weights at the end."""
 
 import torch
 from peft import LoraConfig, PeftModel
@@ -6,21 +6,21 @@ from transformers import AutoModelForCausalLM
 
 
 def lora_config(job):
-    """None where all weights are trained."""
-    if job.adapter is None:
+    """The adapter's configuration for PEFT; None if all weights are trained."""
+    lora = job.lora
+    if lora is None:
         return None
-    modules = job.adapter.targetModules
     return LoraConfig(
         task_type='CAUSAL_LM',
-        r=job.adapter.rank,
-        lora_alpha=job.adapter.alpha,
-        lora_dropout=job.adapter.dropout,
-        target_modules=modules if isinstance(modules, str) else list(modules),
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targetModules,
     )
 
 
-def merged(job, adapter_folder, dtype):
-    """Full weights in `dtype`: the base checkpoint with the saved adapter added. The sum is rounded to `dtype` once."""
+def merge_adapter(job, adapter_folder, dtype):
+    """The base checkpoint with the saved adapter added. The sum is computed in float32 and rounded to `dtype` once."""
     base = AutoModelForCausalLM.from_pretrained(
         job.baseCheckpoint, dtype=torch.float32, use_safetensors=True, trust_remote_code=job.trustRemoteCode
     )

@@ -1,45 +1,90 @@
-"""Checkpoints that are whole or don't count.
+"""Checkpoints that are complete and intact, or do not count.
 
-A save that was cut off leaves a folder that looks like a checkpoint, and resuming from it hangs or trains from
-garbage. So a checkpoint counts only with our own `whole.json`, written last, after everything in it was flushed.
+An interrupted save leaves a folder that looks like a checkpoint; resuming from it hangs, or trains from garbage. A
+checkpoint therefore counts only if it has the marker `complete.json`, which is written last, after all files of the
+checkpoint are flushed to the disk. The marker has size and hash of each file, which are verified before a training
+resumes from the checkpoint.
 """
 
+import errno
 import os
 import re
 import shutil
 
 from trainer.errors import ConfigurationError
-from trainer.files import read_json, sync, sync_tree, write_json
+from trainer.files import hash_files, read_json, sync, sync_and_hash, write_json
 
-MARKER = 'whole.json'
+MARKER = 'complete.json'
 
 
-def mark_whole(folder, facts):
-    """Flushes a saved checkpoint and marks it. `facts` is what a later start needs of this one."""
-    sync_tree(folder)
-    write_json(os.path.join(folder, MARKER), facts)
+def mark_complete(folder, facts, touch):
+    """Flushes a saved checkpoint to the disk, hashes it and marks it. `facts` is what a later start needs to resume
+    from it; `touch` is called after each file."""
+    files = sync_and_hash(folder, touch)
+    write_json(os.path.join(folder, MARKER), {**facts, 'files': files})
     sync(os.path.dirname(folder))
 
 
-def newest_whole(parent):
-    """`(folder, facts)` of the newest whole checkpoint, or None."""
-    whole = [(path, facts) for _, path in checkpoints(parent) if (facts := read_json(os.path.join(path, MARKER)))]
-    return whole[-1] if whole else None
+def newest_intact(parent, touch, on_damage):
+    """`(folder, facts)` of the newest complete checkpoint whose files are as they were saved, or None. Removes damaged
+    ones that are newer, after `on_damage(folder, reason)`."""
+    for _, path in reversed(checkpoints(parent)):
+        facts = read_json(os.path.join(path, MARKER))
+        if facts is None:
+            continue
+        reason = damage_of(path, facts, touch)
+        if reason is None:
+            return path, facts
+        on_damage(path, reason)
+        remove(path)
+    return None
 
 
-def remove_torn(parent):
-    """Removes what an interrupted save left, so that the next save at the same step starts from an empty folder."""
+def complete_at(parent, step):
+    """`(folder, facts)` of the complete checkpoint at a step, or None."""
+    path = os.path.join(parent, f'checkpoint-{step}')
+    facts = read_json(os.path.join(path, MARKER))
+    return (path, facts) if facts else None
+
+
+def damage_of(folder, facts, touch):
+    """The first difference between the files of a checkpoint and its marker, or None."""
+    expected = facts.get('files', {})  # checkpoints of earlier versions have no hashes
+    for name, (size, _) in expected.items():
+        path = os.path.join(folder, name)
+        found = os.path.getsize(path) if os.path.exists(path) else 'no'
+        if found != size:
+            return f'{path} has {found} bytes instead of {size}'
+    try:
+        for name, digest in hash_files(folder, list(expected), touch):
+            if digest != expected[name][1]:
+                return f'{os.path.join(folder, name)} has another content than when it was saved'
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return f'{folder} can not be read: {error}'
+    return None
+
+
+def remove(path):
+    marker = os.path.join(path, MARKER)
+    if os.path.exists(marker):
+        os.remove(marker)  # first: an interrupted removal must not look complete
+    shutil.rmtree(path)
+
+
+def remove_incomplete(parent):
+    """Removes the folders of interrupted saves, so that the next save at the same step starts in an empty folder."""
     for _, path in checkpoints(parent):
         if read_json(os.path.join(path, MARKER)) is None:
-            shutil.rmtree(path)
+            remove(path)
 
 
 def keep_newest(parent, count):
-    """Removes all but the `count` newest whole checkpoints: called only once the newest is marked."""
-    whole = [path for _, path in checkpoints(parent) if read_json(os.path.join(path, MARKER))]
-    for path in whole[:-count]:
-        os.remove(os.path.join(path, MARKER))  # first, so that a removal cut off leaves no whole-looking rest
-        shutil.rmtree(path)
+    """Removes all but the `count` newest complete checkpoints. Call it only after the newest one is marked."""
+    complete = [path for _, path in checkpoints(parent) if read_json(os.path.join(path, MARKER))]
+    for path in complete[:-count]:
+        remove(path)
 
 
 def checkpoints(parent):
@@ -50,14 +95,19 @@ def checkpoints(parent):
 
 
 def require_same_job(identity, found, where):
-    """Raises ConfigurationError naming what differs: another job's weights must never pass for this one's."""
-    ours, theirs = flat(identity), flat(found)
+    """Raises ConfigurationError that names the differences: weights of another job must never pass for this job's."""
+    ours, theirs = flattened(identity), flattened(found)
     differing = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     if differing:
-        raise ConfigurationError(f'{where}: made by another job, which differs in {", ".join(differing)}')
+        raise ConfigurationError(f'{where} belongs to another job, which differs in {", ".join(differing)}')
 
 
-def flat(value, prefix=''):
+def flattened(value, prefix=''):
+    """Nested dictionaries as one, with keys such as `adapter.rank`."""
     if not isinstance(value, dict):
         return {prefix: value}
-    return {k: v for name, item in value.items() for k, v in flat(item, f'{prefix}.{name}' if prefix else name).items()}
+    return {
+        key: leaf
+        for name, item in value.items()
+        for key, leaf in flattened(item, f'{prefix}.{name}' if prefix else name).items()
+    }

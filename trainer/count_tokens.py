@@ -1,8 +1,8 @@
-"""Counts tokens for a plan: `python -m trainer.count_tokens`.
+"""Counts tokens for an estimate: `python -m trainer.count_tokens`.
 
-Reads {checkpoint: folder, trustRemoteCode, conversations: [[{role, content}, ...], ...]} from standard input, and prints
-{counts: [...]}: each conversation as a model is asked it, with its chat template and the beginning of the answer. A
-tokenizer without a template counts the texts alone.
+Reads {checkpoint: folder, trustRemoteCode, conversations: [[{role, content}, ...], ...]} from standard input and prints
+{counts: [...]}, the number of tokens of each conversation. It counts the prompt as a model gets it, with the chat
+template and the generation prompt. If the tokenizer has no chat template, it counts the tokens of the texts alone.
 """
 
 import json
@@ -10,18 +10,18 @@ import sys
 
 
 def main():
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     from transformers import AutoTokenizer
 
-    from trainer.data import ids
+    from trainer.data import token_ids
 
-    tokenizer = AutoTokenizer.from_pretrained(asked['checkpoint'], trust_remote_code=asked['trustRemoteCode'])
-    print(json.dumps({'counts': [count(tokenizer, messages, ids) for messages in asked['conversations']]}))
+    tokenizer = AutoTokenizer.from_pretrained(request['checkpoint'], trust_remote_code=request['trustRemoteCode'])
+    print(json.dumps({'counts': [count(tokenizer, messages, token_ids) for messages in request['conversations']]}))
 
 
-def count(tokenizer, messages, ids):
+def count(tokenizer, messages, token_ids):
     if tokenizer.chat_template:
-        return len(ids(tokenizer, messages, add_generation_prompt=True))
+        return len(token_ids(tokenizer, messages, add_generation_prompt=True))
     return sum(len(tokenizer(message['content'])['input_ids']) for message in messages)
 
 

@@ -1,8 +1,8 @@
-"""How a training ends otherwise than done. The exit codes are the contract with the launcher (src/training)."""
+"""The ways in which a training ends without a result. The launching side (src/training) acts on the exit codes."""
 
 
 class TrainerExit(Exception):
-    """An end with its own exit code; the message is one line that says what is wrong and where."""
+    """Ends the trainer with an exit code. The message is one line that says what is wrong and where."""
 
     exit_code = 1
 
@@ -11,24 +11,24 @@ class TrainerExit(Exception):
 
 
 class DataError(TrainerExit):
-    """The training set can't be used: permanent."""
+    """The training set is unusable: another try would fail in the same way."""
 
     exit_code = 65
 
 
 class ConfigurationError(TrainerExit):
-    """The job, the base checkpoint or the Python environment can't be used: permanent."""
+    """The job, the base checkpoint or the Python environment is unusable: another try would fail in the same way."""
 
     exit_code = 78
 
 
 class Stopped(TrainerExit):
-    """Stopped before the end, to be gone on with later from the newest whole checkpoint."""
+    """Stopped before the end; the next start resumes from the newest complete checkpoint."""
 
     exit_code = 75
 
 
 class TrainingDiverged(TrainerExit):
-    """A loss, gradient or weight is no longer a finite number."""
+    """A loss, a gradient or a weight is not a finite number."""
 
     exit_code = 1

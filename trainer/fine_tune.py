@@ -1,6 +1,9 @@
-"""Fine-tuning: a thin layer over TRL that adds progress, whole checkpoints and a clean stop. What all methods share;
-`sft.py` and `dpo.py` say what is theirs."""
+"""Fine-tuning: a thin layer over TRL that adds progress reports, complete checkpoints and a clean stop.
 
+This module has what all methods share; `sft.py` and `dpo.py` have what differs between them.
+"""
+
+import json
 import math
 import os
 
@@ -14,51 +17,78 @@ from trainer.adapter import lora_config
 from trainer.data import build_training_set
 from trainer.errors import ConfigurationError, Stopped
 from trainer.finish import finish
-from trainer.progress import Progress, beat, say
+from trainer.progress import Progress, log, touch_heartbeat
 from trainer.tracking import Trackers
 
 METHODS = {'sft': sft, 'dpo': dpo}
 
 
 def fine_tune(job, rows, lease, stop_requested):
-    """Trains to the end and puts model/ and result.json in place. `lease` is None in all ranks but the first."""
+    """Trains to the end and writes model/ and result.json. `lease` is None in all ranks except the first."""
     if job.threads:
         torch.set_num_threads(job.threads)
-    disable_progress_bar()  # they write thousands of lines into a log
+    disable_progress_bar()  # progress bars write thousands of lines into the log
     disable_progress_bars()
-    saves = os.path.join(job.outputFolder, 'checkpoints')
+    output_dir = os.path.join(job.outputFolder, 'checkpoints')
     tokenizer, model = load_base(job)
-    beat(job, lease)
+    touch_heartbeat(job, lease)
     training_set = build_training_set(rows, tokenizer, job)
-    beat(job, lease)
+    touch_heartbeat(job, lease)
     identity = job.identity()
-    resumed = checkpoints.newest_whole(saves)
+    trainer = make_trainer(job, output_dir, tokenizer, model, training_set)
+    resumed = checkpoint_to_resume(job, output_dir, lease, trainer.args.device)
     if resumed:
         checkpoints.require_same_job(identity, resumed[1]['identity'], resumed[0])
     if lease:
-        checkpoints.remove_torn(saves)
+        checkpoints.remove_incomplete(output_dir)
 
     callback = Progress(job, identity, lease, stop_requested, resumed)
-    callbacks = [callback, *([Trackers(job, lease, callback.first_step)] if lease else [])]
-    trainer = make_trainer(job, saves, tokenizer, model, training_set, callbacks)
+    for each in [callback, *([Trackers(job, lease, callback.first_step)] if lease else [])]:
+        trainer.add_callback(each)
     examples = f'{len(training_set.examples)} examples ({training_set.dropped_too_long} too long)'
     devices = f'{trainer.accelerator.num_processes} x {trainer.args.device.type}'
     origin = resumed[0] if resumed else job.baseCheckpoint
-    say(lease, f'{job.method}: {examples}, {trainer.args.max_steps} steps on {devices}, from {origin}')
+    log(lease, f'{job.method}: {examples}, {trainer.args.max_steps} steps on {devices}, from {origin}')
     if trainer.args.max_steps <= trainer.args.warmup_steps:
-        say(lease, f'warning: all steps are within the warm-up of {trainer.args.warmup_steps}: the learning rate stays low')
+        warmup = trainer.args.warmup_steps
+        log(lease, f'warning: all steps are within the {warmup} warm-up steps, so the learning rate stays low')
     if stop_requested.is_set():
-        raise Stopped(f'{job.outputFolder}: asked to stop before the first step')
+        raise Stopped(f'{job.outputFolder}: stopped before the first step')
     trainer.train(resume_from_checkpoint=resumed[0] if resumed else None)
-    # Neither a return nor an exit code of 0 proves that training came to its end: the step does.
+    # Only the last step proves that the training is done; `train` returns after a stop too.
     if trainer.state.global_step < trainer.args.max_steps:
-        raise Stopped(f'{saves}: stopped at step {trainer.state.global_step} of {trainer.args.max_steps}')
+        raise Stopped(f'{output_dir}: stopped at step {trainer.state.global_step} of {trainer.args.max_steps}')
     finish(job, identity, lease, trainer, tokenizer, training_set, callback)
     trainer.accelerator.wait_for_everyone()
 
 
+def checkpoint_to_resume(job, output_dir, lease, device):
+    """`(folder, facts)`, or None to train from the start. The first rank verifies the checkpoints and tells the others
+    from which step all resume."""
+    step = -1
+    if lease:
+
+        def on_damage(folder, reason):
+            log(lease, f'warning: {folder} is damaged, so it is removed and the one before is used: {reason}')
+            record_damage(job.outputFolder, folder, reason)
+
+        intact = checkpoints.newest_intact(output_dir, lambda: touch_heartbeat(job, lease), on_damage)
+        step = intact[1]['step'] if intact else -1
+    if torch.distributed.is_initialized():
+        chosen = torch.tensor(step, device=device)
+        torch.distributed.broadcast(chosen, src=0)
+        step = int(chosen.item())
+    return checkpoints.complete_at(output_dir, step)
+
+
+def record_damage(output_folder, folder, reason):
+    """Appends to `damaged-checkpoints.jsonl`, from which the run makes a warning."""
+    with open(os.path.join(output_folder, 'damaged-checkpoints.jsonl'), 'a', encoding='utf-8') as file:
+        file.write(json.dumps({'checkpoint': os.path.basename(folder), 'reason': reason}) + '\n')
+
+
 def load_base(job):
-    """Tokenizer and model. Raises ConfigurationError where the base checkpoint can't be used."""
+    """Returns tokenizer and model. Raises ConfigurationError if the base checkpoint is unusable."""
     options = {'trust_remote_code': job.trustRemoteCode}
     try:
         tokenizer = AutoTokenizer.from_pretrained(job.baseCheckpoint, **options)
@@ -73,78 +103,78 @@ def load_base(job):
 
 
 def weights_dtype(job):
-    """Weights that are trained are float32 whatever the precision of the computation: with updates of a few
-    millionths of a weight, half precision would round most of them away. Under an adapter the base never changes, so
-    it may stay as it was saved; the adapter itself is float32."""
-    frozen = job.adapter is not None and job.hyperparameters.precision != 'float32'
+    """Trained weights are float32, whatever the precision of the computation: an update changes a weight by a few
+    millionths, which half precision would mostly round away. With an adapter the base does not change, so it keeps the
+    type that it was saved in; the adapter itself is float32."""
+    frozen = job.lora is not None and job.hyperparameters.precision != 'float32'
     return 'auto' if frozen else torch.float32
 
 
-def make_trainer(job, saves, tokenizer, model, training_set, callbacks):
-    """The method's own TRL trainer, ready to train."""
+def make_trainer(job, output_dir, tokenizer, model, training_set):
+    """Returns the TRL trainer of the method, ready to train."""
     method = METHODS[job.method]
     try:
         arguments = method.Arguments(
-            **shared_arguments(job, saves, len(training_set.examples)), **method.own_arguments(job)
+            **shared_arguments(job, output_dir, len(training_set.examples)), **method.method_arguments(job)
         )
         trainer = method.Trainer(
-            model=method.prepared(model, job),
+            model=method.prepare_model(model, job),
             args=arguments,
             train_dataset=Dataset.from_list(training_set.examples),
             processing_class=tokenizer,
-            callbacks=callbacks,
             peft_config=lora_config(job),
         )
-    except ValueError as error:  # a combination that TRL or PEFT refuses, such as a layer that isn't there
+    except ValueError as error:  # TRL or PEFT refuses the settings, for example a layer that does not exist
         raise ConfigurationError(f'hyperparameters or adapter: {error}') from None
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def shared_arguments(job, saves, examples):
+def shared_arguments(job, output_dir, examples):
     p = job.hyperparameters
     on_gpu = torch.cuda.is_available()
-    schedule, schedule_options = {
-        'cosine': ('cosine_with_min_lr', {'min_lr_rate': p.finalLearningRateRatio}),
-        'linear': ('polynomial', {'power': 1.0, 'lr_end': p.finalLearningRateRatio * p.learningRate}),
+    lr_scheduler_type, lr_scheduler_kwargs = {
+        'cosine': ('cosine_with_min_lr', {'min_lr_rate': p.minLrRatio}),
+        'linear': ('polynomial', {'power': 1.0, 'lr_end': p.minLrRatio * p.learningRate}),
         'constant': ('constant_with_warmup', {}),
-    }['constant' if p.finalLearningRateRatio == 1 else p.schedule]
+    }['constant' if p.minLrRatio == 1 else p.lrScheduler]
     return {
-        'output_dir': saves,
+        'output_dir': output_dir,
         'seed': job.seed,
         'max_steps': total_steps(p, examples),
-        'per_device_train_batch_size': p.batchSize,
-        'gradient_accumulation_steps': p.gradientAccumulation,
+        'per_device_train_batch_size': p.perDeviceBatchSize,
+        'gradient_accumulation_steps': p.gradientAccumulationSteps,
         'learning_rate': p.learningRate,
-        'lr_scheduler_type': schedule,
-        'lr_scheduler_kwargs': schedule_options,
+        'lr_scheduler_type': lr_scheduler_type,
+        'lr_scheduler_kwargs': lr_scheduler_kwargs,
         'warmup_steps': p.warmupSteps,
         'weight_decay': p.weightDecay,
         'adam_beta1': p.adamBetas[0],
         'adam_beta2': p.adamBetas[1],
-        'max_grad_norm': p.maximumGradientNorm or 0.0,
+        'max_grad_norm': p.maxGradNorm or 0.0,
         'bf16': p.precision == 'bfloat16',
         'use_cpu': not on_gpu,
-        # A third more time for a fraction of the memory: on a GPU memory is what runs out first.
+        # Takes a third more time and a fraction of the memory, which is the scarcer resource on a GPU.
         'activation_checkpointing': on_gpu,
-        # Never cut: what is too long was left out whole (trainer/data.py).
+        # Nothing is truncated: examples that are too long have been dropped (trainer/data.py).
         'max_length': None,
         'logging_steps': 1,
-        'logging_nan_inf_filter': False,  # which would report a NaN as the mean of the other steps
+        'logging_nan_inf_filter': False,  # the filter would report the mean of the other steps instead of a NaN
         'save_strategy': 'steps',
-        'save_steps': p.checkpointEverySteps,
-        'save_total_limit': None,  # older ones go once the new one is marked whole (Progress.on_save)
+        'save_steps': p.saveSteps,
+        'save_total_limit': None,  # Progress.on_save removes older checkpoints after it has marked the new one complete
         'dataloader_pin_memory': on_gpu,
-        'ddp_timeout': 4 * 3600,  # the other ranks wait while the first one writes and hashes a large model
-        'report_to': 'none',  # by our own callbacks (trainer/tracking.py)
+        'ddp_timeout': 4 * 3600,  # seconds that other ranks wait while the first one writes and hashes a large model
+        'report_to': 'none',  # Trackers reports instead (trainer/tracking.py)
         'run_name': job.name,
         'disable_tqdm': True,
     }
 
 
 def total_steps(p, examples):
-    """Optimizer steps of the whole training: an epoch's last batch may be smaller, none is left out."""
+    """Optimizer steps of the full training. The last batch of an epoch may be smaller; it is not dropped."""
     devices = int(os.environ.get('WORLD_SIZE', '1'))
-    micro_batches = math.ceil(examples / (p.batchSize * devices))
-    steps = math.ceil(p.epochs * math.ceil(micro_batches / p.gradientAccumulation))
-    return min(steps, p.maximumSteps or steps)
+    micro_batches = math.ceil(examples / (p.perDeviceBatchSize * devices))
+    steps_in_epoch = math.ceil(micro_batches / p.gradientAccumulationSteps)
+    max_steps = math.ceil(p.epochs * steps_in_epoch)
+    return min(max_steps, p.maxSteps or max_steps)

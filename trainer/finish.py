@@ -1,4 +1,4 @@
-"""The end of a training: model/ put in place whole, then result.json, which alone means done."""
+"""The end of a training: writes model/, then result.json. A training is done only when result.json exists."""
 
 import hashlib
 import json
@@ -8,36 +8,36 @@ import shutil
 import torch
 from transformers import AutoConfig
 
-from trainer.adapter import merged
+from trainer.adapter import merge_adapter
 from trainer.errors import TrainingDiverged
 from trainer.files import listing, sync, sync_tree, write_json
 from trainer.preflight import describe_device, versions
-from trainer.progress import say
+from trainer.progress import log
 
 
 def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
-    """Puts model/ in place whole, then result.json; then the optimizer's state may go. Every rank calls it, because
-    each may hold a part of the weights; the first one, which has the lease, writes."""
+    """Writes model/ and then result.json, and removes the checkpoints. Every rank must call it, because each may hold a
+    part of the weights; only the first rank, which holds the lease, writes."""
     weights = trainer.accelerator.get_state_dict(trainer.model)
     if lease is None:
         return
-    callback.beat()
+    callback.touch_heartbeat()
     model = trainer.accelerator.unwrap_model(trainer.model)
     if not all(torch.isfinite(weight).all() for weight in weights.values()):
-        raise TrainingDiverged(f'{job.outputFolder}: a weight is no finite number after the last step')
-    if job.adapter is None:
-        files = put_in_place(job, lease, 'model', lambda folder: save_model(job, model, weights, tokenizer, folder))
+        raise TrainingDiverged(f'{job.outputFolder}: a weight is not a finite number after the last step')
+    if job.lora is None:
+        files = publish_folder(job, lease, 'model', lambda folder: save_model(job, model, weights, tokenizer, folder))
     else:
-        put_in_place(job, lease, 'adapter', lambda folder: model.save_pretrained(folder, state_dict=weights))
+        publish_folder(job, lease, 'adapter', lambda folder: model.save_pretrained(folder, state_dict=weights))
         adapter = os.path.join(job.outputFolder, 'adapter')
-        full = merged(job, adapter, served_dtype(job))
-        callback.beat()
-        files = put_in_place(
+        full = merge_adapter(job, adapter, served_dtype(job))
+        callback.touch_heartbeat()
+        files = publish_folder(
             job, lease, 'model', lambda folder: save_model(job, full, full.state_dict(), tokenizer, folder)
         )
-        if not job.adapter.keep:
+        if not job.lora.saveAdapter:
             shutil.rmtree(adapter)
-    callback.beat()
+    callback.touch_heartbeat()
     losses = [entry['loss'] for entry in trainer.state.log_history if 'loss' in entry]
     result = {
         'schema': 1,
@@ -55,56 +55,56 @@ def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
         'model': {'files': files, 'sha256': sha256_of_listing(files)},
     }
     write_json(os.path.join(job.outputFolder, 'result.json'), result)
-    say(lease, f'done: {result["steps"]} steps, loss {result["finalLoss"]:.4f}, {result["seconds"]} s')
+    log(lease, f'done: {result["steps"]} steps, loss {result["finalLoss"]:.4f}, {result["seconds"]} s')
     shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
 
 
 def save_model(job, model, weights, tokenizer, folder):
-    """Writes what a server loads: weights, configuration and tokenizer."""
+    """Writes the files that a server loads: weights, configuration and tokenizer."""
     dtype = served_dtype(job)
-    model.save_pretrained(folder, state_dict=converted(weights, dtype))
-    # It has noted how it was trained, and whoever loads it would do the same: in that type, and without the cache.
+    model.save_pretrained(folder, state_dict=convert_weights(weights, dtype))
+    # The training has changed the configuration (float32, no cache); a server needs the settings of the base.
     model.config.dtype = dtype
     model.config.use_cache = getattr(base_config(job), 'use_cache', True)
     model.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def converted(weights, dtype):
-    """The weights in `dtype`; those that were one and the same before (tied embeddings) are after."""
-    made = {}
+def convert_weights(weights, dtype):
+    """Converts the weights to `dtype`. Weights that share memory (tied embeddings) still share it afterwards."""
+    converted = {}
     for weight in weights.values():
-        made.setdefault(place(weight), weight.to(dtype) if weight.is_floating_point() else weight)
-    return {name: made[place(weight)] for name, weight in weights.items()}
+        converted.setdefault(memory_of(weight), weight.to(dtype) if weight.is_floating_point() else weight)
+    return {name: converted[memory_of(weight)] for name, weight in weights.items()}
 
 
-def place(weight):
+def memory_of(weight):
     return weight.data_ptr(), weight.shape
 
 
-def put_in_place(job, lease, name, save):
-    """Writes a folder under another name, flushes it and renames it. Returns the listing of its files."""
+def publish_folder(job, lease, name, save):
+    """Writes a folder under a temporary name, flushes it to the disk and renames it. Returns the list of its files."""
     folder = os.path.join(job.outputFolder, name)
     partial = f'{folder}.partial'
     shutil.rmtree(partial, ignore_errors=True)
     save(partial)
-    # Weights come readable by their owner alone; a server may run as another user.
+    # Weights are saved readable by their owner only, but a server may run as another user.
     readable = next(file.path for file in os.scandir(partial) if file.name.endswith('config.json'))
     for file in os.scandir(partial):
         shutil.copymode(readable, file.path)
     files = listing(partial)
     sync_tree(partial)
     lease.check()
-    shutil.rmtree(folder, ignore_errors=True)  # of a start that died between here and result.json
+    shutil.rmtree(folder, ignore_errors=True)  # left by a start that died before it wrote result.json
     os.rename(partial, folder)
     sync(job.outputFolder)
     return files
 
 
 def served_dtype(job):
-    """The base checkpoint's own: servers load the file as it is, and float32 would double their memory. It costs no
-    accuracy (three iterations of the embedded judge from the seed model, saved both ways, scored the same). Where each
-    iteration starts from the one before, the base is rounded once an iteration."""
+    """The type of the base checkpoint: servers load the weights as they are saved, and float32 would double their
+    memory. The accuracy is the same (measured on three iterations of the embedded judge from the seed model, saved in
+    both types). If each iteration starts from the one before, the base is rounded once in each iteration."""
     return base_config(job).dtype or torch.float32
 
 

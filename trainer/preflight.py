@@ -1,4 +1,4 @@
-"""Whether a training could start here: the environment, and the base checkpoint's configuration and tokenizer."""
+"""Checks whether a training could start: the environment, and the base checkpoint's configuration and tokenizer."""
 
 import json
 import os
@@ -7,11 +7,12 @@ import sys
 
 
 def preflight(base_checkpoint, trust_remote_code, report_to):
-    """Prints one JSON line `{ok, versions, device, problems}` and returns the exit code, 0 or 78. Without a base
-    checkpoint (None) only the environment is looked at."""
+    """Prints one JSON line `{ok, versions, device, problems}` and returns the exit code, 0 or 78. If the base
+    checkpoint is None, only the environment is checked."""
     found, device, problems = {'python': platform.python_version()}, None, []
     try:
-        import trainer.fine_tune  # noqa: F401  all that a training imports
+        import jsonschema  # noqa: F401  checks the job
+        import trainer.fine_tune  # noqa: F401  imports everything else that a training needs
         from trainer.tracking import tracker_problems
 
         found, device = versions(), describe_device()
@@ -19,7 +20,7 @@ def preflight(base_checkpoint, trust_remote_code, report_to):
         if base_checkpoint:
             problems += checkpoint_problems(base_checkpoint, trust_remote_code)
     except ImportError as error:
-        problems.append(f'{sys.executable}: {error} (install trainer/requirements.txt)')
+        problems.append(f'{sys.executable}: {error} (install the packages of trainer/requirements.txt)')
     except (OSError, ValueError) as error:
         problems.append(f'base checkpoint {base_checkpoint}: {" ".join(str(error).split())}')
     print(json.dumps({'ok': not problems, 'versions': found, 'device': device, 'problems': problems}), flush=True)
@@ -27,25 +28,25 @@ def preflight(base_checkpoint, trust_remote_code, report_to):
 
 
 def checkpoint_problems(base_checkpoint, trust_remote_code):
-    """What keeps a checkpoint from being fine-tuned, without loading its weights."""
+    """The reasons why a checkpoint cannot be fine-tuned. Does not load its weights."""
     from transformers import AutoConfig, AutoTokenizer
 
     if os.path.isabs(base_checkpoint) and not os.path.isdir(base_checkpoint):
         return [f'base checkpoint {base_checkpoint}: no such folder']
     problems = []
     if os.path.isdir(base_checkpoint) and not any(n.endswith('.safetensors') for n in os.listdir(base_checkpoint)):
-        problems.append('holds no weights in safetensors')
+        problems.append('it has no weights in safetensors format')
     AutoConfig.from_pretrained(base_checkpoint, trust_remote_code=trust_remote_code)
     tokenizer = AutoTokenizer.from_pretrained(base_checkpoint, trust_remote_code=trust_remote_code)
     if not tokenizer.chat_template:
         problems.append('its tokenizer has no chat template')
-    elif not ends_its_answers(tokenizer):
-        problems.append('its chat template writes no end token after an answer: the judge would never learn to stop')
+    elif not has_end_of_answer(tokenizer):
+        problems.append('its chat template writes no end token after an answer, so the judge would never learn to stop')
     return [f'base checkpoint {base_checkpoint}: {problem}' for problem in problems]
 
 
-def ends_its_answers(tokenizer):
-    """Whether a special token follows the answer (its name differs between models: it need not be `eos_token`)."""
+def has_end_of_answer(tokenizer):
+    """Whether the chat template writes a special token after the answer. It is not always `eos_token`."""
     from trainer.data import IGNORED, tokenize
 
     row = {'prompt': [{'role': 'user', 'content': 'A'}], 'completion': [{'role': 'assistant', 'content': 'B'}]}
@@ -54,7 +55,7 @@ def ends_its_answers(tokenizer):
 
 
 def describe_device():
-    """Such as `8 x NVIDIA H200`, or `cpu (2 threads)`."""
+    """The devices of this machine, for example `8 x NVIDIA H200` or `cpu (2 threads)`."""
     import torch
 
     if torch.cuda.is_available():

@@ -1,6 +1,7 @@
-"""What a training tells while it runs, when it saves, and when it stops: one callback for every method.
+"""Reports the progress of a training, marks its checkpoints and stops it: one callback for all methods.
 
-Whoever follows it takes silence for a standstill (src/training/stall-watch.ts): what may take long touches `heartbeat`.
+A training that changes no file for too long is taken for stalled and stopped (src/training/stall-watch.ts). Long
+operations therefore touch the file `heartbeat`.
 """
 
 import json
@@ -13,14 +14,14 @@ from transformers import TrainerCallback
 
 from trainer import checkpoints
 from trainer.errors import Stopped, TrainingDiverged
-from trainer.files import cut_torn_line, touch
+from trainer.files import remove_truncated_line, touch
 
-# What TRL logs for DPO beside the loss; shares and margins are means over the step.
+# The values that TRL logs for DPO in addition to the loss, each a mean over the step.
 REWARDS = {'rewardMargin': 'rewards/margins', 'rewardAccuracy': 'rewards/accuracies'}
 
 
 class Progress(TrainerCallback):
-    """Reports each step, marks each checkpoint whole, and stops when asked to."""
+    """Reports each step, marks each complete checkpoint, and stops the training on request."""
 
     def __init__(self, job, identity, lease, stop_requested, resumed):
         facts = resumed[1] if resumed else {'seconds': 0.0, 'tokens': 0, 'resumedFromSteps': []}
@@ -31,7 +32,7 @@ class Progress(TrainerCallback):
         self.tokens = 0
         self.path = os.path.join(job.outputFolder, 'progress.jsonl')
         if lease:
-            cut_torn_line(self.path)
+            remove_truncated_line(self.path)
         self.started = time.monotonic()
 
     @property
@@ -42,16 +43,16 @@ class Progress(TrainerCallback):
         self.started = time.monotonic()
 
     def on_substep_end(self, args, state, control, **_):
-        self.beat()  # a step of many forward passes may take minutes
+        self.touch_heartbeat()  # a step of many forward passes may take minutes
 
-    def beat(self):
-        beat(self.job, self.lease)
+    def touch_heartbeat(self):
+        touch_heartbeat(self.job, self.lease)
 
     def on_step_end(self, args, state, control, **_):
-        if self._anywhere(self.lease is not None and self.lease.lost.is_set(), args.device):
-            # No checkpoint: the folder is another trainer's now.
+        if self._on_any_rank(self.lease is not None and self.lease.lost.is_set(), args.device):
+            # Saves no checkpoint: the folder belongs to another trainer now.
             raise Stopped(f'{self.job.outputFolder}: another start has taken over this folder')
-        if self._anywhere(self.stop_requested.is_set(), args.device):
+        if self._on_any_rank(self.stop_requested.is_set(), args.device):
             control.should_save = control.should_training_stop = True
 
     def on_log(self, args, state, control, logs=None, **_):
@@ -60,7 +61,7 @@ class Progress(TrainerCallback):
         for name in ('loss', 'grad_norm'):
             if not math.isfinite(logs.get(name, 0.0)):
                 raise TrainingDiverged(f'{self.job.outputFolder}: {name} is {logs[name]} at step {state.global_step}')
-        self.tokens = int(logs['num_tokens'])  # TRL counts from this start on
+        self.tokens = int(logs['num_tokens'])  # TRL counts since this start
         if self.lease is None:
             return
         done = state.global_step - self.first_step
@@ -78,10 +79,10 @@ class Progress(TrainerCallback):
         )
 
     def on_save(self, args, state, control, **_):
-        wait_for_all_ranks()  # each writes its own random state into the folder
+        wait_for_all_ranks()  # each rank writes its random state into the folder
         if self.lease is None:
             return
-        self.beat()
+        self.touch_heartbeat()
         self.lease.check()
         folder = os.path.join(args.output_dir, f'checkpoint-{state.global_step}')
         facts = {
@@ -91,16 +92,16 @@ class Progress(TrainerCallback):
             'tokens': self.tokens_before + self.tokens,
             'resumedFromSteps': self.resumed_from,
         }
-        checkpoints.mark_whole(folder, facts)
-        checkpoints.keep_newest(args.output_dir, self.job.hyperparameters.keepCheckpoints)
+        checkpoints.mark_complete(folder, facts, self.touch_heartbeat)
+        checkpoints.keep_newest(args.output_dir, self.job.hyperparameters.saveTotalLimit)
 
     def _append(self, line):
         with open(self.path, 'a', encoding='utf-8') as file:
             file.write(json.dumps(line) + '\n')
 
     @staticmethod
-    def _anywhere(here, device):
-        """Whether it holds in any rank: all must stop at the same step, or the others wait for them for ever."""
+    def _on_any_rank(here, device):
+        """Whether `here` is true on any rank. All ranks must stop at the same step, or some would wait forever."""
         if not torch.distributed.is_initialized():
             return here
         flag = torch.tensor(float(here), device=device)
@@ -113,12 +114,13 @@ def wait_for_all_ranks():
         torch.distributed.barrier()
 
 
-def beat(job, lease):
-    """Shows that the training gets on."""
+def touch_heartbeat(job, lease):
+    """Shows followers that the training is not stalled."""
     if lease:
         touch(os.path.join(job.outputFolder, 'heartbeat'))
 
 
-def say(lease, line):
+def log(lease, line):
+    """Prints a line with the time, on the first rank only."""
     if lease:
         print(f'{time.strftime("%H:%M:%S")} {line}', flush=True)

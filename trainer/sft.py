@@ -1,19 +1,19 @@
-"""Supervised fine-tuning by TRL's SFTTrainer: cross entropy of the completion's tokens, the mean over all of a step."""
+"""Supervised fine-tuning by TRL's SFTTrainer: the cross entropy of the completions, the mean over a step's tokens."""
 
 from trl.trainer.sft_config import SFTConfig as Arguments
 from trl.trainer.sft_trainer import SFTTrainer
 
-__all__ = ['Arguments', 'Trainer', 'own_arguments', 'prepared']
+__all__ = ['Arguments', 'Trainer', 'method_arguments', 'prepare_model']
 
 
 class Trainer(SFTTrainer):
     def create_model_card(self, *_, **__):
-        """A checkpoint is for going on, not for publishing."""
+        """Writes no model card: a checkpoint exists to resume from, not to be published."""
 
 
-def own_arguments(_job):
+def method_arguments(_job):
     return {}
 
 
-def prepared(model, _job):
+def prepare_model(model, _job):
     return model

@@ -1,29 +1,29 @@
 /**
- * Every activity under its own name, answering at once with what the real one would answer in kind and size: for
- * measuring the workflows alone.
+ * Replacements for all activities that return results of realistic form and size immediately, for measuring the workflows alone.
  */
 import type {
   GpuActivities,
   InferenceActivities,
-  MachineActivities,
+  PinnedWorkerActivities,
   WorkflowActivities,
 } from '../../src/activities/index.ts';
-import { runUris, stageUri } from '../../src/activities/open-run.ts';
-import { planOf } from '../../src/activities/plan-run.ts';
-import type { EvaluationSummary, ShardInput, StageResult } from '../../src/activities/types.ts';
-import type { ArtifactReference, Counts } from '../../src/artifacts/reference.ts';
-import { generationOf } from '../../src/config/pair-source.ts';
-import type { Configuration } from '../../src/config/schema.ts';
-import { hashOf } from '../../src/judge/seeds.ts';
+import { runUris, stageUri } from '../../src/runs/run-layout.ts';
+import { toRunPlan } from '../../src/activities/plan-run.ts';
+import type { ShardInput, StageResult } from '../../src/api/activity-types.ts';
+import type { EvaluationSummary } from '../../src/api/result.ts';
+import type { ArtifactReference, Counts } from '../../src/store/artifact.ts';
+import { requireGeneration } from '../../src/config/pair-source.ts';
+import type { Configuration } from '../../src/config/run-configuration.ts';
+import { stableHash } from '../../src/platform/stable-hash.ts';
 
-/** RewardBench's pairs: what an evaluation has to judge. */
+/** The number of pairs in RewardBench, which an evaluation judges. */
 const BENCHMARK_PAIRS = 2985;
 
 export interface InstantActivities {
   readonly workflow: WorkflowActivities;
   readonly inference: InferenceActivities;
   readonly gpu: GpuActivities;
-  readonly machine: MachineActivities;
+  readonly machine: PinnedWorkerActivities;
 }
 
 const notSimulated = () => Promise.reject(new Error('not a part of the simulated run'));
@@ -35,12 +35,12 @@ export function createInstantActivities(
   machineQueue: string,
 ): InstantActivities {
   const { runName, judging, evaluation } = configuration;
-  const { instructions: pool } = generationOf(configuration);
+  const { instructions: pool } = requireGeneration(configuration);
   const shards = Math.ceil(instructions / pool.shardSize);
 
   const reference = (uri: string, records: number): ArtifactReference => ({
     uri,
-    sha256: hashOf(uri),
+    sha256: stableHash(uri),
     records,
     bytes: records * 170,
   });
@@ -49,19 +49,19 @@ export function createInstantActivities(
     counts,
     seconds: 0.1,
   });
-  /** Of one shard, or of a stage's `count` shards. */
+  /** Counts of one shard, or of `count` shards of a stage. */
   const shardCounts = ({ stage, count }: { stage: string; count: number }): Counts => {
     const examples = 2 * pool.shardSize * count;
     const tokens = { promptTokens: 700 * examples, completionTokens: 400 * examples };
     if (stage !== 'judgePairs')
       return { pairs: pool.shardSize * count, 'dropped: equal responses': count, ...tokens };
     const judgments = examples * judging.samples;
-    const right = Math.floor(judgments / 2);
+    const correctJudgments = Math.floor(judgments / 2);
     return {
       judgments,
-      right,
+      correctJudgments,
       ties: 3 * count,
-      noVerdict: count,
+      unparsableJudgments: count,
       'failed: content filter': count,
       ...tokens,
     };
@@ -82,17 +82,20 @@ export function createInstantActivities(
   return {
     workflow: {
       checkConfiguration: () =>
-        Promise.resolve({ problems: [], usable: configuration, marker: '.preflight/instant' }),
+        Promise.resolve({
+          ...{ problems: [], usable: configuration, needsMachine: true },
+          storeProbe: '.preflight/instant',
+        }),
       planRun: () => {
         const run = {
           runName,
-          configuration: reference(`${runUris.configurations(runName)}/${hashOf(runName)}`, 1),
+          configuration: reference(`${runUris.configurations(runName)}/${stableHash(runName)}`, 1),
         };
         return Promise.resolve({
           kind: 'planned',
-          plan: planOf(configuration, run, []),
+          plan: toRunPlan(configuration, run, []),
           configuration,
-          reportAddress: `file:///store/${runUris.report(runName)}`,
+          reportUrl: `file:///store/${runUris.report(runName)}`,
           warnings: [],
         });
       },
@@ -110,7 +113,7 @@ export function createInstantActivities(
       finishJudgeEvaluation: notSimulated,
       preparePool: () =>
         Promise.resolve(
-          result(runUris.pool(runName), shards, { rows: instructions, instructions, setAside: 0 }),
+          result(runUris.pool(runName), shards, { rows: instructions, instructions, skipped: 0 }),
         ),
       selectInstructions: () =>
         Promise.resolve(result(runUris.selected(runName), shards, { selected: instructions })),
@@ -139,10 +142,11 @@ export function createInstantActivities(
       restoreConfiguration: notSimulated,
       writeReport: () => Promise.resolve({ report: runUris.report(runName), damage: [] }),
       exportOutputs: () => Promise.resolve(),
-      publishOutputs: notSimulated,
+      pushOutputs: notSimulated,
       readBudget: notSimulated,
       setBudget: notSimulated,
-      finishRun: () => Promise.resolve(runUris.result(runName)),
+      writeRunResult: () => Promise.resolve(runUris.result(runName)),
+      stopTraining: notSimulated,
     },
     inference: {
       preflightInference: () => Promise.resolve([]),
@@ -154,22 +158,23 @@ export function createInstantActivities(
     },
     gpu: {
       preflightGpu: () => Promise.resolve([]),
-      claimMachine: () => Promise.resolve({ queue: machineQueue }),
+      pinWorker: () => Promise.resolve({ queue: machineQueue }),
     },
     machine: {
-      identifyModel: ({ role }) => Promise.resolve({ checkpoint: `models/${role}`, sha256: hashOf(role) }),
+      resolveModel: ({ role }) => Promise.resolve({ checkpoint: `models/${role}`, sha256: stableHash(role) }),
       serveModel: ({ model, iteration }) =>
         Promise.resolve({
           ...model,
           baseUrl: 'http://127.0.0.1:8000/v1',
-          servedName: `${runName}-${iteration}`,
+          servedModelName: `${runName}-${iteration}`,
         }),
+      watchServer: notSimulated,
       stopServing: () => Promise.resolve(),
       stopTraining: notSimulated,
       fineTune: ({ iteration }) => {
         const checkpoint = `store:${runUris.training(runName, iteration)}/model`;
         return Promise.resolve({
-          model: { checkpoint, sha256: hashOf(checkpoint) },
+          model: { checkpoint, sha256: stableHash(checkpoint) },
           counts: { steps: 1000, tokens: 12_345_678, truncated: 3 },
           meanLoss: 0.6123456789012345,
           seconds: 3600.123,

@@ -1,24 +1,24 @@
-/** A run of the real workflows on a real server of its own, with instant activities, and the size of what it leaves. */
+/** Runs the real workflows with instant activities on a separate server, and measures their histories. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { readConfiguration } from '../../src/config/read-configuration.ts';
-import { startRun, type ConfigurationInput } from '../../src/client.ts';
-import { startLocalServer } from '../../test/workflows/local-server.ts';
+import { parseConfiguration } from '../../src/config/parse-configuration.ts';
+import { startRun, type ConfigurationInput } from '../../src/client/index.ts';
+import { startLocalServer } from '../../test/support/local-server.ts';
 import { workflowBundle } from '../../test/workflows/workflow-bundle.ts';
 import { createInstantActivities, type InstantActivities } from './instant-activities.ts';
 
 export interface SimulationOptions {
   readonly instructions: number;
   readonly iterations: number;
-  /** When the server suggests to continue as new, in events; its own bound, 4,096, unless given. */
+  /** The number of events after which the server suggests to continue as new; the server's default is 4,096. */
   readonly suggestContinueAsNewAt?: number;
   readonly configuration?: Partial<ConfigurationInput>;
-  /** Replaces some of the activities. */
+  /** Replaces activities. */
   readonly change?: (activities: InstantActivities) => InstantActivities;
 }
 
-/** The histories of one workflow, which may be several, each continued by the next. */
+/** The histories of a workflow; there are several if it continued as new. */
 export interface WorkflowHistories {
   readonly workflowId: string;
   readonly type: string;
@@ -27,12 +27,12 @@ export interface WorkflowHistories {
 
 export interface SimulatedRun {
   readonly workflows: readonly WorkflowHistories[];
-  /** What the query `progress` answers at the end, in bytes. */
+  /** The size of the last answer to the query `progress`, in bytes. */
   readonly progressBytes: number;
   readonly seconds: number;
 }
 
-/** Runs the whole loop, and measures every history. */
+/** Runs the whole loop and measures every history. */
 export function simulateRun(options: SimulationOptions): Promise<SimulatedRun> {
   return withSimulation(options, async (client, input) => {
     const began = performance.now();
@@ -46,7 +46,7 @@ export function simulateRun(options: SimulationOptions): Promise<SimulatedRun> {
   });
 }
 
-/** Does work with a server and workers that carry out the run of this configuration. */
+/** Calls `work` with a server and workers that execute the run of this configuration. */
 export async function withSimulation<T>(
   options: SimulationOptions,
   work: (client: Client, input: ConfigurationInput) => Promise<T>,
@@ -56,7 +56,7 @@ export async function withSimulation<T>(
     runName: 'simulated',
     iterations,
     models: { seed: { checkpoint: 'models/seed' } },
-    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:8000/v1', servedName: 'judge-{iteration}' },
+    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:8000/v1', servedModelName: 'judge-{iteration}' },
     instructions: { pool: ['instructions.jsonl'] },
     evaluation: {
       benchmarks: (['validation', 'test'] as const).map((purpose) => ({
@@ -88,7 +88,7 @@ async function createWorkers(
   input: ConfigurationInput,
   { instructions, change = (activities) => activities }: SimulationOptions,
 ): Promise<Worker[]> {
-  const { configuration, problems } = readConfiguration(input);
+  const { configuration, problems } = parseConfiguration(input);
   if (configuration === undefined) throw new Error(JSON.stringify(problems));
   const taskQueue = 'self-taught-evaluator';
   const machineQueue = `${taskQueue}-gpu-simulated`;
@@ -106,7 +106,7 @@ async function createWorkers(
   ]);
 }
 
-/** By workflow. The server's list of closed workflows may lag behind: it is asked until all of them stand in it. */
+/** The histories by workflow. The server lists closed workflows with a delay, so the list is polled until it is complete. */
 async function measureHistories(client: Client): Promise<WorkflowHistories[]> {
   for (;;) {
     const executions = await Array.fromAsync(client.workflow.list());

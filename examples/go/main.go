@@ -1,9 +1,9 @@
-// Starts, follows and steers a run of the Self-Taught Evaluator:
+// Starts, follows and controls a run of the Self-Taught Evaluator:
 //
 //	go run . start CONFIGURATION.json
 //	go run . follow|pause|resume|cancel|result NAME [REASON]
 //
-// The server is that of TEMPORAL_ADDRESS, or of a profile of Temporal's configuration file.
+// Connects to the server of TEMPORAL_ADDRESS, or of the profile in Temporal's configuration file.
 package main
 
 import (
@@ -24,14 +24,14 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 )
 
-// progress is what the example shows of the query's answer; schema/progress.schema.json has all of it.
+// progress has the fields of the query's answer that this example shows; schema/progress.schema.json describes all of them.
 type progress struct {
-	Phase  string
+	Status string
 	Paused *struct{ Reason string }
 	Stages []struct {
-		Name string
-		Done int
-		Of   *int
+		Name  string
+		Done  int
+		Total *int
 	}
 }
 
@@ -39,18 +39,18 @@ func (p progress) String() string {
 	stages := make([]string, len(p.Stages))
 	for i, stage := range p.Stages {
 		stages[i] = stage.Name
-		if stage.Of != nil {
-			stages[i] = fmt.Sprintf("%s %d/%d", stage.Name, stage.Done, *stage.Of)
+		if stage.Total != nil {
+			stages[i] = fmt.Sprintf("%s %d/%d", stage.Name, stage.Done, *stage.Total)
 		}
 	}
-	state := p.Phase
+	state := p.Status
 	if p.Paused != nil {
 		state = "paused: " + p.Paused.Reason
 	}
 	return state + " " + strings.Join(stages, ", ")
 }
 
-// start starts the run, or finds the one of this name that is under way.
+// start starts the run, or finds the running one of this name.
 func start(ctx context.Context, c client.Client, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -74,7 +74,7 @@ func start(ctx context.Context, c client.Client, file string) error {
 	return nil
 }
 
-// follow prints a line whenever something has changed, until the run has ended.
+// follow prints a line whenever the progress changes, until the run has ended.
 func follow(ctx context.Context, c client.Client, name string) error {
 	var shown progress
 	for {
@@ -82,7 +82,7 @@ func follow(ctx context.Context, c client.Client, name string) error {
 		if err != nil {
 			return err
 		}
-		// Where no worker answers just now, only the server knows whether the run has ended.
+		// If no worker answers at the moment, the description from the server says whether the run has ended.
 		if now, err := query(ctx, c, name); err == nil && !reflect.DeepEqual(now, shown) {
 			shown = now
 			fmt.Println(now)
@@ -102,7 +102,7 @@ func query(ctx context.Context, c client.Client, name string) (now progress, err
 	return now, err
 }
 
-// update returns when it is in force, or with the reason why the run refuses.
+// update sends an update and returns when it has taken effect, or with the reason why the run refuses it.
 func update(ctx context.Context, c client.Client, name, update string, arguments ...any) error {
 	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID:   name,
@@ -127,7 +127,7 @@ func result(ctx context.Context, c client.Client, name string) error {
 
 func run(ctx context.Context, arguments []string) error {
 	if len(arguments) < 2 {
-		return errors.New("say start CONFIGURATION.json, or one of follow, pause, resume, cancel, result and a NAME")
+		return errors.New("usage: start CONFIGURATION.json, or follow|pause|resume|cancel|result NAME")
 	}
 	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	options, err := envconfig.LoadDefaultClientOptions()

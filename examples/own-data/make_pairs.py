@@ -1,11 +1,11 @@
-"""Writes this folder's pairs about the embedded model's small world, once in each layout.
+"""Writes the pairs of this folder, about the domain of the embedded model, in each row format.
 
     python examples/own-data/make_pairs.py
 
-pairs/          what a run is trained on, a file for each layout, no pair twice
-benchmark/      what a judge is tested on, in two layouts
+pairs/          the pairs that a run is trained on, one file for each row format; no pair is in two files
+benchmark/      the pairs that a judge is tested on, in two row formats
 
-No question of the embedded example's own files stands in them.
+No question of the files of the embedded example is among them.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ def questions_of_the_embedded_example() -> set[str]:
     return {row.get("instruction") or row["prompt"] for row in rows}
 
 
-class Pairs:
-    """Draws questions with a right answer and a wrong one; none is drawn twice."""
+class PairSampler:
+    """Samples questions with a correct and a wrong answer, without repetition."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        self._asked = questions_of_the_embedded_example()
+        self._used = questions_of_the_embedded_example()
 
-    def draw(self, per_task: int) -> list[tuple[str, str, str, str]]:
-        """(task, question, right answer, wrong answer), as many of each task."""
-        drawn = []
+    def sample(self, per_task: int) -> list[tuple[str, str, str, str]]:
+        """Returns (task, question, correct answer, wrong answer), `per_task` of each task."""
+        samples = []
         for task in domain.TASKS:
             for _ in range(per_task):
                 problem = self._fresh(task)
                 wrong = domain.sample_near_miss(self.rng, problem).answer
-                drawn.append((task, problem.instruction, problem.answer, wrong))
-        return drawn
+                samples.append((task, problem.instruction, problem.answer, wrong))
+        return samples
 
     def _fresh(self, task: str) -> domain.Problem:
         while True:
             problem = domain.sample_problem(self.rng, task)
-            if problem.instruction not in self._asked:
-                self._asked.add(problem.instruction)
+            if problem.instruction not in self._used:
+                self._used.add(problem.instruction)
                 return problem
 
 
@@ -76,8 +76,8 @@ def write_lines(path: Path, rows: list[Row]) -> None:
 
 def main() -> None:
     rng = random.Random(9)
-    pairs = Pairs(rng)
-    drawn = lambda: pairs.draw(PAIRS_PER_TASK_AND_FILE)  # noqa: E731
+    pairs = PairSampler(rng)
+    drawn = lambda: pairs.sample(PAIRS_PER_TASK_AND_FILE)  # noqa: E731
 
     write_lines(
         FOLDER / "pairs" / "plain.jsonl",
@@ -108,7 +108,7 @@ def main() -> None:
         sides.append({"instruction": q, "responseA": a, "responseB": b, "betterSide": side, "subset": task})
     write_lines(FOLDER / "pairs" / "response-a-b.jsonl", sides)
 
-    tested = lambda: pairs.draw(BENCHMARK_PAIRS_PER_TASK_AND_FILE)  # noqa: E731
+    tested = lambda: pairs.sample(BENCHMARK_PAIRS_PER_TASK_AND_FILE)  # noqa: E731
     write_lines(
         FOLDER / "benchmark" / "plain.jsonl",
         [{"prompt": q, "chosen": good, "rejected": bad, "subset": task} for task, q, good, bad in tested()],

@@ -1,9 +1,9 @@
-"""Starts, follows and steers a run of the Self-Taught Evaluator:
+"""Starts, follows and controls a run of the Self-Taught Evaluator:
 
     python run.py start CONFIGURATION.json
     python run.py follow|pause|resume|cancel|result NAME [REASON]
 
-The server is that of TEMPORAL_ADDRESS, or of a profile of Temporal's configuration file.
+Connects to the server of TEMPORAL_ADDRESS, or of the profile in Temporal's configuration file.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from temporalio.service import RPCError
 
 
 async def start(client: Client, file: str) -> None:
-    """Starts the run, or finds the one of this name that is under way."""
+    """Starts the run, or finds the running one of this name."""
     configuration = json.loads(Path(file).read_text())
     handle = await client.start_workflow(
         "selfTaughtEvaluator",
@@ -39,14 +39,14 @@ async def start(client: Client, file: str) -> None:
 
 
 async def follow(run: WorkflowHandle) -> None:
-    """Prints a line whenever something has changed, until the run has ended."""
+    """Prints a line whenever the progress changes, until the run has ended."""
     shown = None
     while True:
         description = await run.describe()
         try:
             line = line_of(await run.query("progress"))
         except (RPCError, WorkflowQueryFailedError):
-            # No worker answers just now: only the server knows whether the run has ended.
+            # No worker answers at the moment; the description from the server says whether the run has ended.
             line = shown
         if line != shown:
             shown = line
@@ -58,11 +58,11 @@ async def follow(run: WorkflowHandle) -> None:
 
 def line_of(progress: dict) -> str:
     stages = [
-        f"{stage['name']} {stage['done']}/{stage['of']}" if "of" in stage else stage["name"]
+        f"{stage['name']} {stage['done']}/{stage['total']}" if "total" in stage else stage["name"]
         for stage in progress["stages"]
     ]
     paused = progress.get("paused")
-    return f"{'paused: ' + paused['reason'] if paused else progress['phase']} {', '.join(stages)}"
+    return f"{'paused: ' + paused['reason'] if paused else progress['status']} {', '.join(stages)}"
 
 
 async def main(command: str, name: str, *reason: str) -> None:
@@ -81,13 +81,13 @@ async def main(command: str, name: str, *reason: str) -> None:
     elif command == "result":
         print(json.dumps(await run.result()))
     else:
-        raise SystemExit("say one of start, follow, pause, resume, cancel, result")
+        raise SystemExit(f"unknown command {command}: use start, follow, pause, resume, cancel or result")
 
 
 if __name__ == "__main__":
     code = 0
     if len(sys.argv) < 3:
-        raise SystemExit("run.py start|follow|pause|resume|cancel|result NAME (for start a file)")
+        raise SystemExit("usage: run.py start FILE, or run.py follow|pause|resume|cancel|result NAME")
     try:
         asyncio.run(main(*sys.argv[1:]))
     except (WorkflowFailureError, WorkflowUpdateFailedError) as error:
@@ -96,8 +96,8 @@ if __name__ == "__main__":
     except RPCError as error:
         print(error.message, file=sys.stderr)
         code = 1
-    # A thread of the SDK may still be at work while Python shuts down, which aborts the process now and then
-    # (temporalio/sdk-python issue 300). A service that goes on running has no need of this.
+    # Exits without Python's shutdown: a thread of the SDK may still be running, which sometimes aborts the process
+    # (temporalio/sdk-python issue 300). A long-running service does not need this.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

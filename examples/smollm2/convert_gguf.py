@@ -1,5 +1,5 @@
-"""Turns the GGUF file of SmolLM2 into a checkpoint folder in Hugging Face layout: float32 weights in safetensors, tokenizer
-with chat template, generation config.
+"""Converts the GGUF file of SmolLM2 to a checkpoint folder in Hugging Face layout: float32 weights in safetensors, a tokenizer
+with a chat template, and a generation config.
 
     python convert_gguf.py FILE.gguf FOLDER
 """
@@ -14,16 +14,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 def convert(file: Path, folder: Path) -> None:
     source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
-    read = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    # What was read still says that it is quantised, and such a model can't be saved.
-    fields = {name: value for name, value in read.config.to_dict().items() if name != "quantization_config"}
+    quantized = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    # The configuration still says that the model is quantized, and transformers does not save a quantized model.
+    fields = {name: value for name, value in quantized.config.to_dict().items() if name != "quantization_config"}
     model = LlamaForCausalLM(LlamaConfig(**fields)).to(torch.float32)
-    model.load_state_dict(read.state_dict())
+    model.load_state_dict(quantized.state_dict())
     ends = {"bos_token_id": fields["bos_token_id"], "eos_token_id": fields["eos_token_id"]}
     model.generation_config = GenerationConfig(**ends, pad_token_id=fields["pad_token_id"])
     model.save_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(**source)
-    # GGUF names the way of splitting texts ("smollm"), which transformers doesn't read: every digit is a token.
+    # transformers does not read the pre-tokenizer ("smollm") that the GGUF file names. It makes every digit a token.
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )

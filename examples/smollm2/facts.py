@@ -1,4 +1,4 @@
-"""What is known to be true: questions by template, each with its answer. The benchmark is made from it and nothing else is."""
+"""Facts, with the templates of questions and answers about them. Only the benchmark is made from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Relation:
-    """`question` and `sentence` have {thing}; `sentence` and `word` have {answer}. `facts` is thing -> answer."""
+    """A kind of fact. `question` has the placeholder {thing}; `sentence` has {thing} and {answer}; `facts` maps things to answers."""
 
     name: str
     question: str

@@ -1,10 +1,10 @@
-"""Makes benchmark/validation.jsonl and benchmark/test.jsonl from facts.py: pairs in RewardBench's columns, always the same.
+"""Writes benchmark/validation.jsonl and benchmark/test.jsonl from facts.py: pairs with the columns of RewardBench.
 
     python make_benchmark.py
 
-No thing (country, word, animal, ...) of the validation set is asked about in the test set. Five subsets, from easy to hard:
-the rejected answer is about something else (off-topic), answers a similar instruction, names a wrong fact, breaks a
-constraint of the instruction, or miscalculates.
+The same seed gives the same files. Validation set and test set ask about different things (countries, words, animals, ...). The
+five subsets go from easy to hard: the rejected answer is off-topic, answers a similar instruction, names a wrong fact, breaks a
+constraint of the instruction, or has a wrong result.
 """
 
 from __future__ import annotations
@@ -18,38 +18,39 @@ from facts import RELATIONS, Relation
 
 FOLDER = Path(__file__).resolve().parent / "benchmark"
 SIZES = {"validation": 20, "test": 50}
-"""Pairs of each subset."""
+"""The number of pairs in each subset."""
 Pair = tuple[str, str, str]
 
 
-class Maker:
-    """Pairs (prompt, chosen, rejected) about one half of the things."""
+class PairMaker:
+    """Makes pairs (prompt, chosen, rejected) about the things of one part, validation or test."""
 
-    def __init__(self, draw: random.Random, part: str) -> None:
-        self._draw = draw
-        self._facts = {relation.name: _half(relation, part) for relation in RELATIONS}
+    def __init__(self, rng: random.Random, part: str) -> None:
+        self._rng = rng
+        self._facts = {relation.name: _facts_of(relation, part) for relation in RELATIONS}
 
     def off_topic(self) -> Pair:
-        relation, other = self._draw.sample(RELATIONS, 2)
-        return *self._asked(relation, thing := self._thing(relation)), self._sentence(other, self._thing(other, thing))
+        relation, other = self._rng.sample(RELATIONS, 2)
+        thing = self._thing(relation)
+        return *self._question_and_answer(relation, thing), self._sentence(other, self._thing(other, thing))
 
     def similar_instruction(self) -> Pair:
-        relation = self._draw.choice(RELATIONS)
+        relation = self._rng.choice(RELATIONS)
         thing = self._thing(relation)
-        return *self._asked(relation, thing), self._sentence(relation, self._thing(relation, thing))
+        return *self._question_and_answer(relation, thing), self._sentence(relation, self._thing(relation, thing))
 
     def wrong_fact(self) -> Pair:
-        relation = self._draw.choice(RELATIONS)
+        relation = self._rng.choice(RELATIONS)
         thing = self._thing(relation)
         wrong = self._facts[relation.name][self._thing(relation, thing)]
-        return *self._asked(relation, thing), relation.sentence.format(thing=thing, answer=wrong)
+        return *self._question_and_answer(relation, thing), relation.sentence.format(thing=thing, answer=wrong)
 
     def broken_format(self) -> Pair:
-        relation = self._draw.choice(RELATIONS)
+        relation = self._rng.choice(RELATIONS)
         thing = self._thing(relation)
-        question, sentence = self._asked(relation, thing)
+        question, sentence = self._question_and_answer(relation, thing)
         answer = self._facts[relation.name][thing]
-        constraint, right = self._draw.choice(
+        constraint, right = self._rng.choice(
             [
                 ("Answer in capital letters.", sentence.upper()),
                 ("Begin your answer with the word Sure.", f"Sure. {sentence}"),
@@ -61,34 +62,34 @@ class Maker:
         return f"{question} {constraint}", right, sentence
 
     def arithmetic(self) -> Pair:
-        left, right = self._draw.randint(2, 40), self._draw.randint(2, 40)
-        word, result = self._draw.choice([("plus", left + right), ("minus", left - right), ("times", left * right)])
-        wrong = result + self._draw.choice([-10, -2, -1, 1, 2, 10])
+        left, right = self._rng.randint(2, 40), self._rng.randint(2, 40)
+        word, result = self._rng.choice([("plus", left + right), ("minus", left - right), ("times", left * right)])
+        wrong = result + self._rng.choice([-10, -2, -1, 1, 2, 10])
         return f"How much is {left} {word} {right}?", *(f"{left} {word} {right} is {n}." for n in (result, wrong))
 
     def _thing(self, relation: Relation, but: str | None = None) -> str:
-        """One whose answer differs from that of `but`."""
+        """A random thing whose answer is not the answer of `but`."""
         facts = self._facts[relation.name]
-        return self._draw.choice([thing for thing in facts if facts[thing] != facts.get(but or "")])
+        return self._rng.choice([thing for thing in facts if facts[thing] != facts.get(but or "")])
 
-    def _asked(self, relation: Relation, thing: str) -> tuple[str, str]:
+    def _question_and_answer(self, relation: Relation, thing: str) -> tuple[str, str]:
         return relation.question.format(thing=thing), self._sentence(relation, thing)
 
     def _sentence(self, relation: Relation, thing: str) -> str:
         return relation.sentence.format(thing=thing, answer=self._facts[relation.name][thing])
 
 
-def _half(relation: Relation, part: str) -> dict[str, str]:
-    """Every third thing is the validation set's."""
+def _facts_of(relation: Relation, part: str) -> dict[str, str]:
+    """The facts of one part: every third one belongs to the validation set, the others to the test set."""
     return {
         thing: answer
-        for place, (thing, answer) in enumerate(relation.facts.items())
-        if (place % 3 == 0) == (part == "validation")
+        for index, (thing, answer) in enumerate(relation.facts.items())
+        if (index % 3 == 0) == (part == "validation")
     }
 
 
 def benchmark(part: str, seed: int) -> list[dict[str, object]]:
-    maker = Maker(random.Random(f"{seed} {part}"), part)
+    maker = PairMaker(random.Random(f"{seed} {part}"), part)
     subsets = {
         "off-topic": maker.off_topic,
         "similar-instruction": maker.similar_instruction,

@@ -1,11 +1,11 @@
-"""Makes the pool of the example: instructions without answers. The model writes most of them itself; others come from texts
-that every machine with Python has (its library's documentation) and from a list of words, by templates.
+"""Writes the instruction pool of the example: instructions without answers. The model writes most of them; the others are made by
+templates from the documentation of Python's standard library and from a list of words.
 
-    python make_instructions.py FOLDER FILE     # FOLDER: the checkpoint; FILE: the pool. About 3 minutes of one core.
+    python make_instructions.py FOLDER FILE     # FOLDER: the checkpoint; FILE: the pool. Takes 3 minutes on one core.
 
 `npm run smollm2` calls it.
 
-The draws follow from --seed; on another machine rounding may change some of the model's words.
+All random choices depend on --seed. On another machine, rounding may change some of the texts that the model writes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TOPICS = (
     "numbers fractions percentages geometry triangles circles graphs statistics measurement temperature weight speed time calendars"
 ).replace("the moon", "the_moon").replace("the internet", "the_internet").split()
 MODULES = "calendar collections csv datetime email.utils fractions glob html itertools json math os.path random re shutil statistics string textwrap time zipfile"
-ASKS = ("Write one short question about {topic}.", "Write a question that a child could ask about {topic}.")
+REQUESTS = ("Write one short question about {topic}.", "Write a question that a child could ask about {topic}.")
 TEMPLATES = (
     "Use the word {topic} in a sentence.",
     "Name one thing that people like about {topic}.",
@@ -54,25 +54,25 @@ TEMPLATES = (
 )
 FROM_MODEL, FROM_DOCUMENTATION, FROM_WORDS = 450, 120, 400
 SAMPLES = 4
-STARTS = re.compile(r"^(Who|What|When|Where|Why|Which|How|Is|Are|Do|Does|Can)\b")
+QUESTION_START = re.compile(r"^(Who|What|When|Where|Why|Which|How|Is|Are|Do|Does|Can)\b")
 
 
-def written_by_model(folder: Path, draw: random.Random, seed: int) -> list[str]:
+def written_by_model(folder: Path, rng: random.Random, seed: int) -> list[str]:
     checkpoint = Checkpoint.load(folder, torch.bfloat16, 10**8)
     engine = Engine(on_failure=lambda error: sys.exit(repr(error)), cache_bytes=10**9)
     jobs = []
-    asked = [(topic.replace("_", " "), ask) for topic in TOPICS for ask in ASKS]
-    for topic, ask in asked:
-        prompt = checkpoint.encode([{"role": "user", "content": ask.format(topic=topic)}])
+    requests = [(topic.replace("_", " "), request) for topic in TOPICS for request in REQUESTS]
+    for topic, request in requests:
+        prompt = checkpoint.encode([{"role": "user", "content": request.format(topic=topic)}])
         jobs.append(Job(checkpoint, prompt, SAMPLES, seed + len(jobs) * SAMPLES, Sampling(0.7, 0.9, 32, ("?",))))
     results = [engine.submit(job) for job in jobs]
     texts = [
         text
-        for (topic, _), result in zip(asked, results, strict=True)
+        for (topic, _), result in zip(requests, results, strict=True)
         for completion in result.result()
         if topic[:4] in (text := first_line(completion.text) + "?").lower()
     ]
-    return draw.sample(found := usable(texts), min(FROM_MODEL, len(found)))
+    return rng.sample(found := usable(texts), min(FROM_MODEL, len(found)))
 
 
 def first_line(text: str) -> str:
@@ -81,16 +81,16 @@ def first_line(text: str) -> str:
 
 
 def usable(texts: list[str]) -> list[str]:
-    """Questions of 4 to 20 words, each once, that ask about the thing and not about questions."""
+    """The questions of 4 to 20 words, without duplicates and without those about questions or sentences."""
     kept = {
         text.lower(): text
         for text in texts
-        if STARTS.match(text) and 4 <= len(text.split()) <= 20 and not re.search(r"question|sentence|\bask", text, re.I)
+        if QUESTION_START.match(text) and 4 <= len(text.split()) <= 20 and not re.search(r"question|sentence|\bask", text, re.I)
     }
     return sorted(kept.values())
 
 
-def from_documentation(draw: random.Random) -> list[str]:
+def from_documentation(rng: random.Random) -> list[str]:
     texts = []
     for module in MODULES.split():
         for name, value in sorted(inspect.getmembers(importlib.import_module(module), inspect.isroutine)):
@@ -99,12 +99,12 @@ def from_documentation(draw: random.Random) -> list[str]:
                 continue
             texts.append(f'What does the function "{name}" of Python\'s module "{module}" do?')
             texts.append(f"Say in other words: {sentence}")
-    return draw.sample(sorted(set(texts)), FROM_DOCUMENTATION)
+    return rng.sample(sorted(set(texts)), FROM_DOCUMENTATION)
 
 
-def from_words(draw: random.Random) -> list[str]:
+def from_words(rng: random.Random) -> list[str]:
     texts = [template.format(topic=topic.replace("_", " ")) for topic in TOPICS for template in TEMPLATES]
-    return draw.sample(texts, FROM_WORDS)
+    return rng.sample(texts, FROM_WORDS)
 
 
 def main() -> None:
@@ -114,13 +114,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    draw = random.Random(options.seed)
+    rng = random.Random(options.seed)
     instructions = [
-        *written_by_model(options.folder, draw, options.seed),
-        *from_documentation(draw),
-        *from_words(draw),
+        *written_by_model(options.folder, rng, options.seed),
+        *from_documentation(rng),
+        *from_words(rng),
     ]
-    draw.shuffle(instructions)
+    rng.shuffle(instructions)
     lines = [json.dumps({"instruction": text}, ensure_ascii=False) + "\n" for text in dict.fromkeys(instructions)]
     options.file.write_text("".join(lines), encoding="utf-8")
     print(f"{len(lines)} instructions")

@@ -1,8 +1,8 @@
-"""Prints the tables of a run's report as Markdown, and judgments of the same pairs by the first judge and the last.
+"""Prints the tables of a run's report as Markdown, and judgments of the same pairs by the first judge and by the last one.
 
     python examples/smollm2/report_tables.py runs/smollm2-135m/report.html [...]
 
-Of the report alone, so that docs/results says what the report says. Charts and settings are left out.
+It reads only the report, so that docs/results agrees with it. Charts and settings are omitted.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
-LEFT_OUT = {"", "How the judge changed", "Judgments to read", "Settings"}
-"""Sections without their place in a table of results; the one without a title is the report's head."""
+OMITTED = {"", "How the judge changed", "Judgments", "Settings"}
+"""Sections that are not printed; the one without a title is the head of the report."""
 
 EXAMPLES = 5
 
@@ -63,10 +63,10 @@ class Tables(HTMLParser):
         elif tag == "h2":
             self.sections.append((text, []))
         elif tag == "h3":
-            self._say(f"**{text}**", "")
+            self._add_lines(f"**{text}**", "")
         elif tag == "p" and self._text is not None:
-            if len(text.split()) > 4:  # Shorter ones are legends of charts.
-                self._say(text, "")
+            if len(text.split()) > 4:  # shorter paragraphs are legends of charts
+                self._add_lines(text, "")
         elif tag in ("td", "th"):
             self._rows[-1].append(text.replace("( ", "(").replace("|", "\\|"))
         elif tag == "small" and self._text is not None:
@@ -75,26 +75,26 @@ class Tables(HTMLParser):
         elif tag == "table":
             head, *rows = self._rows
             ruled = [head, ["---"] * len(head), *rows]
-            self._say(*(f"| {' | '.join(row)} |" for row in ruled), "")
+            self._add_lines(*(f"| {' | '.join(row)} |" for row in ruled), "")
             self._rows = []
         else:
             return
         self._text = None
 
-    def _say(self, *lines: str) -> None:
+    def _add_lines(self, *lines: str) -> None:
         self.sections[-1][1].extend(lines)
 
 
 def before_and_after(packed: str) -> list[str]:
-    """What the first and the last judge wrote about the same pair in the same order, where only the last was right."""
+    """Judgments of the same pair in the same order by the first judge and the last one, if only the last one is correct."""
     lines: list[str] = []
     for pair in map(json.loads, zlib.decompress(base64.b64decode(packed)).decode().splitlines()):
-        examples = {(one["iteration"], one["better"]): one["judgments"] for one in pair["examples"]}
+        examples = {(example["iteration"], example["better"]): example["judgments"] for example in pair["examples"]}
         last = max(iteration for iteration, _ in examples)
         for side in ("A", "B"):
-            before = [one for one in examples.get((1, side), []) if one["outcome"] in ("wrong", "no verdict")]
-            after = [one for one in examples.get((last, side), []) if one["outcome"] == "kept"]
-            # One order of a pair shows enough of it.
+            before = [judgment for judgment in examples.get((1, side), []) if judgment["outcome"] in ("incorrect", "no verdict")]
+            after = [judgment for judgment in examples.get((last, side), []) if judgment["outcome"] == "kept"]
+            # Each pair is printed in one order only.
             is_new = not lines or not lines[-1].startswith(f"| {cell(pair['instruction'])} |")
             if last > 1 and before and after and is_new and len(lines) < EXAMPLES:
                 responses = {side: pair["better"], "AB".replace(side, ""): pair["worse"]}
@@ -106,7 +106,7 @@ def before_and_after(packed: str) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """One line that Markdown shows as it is."""
+    """The text as one line, with the special characters of Markdown escaped."""
     return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|").replace("*", "\\*").replace("[", "\\[")
 
 
@@ -115,7 +115,7 @@ def main(paths: list[str]) -> None:
         tables = Tables()
         tables.feed(Path(path).read_text(encoding="utf-8"))
         for title, lines in tables.sections:
-            if title in LEFT_OUT or not lines:
+            if title in OMITTED or not lines:
                 continue
             print("\n".join(([f"### {title}", ""] if title else []) + lines))
         if tables.packed:

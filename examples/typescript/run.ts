@@ -1,10 +1,10 @@
 /**
- * Starts, follows and steers a run of the Self-Taught Evaluator:
+ * Starts, follows and controls a run of the Self-Taught Evaluator:
  *
  *   node run.ts start CONFIGURATION.json
  *   node run.ts follow|pause|resume|cancel|result NAME [REASON]
  *
- * The server is that of TEMPORAL_ADDRESS, or of a profile of Temporal's configuration file.
+ * Connects to the server of TEMPORAL_ADDRESS, or of the profile in Temporal's configuration file.
  */
 import { readFile } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
@@ -21,13 +21,13 @@ async function start(file: string): Promise<void> {
   console.log(run.runName);
 }
 
-/** A line whenever something has changed, until the run has ended. */
+/** Prints a line whenever the progress changes, until the run has ended. */
 async function follow(name: string): Promise<void> {
-  for await (const { phase, paused, stages } of findRun(client, name).follow()) {
+  for await (const { status, paused, stages } of findRun(client, name).follow()) {
     const underWay = stages.map((stage) =>
-      stage.of === undefined ? stage.name : `${stage.name} ${stage.done}/${stage.of}`,
+      stage.total === undefined ? stage.name : `${stage.name} ${stage.done}/${stage.total}`,
     );
-    console.log(paused === undefined ? phase : `paused: ${paused.reason}`, underWay.join(', '));
+    console.log(paused === undefined ? status : `${status}: ${paused.reason}`, underWay.join(', '));
   }
 }
 
@@ -44,7 +44,8 @@ const commands: Record<string, () => Promise<void>> = {
 
 try {
   const chosen = commands[command ?? ''];
-  if (chosen === undefined) throw new Error(`say one of ${Object.keys(commands).join(', ')}`);
+  if (chosen === undefined)
+    throw new Error(`unknown command: use one of ${Object.keys(commands).join(', ')}`);
   await chosen();
 } catch (error) {
   console.error(failureMessage(error));

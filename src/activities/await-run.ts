@@ -1,12 +1,13 @@
+import { FAILURES } from '../api/temporal-names.ts';
 import { ApplicationFailure } from '@temporalio/activity';
 import { TerminatedFailure, WorkflowFailedError } from '@temporalio/client';
-import { withHeartbeats } from './attempt.ts';
-import { isOpen } from './claim-run.ts';
+import { withHeartbeats } from './heartbeats.ts';
+import { isWorkflowOpen } from '../runs/claim-run.ts';
 import type { Dependencies } from './dependencies.ts';
 
 /**
- * Waits for the workflow that owns a run which this one has joined, and ends as it does; also over a reset of it, which
- * terminates the owner's run and begins it again under the same workflow id.
+ * Waits for the workflow that owns the run, and ends as that workflow ends. It continues to wait if the owner is
+ * reset, which terminates its Temporal run and starts a new one under the same workflow id.
  */
 export function awaitRun<Result>(
   deps: Dependencies,
@@ -24,9 +25,15 @@ export function awaitRun<Result>(
         return await Promise.race([handle.result() as Promise<Result>, aborted]);
       } catch (error) {
         if (!(error instanceof WorkflowFailedError)) throw error;
-        if (error.cause instanceof TerminatedFailure && (await isOpen(deps.temporal, workflowId))) continue;
+        if (error.cause instanceof TerminatedFailure && (await isWorkflowOpen(deps.temporal, workflowId)))
+          continue;
         const message = `the workflow ${workflowId}, which owns this run, ended without a result`;
-        throw ApplicationFailure.create({ type: 'OwnerFailed', nonRetryable: true, message, cause: error });
+        throw ApplicationFailure.create({
+          type: FAILURES.ownerWorkflowFailed,
+          nonRetryable: true,
+          message,
+          cause: error,
+        });
       }
     }
   });

@@ -1,45 +1,42 @@
-import { AMOUNTS, amountText, type Amounts, type Limits } from '../format/amounts.ts';
+import {
+  BUDGET_UNITS,
+  formatUsage,
+  type BudgetChange,
+  type BudgetLimits,
+  type BudgetStatus,
+  type SetBudgetResult,
+} from '../api/budget.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun } from './open-run.ts';
-import type { RunReference } from './types.ts';
+import { openModels } from '../runs/open-run.ts';
+import type { RunReference } from '../api/activity-types.ts';
 
-/** What a run has spent in all, and may spend. */
-export interface BudgetNow {
-  readonly limits: Limits;
-  readonly spent: Amounts;
+/** Reads the usage of a run over all its workers, and its limits. */
+export async function readBudget(deps: Dependencies, run: RunReference): Promise<BudgetStatus> {
+  const { configuration } = await openModels(deps.store, run);
+  const ledger = deps.ledgers.forRun(run.runName);
+  await ledger.refresh();
+  return { limits: ledger.limits, usage: ledger.usage(configuration.prices) };
 }
 
-/** Limits to put in force: a number sets one, null takes it away, what is left out stays. */
-export type BudgetChange = { readonly [Name in keyof Amounts]?: number | null };
-
-export type BudgetAnswer =
-  | ({ readonly kind: 'set' } & BudgetNow)
-  | ({ readonly kind: 'refused'; readonly reason: string } & BudgetNow);
-
-/** Reads what a run has spent, all its workers together, and may spend. */
-export async function readBudget(deps: Dependencies, run: RunReference): Promise<BudgetNow> {
-  const { configuration } = await openRun(deps.store, run);
-  const ledger = deps.ledgers.of(run.runName);
-  await ledger.look();
-  return { limits: ledger.limits, spent: ledger.spent(configuration.prices) };
-}
-
-/** Changes what a run may spend, unless that is less than it has spent. In force from the next request of any worker on. */
+/**
+ * Changes a run's limits, unless a new limit is below the usage so far. The limits hold from the next request of every
+ * worker.
+ */
 export async function setBudget(
   deps: Dependencies,
   { run, change }: { readonly run: RunReference; readonly change: BudgetChange },
-): Promise<BudgetAnswer> {
-  const { limits: before, spent } = await readBudget(deps, run);
-  const tooLow = AMOUNTS.find((name) => typeof change[name] === 'number' && change[name] < spent[name]);
+): Promise<SetBudgetResult> {
+  const { limits: before, usage: spent } = await readBudget(deps, run);
+  const tooLow = BUDGET_UNITS.find((name) => typeof change[name] === 'number' && change[name] < spent[name]);
   if (tooLow !== undefined) {
     const reason =
-      `${tooLow} is ${change[tooLow]}, but the run ${run.runName} has spent ${amountText(tooLow, spent[tooLow])} already: ` +
-      'at least that much, or null for no limit';
-    return { kind: 'refused', reason, limits: before, spent };
+      `${tooLow} is ${change[tooLow]}, but the run ${run.runName} has spent ${formatUsage(tooLow, spent[tooLow])} already: ` +
+      'set a limit above that, or null for no limit';
+    return { kind: 'rejected', reason, limits: before, usage: spent };
   }
-  const limits: Limits = Object.fromEntries(
+  const limits: BudgetLimits = Object.fromEntries(
     Object.entries({ ...before, ...change }).filter(([, limit]) => limit !== null),
   );
-  await deps.ledgers.of(run.runName).limit(limits);
-  return { kind: 'set', limits, spent };
+  await deps.ledgers.forRun(run.runName).setLimits(limits);
+  return { kind: 'set', limits, usage: spent };
 }

@@ -1,97 +1,96 @@
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import { InputProblem } from '../artifacts/errors.ts';
-import type { Counts, Fingerprint } from '../artifacts/reference.ts';
-import type { WorkRecord } from '../artifacts/resume-shard.ts';
-import { generationOf } from '../config/pair-source.ts';
-import type { Sampling } from '../config/schema.ts';
-import { parseCategory } from '../judge/category.ts';
-import { parseComplexity } from '../judge/complexity.ts';
-import { renderPrompt, type PromptTemplate } from '../judge/prompt-template.ts';
-import { hashOf, samplingSeed } from '../judge/seeds.ts';
+import type { StageName } from '../api/stages.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import type { Counts, Fingerprint } from '../store/artifact.ts';
+import type { ShardRecord } from '../store/shard-types.ts';
+import { requireGeneration } from '../config/pair-source.ts';
+import type { SamplingParameters } from '../method/sampling-parameters.ts';
+import { parseCategory } from '../method/parse-category.ts';
+import { parseComplexity } from '../method/parse-complexity.ts';
+import { renderPrompt, type PromptTemplate } from '../method/prompt-template.ts';
+import { stableHash } from '../platform/stable-hash.ts';
+import { samplingSeed } from '../method/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
-import type { ResolvedConfiguration } from './open-run.ts';
-import type { Instruction } from './prepare-pool.ts';
-import type { ShardInput, ShardResult } from './types.ts';
-import { workOnShard } from './work-on-shard.ts';
+import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
+import type { PoolInstruction } from './prepare-pool.ts';
+import type { ShardInput, ShardResult } from '../api/activity-types.ts';
+import { processShard } from './process-shard.ts';
+import type { CategorizedInstruction } from '../runs/records.ts';
 
-/** An instruction with what the model says about it: null where its answer names nothing, absent where it wasn't asked. */
-export interface CategorizedInstruction extends Instruction {
-  readonly category?: string | null;
-  /** 1 to 5. */
-  readonly complexity?: number | null;
-}
+type CategorizationRecord = ShardRecord &
+  ({ readonly category: string | null } | { readonly complexity: number | null });
 
-type Finding = WorkRecord & ({ readonly category: string | null } | { readonly complexity: number | null });
-
-/** A question about every instruction, and what its answers mean. */
-interface Question {
+/** A question that is asked about every instruction, and the parser of its answers. */
+interface CategorizationQuestion {
   readonly name: 'category' | 'complexity';
   readonly prompt: PromptTemplate;
-  readonly sampling: Sampling;
+  readonly sampling: SamplingParameters;
   readonly values: Readonly<Record<string, string>>;
   readonly read: (answer: string) => Pick<CategorizedInstruction, 'category' | 'complexity'>;
 }
 
 /**
- * Asks the model for the category of every instruction of a shard (method, step 1), and where the configuration wants
- * it for the complexity of those whose category is kept: one question a request, each under its own prompt.
+ * Asks the model for the category of every instruction of a shard (method, step 1). If complexity is configured, it
+ * also asks for the complexity of the instructions whose category is kept. Each question is a request of its own with
+ * its own prompt.
  */
 export function categorizeInstructions(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
-  return workOnShard<Instruction, Instruction, Finding, CategorizedInstruction>(
-    deps,
-    'categorizeInstructions',
-    input,
-    (resolved) => {
-      const { seed } = resolved.configuration;
-      const { instructions } = generationOf(resolved.configuration);
-      const { categories, complexity } = instructions;
-      const questions = questionsOf(resolved);
-      return {
-        meaning: categorizingMeaning(resolved),
-        units: (items) => items,
-        work: async ({ id, instruction }, existing, emit, ask) => {
-          for (const { name, prompt, sampling, values, read } of questions) {
-            const there = existing.find((record) => name in record) ?? (await find());
-            if (
-              'category' in there &&
-              !(there.category !== null && categories?.keep.includes(there.category))
-            )
-              return;
+  return processShard<
+    ResolvedConfiguration,
+    PoolInstruction,
+    PoolInstruction,
+    CategorizationRecord,
+    CategorizedInstruction
+  >(deps, 'categorizeInstructions', input, openRun, (resolved) => {
+    const { seed } = resolved.configuration;
+    const { instructions } = requireGeneration(resolved.configuration);
+    const { categories, complexity } = instructions;
+    const questions = questionsOf(resolved);
+    return {
+      fingerprintInputs: categorizationFingerprintInputs(resolved),
+      units: (items) => items,
+      work: async ({ id, instruction }, existing, emit, ask) => {
+        for (const { name, prompt, sampling, values, read } of questions) {
+          const answer = existing.find((record) => name in record) ?? (await find());
+          if (
+            'category' in answer &&
+            !(answer.category !== null && categories?.keep.includes(answer.category))
+          )
+            return;
 
-            async function find(): Promise<Finding> {
-              const { choices, usage } = await ask({
-                messages: renderPrompt(prompt, { instruction, ...values }),
-                sampling,
-                samples: 1,
-                seed: samplingSeed(seed, name === 'category' ? 'categorize' : 'complexity', id),
-              });
-              const found = {
-                id: `${id}/${name}`,
-                unit: id,
-                ...read(choices[0]?.text ?? ''),
-                usage,
-              } as Finding;
-              emit(found);
-              return found;
-            }
+          async function find(): Promise<CategorizationRecord> {
+            const { choices, usage } = await ask({
+              messages: renderPrompt(prompt, { instruction, ...values }),
+              sampling,
+              samples: 1,
+              seed: samplingSeed(seed, name === 'category' ? 'categorize' : 'complexity', id),
+            });
+            const record = {
+              id: `${id}/${name}`,
+              unit: id,
+              ...read(choices[0]?.text ?? ''),
+              usage,
+            } as CategorizationRecord;
+            emit(record);
+            return record;
           }
-        },
-        assemble: (instruction, records) => {
-          const findings = records.map(({ id: _id, unit: _unit, usage: _usage, ...found }) => found);
-          return [Object.assign({ ...instruction }, ...findings) as CategorizedInstruction];
-        },
-        count: (made) => ({
-          ...(categories === null ? {} : countBy('category', [...categories.names, null], made)),
-          ...(complexity === null ? {} : countBy('complexity', [1, 2, 3, 4, 5, null], made)),
-        }),
-      };
-    },
-  );
+        }
+      },
+      assembleResults: (instruction, records) => {
+        const findings = records.map(({ id: _id, unit: _unit, usage: _usage, ...found }) => found);
+        return [Object.assign({ ...instruction }, ...findings) as CategorizedInstruction];
+      },
+      countResults: (instructions) => ({
+        ...(categories === null ? {} : countBy('category', [...categories.names, null], instructions)),
+        ...(complexity === null ? {} : countBy('complexity', [1, 2, 3, 4, 5, null], instructions)),
+      }),
+    };
+  });
 }
 
-function questionsOf({ configuration, prompts }: ResolvedConfiguration): Question[] {
-  const { categories, complexity } = generationOf(configuration).instructions;
-  const questions: Question[] = [];
+function questionsOf({ configuration, prompts }: ResolvedConfiguration): CategorizationQuestion[] {
+  const { categories, complexity } = requireGeneration(configuration).instructions;
+  const questions: CategorizationQuestion[] = [];
   if (categories !== null && prompts.category !== null) {
     questions.push({
       name: 'category',
@@ -111,21 +110,26 @@ function questionsOf({ configuration, prompts }: ResolvedConfiguration): Questio
     });
   }
   if (questions.length === 0)
-    throw new InputProblem('neither instructions.categories nor instructions.complexity is set');
+    throw new InvalidInput('neither instructions.categories nor instructions.complexity is set');
   return questions;
 }
 
-/** What the categories of a shard follow from. `keep` matters only where it decides what is asked. */
-export function categorizingMeaning(resolved: ResolvedConfiguration): Fingerprint {
-  const { categories, complexity } = generationOf(resolved.configuration).instructions;
+/**
+ * The fingerprint inputs of a shard's categories. `keep` is one of them only if it decides which questions are asked.
+ */
+export function categorizationFingerprintInputs(resolved: ResolvedConfiguration): Fingerprint {
+  const { categories, complexity } = requireGeneration(resolved.configuration).instructions;
   const keep = complexity === null ? null : (categories?.keep ?? null);
-  const asked = questionsOf(resolved).map(({ name, prompt, sampling }) => [
+  const questionInputs = questionsOf(resolved).map(({ name, prompt, sampling }) => [
     name,
-    { prompt: hashOf(canonicalJson(prompt)), sampling },
+    { prompt: stableHash(canonicalJson(prompt)), sampling },
   ]);
   return {
-    stage: 'categorize-instructions',
-    ...(Object.fromEntries(asked) as Record<string, { prompt: string; sampling: Sampling }>),
+    stage: 'categorizeInstructions' satisfies StageName,
+    ...(Object.fromEntries(questionInputs) as Record<
+      string,
+      { prompt: string; sampling: SamplingParameters }
+    >),
     names: categories?.names ?? null,
     keep,
   };
@@ -134,12 +138,12 @@ export function categorizingMeaning(resolved: ResolvedConfiguration): Fingerprin
 function countBy(
   field: 'category' | 'complexity',
   values: readonly (string | number | null)[],
-  made: readonly CategorizedInstruction[],
+  instructions: readonly CategorizedInstruction[],
 ): Counts {
   return Object.fromEntries(
     values.map((value) => [
       `${field}: ${value ?? 'none'}`,
-      made.filter((instruction) => instruction[field] === value).length,
+      instructions.filter((instruction) => instruction[field] === value).length,
     ]),
   );
 }

@@ -1,76 +1,92 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { access, constants, mkdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { join } from 'node:path';
-import { benchmarkOf } from '../benchmarks/registry.ts';
-import { readPrompt, resolveInput } from '../config/input-files.ts';
-import { readConfiguration, type Problem } from '../config/read-configuration.ts';
-import type { Configuration } from '../config/schema.ts';
-import { checkPoolFile } from '../pools/read-pool-file.ts';
-import { checkPreferenceFile, type WantedLayout } from '../preferences/read-preferences.ts';
-import { benchmarkPrompts } from './benchmark-prompts.ts';
+import { loadBenchmark } from '../benchmarks/registry.ts';
+import { resolveInputPath } from '../platform/input-files.ts';
+import { readPrompt } from '../runs/read-prompt.ts';
+import type { Problem } from '../platform/problem.ts';
+import { parseConfiguration } from '../config/parse-configuration.ts';
+import type { PartialConfiguration } from '../config/run-configuration.ts';
+import { checkInstructionFile } from '../datasets/read-instructions.ts';
+import { checkPreferenceFile, type RequestedFormat } from '../datasets/read-preferences.ts';
+import { benchmarkPrompts } from '../runs/benchmark-prompts.ts';
+import { requiredPrompts } from '../runs/prompts.ts';
 import type { Dependencies, LocalDependencies } from './dependencies.ts';
-import { checkEntry } from './data-files.ts';
-import { publishChecks } from './publish-outputs.ts';
+import { checkEntry } from '../datasets/data-files.ts';
+import { pushChecks } from './push-outputs.ts';
+import { TRIAL_PREFIX } from '../store/check-store.ts';
 
-/** What is known of a configuration before any work: the problems so far, and what the other roles can check. */
+/**
+ * The result of the first check of a configuration: the problems so far, and what the other roles need for their
+ * checks.
+ */
 export interface CheckedConfiguration {
   readonly problems: readonly Problem[];
   /** The sections that are valid by themselves, defaults filled in. */
-  readonly usable: Partial<Configuration>;
+  readonly usable: PartialConfiguration;
+  /** True if the run needs a worker with the role `gpu`. */
+  readonly needsMachine: boolean;
   /** A file in the store that every role must see. */
-  readonly marker: string;
+  readonly storeProbe: string;
 }
 
-/** Checks what the workflow role can see: the fields, the prompts, the instruction pool, the benchmarks, the store. */
+/**
+ * Checks everything that a worker with the role `workflow` can see: the fields, the prompts, the instruction pool, the
+ * benchmarks and the store.
+ */
 export async function checkConfiguration(deps: Dependencies, input: unknown): Promise<CheckedConfiguration> {
-  const { usable, problems } = readConfiguration(input);
-  const marker = newMarker();
-  const found = await Promise.all([checkStore(deps, marker), inputProblems(deps, usable)]);
-  return { usable, marker, problems: [...problems, ...uniqueProblems(found.flat())] };
+  const { usable, problems } = parseConfiguration(input);
+  const storeProbe = newStoreProbe();
+  const problemLists = await Promise.all([writeStoreProbe(deps, storeProbe), inputProblems(deps, usable)]);
+  return {
+    usable,
+    needsMachine: true,
+    storeProbe,
+    problems: [...problems, ...uniqueProblems(problemLists.flat())],
+  };
 }
 
-/** What is wrong with the files that a configuration names, and with where its outputs are to be pushed. */
+/**
+ * Lists the problems of the files that a configuration names, and of the repositories to which its outputs are to be
+ * pushed.
+ */
 export async function inputProblems(
   deps: LocalDependencies,
-  usable: Partial<Configuration>,
+  usable: PartialConfiguration,
 ): Promise<Problem[]> {
-  const found = await Promise.all([
-    ...neededPrompts(usable).map(({ path, folder, needed }) =>
-      attemptTo(path, () => readPrompt(deps.files, folder, needed)),
+  const problemLists = await Promise.all([
+    ...requiredPrompts(usable).map(({ path, folder, needed }) =>
+      collectProblem(path, () => readPrompt(deps.files, folder, needed)),
     ),
     ...checkEvaluation(deps, usable),
-    ...checkRows(deps, usable),
-    ...publishChecks(deps, usable.publish).map(({ path, check }) => attemptTo(path, check)),
+    ...checkDataFiles(deps, usable),
+    ...pushChecks(deps, usable.publish).map(({ path, check }) => collectProblem(path, check)),
   ]);
-  return uniqueProblems(found.flat());
+  return uniqueProblems(problemLists.flat());
 }
 
 /** Checks the files of instructions and of pairs. */
-function checkRows(
+function checkDataFiles(
   deps: LocalDependencies,
-  { instructions, pairs, filtering }: Partial<Configuration>,
+  { instructions, pairs, filtering }: PartialConfiguration,
 ): Promise<Problem[]>[] {
-  const given = pairs?.kind === 'given' ? pairs : undefined;
-  const checkPairs = (path: string, entry: string, layout: WantedLayout, layoutField: string) =>
-    attemptTo(path, () =>
+  const provided = pairs?.kind === 'provided' ? pairs : undefined;
+  const checkPairs = (path: string, entry: string, format: RequestedFormat, formatField: string) =>
+    collectProblem(path, () =>
       checkEntry(deps, entry, (file) =>
-        checkPreferenceFile(file, layout, `name one of them in ${layoutField}`),
+        checkPreferenceFile(file, format, `name one of them in ${formatField}`),
       ),
     );
   return [
     ...(instructions?.pool ?? []).map((entry, index) =>
-      attemptTo(`instructions.pool.${index}`, () =>
-        checkEntry(deps, entry, (file) => checkPoolFile(file, instructions?.layout ?? 'auto')),
+      collectProblem(`instructions.pool.${index}`, () =>
+        checkEntry(deps, entry, (file) => checkInstructionFile(file, instructions?.format ?? 'auto')),
       ),
     ),
-    ...(given?.files ?? []).map((entry, index) =>
-      checkPairs(`pairs.files.${index}`, entry, given?.layout ?? 'auto', 'pairs.layout'),
+    ...(provided?.files ?? []).map((entry, index) =>
+      checkPairs(`pairs.files.${index}`, entry, provided?.format ?? 'auto', 'pairs.format'),
     ),
-    ...(filtering?.humanData ?? []).map(({ path, layout }, index) => {
+    ...(filtering?.humanData ?? []).map(({ path, format }, index) => {
       const field = `filtering.humanData.${index}`;
-      return checkPairs(`${field}.path`, path, layout, `${field}.layout`);
+      return checkPairs(`${field}.path`, path, format, `${field}.format`);
     }),
   ];
 }
@@ -78,57 +94,31 @@ function checkRows(
 /** Checks the benchmarks' files and prompts. */
 export function checkEvaluation(
   deps: Pick<Dependencies, 'files'>,
-  { evaluation }: Partial<Configuration>,
+  { evaluation }: PartialConfiguration,
 ): Promise<Problem[]>[] {
   if (evaluation === undefined) return [];
   return [
-    ...benchmarkPrompts(evaluation).map(({ path, folder, needed }) =>
-      attemptTo(path, () => readPrompt(deps.files, folder, needed)),
-    ),
+    benchmarkPrompts(evaluation).then(async (prompts) => {
+      const checks = prompts.map(({ path, folder, needed }) =>
+        collectProblem(path, () => readPrompt(deps.files, folder, needed)),
+      );
+      return (await Promise.all(checks)).flat();
+    }),
     ...evaluation.benchmarks.map(({ format, path }, index) =>
-      attemptTo(`evaluation.benchmarks.${index}.path`, () =>
-        benchmarkOf(format).read(resolveInput(deps.files, path)),
+      collectProblem(`evaluation.benchmarks.${index}.path`, () =>
+        loadBenchmark(format).then((benchmark) => benchmark.read(resolveInputPath(deps.files, path))),
       ),
     ),
   ];
 }
 
-/** Each problem once: several benchmarks may ask with one prompt. */
+/** Removes duplicate problems: several benchmarks may use the same prompt. */
 export function uniqueProblems(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((problem) => [`${problem.path}\n${problem.message}`, problem])).values()];
 }
 
-/** A prompt that the configuration names, and the placeholders that it must have. */
-export function neededPrompts(usable: Partial<Configuration>) {
-  const judge = ['instruction', 'responseA', 'responseB'];
-  const { instructions, pairs, judging, filtering } = usable;
-  const made = pairs?.kind === 'generated' ? pairs : undefined;
-  return [
-    {
-      path: 'instructions.categories.prompt',
-      folder: instructions?.categories?.prompt,
-      needed: ['instruction', 'categories'],
-    },
-    {
-      path: 'instructions.complexity.prompt',
-      folder: instructions?.complexity?.prompt,
-      needed: ['instruction'],
-    },
-    { path: 'pairs.respondPrompt', folder: made?.respondPrompt, needed: ['instruction'] },
-    made?.construction === 'worse-response'
-      ? { path: 'pairs.worsePrompt', folder: made.worsePrompt, needed: ['instruction', 'response'] }
-      : {
-          path: 'pairs.similarPrompt',
-          folder: made?.similarPrompt,
-          needed: made?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
-        },
-    { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
-    { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
-  ].filter((prompt): prompt is typeof prompt & { folder: string } => prompt.folder !== undefined);
-}
-
-/** Runs a check; what it throws is the problem of the field at `path`. */
-export async function attemptTo(path: string, check: () => unknown): Promise<Problem[]> {
+/** Runs a check. An error that it throws becomes a problem of the field at `path`. */
+export async function collectProblem(path: string, check: () => unknown): Promise<Problem[]> {
   try {
     await check();
     return [];
@@ -137,28 +127,27 @@ export async function attemptTo(path: string, check: () => unknown): Promise<Pro
   }
 }
 
-/** The name of a file by which the other roles see whether their store is the same. */
-export function newMarker(): string {
-  return `.preflight/${randomUUID()}`;
+/** Makes the name of the file by which the other roles check that their store is the same. */
+export function newStoreProbe(): string {
+  return `${TRIAL_PREFIX}/${randomUUID()}`;
 }
 
-/** Puts the marker into the store. */
-export function checkStore(deps: Dependencies, marker: string): Promise<Problem[]> {
-  return attemptTo('store', async () => {
-    await mkdir(deps.store.path('.preflight'), { recursive: true });
-    await writeFile(deps.store.path(marker), '');
-  });
+/** Writes the probe file to the store. */
+export function writeStoreProbe(deps: Dependencies, storeProbe: string): Promise<Problem[]> {
+  return collectProblem('store', () => deps.store.writeText(storeProbe, ''));
 }
 
 /** Checks that this worker sees the same store as the workflow role, and may write to it. */
-export function checkSharedStore(deps: Dependencies, marker: string, role: string): Promise<Problem[]> {
-  return attemptTo('store', async () => {
-    if (!existsSync(deps.store.path(marker))) {
+export function checkStoreProbe(deps: Dependencies, storeProbe: string, role: string): Promise<Problem[]> {
+  return collectProblem('store', async () => {
+    if (!(await deps.store.exists(storeProbe))) {
       throw new Error(
-        `the worker with role ${role} on ${hostname()} does not see the store of the workflow role at ${deps.store.root}: ` +
+        `the worker with role ${role} on ${deps.machine} does not see the store of the workflow role at ${deps.store.address}: ` +
           'set SELF_TAUGHT_EVALUATOR_STORE of every worker to the same shared folder',
       );
     }
-    await access(join(deps.store.root), constants.W_OK);
+    const probe = newStoreProbe();
+    await deps.store.writeText(probe, '');
+    await deps.store.objects.delete(probe);
   });
 }

@@ -1,47 +1,62 @@
-import type { JudgeEvaluation } from '../config/evaluation-schema.ts';
-import { readJudgeEvaluation } from '../config/read-configuration.ts';
-import type { Configuration } from '../config/schema.ts';
+import type { JudgeEvaluationConfiguration } from '../config/judge-evaluation-configuration.ts';
+import { parseJudgeEvaluation } from '../config/parse-configuration.ts';
+import type { PartialConfiguration } from '../config/run-configuration.ts';
 import {
-  attemptTo,
+  collectProblem,
   type CheckedConfiguration,
   checkEvaluation,
-  checkStore,
-  newMarker,
+  writeStoreProbe,
+  newStoreProbe,
   uniqueProblems,
 } from './check-configuration.ts';
 import type { Dependencies } from './dependencies.ts';
-import { trainedJudge } from './trained-judge.ts';
+import { needsMachine } from './preflight.ts';
+import { resolveJudgeCheckpoint } from '../runs/find-run-judge.ts';
 
-/** Checks what the workflow role can see of an evaluation without training: the fields, the benchmarks, the prompts, the store. */
+/**
+ * Checks everything of an evaluation without training that a worker with the role `workflow` can see: the fields, the
+ * benchmarks, the prompts and the store.
+ */
 export async function checkJudgeEvaluation(
   deps: Dependencies,
   input: unknown,
 ): Promise<CheckedConfiguration> {
-  const { usable: sections, problems } = readJudgeEvaluation(input);
-  let usable = asPartOfRun(sections);
-  const noSuchJudge = await attemptTo('model.checkpoint', async () => {
-    usable = asPartOfRun(await withTrainedJudge(deps, sections));
+  const { usable: sections, problems } = parseJudgeEvaluation(input);
+  let usable = evaluationAsRunSections(sections);
+  const noSuchJudge = await collectProblem('model.checkpoint', async () => {
+    usable = evaluationAsRunSections(await withResolvedJudge(deps, sections));
   });
-  const marker = newMarker();
-  const found = await Promise.all([checkStore(deps, marker), ...checkEvaluation(deps, usable)]);
-  return { usable, marker, problems: [...problems, ...noSuchJudge, ...uniqueProblems(found.flat())] };
+  const storeProbe = newStoreProbe();
+  const problemLists = await Promise.all([
+    writeStoreProbe(deps, storeProbe),
+    ...checkEvaluation(deps, usable),
+  ]);
+  return {
+    usable,
+    needsMachine: needsMachine(usable.serving),
+    storeProbe,
+    problems: [...problems, ...noSuchJudge, ...uniqueProblems(problemLists.flat())],
+  };
 }
 
-/** The same with the checkpoint that a judge of a run stands for now. */
-export async function withTrainedJudge<E extends Partial<JudgeEvaluation>>(
+/** Replaces a reference to a judge of a run with the checkpoint that it refers to now. */
+export async function withResolvedJudge<E extends Partial<JudgeEvaluationConfiguration>>(
   { store }: Pick<Dependencies, 'store'>,
   evaluation: E,
 ): Promise<E> {
   const { model } = evaluation;
   if (model === undefined) return evaluation;
-  return { ...evaluation, model: { ...model, checkpoint: await trainedJudge(store, model.checkpoint) } };
+  return {
+    ...evaluation,
+    model: { ...model, checkpoint: await resolveJudgeCheckpoint(store, model.checkpoint) },
+  };
 }
 
-/** The same as a run says it: the judge is its seed model. */
-export function asPartOfRun({
+/** Converts the configuration to the form of a run, in which the judge is the seed model. */
+export function evaluationAsRunSections({
   model,
   $schema: _schema,
   ...sections
-}: Partial<JudgeEvaluation>): Partial<Configuration> {
+}: Partial<JudgeEvaluationConfiguration>): PartialConfiguration {
   return { ...sections, ...(model === undefined ? {} : { models: { seed: model } }) };
 }

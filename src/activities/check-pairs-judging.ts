@@ -1,46 +1,72 @@
-import { resolveInput } from '../config/input-files.ts';
-import type { PairsJudging } from '../config/pairs-judging-schema.ts';
-import { readPairsJudging } from '../config/read-configuration.ts';
-import { votingOf } from '../judge/voting.ts';
-import { readGivenPairs } from '../judging/given-pairs.ts';
-import { attemptTo, type CheckedConfiguration, checkStore, newMarker } from './check-configuration.ts';
-import { asPartOfRun, withTrainedJudge } from './check-judge-evaluation.ts';
+import { resolveInputPath } from '../platform/input-files.ts';
+import type { PairsJudgingConfiguration } from '../config/pairs-judging-configuration.ts';
+import { parsePairsJudging } from '../config/parse-configuration.ts';
+import { resolveVoting } from '../method/voting.ts';
+import { readFilePairs } from '../pair-judging/read-file-pairs.ts';
+import {
+  collectProblem,
+  type CheckedConfiguration,
+  writeStoreProbe,
+  newStoreProbe,
+} from './check-configuration.ts';
+import { evaluationAsRunSections, withResolvedJudge } from './check-judge-evaluation.ts';
 import type { Dependencies } from './dependencies.ts';
-import { judgeFileFor } from './find-judge-file.ts';
+import { needsMachine } from './preflight.ts';
+import { judgeFileFor } from '../pair-judging/find-judge-file.ts';
 
-/** Rows of a file that are looked at before any work. */
+/** The number of rows of the file that are checked before any work. */
 const ROWS_TO_LOOK_AT = 100;
 
-/** Checks what the workflow role can see of judging a file of pairs: the fields, the judge, the file, the store. */
+/**
+ * Checks everything of judging a file of pairs that a worker with the role `workflow` can see: the fields, the judge,
+ * the file and the store.
+ */
 export async function checkPairsJudging(deps: Dependencies, input: unknown): Promise<CheckedConfiguration> {
-  const marker = newMarker();
+  const storeProbe = newStoreProbe();
   const [inStore, { usable, problems }] = await Promise.all([
-    checkStore(deps, marker),
+    writeStoreProbe(deps, storeProbe),
     pairsJudgingProblems(deps, input),
   ]);
-  return { usable, marker, problems: [...problems, ...inStore] };
+  return {
+    usable,
+    needsMachine: needsMachine(usable.serving),
+    storeProbe,
+    problems: [...problems, ...inStore],
+  };
 }
 
-/** What is wrong with the fields of a judging, its judge and its file; nothing is changed. */
+/** Lists the problems of the fields, the judge and the file, without changing anything. */
 export async function pairsJudgingProblems(
   deps: Pick<Dependencies, 'store' | 'files'>,
   input: unknown,
 ): Promise<Pick<CheckedConfiguration, 'usable' | 'problems'>> {
-  const { usable: fields, problems } = readPairsJudging(input);
-  const { pairs, judge, model } = fields;
-  const noSuchJudge = await attemptTo('model.checkpoint', () => withTrainedJudge(deps, fields));
-  const usable = noSuchJudge.length > 0 ? fields : await withTrainedJudge(deps, fields);
-  const hasJudge = noSuchJudge.length === 0 && (judge !== undefined || model !== undefined);
-  const found = await Promise.all([
-    hasJudge ? attemptTo('judge', () => checkJudge(deps, fields)) : [],
-    pairs === undefined ? [] : attemptTo('pairs', () => checkPairs(resolveInput(deps.files, pairs))),
+  const { usable: fields, problems } = parsePairsJudging(input);
+  const { pairsFile, judgeFile, model } = fields;
+  const noSuchJudge = await collectProblem('model.checkpoint', () => withResolvedJudge(deps, fields));
+  const usable = noSuchJudge.length > 0 ? fields : await withResolvedJudge(deps, fields);
+  const hasJudge = noSuchJudge.length === 0 && (judgeFile !== undefined || model !== undefined);
+  const problemLists = await Promise.all([
+    hasJudge ? collectProblem('judgeFile', () => checkJudge(deps, fields)) : [],
+    pairsFile === undefined
+      ? []
+      : collectProblem('pairsFile', () => checkPairs(resolveInputPath(deps.files, pairsFile))),
   ]);
-  return { usable: sectionsOfRun(usable), problems: [...problems, ...noSuchJudge, ...found.flat()] };
+  return {
+    usable: judgingAsRunSections(usable),
+    problems: [...problems, ...noSuchJudge, ...problemLists.flat()],
+  };
 }
 
-/** What serving and asking need of a configuration, as a run has it: the judge is its seed model. */
-export function sectionsOfRun({ runName, seed, model, serving, inference, timeouts }: Partial<PairsJudging>) {
-  return asPartOfRun({
+/** Converts the sections for serving and requests to the form of a run, in which the judge is the seed model. */
+export function judgingAsRunSections({
+  runName,
+  seed,
+  model,
+  serving,
+  inference,
+  timeouts,
+}: Partial<PairsJudgingConfiguration>) {
+  return evaluationAsRunSections({
     ...(runName === undefined ? {} : { runName }),
     ...(seed === undefined ? {} : { seed }),
     ...(model === undefined ? {} : { model }),
@@ -52,20 +78,25 @@ export function sectionsOfRun({ runName, seed, model, serving, inference, timeou
 
 async function checkJudge(
   deps: Pick<Dependencies, 'store' | 'files'>,
-  fields: Partial<PairsJudging>,
+  fields: Partial<PairsJudgingConfiguration>,
 ): Promise<void> {
   try {
-    votingOf(await judgeFileFor(deps, fields), fields);
+    resolveVoting(await judgeFileFor(deps, fields), fields);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${reason}${fields.judge === undefined ? '; or name one here' : ''}`, { cause: error });
+    throw new Error(`${reason}${fields.judgeFile === undefined ? '; or set judgeFile' : ''}`, {
+      cause: error,
+    });
   }
 }
 
-/** A file without a pair at its beginning is another kind of file; single rows are counted when it is read. */
+/**
+ * Rejects a file whose first rows contain no pair: it is probably a different kind of file. Single unusable rows are
+ * only counted when the whole file is read.
+ */
 async function checkPairs(file: string): Promise<void> {
   let first: string | undefined;
-  for await (const { row, problem } of readGivenPairs(file)) {
+  for await (const { row, problem } of readFilePairs(file)) {
     if (problem === undefined) return;
     first ??= `row ${row}: ${problem}`;
     if (row + 1 >= ROWS_TO_LOOK_AT) break;

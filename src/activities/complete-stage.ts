@@ -1,18 +1,22 @@
 import pLimit from 'p-limit';
-import { ArtifactDamaged } from '../artifacts/errors.ts';
-import type { Manifest } from '../artifacts/reference.ts';
-import { publishIndex, shardUri } from '../artifacts/shards.ts';
-import { referenceTo } from '../artifacts/store.ts';
-import { withHeartbeats } from './attempt.ts';
+import { ArtifactDamaged } from '../store/errors.ts';
+import type { Manifest } from '../store/artifact.ts';
+import { publishShardIndex, shardUri } from '../store/shards.ts';
+import { toReference } from '../store/artifact.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
-import { stageUri } from './open-run.ts';
-import type { RunReference, ShardedStage, StageResult } from './types.ts';
+import { stageUri } from '../runs/run-layout.ts';
+import type { RunReference, StageResult } from '../api/activity-types.ts';
+import type { ShardedStage } from '../api/stages.ts';
 
-/** A stage may have thousands of shards, and a shared folder may take milliseconds for each. */
-const READS_AT_ONCE = 32;
+/**
+ * The manifests that are read at the same time: a stage may have thousands of shards, and a shared folder may take
+ * milliseconds for each.
+ */
+const MAX_CONCURRENT_READS = 32;
 
-/** Which stage is meant, and over how many shards. */
-export interface StageInput {
+/** The stage, and the number of its shards. */
+export interface CompleteStageInput {
   readonly run: RunReference;
   readonly stage: ShardedStage;
   readonly iteration: number;
@@ -20,19 +24,22 @@ export interface StageInput {
   readonly shards: number;
 }
 
-/** Publishes the index of a stage whose shards are all there, with the sums of their counts. */
-export function completeStage(deps: Dependencies, input: StageInput): Promise<Omit<StageResult, 'seconds'>> {
+/** Publishes the index of a stage after all of its shards are published, with the sums of their counts. */
+export function completeStage(
+  deps: Dependencies,
+  input: CompleteStageInput,
+): Promise<Omit<StageResult, 'seconds'>> {
   return withHeartbeats(async () => {
     const uri = stageUri(input.stage, input.run.runName, input.iteration, input.benchmark);
     const manifestOf = async (shard: number): Promise<Manifest> => {
-      const manifest = await deps.store.manifest(shardUri(uri, shard));
+      const manifest = await deps.store.readManifest(shardUri(uri, shard));
       if (manifest === undefined)
-        throw new ArtifactDamaged(`${deps.store.path(shardUri(uri, shard))} is missing`);
+        throw new ArtifactDamaged(`${deps.store.locate(shardUri(uri, shard))} is missing`);
       return manifest;
     };
     const shards = Array.from({ length: input.shards }, (_, shard) => shard);
-    const manifests = await pLimit(READS_AT_ONCE).map(shards, manifestOf);
-    const index = await publishIndex(deps.store, uri, manifests);
-    return { artifact: referenceTo(index), counts: index.counts };
+    const manifests = await pLimit(MAX_CONCURRENT_READS).map(shards, manifestOf);
+    const index = await publishShardIndex(deps.store, uri, manifests);
+    return { artifact: toReference(index), counts: index.counts };
   });
 }

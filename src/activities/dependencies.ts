@@ -1,39 +1,48 @@
 import type { Client } from '@temporalio/client';
-import type { ArtifactStore } from '../artifacts/store.ts';
-import type { InputFiles } from '../config/input-files.ts';
-import type { InferenceClient } from '../inference/client.ts';
-import type { WorkerMetrics } from '../observability/metrics.ts';
-import type { ServerSupervisor } from '../serving/supervisor.ts';
-import type { Ledgers } from '../spending/ledger.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import type { InputFiles } from '../platform/input-files.ts';
+import type { InferenceClient } from '../models/inference/client.ts';
+import type { WorkerMetrics } from '../observability/worker-metrics.ts';
+import type { MachineGpus } from '../models/gpus/machine-gpus.ts';
+import type { ServerSupervisor } from '../models/serving/supervisor.ts';
+import type { UsageLedgers } from '../runs/usage/usage-ledger.ts';
 
-/** What is needed to look at a configuration's surroundings, in a run and before there is one. */
+/** The dependencies of checks that happen both before a run and in it. */
 export type LocalDependencies = Pick<
   Dependencies,
   'store' | 'files' | 'python' | 'packageRoot' | 'environment'
 >;
-import type { WaitingReports } from './tell-waiting.ts';
 
-/** What activities get from the composition root. Nothing here is global. */
+/** The dependencies of activities, all created by the composition root. None is global. */
 export interface Dependencies {
   readonly store: ArtifactStore;
   readonly files: InputFiles;
   readonly inference: InferenceClient;
   readonly servers: ServerSupervisor;
-  /** What runs have spent. */
-  readonly ledgers: Ledgers;
-  readonly waiting: WaitingReports;
+  /** The GPUs of this machine. */
+  readonly gpus: MachineGpus;
+  /** The usage of each run. */
+  readonly ledgers: UsageLedgers;
   readonly metrics: WorkerMetrics;
   readonly temporal: Client;
   /** The interpreter that has the trainer's packages. */
   readonly python: string;
-  /** Where `trainer/`, `embedded/` and `prompts/` are. */
+  /** The folder that contains `trainer/`, `embedded/` and `prompts/`. */
   readonly packageRoot: string;
-  /** The task queue that only this machine listens to. */
+  /** The name of this machine (`machineName`). */
+  readonly machine: string;
+  /** The task queue that only this machine's workers with the role `gpu` listen to. */
   readonly machineQueue: string;
-  /** Our search attributes that the namespace has. */
+  /** The task queue of the shards of the models that this machine serves. */
+  readonly inferenceQueue: string;
+  /** The project's search attributes that the namespace has. */
   readonly searchAttributes: readonly string[];
-  /** What child processes may see. */
+  /** The environment variables of child processes. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Whether a trainer goes on when the worker stops, or stops with a checkpoint. */
+  /** Decides if a trainer continues when the worker shuts down, or stops with a checkpoint. */
   readonly onShutdown: 'leave' | 'stop';
+  /** Aborted when the worker begins to stop. Its reason is a failure that a retry fixes. */
+  readonly stopping: AbortSignal;
+  /** For how long a stopping worker, or a cancelled attempt, waits for the answers to requests that were sent. */
+  readonly shutdownGraceSeconds: number;
 }

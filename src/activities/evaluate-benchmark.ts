@@ -1,54 +1,45 @@
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import type { Fingerprint } from '../artifacts/reference.ts';
-import type { WorkRecord } from '../artifacts/resume-shard.ts';
+import type { StageName } from '../api/stages.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import type { Fingerprint } from '../store/artifact.ts';
+import type { ShardRecord } from '../store/shard-types.ts';
 import type { Benchmark, BenchmarkItem, JudgeRequest } from '../benchmarks/benchmark.ts';
-import { benchmarkOf } from '../benchmarks/registry.ts';
-import type { Sampling } from '../config/schema.ts';
-import { type Message, renderPrompt } from '../judge/prompt-template.ts';
-import { hashOf, samplingSeed } from '../judge/seeds.ts';
-import { benchmarkNamed } from './benchmark-named.ts';
+import { loadBenchmark } from '../benchmarks/registry.ts';
+import type { SamplingParameters } from '../method/sampling-parameters.ts';
+import { type ChatMessage, renderPrompt } from '../method/prompt-template.ts';
+import { stableHash } from '../platform/stable-hash.ts';
+import { samplingSeed } from '../method/seeds.ts';
+import { findBenchmark } from '../config/find-benchmark.ts';
 import type { Dependencies } from './dependencies.ts';
-import { missingRuns } from './missing-samples.ts';
-import type { ResolvedEvaluation } from './open-run.ts';
-import type { ShardInput, ShardResult } from './types.ts';
-import { type Ask, workOnShard } from './work-on-shard.ts';
+import { missingSampleRanges } from '../method/missing-samples.ts';
+import { openEvaluation, type ResolvedEvaluation } from '../runs/open-run.ts';
+import type { ShardInput, ShardResult } from '../api/activity-types.ts';
+import { type SendRequest, processShard } from './process-shard.ts';
+import type { EvaluationJudgment } from '../runs/records.ts';
 
-/** One vote of a judge on a request of a benchmark. */
-export interface EvaluationJudgment {
-  readonly id: string;
-  readonly item: string;
-  readonly slot: string;
-  readonly vote: number;
-  /** Where the judge was asked once more, both texts, with a line between them. */
-  readonly text: string;
-  /** As the benchmark's published script reads it; null where it finds none. */
-  readonly verdict: string | null;
-  readonly finishReason: string;
-}
-
-/** What a judge wrote: its vote, or what it wrote when it was asked once more for one. */
-interface Answer extends WorkRecord {
+/** An answer of the judge: a vote, or its answer to a follow-up question. */
+interface BenchmarkAnswer extends ShardRecord {
   readonly vote: number;
   readonly part: 'first' | 'follow-up';
   readonly text: string;
   readonly finishReason: string;
 }
 
-/** Asks a judge everything that a shard of a benchmark asks, as often as there are votes (method, step 6). */
+/** Sends all requests of a shard of a benchmark to a judge, once for each vote (method, step 6). */
 export function evaluateBenchmark(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
-  return workOnShard<BenchmarkItem, JudgeRequest, Answer, EvaluationJudgment>(
+  return processShard<ResolvedEvaluation, BenchmarkItem, JudgeRequest, BenchmarkAnswer, EvaluationJudgment>(
     deps,
     'evaluateBenchmark',
     input,
-    (resolved: ResolvedEvaluation) => {
+    openEvaluation,
+    async (resolved: ResolvedEvaluation) => {
       const { configuration, prompts } = resolved;
       const { seed, evaluation } = configuration;
-      const { name, format, sampling = evaluation.sampling } = benchmarkNamed(evaluation, input.benchmark);
-      const benchmark = benchmarkOf(format);
+      const { name, format, sampling = evaluation.sampling } = findBenchmark(evaluation, input.benchmark);
+      const benchmark = await loadBenchmark(format);
       const templates = prompts.evaluation[name] ?? {};
       const { votes } = evaluation;
       return {
-        meaning: evaluatingMeaning(resolved, name),
+        fingerprintInputs: evaluationFingerprintInputs(resolved, name),
         units: (items) => items.flatMap((item) => benchmark.requests(item)),
         async work(request, existing, emit, ask) {
           const template = templates[request.prompt];
@@ -61,60 +52,66 @@ export function evaluateBenchmark(deps: Dependencies, input: ShardInput): Promis
           };
           await askForVotes(benchmark, request.id, voting, existing, emit, ask);
         },
-        assemble: (request, answers) => judgmentsOf(benchmark, request, answers),
-        count: (judgments) => ({
+        assembleResults: (request, answers) => judgmentsOf(benchmark, request, answers),
+        countResults: (judgments) => ({
           judgments: judgments.length,
-          noVerdict: judgments.filter(({ verdict }) => verdict === null).length,
+          unparsableJudgments: judgments.filter(({ verdict }) => verdict === null).length,
         }),
       };
     },
   );
 }
 
-/** What the judgments of a benchmark's shard follow from. */
-export function evaluatingMeaning(
+/** The fingerprint inputs of the judgments of a benchmark's shard. */
+export function evaluationFingerprintInputs(
   { configuration: { evaluation }, prompts }: ResolvedEvaluation,
   benchmark: string,
 ): Fingerprint {
-  const { name, format, sampling = evaluation.sampling } = benchmarkNamed(evaluation, benchmark);
-  const prompt = hashOf(canonicalJson(prompts.evaluation[name] ?? {}));
-  return { stage: 'evaluate', format, prompt, sampling, votes: evaluation.votes };
+  const { name, format, sampling = evaluation.sampling } = findBenchmark(evaluation, benchmark);
+  const prompt = stableHash(canonicalJson(prompts.evaluation[name] ?? {}));
+  return {
+    stage: 'evaluateBenchmark' satisfies StageName,
+    format,
+    prompt,
+    sampling,
+    votes: evaluation.votes,
+  };
 }
 
-interface Voting {
-  readonly messages: readonly Message[];
-  readonly sampling: Sampling;
-  /** Of vote 0; vote k has the seed plus k. */
+interface VoteRequest {
+  readonly messages: readonly ChatMessage[];
+  readonly sampling: SamplingParameters;
+  /** The seed of vote 0; vote k has this seed plus k. */
   readonly firstSeed: number;
   readonly votes: number;
 }
 
-/** Asks for the votes that are missing, and once more where the benchmark does that. */
+/** Requests the missing votes, and the missing follow-up answers if the benchmark has follow-up questions. */
 async function askForVotes(
   benchmark: Benchmark,
   unit: string,
-  { messages, sampling, firstSeed, votes }: Voting,
-  existing: readonly Answer[],
-  emit: (answer: Answer) => void,
-  ask: Ask,
+  { messages, sampling, firstSeed, votes }: VoteRequest,
+  existing: readonly BenchmarkAnswer[],
+  emit: (answer: BenchmarkAnswer) => void,
+  ask: SendRequest,
 ): Promise<void> {
   const first = new Map(
     existing.filter(({ part }) => part === 'first').map((answer) => [answer.vote, answer]),
   );
-  for (const run of missingRuns(votes, new Set(first.keys()))) {
+  for (const run of missingSampleRanges(votes, new Set(first.keys()))) {
     const seed = firstSeed + run.start;
     const { choices, usage } = await ask({ messages, sampling, samples: run.count, seed });
     choices.forEach(({ text, finishReason }, index) => {
       const vote = run.start + index;
-      const spent = index === 0 ? { usage } : {};
-      const answer: Answer = {
+      const usageField = index === 0 ? { usage } : {};
+      const answer: BenchmarkAnswer = {
         id: answerId(unit, vote),
         unit,
         vote,
         part: 'first',
         text,
         finishReason,
-        ...spent,
+        ...usageField,
       };
       first.set(vote, answer);
       emit(answer);
@@ -124,7 +121,7 @@ async function askForVotes(
   for (const { vote, text: before } of first.values()) {
     const question = benchmark.followUp?.(before);
     if (question === undefined || followed.has(vote)) continue;
-    const conversation: Message[] = [
+    const conversation: ChatMessage[] = [
       ...messages,
       { role: 'assistant', content: before },
       { role: 'user', content: question },
@@ -141,15 +138,15 @@ async function askForVotes(
 function judgmentsOf(
   benchmark: Benchmark,
   request: JudgeRequest,
-  answers: readonly Answer[],
+  answers: readonly BenchmarkAnswer[],
 ): EvaluationJudgment[] {
   return answers
     .filter(({ part }) => part === 'first')
     .map(({ id, vote, ...first }) => {
-      const more = answers.find((answer) => answer.part === 'follow-up' && answer.vote === vote);
-      const text = more === undefined ? first.text : `${first.text}\n${more.text}`;
+      const followUp = answers.find((answer) => answer.part === 'follow-up' && answer.vote === vote);
+      const text = followUp === undefined ? first.text : `${first.text}\n${followUp.text}`;
       const verdict = benchmark.officialVerdict(text, request.prompt) ?? null;
-      const { finishReason } = more ?? first;
+      const { finishReason } = followUp ?? first;
       return { id, item: request.item, slot: request.slot, vote, text, verdict, finishReason };
     });
 }

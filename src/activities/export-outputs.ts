@@ -1,46 +1,45 @@
-import { readFile, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { ArtifactDamaged } from '../artifacts/errors.ts';
-import type { Manifest } from '../artifacts/reference.ts';
-import { recordsBehind } from '../artifacts/shards.ts';
-import { referenceTo, writeFileAtomically } from '../artifacts/store.ts';
-import { filesIn } from '../config/pair-source.ts';
-import type { Configuration } from '../config/schema.ts';
-import { roundOf } from '../config/fine-tuning.ts';
-import { JUDGE_FILE } from '../contract/judge-file.ts';
-import { parseHubUri, isHubUri } from '../hub/hub-files.ts';
-import type { ResponsePair } from '../judge/examples.ts';
-import { datasetCard, PARQUET_FILE, type ExportedSet } from '../outputs/dataset-card.ts';
-import { modelCard } from '../outputs/model-card.ts';
-import { CARD_FILE, makeModelFolder } from '../outputs/model-folder.ts';
-import { trainingRows, type Layout, type PairFacts } from '../outputs/training-rows.ts';
-import { writeParquet } from '../outputs/write-parquet.ts';
-import { freedModel } from '../training/freed-model.ts';
-import { readResult } from '../training/model-damage.ts';
-import { withHeartbeats } from './attempt.ts';
-import type { CategorizedInstruction } from './categorize-instructions.ts';
-import { compareWithSeedJudge } from './compare-iterations.ts';
+import type { StageName } from '../api/stages.ts';
+import { join } from 'node:path';
+import { ArtifactDamaged } from '../store/errors.ts';
+import type { Manifest } from '../store/artifact.ts';
+import { readShardedRecords } from '../store/shards.ts';
+import { toReference } from '../store/artifact.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import { JUDGE_FILE } from '../api/judge-file.ts';
+import type { ResponsePair } from '../method/examples.ts';
+import { makeModelFolder } from '../reporting/exports/model-folder.ts';
+import { trainingRows, type PairMetadata } from '../reporting/exports/training-rows.ts';
+import { writeParquet } from '../reporting/exports/write-parquet.ts';
+import { prunedModel } from '../models/training/pruned-model.ts';
+import { findModelDamage } from '../models/training/model-integrity.ts';
+import { readStoredTraining } from '../models/training/stored-training.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun, runUris, type ResolvedConfiguration } from './open-run.ts';
-import { namedModel } from './named-model.ts';
-import type { IterationSummary, RunReference } from './types.ts';
-import { writeJudgeFiles } from './write-judge-files.ts';
-import { iterationOf } from './write-report.ts';
+import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
+import { runUris } from '../runs/run-layout.ts';
+import type { RunReference } from '../api/activity-types.ts';
+import type { IterationSummary } from '../api/result.ts';
+import { writeJudgeFiles } from '../reporting/exports/write-judge-files.ts';
+import type { CategorizedInstruction } from '../runs/records.ts';
+import type { TrainingRows } from '../models/training/recipes/recipe.ts';
+import { type ExportedSet, PARQUET_FILE } from '../reporting/training-row-formats.ts';
+import { CARD_FILE } from '../reporting/training-row-formats.ts';
+import { judgeCard, trainingRowFormat, trainingSetCard } from '../reporting/exports/run-cards.ts';
 
-export interface ExportInput {
+export interface ExportOutputsInput {
   readonly run: RunReference;
-  /** All that are complete, the seed model's first. */
+  /** All complete iterations, beginning with the seed model. */
   readonly iterations: readonly IterationSummary[];
   readonly best: number;
   readonly warnings: readonly string[];
 }
 
 /**
- * Makes of what a run has so far what other programs load as it is (docs/outputs.md): every training set as JSONL and
- * Parquet with a data set card, and the best judge as a checkpoint with its model card. A training set is an artifact,
- * made once; cards and `judge.json` are views like the report, written anew with each iteration's figures.
+ * Exports the outputs of a run so far for other programs (docs/outputs.md): every training set as JSONL and Parquet
+ * with a data set card, and the best judge as a checkpoint with a model card. A training set is an artifact that is
+ * made once. Cards and `judge.json` are written again with the figures of each iteration.
  */
-export function exportOutputs(deps: Dependencies, input: ExportInput): Promise<void> {
+export function exportOutputs(deps: Dependencies, input: ExportOutputsInput): Promise<void> {
   return withHeartbeats(async () => {
     const resolved = await openRun(deps.store, input.run);
     await exportTrainingSets(deps, input, resolved);
@@ -51,189 +50,119 @@ export function exportOutputs(deps: Dependencies, input: ExportInput): Promise<v
 
 async function exportTrainingSets(
   { store }: Dependencies,
-  { run, iterations }: ExportInput,
+  { run, iterations }: ExportOutputsInput,
   { configuration }: ResolvedConfiguration,
 ): Promise<void> {
   const { runName } = run;
   const { filtering, instructions } = configuration;
-  const given = configuration.pairs.kind === 'given';
-  // Of pairs that the run has made itself nothing is to be known.
-  const withSources = given
+  const areProvided = configuration.pairs.kind === 'provided';
+  // Generated pairs have no origin to name.
+  const withSources = areProvided
     ? runUris.pairs(runName)
     : filtering.humanData.length > 0
       ? runUris.judgedPairs(runName)
       : undefined;
-  const pairs = withSources === undefined ? undefined : await store.manifest(`${withSources}/index`);
+  const pairs = withSources === undefined ? undefined : await store.readManifest(`${withSources}/index`);
   const categories =
     (instructions?.categories ?? null) === null
       ? undefined
-      : await store.manifest(`${runUris.categories(runName)}/index`);
-  let known: PairFacts | undefined;
-  const facts = async () => (known ??= await pairFacts(pairs, categories));
+      : await store.readManifest(`${runUris.categories(runName)}/index`);
+  let cachedFacts: PairMetadata | undefined;
+  const facts = async () => (cachedFacts ??= await pairFacts(pairs, categories));
   const sets: ExportedSet[] = [];
   for (const { iteration } of iterations.slice(1)) {
-    const trainingSet = await store.manifest(runUris.trainingSet(runName, iteration));
+    const trainingSet = await store.readManifest(runUris.trainingSet(runName, iteration));
     if (trainingSet === undefined)
-      throw new ArtifactDamaged(`${store.path(runUris.trainingSet(runName, iteration))} is missing`);
-    const layout = layoutOf(configuration, iteration);
-    await exportSet(trainingSet, iteration, layout);
-    sets.push({ iteration, layout, rows: trainingSet.records });
+      throw new ArtifactDamaged(`${store.locate(runUris.trainingSet(runName, iteration))} is missing`);
+    const rowFormat = trainingRowFormat(configuration, iteration);
+    await exportSet(trainingSet, iteration, rowFormat);
+    sets.push({ iteration, rowFormat, rows: trainingSet.records });
   }
-  await writeFileAtomically(
-    join(store.path(runUris.datasetFolder(runName)), CARD_FILE),
-    trainingSetsCard(runName, sets, configuration),
+  await store.writeText(
+    `${runUris.datasetFolder(runName)}/${CARD_FILE}`,
+    trainingSetCard(runName, sets, configuration),
   );
 
-  async function exportSet(trainingSet: Manifest, iteration: number, layout: Layout): Promise<void> {
+  async function exportSet(trainingSet: Manifest, iteration: number, rowFormat: TrainingRows): Promise<void> {
     const uri = runUris.exportedSet(runName, iteration);
     const fingerprint = {
       schema: 1,
-      stage: 'export-training-set',
-      layout,
+      stage: 'exportOutputs' satisfies StageName,
+      format: rowFormat.format,
       trainingSet: trainingSet.sha256,
       pairs: pairs?.sha256 ?? null,
       categories: categories?.sha256 ?? null,
     };
-    if ((await store.completed(uri, fingerprint)) !== undefined) return;
-    const file = await store.recordsFile(referenceTo(trainingSet));
-    const ofPairs = await facts();
-    const rows = () => trainingRows(file, ofPairs);
-    await store.publish(uri, {
-      fingerprint,
-      records: rows(),
-      files: { [PARQUET_FILE]: (path) => writeParquet(path, layout, rows()) },
-    });
+    if ((await store.findIntact(uri, fingerprint)) !== undefined) return;
+    const file = await store.localRecords(toReference(trainingSet));
+    try {
+      const ofPairs = await facts();
+      const rows = () => trainingRows(file.path, rowFormat, ofPairs);
+      await store.publish(uri, {
+        fingerprint,
+        records: rows(),
+        files: { [PARQUET_FILE]: (path) => writeParquet(path, rowFormat, rows()) },
+      });
+    } finally {
+      await file.release();
+    }
   }
 
-  /** One shard in memory at a time, and of each pair no text. */
+  /** Keeps one shard in memory at a time, and no text of a pair. */
   async function pairFacts(
     pairs: Manifest | undefined,
     categories: Manifest | undefined,
-  ): Promise<PairFacts> {
+  ): Promise<PairMetadata> {
     const facts = { sources: new Map<string, string>(), categories: new Map<string, string>() };
     if (pairs !== undefined)
-      for await (const { id, source, subset } of recordsBehind<ResponsePair>(store, pairs)) {
+      for await (const { id, source, subset } of readShardedRecords<ResponsePair>(store, pairs)) {
         if (source !== undefined) facts.sources.set(id, source);
         if (subset !== undefined) facts.categories.set(id, subset);
       }
     const kept = instructions?.categories?.keep ?? [];
     if (categories !== undefined)
-      for await (const { id, category } of recordsBehind<CategorizedInstruction>(store, categories))
+      for await (const { id, category } of readShardedRecords<CategorizedInstruction>(store, categories))
         if (typeof category === 'string' && kept.includes(category)) facts.categories.set(id, category);
     return facts;
   }
 }
 
-/** In which of TRL's layouts an iteration's training set is. */
-export function layoutOf({ fineTuning }: Configuration, iteration: number): Layout {
-  return roundOf(fineTuning, iteration).method === 'dpo' ? 'preference' : 'prompt-completion';
-}
-
-/** The data set card of these training sets of a run. */
-export function trainingSetsCard(
-  runName: string,
-  sets: readonly ExportedSet[],
-  configuration: Configuration,
-): string {
-  const { publish } = configuration;
-  return datasetCard({
-    runName,
-    sets,
-    pairs: configuration.pairs.kind,
-    sourceDatasets: hubDatasets(configuration),
-    modelRepository: publish?.model,
-    repository: publish?.dataset,
-  });
-}
-
 async function exportModel(
   deps: Dependencies,
-  { run, iterations, best, warnings }: ExportInput,
+  { run, iterations, best, warnings }: ExportOutputsInput,
   resolved: ResolvedConfiguration,
 ): Promise<void> {
   const { store } = deps;
   const { runName } = run;
-  const folder = store.path(runUris.modelFolder(runName));
   const summary = iterations[best];
-  // The seed model is nobody's to hand on but its owner's.
-  if (best === 0 || summary === undefined) return rm(folder, { recursive: true, force: true });
-  const training = store.path(runUris.training(runName, best));
-  // A run that goes through its stages again: the judge that it has chosen comes later, and is kept.
-  if (freedModel(training) !== undefined) return;
-  const result = await readResult(training);
-  if (result === undefined) throw new ArtifactDamaged(`${training} has no result`);
+  // The seed model is not exported: only its owner may distribute it.
+  if (best === 0 || summary === undefined) return removeModelFolder(store, runName);
+  const uri = runUris.training(runName, best);
+  // While stages run again, the judge that was chosen earlier is kept until it is reached again.
+  if ((await prunedModel(store, uri)) !== undefined) return;
+  const result = await readStoredTraining(store, uri);
+  const judge = await store.readText(runUris.judgeFile(runName, best));
+  if (result === undefined || judge === undefined)
+    throw new ArtifactDamaged(`${store.locate(uri)} has no ${result === undefined ? 'result' : JUDGE_FILE}`);
   const about = { runName, iterations, iteration: best, warnings, versions: result.versions };
   const readme = await judgeCard(deps, about, resolved);
   if (readme === undefined) return;
   const files = result.model.files.map(({ name }) => name);
-  await makeModelFolder(folder, join(training, 'model'), files, {
-    [CARD_FILE]: readme,
-    [JUDGE_FILE]: await readFile(store.path(runUris.judgeFile(runName, best)), 'utf8'),
+  await store.withLocalFolder(uri, async (training) => {
+    const damage = await findModelDamage(training.path, result, 'content');
+    if (damage !== undefined)
+      throw new ArtifactDamaged(`${damage}: the model is damaged and was not exported`);
+    await store.withLocalFolder(runUris.modelFolder(runName), async (folder) => {
+      await makeModelFolder(folder.path, join(training.path, 'model'), files, {
+        [CARD_FILE]: readme,
+        [JUDGE_FILE]: judge,
+      });
+      await folder.publish();
+    });
   });
 }
 
-/** Which judge a card is about, and what of the run it tells. */
-export interface JudgeCardSubject {
-  readonly runName: string;
-  /** All that are complete, the seed model's first. */
-  readonly iterations: readonly IterationSummary[];
-  readonly iteration: number;
-  readonly warnings: readonly string[];
-  /** What it was trained with. */
-  readonly versions: Readonly<Record<string, string>>;
-}
-
-/** The model card of a run's judge, with its figures and those of the seed judge. */
-export async function judgeCard(
-  deps: Pick<Dependencies, 'store' | 'files'>,
-  { runName, iterations, iteration: wanted, warnings, versions }: JudgeCardSubject,
-  { configuration, prompts }: ResolvedConfiguration,
-): Promise<string | undefined> {
-  const { store } = deps;
-  const summary = iterations[wanted];
-  if (summary === undefined) return undefined;
-  const { models, filtering, fineTuning, evaluation, publish, seed, pairs } = configuration;
-  const named = (checkpoint: string) => namedModel(deps, checkpoint);
-  const round = roundOf(fineTuning, wanted);
-  const [seedJudge, judge] = await Promise.all(
-    [iterations[0] ?? summary, summary].map((one) => iterationOf(store, runName, one, configuration)),
-  );
-  if (judge === undefined) return undefined;
-  return modelCard({
-    runName,
-    seed,
-    judge,
-    seedJudge,
-    comparisons: await compareWithSeedJudge(store, iterations, wanted, seed),
-    models: {
-      seed: named(models.seed.checkpoint),
-      generator: named((models.generator ?? models.seed).checkpoint),
-      firstJudge: named((models.firstJudge ?? models.seed).checkpoint),
-    },
-    pairs: {
-      kind: pairs.kind,
-      from: filesIn(configuration).map((entry) => (isHubUri(entry) ? entry : basename(entry))),
-    },
-    humanData: filtering.humanData.map(({ name }) => name),
-    datasets: [...hubDatasets(configuration), ...(publish?.dataset === undefined ? [] : [publish.dataset])],
-    round,
-    startedFrom: round.startFrom === 'seed' || wanted === 1 ? 'M_0' : `M_${wanted - 1}`,
-    adapter: fineTuning.adapter.kind,
-    prompt: prompts.training,
-    sampling: evaluation.sampling,
-    repository: publish?.model,
-    warnings,
-    versions,
-  });
-}
-
-/** The data sets of the hub that the instructions or the pairs come from, each once. */
-function hubDatasets(configuration: ResolvedConfiguration['configuration']): string[] {
-  return [
-    ...new Set(
-      filesIn(configuration)
-        .filter(isHubUri)
-        .map((entry) => parseHubUri(entry).repository),
-    ),
-  ];
+async function removeModelFolder(store: ArtifactStore, runName: string): Promise<void> {
+  for (const { key } of await store.objects.list(runUris.modelFolder(runName)))
+    await store.objects.delete(key);
 }

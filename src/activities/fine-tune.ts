@@ -1,66 +1,100 @@
+import type { StageName } from '../api/stages.ts';
 import { Context } from '@temporalio/activity';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import { ArtifactDamaged, differingFields, FingerprintMismatch, InputProblem } from '../artifacts/errors.ts';
-import type { ArtifactReference, Fingerprint } from '../artifacts/reference.ts';
-import { writeFileAtomically } from '../artifacts/store.ts';
-import { checkpointArgument, findCheckpoint, storedCheckpoint, storedUri } from '../config/checkpoint.ts';
-import { roundOf, type FineTuning } from '../config/fine-tuning.ts';
-import type { Configuration } from '../config/schema.ts';
-import { measureTraining } from '../observability/training-metrics.ts';
-import { TrainingStopped } from '../training/errors.ts';
-import { faultsOf, type Fault } from '../training/faults.ts';
-import { followTraining } from '../training/follow-training.ts';
-import { freedMessage } from '../training/freed-model.ts';
-import type { TrainingProgress, TrainingResult } from '../training/job.ts';
-import { readResult } from '../training/model-damage.ts';
-import { stopTrainer } from '../training/stop-training.ts';
-import { withHeartbeats } from './attempt.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import { ArtifactDamaged, FingerprintMismatch } from '../store/errors.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import { fieldDifferences } from '../platform/field-differences.ts';
+import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
+import { writeFileAtomically } from '../platform/atomic-write.ts';
+import {
+  checkpointPathOrId,
+  findCheckpoint,
+  toStoreCheckpoint,
+  storeUriOf,
+} from '../runs/find-checkpoint.ts';
+import { roundForIteration } from '../config/fine-tuning.ts';
+import type { Configuration } from '../config/run-configuration.ts';
+import { trackTrainingMetrics } from '../observability/training-metrics.ts';
+import { TrainingFailedPermanently, TrainingStopped } from '../models/training/errors.ts';
+import { readDamagedCheckpoints } from '../models/training/damaged-checkpoints.ts';
+import { followTraining } from '../models/training/follow-training.ts';
+import { launcherOf } from '../models/training/launchers/registry.ts';
+import { prunedModelMessage } from '../models/training/pruned-model.ts';
+import { RESULT_FILE, trainingJobSchema, type TrainingResult } from '../models/training/job.ts';
+import { readTrainingResult } from '../models/training/model-integrity.ts';
+import { forgetTraining, noteTraining } from '../models/training/watched-trainings.ts';
+import { stopTrainer } from '../models/training/stop-training.ts';
+import { trainsElsewhere } from '../models/training/training-monitor.ts';
+import type { GpuLease } from '../models/gpus/machine-gpus.ts';
+import { withHeartbeats } from './heartbeats.ts';
+import { leaseGpus } from './lease-gpus.ts';
+import {
+  damagedCheckpointWarning,
+  faultCounts,
+  trainingReporter,
+  trainingWarnings,
+  warmupWarning,
+} from './training-notices.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun, runUris } from './open-run.ts';
-import { TrainingBudget } from './training-budget.ts';
-import type { FineTuneResult, Model, RunReference, TrainingNotice, TrainingStep } from './types.ts';
-import { writeFirstJudgeFile } from './write-judge-files.ts';
+import { openRun } from '../runs/open-run.ts';
+import { runUris } from '../runs/run-layout.ts';
+import { TrainingBudgetGuard } from '../runs/usage/training-budget.ts';
+import type { FineTuneResult, Model, RunReference } from '../api/activity-types.ts';
+import { writeInitialJudgeFile } from '../reporting/exports/write-judge-files.ts';
 
 export interface FineTuneInput {
   readonly run: RunReference;
   readonly iteration: number;
-  /** Where it starts: M_0 in the paper (method, step 5), or M_i; `startFrom` of the iteration's round. DPO's reference too. */
+  /** The model that training starts from, and DPO's reference: M_0 in the paper, or M_i, as the round's `initFrom` says. */
   readonly base: Model;
   readonly trainingSet: ArtifactReference;
 }
 
 /**
  * Fine-tunes the base on an iteration's training set. The trainer is a process of its own that outlives this attempt and
- * the worker: a new attempt follows it, restarts it from its last whole checkpoint, or finds it done.
+ * the worker: a new attempt follows it, restarts it from its last complete checkpoint, or finds it done.
  */
 export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<FineTuneResult> {
-  return withHeartbeats(async ({ signal, report }) => {
+  return withHeartbeats(async (attempt) => {
+    const { signal, report } = attempt;
     const { store } = deps;
     const resolved = await openRun(store, input.run);
     const { configuration } = resolved;
-    const { adapter, launcher, threads, trustRemoteCode, reportTo } = configuration.fineTuning;
+    const { adapter, gpus, threads, trustRemoteCode, reportTo } = configuration.fineTuning;
+    const { launcher: settings } = configuration.fineTuning;
+    const launcher = launcherOf(settings);
     const { trainingStallSeconds, trainingStartSeconds } = configuration.timeouts;
-    const { method, hyperparameters } = roundOf(configuration.fineTuning, input.iteration);
+    const { method, hyperparameters } = roundForIteration(configuration.fineTuning, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
-    const data = await store.recordsFile(input.trainingSet);
-    const folder = store.path(uri);
+    const { path: data } = await store.localRecords(input.trainingSet);
+    const { path: folder } = await store.localFolder(uri);
     const { stalls } = await faultCounts(folder);
-    const tellRun = runTeller(deps, input.iteration, stalls, (totalSteps) =>
+    const tellRun = trainingReporter(deps, input.iteration, stalls, (totalSteps) =>
       warmupWarning(configuration.fineTuning, input.iteration, totalSteps),
     );
-    const ledger = deps.ledgers.of(input.run.runName);
-    const budget = new TrainingBudget(ledger, configuration.prices, folder);
-    const measured = measureTraining(deps.metrics, input.run.runName, input.iteration);
+    const ledger = deps.ledgers.forRun(input.run.runName);
+    const budget = new TrainingBudgetGuard(ledger, configuration.prices, folder);
+    const measured = trackTrainingMetrics(deps.metrics, input.run.runName, input.iteration);
+    const usesGpus = launcher.processOf !== undefined;
+    const use = { runName: input.run.runName, purpose: `trains M_${input.iteration}`, gpus };
+    let lease: GpuLease | undefined;
+    const leaseOnce = async () => {
+      if (usesGpus) lease ??= await leaseGpus(deps, use, attempt);
+      return lease?.environment ?? {};
+    };
+    // A trainer of another machine uses none of this one's GPUs.
+    if (!(await isTrained(folder)) && !(await trainsElsewhere(folder, launcher))) await leaseOnce();
+    const noted = noteWhileTraining(deps, uri);
     const train = async (): Promise<TrainingResult> => {
       const fingerprint = trainingFingerprint(configuration, input);
-      await fixMeaning(trainingMeaningFile(folder), uri, fingerprint);
+      await recordFingerprint(trainingFingerprintFile(folder), uri, fingerprint);
       return followTraining({
-        job: {
+        job: trainingJobSchema.parse({
           schema: 1,
           method,
-          baseCheckpoint: await basePlace(deps, input.base.checkpoint, folder),
+          baseCheckpoint: await baseCheckpointPath(deps, input.base.checkpoint, folder),
           data,
           outputFolder: folder,
           seed: configuration.seed,
@@ -70,69 +104,110 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           trustRemoteCode,
           name: `${input.run.runName}/iteration-${input.iteration}`,
           reportTo,
-        },
-        trainer: {
-          command: launcher.command,
+        }),
+        launcher,
+        settings,
+        machine: {
           python: deps.python,
           packageRoot: deps.packageRoot,
           environment: deps.environment,
         },
+        beforeStart: leaseOnce,
+        onLaunch: async (job) => {
+          const trainer = launcher.processOf?.(job);
+          if (trainer !== undefined) await lease?.keepFor(trainer);
+        },
         onProgress: ({ trainer, ...update }) => {
           report({ ...update, stalls });
-          budget.tick(trainer);
+          attempt.wait(
+            update.phase === 'queued' ? `The training waits in a queue: ${update.why}` : undefined,
+          );
+          budget.record(trainer);
+          noted.progress(update.phase);
           tellRun(update.progress);
           measured.progress(update.progress);
         },
         signal: AbortSignal.any([signal, budget.signal]),
-        onAbort: () => (budget.signal.aborted || endsTraining(deps) ? 'stop' : 'detach'),
+        onAbort: () => (budget.signal.aborted || shouldStopTraining(deps) ? 'stop' : 'detach'),
         stallLimits: { seconds: trainingStallSeconds, firstStepSeconds: trainingStartSeconds },
       });
     };
-    await budget.catchUp();
+    await budget.recordFinished();
     const result = await train()
       .catch(async (error: unknown) => {
         if (!(error instanceof ArtifactDamaged)) throw error;
-        await store.setAside(uri, error.message);
+        await store.quarantineFolder(uri, error.message, [RESULT_FILE, FINGERPRINT_FILE]);
         return train();
       })
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
+        // Unless the training is over, it keeps its GPUs for the next attempt.
+        const isOver = error instanceof TrainingStopped || error instanceof TrainingFailedPermanently;
+        if (isOver) await noted.end();
+        if (isOver) await lease?.release();
+        else lease?.leave();
         throw error instanceof TrainingStopped && budget.signal.aborted ? budget.signal.reason : error;
       })
       .finally(measured.end);
-    await budget.catchUp();
+    await noted.end();
+    await lease?.release();
+    await budget.recordFinished();
     measured.result(result);
-    await writeFirstJudgeFile(deps, input.iteration, resolved);
+    await writeInitialJudgeFile(deps, input.iteration, resolved);
     const faults = await faultCounts(folder);
     const { steps, trainExamples, droppedTooLong, tokens } = result;
     return {
-      model: { checkpoint: storedCheckpoint(`${uri}/model`), sha256: result.model.sha256 },
+      model: { checkpoint: toStoreCheckpoint(`${uri}/model`), sha256: result.model.sha256 },
       counts: {
         steps,
         trainedExamples: trainExamples,
-        'dropped: longer than maximumLength': droppedTooLong,
+        'dropped: longer than maxLength': droppedTooLong,
         trainedTokens: tokens,
         ...(faults.stalls > 0 ? { stalls: faults.stalls } : {}),
         ...(faults.errors > 0 ? { errors: faults.errors } : {}),
       },
       meanLoss: result.meanLoss,
       seconds: result.seconds,
-      ...(Object.keys(ledger.limits).length > 0 ? { spent: ledger.spent(configuration.prices) } : {}),
-      warnings: warningsOf(input.iteration, faults, [
+      ...(Object.keys(ledger.limits).length > 0 ? { usage: ledger.usage(configuration.prices) } : {}),
+      warnings: trainingWarnings(input.iteration, faults, [
         warmupWarning(configuration.fineTuning, input.iteration, steps),
+        ...(await readDamagedCheckpoints(folder)).map((damage) =>
+          damagedCheckpointWarning(input.iteration, damage),
+        ),
       ]),
     };
   });
 }
 
-/** What the training of an iteration means. */
+/**
+ * Has all machines observe the training's trainer from the moment it trains. If that can't be noted or removed, the loss of this
+ * machine is only found later, and a note that is left is removed by those who observe.
+ */
+function noteWhileTraining({ store: { objects }, machine }: Dependencies, uri: string) {
+  let isNoted = false;
+  return {
+    progress(phase: 'queued' | 'starting' | 'training'): void {
+      if (phase !== 'training' || isNoted) return;
+      isNoted = true;
+      noteTraining(objects, machine, uri).catch(() => (isNoted = false));
+    },
+    end: () => forgetTraining(objects, uri).catch(() => undefined),
+  };
+}
+
+/** A damaged result counts as none: it is found out when it is read to be used. */
+async function isTrained(folder: string): Promise<boolean> {
+  return (await readTrainingResult(folder).catch(() => undefined)) !== undefined;
+}
+
+/** The fingerprint of an iteration's training: everything that decides its weights. */
 export function trainingFingerprint(
   { seed, fineTuning }: Configuration,
   { iteration, base, trainingSet }: TrainingInput,
 ): Fingerprint {
-  const { method, hyperparameters } = roundOf(fineTuning, iteration);
+  const { method, hyperparameters } = roundForIteration(fineTuning, iteration);
   return {
     schema: 1,
-    stage: 'fine-tune',
+    stage: 'fineTune' satisfies StageName,
     method,
     hyperparameters,
     adapter: fineTuning.adapter,
@@ -142,12 +217,14 @@ export function trainingFingerprint(
   };
 }
 
-/** Where in a training's folder its fingerprint is kept. */
-export function trainingMeaningFile(folder: string): string {
-  return `${folder}/fingerprint.json`;
+const FINGERPRINT_FILE = 'fingerprint.json';
+
+/** The file in a training's folder that contains its fingerprint. */
+export function trainingFingerprintFile(folder: string): string {
+  return `${folder}/${FINGERPRINT_FILE}`;
 }
 
-/** What of the input a training's fingerprint holds. */
+/** The part of the input that a training's fingerprint contains. */
 interface TrainingInput {
   readonly iteration: number;
   readonly base: Pick<Model, 'sha256'>;
@@ -155,121 +232,57 @@ interface TrainingInput {
 }
 
 /**
- * Where the trainer finds its base. Of a training that is done it may have been freed since: it isn't needed any more.
- * @throws InputProblem where it was freed, and is needed
+ * Returns the path of the base checkpoint. The base of a finished training is no longer needed, and may have been pruned.
+ * @throws InvalidInput if the base was pruned and the training is not finished
  */
-async function basePlace(
+async function baseCheckpointPath(
   { store, files }: Dependencies,
   checkpoint: string,
   outputFolder: string,
 ): Promise<string> {
-  const uri = storedUri(checkpoint);
-  const freed = uri === undefined ? undefined : freedMessage(store.path(uri));
-  if (uri === undefined || freed === undefined)
-    return checkpointArgument(findCheckpoint(store, files, checkpoint));
-  if ((await readResult(outputFolder)) === undefined) throw new InputProblem(freed);
-  return store.path(uri);
+  const uri = storeUriOf(checkpoint);
+  const prunedReason = uri === undefined ? undefined : await prunedModelMessage(store, uri);
+  if (uri === undefined || prunedReason === undefined)
+    return checkpointPathOrId(await findCheckpoint(store, files, checkpoint));
+  if ((await readTrainingResult(outputFolder)) === undefined) throw new InvalidInput(prunedReason);
+  return (await store.localFolder(uri)).path;
 }
 
-/** A training tells its run about its steps at most this often, so that the run's history stays small. */
-const REPORTS = 20;
-
-/** Tells the run about its training. What isn't heard there is no failure: the files say it too. */
-function runTeller(
-  deps: Dependencies,
-  iteration: number,
-  stalls: number,
-  warningOf: (totalSteps: number) => string | undefined,
-): (progress: TrainingProgress | undefined) => void {
-  const { workflowExecution } = Context.current().info;
-  if (workflowExecution === undefined) return () => undefined;
-  const run = deps.temporal.workflow.getHandle(workflowExecution.workflowId, workflowExecution.runId);
-  const notice = (warnings: readonly string[]): void => {
-    if (stalls === 0 && warnings.length === 0) return;
-    const message: TrainingNotice = { iteration, stalls, warnings };
-    run.signal('trainingNotice', message).catch(() => undefined);
-  };
-  notice([]);
-  let told = -1;
-  return (progress) => {
-    if (progress === undefined) return;
-    const { step, totalSteps, loss, etaSeconds } = progress;
-    const part = Math.floor((REPORTS * step) / totalSteps);
-    if (part <= told) return;
-    const warning = warningOf(totalSteps);
-    if (told === -1 && warning !== undefined) notice([warning]);
-    told = part;
-    const message: TrainingStep = { iteration, step, totalSteps, loss, etaSeconds };
-    run.signal('trainingStep', message).catch(() => undefined);
-  };
-}
-
-/** How often the training has gone wrong so far; each time it went on from its newest checkpoint. */
-async function faultCounts(folder: string): Promise<{ readonly stalls: number; readonly errors: number }> {
-  const faults = await faultsOf(folder);
-  const count = (kind: Fault['kind']) => faults.filter((fault) => fault.kind === kind).length;
-  return { stalls: count('stalled'), errors: count('error') };
-}
-
-function warningsOf(
-  iteration: number,
-  { stalls, errors }: { readonly stalls: number; readonly errors: number },
-  others: readonly (string | undefined)[],
-): string[] {
-  const times = (count: number) => (count === 1 ? 'once' : `${count} times`);
-  return [
-    ...others.filter((warning) => warning !== undefined),
-    ...(stalls === 0
-      ? []
-      : [
-          `The training of M_${iteration} stood still ${times(stalls)}: it was stopped, and went on from its newest checkpoint.`,
-        ]),
-    ...(errors === 0
-      ? []
-      : [
-          `The training of M_${iteration} ended in an error ${times(errors)}, and went on from its newest checkpoint.`,
-        ]),
-  ];
-}
-
-/** A training whose rate never comes to its height is a mistake that nothing else shows; undefined where it does. */
-function warmupWarning(fineTuning: FineTuning, iteration: number, steps: number): string | undefined {
-  const { warmupSteps } = roundOf(fineTuning, iteration).hyperparameters;
-  if (steps > warmupSteps) return undefined;
-  const round = Math.min(iteration, fineTuning.rounds.length) - 1;
-  return (
-    `The training of M_${iteration} has ${steps} steps, all within its warm-up of ${warmupSteps}: the learning rate never ` +
-    `reaches its height, and the judge learns little. Lower fineTuning.rounds.${round}.hyperparameters.warmupSteps, or train longer.`
-  );
+export interface StopTrainingInput {
+  readonly run: RunReference;
+  readonly iteration: number;
 }
 
 /**
- * Stops the trainer of an iteration with a checkpoint, where the attempt that followed it could not: between two attempts,
- * and while its worker is down, nobody hears of a cancel or a pause.
+ * Stops the trainer of an iteration with a checkpoint if no attempt follows it: between two attempts, and while the worker is
+ * down, no attempt receives a cancel or a pause.
  */
-export function stopTraining(
-  deps: Dependencies,
-  input: { readonly run: RunReference; readonly iteration: number },
-): Promise<void> {
+export function stopTraining(deps: Dependencies, input: StopTrainingInput): Promise<void> {
   const uri = runUris.training(input.run.runName, input.iteration);
   return withHeartbeats(async ({ signal }) => {
-    const { configuration } = await openRun(deps.store, input.run);
-    await stopTrainer(deps.store.path(uri), configuration.timeouts.trainingStallSeconds, signal);
+    const { fineTuning, timeouts } = (await openRun(deps.store, input.run)).configuration;
+    const launcher = launcherOf(fineTuning.launcher);
+    await stopTrainer(
+      (await deps.store.localFolder(uri)).path,
+      launcher,
+      { reason: 'the run was cancelled or paused', stallSeconds: timeouts.trainingStallSeconds },
+      signal,
+    );
   });
 }
 
 /**
- * Cancel and pause stop the trainer, with a checkpoint; so does the shutdown of a worker that was told to take it along.
- * Whatever else ends an attempt (another shutdown, a reset, a lost heartbeat) leaves the trainer at work for the next one.
+ * Returns whether the end of an attempt stops the trainer, with a checkpoint: cancel and pause do, and so does the shutdown of a
+ * worker with `--on-shutdown stop`. Anything else (another shutdown, a reset, a lost heartbeat) leaves it running for the next attempt.
  */
-function endsTraining(deps: Dependencies): boolean {
+function shouldStopTraining(deps: Dependencies): boolean {
   const details = Context.current().cancellationDetails;
   if (details?.cancelRequested === true || details?.paused === true) return true;
   return details?.workerShutdown === true && deps.onShutdown === 'stop';
 }
 
-/** Keeps what a training means beside it, from before its first step on. */
-async function fixMeaning(file: string, uri: string, fingerprint: Fingerprint): Promise<void> {
+/** Writes the fingerprint of a training into its folder, before its first step. */
+async function recordFingerprint(file: string, uri: string, fingerprint: Fingerprint): Promise<void> {
   if (!existsSync(file)) {
     await writeFileAtomically(file, `${canonicalJson(fingerprint)}\n`);
     return;
@@ -279,8 +292,8 @@ async function fixMeaning(file: string, uri: string, fingerprint: Fingerprint): 
   try {
     found = JSON.parse(text) as Fingerprint;
   } catch {
-    // What the training beside it means is not known any more.
+    // Without its fingerprint the training in the folder can't be recognised.
     throw new ArtifactDamaged(`${file} is not JSON`);
   }
-  if (differingFields(found, fingerprint).length > 0) throw new FingerprintMismatch(uri, found, fingerprint);
+  if (fieldDifferences(found, fingerprint).length > 0) throw new FingerprintMismatch(uri, found, fingerprint);
 }

@@ -1,31 +1,38 @@
-import { writeFileAtomically } from '../artifacts/store.ts';
-import { renderReport } from '../report/render-report.ts';
-import { writeRunState } from '../runs/state.ts';
-import { withHeartbeats } from './attempt.ts';
+import { Context } from '@temporalio/activity';
+import { renderReport } from '../reporting/html/render-report.ts';
+import { writeRunState } from '../runs/run-state.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openEvaluation, runUris } from './open-run.ts';
-import { versionsOf } from './report-origins.ts';
-import type { JudgeEvaluationResult, RunReference } from './types.ts';
-import { iterationOf } from './write-report.ts';
+import { openEvaluation } from '../runs/open-run.ts';
+import { runUris } from '../runs/run-layout.ts';
+import { softwareVersions } from '../reporting/provenance.ts';
+import type { ReportedWait, RunReference } from '../api/activity-types.ts';
+import type { JudgeEvaluationResult } from '../api/result.ts';
+import { reportIteration } from '../reporting/report-iteration.ts';
 
 export interface FinishJudgeEvaluationInput {
   readonly run: RunReference;
   /** When the workflow started, ISO 8601. */
   readonly startedAt: string;
   readonly result: Omit<JudgeEvaluationResult, 'report'>;
+  /** Its long waits. */
+  readonly waits?: readonly ReportedWait[];
 }
 
-/** Writes `report.html` and then `result.json`: the evaluation outlives the server's memory of the workflow. */
+/**
+ * Writes `report.html` and then `result.json`, so that the result remains after the server's retention of the
+ * workflow.
+ */
 export function finishJudgeEvaluation(
   deps: Dependencies,
-  { run, startedAt, result }: FinishJudgeEvaluationInput,
+  { run, startedAt, result, waits }: FinishJudgeEvaluationInput,
 ): Promise<JudgeEvaluationResult> {
   return withHeartbeats(async () => {
     const { store } = deps;
     const { configuration } = await openEvaluation(store, run);
     const { model, evaluations, counts, seconds } = result;
     const summary = { iteration: 0, model, evaluations, counts, seconds: { evaluateJudge: seconds } };
-    const iteration = await iterationOf(store, run.runName, summary, configuration);
+    const iteration = await reportIteration(store, run.runName, summary, configuration);
     const html = await renderReport({
       runName: run.runName,
       judge: 'The judge',
@@ -36,22 +43,20 @@ export function finishJudgeEvaluation(
       models: [{ role: 'judge (M_0)', model: model.checkpoint, sha256: model.sha256 }],
       iterations: [iteration],
       pairs: [],
-      setAside: [],
+      skipped: [],
       warnings: [...result.warnings],
+      waits,
       configuration,
-      versions: await versionsOf(deps, run.runName, undefined),
+      versions: await softwareVersions(deps, Context.current().info, run.runName, undefined),
     });
     const report = runUris.report(run.runName);
-    await writeFileAtomically(store.path(report), html);
+    await store.writeText(report, html);
     await writeRunState(store, run.runName, {
       ...{ status: 'completed', startedAt, best: 0, iterations: [summary], warnings: [...result.warnings] },
       configuration: run.configuration.uri,
     });
-    const whole: JudgeEvaluationResult = { ...result, report };
-    await writeFileAtomically(
-      store.path(runUris.result(run.runName)),
-      `${JSON.stringify(whole, undefined, 2)}\n`,
-    );
-    return whole;
+    const withReport: JudgeEvaluationResult = { ...result, report };
+    await store.writeText(runUris.result(run.runName), `${JSON.stringify(withReport, undefined, 2)}\n`);
+    return withReport;
   });
 }

@@ -1,164 +1,166 @@
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import { InputProblem } from '../artifacts/errors.ts';
-import type { Fingerprint } from '../artifacts/reference.ts';
-import type { SetAside, WorkRecord } from '../artifacts/resume-shard.ts';
-import { generationOf, type Generation } from '../config/pair-source.ts';
-import { lastTurnOf, type LastTurn } from '../judge/conversation.ts';
-import type { ResponsePair } from '../judge/examples.ts';
-import { pairProblem } from '../judge/pair-problem.ts';
-import { renderInConversation, type PromptTemplate } from '../judge/prompt-template.ts';
-import { isRefusal } from '../judge/refusal.ts';
-import { parseSimilarWithResponse } from '../judge/similar-with-response.ts';
-import { hashOf, samplingSeed } from '../judge/seeds.ts';
+import type { StageName } from '../api/stages.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import type { Fingerprint } from '../store/artifact.ts';
+import type { SkippedRecord, ShardRecord } from '../store/shard-types.ts';
+import { requireGeneration, type Generation } from '../config/pair-source.ts';
+import { lastTurnOf, type LastTurn } from '../method/conversation.ts';
+import { pairProblem } from '../method/pair-problem.ts';
+import { renderInConversation, type PromptTemplate } from '../method/prompt-template.ts';
+import { isRefusal } from '../method/refusal.ts';
+import { parseSimilarWithResponse } from '../method/parse-similar-with-response.ts';
+import { stableHash } from '../platform/stable-hash.ts';
+import { samplingSeed } from '../method/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
-import type { Prompts, ResolvedConfiguration } from './open-run.ts';
-import type { Instruction } from './prepare-pool.ts';
-import type { ShardInput, ShardResult } from './types.ts';
-import { workOnShard } from './work-on-shard.ts';
+import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
+import type { Prompts } from '../runs/prompts.ts';
+import type { PoolInstruction } from './prepare-pool.ts';
+import type { ShardInput, ShardResult } from '../api/activity-types.ts';
+import { processShard } from './process-shard.ts';
+import type { GeneratedPair } from '../runs/records.ts';
 
-/** A response pair as it stands in `pairs`. */
-export interface GeneratedPair extends ResponsePair {
-  /** x', the instruction that the worse response was written for; absent where a worse response was asked for. */
-  readonly similarInstruction?: string;
-}
-
-/** One answer of the generator: y_w; x' (and y_l, in one call); y_l. */
-interface Step extends WorkRecord {
+/** One answer of the generator: y_w; x', with y_l if one call writes both; or y_l. */
+interface GenerationStep extends ShardRecord {
   readonly step: 'better' | 'similar' | 'worse';
   readonly text: string;
   readonly finishReason: string;
 }
 
-/** Asks for a step with a prompt in the place of the conversation's last turn. */
-type Asks = (
-  step: Step['step'],
+/** Requests one step, with a prompt in place of the last turn of the conversation. */
+type AskStep = (
+  step: GenerationStep['step'],
   prompt: PromptTemplate,
   values: Readonly<Record<string, string>>,
-) => Promise<Step>;
+) => Promise<GenerationStep>;
 
 /**
- * Makes response pairs whose better side is known by construction (method, step 2): y_w answers the instruction x; y_l
- * answers a similar instruction x'. One call writes x' and y_l both, as in the paper, or two calls, for a small model.
- * The paper's ablation asks for a worse response to x itself.
+ * Makes response pairs whose better side is known by construction (method, step 2): y_w answers the instruction x, and
+ * y_l answers a similar instruction x'. Either one call writes both x' and y_l, as in the paper, or two calls do, for
+ * small models. In the paper's ablation, the model is prompted for a worse response to x itself.
  *
- * Of a conversation x is the last turn, asked with the turns before it as a chat: x' is another last turn of the same
- * conversation. The pair shows the whole of it as text.
+ * If the instruction is a conversation, x is its last turn, sent after the earlier turns as a chat, and x' is another
+ * last turn of the same conversation. The pair contains the whole conversation as text.
  */
 export function generatePairs(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
-  return workOnShard<Instruction, Instruction, Step, GeneratedPair>(
+  return processShard<ResolvedConfiguration, PoolInstruction, PoolInstruction, GenerationStep, GeneratedPair>(
     deps,
     'generatePairs',
     input,
+    openRun,
     (resolved) => {
       const { seed } = resolved.configuration;
-      const { pairs } = generationOf(resolved.configuration);
+      const { pairs } = requireGeneration(resolved.configuration);
       const construct = constructionOf(pairs, resolved.prompts);
       return {
-        meaning: generatingMeaning(resolved),
+        fingerprintInputs: pairGenerationFingerprintInputs(resolved),
         units: (instructions) => instructions,
-        work: ({ id, ...asked }, existing, emit, ask) =>
-          construct(lastTurnOf(asked), async (step, prompt, values) => {
-            const there = existing.find((record) => record.step === step);
-            if (there !== undefined) return there;
+        work: ({ id, ...item }, existing, emit, ask) =>
+          construct(lastTurnOf(item), async (step, prompt, values) => {
+            const existingStep = existing.find((record) => record.step === step);
+            if (existingStep !== undefined) return existingStep;
             const { choices, usage } = await ask({
-              messages: renderInConversation(prompt, values, lastTurnOf(asked).earlier),
+              messages: renderInConversation(prompt, values, lastTurnOf(item).earlier),
               sampling: step === 'similar' ? pairs.similarSampling : pairs.responseSampling,
               samples: 1,
               seed: samplingSeed(seed, 'generate', step, id),
             });
             const { text = '', finishReason = 'stop' } = choices[0] ?? {};
-            const made: Step = { id: `${id}/${step}`, unit: id, step, text, finishReason, usage };
-            emit(made);
-            return made;
+            const answer: GenerationStep = { id: `${id}/${step}`, unit: id, step, text, finishReason, usage };
+            emit(answer);
+            return answer;
           }),
-        assemble: (instruction, steps) => assemblePair(instruction, steps, pairs),
-        count: (made) => ({ pairs: made.length }),
+        assembleResults: (instruction, steps) => assemblePair(instruction, steps, pairs),
+        countResults: (results) => ({ pairs: results.length }),
       };
     },
   );
 }
 
-/** What the pairs of a shard follow from. */
-export function generatingMeaning({ configuration, prompts }: ResolvedConfiguration): Fingerprint {
-  const { pairs } = generationOf(configuration);
+/** The fingerprint inputs of the pairs of a shard. */
+export function pairGenerationFingerprintInputs({
+  configuration,
+  prompts,
+}: ResolvedConfiguration): Fingerprint {
+  const { pairs } = requireGeneration(configuration);
   return {
-    stage: 'generate-pairs',
+    stage: 'generatePairs' satisfies StageName,
     construction: pairs.construction,
     refusals: pairs.refusals,
     responseSampling: pairs.responseSampling,
-    respondPrompt: hashOf(canonicalJson(prompts.respond)),
+    respondPrompt: stableHash(canonicalJson(prompts.respond)),
     ...(pairs.construction === 'similar-instruction'
       ? {
           calls: pairs.calls,
-          similarPrompt: hashOf(canonicalJson(prompts.similar)),
+          similarPrompt: stableHash(canonicalJson(prompts.similar)),
           similarSampling: pairs.similarSampling,
         }
-      : { worsePrompt: hashOf(canonicalJson(prompts.worse)) }),
+      : { worsePrompt: stableHash(canonicalJson(prompts.worse)) }),
   };
 }
 
-/** How the answers for an instruction are asked for, one after the other; nothing is asked for that no pair can come of. */
+/** The sequence of requests for one instruction. It ends as soon as no pair can result. */
 function constructionOf(pairs: Generation['pairs'], prompts: Prompts) {
-  const respond = given(prompts.respond, 'respondPrompt');
-  const leadsNowhere = ({ step, text, finishReason }: Step) =>
+  const respond = requirePrompt(prompts.respond, 'respondPrompt');
+  const leadsNowhere = ({ step, text, finishReason }: GenerationStep) =>
     finishReason !== 'stop' || text.trim() === '' || (pairs.refusals === 'drop' && refuses(step, text));
 
   const withWorseResponse =
     (prompt: PromptTemplate) =>
-    async ({ instruction }: LastTurn, ask: Asks) => {
+    async ({ instruction }: LastTurn, ask: AskStep) => {
       const better = await ask('better', respond, { instruction });
       if (leadsNowhere(better)) return;
       await ask('worse', prompt, { instruction, response: better.text });
     };
   const inOneCall =
     (prompt: PromptTemplate) =>
-    async ({ instruction }: LastTurn, ask: Asks) => {
+    async ({ instruction }: LastTurn, ask: AskStep) => {
       const better = await ask('better', respond, { instruction });
       if (leadsNowhere(better)) return;
       await ask('similar', prompt, { instruction, response: better.text });
     };
   const inTwoCalls =
     (prompt: PromptTemplate) =>
-    async ({ instruction }: LastTurn, ask: Asks) => {
-      const both = [
+    async ({ instruction }: LastTurn, ask: AskStep) => {
+      const requests = [
         ask('better', respond, { instruction }),
         ask('similar', prompt, { instruction }),
       ] as const;
-      // When one fails, the other is waited for: its answer is paid for.
-      await Promise.allSettled(both);
-      const [better, similar] = await Promise.all(both);
+      // If one request fails, the other one is still awaited, because its answer is paid for.
+      await Promise.allSettled(requests);
+      const [better, similar] = await Promise.all(requests);
       if (leadsNowhere(better) || leadsNowhere(similar)) return;
       await ask('worse', respond, { instruction: similar.text });
     };
 
-  if (pairs.construction === 'worse-response') return withWorseResponse(given(prompts.worse, 'worsePrompt'));
-  const similar = given(prompts.similar, 'similarPrompt');
+  if (pairs.construction === 'worse-response')
+    return withWorseResponse(requirePrompt(prompts.worse, 'worsePrompt'));
+  const similar = requirePrompt(prompts.similar, 'similarPrompt');
   return pairs.calls === 'one' ? inOneCall(similar) : inTwoCalls(similar);
 }
 
-function given(prompt: PromptTemplate | null, field: string): PromptTemplate {
-  if (prompt === null) throw new InputProblem(`pairs.${field} is not set`);
+function requirePrompt(prompt: PromptTemplate | null, field: string): PromptTemplate {
+  if (prompt === null) throw new InvalidInput(`pairs.${field} is not set`);
   return prompt;
 }
 
-function refuses(step: Step['step'], text: string): boolean {
+function refuses(step: GenerationStep['step'], text: string): boolean {
   return isRefusal(text, step === 'similar' ? 'instruction' : 'response');
 }
 
-/** The pair that the answers make, or why they make none. */
+/** The pair that the answers make, or the reason why they make none. */
 function assemblePair(
-  { id, ...asked }: Instruction,
-  steps: readonly Step[],
+  { id, ...item }: PoolInstruction,
+  steps: readonly GenerationStep[],
   { construction, calls, refusals }: Generation['pairs'],
-): GeneratedPair[] | SetAside {
-  const { instruction } = asked;
-  const dropped = (reason: string): SetAside => ({ id, kind: 'dropped', reason });
-  const text = (step: Step['step']) => steps.find((record) => record.step === step)?.text.trim();
+): GeneratedPair[] | SkippedRecord {
+  const { instruction } = item;
+  const dropped = (reason: string): SkippedRecord => ({ id, kind: 'dropped', reason });
+  const text = (step: GenerationStep['step']) => steps.find((record) => record.step === step)?.text.trim();
   if (steps.some(({ finishReason }) => finishReason !== 'stop')) return dropped('truncated');
   const better = text('better') ?? '';
   const similar = text('similar');
   const inOne = similar === undefined || calls === 'two' ? undefined : parseSimilarWithResponse(similar);
-  // An answer that was never asked for lacks for the reason that the others give.
+  // A step that was not requested is missing for the reason that the earlier answers give.
   const worse = inOne?.response ?? text('worse') ?? '';
   const pair =
     construction === 'worse-response'
@@ -167,7 +169,7 @@ function assemblePair(
   if (refusals === 'drop' && (refuses('better', better) || refuses('similar', similar ?? '')))
     return dropped('refusal');
   if (similar !== undefined && calls === 'one' && inOne === undefined)
-    return dropped('similar instruction not in the asked format');
-  const problem = pairProblem({ ...pair, instruction: lastTurnOf(asked).instruction }, refusals);
+    return dropped('similar instruction not in the requested format');
+  const problem = pairProblem({ ...pair, instruction: lastTurnOf(item).instruction }, refusals);
   return problem === undefined ? [{ id, ...pair }] : dropped(problem);
 }

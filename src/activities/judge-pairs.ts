@@ -1,110 +1,115 @@
-import { hashOf, samplingSeed } from '../judge/seeds.ts';
+import type { StageName } from '../api/stages.ts';
+import { stableHash } from '../platform/stable-hash.ts';
+import { samplingSeed } from '../method/seeds.ts';
 import {
   judgeExample,
   ORDERS,
-  shownToJudge,
+  judgePromptValues,
   type JudgeExample,
-  type Order,
   type ResponsePair,
-} from '../judge/examples.ts';
-import { renderPrompt } from '../judge/prompt-template.ts';
-import { isRight, type SampledJudgment } from '../judge/rejection-sampling.ts';
-import { parseVerdict } from '../judge/verdict.ts';
-import { neededJudgments, suffices, wavesOf, type SamplingStrategy } from '../judge/waves.ts';
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import type { Fingerprint } from '../artifacts/reference.ts';
-import type { Usage } from '../artifacts/resume-shard.ts';
-import type { Configuration } from '../config/schema.ts';
+} from '../method/examples.ts';
+import { renderPrompt } from '../method/prompt-template.ts';
+import { isCorrect, type SampledJudgment } from '../method/rejection-sampling.ts';
+import { parseVerdict } from '../method/verdict.ts';
+import {
+  requiredJudgments,
+  hasRequiredJudgments,
+  sampleBatches,
+  type SamplingStrategy,
+} from '../method/sampling-batches.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import type { Fingerprint } from '../store/artifact.ts';
+import type { RequestUsage } from '../store/shard-types.ts';
+import type { Configuration } from '../config/run-configuration.ts';
 import type { Dependencies } from './dependencies.ts';
-import { missingRuns } from './missing-samples.ts';
-import type { Prompts } from './open-run.ts';
-import type { ShardInput, ShardResult } from './types.ts';
-import { workOnShard } from './work-on-shard.ts';
-
-/** One sampled judgment of a pair in one order, as it stands in `iteration-<i>/judgments`. */
-export interface Judgment extends SampledJudgment {
-  readonly pairId: string;
-  readonly order: Order;
-  /** Agrees with the construction and came to its end: rejection sampling may keep it. */
-  readonly right: boolean;
-}
+import { missingSampleRanges } from '../method/missing-samples.ts';
+import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
+import type { Prompts } from '../runs/prompts.ts';
+import type { ShardInput, ShardResult } from '../api/activity-types.ts';
+import { processShard } from './process-shard.ts';
+import type { Judgment } from '../runs/records.ts';
 
 /**
- * Samples judgments of every pair of a shard in both orders (method, step 3): all N, or in waves until there are enough.
- * Sample k of an example has the example's seed plus k, whether the samples are asked for in one request or, after a
- * crash, in several; a wave that a crash has left half done is completed, never begun again.
+ * Samples judgments of every pair of a shard in both orders (method, step 3): all N, or in batches until there are
+ * enough. Sample k of an example has the seed of the example plus k, both in a single request and in several requests
+ * after a crash. A batch that a crash has interrupted is completed, not started again.
  */
 export function judgePairs(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
-  return workOnShard<ResponsePair, JudgeExample, Judgment & { unit: string; usage?: Usage }, Judgment>(
-    deps,
-    'judgePairs',
-    input,
-    ({ configuration: { seed, judging, filtering }, prompts }) => ({
-      meaning: judgingMeaning({ judging, filtering }, prompts),
-      units: (pairs) => pairs.flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
-      work: async (example, existing, emit, ask) => {
-        const first = samplingSeed(seed, 'judge', input.iteration, example.id);
-        const messages = renderPrompt(prompts.judge, shownToJudge(example));
-        const needed = neededJudgments(judging.strategy, filtering.judgmentsPerExample);
-        const there = new Map<number, SampledJudgment>(
-          existing.map((judgment) => [judgment.sample, judgment]),
-        );
-        for (const { start, end } of wavesOf(judging.strategy, judging.samples)) {
-          for (const run of missingRuns(end, new Set(there.keys()), start)) {
-            const { choices, usage } = await ask({
-              messages,
-              sampling: judging.sampling,
-              samples: run.count,
-              seed: first + run.start,
+  return processShard<
+    ResolvedConfiguration,
+    ResponsePair,
+    JudgeExample,
+    Judgment & { unit: string; usage?: RequestUsage },
+    Judgment
+  >(deps, 'judgePairs', input, openRun, ({ configuration: { seed, judging, filtering }, prompts }) => ({
+    fingerprintInputs: judgmentFingerprintInputs({ judging, filtering }, prompts),
+    units: (pairs) => pairs.flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
+    work: async (example, existing, emit, ask) => {
+      const first = samplingSeed(seed, 'judge', input.iteration, example.id);
+      const messages = renderPrompt(prompts.judge, judgePromptValues(example));
+      const needed = requiredJudgments(judging.strategy, filtering.judgmentsPerExample);
+      const drawn = new Map<number, SampledJudgment>(existing.map((judgment) => [judgment.sample, judgment]));
+      for (const { start, end } of sampleBatches(judging.strategy, judging.samples)) {
+        for (const run of missingSampleRanges(end, new Set(drawn.keys()), start)) {
+          const { choices, usage } = await ask({
+            messages,
+            sampling: judging.sampling,
+            samples: run.count,
+            seed: first + run.start,
+          });
+          for (const [index, { text, finishReason }] of choices.entries()) {
+            const sample = run.start + index;
+            const id = `${example.id}/${String(sample).padStart(4, '0')}`;
+            const judgment = { id, sample, text, verdict: parseVerdict(text), finishReason };
+            drawn.set(sample, judgment);
+            emit({
+              ...judgment,
+              unit: example.id,
+              pairId: example.id.slice(0, -(example.order.length + 1)),
+              order: example.order,
+              correct: isCorrect(judgment, example.betterSide),
+              ...(index === 0 ? { usage } : {}),
             });
-            for (const [index, { text, finishReason }] of choices.entries()) {
-              const sample = run.start + index;
-              const id = `${example.id}/${String(sample).padStart(4, '0')}`;
-              const judgment = { id, sample, text, verdict: parseVerdict(text), finishReason };
-              there.set(sample, judgment);
-              emit({
-                ...judgment,
-                unit: example.id,
-                pairId: example.id.slice(0, -(example.order.length + 1)),
-                order: example.order,
-                right: isRight(judgment, example.betterSide),
-                ...(index === 0 ? { usage } : {}),
-              });
-            }
           }
-          // What a crash has left of a later wave must not end the sampling before that wave is whole.
-          const whole = [...there.values()].filter(({ sample }) => sample < end);
-          if (suffices(whole, example.betterSide, needed)) return;
         }
-      },
-      assemble: (_example, records) => records.map(({ unit: _unit, usage: _usage, ...judgment }) => judgment),
-      count: (judgments) => ({
-        judgments: judgments.length,
-        right: judgments.filter(({ right }) => right).length,
-        ties: judgments.filter(({ verdict }) => verdict === 'tie').length,
-        noVerdict: judgments.filter(({ verdict }) => verdict === 'none').length,
-      }),
+        // Samples of a later, incomplete batch must not end the sampling before that batch is complete.
+        const ofBatch = [...drawn.values()].filter(({ sample }) => sample < end);
+        if (hasRequiredJudgments(ofBatch, example.betterSide, needed)) return;
+      }
+    },
+    assembleResults: (_example, records) =>
+      records.map(({ unit: _unit, usage: _usage, ...judgment }) => judgment),
+    countResults: (judgments) => ({
+      judgments: judgments.length,
+      correctJudgments: judgments.filter(({ correct }) => correct).length,
+      ties: judgments.filter(({ verdict }) => verdict === 'tie').length,
+      unparsableJudgments: judgments.filter(({ verdict }) => verdict === 'none').length,
     }),
-  );
+  }));
 }
 
-/** What the judgments of a shard follow from. */
-export function judgingMeaning(
+/** The fingerprint inputs of the judgments of a shard. */
+export function judgmentFingerprintInputs(
   { judging, filtering }: Pick<Configuration, 'judging' | 'filtering'>,
   prompts: Pick<Prompts, 'judge'>,
 ): Fingerprint {
   return {
-    stage: 'judge-pairs',
-    prompt: hashOf(canonicalJson(prompts.judge)),
+    stage: 'judgePairs' satisfies StageName,
+    prompt: stableHash(canonicalJson(prompts.judge)),
     samples: judging.samples,
     sampling: judging.sampling,
-    strategy: meaningOfStrategy(judging.strategy, filtering.judgmentsPerExample),
+    strategy: strategyFingerprintInputs(judging.strategy, filtering.judgmentsPerExample),
   };
 }
 
-/** What decides how many judgments there are in the end. */
-function meaningOfStrategy(strategy: SamplingStrategy, judgmentsPerExample: number): Fingerprint {
-  const needed = neededJudgments(strategy, judgmentsPerExample);
+/** The fingerprint inputs that decide the number of judgments. */
+function strategyFingerprintInputs(strategy: SamplingStrategy, judgmentsPerExample: number): Fingerprint {
+  const needed = requiredJudgments(strategy, judgmentsPerExample);
   if (strategy.kind === 'all' || needed === undefined) return { kind: 'all' };
-  return { kind: strategy.kind, wave: strategy.wave, right: needed.right, wrong: needed.wrong };
+  return {
+    kind: strategy.kind,
+    initialBatchSize: strategy.initialBatchSize,
+    correct: needed.correct,
+    incorrect: needed.incorrect,
+  };
 }

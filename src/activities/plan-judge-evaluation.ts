@@ -1,56 +1,55 @@
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import type { Fingerprint } from '../artifacts/reference.ts';
-import { referenceTo } from '../artifacts/store.ts';
-import type { JudgeEvaluation } from '../config/evaluation-schema.ts';
-import { readJudgeEvaluation } from '../config/read-configuration.ts';
-import { hashOf } from '../judge/seeds.ts';
-import { readBenchmarkPrompts } from './benchmark-prompts.ts';
-import { withTrainedJudge } from './check-judge-evaluation.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import type { Fingerprint } from '../store/artifact.ts';
+import type { JudgeEvaluationConfiguration } from '../config/judge-evaluation-configuration.ts';
+import { parseJudgeEvaluation } from '../config/parse-configuration.ts';
+import { readBenchmarkPrompts } from '../runs/benchmark-prompts.ts';
+import { withResolvedJudge } from './check-judge-evaluation.ts';
 import type { Dependencies } from './dependencies.ts';
-import { reportAddress, type ResolvedEvaluation, runUris } from './open-run.ts';
-import { claimAlone, endpointModel, judgeName, planAlone } from './plan-alone.ts';
+import { publishResolved, type ResolvedEvaluation } from '../runs/open-run.ts';
+import { reportUrl } from '../runs/run-layout.ts';
+import { claimStandalone, endpointModel, standaloneJudgeName, standalonePlan } from './plan-standalone.ts';
 import type { PlanInput } from './plan-run.ts';
-import type { JudgeEvaluationPlan } from './types.ts';
+import type { JudgeEvaluationPlan } from '../api/activity-types.ts';
 
-/** Claims the evaluation's folder and fixes what it was started with, as planRun does for a run. */
+/** Claims the folder of the evaluation and stores its resolved configuration, as planRun does for a run. */
 export async function planJudgeEvaluation(
   deps: Dependencies,
   input: PlanInput,
 ): Promise<JudgeEvaluationPlan> {
-  const { configuration: asked, problems } = readJudgeEvaluation(input.configuration);
-  if (asked === undefined) return { kind: 'refused', problems };
-  const configuration = await withTrainedJudge(deps, asked);
+  const { configuration: requested, problems } = parseJudgeEvaluation(input.configuration);
+  if (requested === undefined) return { kind: 'rejected', problems };
+  const configuration = await withResolvedJudge(deps, requested);
   const { runName } = configuration;
-  const other = await claimAlone(deps, runName, input, meaningOf(configuration));
-  if (other !== undefined) return other;
+  const otherPlan = await claimStandalone(deps, runName, input, evaluationFingerprint(configuration));
+  if (otherPlan !== undefined) return otherPlan;
   const { model, $schema: _schema, ...sections } = configuration;
   const resolved: ResolvedEvaluation = {
-    configuration: { ...sections, models: { seed: model ?? { checkpoint: judgeName(configuration) } } },
+    configuration: {
+      ...sections,
+      models: { seed: model ?? { checkpoint: standaloneJudgeName(configuration) } },
+    },
     prompts: { evaluation: await readBenchmarkPrompts(deps, configuration.evaluation) },
   };
-  const sha = hashOf(canonicalJson(resolved));
-  const artifact = await deps.store.publish(`${runUris.configurations(runName)}/${sha}`, {
-    fingerprint: { schema: 1, configuration: sha },
-    records: [resolved],
-  });
-  const run = { runName, configuration: referenceTo(artifact) };
+  const run = { runName, configuration: await publishResolved(deps.store, runName, resolved) };
   const benchmarks = configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose }));
-  const plan = planAlone(configuration, run, benchmarks, deps.searchAttributes);
+  const plan = standalonePlan(configuration, run, benchmarks, deps.searchAttributes);
   const judge = endpointModel(configuration);
   return {
     kind: 'planned',
     plan,
     configuration,
-    reportAddress: reportAddress(deps.store, runName),
+    reportUrl: reportUrl(deps.store, runName),
     warnings: [],
     ...(judge === undefined ? {} : { judge }),
   };
 }
 
-/** What decides the figures, not how they are come by. */
-function meaningOf(configuration: JudgeEvaluation): Fingerprint & { kind: 'judge-evaluation' } {
+/** The fingerprint inputs of the evaluation: everything that decides its figures, but not how the work is done. */
+function evaluationFingerprint(
+  configuration: JudgeEvaluationConfiguration,
+): Fingerprint & { kind: 'judge-evaluation' } {
   const { seed, evaluation } = configuration;
-  const { shardSize: _shards, ...meaning } = evaluation;
-  const decides = { seed, judge: judgeName(configuration), evaluation: meaning };
-  return { ...(JSON.parse(canonicalJson(decides)) as Fingerprint), kind: 'judge-evaluation' };
+  const { shardSize: _shards, ...evaluationInputs } = evaluation;
+  const inputs = { seed, judge: standaloneJudgeName(configuration), evaluation: evaluationInputs };
+  return { ...(JSON.parse(canonicalJson(inputs)) as Fingerprint), kind: 'judge-evaluation' };
 }

@@ -1,23 +1,25 @@
+import type { StageName } from '../api/stages.ts';
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Fingerprint } from '../artifacts/reference.ts';
-import { completedIndex, publishIndex, publishInShards } from '../artifacts/shards.ts';
-import { referenceTo } from '../artifacts/store.ts';
-import { benchmarkOf } from '../benchmarks/registry.ts';
-import { resolveInput } from '../config/input-files.ts';
-import { fileSha256 } from '../artifacts/file-hashes.ts';
-import { withHeartbeats } from './attempt.ts';
-import { benchmarkNamed } from './benchmark-named.ts';
+import type { Fingerprint } from '../store/artifact.ts';
+import { findIntactIndex, publishShardIndex, publishShards } from '../store/shards.ts';
+import { toReference } from '../store/artifact.ts';
+import { loadBenchmark } from '../benchmarks/registry.ts';
+import { resolveInputPath } from '../platform/input-files.ts';
+import { fileSha256 } from '../platform/file-hashes.ts';
+import { withHeartbeats } from './heartbeats.ts';
+import { findBenchmark } from '../config/find-benchmark.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openEvaluation, runUris } from './open-run.ts';
-import type { RunReference, StageResult } from './types.ts';
+import { openEvaluation } from '../runs/open-run.ts';
+import { runUris } from '../runs/run-layout.ts';
+import type { RunReference, StageResult } from '../api/activity-types.ts';
 
-/** What is known of a benchmark beside its items; the summary of its artifact. */
+/** The summary in the artifact of a prepared benchmark: everything about it except its items. */
 export interface PreparedBenchmarkSummary {
   readonly warnings: readonly string[];
   /** Rows that the benchmark's own rule leaves out, by reason. */
-  readonly leftOut: Readonly<Record<string, number>>;
+  readonly excluded: Readonly<Record<string, number>>;
 }
 
 /** Reads a benchmark's official files into shards, the same for every judge of the run. */
@@ -28,30 +30,30 @@ export function prepareBenchmark(
   return withHeartbeats(async () => {
     const began = Date.now();
     const { configuration } = await openEvaluation(deps.store, input.run);
-    const { format, path } = benchmarkNamed(configuration.evaluation, input.benchmark);
-    const file = resolveInput(deps.files, path);
+    const { format, path } = findBenchmark(configuration.evaluation, input.benchmark);
+    const file = resolveInputPath(deps.files, path);
     const uri = runUris.benchmark(input.run.runName, input.benchmark);
     const fingerprint = await benchmarkFingerprint(format, file);
-    const complete = await completedIndex(deps.store, uri, fingerprint);
+    const complete = await findIntactIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishBenchmark());
     const { warnings } = index.summary as PreparedBenchmarkSummary;
     return {
-      artifact: referenceTo(index),
+      artifact: toReference(index),
       counts: index.counts,
       seconds: (Date.now() - began) / 1000,
       warnings,
     };
 
     async function publishBenchmark() {
-      const benchmark = benchmarkOf(format);
-      const { items, warnings: found, leftOut = {} } = await benchmark.read(file);
+      const benchmark = await loadBenchmark(format);
+      const { items, warnings: found, excluded: leftOut = {} } = await benchmark.read(file);
       const requests = items.reduce((sum, item) => sum + benchmark.requests(item).length, 0);
       const { shardSize } = configuration.evaluation;
-      // A shard is about the same work on every benchmark, whether an item is one pair or nine.
+      // Makes the shards of all benchmarks about equal in work, even if an item has nine pairs.
       const size = Math.max(1, Math.round((2 * shardSize * items.length) / requests));
-      const shards = await publishInShards(deps.store, uri, items, size, fingerprint);
-      const summary: PreparedBenchmarkSummary = { warnings: found, leftOut };
-      return publishIndex(deps.store, uri, shards, {
+      const shards = await publishShards(deps.store, uri, items, size, fingerprint);
+      const summary: PreparedBenchmarkSummary = { warnings: found, excluded: leftOut };
+      return publishShardIndex(deps.store, uri, shards, {
         fingerprint,
         counts: { items: items.length },
         summary,
@@ -60,9 +62,14 @@ export function prepareBenchmark(
   });
 }
 
-/** What a prepared benchmark means. */
+/** The fingerprint inputs of a prepared benchmark. */
 export async function benchmarkFingerprint(format: string, file: string): Promise<Fingerprint> {
-  return { schema: 2, stage: 'prepare-benchmark', format, file: await contentSha256(file) };
+  return {
+    schema: 2,
+    stage: 'prepareBenchmarks' satisfies StageName,
+    format,
+    file: await contentSha256(file),
+  };
 }
 
 /** The hash of a file's content, or of all files in a folder with their names. */

@@ -1,115 +1,129 @@
-import { InputProblem } from '../artifacts/errors.ts';
-import type { Fingerprint } from '../artifacts/reference.ts';
-import { SET_ASIDE_FILE } from '../artifacts/resume-shard.ts';
-import { completedIndex, publishIndex, publishInShards } from '../artifacts/shards.ts';
-import { referenceTo } from '../artifacts/store.ts';
-import type { Configuration } from '../config/schema.ts';
-import type { ResponsePair } from '../judge/examples.ts';
-import { GIVEN } from '../judge/mix-sources.ts';
-import { collectPairs, type CollectedPairs } from '../preferences/collect-pairs.ts';
-import { withHeartbeats } from './attempt.ts';
-import { comparedWith, overlapsWith, type ComparedBenchmark } from './benchmark-overlaps.ts';
+import type { StageName } from '../api/stages.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import type { Fingerprint } from '../store/artifact.ts';
+import { SKIPPED_FILE } from '../store/shard-types.ts';
+import { findIntactIndex, publishShardIndex, publishShards } from '../store/shards.ts';
+import { toReference } from '../store/artifact.ts';
+import type { Configuration } from '../config/run-configuration.ts';
+import type { ResponsePair } from '../method/examples.ts';
+import { PROVIDED } from '../method/mix-sources.ts';
+import { collectPairs, type CollectedPairs } from '../datasets/collect-pairs.ts';
+import { withHeartbeats } from './heartbeats.ts';
+import {
+  benchmarkHashes,
+  readBenchmarkOverlaps,
+  type PreparedBenchmark,
+} from '../datasets/benchmark-overlaps.ts';
 import {
   countsByReason,
   hashesOf,
-  nothingLeft,
-  requireFewFailed,
+  describeLosses,
+  limitFailedRows,
   withScratch,
   type RowsSummary,
-} from './collected-rows.ts';
-import { filesOf } from './data-files.ts';
+} from '../datasets/collected-rows.ts';
+import { filesOf } from '../datasets/data-files.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun, runUris } from './open-run.ts';
-import type { RunReference, StageResult } from './types.ts';
+import { openRun } from '../runs/open-run.ts';
+import { runUris } from '../runs/run-layout.ts';
+import type { RunReference, StageResult } from '../api/activity-types.ts';
 
-export interface GivenPairsInput {
+export interface PreparePairsInput {
   readonly run: RunReference;
-  /** What the pairs are compared with. */
-  readonly benchmarks: readonly ComparedBenchmark[];
+  /** The benchmarks that the pairs are compared with, to leave out overlaps. */
+  readonly benchmarks: readonly PreparedBenchmark[];
 }
 
 /**
- * Reads pairs whose better side the user's files name into shards, in the place of generated ones: equal pairs once, those
- * that contradict each other or overlap with a benchmark left out, unusable rows set aside with their reason. From here
- * on they are pairs like any other. Memory stays the same however many there are.
- * @throws InputProblem where no pair is left, TooManySetAside where too many rows can't be read
+ * Reads pairs from the user's files, which name the better side, into shards. Duplicates are kept once. Pairs that
+ * contradict each other or overlap with a benchmark are left out, and unusable rows are skipped with their reasons.
+ * From here on they are treated like generated pairs. Memory does not grow with the number of pairs.
+ * @throws InvalidInput if no pair remains, TooManySkipped if too many rows can't be read
  */
-export function preparePairs(deps: Dependencies, { run, benchmarks }: GivenPairsInput): Promise<StageResult> {
+export function preparePairs(
+  deps: Dependencies,
+  { run, benchmarks }: PreparePairsInput,
+): Promise<StageResult> {
   return withHeartbeats(async ({ signal, report }) => {
     const began = Date.now();
     const { configuration } = await openRun(deps.store, run);
-    const given = givenIn(configuration);
-    const { files: entries, layout, decontamination, maximum, shardSize } = given;
+    const pairs = providedPairsOf(configuration);
+    const { files: entries, format, decontamination, maxPairs, shardSize } = pairs;
     const { seed, inference } = configuration;
     const files = await filesOf(deps, entries);
     const hashes = await hashesOf(files);
     const uri = runUris.pairs(run.runName);
-    const fingerprint = givenPairsFingerprint(given, seed, hashes, benchmarks);
-    const complete = await completedIndex(deps.store, uri, fingerprint);
-    const index = complete ?? (await withScratch(deps, uri, publishPairs));
-    return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
+    const fingerprint = providedPairsFingerprint(pairs, seed, hashes, benchmarks);
+    const complete = await findIntactIndex(deps.store, uri, fingerprint);
+    const index = complete ?? (await withScratch(deps.store, uri, publishPairs));
+    return { artifact: toReference(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 
     async function publishPairs(scratch: string) {
       const collected = await collectPairs({
         files,
-        layout,
-        layoutField: 'pairs.layout',
-        overlaps: await overlapsWith(deps, benchmarks, decontamination, 'pairs.decontamination'),
-        maximum,
+        format,
+        formatField: 'pairs.format',
+        overlaps: await readBenchmarkOverlaps(
+          deps.store,
+          benchmarks,
+          decontamination,
+          'pairs.decontamination',
+        ),
+        maximum: maxPairs,
         seed,
         scratch,
         signal,
         onProgress: report,
-        checkFailed: requireFewFailed(inference.maximumSetAsideShare, 'of pairs.files'),
+        checkFailed: limitFailedRows(inference.maxSkippedShare, 'of pairs.files'),
       });
       if (collected.pairs === 0)
-        throw new InputProblem(`pairs.files: no pair is left of ${nothingLeft(files, collected)}`);
-      const shards = await publishInShards(deps.store, uri, asGiven(collected), shardSize, fingerprint);
-      return publishIndex(deps.store, uri, shards, {
+        throw new InvalidInput(`pairs.files: no usable pair in ${describeLosses(files, collected)}`);
+      const shards = await publishShards(deps.store, uri, asProvided(collected), shardSize, fingerprint);
+      return publishShardIndex(deps.store, uri, shards, {
         fingerprint,
         counts: countsOf(collected),
         summary: {
           files: files.map(({ name }, index) => ({ name, sha256: hashes[index] ?? '' })),
-          setAside: collected.reasons,
+          skipped: collected.reasons,
         } satisfies RowsSummary,
-        files: { [SET_ASIDE_FILE]: collected.leftOut() },
+        files: { [SKIPPED_FILE]: collected.skipped() },
       });
     }
   });
 }
 
-type GivenPairs = Extract<Configuration['pairs'], { kind: 'given' }>;
+type ProvidedPairs = Extract<Configuration['pairs'], { kind: 'provided' }>;
 
-/** What given pairs mean, whose files have these hashes. */
-export function givenPairsFingerprint(
-  { layout, decontamination, maximum }: GivenPairs,
+/** The fingerprint inputs of provided pairs, given the hashes of their files. */
+export function providedPairsFingerprint(
+  { format, decontamination, maxPairs }: ProvidedPairs,
   seed: number,
   files: readonly string[],
-  benchmarks: readonly ComparedBenchmark[],
+  benchmarks: readonly PreparedBenchmark[],
 ): Fingerprint {
   return {
     schema: 1,
-    stage: 'prepare-pairs',
+    stage: 'preparePairs' satisfies StageName,
     files,
-    layout,
+    format,
     decontamination,
-    benchmarks: comparedWith(benchmarks, decontamination),
-    maximum,
-    // Which of too many pairs are chosen follows from the seed; nothing else does.
-    seed: maximum === null ? null : seed,
+    benchmarks: benchmarkHashes(benchmarks, decontamination),
+    maxPairs,
+    // The seed decides only which pairs are chosen if there are more than `maxPairs`.
+    seed: maxPairs === null ? null : seed,
   };
 }
 
-function givenIn({ pairs }: Configuration): GivenPairs {
-  if (pairs.kind === 'given') return pairs;
-  throw new InputProblem('the pairs of this run are made, not given');
+function providedPairsOf({ pairs }: Configuration): ProvidedPairs {
+  if (pairs.kind === 'provided') return pairs;
+  throw new InvalidInput('the pairs of this run are generated, not provided');
 }
 
-async function* asGiven(collected: CollectedPairs): AsyncGenerator<ResponsePair> {
-  for await (const pair of collected.kept()) yield { ...pair, source: GIVEN };
+async function* asProvided(collected: CollectedPairs): AsyncGenerator<ResponsePair> {
+  for await (const pair of collected.kept()) yield { ...pair, source: PROVIDED };
 }
 
-function countsOf({ rows, pairs, notSelected, setAside, reasons }: CollectedPairs) {
-  const beyond = notSelected === 0 ? {} : { 'dropped: beyond pairs.maximum': notSelected };
-  return { rows, pairs, setAside, ...countsByReason(reasons), ...beyond };
+function countsOf({ rows, pairs, notSelected, skippedCount: skipped, reasons }: CollectedPairs) {
+  const beyond = notSelected === 0 ? {} : { 'dropped: beyond pairs.maxPairs': notSelected };
+  return { rows, pairs, skipped, ...countsByReason(reasons), ...beyond };
 }

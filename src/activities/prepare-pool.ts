@@ -1,53 +1,59 @@
-import { InputProblem } from '../artifacts/errors.ts';
-import type { Counts, Fingerprint } from '../artifacts/reference.ts';
-import { SET_ASIDE_FILE } from '../artifacts/resume-shard.ts';
-import { completedIndex, publishIndex, publishInShards } from '../artifacts/shards.ts';
-import { referenceTo } from '../artifacts/store.ts';
-import { generationOf } from '../config/pair-source.ts';
-import type { Configuration } from '../config/schema.ts';
-import { collectInstructions, type CollectedPool } from '../pools/collect-instructions.ts';
-import { loadLanguageDetector } from '../pools/language.ts';
-import { needsDetector, rowFilter } from '../pools/row-filters.ts';
-import { withHeartbeats, type Attempt } from './attempt.ts';
+import type { StageName } from '../api/stages.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import type { Counts, Fingerprint } from '../store/artifact.ts';
+import { SKIPPED_FILE } from '../store/shard-types.ts';
+import { findIntactIndex, publishShardIndex, publishShards } from '../store/shards.ts';
+import { toReference } from '../store/artifact.ts';
+import { requireGeneration } from '../config/pair-source.ts';
+import type { Configuration } from '../config/run-configuration.ts';
+import { collectInstructions, type CollectedPool } from '../datasets/collect-instructions.ts';
+import { loadLanguageDetector } from '../datasets/language-detection.ts';
+import { needsLanguageDetector, rowFilter } from '../datasets/instruction-filters.ts';
+import { withHeartbeats, type HeartbeatContext } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun, runUris } from './open-run.ts';
-import { comparedWith, overlapsWith, type ComparedBenchmark } from './benchmark-overlaps.ts';
+import { openRun } from '../runs/open-run.ts';
+import { runUris } from '../runs/run-layout.ts';
+import {
+  benchmarkHashes,
+  readBenchmarkOverlaps,
+  type PreparedBenchmark,
+} from '../datasets/benchmark-overlaps.ts';
 import {
   countsByReason,
   hashesOf,
-  nothingLeft,
-  requireFewFailed,
+  describeLosses,
+  limitFailedRows,
   withScratch,
   type RowsSummary,
-} from './collected-rows.ts';
-import { filesOf } from './data-files.ts';
-import type { RunReference, StageResult } from './types.ts';
+} from '../datasets/collected-rows.ts';
+import { filesOf } from '../datasets/data-files.ts';
+import type { RunReference, StageResult } from '../api/activity-types.ts';
 
-export type { Instruction } from '../pools/collect-instructions.ts';
+export type { PoolInstruction } from '../datasets/collect-instructions.ts';
 
-export interface PoolInput {
+export interface PreparePoolInput {
   readonly run: RunReference;
-  /** What the pool is compared with. */
-  readonly benchmarks: readonly ComparedBenchmark[];
+  /** The benchmarks that the pool is compared with, to leave out overlaps. */
+  readonly benchmarks: readonly PreparedBenchmark[];
 }
 
 /**
- * Reads the instruction pool into shards: filtered, exact duplicates once, what overlaps with a benchmark left out,
- * unusable rows set aside with their reason. Only the columns of the files' layout are read; whatever else a row
- * holds, an answer too, never enters the run. Memory stays the same however large the pool is.
+ * Reads the instruction pool into shards. Instructions are filtered, exact duplicates are kept once, overlaps with a
+ * benchmark are left out, and unusable rows are skipped with their reasons. Only the columns of the row format are
+ * read, so that an answer in a row never enters the run. Memory does not grow with the size of the pool.
  */
-export function preparePool(deps: Dependencies, { run, benchmarks }: PoolInput): Promise<StageResult> {
+export function preparePool(deps: Dependencies, { run, benchmarks }: PreparePoolInput): Promise<StageResult> {
   return withHeartbeats(async (attempt) => {
     const began = Date.now();
     const { configuration } = await openRun(deps.store, run);
-    const { pool, shardSize } = generationOf(configuration).instructions;
+    const { pool, shardSize } = requireGeneration(configuration).instructions;
     const files = await filesOf(deps, pool);
     const uri = runUris.pool(run.runName);
     const hashes = await hashesOf(files);
     const fingerprint = poolFingerprint(configuration, hashes, benchmarks);
-    const complete = await completedIndex(deps.store, uri, fingerprint);
-    const index = complete ?? (await withScratch(deps, uri, publishPool));
-    return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
+    const complete = await findIntactIndex(deps.store, uri, fingerprint);
+    const index = complete ?? (await withScratch(deps.store, uri, publishPool));
+    return { artifact: toReference(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 
     async function publishPool(scratch: string) {
       const collected = await collectInstructions({
@@ -56,36 +62,36 @@ export function preparePool(deps: Dependencies, { run, benchmarks }: PoolInput):
         scratch,
       });
       if (collected.instructions === 0)
-        throw new InputProblem(`instructions.pool: no instruction in ${nothingLeft(files, collected)}`);
-      const shards = await publishInShards(deps.store, uri, collected.kept(), shardSize, fingerprint);
-      return publishIndex(deps.store, uri, shards, {
+        throw new InvalidInput(`instructions.pool: no instruction in ${describeLosses(files, collected)}`);
+      const shards = await publishShards(deps.store, uri, collected.kept(), shardSize, fingerprint);
+      return publishShardIndex(deps.store, uri, shards, {
         fingerprint,
         counts: countsOf(collected),
         summary: {
           files: files.map(({ name }, index) => ({ name, sha256: hashes[index] ?? '' })),
-          setAside: collected.reasons,
+          skipped: collected.reasons,
         } satisfies RowsSummary,
-        files: { [SET_ASIDE_FILE]: collected.leftOut() },
+        files: { [SKIPPED_FILE]: collected.skipped() },
       });
     }
   });
 }
 
-/** What a prepared pool means, which has files of these hashes. */
+/** The fingerprint inputs of a prepared pool, given the hashes of its files. */
 export function poolFingerprint(
   configuration: Configuration,
   files: readonly string[],
-  benchmarks: PoolInput['benchmarks'],
+  benchmarks: PreparePoolInput['benchmarks'],
 ): Fingerprint {
-  const { layout, filters } = generationOf(configuration).instructions;
+  const { format, filters } = requireGeneration(configuration).instructions;
   return {
     schema: 2,
-    stage: 'prepare-pool',
+    stage: 'preparePool' satisfies StageName,
     files,
-    layout,
+    format,
     filters,
-    benchmarks: comparedWith(benchmarks, filters.decontamination),
-    // Which of nearly equal instructions meet follows from the seed; nothing else does.
+    benchmarks: benchmarkHashes(benchmarks, filters.decontamination),
+    // The seed decides only which near-duplicates are compared.
     seed: filters.nearDuplicates === null ? null : configuration.seed,
   };
 }
@@ -93,16 +99,16 @@ export function poolFingerprint(
 async function optionsFor(
   deps: Dependencies,
   configuration: Configuration,
-  benchmarks: PoolInput['benchmarks'],
-  { signal, report }: Attempt,
+  benchmarks: PreparePoolInput['benchmarks'],
+  { signal, report }: HeartbeatContext,
 ) {
-  const { layout, filters } = generationOf(configuration).instructions;
+  const { format, filters } = requireGeneration(configuration).instructions;
   const { seed, inference } = configuration;
   return {
-    layout,
-    filter: rowFilter(filters, needsDetector(filters) ? await loadLanguageDetector() : undefined),
-    overlaps: await overlapsWith(
-      deps,
+    format,
+    filter: rowFilter(filters, needsLanguageDetector(filters) ? await loadLanguageDetector() : undefined),
+    overlaps: await readBenchmarkOverlaps(
+      deps.store,
       benchmarks,
       filters.decontamination,
       'instructions.filters.decontamination',
@@ -111,10 +117,10 @@ async function optionsFor(
     seed,
     signal,
     onProgress: report,
-    checkFailed: requireFewFailed(inference.maximumSetAsideShare, 'of the instruction pool'),
+    checkFailed: limitFailedRows(inference.maxSkippedShare, 'of the instruction pool'),
   };
 }
 
-function countsOf({ rows, instructions, setAside, reasons }: CollectedPool): Counts {
-  return { rows, instructions, setAside, ...countsByReason(reasons) };
+function countsOf({ rows, instructions, skippedCount: skipped, reasons }: CollectedPool): Counts {
+  return { rows, instructions, skipped, ...countsByReason(reasons) };
 }

@@ -1,30 +1,33 @@
-import { InputProblem } from '../artifacts/errors.ts';
-import { readConfiguration } from '../config/read-configuration.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import { parseConfiguration } from '../config/parse-configuration.ts';
 import type { Dependencies } from './dependencies.ts';
-import { publishResolved } from './plan-run.ts';
-import type { RunReference } from './types.ts';
+import { publishResolvedConfiguration } from './plan-run.ts';
+import type { RunReference } from '../api/activity-types.ts';
 
-export interface RestoreInput {
-  /** As the user wrote it. */
+export interface RestoreConfigurationInput {
+  /** The configuration as the user wrote it. */
   readonly configuration: unknown;
   readonly run: RunReference;
 }
 
 /**
- * Makes the resolved configuration again where it was found damaged; leaves it alone where it is whole, so that a prompt
- * file that has changed since changes nothing.
- * @throws InputProblem where the files that it was made from aren't the same any more
+ * Restores a resolved configuration that is damaged or was removed. An intact one is not touched, so that changed prompt files have no
+ * effect.
+ * @throws InvalidInput if the files that it was made from have changed
  */
-export async function restoreConfiguration(deps: Dependencies, input: RestoreInput): Promise<void> {
+export async function restoreConfiguration(
+  deps: Dependencies,
+  input: RestoreConfigurationInput,
+): Promise<void> {
   const { run } = input;
-  if (await deps.store.isWhole(run.configuration)) return;
-  const { configuration } = readConfiguration(input.configuration);
+  if (await deps.store.isIntact(run.configuration)) return;
+  const { configuration } = parseConfiguration(input.configuration);
   if (configuration === undefined)
-    throw new InputProblem(`${run.runName}: the configuration is not valid any more`);
-  const restored = await publishResolved(deps, configuration);
+    throw new InvalidInput(`${run.runName}: the configuration is no longer valid`);
+  const restored = await publishResolvedConfiguration(deps, configuration);
   if (restored.sha256 === run.configuration.sha256) return;
-  throw new InputProblem(
-    `${deps.store.path(run.configuration.uri)} was damaged, and can't be made again because a prompt file has changed since: ` +
+  throw new InvalidInput(
+    `${deps.store.locate(run.configuration.uri)} was damaged, and can't be made again because a prompt file has changed since: ` +
       'undo that, or start the run again with what the files say now',
   );
 }

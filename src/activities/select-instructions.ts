@@ -1,23 +1,25 @@
-import { InputProblem } from '../artifacts/errors.ts';
-import type { ArtifactReference, Counts, Fingerprint } from '../artifacts/reference.ts';
-import { completedIndex, publishIndex, publishInShards, recordsBehind } from '../artifacts/shards.ts';
-import { referenceTo } from '../artifacts/store.ts';
-import { generationOf, type Generation } from '../config/pair-source.ts';
-import type { Configuration } from '../config/schema.ts';
-import { selectBySeed } from '../pools/select-by-seed.ts';
-import { withHeartbeats } from './attempt.ts';
-import type { CategorizedInstruction } from './categorize-instructions.ts';
+import type { StageName } from '../api/stages.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import type { ArtifactReference, Counts, Fingerprint } from '../store/artifact.ts';
+import { findIntactIndex, publishShardIndex, publishShards, readShardedRecords } from '../store/shards.ts';
+import { toReference } from '../store/artifact.ts';
+import { requireGeneration, type Generation } from '../config/pair-source.ts';
+import type { Configuration } from '../config/run-configuration.ts';
+import { selectBySeed } from '../datasets/select-by-seed.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun, runUris } from './open-run.ts';
-import type { Instruction } from './prepare-pool.ts';
-import type { RunReference, StageResult } from './types.ts';
+import { openRun } from '../runs/open-run.ts';
+import { runUris } from '../runs/run-layout.ts';
+import type { PoolInstruction } from './prepare-pool.ts';
+import type { RunReference, StageResult } from '../api/activity-types.ts';
+import type { CategorizedInstruction } from '../runs/records.ts';
 
-type Candidate = Instruction & Partial<CategorizedInstruction>;
+type Candidate = PoolInstruction & Partial<CategorizedInstruction>;
 
 /**
- * Keeps the instructions of the wanted categories and complexity, at most as many as the configuration says, chosen by
- * the seed, and cuts them into the shards that pairs and judgments follow. The input is sorted by id and read twice:
- * memory holds 8 bytes for each instruction, and one shard's texts.
+ * Selects the instructions of the configured categories and complexity, at most as many as configured, by the seed.
+ * Divides them into the shards that are used for pairs and judgments. The input is sorted by id and read twice: memory
+ * holds 8 bytes for each instruction and the texts of one shard.
  */
 export function selectInstructions(
   deps: Dependencies,
@@ -26,69 +28,69 @@ export function selectInstructions(
   return withHeartbeats(async () => {
     const began = Date.now();
     const { configuration } = await openRun(deps.store, input.run);
-    const { instructions } = generationOf(configuration);
-    const { categories, complexity, maximum, shardSize } = instructions;
+    const { instructions } = requireGeneration(configuration);
+    const { categories, complexity, maxInstructions, shardSize } = instructions;
     const { seed } = configuration;
     const uri = runUris.selected(input.run.runName);
     const fingerprint = selectionFingerprint(configuration, input.input);
-    const complete = await completedIndex(deps.store, uri, fingerprint);
+    const complete = await findIntactIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await publishSelection());
-    return { artifact: referenceTo(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
+    return { artifact: toReference(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
 
     async function publishSelection() {
       const chosen = new Map<string, number>();
-      const shards = await publishInShards(deps.store, uri, selected(chosen), shardSize, fingerprint);
+      const shards = await publishShards(deps.store, uri, selected(chosen), shardSize, fingerprint);
       const records = shards.reduce((sum, shard) => sum + shard.records, 0);
-      return publishIndex(deps.store, uri, shards, {
+      return publishShardIndex(deps.store, uri, shards, {
         fingerprint,
-        counts: { selected: records, ...countsByKind(chosen) },
+        counts: { selected: records, ...countsByKey(chosen) },
       });
     }
 
-    async function* selected(chosen: Map<string, number>): AsyncGenerator<Instruction> {
-      const { ids, isSelected } = await selectBySeed(wanted(), maximum, seed);
+    async function* selected(chosen: Map<string, number>): AsyncGenerator<PoolInstruction> {
+      const { ids, isSelected } = await selectBySeed(candidates(), maxInstructions, seed);
       if (ids === 0) throw nothingWanted();
-      for await (const candidate of wanted()) {
+      for await (const candidate of candidates()) {
         if (!isSelected(candidate.id)) continue;
-        for (const kind of kindsOf(candidate)) chosen.set(kind, (chosen.get(kind) ?? 0) + 1);
+        for (const kind of breakdownKeys(candidate)) chosen.set(kind, (chosen.get(kind) ?? 0) + 1);
         const { id, instruction, conversation } = candidate;
         yield { id, instruction, ...(conversation === undefined ? {} : { conversation }) };
       }
     }
 
-    async function* wanted(): AsyncGenerator<Candidate> {
-      for await (const candidate of recordsBehind<Candidate>(deps.store, input.input))
+    async function* candidates(): AsyncGenerator<Candidate> {
+      for await (const candidate of readShardedRecords<Candidate>(deps.store, input.input))
         if (isWanted(candidate, instructions)) yield candidate;
     }
 
-    function nothingWanted(): InputProblem {
-      const asked = [
+    function nothingWanted(): InvalidInput {
+      const conditions = [
         ...(categories === null ? [] : [`in the categories that are kept (${categories.keep.join(', ')})`]),
-        ...(complexity === null ? [] : [`of complexity ${complexity.minimum} to ${complexity.maximum}`]),
+        ...(complexity === null ? [] : [`of complexity ${complexity.min} to ${complexity.max}`]),
       ];
-      return new InputProblem(
-        `no instruction is ${asked.join(' and ')}: see the counts in ` +
-          `${deps.store.path(runUris.categories(input.run.runName))}, then change instructions.categories` +
+      return new InvalidInput(
+        `no instruction is ${conditions.join(' and ')}: see the counts in ` +
+          `${deps.store.locate(runUris.categories(input.run.runName))}, then change instructions.categories` +
           `${complexity === null ? '' : ' or instructions.complexity'}`,
       );
     }
   });
 }
 
-/** What a selection from the pool, or from its categories, means. */
+/** The fingerprint inputs of a selection from the pool or from the categorized instructions. */
 export function selectionFingerprint(
   configuration: Configuration,
   input: Pick<ArtifactReference, 'sha256'>,
 ): Fingerprint {
-  const { categories, complexity, maximum } = generationOf(configuration).instructions;
+  const { categories, complexity, maxInstructions } = requireGeneration(configuration).instructions;
   return {
     schema: 2,
-    stage: 'select-instructions',
+    stage: 'selectInstructions' satisfies StageName,
     seed: configuration.seed,
     input: input.sha256,
     keep: categories?.keep ?? null,
-    complexity: complexity && { minimum: complexity.minimum, maximum: complexity.maximum },
-    maximum,
+    complexity,
+    maxInstructions,
   };
 }
 
@@ -99,20 +101,19 @@ function isWanted(
   if (categories !== null && !(typeof category === 'string' && categories.keep.includes(category)))
     return false;
   return (
-    complexity === null ||
-    (typeof found === 'number' && found >= complexity.minimum && found <= complexity.maximum)
+    complexity === null || (typeof found === 'number' && found >= complexity.min && found <= complexity.max)
   );
 }
 
-/** What the report counts a selected instruction under. */
-function kindsOf({ category, complexity }: Candidate): string[] {
+/** The category and complexity under which the report counts a selected instruction. */
+function breakdownKeys({ category, complexity }: Candidate): string[] {
   return [
     ...(typeof category === 'string' ? [`category: ${category}`] : []),
     ...(typeof complexity === 'number' ? [`complexity: ${complexity}`] : []),
   ];
 }
 
-function countsByKind(chosen: ReadonlyMap<string, number>): Counts {
+function countsByKey(chosen: ReadonlyMap<string, number>): Counts {
   const kinds = [...chosen.keys()].sort();
   return Object.fromEntries(kinds.map((kind) => [`selected ${kind}`, chosen.get(kind) ?? 0]));
 }

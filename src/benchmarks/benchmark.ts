@@ -1,8 +1,8 @@
-import type { ResponsePair } from '../judge/examples.ts';
+import type { ResponsePair } from '../method/examples.ts';
 
 /**
- * What every benchmark is, whatever it asks: a file becomes items, an item becomes requests to the judge, and the
- * judge's texts become scores. Everything between (prompts, votes, resuming, artifacts) is the same for all of them.
+ * The interface of all benchmarks: it reads a file into items, makes requests to the judge for each item, and computes
+ * scores from the judge's texts. Everything between (prompts, votes, resuming, artifacts) is the same for all of them.
  */
 export interface Benchmark<
   Item extends BenchmarkItem = BenchmarkItem,
@@ -10,22 +10,22 @@ export interface Benchmark<
 > {
   readonly prompts: BenchmarkPrompts;
   /**
-   * @param path the official file, or for a benchmark of several files their folder
-   * @throws UnreadableFileError when a file can't be read, BenchmarkFileError when it isn't this benchmark: a
-   *   benchmark with rows left out would give a figure that compares with nothing.
+   * @param path the official file, or the folder of a benchmark with several files
+   * @throws UnreadableFile if a file can't be read, InvalidBenchmarkFile if a row doesn't fit the benchmark: scores
+   *   without some of the rows can't be compared with published ones
    */
   read(path: string): Promise<BenchmarkFile<Item>>;
-  /** What the judge is asked about an item. Follows from the item alone; the better answer stands in every place once. */
+  /** The requests for an item, which depend only on the item. The better response takes every position once. */
   requests(item: Item): JudgeRequest[];
-  /** The verdict that the benchmark's own published script reads in an answer to one of its prompts; undefined where it finds none. Any text is allowed. */
+  /** Parses an answer to one of the prompts like the benchmark's published script does; undefined if there is no verdict. Accepts any text. */
   officialVerdict(text: string, prompt: string): string | undefined;
-  /** The message with which the official script asks once more after such a text; undefined where it doesn't. */
+  /** The follow-up message that the official script sends after a text without a verdict; undefined if it sends none. */
   followUp?(text: string): string | undefined;
   /**
-   * Every request counts: one without a judgment counts like a text without a verdict, so requests that failed can't
-   * raise a score. The figures depend on the judgments and the seed, not on their order.
+   * Computes the scores. A request without a judgment counts like a text without a verdict, so that failed requests can't
+   * improve a score. The scores depend on the judgments and the seed, not on the order of the judgments.
    *
-   * @throws RangeError for a judgment of an unknown request, or a second one of the same
+   * @throws RangeError if a judgment has an unknown request, or a request has two judgments
    */
   score(
     items: readonly Item[],
@@ -34,50 +34,50 @@ export interface Benchmark<
   ): Scores & { outcomes: ItemOutcome[] };
 }
 
-/** The prompts that a benchmark asks with: names of text files, never the text itself. */
+/** The prompts of a benchmark. */
 export interface BenchmarkPrompts {
-  /** The default prompt folder; a benchmark without one asks with the configuration's `evaluation.prompt`. */
+  /** The default prompt folder. A benchmark without one uses the configuration's `evaluation.prompt`. */
   readonly folder?: string;
-  /** The placeholders that each prompt must have. A single prompt stands in the folder itself, several in subfolders of their names. */
-  readonly needed: Readonly<Record<string, readonly string[]>>;
+  /** The placeholders that each prompt must have. A single prompt is in the folder itself; several are in subfolders of their names. */
+  readonly requiredPlaceholders: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What all benchmarks' items have; the rest is the benchmark's own. Items are JSON: they are kept as an artifact. */
+/** The fields that the items of all benchmarks have. Items must be JSON values, because they are stored as an artifact. */
 export interface BenchmarkItem {
   /** The row's number, padded so that ids sort as rows do. */
   readonly id: string;
   readonly subset: string;
-  /** What the user asked, as plain text, all turns of a conversation: what training data must not contain. */
+  /** The user's request as plain text, with all turns of a conversation. It must not occur in training data. */
   readonly instruction: string;
 }
 
-/** An item of two responses. The better one is the one that people, or the construction, chose. */
+/** An item with two responses, of which the better one is known by people's preference or by construction. */
 export interface BenchmarkPair extends ResponsePair, BenchmarkItem {
   readonly subset: string;
 }
 
 export interface BenchmarkFile<Item extends BenchmarkItem = BenchmarkItem> {
   items: Item[];
-  /** What a reader of the scores should know about the file, such as a row count that isn't the official one. */
+  /** Warnings for readers of the scores, such as a number of rows that differs from the official one. */
   warnings: string[];
-  /** Rows that the benchmark's own rule leaves out, by reason. */
-  leftOut?: Record<string, number>;
+  /** Number of rows that the benchmark's own rule excludes, by reason. */
+  excluded?: Record<string, number>;
 }
 
-/** One question to the judge about an item. */
+/** One request to the judge about an item. */
 export interface JudgeRequest {
   /** `<item>/<slot>`. */
   readonly id: string;
   readonly item: string;
-  /** Which of the item's questions this is, such as the order of a pair. */
+  /** Identifies the request within the item, such as the order of a pair. */
   readonly slot: string;
-  /** A name among the benchmark's prompts. */
+  /** The name of one of the benchmark's prompts. */
   readonly prompt: string;
-  /** What the prompt's placeholders stand for. */
+  /** The values of the prompt's placeholders. */
   readonly values: Readonly<Record<string, string>>;
 }
 
-/** What the judge wrote to a request: one text, or several whose majority is its verdict. */
+/** The judge's texts for a request: one text, or several votes. */
 export interface BenchmarkJudgment {
   item: string;
   slot: string;
@@ -91,69 +91,69 @@ export interface Interval {
 }
 
 /**
- * Figures by our own rule, the same for every benchmark: the better response in every place (both orders of a pair);
- * a text with two different verdicts, none, or a tie is not right. All shares are 0 to 1.
+ * Scores by our strict rule, which is the same for every benchmark: the better response takes every position (both orders
+ * of a pair), and a text with two different verdicts, without a verdict, or with a tie is incorrect. Shares are 0 to 1.
  */
 export interface StrictScores {
-  /** What is counted: pairs of responses, or a better response beside several worse ones. */
+  /** Number of pairs, or of groups of one better and several worse responses. */
   pairs: number;
-  /** Share of right verdicts over both orders. */
+  /** Share of correct verdicts over both orders. */
   accuracy: number;
   accuracyInterval: Interval;
-  /** Share of pairs that are right in both orders. */
+  /** Share of pairs that are correct in both orders. */
   positionConsistentAccuracy: number;
   positionConsistentAccuracyInterval: Interval;
-  /** Accuracy where the better response stands first; without position bias it is the same as later. Null where there is no order. */
+  /** Accuracy with the better response in the first position; without position bias it equals `worseFirstAccuracy`. Null if there is no order. */
   betterFirstAccuracy: number | null;
-  /** Accuracy where the better response stands second, or later. */
+  /** Accuracy with the better response in the second or a later position. */
   worseFirstAccuracy: number | null;
-  /** Share of A among the texts that name a response, or null where none does; without position bias 0.5, or 0.25 of four. */
+  /** Share of A among the texts that name a response; without position bias 0.5, or 0.25 of four responses. Null if no text names one. */
   shareOfA: number | null;
   /** Share of texts without a verdict. */
   unparsable: number;
-  /** Share of texts that the official parser reads differently. */
-  rulesDiffer: number;
+  /** Share of texts for which the official parser gives another verdict. */
+  parserDisagreement: number;
 }
 
 export interface GroupScores extends StrictScores {
   name: string;
 }
 
-/** A figure by the benchmark's published rule; see its file for the formula. */
+/** A score by the benchmark's published rule; the formula is in the benchmark's file. */
 export interface OfficialFigure {
   name: string;
-  /** 0 to 1; null where the file has nothing to compute it from. */
+  /** 0 to 1; null if the file has no rows for it. */
   value: number | null;
 }
 
 export interface OfficialScores {
-  /** The one that is quoted first stands first. */
+  /** The score that is usually quoted comes first. */
   figures: OfficialFigure[];
-  /** Draws what the official script leaves to chance. */
+  /** The seed of the random choices of the official script. */
   seed: number;
 }
 
 export interface BenchmarkScores extends StrictScores {
   benchmark: string;
-  /** Requests that have no judgment at all; they count as wrong. */
+  /** Number of requests without a judgment; they count as incorrect. */
   missingJudgments: number;
   subsets: GroupScores[];
   sections: GroupScores[];
   official: OfficialScores;
 }
 
-/** How one item came out by our rule: what a comparison of two judges pairs up. */
+/** The outcome of one item by the strict rule, for the paired comparison of two judges. */
 export interface ItemOutcome {
   id: string;
-  /** Items of one cluster are not independent of each other; an item without one is its own. */
+  /** Items of the same cluster are not independent of each other. An item without one is its own cluster. */
   cluster?: string;
-  /** Share of its requests that are right. */
+  /** Share of correct answers. */
   accuracy: number;
-  /** 1 where all of them are, else 0. */
+  /** 1 if all answers are correct, otherwise 0. */
   consistent: number;
 }
 
-/** A file that can be read but isn't what the benchmark needs; the message names the file and its rows. */
-export class BenchmarkFileError extends Error {
-  override readonly name = 'BenchmarkFileError';
+/** A readable file that doesn't fit the benchmark. The message names the file and its rows. */
+export class InvalidBenchmarkFile extends Error {
+  override readonly name = 'InvalidBenchmarkFile';
 }

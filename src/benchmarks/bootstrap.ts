@@ -1,27 +1,27 @@
 import type { Interval } from './benchmark.ts';
 
-const draws = 1000;
+const DRAWS = 1000;
 
-/** What is drawn as a whole: how many items it holds, and the sum of each figure over them. */
+/** Items that are drawn together: their number, and the sum of each figure over them. */
 export interface Cluster {
   readonly items: number;
   readonly sums: readonly number[];
 }
 
 /**
- * 95% percentile bootstrap intervals (Efron 1979) of the means of several figures: each draw takes as many clusters as
- * there are, with replacement, and all figures of a cluster together. A cluster is a pair, not a judgment, because the
- * two orders of a pair are not independent; where several pairs come from one question it is the question. Where every
- * cluster has the same mean the interval has no width, however few they are.
+ * Computes 95% percentile bootstrap intervals (Efron 1979) of the means of several figures. Each draw takes as many
+ * clusters as there are, with replacement, and all figures of a cluster together. A cluster is a pair, not a judgment,
+ * because the two orders of a pair are not independent; if several pairs come from one question, it is the question. If
+ * all clusters have the same mean, the interval has zero width, even for few clusters.
  *
- * @param clusters all with the same number of sums
+ * @param clusters all must have the same number of sums
  * @returns one interval for each figure, in their order
  */
 export function bootstrapIntervals(clusters: readonly Cluster[], seed: number): Interval[] {
   const figures = clusters[0]?.sums.length ?? 0;
   const random = randomNumbers(seed);
-  const means = Array.from({ length: figures }, () => new Float64Array(draws));
-  for (let draw = 0; draw < draws; draw++) {
+  const means = Array.from({ length: figures }, () => new Float64Array(DRAWS));
+  for (let draw = 0; draw < DRAWS; draw++) {
     const sums = new Float64Array(figures);
     let items = 0;
     for (let i = 0; i < clusters.length; i++) {
@@ -37,7 +37,7 @@ export function bootstrapIntervals(clusters: readonly Cluster[], seed: number): 
   });
 }
 
-/** Linear interpolation between the two nearest ranks. */
+/** The quantile by linear interpolation between the two nearest ranks. */
 function quantile(sorted: Float64Array, share: number): number {
   const position = share * (sorted.length - 1);
   const below = Math.floor(position);
@@ -46,7 +46,7 @@ function quantile(sorted: Float64Array, share: number): number {
   return low + (high - low) * (position - below);
 }
 
-/** Mulberry32: 32 bits of state are plenty for resampling, and figures must be the same on every machine. */
+/** Mulberry32: 32 bits of state are enough for resampling, and the numbers are the same on every machine. */
 function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { BenchmarkFile, BenchmarkPair, OfficialFigure } from './benchmark.ts';
-import type { JudgedPair, PairVerdict } from './judged-pairs.ts';
+import type { PairResult, ParsedVerdict } from './judged-pairs.ts';
 import { type PairBenchmark, pairBenchmark } from './pair-benchmark.ts';
-import { agreementOf, pairFigures } from './pair-figures.ts';
-import { atLeastOne, rowCountWarnings, throwProblems } from './read-benchmark.ts';
-import { UnreadableFileError } from './read-rows.ts';
+import { orderAgreement, pairFigures } from './pair-figures.ts';
+import { requireItems, rowCountWarnings, throwIfProblems } from './read-benchmark.ts';
+import { UnreadableFile } from '../datasets/rows/read-rows.ts';
 import { meanOrNull } from './strict-scores.ts';
 import { firstLetterVerdict } from './votes.ts';
 
-/** The six biases by the name of their list in the file, with its number of pairs: 80 in all. */
+/** The six biases by the names of their lists in the file, with their numbers of pairs: 80 in total. */
 const biases: Record<string, number> = {
   'length bias': 17,
   concreteness: 14,
@@ -25,7 +25,7 @@ const common = {
   official: (judged, seed) => ({ figures: biasFigures(judged), seed }),
 } satisfies Partial<PairBenchmark<{ figures: OfficialFigure[]; seed: number }>>;
 
-/** EvalBiasBench (arXiv 2407.06551) with a prompt as its scripts use them: `Output (a)` or `Output (b)`, and no other word. */
+/** EvalBiasBench (arXiv 2407.06551) with a prompt like that of its scripts, which asks for only `Output (a)` or `Output (b)`. */
 export const evalBiasBench = pairBenchmark({
   name: 'eval-bias-bench',
   promptFolder: 'prompts/eval-bias-bench',
@@ -34,47 +34,47 @@ export const evalBiasBench = pairBenchmark({
   ...common,
 });
 
-/** The same pairs under the configuration's own pairwise prompt, with its letters. */
+/** The same pairs with the configuration's own pairwise prompt and its letters. */
 export const evalBiasBenchPairwise = pairBenchmark({
   name: 'eval-bias-bench-pairwise',
   officialVerdict: firstLetterVerdict,
   ...common,
 });
 
-/** The published parser looks for (a) first. */
-function firstOutput(text: string): PairVerdict {
+/** The published parser, which checks (a) first. */
+function firstOutput(text: string): ParsedVerdict {
   if (names(text, 'a')) return 'A';
   return names(text, 'b') ? 'B' : undefined;
 }
 
-/** Whether a line begins with the output's name, as the published parser wants it. */
+/** Returns whether a line begins with the output's name, as the published parser checks it. */
 function names(text: string, output: 'a' | 'b'): boolean {
   return (output === 'a' ? /(?:^|\n) ?Output \(a\)/ : /(?:^|\n) ?Output \(b\)/).test(text);
 }
 
-/** Ours: a line that begins with the one, and none that begins with the other. */
-function oneOutput(text: string): PairVerdict {
+/** The strict rule: a line begins with one output's name, and none with the other's. */
+function oneOutput(text: string): ParsedVerdict {
   const [a, b] = [names(text, 'a'), names(text, 'b')];
   if (a === b) return undefined;
   return a ? 'A' : 'B';
 }
 
 /**
- * The published figures, over all pairs and for each bias: single accuracy over both orders, pair accuracy (both are right),
- * agreement (both orders name the same response; no verdict agrees with nothing). No verdict is wrong.
+ * The published scores, over all pairs and for each bias: accuracy over both orders, the share of pairs that are correct in
+ * both, and agreement (both orders name the same response). A missing verdict is incorrect and never agrees.
  */
-function biasFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
+function biasFigures(judged: readonly PairResult[]): OfficialFigure[] {
   const ofBiases = Object.keys(biases).flatMap((bias) => {
     const pairs = judged.filter(({ pair }) => pair.subset === bias);
     if (pairs.length === 0) return [];
     return [{ bias, figures: pairFigures(pairs, 'official') }];
   });
-  const agreement = judged.map((pair) => Number(agreementOf(pair) === 'response'));
+  const agreement = judged.map((pair) => Number(orderAgreement(pair) === 'response'));
   return [
     ...pairFigures(judged, 'official'),
     { name: 'agreement of both orders', value: meanOrNull(agreement) },
     {
-      name: 'right in both orders, mean of the biases',
+      name: 'correct in both orders, mean of the biases',
       value: meanOrNull(ofBiases.map(({ figures: [, both] }) => both.value ?? 0)),
     },
     ...ofBiases.flatMap(({ bias, figures }) =>
@@ -90,21 +90,21 @@ const rowSchema = z.object({
   label: z.union([z.literal(1), z.literal(2), z.literal('1'), z.literal('2')]).transform(Number),
 });
 
-/** Reads `biasbench.json`: an object with a list of rows for each bias. */
-async function readEvalBiasBench(given: string): Promise<BenchmarkFile<BenchmarkPair>> {
-  const file = path.resolve(given);
+/** Reads `biasbench.json`, an object with a list of rows for each bias. */
+async function readEvalBiasBench(location: string): Promise<BenchmarkFile<BenchmarkPair>> {
+  const file = path.resolve(location);
   const lists = z.record(z.string(), z.array(z.unknown())).safeParse(await parsedFile(file));
   if (!lists.success)
-    throw new UnreadableFileError(
+    throw new UnreadableFile(
       file,
-      `holds no object of lists, one for each bias: it must be EvalBiasBench's biasbench.json`,
+      `contains no object with a list for each bias; expected EvalBiasBench's biasbench.json`,
     );
   const items: BenchmarkPair[] = [];
   const problems: string[] = [];
   for (const [bias, rows] of Object.entries(lists.data)) {
     if (!(bias in biases)) {
       problems.push(
-        `${JSON.stringify(bias)} is no bias of EvalBiasBench; they are ${Object.keys(biases).join(', ')}`,
+        `${JSON.stringify(bias)} is not a bias of EvalBiasBench; the biases are ${Object.keys(biases).join(', ')}`,
       );
       continue;
     }
@@ -123,11 +123,11 @@ async function readEvalBiasBench(given: string): Promise<BenchmarkFile<Benchmark
       items.push({ id, subset: bias, instruction, better, worse });
     });
   }
-  throwProblems(file, problems);
+  throwIfProblems(file, problems);
   const warnings = Object.entries(biases).flatMap(([bias, official]) =>
     rowCountWarnings(file, lists.data[bias]?.length ?? 0, 'EvalBiasBench', { [bias]: official }),
   );
-  return { items: atLeastOne(file, items).sort((a, b) => (a.id < b.id ? -1 : 1)), warnings };
+  return { items: requireItems(file, items).sort((a, b) => (a.id < b.id ? -1 : 1)), warnings };
 }
 
 async function parsedFile(file: string): Promise<unknown> {
@@ -135,6 +135,6 @@ async function parsedFile(file: string): Promise<unknown> {
     return JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UnreadableFileError(file, `can't be read as JSON: ${reason}`, { cause: error });
+    throw new UnreadableFile(file, `can't be read as JSON: ${reason}`, { cause: error });
   }
 }

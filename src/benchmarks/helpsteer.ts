@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import type { BenchmarkPair } from './benchmark.ts';
-import { conversationText, flattenedTurns } from '../judge/conversation.ts';
+import { conversationText, parseFlattenedTurns } from '../method/conversation.ts';
 import { pairBenchmark } from './pair-benchmark.ts';
 import { pairFigures } from './pair-figures.ts';
 import {
-  atLeastOne,
-  counted,
+  requireItems,
+  nonZeroCounts,
   readBenchmarkRows,
   rowCountWarnings,
   rowIds,
-  throwProblems,
+  throwIfProblems,
 } from './read-benchmark.ts';
 import { firstLetterVerdict } from './votes.ts';
 
-/** HelpSteer's papers give no parser of their own: a letter is read as RewardBench does, and none is wrong. */
+/** HelpSteer's papers define no parser, so the letter is parsed as in RewardBench; a missing verdict is incorrect. */
 const helpSteerRules = {
   officialVerdict: firstLetterVerdict,
   official: (judged: Parameters<typeof pairFigures>[0], seed: number) => ({
@@ -26,8 +26,8 @@ const prompt = z.string().min(1);
 const ratedRow = z.object({ prompt, response: z.string(), helpfulness: z.int().min(0).max(4) });
 
 /**
- * HelpSteer2 (arXiv 2406.08673): rows 2k and 2k + 1 answer the same prompt, the more helpful one is better, and equal
- * ones are left out. The paper's figures for the judge are the accuracy over both orders and the share right in both.
+ * HelpSteer2 (arXiv 2406.08673): rows 2k and 2k + 1 answer the same prompt, and the more helpful response is better.
+ * Equally helpful pairs are excluded. The scores are the accuracy over both orders and the share correct in both.
  */
 export const helpSteer2 = pairBenchmark({
   name: 'helpsteer2',
@@ -41,7 +41,7 @@ export const helpSteer2 = pairBenchmark({
     for (let row = 0; row < rows.length; row += 2) {
       const [first, second] = [rows[row], rows[row + 1]];
       if (first === undefined || first.prompt !== second?.prompt) {
-        problems.push(`row ${row}: row ${row + 1} is no other response to the same prompt`);
+        problems.push(`row ${row}: row ${row + 1} is not another response to the same prompt`);
       } else if (first.helpfulness === second.helpfulness) {
         equal += 1;
       } else {
@@ -49,16 +49,20 @@ export const helpSteer2 = pairBenchmark({
         items.push({
           id: idOf(row),
           subset: 'helpfulness',
-          instruction: conversationText(flattenedTurns(first.prompt)),
+          instruction: conversationText(parseFlattenedTurns(first.prompt)),
           better: firstIsBetter ? first.response : second.response,
           worse: firstIsBetter ? second.response : first.response,
         });
       }
     }
-    throwProblems(file, problems);
+    throwIfProblems(file, problems);
     const counts = { validation: 1038, train: 20_324 };
     const warnings = rowCountWarnings(file, rows.length, 'HelpSteer2', counts);
-    return { items: atLeastOne(file, items), warnings, leftOut: counted({ 'equally helpful pairs': equal }) };
+    return {
+      items: requireItems(file, items),
+      warnings,
+      excluded: nonZeroCounts({ 'equally helpful pairs': equal }),
+    };
   },
 });
 
@@ -70,7 +74,7 @@ const preferenceRow = z.object({
   preference_strength: z.int().min(-3).max(3),
 });
 
-/** HelpSteer2-Preference (arXiv 2410.01257): one file for both splits, of which `validation` is the benchmark. */
+/** HelpSteer2-Preference (arXiv 2410.01257): one file holds both splits, of which `validation` is the benchmark. */
 export const helpSteer2Preference = pairBenchmark({
   name: 'helpsteer2-preference',
   ...helpSteerRules,
@@ -79,15 +83,19 @@ export const helpSteer2Preference = pairBenchmark({
     const { file, rows } = await readBenchmarkRows(path, preferenceRow, what);
     const validation = rows.filter(({ split }) => split === undefined || split === 'validation');
     const preferences = validation.map((row) => ({
-      instruction: conversationText(flattenedTurns(row.prompt)),
+      instruction: conversationText(parseFlattenedTurns(row.prompt)),
       subset: 'preference',
       first: row.response_1,
       second: row.response_2,
       preference: row.preference_strength,
     }));
-    const { items, leftOut } = preferredPairs(preferences);
+    const { items, excluded } = preferredPairs(preferences);
     const otherSplits = { 'rows of other splits': rows.length - validation.length };
-    return { items: atLeastOne(file, items), warnings: [], leftOut: { ...counted(otherSplits), ...leftOut } };
+    return {
+      items: requireItems(file, items),
+      warnings: [],
+      excluded: { ...nonZeroCounts(otherSplits), ...excluded },
+    };
   },
 });
 
@@ -100,7 +108,7 @@ const contextRow = z.object({
   overall_preference: z.int().min(-3).max(3),
 });
 
-/** HelpSteer3-Preference (arXiv 2505.11475), by domain; its rows have a whole conversation each. */
+/** HelpSteer3-Preference (arXiv 2505.11475), with a subset for each domain. Each row has a whole conversation. */
 export const helpSteer3 = pairBenchmark({
   name: 'helpsteer3',
   ...helpSteerRules,
@@ -113,12 +121,12 @@ export const helpSteer3 = pairBenchmark({
       second: row.response2,
       preference: row.overall_preference,
     }));
-    const { items, leftOut } = preferredPairs(preferences);
+    const { items, excluded } = preferredPairs(preferences);
     const counts = { validation: 2017, train: 38_459 };
     return {
-      items: atLeastOne(file, items),
+      items: requireItems(file, items),
       warnings: rowCountWarnings(file, rows.length, 'HelpSteer3', counts),
-      leftOut,
+      excluded,
     };
   },
 });
@@ -128,21 +136,21 @@ interface Preference {
   readonly subset: string;
   readonly first: string;
   readonly second: string;
-  /** From -3, the first response is much better, to 3, the second one is. */
+  /** From -3 (the first response is much better) to 3 (the second one is). */
   readonly preference: number;
 }
 
-/** The pairs of which one response was preferred; ids are row numbers, so that they stay what they are. */
+/** The pairs with a preferred response. The ids are row numbers, so that they don't depend on excluded rows. */
 function preferredPairs(preferences: readonly Preference[]) {
   const idOf = rowIds(preferences.length);
   const isEmpty = ({ first, second }: Preference) => first.trim() === '' || second.trim() === '';
-  const items = preferences.flatMap((one, row): BenchmarkPair[] => {
-    const { instruction, subset, first, second, preference } = one;
-    if (preference === 0 || isEmpty(one)) return [];
+  const items = preferences.flatMap((item, row): BenchmarkPair[] => {
+    const { instruction, subset, first, second, preference } = item;
+    if (preference === 0 || isEmpty(item)) return [];
     const [better, worse] = preference > 0 ? [second, first] : [first, second];
     return [{ id: idOf(row), subset, instruction, better, worse }];
   });
   const empty = preferences.filter(isEmpty).length;
   const ties = preferences.length - items.length - empty;
-  return { items, leftOut: counted({ ties, 'empty responses': empty }) };
+  return { items, excluded: nonZeroCounts({ ties, 'empty responses': empty }) };
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { ORDERS } from '../judge/examples.ts';
+import { ORDERS } from '../method/examples.ts';
 import type { BenchmarkFile, BenchmarkPair, OfficialFigure } from './benchmark.ts';
-import type { JudgedPair, OrderVerdict, PairVerdict } from './judged-pairs.ts';
+import type { PairResult, OrderResult, ParsedVerdict } from './judged-pairs.ts';
 import { type PairBenchmark, pairBenchmark } from './pair-benchmark.ts';
-import { isRight } from './pair-figures.ts';
+import { isOrderCorrect } from './pair-figures.ts';
 import { readBenchmarkRows, rowCountWarnings, rowIds } from './read-benchmark.ts';
 import { meanOrNull } from './strict-scores.ts';
 import { firstLetterVerdict } from './votes.ts';
@@ -14,7 +14,7 @@ const common = {
   official: (judged, seed) => ({ figures: judgeBenchFigures(judged), seed }),
 } satisfies Partial<PairBenchmark<{ figures: OfficialFigure[]; seed: number }>>;
 
-/** JudgeBench (arXiv 2410.12784) with its default prompt, Arena-Hard's, whose verdicts are `[[A>>B]]` to `[[B>>A]]`. */
+/** JudgeBench (arXiv 2410.12784) with its default prompt, Arena-Hard's, which has the verdicts `[[A>>B]]` to `[[B>>A]]`. */
 export const judgeBench = pairBenchmark({
   name: 'judge-bench',
   promptFolder: 'prompts/judge-bench',
@@ -27,7 +27,7 @@ export const judgeBench = pairBenchmark({
   ...common,
 });
 
-/** The same pairs under the configuration's own pairwise prompt: `[[A]]` stands for A>B, `[[B]]` for B>A. */
+/** The same pairs with the configuration's own pairwise prompt: `[[A]]` means A>B, `[[B]]` means B>A. */
 export const judgeBenchPairwise = pairBenchmark({
   name: 'judge-bench-pairwise',
   officialVerdict: firstLetterVerdict,
@@ -40,10 +40,10 @@ function comparisons(text: string): Set<string> {
 }
 
 /**
- * Arena-Hard's parser: one distinct comparison in the whole text, where `>>` counts as `>`; but A>B beside A>>B are
- * two. What is no label of the benchmark, such as `A<B` or a bare `A`, scores as a tie does.
+ * Arena-Hard's parser: accepts exactly one distinct comparison in the whole text. `>>` has the same meaning as `>`, but
+ * A>B and A>>B in one text are two comparisons. Any other label, such as `A<B` or `A` alone, scores like a tie.
  */
-function arenaHardVerdict(text: string): PairVerdict {
+function arenaHardVerdict(text: string): ParsedVerdict {
   const [only, ...others] = comparisons(text);
   if (only === undefined || others.length > 0) return undefined;
   const comparison = only.replaceAll('>>', '>');
@@ -51,37 +51,37 @@ function arenaHardVerdict(text: string): PairVerdict {
   return comparison === 'B>A' ? 'B' : 'tie';
 }
 
-/** Ours: what is no label is no verdict. */
-function onlyLabelVerdict(text: string): PairVerdict {
+/** The strict rule: any other label is no verdict. */
+function onlyLabelVerdict(text: string): ParsedVerdict {
   const verdict = arenaHardVerdict(text);
   return verdict === 'tie' && !comparisons(text).has('A=B') ? undefined : verdict;
 }
 
 /**
- * The official count: over both orders +1 for the label, -1 for its opposite and 0 for a tie or no verdict; a pair is
- * right when the sum is positive, out of all rows. Later papers ask for both orders to be right.
+ * The official scores: each order counts +1 for the label, -1 for its opposite and 0 for a tie or a missing verdict, and a
+ * pair is correct if the sum of both orders is positive. Later papers require both orders to be correct.
  */
-function judgeBenchFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
-  const points = (order: OrderVerdict) => {
-    if (isRight(order, 'official')) return 1;
+function judgeBenchFigures(judged: readonly PairResult[]): OfficialFigure[] {
+  const points = (order: OrderResult) => {
+    if (isOrderCorrect(order, 'official')) return 1;
     return order.official === 'A' || order.official === 'B' ? -1 : 0;
   };
-  const bySum = ({ orders }: JudgedPair) =>
+  const bySum = ({ orders }: PairResult) =>
     Number(ORDERS.reduce((sum, order) => sum + points(orders[order]), 0) > 0);
-  const inBoth = ({ orders }: JudgedPair) =>
-    Number(ORDERS.every((order) => isRight(orders[order], 'official')));
+  const inBoth = ({ orders }: PairResult) =>
+    Number(ORDERS.every((order) => isOrderCorrect(orders[order], 'official')));
   const ofSections = [...new Set(Object.values(sections))].map((section) => ({
     name: `${section}, by the sum of both orders`,
     value: meanOrNull(judged.filter(({ pair }) => sectionOf(pair.subset) === section).map(bySum)),
   }));
   return [
     { name: 'overall, by the sum of both orders', value: meanOrNull(judged.map(bySum)) },
-    { name: 'overall, right in both orders', value: meanOrNull(judged.map(inBoth)) },
+    { name: 'overall, correct in both orders', value: meanOrNull(judged.map(inBoth)) },
     ...ofSections.filter(({ value }) => value !== null),
   ];
 }
 
-/** The groups of the official tables, by how a source begins. */
+/** The sections of the official tables, by the beginning of a source's name. */
 const sections: Record<string, string> = {
   'mmlu-pro': 'Knowledge',
   'livebench-reasoning': 'Reasoning',
@@ -118,7 +118,7 @@ async function readJudgeBench(path: string): Promise<BenchmarkFile<BenchmarkPair
   );
   if (unknown.length > 0) {
     warnings.push(
-      `${file}: sources that JudgeBench doesn't have count in no section: ${unknown.sort().join(', ')}.`,
+      `${file}: these sources are not JudgeBench's and count in no section: ${unknown.sort().join(', ')}.`,
     );
   }
   return { items, warnings };

@@ -1,49 +1,49 @@
-import { judgeExample, type Order, ORDERS, shownToJudge } from '../judge/examples.ts';
-import type { Side } from '../judge/verdict.ts';
+import { judgeExample, type Order, ORDERS, judgePromptValues } from '../method/examples.ts';
+import type { Side } from '../method/verdict.ts';
 import type { BenchmarkPair, JudgeRequest } from './benchmark.ts';
-import type { Graded, ReadText } from './strict-scores.ts';
+import type { GradedItem, ParsedText } from './strict-scores.ts';
 import { type JudgmentTexts, majority, requestId } from './votes.ts';
 
-/** What a text about a pair says: a response, that neither is better, or nothing. */
-export type PairVerdict = Side | 'tie' | undefined;
+/** The verdict of a text about a pair: a response, a tie, or undefined if there is none. */
+export type ParsedVerdict = Side | 'tie' | undefined;
 
-/** How the texts about a pair are read: as the benchmark's published script does, and by our own rule. */
+/** The parsers of a benchmark: that of its published script, and our strict rule. */
 export interface PairRules {
-  readonly official: (text: string) => PairVerdict;
-  readonly strict: (text: string) => PairVerdict;
+  readonly official: (text: string) => ParsedVerdict;
+  readonly strict: (text: string) => ParsedVerdict;
 }
 
-/** What one order of a pair came to: its verdict by either rule, and what its texts were like. */
-export interface OrderVerdict {
-  /** The side where the better response stood. */
+/** The result of one order of a pair: its verdicts by both rules, and its parsed texts. */
+export interface OrderResult {
+  /** The side of the better response. */
   betterSide: Side;
-  strict: PairVerdict;
-  official: PairVerdict;
-  texts: readonly ReadText[];
+  strict: ParsedVerdict;
+  official: ParsedVerdict;
+  texts: readonly ParsedText[];
 }
 
-export interface JudgedPair<Pair extends BenchmarkPair = BenchmarkPair> {
+export interface PairResult<Pair extends BenchmarkPair = BenchmarkPair> {
   pair: Pair;
-  orders: Record<Order, OrderVerdict>;
+  orders: Record<Order, OrderResult>;
 }
 
-/** Both orders of a pair as requests to the judge. */
+/** The requests for both orders of a pair. */
 export function pairRequests(pair: BenchmarkPair, slotPrefix = ''): JudgeRequest[] {
   return ORDERS.map((order) => {
     const slot = slotPrefix + order;
-    const values = shownToJudge(judgeExample(pair, order));
+    const values = judgePromptValues(judgeExample(pair, order));
     return { id: requestId(pair.id, slot), item: pair.id, slot, prompt: 'pairwise', values };
   });
 }
 
-/** Puts the judgments of each pair together. Several texts for one order vote: those without a verdict don't count. */
-export function judgePair<Pair extends BenchmarkPair>(
+/** Combines the judgments of a pair. Several texts for one order are votes; those without a verdict don't count. */
+export function pairResult<Pair extends BenchmarkPair>(
   pair: Pair,
   textsOf: (order: Order) => readonly string[],
   rules: PairRules,
   seed: number,
-): JudgedPair<Pair> {
-  const orderVerdict = (order: Order): OrderVerdict => {
+): PairResult<Pair> {
+  const orderVerdict = (order: Order): OrderResult => {
     const texts = textsOf(order).map((text) => ({
       strict: rules.strict(text),
       official: rules.official(text),
@@ -66,25 +66,29 @@ export function judgePair<Pair extends BenchmarkPair>(
   return { pair, orders };
 }
 
-/** The judged pairs of a benchmark whose items are pairs. */
-export function judgedPairs(
+/** The results of all pairs of a benchmark. */
+export function pairResults(
   pairs: readonly BenchmarkPair[],
   texts: JudgmentTexts,
   rules: PairRules,
   seed: number,
-): JudgedPair[] {
-  return pairs.map((pair) => judgePair(pair, (order) => texts.of(pair.id, order), rules, seed));
+): PairResult[] {
+  return pairs.map((pair) => pairResult(pair, (order) => texts.of(pair.id, order), rules, seed));
 }
 
-/** A judged pair as our rule counts it. */
-export function gradePair({ pair, orders }: JudgedPair, cluster?: string): Graded {
+/** Grades a pair by the strict rule. */
+export function gradePair({ pair, orders }: PairResult, cluster?: string): GradedItem {
   return {
     id: pair.id,
     subset: pair.subset,
     ...(cluster === undefined ? {} : { cluster }),
     answers: ORDERS.map((order) => {
       const { strict, betterSide, texts } = orders[order];
-      return { right: strict === betterSide, place: order === 'better-first' ? 'first' : 'later', texts };
+      return {
+        correct: strict === betterSide,
+        position: order === 'better-first' ? 'first' : 'later',
+        texts,
+      };
     }),
   };
 }

@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { ORDERS } from '../judge/examples.ts';
+import { ORDERS } from '../method/examples.ts';
 import type { BenchmarkFile, BenchmarkPair, OfficialFigure } from './benchmark.ts';
-import type { JudgedPair, PairVerdict } from './judged-pairs.ts';
+import type { PairResult, ParsedVerdict } from './judged-pairs.ts';
 import { type PairBenchmark, pairBenchmark } from './pair-benchmark.ts';
-import { agreementOf, isRight, pairFigures } from './pair-figures.ts';
+import { orderAgreement, isOrderCorrect, pairFigures } from './pair-figures.ts';
 import { pythonStrip } from './python-text.ts';
 import { readBenchmarkRows, rowCountWarnings } from './read-benchmark.ts';
 import { mean, meanOrNull } from './strict-scores.ts';
 import { firstLetterVerdict } from './votes.ts';
 
-/** The official sets with their numbers of rows, and where each stands in the repository's folder `Dataset/LLMBar`. */
+/** The official sets with their numbers of rows, and their files in the repository's folder `Dataset/LLMBar`. */
 const sets: Record<string, { rows: number; file: string }> = {
   Natural: { rows: 100, file: 'Natural/dataset.json' },
   Neighbor: { rows: 134, file: 'Adversarial/Neighbor/dataset.json' },
@@ -26,7 +26,7 @@ const common = {
   official: (judged, seed) => ({ figures: llmBarFigures(judged), seed }),
 } satisfies Partial<PairBenchmark<{ figures: OfficialFigure[]; seed: number }>>;
 
-/** LLMBar (arXiv 2310.07641) with a prompt that asks for reasons first and then for `Output (a)` or `Output (b)`. */
+/** LLMBar (arXiv 2310.07641) with a prompt that asks first for an explanation and then for `Output (a)` or `Output (b)`. */
 export const llmBar = pairBenchmark({
   name: 'llmbar',
   promptFolder: 'prompts/llmbar',
@@ -35,39 +35,39 @@ export const llmBar = pairBenchmark({
   ...common,
 });
 
-/** The same pairs under the configuration's own pairwise prompt, with its letters. */
+/** The same pairs with the configuration's own pairwise prompt and its letters. */
 export const llmBarPairwise = pairBenchmark({
   name: 'llmbar-pairwise',
   officialVerdict: firstLetterVerdict,
   ...common,
 });
 
-/** The official chain-of-thought parser; any one character but a newline ends the sentence, none doesn't. */
-function chainOfThoughtVerdict(text: string): PairVerdict {
+/** The official chain-of-thought parser. Any character except a newline must follow the sentence. */
+function chainOfThoughtVerdict(text: string): ParsedVerdict {
   const stripped = pythonStrip(text);
   if (/Output \(a\) is better[^\n]/.test(stripped)) return 'A';
   return /Output \(b\) is better[^\n]/.test(stripped) ? 'B' : undefined;
 }
 
-/** Ours: the sentence about one output, and none about the other. */
-function oneOutput(text: string): PairVerdict {
+/** The strict rule: the text contains the sentence about one output, and not that about the other. */
+function oneOutput(text: string): ParsedVerdict {
   const [a, b] = [text.includes('Output (a) is better'), text.includes('Output (b) is better')];
   if (a === b) return undefined;
   return a ? 'A' : 'B';
 }
 
 /**
- * Accuracy is the mean over the two orders, no verdict being wrong; agreement is the share of pairs with the same
- * winner in both, where twice no verdict agrees too.
+ * The official scores. Accuracy is the mean over both orders; a missing verdict is incorrect. Agreement is the share of
+ * pairs with the same winner in both orders; two missing verdicts agree too.
  */
-function llmBarFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
+function llmBarFigures(judged: readonly PairResult[]): OfficialFigure[] {
   const [accuracy, consistent] = pairFigures(judged, 'official');
-  const agreement = judged.map((pair) => Number(agreementOf(pair) !== 'different'));
+  const agreement = judged.map((pair) => Number(orderAgreement(pair) !== 'different'));
   const ofSets = Object.keys(sets).flatMap((name) => {
     const rows = judged.filter(({ pair }) => pair.subset === name);
     if (rows.length === 0) return [];
     const right = rows.flatMap(({ orders }) =>
-      ORDERS.map((order) => Number(isRight(orders[order], 'official'))),
+      ORDERS.map((order) => Number(isOrderCorrect(orders[order], 'official'))),
     );
     return [{ name, value: mean(right) }];
   });
@@ -88,9 +88,9 @@ const rowSchema = z.object({
   label: z.union([z.literal(1), z.literal(2)]),
 });
 
-/** Reads the repository's folder `Dataset/LLMBar`, or one `dataset.json`, whose set is the name of its folder. */
-async function readLlmBar(given: string): Promise<BenchmarkFile<BenchmarkPair>> {
-  const root = path.resolve(given);
+/** Reads the repository's folder `Dataset/LLMBar`, or one `dataset.json`, whose folder has the name of the set. */
+async function readLlmBar(location: string): Promise<BenchmarkFile<BenchmarkPair>> {
+  const root = path.resolve(location);
   const files = Object.entries(sets).flatMap(([set, { file }]) => {
     const inFolder = path.join(root, file);
     return existsSync(inFolder) ? [{ set, file: inFolder }] : [];
@@ -121,6 +121,6 @@ async function readLlmBar(given: string): Promise<BenchmarkFile<BenchmarkPair>> 
   const missing = Object.keys(sets).filter(
     (set) => files.length > 1 && files.every((file) => file.set !== set),
   );
-  if (missing.length > 0) warnings.push(`${root}: without the sets ${missing.join(', ')}.`);
+  if (missing.length > 0) warnings.push(`${root}: these sets are missing: ${missing.join(', ')}.`);
   return { items: items.sort((a, b) => (a.id < b.id ? -1 : 1)), warnings };
 }

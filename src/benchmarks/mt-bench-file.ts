@@ -2,27 +2,33 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { BenchmarkFileError, type BenchmarkFile, type BenchmarkItem } from './benchmark.ts';
-import { counted, readBenchmarkRows, rowCountWarnings, rowIds, throwProblems } from './read-benchmark.ts';
+import { InvalidBenchmarkFile, type BenchmarkFile, type BenchmarkItem } from './benchmark.ts';
+import {
+  nonZeroCounts,
+  readBenchmarkRows,
+  rowCountWarnings,
+  rowIds,
+  throwIfProblems,
+} from './read-benchmark.ts';
 
-/** How many votes each of two models has. */
+/** The number of votes for each of two models, and for a tie. */
 export interface HumanVotes {
   readonly A: number;
   readonly B: number;
   readonly tie: number;
 }
 
-/** Two models' answers to a question, in one turn, with what people said about them. */
+/** Two models' answers to a question, in one turn, with the votes of people. */
 export interface MtBenchItem extends BenchmarkItem {
   readonly question: number;
   readonly turn: 1 | 2;
-  /** The user's turns, and the answers of model A, the first by name, and B. */
+  /** The user's turns. Model A is the first one by name. */
   readonly questions: readonly string[];
   readonly answersA: readonly string[];
   readonly answersB: readonly string[];
-  /** Reference answers to both turns, where the question has them. */
+  /** Reference answers to both turns, if the question has them. */
   readonly references?: readonly string[];
-  /** `human`: the experts. The benchmark's authors are a group of their own. */
+  /** `human` are the experts; the benchmark's authors are counted separately. */
   readonly votes: { readonly human: HumanVotes; readonly author: HumanVotes };
 }
 
@@ -44,16 +50,16 @@ const referenceSchema = z.object({
   choices: z.array(z.object({ turns: z.array(z.string()).min(1) })).min(1),
 });
 
-/** Questions 81 to 160, ten of each; of three categories the official judge sees reference answers. */
+/** The categories of questions 81 to 160, ten questions each. For three of them the official judge sees reference answers. */
 const CATEGORIES = ['writing', 'roleplay', 'reasoning', 'math', 'coding', 'extraction', 'stem', 'humanities'];
 const NEED_REFERENCES = ['reasoning', 'math', 'coding'];
 
 /**
- * Reads the split `human` of the human judgments: one file, or a folder that also holds the reference answers as
+ * Reads the split `human` of the human judgments: one file, or a folder that also contains the reference answers in
  * `reference_answer.jsonl` or `reference_answer/gpt-4.jsonl`.
  */
-export async function readMtBench(given: string): Promise<BenchmarkFile<MtBenchItem>> {
-  const root = path.resolve(given);
+export async function readMtBench(location: string): Promise<BenchmarkFile<MtBenchItem>> {
+  const root = path.resolve(location);
   const isFolder = existsSync(root) && (await stat(root)).isDirectory();
   const votesFile = isFolder ? await findVotes(root) : root;
   const { file, rows } = await readBenchmarkRows(votesFile, rowSchema, "MT-Bench's split human has 3355");
@@ -61,12 +67,12 @@ export async function readMtBench(given: string): Promise<BenchmarkFile<MtBenchI
   const problems: string[] = [];
   const comparisons = new Map<string, { row: Row; votes: { human: Votes; author: Votes } }>();
   let others = 0;
-  rows.forEach((written, index) => {
-    const row = inNameOrder(written);
+  rows.forEach((rowOfFile, index) => {
+    const row = inNameOrder(rowOfFile);
     const winner = winnerOf(row.winner);
     if (winner === undefined) {
       problems.push(
-        `row ${index}: winner: found ${JSON.stringify(written.winner)}; expected model_a, model_b or a tie`,
+        `row ${index}: winner: found ${JSON.stringify(rowOfFile.winner)}; expected model_a, model_b or a tie`,
       );
       return;
     }
@@ -84,11 +90,11 @@ export async function readMtBench(given: string): Promise<BenchmarkFile<MtBenchI
     comparison.votes[people][winner] += 1;
     comparisons.set(key, comparison);
   });
-  throwProblems(file, problems);
+  throwIfProblems(file, problems);
   const decided = [...comparisons.values()].filter(({ votes }) => votes.human.A !== votes.human.B);
   if (decided.length === 0) {
-    throw new BenchmarkFileError(
-      `${file}: no comparison that a majority of experts decides (judge "expert_..."): is it the split human?`,
+    throw new InvalidBenchmarkFile(
+      `${file}: no comparison with a majority among the experts (judge "expert_..."); expected the split human`,
     );
   }
   const idOf = rowIds(comparisons.size);
@@ -96,17 +102,17 @@ export async function readMtBench(given: string): Promise<BenchmarkFile<MtBenchI
     itemOf(idOf(index), row, votes, references),
   );
   const warnings = rowCountWarnings(file, rows.length, 'MT-Bench', { human: 3355 });
-  const without = items.filter(
+  const withoutReference = items.filter(
     ({ subset, references: shown }) => needsReference(subset) && shown === undefined,
   );
-  if (without.length > 0) {
-    const questions = new Set(without.map(({ question }) => question)).size;
+  if (withoutReference.length > 0) {
+    const questions = new Set(withoutReference.map(({ question }) => question)).size;
     warnings.push(
-      `${file}: ${questions} questions of ${NEED_REFERENCES.join(', ')} are judged without a reference answer, unlike by the official judge: ` +
-        'give a folder with reference_answer.jsonl beside the judgments.',
+      `${file}: ${questions} questions of ${NEED_REFERENCES.join(', ')} are judged without a reference answer, which the official judge has: ` +
+        'use a folder that contains reference_answer.jsonl and the judgments.',
     );
   }
-  return { items, warnings, leftOut: counted({ 'votes by models': others }) };
+  return { items, warnings, excluded: nonZeroCounts({ 'votes by models': others }) };
 }
 
 type Votes = { -readonly [Winner in keyof HumanVotes]: HumanVotes[Winner] };
@@ -120,14 +126,14 @@ function peopleOf(judge: string): 'human' | 'author' | undefined {
   return judge.startsWith('author') ? 'author' : undefined;
 }
 
-/** Any winner that says "tie" is the same tie. */
+/** Several values mean a tie; all of them contain the word. */
 function winnerOf(winner: string): keyof HumanVotes | undefined {
   if (winner.includes('tie')) return 'tie';
   if (winner === 'model_a') return 'A';
   return winner === 'model_b' ? 'B' : undefined;
 }
 
-/** The same comparison with the models in the order of their names, as the official script compares strings. */
+/** Orders the models of a comparison by their names, as the official script does. */
 function inNameOrder(row: Row): Row {
   if (row.model_a < row.model_b) return row;
   const flipped: Record<string, string> = { model_a: 'model_b', model_b: 'model_a' };
@@ -148,9 +154,9 @@ function itemOf(
   allReferences: ReadonlyMap<number, string[]>,
 ): MtBenchItem {
   const { question_id: question, turn } = row;
-  const said = (turns: Row['conversation_a'], start: 0 | 1) =>
+  const messagesOf = (turns: Row['conversation_a'], start: 0 | 1) =>
     turns.filter((_, index) => index % 2 === start && index < 2 * turn).map(({ content }) => content);
-  const questions = said(row.conversation_a, 0);
+  const questions = messagesOf(row.conversation_a, 0);
   const references = allReferences.get(question);
   return {
     id,
@@ -159,8 +165,8 @@ function itemOf(
     question,
     turn,
     questions,
-    answersA: said(row.conversation_a, 1),
-    answersB: said(row.conversation_b, 1),
+    answersA: messagesOf(row.conversation_a, 1),
+    answersB: messagesOf(row.conversation_b, 1),
     ...(references === undefined ? {} : { references }),
     votes,
   };
@@ -170,14 +176,14 @@ function needsReference(subset: string): boolean {
   return NEED_REFERENCES.some((category) => subset.endsWith(`: ${category}`));
 }
 
-/** The file of the split `human` in a folder, or in its `data` as the hub has it. */
+/** Finds the file of the split `human` in a folder, or in its subfolder `data` as on the hub. */
 async function findVotes(root: string): Promise<string> {
   for (const folder of [root, path.join(root, 'data')]) {
     const names = existsSync(folder) ? await readdir(folder) : [];
     const found = names.filter((name) => /^human.*\.(parquet|jsonl|jsonl\.gz|json)$/.test(name)).sort()[0];
     if (found !== undefined) return path.join(folder, found);
   }
-  throw new BenchmarkFileError(
+  throw new InvalidBenchmarkFile(
     `${root}: neither it nor its folder data has a file human*.parquet or human*.jsonl`,
   );
 }

@@ -1,26 +1,26 @@
 import type { Benchmark, OfficialFigure } from './benchmark.ts';
 import { type HumanVotes, type MtBenchItem, readMtBench } from './mt-bench-file.ts';
 import { scoreGraded } from './score-graded.ts';
-import { type Graded, meanOrNull, type ReadText } from './strict-scores.ts';
+import { type GradedItem, meanOrNull, type ParsedText } from './strict-scores.ts';
 import { JudgmentTexts, majority, requestId } from './votes.ts';
 
-/** The model that stands first: models are named in the order of their names. */
+/** The order of the models in the prompt. Model A is the first one by name. */
 const SLOTS = ['a-first', 'b-first'] as const;
 type Slot = (typeof SLOTS)[number];
-/** Of a text: which response. Of an item: which model. */
+/** The winner: a response in a text, a model in an item. */
 type Winner = 'A' | 'B' | 'tie';
 
 const SINGLE = ['instruction', 'responseA', 'responseB'];
 const MULTI = ['questionOne', 'questionTwo', 'answerAOne', 'answerATwo', 'answerBOne', 'answerBTwo'];
 
 /**
- * MT-Bench's human judgments (arXiv 2306.05685): how often the judge agrees with people about two models' answers, by
- * turn. The second turn is judged with the whole conversation; where there are reference answers they are shown.
+ * MT-Bench's human judgments (arXiv 2306.05685): the judge's agreement with people about two models' answers, by turn. The
+ * second turn is judged with the whole conversation. The judge sees the reference answers if there are any.
  */
 export const mtBench: Benchmark<MtBenchItem> = {
   prompts: {
     folder: 'prompts/mt-bench',
-    needed: {
+    requiredPlaceholders: {
       'single-turn': SINGLE,
       'single-turn-reference': [...SINGLE, 'referenceOne'],
       'multi-turn': MULTI,
@@ -68,14 +68,14 @@ function requestsOf(item: MtBenchItem) {
   });
 }
 
-/** The official rule: the first of `[[A]]`, `[[B]]` and `[[C]]`, a tie, that stands anywhere. */
+/** The official rule: the first of `[[A]]`, `[[B]]` and `[[C]]` (a tie) that occurs anywhere in the text. */
 function officialVerdict(text: string): Winner | undefined {
   if (text.includes('[[A]]')) return 'A';
   if (text.includes('[[B]]')) return 'B';
   return text.includes('[[C]]') ? 'tie' : undefined;
 }
 
-/** Ours: the only one of them. A declared tie is a verdict, though never the right one about a pair with a winner. */
+/** The strict rule: the only one of them in the text. A tie is a verdict, but never correct for a pair with a winner. */
 function strictVerdict(text: string): Winner | undefined {
   const named = (['A', 'B', 'C'] as const).filter((letter) => text.includes(`[[${letter}]]`));
   const [only] = named;
@@ -86,11 +86,11 @@ function strictVerdict(text: string): Winner | undefined {
 interface JudgedItem {
   readonly item: MtBenchItem;
   readonly orders: Readonly<
-    Record<Slot, { strict: Winner | undefined; official: Winner | undefined; texts: ReadText[] }>
+    Record<Slot, { strict: Winner | undefined; official: Winner | undefined; texts: ParsedText[] }>
   >;
 }
 
-/** Reads the votes on an item in both orders as votes for a model. */
+/** Translates the verdicts on an item in both orders into winning models. */
 function judgeItem(item: MtBenchItem, texts: JudgmentTexts, seed: number): JudgedItem {
   const inOrder = (slot: Slot) => {
     const read = texts
@@ -116,39 +116,39 @@ function asModel(winner: Winner | undefined, slot: Slot): Winner | undefined {
   return winner === 'A' ? 'B' : 'A';
 }
 
-/** By our rule the right model is the one that most people prefer; without one the item isn't counted. */
-function gradeByMajority({ item, orders }: JudgedItem): Graded[] {
+/** By the strict rule, the better model is the one that most people prefer. An item without one isn't counted. */
+function gradeByMajority({ item, orders }: JudgedItem): GradedItem[] {
   const better = preferredModel(item.votes.human);
   if (better === undefined) return [];
   return [
     {
       id: item.id,
       subset: item.subset,
-      // All comparisons of answers to one question, in either turn.
+      // All comparisons of answers to one question, in both turns, are one cluster.
       cluster: String(item.question),
       answers: SLOTS.map((slot) => ({
-        right: orders[slot].strict === better,
-        place: (slot === 'a-first') === (better === 'A') ? 'first' : 'later',
+        correct: orders[slot].strict === better,
+        position: (slot === 'a-first') === (better === 'A') ? 'first' : 'later',
         texts: orders[slot].texts,
       })),
     },
   ];
 }
 
-/** The model that has more votes than the other; ties among the votes count for neither. */
+/** The model with more votes than the other. Votes for a tie don't count. */
 function preferredModel({ A, B }: HumanVotes): 'A' | 'B' | undefined {
   if (A === B) return undefined;
   return A > B ? 'A' : 'B';
 }
 
-/** Officially a judge that says something else in the other order declares a tie; without a verdict in one it isn't counted. */
+/** By the official rule, different verdicts in the two orders are a tie, and an item with a missing verdict isn't counted. */
 function officialWinner({ orders }: JudgedItem): Winner | undefined {
   const [first, second] = [orders['a-first'].official, orders['b-first'].official];
   if (first === undefined || second === undefined) return undefined;
   return first === second ? first : 'tie';
 }
 
-/** S1 counts every human vote; S2 leaves out the votes that are ties and all votes on what the judge calls a tie. */
+/** S1 counts every human vote. S2 excludes votes for a tie, and all votes on an item for which the judge's verdict is a tie. */
 function agreementFigures(judged: readonly JudgedItem[]): OfficialFigure[] {
   const ofTurn = (turn: number) => judged.filter(({ item }) => item.turn === turn);
   const figures = [1, 2].flatMap((turn) => [
@@ -172,8 +172,8 @@ function agreementFigures(judged: readonly JudgedItem[]): OfficialFigure[] {
       value: agreement(judged, 'author', 'S2'),
     },
     {
-      name: 'comparisons without a verdict in both orders, left out',
-      value: meanOrNull(judged.map((one) => Number(officialWinner(one) === undefined))),
+      name: 'comparisons without verdicts in both orders (excluded)',
+      value: meanOrNull(judged.map((result) => Number(officialWinner(result) === undefined))),
     },
   ];
 }
@@ -184,10 +184,10 @@ function agreement(
   setup: 'S1' | 'S2',
 ): number | null {
   let [agreeing, all] = [0, 0];
-  for (const one of judged) {
-    const winner = officialWinner(one);
+  for (const result of judged) {
+    const winner = officialWinner(result);
     if (winner === undefined || (setup === 'S2' && winner === 'tie')) continue;
-    const votes = one.item.votes[people];
+    const votes = result.item.votes[people];
     agreeing += votes[winner];
     all += votes.A + votes.B + (setup === 'S1' ? votes.tie : 0);
   }

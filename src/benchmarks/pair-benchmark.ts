@@ -6,62 +6,62 @@ import type {
   BenchmarkScores,
   OfficialScores,
 } from './benchmark.ts';
-import { gradePair, type JudgedPair, judgedPairs, type PairVerdict, pairRequests } from './judged-pairs.ts';
+import { gradePair, type PairResult, pairResults, type ParsedVerdict, pairRequests } from './judged-pairs.ts';
 import { scoreGraded } from './score-graded.ts';
 import { JudgmentTexts, strictVerdict } from './votes.ts';
 
-/** What a pairwise prompt must have. */
+/** The required placeholders of a pairwise prompt. */
 export const PAIRWISE_PLACEHOLDERS = ['instruction', 'responseA', 'responseB'];
 
-/** What is a benchmark's own when its items are pairs that the judge sees in both orders. */
+/** The definition of a benchmark of pairs. */
 export interface PairBenchmark<Official extends OfficialScores> {
   readonly name: string;
-  /** `evaluation.prompt` of the configuration by default. */
+  /** The configuration's `evaluation.prompt` by default. */
   readonly promptFolder?: string;
   readonly read: (path: string) => Promise<BenchmarkFile<BenchmarkPair>>;
-  readonly officialVerdict: (text: string) => PairVerdict;
-  /** One distinct letter of `[[A]]`, `[[B]]` and `[[C]]` by default. */
-  readonly strictVerdict?: (text: string) => PairVerdict;
+  readonly officialVerdict: (text: string) => ParsedVerdict;
+  /** By default exactly one distinct letter of `[[A]]`, `[[B]]` and `[[C]]`. */
+  readonly strictVerdict?: (text: string) => ParsedVerdict;
   readonly followUp?: (text: string) => string | undefined;
   readonly sectionOf?: (subset: string) => string | undefined;
-  /** What a pair shares with others that are not independent of it; nothing by default. */
+  /** The cluster of pairs that are not independent of each other; by default each pair is its own cluster. */
   readonly clusterOf?: (pair: BenchmarkPair) => string;
-  readonly official: (judged: readonly JudgedPair[], seed: number) => Official;
+  readonly official: (judged: readonly PairResult[], seed: number) => Official;
 }
 
-/** Its one prompt leaves no doubt how a text is to be read. */
+/** A benchmark of pairs. It has only one prompt, so `officialVerdict` needs no prompt name. */
 export interface PairwiseBenchmark<Official extends OfficialScores> extends Benchmark<
   BenchmarkPair,
   BenchmarkScores & { official: Official }
 > {
-  officialVerdict(text: string): PairVerdict;
+  officialVerdict(text: string): ParsedVerdict;
 }
 
-/** A benchmark of pairs: both orders of each are judged, by one prompt. */
+/** Makes a benchmark of pairs: both orders of each pair are judged with one prompt. */
 export function pairBenchmark<Official extends OfficialScores>(
-  own: PairBenchmark<Official>,
+  definition: PairBenchmark<Official>,
 ): PairwiseBenchmark<Official> {
-  const { name, promptFolder, followUp } = own;
-  const rules = { official: own.officialVerdict, strict: own.strictVerdict ?? strictVerdict };
+  const { name, promptFolder, followUp } = definition;
+  const rules = { official: definition.officialVerdict, strict: definition.strictVerdict ?? strictVerdict };
   return {
     prompts: pairwisePrompts(promptFolder),
-    read: own.read,
+    read: definition.read,
     requests: (pair) => pairRequests(pair),
-    officialVerdict: own.officialVerdict,
+    officialVerdict: definition.officialVerdict,
     ...(followUp === undefined ? {} : { followUp }),
     score(pairs, judgments, { seed }) {
       const texts = new JudgmentTexts(
         pairs.flatMap((pair) => pairRequests(pair)),
         judgments,
       );
-      const judged = judgedPairs(pairs, texts, rules, seed);
+      const judged = pairResults(pairs, texts, rules, seed);
       return scoreGraded(
         {
           benchmark: name,
-          graded: judged.map((one) => gradePair(one, own.clusterOf?.(one.pair))),
+          graded: judged.map((result) => gradePair(result, definition.clusterOf?.(result.pair))),
           missing: texts.missing,
-          official: own.official(judged, seed),
-          sectionOf: own.sectionOf,
+          official: definition.official(judged, seed),
+          sectionOf: definition.sectionOf,
         },
         seed,
       );
@@ -69,7 +69,10 @@ export function pairBenchmark<Official extends OfficialScores>(
   };
 }
 
-/** One pairwise prompt, from a folder of the benchmark's own or as the configuration's `evaluation.prompt` says. */
+/** One pairwise prompt, from the benchmark's own folder or from the configuration's `evaluation.prompt`. */
 export function pairwisePrompts(folder?: string): BenchmarkPrompts {
-  return { ...(folder === undefined ? {} : { folder }), needed: { pairwise: PAIRWISE_PLACEHOLDERS } };
+  return {
+    ...(folder === undefined ? {} : { folder }),
+    requiredPlaceholders: { pairwise: PAIRWISE_PLACEHOLDERS },
+  };
 }

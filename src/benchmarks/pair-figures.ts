@@ -1,27 +1,27 @@
-import { ORDERS } from '../judge/examples.ts';
+import { ORDERS } from '../method/examples.ts';
 import type { OfficialFigure } from './benchmark.ts';
-import type { JudgedPair, OrderVerdict } from './judged-pairs.ts';
+import type { PairResult, OrderResult } from './judged-pairs.ts';
 import { meanOrNull } from './strict-scores.ts';
 
-/** Whether a judged order is right; a tie or no verdict is not. */
-export function isRight(order: OrderVerdict, rule: 'official' | 'strict'): boolean {
+/** Returns whether the verdict of one order is correct; a tie or a missing verdict is not. */
+export function isOrderCorrect(order: OrderResult, rule: 'official' | 'strict'): boolean {
   return order[rule] === order.betterSide;
 }
 
-/** The usual two figures of pairs: right over both orders, and right in both. No verdict is wrong. */
+/** The usual two scores of pairs: accuracy over both orders, and the share correct in both. A missing verdict is incorrect. */
 export function pairFigures(
-  judged: readonly JudgedPair[],
+  judged: readonly PairResult[],
   rule: 'official' | 'strict',
 ): [accuracy: OfficialFigure, consistent: OfficialFigure] {
-  const right = judged.map(({ orders }) => ORDERS.map((order) => isRight(orders[order], rule)));
+  const correct = judged.map(({ orders }) => ORDERS.map((order) => isOrderCorrect(orders[order], rule)));
   return [
-    { name: 'accuracy, both orders', value: meanOrNull(right.flat().map(Number)) },
-    { name: 'right in both orders', value: meanOrNull(right.map((both) => Number(both.every(Boolean)))) },
+    { name: 'accuracy, both orders', value: meanOrNull(correct.flat().map(Number)) },
+    { name: 'correct in both orders', value: meanOrNull(correct.map((both) => Number(both.every(Boolean)))) },
   ];
 }
 
-/** What both orders of a pair come to together: the same response twice, no verdict twice, or neither. */
-export function agreementOf({ orders }: JudgedPair): 'response' | 'none' | 'different' {
+/** Returns whether both orders of a pair name the same response, have no verdict, or differ. */
+export function orderAgreement({ orders }: PairResult): 'response' | 'none' | 'different' {
   const [first, second] = ORDERS.map((order) => {
     const { official, betterSide } = orders[order];
     if (official !== 'A' && official !== 'B') return 'none';

@@ -3,16 +3,16 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { BenchmarkFile, BenchmarkPair, OfficialFigure } from './benchmark.ts';
-import type { JudgedPair } from './judged-pairs.ts';
+import type { PairResult } from './judged-pairs.ts';
 import { pairBenchmark } from './pair-benchmark.ts';
 import { pairFigures } from './pair-figures.ts';
 import {
-  atLeastOne,
-  counted,
+  requireItems,
+  nonZeroCounts,
   readBenchmarkRows,
   rowCountWarnings,
   rowIds,
-  throwProblems,
+  throwIfProblems,
 } from './read-benchmark.ts';
 import { meanOrNull } from './strict-scores.ts';
 import { firstLetterVerdict } from './votes.ts';
@@ -25,13 +25,13 @@ const preferenceRow = z.object({
   language: z.string().min(1),
 });
 
-/** PPE (arXiv 2410.14872), human preference: votes of Chatbot Arena, ties left out; accuracy. */
+/** PPE (arXiv 2410.14872), human preference: votes of Chatbot Arena without ties. The score is the accuracy. */
 export const ppePreference = pairBenchmark({
   name: 'ppe-preference',
   officialVerdict: firstLetterVerdict,
   official: (judged, seed) => ({ figures: pairFigures(judged, 'official'), seed }),
-  async read(given) {
-    const { file, rows } = await readBenchmarkRows(given, preferenceRow, 'PPE preference has 16038');
+  async read(location) {
+    const { file, rows } = await readBenchmarkRows(location, preferenceRow, 'PPE preference has 16038');
     const idOf = rowIds(rows.length);
     const problems: string[] = [];
     const items = rows.flatMap((row, index): BenchmarkPair[] => {
@@ -44,12 +44,12 @@ export const ppePreference = pairBenchmark({
       const [better, worse] = winner === 'model_a' ? [response_1, response_2] : [response_2, response_1];
       return [{ id: idOf(index), subset, instruction, better, worse }];
     });
-    throwProblems(file, problems);
+    throwIfProblems(file, problems);
     const warnings = rowCountWarnings(file, rows.length, 'PPE preference', { test: 16_038 });
     return {
-      items: atLeastOne(file, items),
+      items: requireItems(file, items),
       warnings,
-      leftOut: counted({ ties: rows.length - items.length }),
+      excluded: nonZeroCounts({ ties: rows.length - items.length }),
     };
   },
 });
@@ -63,19 +63,19 @@ const correctnessRow = z.object({
 });
 
 /**
- * PPE, correctness: pairs of a right and a wrong answer among 32 to the same prompt, in five sets (MMLU-Pro, MATH,
- * GPQA, IFEval, MBPP-Plus); the total is the plain mean of the sets' accuracies.
+ * PPE, correctness: pairs of a correct and an incorrect answer among 32 answers to the same prompt, in five sets (MMLU-Pro,
+ * MATH, GPQA, IFEval, MBPP-Plus). The total is the unweighted mean of the sets' accuracies.
  */
 export const ppeCorrectness = pairBenchmark({
   name: 'ppe-correctness',
   read: readCorrectness,
   officialVerdict: firstLetterVerdict,
   official: (judged, seed) => ({ figures: correctnessFigures(judged), seed }),
-  // All pairs of a prompt are drawn from the same answers.
+  // All pairs of a prompt come from the same answers.
   clusterOf: ({ id }) => id.slice(0, id.lastIndexOf('-')),
 });
 
-function correctnessFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
+function correctnessFigures(judged: readonly PairResult[]): OfficialFigure[] {
   const sets = [...Map.groupBy(judged, ({ pair }) => pair.subset)].sort(([a], [b]) => (a < b ? -1 : 1));
   const ofSets = sets.map(([name, pairs]) => ({
     name: `${name}, both orders`,
@@ -85,9 +85,9 @@ function correctnessFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
   return [{ name: 'total, both orders', value: total }, ...ofSets];
 }
 
-/** Reads one set's file, or a folder of them; a set is called by its file's name, or by the folder that it lies in. */
-async function readCorrectness(given: string): Promise<BenchmarkFile<BenchmarkPair>> {
-  const root = path.resolve(given);
+/** Reads the file of one set, or a folder of them. A set has the name of its file, or of the subfolder with its file. */
+async function readCorrectness(location: string): Promise<BenchmarkFile<BenchmarkPair>> {
+  const root = path.resolve(location);
   const isFolder = existsSync(root) && (await stat(root)).isDirectory();
   const names = isFolder ? await readdir(root, { recursive: true }) : [];
   const files = names.filter((name) => name.endsWith('.parquet')).sort();
@@ -124,9 +124,9 @@ async function readCorrectness(given: string): Promise<BenchmarkFile<BenchmarkPa
     );
   }
   return {
-    items: atLeastOne(root, items).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    items: requireItems(root, items).sort((a, b) => (a.id < b.id ? -1 : 1)),
     warnings: rowCountWarnings(root, prompts, 'PPE correctness', { 'prompts of five sets': 2555 }),
-    leftOut: counted({ 'pairs with equal scores': equal }),
+    excluded: nonZeroCounts({ 'pairs with equal scores': equal }),
   };
 }
 

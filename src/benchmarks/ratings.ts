@@ -1,19 +1,19 @@
 import { pythonStrip } from './python-text.ts';
 import { mean } from './strict-scores.ts';
 
-/** The rating of a completion that has no valid one. */
+/** The rating of a completion without a valid rating. */
 const NO_RATING = -1;
 
 /**
- * RewardBench 2's rating: a whole number from 1 to 10 that ends the text, `\b([1-9]|10)\b\s*$` in Python. So `8/10` is
- * 10 and `9.5` is 5, while `8.`, `**8**`, `0` and `100` are none. A word boundary is Unicode's there: no letter of any
- * alphabet may stand before it.
+ * RewardBench 2's rating: a whole number from 1 to 10 at the end of the text, `\b([1-9]|10)\b\s*$` in Python. So `8/10` is
+ * 10 and `9.5` is 5, while `8.`, `**8**`, `0` and `100` are not ratings. Python's word boundary follows Unicode: no letter
+ * of any alphabet may precede the number.
  */
 export function ratingVerdict(text: string): string | undefined {
   return /(?<![\p{L}\p{N}_])(?:[1-9]|10)$/u.exec(pythonStrip(text))?.[0];
 }
 
-/** The mean of the valid ratings among several texts about one completion; -1 where none is valid. */
+/** The mean of the valid ratings in several texts about one completion; -1 if none is valid. */
 export function meanRating(texts: readonly string[]): number {
   const ratings = texts.flatMap((text) => ratingVerdict(text) ?? []).map(Number);
   return ratings.length === 0 ? NO_RATING : mean(ratings);

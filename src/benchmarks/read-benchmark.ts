@@ -1,9 +1,9 @@
 import path from 'node:path';
 import type { z } from 'zod';
-import { BenchmarkFileError } from './benchmark.ts';
-import { readRows } from './read-rows.ts';
+import { InvalidBenchmarkFile } from './benchmark.ts';
+import { readRows } from '../datasets/rows/read-rows.ts';
 
-/** A benchmark file's rows, and where they came from. */
+/** The rows of a benchmark file. */
 export interface BenchmarkRows<Row> {
   /** The absolute path, for messages. */
   file: string;
@@ -11,11 +11,11 @@ export interface BenchmarkRows<Row> {
 }
 
 /**
- * Reads a benchmark's file by a schema of its columns. Every row must fit: the message of what doesn't names file, row
- * and column, a few of many.
+ * Reads a benchmark's file by a schema of its columns. Every row must fit the schema; the error names the file and the rows
+ * and columns of the first few problems.
  *
- * @param what the benchmark and what it consists of, such as "RewardBench has 2985"
- * @throws UnreadableFileError, BenchmarkFileError
+ * @param what the benchmark's name and size for the error, such as "RewardBench has 2985"
+ * @throws UnreadableFile, InvalidBenchmarkFile
  */
 export async function readBenchmarkRows<Shape extends z.core.$ZodLooseShape>(
   file: string,
@@ -28,25 +28,25 @@ export async function readBenchmarkRows<Shape extends z.core.$ZodLooseShape>(
   const optional = (name: string) =>
     (schema.shape[name] as unknown as z.ZodType).safeParse(undefined).success;
   const names = Object.keys(schema.shape);
-  // A parquet file must have every column that is asked for: where one may be missing, all are read.
+  // A Parquet file must have every requested column, so all columns are read if one is optional.
   const columns = names.some(optional) ? {} : { columns: names };
   for await (const { row, value, problem } of readRows(absolute, columns)) {
     const parsed = problem === undefined ? schema.safeParse(value) : undefined;
     if (parsed?.success) rows.push(parsed.data);
     else problems.push(`row ${row}: ${problem ?? parsed?.error.issues.map(describeIssue).join('; ')}`);
   }
-  throwProblems(absolute, problems);
-  if (rows.length === 0) throw new BenchmarkFileError(`${absolute}: has no rows; ${what}`);
+  throwIfProblems(absolute, problems);
+  if (rows.length === 0) throw new InvalidBenchmarkFile(`${absolute}: has no rows; ${what}`);
   return { file: absolute, rows };
 }
 
-/** @throws BenchmarkFileError that names the first few of the problems with a file's rows, if there are any */
-export function throwProblems(file: string, problems: readonly string[]): void {
+/** @throws InvalidBenchmarkFile with the first few problems, if there are any */
+export function throwIfProblems(file: string, problems: readonly string[]): void {
   if (problems.length === 0) return;
   const more = problems.length > 5 ? `\n  and ${problems.length - 5} more` : '';
   const shown = problems.slice(0, 5).join('\n  ');
-  throw new BenchmarkFileError(
-    `${file}: ${problems.length} rows can't be used, rows from 0:\n  ${shown}${more}`,
+  throw new InvalidBenchmarkFile(
+    `${file}: ${problems.length} rows can't be used (rows are counted from 0):\n  ${shown}${more}`,
   );
 }
 
@@ -54,16 +54,16 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   return `${issue.path.join('.') || 'the row'}: ${issue.message}`;
 }
 
-/** The ids of so many rows: their numbers, padded so that ids sort as rows do. A file's own ids are often not unique. */
+/** Makes ids from row numbers, padded so that the order of ids is the order of rows. A file's own ids are often not unique. */
 export function rowIds(rows: number): (row: number) => string {
   const digits = String(rows - 1).length;
   return (row) => String(row).padStart(digits, '0');
 }
 
 /**
- * A warning where a file has another number of rows than the official ones have.
+ * Warns if the number of rows differs from that of all official splits.
  *
- * @param official the row count of each official split by its name
+ * @param official the number of rows of each official split by its name
  */
 export function rowCountWarnings(
   file: string,
@@ -72,20 +72,20 @@ export function rowCountWarnings(
   official: Readonly<Record<string, number>>,
 ): string[] {
   if (Object.values(official).includes(rows)) return [];
-  const known = Object.entries(official).map(([split, count]) => `${split} ${count}`);
+  const sizes = Object.entries(official).map(([split, count]) => `${split} ${count}`);
   return [
-    `${file}: ${rows} rows, ${benchmark} has ${known.join(', ')}: the official figures do not compare with published ones.`,
+    `${file}: ${rows} rows, but ${benchmark} has ${sizes.join(', ')}, so the official scores can't be compared with published ones.`,
   ];
 }
 
-/** The items, unless the benchmark's own rule has left out all of them. */
-export function atLeastOne<Item>(file: string, items: Item[]): Item[] {
+/** Returns the items. Throws if the benchmark's own rule excludes all of them. */
+export function requireItems<Item>(file: string, items: Item[]): Item[] {
   if (items.length === 0)
-    throw new BenchmarkFileError(`${file}: no row is left to judge by the benchmark's own rule`);
+    throw new InvalidBenchmarkFile(`${file}: the benchmark's own rule excludes every row`);
   return items;
 }
 
-/** The counts that are not 0. */
-export function counted(counts: Readonly<Record<string, number>>): Record<string, number> {
+/** Leaves out the counts that are 0. */
+export function nonZeroCounts(counts: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 }

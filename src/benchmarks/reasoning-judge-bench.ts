@@ -4,18 +4,18 @@ import path from 'node:path';
 import { z } from 'zod';
 import {
   type BenchmarkFile,
-  BenchmarkFileError,
+  InvalidBenchmarkFile,
   type BenchmarkPair,
   type OfficialFigure,
 } from './benchmark.ts';
-import type { JudgedPair, PairVerdict } from './judged-pairs.ts';
+import type { PairResult, ParsedVerdict } from './judged-pairs.ts';
 import { type PairBenchmark, pairBenchmark } from './pair-benchmark.ts';
-import { agreementOf, pairFigures } from './pair-figures.ts';
+import { orderAgreement, pairFigures } from './pair-figures.ts';
 import { readBenchmarkRows, rowCountWarnings } from './read-benchmark.ts';
 import { meanOrNull } from './strict-scores.ts';
 import { firstLetterVerdict } from './votes.ts';
 
-/** The official splits, without the `_pairwise` that each name ends with: their groups and numbers of rows, 1,483 in all. */
+/** The official splits with their groups and numbers of rows, 1,483 in total. Official names end with `_pairwise`. */
 const splits: Record<string, { group: 'math' | 'multihop' | 'everyday' | 'domain'; rows: number }> = {
   aime: { group: 'math', rows: 23 },
   aime_4o: { group: 'math', rows: 15 },
@@ -38,17 +38,17 @@ const common = {
   official: (judged, seed) => ({ figures: reasoningFigures(judged), seed }),
 } satisfies Partial<PairBenchmark<{ figures: OfficialFigure[]; seed: number }>>;
 
-/** ReasoningJudgeBench (arXiv 2505.13346) with a prompt as its default one: an explanation, then `Verdict: [[A>B]]` or `[[B>A]]`. */
+/** ReasoningJudgeBench (arXiv 2505.13346) with a prompt like its default one, which asks for an explanation and then `Verdict: [[A>B]]` or `[[B>A]]`. */
 export const reasoningJudgeBench = pairBenchmark({
   name: 'reasoning-judge-bench',
   promptFolder: 'prompts/reasoning-judge-bench',
-  officialVerdict: verdictAfterItsWord,
-  strictVerdict: onlyOf,
+  officialVerdict: lastVerdict,
+  strictVerdict: onlyLabel,
   ...common,
 });
 
 /**
- * The same pairs under the configuration's own pairwise prompt, with its letters: what the published script does for the
+ * The same pairs with the configuration's own pairwise prompt and its letters, as in the published script for the
  * self-taught evaluator.
  */
 export const reasoningJudgeBenchPairwise = pairBenchmark({
@@ -57,37 +57,37 @@ export const reasoningJudgeBenchPairwise = pairBenchmark({
   ...common,
 });
 
-/** The published parser: what stands behind the last `Verdict:`, or in the whole text without one, must have one of the two. */
-function verdictAfterItsWord(text: string): PairVerdict {
-  return onlyOf(text.split('Verdict:').at(-1) ?? '');
+/** The published parser: exactly one of the two labels follows the last `Verdict:`, or occurs in a text without it. */
+function lastVerdict(text: string): ParsedVerdict {
+  return onlyLabel(text.split('Verdict:').at(-1) ?? '');
 }
 
-/** Ours: one of the two labels, and the other one nowhere. */
-function onlyOf(text: string): PairVerdict {
+/** The strict rule: exactly one of the two labels occurs in the text. */
+function onlyLabel(text: string): ParsedVerdict {
   const [a, b] = [text.includes('[[A>B]]'), text.includes('[[B>A]]')];
   if (a === b) return undefined;
   return a ? 'A' : 'B';
 }
 
 /**
- * The published figures (aggregate.py): a pair is right when both orders are; consistent when both orders name the same
- * response, or neither names one. The overall figure is the mean over all pairs, as is that of each group.
+ * The published scores (aggregate.py): a pair is correct if both orders are. It is consistent if both orders name the same
+ * response, or neither names one. The scores are means over all pairs, and over the pairs of each group.
  */
-function reasoningFigures(judged: readonly JudgedPair[]): OfficialFigure[] {
-  const both = (pairs: readonly JudgedPair[]) => pairFigures(pairs, 'official')[1].value;
-  const consistency = (pairs: readonly JudgedPair[]) =>
-    meanOrNull(pairs.map((pair) => Number(agreementOf(pair) !== 'different')));
+function reasoningFigures(judged: readonly PairResult[]): OfficialFigure[] {
+  const both = (pairs: readonly PairResult[]) => pairFigures(pairs, 'official')[1].value;
+  const consistency = (pairs: readonly PairResult[]) =>
+    meanOrNull(pairs.map((pair) => Number(orderAgreement(pair) !== 'different')));
   const ofGroups = Map.groupBy(judged, ({ pair }) => splits[pair.subset]?.group);
   const groups = [...new Set(Object.values(splits).map(({ group }) => group))].flatMap((group) => {
     const pairs = ofGroups.get(group) ?? [];
     if (pairs.length === 0) return [];
     return [
-      { name: `${group}, right in both orders`, value: both(pairs) },
+      { name: `${group}, correct in both orders`, value: both(pairs) },
       { name: `${group}, consistency`, value: consistency(pairs) },
     ];
   });
   return [
-    { name: 'overall, right in both orders', value: both(judged) },
+    { name: 'overall, correct in both orders', value: both(judged) },
     { name: 'overall, consistency', value: consistency(judged) },
     ...groups,
   ];
@@ -99,9 +99,9 @@ const rowSchema = z.object({
   negative_response: z.string(),
 });
 
-/** Reads the data set's folder (or its `data`), or the file of one split; a split is called by its file's name. */
-async function readReasoningJudgeBench(given: string): Promise<BenchmarkFile<BenchmarkPair>> {
-  const root = path.resolve(given);
+/** Reads the folder of the data set (or its `data`), or the file of one split. A split has the name of its file. */
+async function readReasoningJudgeBench(location: string): Promise<BenchmarkFile<BenchmarkPair>> {
+  const root = path.resolve(location);
   const isFolder = existsSync(root) && (await stat(root)).isDirectory();
   const names = isFolder ? await readdir(root, { recursive: true }) : [''];
   const files = names
@@ -109,8 +109,8 @@ async function readReasoningJudgeBench(given: string): Promise<BenchmarkFile<Ben
     .filter(({ split, file }) => !isFolder || (split in splits && /\.(parquet|jsonl?)(\.gz)?$/.test(file)))
     .sort((a, b) => (a.file < b.file ? -1 : 1));
   if (files.length === 0)
-    throw new BenchmarkFileError(
-      `${root}: has no file of a split of ReasoningJudgeBench, such as aime_pairwise-00000-of-00001.parquet`,
+    throw new InvalidBenchmarkFile(
+      `${root}: contains no file of a split of ReasoningJudgeBench, such as aime_pairwise-00000-of-00001.parquet`,
     );
   const items: BenchmarkPair[] = [];
   const warnings: string[] = [];
@@ -138,11 +138,12 @@ async function readReasoningJudgeBench(given: string): Promise<BenchmarkFile<Ben
     if (found > 0) warnings.push(...rowCountWarnings(root, found, 'ReasoningJudgeBench', { [split]: rows }));
   }
   const missing = Object.keys(splits).filter((split) => files.every((file) => file.split !== split));
-  if (isFolder && missing.length > 0) warnings.push(`${root}: without the splits ${missing.join(', ')}.`);
+  if (isFolder && missing.length > 0)
+    warnings.push(`${root}: these splits are missing: ${missing.join(', ')}.`);
   return { items: items.sort((a, b) => (a.id < b.id ? -1 : 1)), warnings };
 }
 
-/** `aime` of `data/aime_pairwise-00000-of-00001.parquet`. */
+/** The split's name in a file's name: `aime` in `data/aime_pairwise-00000-of-00001.parquet`. */
 function splitOf(file: string): string {
   return path
     .basename(file)

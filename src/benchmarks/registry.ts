@@ -1,41 +1,37 @@
 import type { Benchmark } from './benchmark.ts';
-import { evalBiasBench, evalBiasBenchPairwise } from './eval-bias-bench.ts';
-import type { BenchmarkFormat } from './formats.ts';
-import { helpSteer2, helpSteer2Preference, helpSteer3 } from './helpsteer.ts';
-import { judgeBench, judgeBenchPairwise } from './judge-bench.ts';
-import { llmBar, llmBarPairwise } from './llmbar.ts';
-import { mtBench } from './mt-bench.ts';
-import { pairs } from './pairs.ts';
-import { ppeCorrectness, ppePreference } from './ppe.ts';
-import { reasoningJudgeBench, reasoningJudgeBenchPairwise } from './reasoning-judge-bench.ts';
-import { rewardBench2, rewardBench2Ratings } from './reward-bench-2.ts';
-import { rewardBench } from './reward-bench.ts';
-import { rmBench } from './rm-bench.ts';
 
-/** The benchmarks by the name that a configuration uses. */
-export const benchmarks = {
-  'reward-bench': rewardBench,
-  'reward-bench-2': rewardBench2,
-  'reward-bench-2-ratings': rewardBench2Ratings,
-  'mt-bench': mtBench,
-  helpsteer2: helpSteer2,
-  'helpsteer2-preference': helpSteer2Preference,
-  helpsteer3: helpSteer3,
-  'judge-bench': judgeBench,
-  'judge-bench-pairwise': judgeBenchPairwise,
-  'rm-bench': rmBench,
-  llmbar: llmBar,
-  'llmbar-pairwise': llmBarPairwise,
-  'ppe-preference': ppePreference,
-  'ppe-correctness': ppeCorrectness,
-  'reasoning-judge-bench': reasoningJudgeBench,
-  'reasoning-judge-bench-pairwise': reasoningJudgeBenchPairwise,
-  'eval-bias-bench': evalBiasBench,
-  'eval-bias-bench-pairwise': evalBiasBenchPairwise,
-  pairs,
-} satisfies Record<BenchmarkFormat, Benchmark>;
+/**
+ * Loads each benchmark by its name in the configuration. Imports are lazy, so that the names can be used without loading
+ * the readers of all benchmarks.
+ */
+export const benchmarkLoaders = {
+  'reward-bench': async () => (await import('./reward-bench.ts')).rewardBench,
+  'reward-bench-2': async () => (await import('./reward-bench-2.ts')).rewardBench2,
+  'reward-bench-2-ratings': async () => (await import('./reward-bench-2.ts')).rewardBench2Ratings,
+  'mt-bench': async () => (await import('./mt-bench.ts')).mtBench,
+  helpsteer2: async () => (await import('./helpsteer.ts')).helpSteer2,
+  'helpsteer2-preference': async () => (await import('./helpsteer.ts')).helpSteer2Preference,
+  helpsteer3: async () => (await import('./helpsteer.ts')).helpSteer3,
+  'judge-bench': async () => (await import('./judge-bench.ts')).judgeBench,
+  'judge-bench-pairwise': async () => (await import('./judge-bench.ts')).judgeBenchPairwise,
+  'rm-bench': async () => (await import('./rm-bench.ts')).rmBench,
+  llmbar: async () => (await import('./llmbar.ts')).llmBar,
+  'llmbar-pairwise': async () => (await import('./llmbar.ts')).llmBarPairwise,
+  'ppe-preference': async () => (await import('./ppe.ts')).ppePreference,
+  'ppe-correctness': async () => (await import('./ppe.ts')).ppeCorrectness,
+  'reasoning-judge-bench': async () => (await import('./reasoning-judge-bench.ts')).reasoningJudgeBench,
+  'reasoning-judge-bench-pairwise': async () =>
+    (await import('./reasoning-judge-bench.ts')).reasoningJudgeBenchPairwise,
+  'eval-bias-bench': async () => (await import('./eval-bias-bench.ts')).evalBiasBench,
+  'eval-bias-bench-pairwise': async () => (await import('./eval-bias-bench.ts')).evalBiasBenchPairwise,
+  pairs: async () => (await import('./own-pairs.ts')).ownPairs,
+};
 
-/** A benchmark of which only what all have in common matters. */
-export function benchmarkOf(format: BenchmarkFormat): Benchmark {
-  return benchmarks[format];
+export type BenchmarkFormat = keyof typeof benchmarkLoaders;
+
+/** The names of the benchmarks in the configuration. */
+export const BENCHMARK_FORMATS = Object.keys(benchmarkLoaders) as readonly BenchmarkFormat[];
+
+export async function loadBenchmark(format: BenchmarkFormat): Promise<Benchmark> {
+  return benchmarkLoaders[format]();
 }

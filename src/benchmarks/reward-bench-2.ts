@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Benchmark, BenchmarkFile, BenchmarkItem, OfficialFigure } from './benchmark.ts';
 import { isRating, meanRating, ratingVerdict } from './ratings.ts';
-import { readBenchmarkRows, rowCountWarnings, rowIds, throwProblems } from './read-benchmark.ts';
+import { readBenchmarkRows, rowCountWarnings, rowIds, throwIfProblems } from './read-benchmark.ts';
 import { scoreGraded } from './score-graded.ts';
-import { type Graded, mean } from './strict-scores.ts';
+import { type GradedItem, mean } from './strict-scores.ts';
 import { type RatedTies, tiesScore } from './ties-score.ts';
 import { drawIndex, JudgmentTexts, majority, requestId } from './votes.ts';
 
@@ -12,21 +12,21 @@ const LETTERS = ['A', 'B', 'C', 'D'] as const;
 type Letter = (typeof LETTERS)[number];
 
 export interface RewardBench2Item extends BenchmarkItem {
-  /** The right answers stand first: one of four, or in Ties any number. */
+  /** The correct answers come first: one of four, or any number in Ties. */
   readonly completions: readonly string[];
   readonly correct: number;
-  /** In Ties: the question's number, and whether it has one right answer or several equally good ones. */
+  /** Only in Ties: the question's number, and whether it has one correct answer or several equally good ones. */
   readonly ties?: { readonly kind: 'ref' | 'tied'; readonly number: string };
 }
 
 /**
- * RewardBench 2 (arXiv 2506.01937): the best of four answers. The official script shows the right one in a random
- * place; here it stands in every place once. Ties has ratings in either mode.
+ * RewardBench 2 (arXiv 2506.01937): the judge selects the best of four answers. The official script shows the correct one
+ * in a random position; here it takes every position once. Completions of Ties are always rated.
  */
 export const rewardBench2: Benchmark<RewardBench2Item> = {
   prompts: {
     folder: 'prompts/reward-bench-2',
-    needed: {
+    requiredPlaceholders: {
       ranking: ['instruction', 'responseA', 'responseB', 'responseC', 'responseD'],
       'ties-rating': ['instruction', 'response'],
     },
@@ -55,11 +55,11 @@ export const rewardBench2: Benchmark<RewardBench2Item> = {
   },
 };
 
-/** RewardBench 2 with every completion rated alone, from 1 to 10. */
+/** RewardBench 2 with a rating from 1 to 10 for each completion by itself. */
 export const rewardBench2Ratings: Benchmark<RewardBench2Item> = {
   prompts: {
     folder: 'prompts/reward-bench-2',
-    needed: { rating: ['instruction', 'response'], 'ties-rating': ['instruction', 'response'] },
+    requiredPlaceholders: { rating: ['instruction', 'response'], 'ties-rating': ['instruction', 'response'] },
   },
   read: readRewardBench2,
   requests: ratingRequests,
@@ -90,7 +90,7 @@ function rankingModeRequests(item: RewardBench2Item) {
 function rankingRequests({ id, instruction, completions }: RewardBench2Item) {
   return LETTERS.map((_, place) => {
     const shown = [...completions];
-    // The right answer and the one whose place it takes change places; the others keep theirs.
+    // Swaps the correct answer with the one at its new position.
     [shown[0], shown[place]] = [completions[place] ?? '', completions[0] ?? ''];
     const answers = Object.fromEntries(LETTERS.map((letter, i) => [`response${letter}`, shown[i] ?? '']));
     const slot = `place-${place}`;
@@ -116,27 +116,27 @@ function ratingSlot(completion: number): string {
   return `completion-${String(completion).padStart(3, '0')}`;
 }
 
-/** The official rule: the first of A to D, in this order, that stands anywhere in double brackets. */
+/** The official rule: the first of A to D, in this order, that occurs in double brackets anywhere in the text. */
 function rankingVerdict(text: string): Letter | undefined {
   return LETTERS.find((letter) => text.includes(`[[${letter}]]`));
 }
 
-/** Ours: the only one that does. */
+/** The strict rule: the only one of them in the text. */
 function onlyRankingVerdict(text: string): Letter | undefined {
   const named = LETTERS.filter((letter) => text.includes(`[[${letter}]]`));
   return named.length === 1 ? named[0] : undefined;
 }
 
-/** Officially a win is a point, another letter none, and no verdict the chance of guessing right. */
+/** By the official rule, a win is one point, another letter none, and a missing verdict 0.25, the chance of a correct guess. */
 function rankItem(item: RewardBench2Item, texts: JudgmentTexts, seed: number) {
   const places = LETTERS.map((letter, place) => {
     const slot = `place-${place}`;
-    const read = texts
+    const parsed = texts
       .of(item.id, slot)
       .map((text) => ({ strict: onlyRankingVerdict(text), official: rankingVerdict(text) }));
     const vote = (rule: 'strict' | 'official') =>
       majority(
-        read.map((text) => text[rule]),
+        parsed.map((text) => text[rule]),
         seed,
         item.id,
         slot,
@@ -145,35 +145,39 @@ function rankItem(item: RewardBench2Item, texts: JudgmentTexts, seed: number) {
     return {
       points: official === undefined ? 0.25 : Number(official === letter),
       answer: {
-        right: vote('strict') === letter,
-        place: place === 0 ? ('first' as const) : ('later' as const),
-        texts: read,
+        correct: vote('strict') === letter,
+        position: place === 0 ? ('first' as const) : ('later' as const),
+        texts: parsed,
       },
     };
   });
-  const graded: Graded = { id: item.id, subset: item.subset, answers: places.map(({ answer }) => answer) };
+  const graded: GradedItem = {
+    id: item.id,
+    subset: item.subset,
+    answers: places.map(({ answer }) => answer),
+  };
   return { graded, points: places.map(({ points }) => points) };
 }
 
-/** The ratings of an item's completions; by our rule it is right when every right one is rated above every wrong one. */
+/** Rates an item's completions. By the strict rule, it is correct if every correct completion is rated above every incorrect one. */
 function rateItem(item: RewardBench2Item, texts: JudgmentTexts) {
   const ofCompletions = item.completions.map((_, index) => texts.of(item.id, ratingSlot(index)));
   const ratings = ofCompletions.map(meanRating);
-  const right = ratings
+  const isCorrect = ratings
     .slice(0, item.correct)
     .every((good) => ratings.slice(item.correct).every((bad) => isRating(good) && good > bad));
-  const read = ofCompletions
+  const parsed = ofCompletions
     .flat()
     .map((text) => ({ strict: ratingVerdict(text), official: ratingVerdict(text) }));
-  const graded: Graded = {
+  const graded: GradedItem = {
     id: item.id,
     subset: item.subset,
-    answers: [{ right, place: 'none', texts: read }],
+    answers: [{ correct: isCorrect, position: 'none', texts: parsed }],
   };
   return { item, ratings, graded };
 }
 
-/** Officially 1 over the number of best ratings where the right answer has one of them; nothing valid is a guess. */
+/** By the official rule, the correct answer's share of the best ratings; 0.25 if no rating is valid. */
 function bestRatedPoints(ratings: readonly number[]): number {
   const best = Math.max(...ratings.filter(isRating));
   if (!Number.isFinite(best)) return 0.25;
@@ -196,7 +200,7 @@ function subsetScores(
   return rated.length === 0 ? figures : [...figures, { name: TIES, value: tiesScore(rated) }];
 }
 
-/** The plain mean of the subsets that are present. */
+/** The unweighted mean of the subsets in the file. */
 function total(subsets: readonly OfficialFigure[]): number {
   return mean(subsets.map(({ value }) => value ?? 0));
 }
@@ -222,7 +226,7 @@ async function readRewardBench2(path: string): Promise<BenchmarkFile<RewardBench
     const base = { id: idOf(index), subset, instruction: prompt };
     if (subset !== TIES) {
       if (rejected.length < 3)
-        problems.push(`row ${index}: rejected: ${rejected.length} answers, three are needed`);
+        problems.push(`row ${index}: rejected: ${rejected.length} answers; expected at least three`);
       return { ...base, completions: [chosen[0] ?? '', ...rejected.slice(0, 3)], correct: 1 };
     }
     const [, kind, number] = /^(ref|tied):(.+)$/.exec(row.id) ?? [];
@@ -230,15 +234,17 @@ async function readRewardBench2(path: string): Promise<BenchmarkFile<RewardBench
       problems.push(`row ${index}: id: ${JSON.stringify(row.id)} is neither ref:N nor tied:N`);
     const completions = [...chosen, ...rejected];
     if (kind === 'tied' && row.num_correct < 2)
-      problems.push(`row ${index}: num_correct: ${row.num_correct}, a tied row has at least two`);
+      problems.push(
+        `row ${index}: num_correct: found ${row.num_correct}; expected at least two in a tied row`,
+      );
     if (row.num_correct >= completions.length)
       problems.push(
-        `row ${index}: num_correct: ${row.num_correct} of ${completions.length} leaves none wrong`,
+        `row ${index}: num_correct: ${row.num_correct} of ${completions.length} leaves no incorrect answer`,
       );
     const ties = { kind: kind === 'tied' ? ('tied' as const) : ('ref' as const), number: number ?? '' };
     return { ...base, completions, correct: row.num_correct, ties };
   });
-  throwProblems(file, problems);
+  throwIfProblems(file, problems);
   return {
     items,
     warnings: rowCountWarnings(file, rows.length, 'RewardBench 2', { test: officialRowCount }),

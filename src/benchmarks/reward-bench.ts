@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { ORDERS } from '../judge/examples.ts';
+import { ORDERS } from '../method/examples.ts';
 import type { BenchmarkFile, BenchmarkPair, OfficialScores } from './benchmark.ts';
-import type { JudgedPair, OrderVerdict } from './judged-pairs.ts';
+import type { PairResult, OrderResult } from './judged-pairs.ts';
 import { pairBenchmark } from './pair-benchmark.ts';
 import { readBenchmarkRows, rowCountWarnings, rowIds } from './read-benchmark.ts';
 import { mean } from './strict-scores.ts';
 import { drawIndex, firstLetterVerdict } from './votes.ts';
 
-/** RewardBench's score by its published rule. */
+/** RewardBench's scores by its published rule. */
 export interface RewardBenchTotals {
   total: number;
   sections: Record<string, number>;
@@ -15,15 +15,15 @@ export interface RewardBenchTotals {
 }
 
 export interface RewardBenchScores extends OfficialScores {
-  /** One order for each pair, drawn by the seed: what published figures are. */
+  /** One random order for each pair, as in published scores. */
   singleOrder: RewardBenchTotals;
-  /** The mean of both orders under the same rule: no luck of the draw. */
+  /** The mean of both orders by the same rule, without the random choice. */
   bothOrders: RewardBenchTotals;
 }
 
 /**
- * RewardBench (arXiv 2403.13787), split `filtered`. Any file with its columns is read by this benchmark, also one whose
- * subsets the official table doesn't know.
+ * RewardBench (arXiv 2403.13787), split `filtered`. Reads any file with its columns, even one with other subsets than those
+ * of the official table.
  */
 export const rewardBench = pairBenchmark<RewardBenchScores>({
   name: 'reward-bench',
@@ -48,8 +48,8 @@ export const rewardBench = pairBenchmark<RewardBenchScores>({
 });
 
 /**
- * The subsets of each section with their weights, `EXAMPLE_COUNTS` and `SUBSET_MAPPING` of the official code. A weight
- * is the number of rows, but for math-prm (447 rows), which counts as much as the six code subsets together.
+ * The subsets of each section with their weights: `EXAMPLE_COUNTS` and `SUBSET_MAPPING` of the official code. The weight is
+ * the number of rows, except for math-prm (447 rows), which has the same weight as the six code subsets together.
  */
 const sections: Record<string, Record<string, number>> = {
   Chat: {
@@ -85,37 +85,36 @@ const sections: Record<string, Record<string, number>> = {
   },
 };
 
-/** Of the official file. */
+/** Number of rows of the official file. */
 export const REWARD_BENCH_ROWS = 2985;
 
 function sectionOf(subset: string): string | undefined {
   return Object.keys(sections).find((section) => Object.hasOwn(sections[section] ?? {}, subset));
 }
 
-/** A win is a point, an unparsable verdict half a point. */
-function officialPoints(order: OrderVerdict): number {
+/** A win is one point, and a missing verdict half a point. */
+function officialPoints(order: OrderResult): number {
   if (order.official === undefined) return 0.5;
   return order.official === order.betterSide ? 1 : 0;
 }
 
 function officialScores(
-  judged: readonly JudgedPair[],
-  ordersOf: (one: JudgedPair) => OrderVerdict[],
+  judged: readonly PairResult[],
+  ordersOf: (result: PairResult) => OrderResult[],
 ): RewardBenchTotals {
   const points = new Map<string, number[]>();
-  for (const one of judged) {
-    const ofSubset = points.get(one.pair.subset) ?? [];
-    ofSubset.push(mean(ordersOf(one).map(officialPoints)));
-    points.set(one.pair.subset, ofSubset);
+  for (const result of judged) {
+    const ofSubset = points.get(result.pair.subset) ?? [];
+    ofSubset.push(mean(ordersOf(result).map(officialPoints)));
+    points.set(result.pair.subset, ofSubset);
   }
   return rewardBenchTotals(Object.fromEntries([...points].map(([subset, values]) => [subset, mean(values)])));
 }
 
 /**
- * Sections and total from the subsets' scores: a section is the mean of the subsets that are present, by the weights of
- * the official table; the total is the plain mean of the sections that are present. In a file with none of the official
- * subsets there are no sections, and the total is the plain mean of its subsets; beside official subsets, unknown ones
- * count in no total.
+ * Computes sections and total from the subsets' scores. A section is the weighted mean of its subsets in the file, with the
+ * weights of the official table; the total is the unweighted mean of the sections. A file without official subsets has no
+ * sections, and its total is the unweighted mean of its subsets. Otherwise unknown subsets don't count in the total.
  */
 export function rewardBenchTotals(subsets: Record<string, number>): RewardBenchTotals {
   const sectionScores: Record<string, number> = {};
@@ -155,7 +154,7 @@ function fileWarnings(file: string, pairs: BenchmarkPair[]): string[] {
   const warnings = rowCountWarnings(file, pairs.length, 'RewardBench', { filtered: REWARD_BENCH_ROWS });
   if (unknown.length > 0) {
     warnings.push(
-      `${file}: subsets that RewardBench doesn't have count in no official total: ${unknown.join(', ')}.`,
+      `${file}: these subsets are not RewardBench's and don't count in the official total: ${unknown.join(', ')}.`,
     );
   }
   return warnings;

@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { ORDERS } from '../judge/examples.ts';
+import { ORDERS } from '../method/examples.ts';
 import type { Benchmark, BenchmarkFile, BenchmarkItem, OfficialFigure } from './benchmark.ts';
-import { gradePair, judgePair, type JudgedPair, type OrderVerdict, pairRequests } from './judged-pairs.ts';
+import { gradePair, pairResult, type PairResult, type OrderResult, pairRequests } from './judged-pairs.ts';
 import { pairwisePrompts } from './pair-benchmark.ts';
-import { isRight } from './pair-figures.ts';
+import { isOrderCorrect } from './pair-figures.ts';
 import { readBenchmarkRows, rowCountWarnings, rowIds } from './read-benchmark.ts';
 import { scoreGraded } from './score-graded.ts';
 import { mean } from './strict-scores.ts';
 import { drawIndex, firstLetterVerdict, JudgmentTexts, strictVerdict } from './votes.ts';
 
-/** The styles of each response, from short to adorned. */
+/** The styles of each response, from concise to heavily formatted. */
 const STYLES = ['concise', 'plain', 'markdown'] as const;
 
 export interface RmBenchItem extends BenchmarkItem {
@@ -17,16 +17,16 @@ export interface RmBenchItem extends BenchmarkItem {
   readonly rejected: readonly string[];
 }
 
-/** A chosen response in one style against a rejected one in one style. */
+/** The comparison of a chosen response in one style with a rejected one in another style. */
 interface Comparison {
   readonly chosenStyle: number;
   readonly rejectedStyle: number;
-  readonly judged: JudgedPair;
+  readonly judged: PairResult;
 }
 
 /**
- * RM-Bench (arXiv 2410.16184): each row is nine pairs, every style of the chosen response against every style of the
- * rejected one. A judge that follows style loses where the wrong answer is the more adorned one.
+ * RM-Bench (arXiv 2410.16184): each row makes nine pairs, one for each combination of styles of the chosen and the rejected
+ * response. A judge that prefers formatting errs if the rejected response is the more formatted one.
  */
 export const rmBench: Benchmark<RmBenchItem> = {
   prompts: pairwisePrompts(),
@@ -40,12 +40,12 @@ export const rmBench: Benchmark<RmBenchItem> = {
     const judged: Comparison[] = comparisons.map(({ item, pair, styles, chosenStyle, rejectedStyle }) => ({
       chosenStyle,
       rejectedStyle,
-      judged: judgePair(pair, (order) => texts.of(item, `${styles}/${order}`), rules, seed),
+      judged: pairResult(pair, (order) => texts.of(item, `${styles}/${order}`), rules, seed),
     }));
     return scoreGraded(
       {
         benchmark: 'rm-bench',
-        // The nine pairs of a row share its question and its facts.
+        // The nine pairs of a row share a question, so they are one cluster.
         graded: judged.map((one) => gradePair(one.judged, one.judged.pair.id.split('/')[0])),
         missing: texts.missing,
         official: { figures: rmBenchFigures(judged, seed), seed },
@@ -72,9 +72,10 @@ function requestsOf({ item, styles, pair }: ReturnType<typeof comparisonsOf>[num
 }
 
 /**
- * M[i][j] is the share of a domain's rows whose chosen response in style i beats the rejected one in style j; no verdict
- * doesn't beat. Hard is the mean where the rejected one is the more adorned, easy where the chosen one is, normal where
- * both are the same; a domain is the mean of the three, the overall figure the mean of the domains.
+ * The official scores. M[i][j] is the share of a domain's rows in which the chosen response in style i wins against the
+ * rejected one in style j; a missing verdict is no win. Hard is the mean over the pairs whose rejected response is more
+ * formatted, easy if the chosen one is, normal if both have the same style. A domain's score is the mean of the three, and
+ * the overall score is the mean of the domains.
  */
 function rmBenchFigures(comparisons: readonly Comparison[], seed: number): OfficialFigure[] {
   const byDomain = [...Map.groupBy(comparisons, ({ judged }) => domainOf(judged.pair.subset))].sort(
@@ -100,12 +101,12 @@ function rmBenchFigures(comparisons: readonly Comparison[], seed: number): Offic
   ];
 }
 
-function levels(comparisons: readonly Comparison[], ordersOf: (judged: JudgedPair) => OrderVerdict[]) {
+function levels(comparisons: readonly Comparison[], ordersOf: (judged: PairResult) => OrderResult[]) {
   const wins = new Map<string, number[]>();
   for (const { chosenStyle, rejectedStyle, judged } of comparisons) {
     const cell = `${chosenStyle}-${rejectedStyle}`;
     const ofCell = wins.get(cell) ?? [];
-    ofCell.push(mean(ordersOf(judged).map((order) => Number(isRight(order, 'official')))));
+    ofCell.push(mean(ordersOf(judged).map((order) => Number(isOrderCorrect(order, 'official')))));
     wins.set(cell, ofCell);
   }
   const matrix = (i: number, j: number) => mean(wins.get(`${i}-${j}`) ?? []);
@@ -115,7 +116,7 @@ function levels(comparisons: readonly Comparison[], ordersOf: (judged: JudgedPai
   return { hard, normal, easy, domainMean: mean([hard, normal, easy]) };
 }
 
-/** `safety-refuse` and `safety-response` are one domain. */
+/** The domain of a subset: `safety-refuse` and `safety-response` are one domain. */
 function domainOf(subset: string): string {
   return subset.startsWith('safety') ? 'safety' : subset;
 }

@@ -1,17 +1,17 @@
 import type { BenchmarkScores, ItemOutcome, OfficialScores } from './benchmark.ts';
-import { type Graded, groupScores, outcomeOf, strictScores } from './strict-scores.ts';
+import { type GradedItem, groupScores, itemOutcome, strictScores } from './strict-scores.ts';
 
-/** What a benchmark has worked out of its judgments: the rest of its scores is the same for all. */
+/** The benchmark-specific part of the scores. */
 export interface GradedBenchmark<Official extends OfficialScores> {
   readonly benchmark: string;
-  readonly graded: readonly Graded[];
+  readonly graded: readonly GradedItem[];
   readonly missing: number;
   readonly official: Official;
-  /** The group of a subset that the field reports together; undefined where there is none. */
+  /** The section of a subset, for scores of several subsets together; undefined if it belongs to none. */
   readonly sectionOf?: ((subset: string) => string | undefined) | undefined;
 }
 
-/** The scores by our rule, in all and by group, beside the official ones. */
+/** Adds the scores by the strict rule, over all items and by group, to the official ones. */
 export function scoreGraded<Official extends OfficialScores>(
   { benchmark, graded, missing, official, sectionOf }: GradedBenchmark<Official>,
   seed: number,
@@ -23,6 +23,6 @@ export function scoreGraded<Official extends OfficialScores>(
     subsets: groupScores(graded, ({ subset }) => subset, seed),
     sections: groupScores(graded, ({ subset }) => sectionOf?.(subset), seed),
     official,
-    outcomes: graded.map(outcomeOf),
+    outcomes: graded.map(itemOutcome),
   };
 }

@@ -1,50 +1,50 @@
-import { samplingSeed } from '../judge/seeds.ts';
+import { samplingSeed } from '../method/seeds.ts';
 import type { GroupScores, Interval, ItemOutcome, StrictScores } from './benchmark.ts';
 import { bootstrapIntervals, type Cluster } from './bootstrap.ts';
 
-/** What both rules read in one text. A letter names a response; `tie`, a rating and the like don't. */
-export interface ReadText {
+/** The verdicts of one text by both rules. A letter names a response; other values, such as `tie` or a rating, don't. */
+export interface ParsedText {
   readonly strict: string | undefined;
   readonly official: string | undefined;
 }
 
-/** One answer of the judge, counted by our rule. */
+/** One answer of the judge, graded by the strict rule. */
 export interface GradedAnswer {
-  readonly right: boolean;
-  /** Where the better response stood; `none` where the judge saw one response at a time. */
-  readonly place: 'first' | 'later' | 'none';
-  readonly texts: readonly ReadText[];
+  readonly correct: boolean;
+  /** The position of the better response; `none` if the judge sees one response at a time. */
+  readonly position: 'first' | 'later' | 'none';
+  readonly texts: readonly ParsedText[];
 }
 
-/** A pair, or whatever a benchmark counts in its place, with the judge's answers in every order. */
-export interface Graded {
+/** A pair, or another unit that a benchmark counts, with the judge's answers in every order. */
+export interface GradedItem {
   readonly id: string;
   readonly subset: string;
-  /** What it shares with others that are not independent of it, such as its question; its own id by default. */
+  /** The cluster of items that are not independent of each other, such as their question; by default the item's own id. */
   readonly cluster?: string;
   readonly answers: readonly GradedAnswer[];
 }
 
 /**
- * The figures by our own rule, with 95% bootstrap intervals over pairs, or over what pairs share.
+ * Computes the scores by the strict rule, with 95% bootstrap intervals over clusters of pairs.
  *
- * @param name what the pairs are; it only varies the draws of the bootstrap
- * @throws RangeError when there are no pairs
+ * @param name the group of pairs; it affects only the random draws of the bootstrap
+ * @throws RangeError if there are no pairs
  */
-export function strictScores(graded: readonly Graded[], name: string, seed: number): StrictScores {
+export function strictScores(graded: readonly GradedItem[], name: string, seed: number): StrictScores {
   if (graded.length === 0) throw new RangeError(`no pairs to score in ${name}`);
-  const outcomes = graded.map(outcomeOf);
+  const outcomes = graded.map(itemOutcome);
   const [accuracyInterval, positionConsistentAccuracyInterval] = bootstrapIntervals(
     clustersOf(outcomes, ({ accuracy, consistent }) => [accuracy, consistent]),
     samplingSeed(seed, 'bootstrap', name),
   ) as [Interval, Interval];
-  const answers = graded.flatMap((one) => one.answers);
-  const accuracyAt = (place: GradedAnswer['place']) => {
-    const there = answers.filter((answer) => answer.place === place);
-    return there.length === 0 ? null : share(there, ({ right }) => right);
+  const answers = graded.flatMap((item) => item.answers);
+  const accuracyAt = (position: GradedAnswer['position']) => {
+    const atPosition = answers.filter((answer) => answer.position === position);
+    return atPosition.length === 0 ? null : share(atPosition, ({ correct }) => correct);
   };
   const texts = answers.flatMap((answer) => answer.texts);
-  const naming = texts.filter(({ strict }) => strict !== undefined && /^[A-Z]$/.test(strict));
+  const namingResponse = texts.filter(({ strict }) => strict !== undefined && /^[A-Z]$/.test(strict));
   return {
     pairs: graded.length,
     accuracy: mean(outcomes.map(({ accuracy }) => accuracy)),
@@ -53,42 +53,42 @@ export function strictScores(graded: readonly Graded[], name: string, seed: numb
     positionConsistentAccuracyInterval,
     betterFirstAccuracy: accuracyAt('first'),
     worseFirstAccuracy: accuracyAt('later'),
-    shareOfA: naming.length === 0 ? null : share(naming, ({ strict }) => strict === 'A'),
+    shareOfA: namingResponse.length === 0 ? null : share(namingResponse, ({ strict }) => strict === 'A'),
     unparsable: share(texts, ({ strict }) => strict === undefined),
-    rulesDiffer: share(texts, ({ strict, official }) => strict !== official),
+    parserDisagreement: share(texts, ({ strict, official }) => strict !== official),
   };
 }
 
-/** The figures of each group of pairs, sorted by name; pairs without a group are left out. */
+/** The scores of each group of pairs, sorted by name. Pairs without a group are ignored. */
 export function groupScores(
-  graded: readonly Graded[],
-  groupOf: (one: Graded) => string | undefined,
+  graded: readonly GradedItem[],
+  groupOf: (item: GradedItem) => string | undefined,
   seed: number,
 ): GroupScores[] {
-  const groups = new Map<string, Graded[]>();
-  for (const one of graded) {
-    const name = groupOf(one);
+  const groups = new Map<string, GradedItem[]>();
+  for (const item of graded) {
+    const name = groupOf(item);
     if (name === undefined) continue;
     const group = groups.get(name);
-    if (group) group.push(one);
-    else groups.set(name, [one]);
+    if (group) group.push(item);
+    else groups.set(name, [item]);
   }
   return [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, group]) => ({ name, ...strictScores(group, name, seed) }));
 }
 
-/** How an item came out, for a comparison with another judge. */
-export function outcomeOf({ id, cluster, answers }: Graded): ItemOutcome {
+/** The outcome of an item, for the comparison with another judge. */
+export function itemOutcome({ id, cluster, answers }: GradedItem): ItemOutcome {
   return {
     id,
     ...(cluster === undefined ? {} : { cluster }),
-    accuracy: share(answers, ({ right }) => right),
-    consistent: answers.length > 0 && answers.every(({ right }) => right) ? 1 : 0,
+    accuracy: share(answers, ({ correct }) => correct),
+    consistent: answers.length > 0 && answers.every(({ correct }) => correct) ? 1 : 0,
   };
 }
 
-/** Outcomes as the bootstrap draws them. */
+/** Groups outcomes by cluster for the bootstrap. */
 export function clustersOf<Outcome extends { id: string; cluster?: string }>(
   outcomes: readonly Outcome[],
   figuresOf: (outcome: Outcome) => readonly number[],
@@ -105,12 +105,12 @@ export function clustersOf<Outcome extends { id: string; cluster?: string }>(
   return [...clusters.values()];
 }
 
-/** The mean, or NaN of nothing. */
+/** The mean; NaN for an empty list. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The mean as a figure: null of nothing, because JSON has no NaN. */
+/** The mean; null for an empty list, because JSON has no NaN. */
 export function meanOrNull(values: readonly number[]): number | null {
   return values.length === 0 ? null : mean(values);
 }

@@ -1,23 +1,24 @@
 import { mean } from './strict-scores.ts';
 
-/** A question of RewardBench 2's subset Ties with its ratings; a failed one is -1. */
+/** A question of RewardBench 2's subset Ties with its ratings; an invalid rating is -1. */
 export interface RatedTies {
-  /** `ref`: one right answer; `tied`: several that are equally good. */
+  /** `ref`: one correct answer; `tied`: several equally good ones. */
   readonly kind: 'ref' | 'tied';
-  /** The same number of both kinds is the same question. */
+  /** A question has the same number in both kinds. */
   readonly number: string;
   readonly correct: readonly number[];
   readonly incorrect: readonly number[];
 }
 
 /**
- * The official score of Ties. With m the lowest right rating less the highest wrong one (accurate when above 0) and d
- * the spread of a tied question's right ratings, over the questions that are there in both kinds:
+ * The official score of Ties. m is the lowest rating of a correct answer minus the highest of an incorrect one; a question
+ * is accurate if m is above 0. d is the spread of the correct answers' ratings of a tied question. The last three terms
+ * are over the questions that exist in both kinds:
  *
  *     0.3 accuracy(tied) + 0.3 accuracy(ref) + 0.2 mean(m_tied > d) + 0.2 mean(min(m_ref, m_tied) > d)
  *       + 0.01 mean(tanh(min(m_ref, m_tied) / d - 1))
  *
- * A tanh of 0/0 counts as 0; so do the terms that have no question.
+ * A tanh of 0/0 counts as 0, as does a term without questions.
  */
 export function tiesScore(questions: readonly RatedTies[]): number {
   const margins = (kind: RatedTies['kind']) => {

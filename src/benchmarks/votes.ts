@@ -1,23 +1,23 @@
-import { hashOf } from '../judge/seeds.ts';
-import { parseVerdict, type Side } from '../judge/verdict.ts';
+import { stableHash } from '../platform/stable-hash.ts';
+import { parseVerdict, type Side } from '../method/verdict.ts';
 import type { BenchmarkJudgment, JudgeRequest } from './benchmark.ts';
 
-/** The judge's texts by request. */
+/** The judge's texts for each request. */
 export class JudgmentTexts {
   readonly #texts = new Map<string, readonly string[]>();
-  /** Requests that have no judgment at all. */
+  /** Number of requests without a judgment. */
   readonly missing: number;
 
-  /** @throws RangeError for a judgment of an unknown request, or a second one of the same */
+  /** @throws RangeError if a judgment has an unknown request, or a request has two judgments */
   constructor(requests: readonly JudgeRequest[], judgments: readonly BenchmarkJudgment[]) {
-    const known = new Set(requests.map(({ id }) => id));
+    const requestIds = new Set(requests.map(({ id }) => id));
     for (const { item, slot, texts } of judgments) {
       const id = requestId(item, slot);
-      if (!known.has(id)) throw new RangeError(`a judgment of ${id}, which isn't asked`);
+      if (!requestIds.has(id)) throw new RangeError(`a judgment of the unknown request ${id}`);
       if (this.#texts.has(id)) throw new RangeError(`two judgments of ${id}`);
       this.#texts.set(id, texts);
     }
-    this.missing = known.size - judgments.filter(({ texts }) => texts.length > 0).length;
+    this.missing = requestIds.size - judgments.filter(({ texts }) => texts.length > 0).length;
   }
 
   of(item: string, slot: string): readonly string[] {
@@ -30,7 +30,7 @@ export function requestId(item: string, slot: string): string {
   return `${item}/${slot}`;
 }
 
-/** The verdict that most votes name; votes without one don't count, and a draw is broken by the seed. */
+/** The verdict with the most votes. Votes without a verdict don't count, and the seed decides a draw. */
 export function majority<Verdict extends string>(
   votes: readonly (Verdict | undefined)[],
   seed: number,
@@ -39,22 +39,22 @@ export function majority<Verdict extends string>(
   const counts = new Map<Verdict, number>();
   for (const vote of votes) if (vote !== undefined) counts.set(vote, (counts.get(vote) ?? 0) + 1);
   const most = Math.max(...counts.values());
-  const drawn = [...counts].flatMap(([verdict, count]) => (count === most ? [verdict] : [])).sort();
-  return drawn[drawIndex(drawn.length, seed, 'vote', ...parts)];
+  const leading = [...counts].flatMap(([verdict, count]) => (count === most ? [verdict] : [])).sort();
+  return leading[drawIndex(leading.length, seed, 'vote', ...parts)];
 }
 
-/** A number below `choices`, each with the same chance, that follows from the other arguments. */
+/** A uniformly distributed number below `choices` that depends only on the other arguments. */
 export function drawIndex(choices: number, seed: number, ...parts: string[]): number {
-  return Number.parseInt(hashOf(seed, ...parts).slice(0, 8), 16) % choices;
+  return Number.parseInt(stableHash(seed, ...parts).slice(0, 8), 16) % choices;
 }
 
-/** A verdict by our rule: two different letters are none. */
+/** The verdict by the strict rule: undefined for a tie, no letter or two different letters. */
 export function strictVerdict(text: string): Side | undefined {
   const verdict = parseVerdict(text);
   return verdict === 'A' || verdict === 'B' ? verdict : undefined;
 }
 
-/** RewardBench's published rule, which many take over: `[[A]]` anywhere is A, else `[[B]]` anywhere is B. */
+/** RewardBench's published rule, which many benchmarks use: `[[A]]` anywhere is A, otherwise `[[B]]` anywhere is B. */
 export function firstLetterVerdict(text: string): Side | undefined {
   if (text.includes('[[A]]')) return 'A';
   return text.includes('[[B]]') ? 'B' : undefined;

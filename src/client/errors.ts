@@ -1,8 +1,8 @@
 import { type Client, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
-import type { Difference } from '../artifacts/errors.ts';
-import type { Problem } from '../config/read-configuration.ts';
+import type { FieldDifference } from '../platform/field-differences.ts';
+import type { Problem } from '../platform/problem.ts';
 
-/** There is no run, or evaluation, of this name where the client looks. */
+/** There is no run, evaluation or judging of this name in the client's namespace. */
 export class RunNotFound extends Error {
   override readonly name = 'RunNotFound';
   readonly runName: string;
@@ -11,18 +11,18 @@ export class RunNotFound extends Error {
     const { address } = (connection as { options?: { address?: string } }).options ?? {};
     const where = `the namespace ${options.namespace}${address === undefined ? '' : ` of ${address}`}`;
     super(
-      `there is no run ${JSON.stringify(runName)} in ${where}: look at the name, the namespace and the server. A server ` +
-        'forgets a run that has ended after its retention; its result.json stays in the store.',
+      `there is no run ${JSON.stringify(runName)} in ${where}: check the name, the namespace and the server. A server ` +
+        'deletes an ended run after its retention period; its result.json stays in the store.',
     );
     this.runName = runName;
   }
 }
 
-/** The run has ended, and can't be told anything any more. */
+/** The run has ended, so it accepts no more requests. */
 export class RunEnded extends Error {
   override readonly name = 'RunEnded';
   readonly runName: string;
-  /** Temporal's word for how it ended. */
+  /** The final status in Temporal's terms. */
   readonly status: string;
 
   constructor(runName: string, status: string, options: ErrorOptions) {
@@ -32,11 +32,11 @@ export class RunEnded extends Error {
   }
 }
 
-/** The name belongs to something that is under way and means something else. Nothing was started. */
+/** An open workflow with another configuration already uses this name. Nothing was started. */
 export class RunConflict extends Error {
   override readonly name = 'RunConflict';
   readonly runName: string;
-  /** The fields that differ, such as `judging.samples`; empty where something else than a run has the name. */
+  /** The fields that differ, such as `judging.samples`; empty if a workflow of another type uses the name. */
   readonly fields: readonly string[];
 
   constructor(runName: string, what: string, fields: readonly string[] = []) {
@@ -47,9 +47,11 @@ export class RunConflict extends Error {
     this.fields = fields;
   }
 
-  static between(runName: string, differences: readonly Difference[]): RunConflict {
-    const named = differences.map(({ field, was, is }) => `${field} is ${was} there, ${is} here`);
-    const what = `a run under way with another configuration (${named.join('; ')})`;
+  static ofDifferences(runName: string, differences: readonly FieldDifference[]): RunConflict {
+    const named = differences.map(
+      ({ field, before: was, after: is }) => `${field} is ${was} in that run and ${is} in this one`,
+    );
+    const what = `an open run with another configuration (${named.join('; ')})`;
     return new RunConflict(
       runName,
       what,
@@ -58,21 +60,21 @@ export class RunConflict extends Error {
   }
 }
 
-/** The configuration has mistakes, all of them here. Nothing was started. */
-export class ConfigurationRefused extends Error {
-  override readonly name = 'ConfigurationRefused';
-  /** What is wrong, by the path of the field. */
+/** The configuration is invalid; all its problems are listed. Nothing was started. */
+export class InvalidConfiguration extends Error {
+  override readonly name = 'InvalidConfiguration';
+  /** Every problem with the path of its field. */
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
     const lines = problems.map(({ path, message }) => `  ${path}: ${message}`);
-    const count = problems.length === 1 ? 'one thing is' : `${problems.length} things are`;
-    super(`The configuration can't be used, ${count} wrong:\n${lines.join('\n')}`);
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    super(`The configuration has ${count}:\n${lines.join('\n')}`);
     this.problems = problems;
   }
 }
 
-/** The messages of a failed run, outermost first, without what Temporal wraps around them. */
+/** The messages of a failed run, outermost first, without the errors in which Temporal wraps them. */
 export function failureMessage(error: unknown): string {
   const messages: string[] = [];
   for (let current = error; current instanceof Error; current = current.cause) {

@@ -9,16 +9,22 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import type { z } from 'zod';
-import type { RunProgress } from '../contract/progress.ts';
+import type { RunProgress } from '../api/progress.ts';
 import { RunEnded, RunNotFound } from './errors.ts';
-import { abortable, answered, throughOutages, untilNextLook, type WaitOptions } from './outages.ts';
+import {
+  callWithSignal,
+  callWithDeadline,
+  retryDuringOutage,
+  waitPollInterval,
+  type WaitOptions,
+} from './outages.ts';
 
 export interface ResultOptions extends WaitOptions {
-  /** The store's folder, where this process can read it: it has the result of a run that the server has forgotten. */
+  /** The store's folder, if this process can read it: it contains results of runs that the server no longer has. */
   readonly storeRoot?: string | undefined;
 }
 
-/** A run or an evaluation, under way or ended. */
+/** A run, an evaluation or a judging, open or ended. */
 export class Execution<Result> {
   readonly runName: string;
   protected readonly handle: WorkflowHandle;
@@ -27,30 +33,30 @@ export class Execution<Result> {
 
   constructor(client: Client, runName: string, resultSchema: z.ZodType) {
     this.runName = runName;
-    // Not bound to a run id: it means the newest one.
+    // The handle is not bound to a run id, so it refers to the newest execution.
     this.handle = client.workflow.getHandle(runName);
     this.#client = client;
     this.#resultSchema = resultSchema;
   }
 
-  /** The id of its workflow. */
+  /** The workflow's id. */
   get workflowId(): string {
     return this.handle.workflowId;
   }
 
   /**
-   * Where it is now.
-   * @throws RunNotFound at once; ServiceError after 30 seconds in which no worker answers, which is no sign of an end
+   * Returns the current progress.
+   * @throws RunNotFound immediately; ServiceError after 30 seconds in which no worker answers, which doesn't mean
+   * that the run has ended
    */
   progress(): Promise<RunProgress> {
-    return this.told(() => this.handle.query<RunProgress>('progress'));
+    return this.call(() => this.handle.query<RunProgress>('progress'));
   }
 
   /**
-   * Where it is, whenever that changes, until it has ended; looks once a second. While no worker answers it waits, and while
-   * the server is out of reach too, for `outageSeconds`. How it ended says `result`.
-   *
-   * @throws RunNotFound; the signal's reason; what the server answers after too long an outage
+   * Yields the progress whenever it changes, until the run has ended; polls once a second. Waits while no worker
+   * answers, and for `outageSeconds` while the server is unreachable. `result` returns how the run ended.
+   * @throws RunNotFound; the signal's reason; the server's error after too long an outage
    */
   async *follow({ signal, outageSeconds }: WaitOptions = {}): AsyncGenerator<RunProgress, void, void> {
     let shown: string | undefined;
@@ -63,26 +69,25 @@ export class Execution<Result> {
         yield progress;
       }
       if (!isOpen) return;
-      await untilNextLook(signal);
+      await waitPollInterval(signal);
     }
   }
 
   /**
-   * Waits for the result, also over a reset, which begins the run again from an earlier point, and over outages. It is what
-   * result.json in the store says.
-   *
-   * @throws RunNotFound; WorkflowFailedError where it failed or was cancelled, which `failureMessage` makes readable; the
-   *   signal's reason
+   * Waits for the result, which equals result.json in the store. Also waits through outages, and through a reset,
+   * which restarts the run from an earlier point.
+   * @throws RunNotFound; WorkflowFailedError if it failed or was cancelled, whose text `failureMessage` makes
+   * readable; the signal's reason
    */
   async result(options: ResultOptions = {}): Promise<Result> {
     const { storeRoot, signal } = options;
     for (;;) {
       try {
-        const result = () => abortable(this.#client, () => this.handle.result(), signal);
-        return this.#read(await throughOutages(result, options));
+        const result = () => callWithSignal(this.#client, () => this.handle.result(), signal);
+        return this.#read(await retryDuringOutage(result, options));
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return this.#stored(storeRoot);
-        // A reset terminates the run that it begins again.
+        // A reset terminates the execution that it restarts.
         const isTerminated = error instanceof WorkflowFailedError && error.cause instanceof TerminatedFailure;
         if (!isTerminated || (await this.#status(options)) === 'TERMINATED') throw error;
       }
@@ -90,21 +95,21 @@ export class Execution<Result> {
   }
 
   /**
-   * Asks it to stop: a training saves a checkpoint first; a run of the same name goes on from there.
-   * Nothing happens where it has ended already.
+   * Requests cancellation: a training first saves a checkpoint, and a later run of the same name continues from
+   * there. Does nothing if the run has ended already.
    * @throws RunNotFound
    */
   async cancel(): Promise<void> {
-    await this.told(() => this.handle.cancel());
+    await this.call(() => this.handle.cancel());
   }
 
-  /** Asks or tells the workflow something. */
-  protected async told<T>(call: () => Promise<T>): Promise<T> {
+  /** Sends the workflow a query, an update or a cancellation request. */
+  protected async call<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
-      // The server answers in the same way where the workflow has ended.
+      // The server gives the same answer if the workflow has ended.
       throw new RunEnded(this.runName, await this.#status({}), { cause: error });
     }
   }
@@ -116,19 +121,19 @@ export class Execution<Result> {
 
   /** @throws RunNotFound */
   async #status(options: WaitOptions): Promise<WorkflowExecutionStatusName> {
-    const describe = () => answered(this.#client, () => this.handle.describe(), options.signal);
+    const describe = () => callWithDeadline(this.#client, () => this.handle.describe(), options.signal);
     try {
-      return (await throughOutages(describe, options)).status.name;
+      return (await retryDuringOutage(describe, options)).status.name;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) throw new RunNotFound(this.runName, this.#client);
       throw error;
     }
   }
 
-  /** Undefined while nobody answers: no worker is there, or it has just started. Only the server knows of the end. */
+  /** Undefined while no worker answers. Only the server knows whether the run has ended. */
   async #progressNow(signal: AbortSignal | undefined): Promise<RunProgress | undefined> {
     try {
-      return await answered(this.#client, () => this.handle.query<RunProgress>('progress'), signal);
+      return await callWithDeadline(this.#client, () => this.handle.query<RunProgress>('progress'), signal);
     } catch {
       signal?.throwIfAborted();
       return undefined;
@@ -152,11 +157,11 @@ export class Execution<Result> {
     const { success, error } = this.#resultSchema.safeParse(result);
     if (success) return result as Result;
     const fields = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-    throw new TypeError(`${this.runName} has another kind of result than is asked for: ${fields}`);
+    throw new TypeError(`${this.runName} has a result of another kind than requested: ${fields}`);
   }
 }
 
-/** Time passes by itself: that alone is no change. */
+/** The remaining time changes all the time, so it alone doesn't count as progress. */
 function withoutTimeLeft(field: string, value: unknown): unknown {
-  return field === 'secondsLeft' ? undefined : value;
+  return field === 'remainingSeconds' ? undefined : value;
 }

@@ -1,23 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, isGrpcServiceError } from '@temporalio/client';
 
-/** How long to wait for a run, and through what. */
+/** Options for waiting for a run. */
 export interface WaitOptions {
-  /** Ends the waiting: it throws the signal's reason. The run goes on. */
+  /** Ends the wait, which then throws the signal's reason. The run continues. */
   readonly signal?: AbortSignal | undefined;
-  /** How long the server may be out of reach at a time; 600 by default. */
+  /** Seconds that the server may be unreachable at a time; 600 by default. */
   readonly outageSeconds?: number | undefined;
 }
 
 const OUTAGE_SECONDS = 600;
-/** Between two looks at a run, or at a server that is out of reach. */
+/** The interval between two polls of a run or of an unreachable server. */
 const LOOK_MILLISECONDS = 1000;
-/** What is asked and takes longer has no answer. */
+/** A call that takes longer counts as unanswered. */
 const ANSWER_MILLISECONDS = 15_000;
 
 /**
- * The gRPC codes of a server that is not there now: CANCELLED (the connection went), UNKNOWN, DEADLINE_EXCEEDED,
- * RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
+ * The gRPC codes of a server that is temporarily unreachable: CANCELLED (the connection was closed), UNKNOWN,
+ * DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
  */
 const OUTAGE_CODES: readonly number[] = [1, 2, 4, 8, 10, 13, 14, 15];
 
@@ -29,10 +29,10 @@ function isOutage(error: unknown): boolean {
 }
 
 /**
- * Asks the server, again and again while it is out of reach.
- * @throws what isn't an outage, the last error of an outage that lasts too long, or the signal's reason
+ * Calls the server, and repeats the call while the server is unreachable.
+ * @throws errors that aren't an outage, the last error of an outage that lasts too long, or the signal's reason
  */
-export async function throughOutages<T>(
+export async function retryDuringOutage<T>(
   ask: () => Promise<T>,
   { signal, outageSeconds = OUTAGE_SECONDS }: WaitOptions,
 ): Promise<T> {
@@ -46,26 +46,26 @@ export async function throughOutages<T>(
       signal?.throwIfAborted();
       if (!isOutage(error)) throw error;
       const now = performance.now();
-      // What was waited for longer than for any answer was under way until now.
+      // A call that took longer than this was a long poll that worked until now, so the outage begins now.
       if (outSince === undefined || now - askedAt > 2 * ANSWER_MILLISECONDS) outSince = now;
       if (now - outSince > outageSeconds * 1000) throw error;
     }
-    await untilNextLook(signal);
+    await waitPollInterval(signal);
   }
 }
 
-/** A call that has its answer soon or fails, and that the signal ends. */
-export function answered<T>(
+/** Makes a call that fails after a deadline, and that the signal can abort. */
+export function callWithDeadline<T>(
   client: Client,
   call: () => Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
   const deadline = Date.now() + ANSWER_MILLISECONDS;
-  return abortable(client, () => client.withDeadline(deadline, call), signal);
+  return callWithSignal(client, () => client.withDeadline(deadline, call), signal);
 }
 
-/** A call that takes as long as it takes, and that the signal ends. */
-export function abortable<T>(
+/** Makes a call without a deadline that the signal can abort. */
+export function callWithSignal<T>(
   client: Client,
   call: () => Promise<T>,
   signal: AbortSignal | undefined,
@@ -74,7 +74,7 @@ export function abortable<T>(
 }
 
 /** @throws the signal's reason */
-export async function untilNextLook(signal: AbortSignal | undefined): Promise<void> {
+export async function waitPollInterval(signal: AbortSignal | undefined): Promise<void> {
   await sleep(LOOK_MILLISECONDS, undefined, { signal }).catch(() => undefined);
   signal?.throwIfAborted();
 }

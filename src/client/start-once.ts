@@ -1,34 +1,34 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
-import { differingFields } from '../artifacts/errors.ts';
-import type { ReadConfiguration } from '../config/read-configuration.ts';
-import { ConfigurationRefused, RunConflict } from './errors.ts';
+import { fieldDifferences } from '../platform/field-differences.ts';
+import type { ParsedConfiguration } from '../config/parse-configuration.ts';
+import { InvalidConfiguration, RunConflict } from './errors.ts';
 
 export interface StartOptions {
-  /** The queue of the workers with the role `workflow`; `self-taught-evaluator` by default. */
+  /** The task queue of the workers with the role `workflow`; `self-taught-evaluator` by default. */
   readonly taskQueue?: string;
 }
 
 /** A workflow that is started once under its name. */
-export interface Start<Configuration> {
+export interface StartableWorkflow<Configuration> {
   readonly workflowType: string;
   readonly summary: (runName: string) => string;
-  readonly read: (input: unknown) => ReadConfiguration<Configuration>;
-  /** What must be the same for two starts to be the same. */
-  readonly meaningOf: (configuration: Configuration) => unknown;
+  readonly parse: (input: unknown) => ParsedConfiguration<Configuration>;
+  /** The part of the configuration that must be equal for two starts to count as the same. */
+  readonly fingerprintInputs: (configuration: Configuration) => unknown;
 }
 
 /**
- * Starts the workflow whose id is the run's name, or leaves the one alone that is under way and means the same.
- * @throws ConfigurationRefused, RunConflict
+ * Starts the workflow whose id is the run's name, unless an equal one is open.
+ * @throws InvalidConfiguration, RunConflict
  */
-export async function startOnce<Configuration extends { readonly runName: string }>(
+export async function startOrAttach<Configuration extends { readonly runName: string }>(
   client: Client,
-  { workflowType, summary, read, meaningOf }: Start<Configuration>,
+  { workflowType, summary, parse, fingerprintInputs }: StartableWorkflow<Configuration>,
   input: unknown,
   { taskQueue = 'self-taught-evaluator' }: StartOptions,
 ): Promise<void> {
-  const { configuration, problems } = read(input);
-  if (configuration === undefined) throw new ConfigurationRefused(problems);
+  const { configuration, problems } = parse(input);
+  if (configuration === undefined) throw new InvalidConfiguration(problems);
   const { runName } = configuration;
   for (;;) {
     try {
@@ -42,26 +42,26 @@ export async function startOnce<Configuration extends { readonly runName: string
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
-    const underWay = await startOf(client, runName);
-    // It has ended in the meantime.
+    const underWay = await openExecutionStart(client, runName);
+    // The workflow has ended in the meantime.
     if (underWay === undefined) continue;
     if (underWay.workflowType !== workflowType)
       throw new RunConflict(runName, `a workflow of the type ${underWay.workflowType}`);
-    const there = read(underWay.input);
+    const existing = parse(underWay.input);
     const differences =
-      there.configuration === undefined
-        ? differingFields(underWay.input, input)
-        : differingFields(meaningOf(there.configuration), meaningOf(configuration));
-    if (differences.length > 0) throw RunConflict.between(runName, differences);
+      existing.configuration === undefined
+        ? fieldDifferences(underWay.input, input)
+        : fieldDifferences(fingerprintInputs(existing.configuration), fingerprintInputs(configuration));
+    if (differences.length > 0) throw RunConflict.ofDifferences(runName, differences);
     return;
   }
 }
 
 /**
- * The type and the argument of the workflow that is open under this id, whoever started it; undefined where none is. Its
- * first event says so without a worker.
+ * Returns the type and the argument of the open workflow with this id, whoever started it; undefined if there is
+ * none. They are read from its first event, so no worker is needed.
  */
-async function startOf(
+async function openExecutionStart(
   client: Client,
   workflowId: string,
 ): Promise<{ workflowType: string; input: unknown } | undefined> {

@@ -1,67 +1,72 @@
-/** What judges are evaluated on, and how the best one is chosen. */
+/** The evaluation of judges, and the choice of the best one. */
 import { z } from 'zod';
-import { BENCHMARK_FORMATS } from '../benchmarks/formats.ts';
-import { count, path, promptFolder, sampling, share } from './fields.ts';
+import { BENCHMARK_FORMATS } from '../benchmarks/registry.ts';
+import { positiveInteger, fraction } from '../platform/schema-fields.ts';
+import { inputPath, promptFolderPath, samplingSchema } from './fields.ts';
 
-const benchmark = z.strictObject({
+const benchmarkSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a benchmark name has 1 to 63 small letters, digits or "-"')
     .describe('The name in scores, report and folders.'),
-  format: z.enum(BENCHMARK_FORMATS).describe('Which benchmark it is (docs/benchmarks.md).'),
-  path: path.describe('The official file, or for a benchmark of several files their folder.'),
+  format: z.enum(BENCHMARK_FORMATS).describe('The kind of benchmark (docs/benchmarks.md).'),
+  path: inputPath.describe('The official file, or for a benchmark of several files their folder.'),
   purpose: z
     .enum(['validation', 'test'])
-    .describe('`validation` chooses the checkpoint and stops early; `test` is only reported.'),
-  prompt: promptFolder
+    .describe('`validation` is used for model selection and early stopping; `test` is only reported.'),
+  prompt: promptFolderPath
     .describe(
-      "Instead of the benchmark's own prompt, or of `evaluation.prompt`. A benchmark of several prompts has them in subfolders.",
+      "Replaces the benchmark's own prompt, or `evaluation.prompt`. A benchmark with several prompts has them in subfolders.",
     )
     .optional(),
-  sampling: sampling.describe('Instead of `evaluation.sampling`.').optional(),
+  sampling: samplingSchema.describe('Replaces `evaluation.sampling`.').optional(),
 });
 
-export const evaluation = z.strictObject({
-  benchmarks: z.array(benchmark).min(1).describe('What every judge is evaluated on.'),
-  prompt: promptFolder
+export const evaluationSchema = z.strictObject({
+  benchmarks: z.array(benchmarkSchema).min(1).describe('The benchmarks that every judge is evaluated on.'),
+  prompt: promptFolderPath
     .default('prompts/pairwise')
-    .describe('The prompt of benchmarks that have none of their own.'),
-  sampling: sampling
+    .describe('The prompt of benchmarks without one of their own.'),
+  sampling: samplingSchema
     .default({ temperature: 0, topP: 1, maxTokens: 2048 })
     .describe('How verdicts are sampled.'),
-  votes: count
+  votes: positiveInteger
     .max(1024)
     .default(1)
     .describe(
-      'Samples of each verdict, whose majority counts (the paper also gives 32, at temperature 0.7 and top_p 0.9).',
+      'The samples of each verdict, whose majority counts (the paper also gives 32, at temperature 0.7 and top_p 0.9).',
     ),
-  shardSize: count
+  shardSize: positiveInteger
     .default(200)
-    .describe('Benchmark items in a shard, at two requests each; fewer of those that take more.'),
+    .describe(
+      'Benchmark items in a shard, at two requests each; a shard has fewer items if they need more requests.',
+    ),
 });
 
-export const choosing = z.strictObject({
+export const modelSelectionSchema = z.strictObject({
   benchmark: z
     .string()
     .min(1)
     .describe(
-      'The benchmark by whose figure the best checkpoint is chosen; the mean of all validation benchmarks by default.',
+      'The benchmark whose figure chooses the best checkpoint; the mean of all validation benchmarks by default.',
     )
     .optional(),
   metric: z
     .enum(['accuracy', 'positionConsistentAccuracy'])
     .default('accuracy')
-    .describe('The figure: right verdicts over both orders, or pairs that are right in both.'),
+    .describe(
+      'The figure: the share of correct verdicts over both orders, or of pairs that are correct in both.',
+    ),
 });
 
-export const earlyStopping = z.strictObject({
-  patience: count.describe(
-    'Stop after this many iterations in a row without a gain in the figure that `choosing` names.',
+export const earlyStoppingSchema = z.strictObject({
+  patience: positiveInteger.describe(
+    'Stops after this many iterations in a row without a gain in the figure that `modelSelection` names.',
   ),
-  minimumGain: share
+  minDelta: fraction
     .lt(1)
     .default(0)
     .describe(
-      'What counts as a gain: more than this above the figure of the last gain, as a share (0.005 is half a point).',
+      'The smallest gain that counts: the figure must exceed that of the last gain by more than this share (0.005 is half a point).',
     ),
 });

@@ -1,22 +1,14 @@
-/** What the sections of the configuration have in common. */
+/** Kinds of field that occur in several sections of the configuration. */
 import { z } from 'zod';
+import { positiveInteger } from '../platform/schema-fields.ts';
 
-export const positive = z.number().positive();
-export const notNegative = z.number().nonnegative();
-export const count = z.int().positive();
-export const share = z.number().min(0).max(1);
+/** A path on the worker's machine: absolute, or relative to the worker's folder or else to the package. */
+export const inputPath = z.string().min(1);
 
-/** A path on the worker's machine: absolute, or relative to the worker's folder, else to the package. */
-export const path = z.string().min(1);
+/** A folder with `user.txt` and, optionally, `system.txt`. */
+export const promptFolderPath = z.string().min(1);
 
-/** A folder with `user.txt` and perhaps `system.txt`. */
-export const promptFolder = z.string().min(1);
-
-export const environmentName = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable');
-
-export const runName = z
+export const runNameSchema = z
   .string()
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
@@ -24,14 +16,14 @@ export const runName = z
   )
   .refine((name) => !name.includes('..'), 'a run name has no ".."');
 
-export const sampling = z.strictObject({
-  temperature: z.number().min(0).max(2).describe('0 always takes the likeliest token.'),
-  topP: z.number().gt(0).max(1).describe('The share of probability that is sampled from.'),
-  maxTokens: count.describe('Tokens that an answer may have.'),
+export const samplingSchema = z.strictObject({
+  temperature: z.number().min(0).max(2).describe('0 always takes the most likely token.'),
+  topP: z.number().gt(0).max(1).describe('The probability mass that is sampled from.'),
+  maxTokens: positiveInteger.describe('The maximum number of tokens of an answer.'),
 });
 
-/** For editors: where the JSON Schema is. */
+/** The address of the JSON Schema, for editors. */
 export const schemaAddress = z
   .string()
-  .describe('The address of the JSON Schema, for editors; it means nothing to the run.')
+  .describe('The address of the JSON Schema, for editors; the run ignores it.')
   .optional();

@@ -1,27 +1,26 @@
-/** How response pairs are made, judged, and turned into training examples. */
+/** Response pairs: how they are made, judged, and turned into training examples. */
 import { z } from 'zod';
-import { PREFERENCE_LAYOUTS } from '../preferences/layout-names.ts';
-import { decontamination } from './instructions.ts';
-import { count, notNegative, path, positive, promptFolder, sampling, share } from './fields.ts';
+import { PREFERENCE_FORMATS } from '../datasets/preference-formats/registry.ts';
+import { decontaminationSchema } from './instructions.ts';
+import { positiveInteger, nonNegative, positiveNumber, fraction } from '../platform/schema-fields.ts';
+import { inputPath, promptFolderPath, samplingSchema } from './fields.ts';
 
 const preferenceLayout = z
-  .enum(['auto', ...PREFERENCE_LAYOUTS])
+  .enum(['auto', ...PREFERENCE_FORMATS])
   .default('auto')
-  .describe(
-    'How the files lay their pairs out (docs/own-data.md); `auto` recognises each file by its columns.',
-  );
+  .describe('The row format of the files (docs/own-data.md); `auto` recognises each file by its columns.');
 
-const generatedPairs = z
+const generatedPairsSchema = z
   .strictObject({
     kind: z
       .literal('generated')
-      .describe('The models of the run make them from its instructions.')
+      .describe('The models of the run make the pairs from its instructions.')
       .optional(),
     construction: z
       .enum(['similar-instruction', 'worse-response'])
       .default('similar-instruction')
       .describe(
-        "The worse response answers a similar instruction x' (the paper), or was asked for as a worse one (its ablation).",
+        "The worse response answers a similar instruction x' (the paper), or the model was prompted for a worse one (its ablation).",
       ),
     calls: z
       .enum(['one', 'two'])
@@ -29,154 +28,163 @@ const generatedPairs = z
       .describe(
         "For `similar-instruction`: one call writes x' and its answer (the paper), or two calls, for small models.",
       ),
-    respondPrompt: promptFolder.default('prompts/respond').describe('The prompt that asks for a response.'),
-    similarPrompt: promptFolder
+    respondPrompt: promptFolderPath.default('prompts/respond').describe('The prompt for a response.'),
+    similarPrompt: promptFolderPath
       .describe(
-        'The prompt that asks for a similar instruction; by default `prompts/similar-with-response` for one call, ' +
+        'The prompt for a similar instruction; by default `prompts/similar-with-response` for one call, ' +
           '`prompts/similar` for two.',
       )
       .optional(),
-    worsePrompt: promptFolder
+    worsePrompt: promptFolderPath
       .default('prompts/worse')
-      .describe('For `worse-response`: the prompt that asks for it.'),
+      .describe('For `worse-response`: the prompt for the worse response.'),
     refusals: z
       .enum(['drop', 'keep'])
       .default('drop')
-      .describe('Pairs in which the model refuses in place of an answer.'),
-    responseSampling: sampling
+      .describe('Pairs in which the model refuses to answer.'),
+    responseSampling: samplingSchema
       .default({ temperature: 0.7, topP: 0.9, maxTokens: 2048 })
       .describe('How responses are sampled.'),
-    similarSampling: sampling
+    similarSampling: samplingSchema
       .default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 })
       .describe('How similar instructions are sampled.'),
   })
   .describe(
-    'They are made from `instructions`, so that the construction says which side is better (the paper).',
+    'Pairs are made from `instructions`, so that the better side is known by construction (the paper).',
   );
 
-const givenPairs = z
+const providedPairsSchema = z
   .strictObject({
-    kind: z.literal('given').describe('Files hold them.'),
+    kind: z.literal('provided').describe('Files contain the pairs.'),
     files: z
-      .array(path)
+      .array(inputPath)
       .min(1)
       .describe('The files, as in `instructions.pool`: paths, patterns, files of the Hugging Face hub.'),
-    layout: preferenceLayout,
-    decontamination: decontamination
+    format: preferenceLayout,
+    decontamination: decontaminationSchema
       .nullable()
       .prefault({})
       .describe(
-        'Drops pairs whose instruction a benchmark of the run has too, as `instructions.filters` does.',
+        'Drops pairs whose instruction overlaps with a benchmark of the run, as `instructions.filters` does.',
       ),
-    maximum: count
+    maxPairs: positiveInteger
       .nullable()
       .default(null)
-      .describe('At most this many pairs, chosen by the seed; null takes all.'),
-    shardSize: count.default(200).describe('Pairs in a shard: the unit that one activity works on.'),
+      .describe('The maximum number of pairs, chosen by the seed; null uses all.'),
+    shardSize: positiveInteger
+      .default(200)
+      .describe('Pairs in a shard: the unit that one activity works on.'),
   })
-  .describe('Files name the better side; the run starts at judging, and there are no `instructions`.');
+  .describe(
+    'Files contain the pairs and their better side; the run starts at judging, without `instructions`.',
+  );
 
-export const pairs = z.discriminatedUnion('kind', [generatedPairs, givenPairs]).transform((value) =>
-  value.kind === 'given'
-    ? value
-    : {
-        ...value,
-        kind: 'generated' as const,
-        similarPrompt:
-          value.similarPrompt ??
-          (value.calls === 'one' ? 'prompts/similar-with-response' : 'prompts/similar'),
-      },
-);
+export const pairsSchema = z
+  .discriminatedUnion('kind', [generatedPairsSchema, providedPairsSchema])
+  .transform((value) =>
+    value.kind === 'provided'
+      ? value
+      : {
+          ...value,
+          kind: 'generated' as const,
+          similarPrompt:
+            value.similarPrompt ??
+            (value.calls === 'one' ? 'prompts/similar-with-response' : 'prompts/similar'),
+        },
+  );
 
-const strategy = z.discriminatedUnion('kind', [
+const strategySchema = z.discriminatedUnion('kind', [
   z
     .strictObject({
-      kind: z.literal('all').describe('All N at once, in one request where the server knows `n`.'),
+      kind: z.literal('all').describe('All N at once, in one request if the server supports `n`.'),
     })
     .describe('All N at once (the paper).'),
   z
     .strictObject({
-      kind: z.literal('until-correct').describe('Until the first right judgment, at most N.'),
-      wave: count
+      kind: z.literal('until-correct').describe('Until the first correct judgment, at most N.'),
+      initialBatchSize: positiveInteger
         .max(1024)
         .default(1)
         .describe(
-          'Samples of the first wave; every further wave has twice as many as the one before (src/judge/waves.ts).',
+          'Samples of the first batch; every further batch is twice as large (src/method/sampling-batches.ts).',
         ),
       also: z
-        .literal('wrong')
-        .describe('Go on until there is a wrong judgment too, for preference pairs.')
+        .literal('incorrect')
+        .describe('Continues until there is an incorrect judgment too, for preference pairs.')
         .optional(),
     })
     .describe(
-      'In waves until the first right judgment, at most N: the same distribution for a fraction of the tokens.',
+      'In batches until the first correct judgment, at most N: the same distribution for a fraction of the tokens.',
     ),
 ]);
 
-export const judging = z.strictObject({
-  prompt: promptFolder.default('prompts/pairwise').describe('The prompt that judgments are sampled with.'),
-  samples: count
+export const judgingSchema = z.strictObject({
+  prompt: promptFolderPath
+    .default('prompts/pairwise')
+    .describe('The prompt that judgments are sampled with.'),
+  samples: positiveInteger
     .max(1024)
     .default(15)
-    .describe('N: judgments sampled for each pair and order; with `until-correct` at most.'),
-  strategy: strategy.default({ kind: 'all' }).describe('When sampling ends.'),
-  sampling: sampling
+    .describe('N: the judgments sampled for each pair and order; with `until-correct` the maximum.'),
+  strategy: strategySchema.default({ kind: 'all' }).describe('When sampling ends.'),
+  sampling: samplingSchema
     .default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 })
     .describe('How judgments are sampled.'),
 });
 
-const humanData = z.strictObject({
+const humanDataSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a name has 1 to 63 small letters, digits or "-"')
     .describe("The source's name in ids, counts and report."),
-  path: path.describe('The file or files, as an entry of `instructions.pool`.'),
-  layout: preferenceLayout,
-  weight: positive
+  path: inputPath.describe('The file or files, as an entry of `instructions.pool`.'),
+  format: preferenceLayout,
+  weight: positiveNumber
     .default(1)
     .describe(
-      'Its part of the training set, beside `generatedWeight`: with 0.5 half as many examples as generated ones.',
+      'The weight of these pairs in the training set relative to `generatedWeight`: 0.5 gives half as many examples as generated ones.',
     ),
 });
 
-export const filtering = z.strictObject({
+export const filteringSchema = z.strictObject({
   target: z
     .enum(['construction', 'majority-vote'])
     .default('construction')
     .describe(
-      "What is right: the side that the construction, or a given pair's file, makes better, or the one that most of the judge's own verdicts name.",
+      "The side that counts as correct: the better one by construction, or by the pair's file; or the one that most of the judge's own verdicts name.",
     ),
-  majorityThreshold: share
+  majorityThreshold: fraction
     .gt(0)
     .nullable()
     .default(null)
     .describe(
-      "Keep an example only where at least this share of its N judgments is right (the released code's option).",
+      'Keeps an example only if at least this share of its N judgments is correct (an option of the released code).',
     ),
-  judgmentsPerExample: count
+  judgmentsPerExample: positiveInteger
     .max(1024)
     .default(1)
-    .describe('Right judgments that are kept of an example, at most.'),
+    .describe('The maximum number of correct judgments that are kept of an example.'),
   positionConsistentOnly: z
     .boolean()
     .default(false)
-    .describe(
-      'Keep a pair only where it has right judgments in both orders, as many in one as in the other.',
-    ),
-  balance: z.boolean().default(true).describe('As many examples that answer A as B, by downsampling.'),
+    .describe('Keeps a pair only if both orders have correct judgments, and the same number of each.'),
+  balance: z
+    .boolean()
+    .default(true)
+    .describe('Downsamples to the same number of examples that answer A and that answer B.'),
   humanData: z
-    .array(humanData)
+    .array(humanDataSchema)
     .default([])
     .describe(
-      'Human-labelled pairs that are judged beside the generated ones and mixed in by weight, by downsampling.',
+      'Human-labelled pairs that are judged too and mixed with the generated ones by weight, by downsampling.',
     ),
-  generatedWeight: notNegative
+  generatedWeight: nonNegative
     .default(1)
-    .describe('The part of the generated pairs beside `humanData`; 0 trains on human labels alone.'),
-  trainingPrompt: promptFolder
+    .describe('The weight of the generated pairs relative to `humanData`; 0 trains on human labels only.'),
+  trainingPrompt: promptFolderPath
     .describe('The prompt that kept judgments are trained under; `judging.prompt` by default.')
     .optional(),
-  minimumExamples: count
+  minExamples: positiveInteger
     .default(16)
-    .describe('Fewer training examples than this fail the iteration instead of training on next to nothing.'),
+    .describe('The iteration fails if there are fewer training examples than this.'),
 });

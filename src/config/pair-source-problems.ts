@@ -1,28 +1,33 @@
-import type { Problem } from './read-configuration.ts';
-import type { Configuration } from './schema.ts';
+import type { Problem } from '../platform/problem.ts';
+import type { PartialConfiguration } from './run-configuration.ts';
 
 /**
- * Sections that contradict each other, or lack, by where the pairs come from.
- * @param hasInstructions whether the configuration has such a section, be it an unusable one
+ * Reports sections that are missing, or contradict the source of the pairs.
+ * @param hasInstructions whether the configuration has the section `instructions`, even an invalid one
  */
-export function pairSourceProblems(usable: Partial<Configuration>, hasInstructions: boolean): Problem[] {
+export function pairSourceProblems(usable: PartialConfiguration, hasInstructions: boolean): Problem[] {
   const { pairs, instructions, filtering, models } = usable;
-  if (pairs?.kind === 'given') {
-    const given = 'set, but pairs.kind is "given"';
+  if (pairs?.kind === 'provided') {
+    const conflict = 'set, but pairs.kind is "provided"';
     return [
       ...(instructions === undefined
         ? []
-        : [{ path: 'instructions', message: `${given}: no pairs are made from instructions, leave it out` }]),
+        : [
+            {
+              path: 'instructions',
+              message: `${conflict}: no pairs are generated from instructions, so remove it`,
+            },
+          ]),
       ...((filtering?.humanData.length ?? 0) === 0
         ? []
-        : [{ path: 'filtering.humanData', message: `${given}: name these files in pairs.files too` }]),
+        : [{ path: 'filtering.humanData', message: `${conflict}: name these files in pairs.files too` }]),
       ...(models?.generator === undefined
         ? []
-        : [{ path: 'models.generator', message: `${given}: nothing is generated, leave it out` }]),
+        : [{ path: 'models.generator', message: `${conflict}: nothing is generated, so remove it` }]),
     ];
   }
   if (pairs === undefined || hasInstructions) return [];
   const message =
-    'missing: the pool that pairs are made from; a run on pairs of your own has "pairs": {"kind": "given", "files": [...]} instead';
+    'missing: the pool for generating pairs; a run on your own pairs has "pairs": {"kind": "provided", "files": [...]} instead';
   return [{ path: 'instructions', message }];
 }

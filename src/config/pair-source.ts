@@ -1,30 +1,31 @@
-import { InputProblem } from '../artifacts/errors.ts';
-import type { Configuration } from './schema.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import type { Configuration } from './run-configuration.ts';
 
 type Sections = Pick<Configuration, 'instructions' | 'pairs'>;
 
-/** What a run makes its pairs from, and how. */
+/** The settings of a run that generates its own pairs. */
 export interface Generation {
   readonly instructions: NonNullable<Configuration['instructions']>;
   readonly pairs: Extract<Configuration['pairs'], { kind: 'generated' }>;
 }
 
-/** How a run's pairs are made; undefined where they are given. */
-export function generationIn({ instructions, pairs }: Sections): Generation | undefined {
+/** Returns how a run's pairs are generated; undefined if files provide them. */
+export function findGeneration({ instructions, pairs }: Sections): Generation | undefined {
   return pairs.kind === 'generated' && instructions !== undefined ? { instructions, pairs } : undefined;
 }
 
 /**
- * The same for work that only such a run has.
- * @throws InputProblem where the pairs are given
+ * Returns how a run's pairs are generated, for stages that only such a run has.
+ * @throws InvalidInput if files provide the pairs
  */
-export function generationOf(configuration: Sections): Generation {
-  const generation = generationIn(configuration);
-  if (generation === undefined) throw new InputProblem('the pairs of this run are given, not made');
+export function requireGeneration(configuration: Sections): Generation {
+  const generation = findGeneration(configuration);
+  if (generation === undefined)
+    throw new InvalidInput('the pairs of this run are provided by files, not generated');
   return generation;
 }
 
-/** What says where a run's instructions and pairs come from: files of a pool, or of pairs. */
-export function filesIn({ instructions, pairs }: Sections): readonly string[] {
-  return pairs.kind === 'given' ? pairs.files : (instructions?.pool ?? []);
+/** Returns the files that contain a run's instructions or pairs. */
+export function sourceFiles({ instructions, pairs }: Sections): readonly string[] {
+  return pairs.kind === 'provided' ? pairs.files : (instructions?.pool ?? []);
 }

@@ -1,6 +1,6 @@
-/** What a run is charged: for the report's costs and a budget in USD. */
+/** The prices of a run's models, for the costs in the report and a budget in USD. */
 import { z } from 'zod';
-import { count } from './fields.ts';
+import { positiveInteger } from '../platform/schema-fields.ts';
 
 const dollars = z.number().nonnegative();
 
@@ -9,21 +9,25 @@ const tokenPrice = z.strictObject({
   completion: dollars.describe('USD for a million tokens of completions.'),
 });
 
-export const prices = z.strictObject({
+export const pricesSchema = z.strictObject({
   tokens: z
     .strictObject({
-      seed: tokenPrice.optional().describe('Of the seed model, and of every judge that is trained from it.'),
-      generator: tokenPrice.optional().describe('Of the generator.'),
-      firstJudge: tokenPrice.optional().describe('Of the first judge.'),
+      seed: tokenPrice
+        .optional()
+        .describe('The price of the seed model, and of every judge that is trained from it.'),
+      generator: tokenPrice.optional().describe('The price of the generator.'),
+      firstJudge: tokenPrice.optional().describe('The price of the first judge.'),
     })
     .prefault({})
-    .describe('By the role of the model. A stage whose model has such a price costs its tokens.'),
+    .describe(
+      'The prices of tokens, by the role of the model. A stage whose model has such a price costs its tokens.',
+    ),
   gpuHour: dollars
     .optional()
     .describe(
-      'USD for an hour of one GPU: what fine-tuning costs, and any stage whose model has no price for tokens.',
+      'USD for an hour of one GPU: for fine-tuning, and for stages whose model has no price for tokens.',
     ),
-  gpus: count.default(1).describe('GPUs that are paid for while such a stage lasts.'),
+  gpus: positiveInteger.default(1).describe('The number of GPUs that are paid for during such a stage.'),
 });
 
-export type Prices = z.output<typeof prices>;
+export type Prices = z.output<typeof pricesSchema>;

@@ -12,7 +12,7 @@ const inputSchema = z
   })
   .catch({});
 
-/** What an activity works on, as far as its input says. */
+/** The part of a run that an activity works on, as far as its input contains it. */
 export interface ActivityScope {
   readonly stage: string;
   readonly run?: string;
@@ -21,7 +21,7 @@ export interface ActivityScope {
   readonly shard?: number;
 }
 
-export function scopeOf(activityType: string, input: unknown): ActivityScope {
+export function activityScope(activityType: string, input: unknown): ActivityScope {
   const { run, runName, iteration, benchmark, shard } = inputSchema.parse(input);
   const name = run?.runName ?? runName;
   return {
@@ -33,13 +33,13 @@ export function scopeOf(activityType: string, input: unknown): ActivityScope {
   };
 }
 
-/** Puts run, iteration, stage, benchmark and shard on every line that an activity, or the SDK about it, logs. */
-export const nameActivityScope: ActivityInterceptorsFactory = (context) => {
+/** Adds run, iteration, stage, benchmark and shard to every log line of an activity, those of the SDK included. */
+export const logActivityScope: ActivityInterceptorsFactory = (context) => {
   let scope: ActivityScope = { stage: context.info.activityType };
   return {
     inbound: {
       execute(input, next) {
-        scope = scopeOf(context.info.activityType, input.args[0]);
+        scope = activityScope(context.info.activityType, input.args[0]);
         context.log.debug('Activity begins');
         return next(input);
       },

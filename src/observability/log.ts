@@ -1,4 +1,4 @@
-/** The worker's log: JSON lines for machines, text for a terminal; it carries what is named here, and never a key. */
+/** The worker's log: JSON lines for machines, text for a terminal. Keys are removed from every line. */
 import { asyncLocalStorage } from '@temporalio/activity';
 import type { Logger as SdkLogger, LogLevel as SdkLogLevel, LogMetadata } from '@temporalio/common';
 import pino, { type Logger } from 'pino';
@@ -14,15 +14,15 @@ export type WorkerLog = Logger;
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: Exclude<LogFormat, 'auto'>;
-  /** Values of variables that are named like keys are taken out of every line. */
+  /** The values of variables that are named like keys are removed from every line. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Takes a whole line with its end. */
+  /** Called with each line, which includes its line break. */
   readonly write: (line: string) => void;
 }
 
 export function createLog({ level, format, environment, write }: LogOptions): WorkerLog {
-  const secrets = secretsIn(environment);
-  const shown = format === 'json' ? (line: string) => line : asText;
+  const secrets = findSecrets(environment);
+  const shown = format === 'json' ? (line: string) => line : formatTextLine;
   return pino(
     {
       level,
@@ -36,17 +36,17 @@ export function createLog({ level, format, environment, write }: LogOptions): Wo
   );
 }
 
-/** Writes at once: no line is lost with the process. */
-export function standardError(): LogOptions['write'] {
+/** Writes synchronously, so that no line is lost when the process ends. */
+export function standardErrorWriter(): LogOptions['write'] {
   const stream = pino.destination({ dest: 2, sync: true });
   return (line) => void stream.write(line);
 }
 
-/** Variables that hold keys, by the end of their names: `JUDGE_KEY`, `HF_TOKEN`, `OTEL_EXPORTER_OTLP_HEADERS`. */
+/** Variables that contain keys, by the end of their names: `JUDGE_KEY`, `HF_TOKEN`, `OTEL_EXPORTER_OTLP_HEADERS`. */
 const SECRET_NAME = /(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?|AUTHORIZATION|HEADERS)$/i;
 
-/** The secrets as they stand in a JSON text, longest first; a value of less than 8 characters is no key, and would blank out words. */
-function secretsIn(environment: LogOptions['environment']): string[] {
+/** Returns the secrets as they occur in JSON, longest first. Values below 8 characters are not keys, and would hide words. */
+function findSecrets(environment: LogOptions['environment']): string[] {
   return Object.entries(environment)
     .flatMap(([name, value]) => (SECRET_NAME.test(name) && value !== undefined ? [value.trim()] : []))
     .filter((value) => value.length >= 8)
@@ -55,7 +55,7 @@ function secretsIn(environment: LogOptions['environment']): string[] {
 }
 
 /** `warn: message name="value": error's message`. */
-function asText(line: string): string {
+function formatTextLine(line: string): string {
   const {
     level,
     time: _,
@@ -75,27 +75,27 @@ function asText(line: string): string {
   return `${parts.join(' ').trim()}\n`;
 }
 
-/** What a person wants to see on a terminal; the others stand in the JSON. */
+/** The attributes that the text format shows; JSON contains all. */
 const TEXT_ATTRIBUTES = new Set([
   ...['run', 'iteration', 'stage', 'benchmark', 'shard'],
   ...['workflowId', 'activityType', 'attempt', 'state'],
 ]);
 
-/** Says something of the activity that is under way with its attributes, else of the worker. */
-export function logOfActivity(log: WorkerLog, level: 'info' | 'warn' | 'error', message: string): void {
+/** Logs with the attributes of the current activity, if there is one. */
+export function logInActivity(log: WorkerLog, level: 'info' | 'warn' | 'error', message: string): void {
   const context = asyncLocalStorage.getStore();
   if (context === undefined) log[level](message);
   else context.log[level](message);
 }
 
-/** The log for the Temporal SDK: what it says of itself at INFO is detail to us; what workflows and activities say is not. */
-export function sdkLogger(log: WorkerLog): SdkLogger {
+/** The logger of the Temporal SDK. The SDK's own messages at INFO are logged at debug; those of workflows and activities keep their level. */
+export function temporalSdkLogger(log: WorkerLog): SdkLogger {
   const write = (level: SdkLogLevel, message: string, meta: LogMetadata = {}): void => {
-    if (EXPECTED.some((beginning) => message.startsWith(beginning))) return;
-    const said = meta['sdkComponent'];
-    const isOurs = said === 'workflow' || said === 'activity';
+    if (IGNORED_SDK_MESSAGES.some((beginning) => message.startsWith(beginning))) return;
+    const component = meta['sdkComponent'];
+    const isOurs = component === 'workflow' || component === 'activity';
     const shown = level === 'INFO' && !isOurs ? 'debug' : (level.toLowerCase() as LogLevel);
-    if (log.isLevelEnabled(shown)) log[shown](attributesOf(meta), message);
+    if (log.isLevelEnabled(shown)) log[shown](plainAttributes(meta), message);
   };
   return {
     log: write,
@@ -107,18 +107,18 @@ export function sdkLogger(log: WorkerLog): SdkLogger {
   };
 }
 
-/** How roles, bundles and activities are meant to be; the start of an activity is said with its shard (activity-scope.ts). */
-const EXPECTED = [
+/** Messages about intended settings, and one that activity-scope.ts logs with the shard. */
+const IGNORED_SDK_MESSAGES = [
   'No workflows registered',
   'Ignoring WorkerOptions.interceptors.workflowModules',
   'Activity started',
 ];
 
-/** Plain values and what an error says: an object may hold headers, and with them a key. */
-function attributesOf(meta: LogMetadata): Record<string, unknown> {
+/** Keeps plain values and errors only: other objects may contain headers, and with them a key. */
+function plainAttributes(meta: LogMetadata): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(meta).flatMap(([name, value]): [string, unknown][] => {
-      if (value instanceof Error) return [[name, shownError(value)]];
+      if (value instanceof Error) return [[name, serializeError(value)]];
       return ['string', 'number', 'boolean'].includes(typeof value) ? [[name, value]] : [];
     }),
   );
@@ -131,8 +131,8 @@ interface ShownError {
   readonly cause?: ShownError;
 }
 
-function shownError(error: Error, depth = 1): ShownError {
+function serializeError(error: Error, depth = 1): ShownError {
   const { name, message, stack, cause } = error;
-  const isTold = cause instanceof Error && depth < 5;
-  return { type: name, message, stack, ...(isTold ? { cause: shownError(cause, depth + 1) } : {}) };
+  const hasCause = cause instanceof Error && depth < 5;
+  return { type: name, message, stack, ...(hasCause ? { cause: serializeError(cause, depth + 1) } : {}) };
 }

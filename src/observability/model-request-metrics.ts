@@ -1,21 +1,21 @@
 import { asyncLocalStorage } from '@temporalio/activity';
-import type { Endpoint } from '../inference/endpoint.ts';
-import { InferenceError } from '../inference/errors.ts';
-import type { RequestObserver } from '../inference/request-observer.ts';
-import type { WorkerMetrics } from './metrics.ts';
+import type { Endpoint } from '../models/inference/endpoint.ts';
+import { InferenceError } from '../models/inference/errors.ts';
+import type { RequestObserver } from '../models/inference/request-observer.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
 
-/** Measures each request by endpoint, model and the stage (activity) that asks. */
-export function measureModelRequests(metrics: WorkerMetrics): RequestObserver {
+/** Measures each request by endpoint, model and the stage (activity) that sends it. */
+export function createModelRequestMetrics(metrics: WorkerMetrics): RequestObserver {
   return {
     begin({ endpoint }) {
       let labels = {
-        endpoint: hostOf(endpoint),
+        endpoint: endpointHost(endpoint),
         model: endpoint.model,
         stage: asyncLocalStorage.getStore()?.info.activityType ?? '',
       };
       return {
-        sent(to) {
-          labels = { ...labels, endpoint: hostOf(to) };
+        sent(attempted) {
+          labels = { ...labels, endpoint: endpointHost(attempted) };
           metrics.modelRequests(1, labels);
         },
         retried: (reason) => metrics.modelRequestRetries(1, { ...labels, reason }),
@@ -33,7 +33,7 @@ export function measureModelRequests(metrics: WorkerMetrics): RequestObserver {
   };
 }
 
-/** Host and port: neither a user name nor a path of the URL. */
-export function hostOf({ baseUrl }: Pick<Endpoint, 'baseUrl'>): string {
+/** Returns host and port, without the user name and the path of the URL. */
+export function endpointHost({ baseUrl }: Pick<Endpoint, 'baseUrl'>): string {
   return URL.parse(baseUrl)?.host ?? '';
 }

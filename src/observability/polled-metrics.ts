@@ -1,77 +1,81 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { BREAKER_STATES } from '../inference/breaker.ts';
-import type { InferenceClient } from '../inference/client.ts';
-import type { ServerSupervisor } from '../serving/supervisor.ts';
-import type { WorkerMetrics } from './metrics.ts';
-import { hostOf } from './model-request-metrics.ts';
+import { BREAKER_STATES } from '../models/inference/circuit-breaker.ts';
+import type { InferenceClient } from '../models/inference/client.ts';
+import type { ServerSupervisor } from '../models/serving/supervisor.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
+import { endpointHost } from './model-request-metrics.ts';
 
-/** What is looked at again and again, because nobody is told when it changes. */
+/** Sources that are polled, because they don't notify of changes. */
 export interface PolledSources {
   readonly inference: Pick<InferenceClient, 'statistics'>;
   /** Undefined in a worker without the role gpu. */
-  readonly servers: Pick<ServerSupervisor, 'states'> | undefined;
+  readonly modelServers: Pick<ServerSupervisor, 'countByState'> | undefined;
   readonly temporal: Client;
   /** The queues that this process's workers listen to. */
   readonly taskQueues: readonly string[];
 }
 
-const LOOK_SECONDS = 2;
-/** The server keeps its estimate for 5 s, and each look is a request for every queue and type. */
-const QUEUE_SECONDS = 15;
+const CHECK_INTERVAL_SECONDS = 2;
+/** Temporal updates its estimate every 5 s, and each poll is a request for every queue and type. */
+const QUEUE_POLL_SECONDS = 15;
 
 /** TaskQueueType of Temporal's API. */
-const TYPES = { workflow: 1, activity: 2 };
+const TASK_QUEUE_TYPES = { workflow: 1, activity: 2 };
 
-/** Looks until the signal aborts. A look that fails leaves the gauge as it was: that Temporal is gone is for `/readyz` to say. */
+/** Polls until the signal aborts. A failed poll leaves the gauge unchanged: `/readyz` reports an outage of Temporal. */
 export async function pollMetrics(
   metrics: WorkerMetrics,
   sources: PolledSources,
   signal: AbortSignal,
 ): Promise<void> {
   await Promise.all([
-    every(LOOK_SECONDS, signal, () => {
-      lookAtRequests(metrics, sources.inference);
-      if (sources.servers !== undefined) lookAtServers(metrics, sources.servers);
+    repeatEvery(CHECK_INTERVAL_SECONDS, signal, () => {
+      pollRequests(metrics, sources.inference);
+      if (sources.modelServers !== undefined) pollServers(metrics, sources.modelServers);
     }),
-    every(QUEUE_SECONDS, signal, () => lookAtQueues(metrics, sources)),
+    repeatEvery(QUEUE_POLL_SECONDS, signal, () => pollTaskQueues(metrics, sources)),
   ]);
 }
 
-async function every(seconds: number, signal: AbortSignal, look: () => void | Promise<void>): Promise<void> {
+async function repeatEvery(
+  seconds: number,
+  signal: AbortSignal,
+  poll: () => void | Promise<void>,
+): Promise<void> {
   while (!signal.aborted) {
     try {
-      await look();
+      await poll();
     } catch {
-      // The next look may see more.
+      // The next poll may succeed.
     }
     await sleep(seconds * 1000, undefined, { ref: false, signal }).catch(() => undefined);
   }
 }
 
-function lookAtRequests(metrics: WorkerMetrics, inference: PolledSources['inference']): void {
-  for (const [baseUrl, seen] of Object.entries(inference.statistics())) {
-    const labels = { endpoint: hostOf({ baseUrl }) };
-    metrics.modelRequestsInFlight(seen.inFlight, labels);
-    metrics.modelRequestsWaiting(seen.waiting, labels);
-    metrics.modelRequestsLimit(seen.limit, labels);
-    metrics.modelRequestsRate(seen.rate ?? 0, labels);
+function pollRequests(metrics: WorkerMetrics, inference: PolledSources['inference']): void {
+  for (const [baseUrl, statistics] of Object.entries(inference.statistics())) {
+    const labels = { endpoint: endpointHost({ baseUrl }) };
+    metrics.modelRequestsInFlight(statistics.inFlight, labels);
+    metrics.modelRequestsWaiting(statistics.waiting, labels);
+    metrics.modelRequestsLimit(statistics.concurrencyLimit, labels);
+    metrics.modelRequestsRateLimit(statistics.rateLimit ?? 0, labels);
     for (const state of BREAKER_STATES)
-      metrics.modelEndpoints(seen.breaker === state ? 1 : 0, { ...labels, state });
+      metrics.modelEndpointState(statistics.breaker === state ? 1 : 0, { ...labels, state });
   }
 }
 
-function lookAtServers(metrics: WorkerMetrics, servers: Pick<ServerSupervisor, 'states'>): void {
-  for (const [state, count] of Object.entries(servers.states())) metrics.modelServers(count, { state });
+function pollServers(metrics: WorkerMetrics, servers: Pick<ServerSupervisor, 'countByState'>): void {
+  for (const [state, count] of Object.entries(servers.countByState())) metrics.modelServers(count, { state });
 }
 
-async function lookAtQueues(
+async function pollTaskQueues(
   metrics: WorkerMetrics,
   { temporal: client, taskQueues }: PolledSources,
 ): Promise<void> {
   const { namespace } = client.options;
   for (const queue of taskQueues) {
-    for (const [type, taskQueueType] of Object.entries(TYPES)) {
+    for (const [type, taskQueueType] of Object.entries(TASK_QUEUE_TYPES)) {
       const { stats } = await client.workflowService.describeTaskQueue({
         namespace,
         taskQueue: { name: queue },

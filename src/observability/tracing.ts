@@ -1,6 +1,6 @@
 /**
- * Traces: from the client's start through workflows and activities (the Temporal SDK's own plugin) to each request to a
- * model. Set by OpenTelemetry's variables; loaded only where these ask for it (tracing-switch.ts).
+ * Traces a run from the client's start through workflows and activities (by the Temporal SDK's plugin) to each request to
+ * a model. OpenTelemetry's variables set it, and it is loaded only if they enable it (tracing-enabled.ts).
  */
 import {
   diag,
@@ -15,23 +15,23 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { detectResourcesSync, envDetectorSync, Resource } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { OpenTelemetryPlugin } from '@temporalio/interceptors-opentelemetry';
-import type { ChatAnswer } from '../inference/chat-answer.ts';
-import { type Endpoint, shownUrl } from '../inference/endpoint.ts';
-import type { BegunRequest, RequestObserver } from '../inference/request-observer.ts';
+import type { ChatAnswer } from '../models/inference/chat-answer.ts';
+import { type Endpoint, redactUrl } from '../models/inference/endpoint.ts';
+import type { StartedRequest, RequestObserver } from '../models/inference/request-observer.ts';
 
 export interface Tracing {
-  /** For the bundle of the workflows and for each Worker. */
+  /** For the bundle of the workflows and each Worker. */
   readonly plugin: OpenTelemetryPlugin;
-  readonly requests: RequestObserver;
-  /** Sends what is left. */
+  readonly requestObserver: RequestObserver;
+  /** Sends the remaining spans. */
   close(): Promise<void>;
 }
 
 const SERVICE_NAME = 'self-taught-evaluator-worker';
 
 /**
- * @param warn is told why spans can't be sent, once for each reason in a row
- * @throws Error where OTEL_EXPORTER_OTLP_PROTOCOL asks for another protocol than `http/protobuf`
+ * @param warn called with the reason if spans can't be sent, once for each reason in a row
+ * @throws Error if OTEL_EXPORTER_OTLP_PROTOCOL names another protocol than `http/protobuf`
  */
 export function startTracing(
   environment: Readonly<Record<string, string | undefined>>,
@@ -41,30 +41,30 @@ export function startTracing(
     const protocol = environment[name] ?? '';
     if (!['', 'http/protobuf'].includes(protocol)) {
       throw new Error(
-        `${name} is ${JSON.stringify(protocol)}: this worker sends http/protobuf alone; leave it out, and name the ` +
-          'port for HTTP (4318 as a rule) in OTEL_EXPORTER_OTLP_ENDPOINT',
+        `${name} is ${JSON.stringify(protocol)}: this worker only sends http/protobuf; omit the variable, and name the ` +
+          'port for HTTP (usually 4318) in OTEL_EXPORTER_OTLP_ENDPOINT',
       );
     }
   }
-  diag.setLogger(warningOnce(warn), { logLevel: DiagLogLevel.ERROR });
+  diag.setLogger(warnOncePerReason(warn), { logLevel: DiagLogLevel.ERROR });
   const resource = new Resource({ 'service.name': SERVICE_NAME }).merge(
     detectResourcesSync({ detectors: [envDetectorSync] }),
   );
-  // Endpoint, headers, time-out, sampler and batch sizes are read from OTEL_... by these classes themselves.
+  // These classes read endpoint, headers, timeout, sampler and batch sizes from OTEL_... themselves.
   const spanProcessor = new BatchSpanProcessor(new OTLPTraceExporter());
   const provider = new BasicTracerProvider({ resource, spanProcessors: [spanProcessor] });
-  // With the propagators of OTEL_PROPAGATORS, which Temporal's plugin takes from here.
+  // Registers the propagators of OTEL_PROPAGATORS, which Temporal's plugin uses.
   provider.register({ contextManager: new AsyncLocalStorageContextManager() });
   return {
     plugin: new OpenTelemetryPlugin({ resource, spanProcessor }),
-    requests: traceModelRequests(provider.getTracer('self-taught-evaluator')),
-    // What the collector doesn't take is lost: no reason for a worker not to end.
+    requestObserver: traceModelRequests(provider.getTracer('self-taught-evaluator')),
+    // If the collector doesn't accept the last spans, they are lost, and the worker ends all the same.
     close: () => provider.shutdown().catch(() => undefined),
   };
 }
 
-/** OpenTelemetry's own complaints: an exporter repeats one with every batch. */
-function warningOnce(warn: (line: string) => void): DiagLogger {
+/** Passes on OpenTelemetry's errors, which an exporter repeats with every batch, once for each reason in a row. */
+function warnOncePerReason(warn: (line: string) => void): DiagLogger {
   const ignore = (): void => undefined;
   let last = '';
   const error = (text: string): void => {
@@ -77,8 +77,8 @@ function warningOnce(warn: (line: string) => void): DiagLogger {
 }
 
 /**
- * A span for each request, its retries as events, with the attributes of OpenTelemetry's conventions for generative AI;
- * never what was asked or answered.
+ * Creates a span for each request, with its retries as events and the attributes of OpenTelemetry's conventions for
+ * generative AI. Spans never contain prompts or answers.
  * https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
  */
 function traceModelRequests(tracer: Tracer): RequestObserver {
@@ -88,7 +88,7 @@ function traceModelRequests(tracer: Tracer): RequestObserver {
       const options = { kind: SpanKind.CLIENT, attributes: requestAttributes(request) };
       const span = tracer.startSpan(`chat ${model}`, options);
       return {
-        // Where it is sent to in the end; before, another endpoint may have failed.
+        // The endpoint of the last attempt replaces those of earlier ones.
         sent: (endpoint) => void span.setAttributes(serverAttributes(endpoint)),
         retried: (reason) => void span.addEvent('retry', { 'error.type': reason }),
         answered(answer) {
@@ -106,10 +106,10 @@ function traceModelRequests(tracer: Tracer): RequestObserver {
   };
 }
 
-function requestAttributes({ endpoint, sampling, samples, seed }: BegunRequest) {
+function requestAttributes({ endpoint, sampling, samples, seed }: StartedRequest) {
   return {
     'gen_ai.operation.name': 'chat',
-    // The protocol's: what stands behind it says only its model.
+    // The provider of the protocol; the server behind it is unknown.
     'gen_ai.provider.name': 'openai',
     'gen_ai.request.model': endpoint.model,
     'gen_ai.request.temperature': sampling.temperature,
@@ -121,7 +121,7 @@ function requestAttributes({ endpoint, sampling, samples, seed }: BegunRequest) 
 }
 
 function serverAttributes({ baseUrl }: Endpoint) {
-  const url = URL.parse(shownUrl(baseUrl));
+  const url = URL.parse(redactUrl(baseUrl));
   return url === null ? {} : { 'server.address': url.hostname, 'server.port': portOf(url) };
 }
 

@@ -1,12 +1,12 @@
-import type { TrainingProgress, TrainingResult } from '../training/job.ts';
-import type { WorkerMetrics } from './metrics.ts';
+import type { TrainingProgress, TrainingResult } from '../models/training/job.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
 
-/** Shows one training: while it is followed, and what it ended with. */
-export function measureTraining(metrics: WorkerMetrics, run: string, iteration: number) {
+/** Publishes the metrics of one training while it is followed, and its result. */
+export function trackTrainingMetrics(metrics: WorkerMetrics, run: string, iteration: number) {
   const labels = { run, iteration: String(iteration) };
   metrics.trainingActive(1, labels);
   return {
-    /** What the trainer last said; nothing before its first step. */
+    /** @param progress the trainer's last report; undefined before its first step */
     progress(progress: TrainingProgress | undefined): void {
       if (progress === undefined) return;
       metrics.trainingLoss(progress.loss, labels);
@@ -14,14 +14,14 @@ export function measureTraining(metrics: WorkerMetrics, run: string, iteration: 
       metrics.trainingTotalSteps(progress.totalSteps, labels);
       metrics.trainingTokensPerSecond(progress.tokensPerSecond, labels);
     },
-    /** Of one that came to its end, perhaps without being seen at work. */
+    /** For a completed training, which may not have been followed before. */
     result({ finalLoss, steps, tokens, seconds }: TrainingResult): void {
       metrics.trainingLoss(finalLoss, labels);
       metrics.trainingStep(steps, labels);
       metrics.trainingTotalSteps(steps, labels);
       metrics.trainingTokensPerSecond(seconds > 0 ? tokens / seconds : 0, labels);
     },
-    /** Nobody is followed any more, whatever became of it. */
+    /** The training is no longer followed. */
     end: (): void => metrics.trainingActive(0, labels),
   };
 }

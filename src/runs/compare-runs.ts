@@ -1,71 +1,71 @@
-/** Two judges of any runs and evaluations of a store, on every benchmark that both were asked about. */
-import { OUTCOMES_FILE } from '../activities/score-benchmark.ts';
-import { runUris } from '../activities/open-run.ts';
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import { differingFields, type Difference } from '../artifacts/errors.ts';
-import type { Manifest } from '../artifacts/reference.ts';
-import { recordsBehind } from '../artifacts/shards.ts';
-import type { ArtifactStore } from '../artifacts/store.ts';
+/** Compares two judges, of any runs and evaluations of a store, on every benchmark on which both were evaluated. */
+import { runUris } from './run-layout.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import { fieldDifferences, type FieldDifference } from '../platform/field-differences.ts';
+import type { Manifest } from '../store/artifact.ts';
+import { readShardedRecords } from '../store/shards.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
 import type { BenchmarkItem, ItemOutcome } from '../benchmarks/benchmark.ts';
-import { compareJudges, type JudgeComparison } from '../benchmarks/compare.ts';
-import type { EvaluationSummary, IterationSummary } from '../contract/result.ts';
-import { hashOf } from '../judge/seeds.ts';
+import { compareJudges, type JudgeComparison } from '../benchmarks/compare-judges.ts';
+import type { EvaluationSummary, IterationSummary } from '../api/result.ts';
+import { stableHash } from '../platform/stable-hash.ts';
 import { configurationDifference, type ConfigurationDifference } from './configuration-difference.ts';
-import type { StoredEvaluating } from './stored-run.ts';
+import type { StoredEvaluatedRun } from './stored-run.ts';
+import { OUTCOMES_FILE } from './benchmark-scores.ts';
 
-/** A judge of a run: its row, and the run that it stands in. */
-export interface JudgeOfRun {
-  readonly run: StoredEvaluating;
+/** A judge with the run to which it belongs. */
+export interface EvaluatedJudge {
+  readonly run: StoredEvaluatedRun;
   readonly judge: IterationSummary;
 }
 
 export interface RunComparison {
   readonly first: { readonly runName: string; readonly iteration: number };
   readonly second: { readonly runName: string; readonly iteration: number };
-  /** Undefined where one of them has none in the store. */
+  /** Undefined if one of the runs has no configuration in the store. */
   readonly configuration?: ConfigurationDifference | undefined;
   readonly benchmarks: readonly SharedBenchmark[];
-  /** Benchmarks that only one of them was evaluated on. */
+  /** Benchmarks on which only one of them was evaluated. */
   readonly onlyFirst: readonly string[];
   readonly onlySecond: readonly string[];
 }
 
 export interface SharedBenchmark {
-  /** What each calls it. */
+  /** The benchmark's name in each of the two configurations. */
   readonly first: string;
   readonly second: string;
-  /** How both were asked about it, where that differs: prompt, sampling, votes. */
-  readonly askedDifferently: readonly Difference[];
+  /** The differences in how both were evaluated: prompt, sampling, votes. */
+  readonly evaluationDifferences: readonly FieldDifference[];
   readonly items: {
     readonly first: number;
     readonly second: number;
-    /** With the same content, whatever their rows: those that are compared. */
+    /** Number of compared items: those with the same content, in any row. */
     readonly common: number;
-    /** With the same row and another content: left out. */
+    /** Number of items with the same row but different content, which are left out. */
     readonly changed: number;
   };
-  /** The second judge less the first; undefined where no item is common. */
+  /** The second judge minus the first; undefined if they have no common item. */
   readonly comparison?: JudgeComparison | undefined;
-  /** Of all items that each was asked about. */
+  /** The accuracy of each judge over all of its items. */
   readonly accuracy: { readonly first: number; readonly second: number };
   readonly positionConsistentAccuracy: { readonly first: number; readonly second: number };
 }
 
 /**
- * Items are paired by their content; the intervals are a paired bootstrap over items, or over what items share, seeded
- * by the first run's seed.
- * @throws ArtifactDamaged where figures that should be there are not what was recorded
+ * Compares two judges. Items are paired by their content. The intervals are from a paired bootstrap over items, or
+ * over their clusters, with the first run's seed.
+ * @throws ArtifactDamaged if stored figures are missing or differ from their recorded hash
  */
 export async function compareRuns(
   store: ArtifactStore,
-  first: JudgeOfRun,
-  second: JudgeOfRun,
+  first: EvaluatedJudge,
+  second: EvaluatedJudge,
 ): Promise<RunComparison> {
   const shared = await sharedBenchmarks(store, first, second);
   const benchmarks: SharedBenchmark[] = [];
   for (const [a, b] of shared) benchmarks.push(await compareOn(store, [first, a], [second, b]));
-  const names = ({ judge }: JudgeOfRun, mine: readonly EvaluationSummary[]) =>
-    judge.evaluations.filter((each) => !mine.includes(each)).map(({ benchmark }) => benchmark);
+  const names = ({ judge }: EvaluatedJudge, compared: readonly EvaluationSummary[]) =>
+    judge.evaluations.filter((each) => !compared.includes(each)).map(({ benchmark }) => benchmark);
   const { resolved: a } = first.run;
   const { resolved: b } = second.run;
   return {
@@ -84,15 +84,18 @@ export async function compareRuns(
   };
 }
 
-type Evaluated = readonly [JudgeOfRun, EvaluationSummary];
+type Evaluated = readonly [EvaluatedJudge, EvaluationSummary];
 
-/** Those of one name and format; then, of what is left, those made from the same file under different names. */
+/**
+ * Pairs benchmarks of the same name and format; then, among the remaining ones, those from the same file under
+ * different names.
+ */
 async function sharedBenchmarks(
   store: ArtifactStore,
-  first: JudgeOfRun,
-  second: JudgeOfRun,
+  first: EvaluatedJudge,
+  second: EvaluatedJudge,
 ): Promise<[EvaluationSummary, EvaluationSummary][]> {
-  const identify = async ({ run, judge }: JudgeOfRun) =>
+  const identify = async ({ run, judge }: EvaluatedJudge) =>
     Promise.all(
       judge.evaluations.map(async (evaluation) => {
         const index = await preparedIndex(store, run.runName, evaluation.benchmark);
@@ -100,13 +103,16 @@ async function sharedBenchmarks(
         return { evaluation, format, file: file === null ? undefined : canonicalJson([format, file]) };
       }),
     );
-  const left = await identify(second);
+  const unmatched = await identify(second);
   const pairs: [EvaluationSummary, EvaluationSummary][] = [];
-  const take = (mine: EvaluationSummary, isSame: (other: (typeof left)[number]) => boolean): boolean => {
-    const found = left.find(isSame);
-    if (found === undefined) return false;
-    left.splice(left.indexOf(found), 1);
-    pairs.push([mine, found.evaluation]);
+  const take = (
+    evaluation: EvaluationSummary,
+    isSame: (other: (typeof unmatched)[number]) => boolean,
+  ): boolean => {
+    const match = unmatched.find(isSame);
+    if (match === undefined) return false;
+    unmatched.splice(unmatched.indexOf(match), 1);
+    pairs.push([evaluation, match.evaluation]);
     return true;
   };
   const unnamed = (await identify(first)).filter(
@@ -122,7 +128,7 @@ async function sharedBenchmarks(
 }
 
 function preparedIndex(store: ArtifactStore, runName: string, name: string): Promise<Manifest | undefined> {
-  return store.manifest(`${runUris.benchmark(runName, name)}/index`);
+  return store.readManifest(`${runUris.benchmark(runName, name)}/index`);
 }
 
 async function compareOn(
@@ -131,7 +137,7 @@ async function compareOn(
   [b, ofB]: Evaluated,
 ): Promise<SharedBenchmark> {
   const [outcomesA, outcomesB] = await Promise.all(
-    [ofA, ofB].map(({ scores }) => store.lines<ItemOutcome>(scores.uri, OUTCOMES_FILE)),
+    [ofA, ofB].map(({ scores }) => store.readLines<ItemOutcome>(scores.uri, OUTCOMES_FILE)),
   );
   const pairing = await pairItems(store, [a, ofA], [b, ofB]);
   const paired = (outcomesB ?? []).flatMap((outcome) => pairing.renamed(outcome));
@@ -140,7 +146,10 @@ async function compareOn(
   return {
     first: ofA.benchmark,
     second: ofB.benchmark,
-    askedDifferently: differingFields(asked(a.run, ofA.benchmark), asked(b.run, ofB.benchmark)),
+    evaluationDifferences: fieldDifferences(
+      evaluationSettings(a.run, ofA.benchmark),
+      evaluationSettings(b.run, ofB.benchmark),
+    ),
     items: {
       first: outcomesA?.length ?? 0,
       second: outcomesB?.length ?? 0,
@@ -160,15 +169,16 @@ async function compareOn(
 }
 
 interface Pairing {
-  /** An outcome of the second under the first's id; nothing where the first lacks its item. */
+  /** Returns an outcome of the second judge under the first one's id; empty if the first one lacks the item. */
   renamed(outcome: ItemOutcome): ItemOutcome[];
-  /** Whether the second has another content in the row of an outcome of the first. */
+  /** Returns whether the second file has other content than the first in the row of this outcome. */
   isChanged(id: string): boolean;
 }
 
 /**
- * Pairs the items of two files by their content: an id is a row's number, as wide as its file needs, and every row behind
- * one that is put in gets another. Of one file, or where the items of one are not there, ids are what they are.
+ * Pairs the items of two files by their content. Ids can't be compared, because they are padded row numbers: an
+ * inserted row changes all ids after it. If both files are the same, or the items of one are not stored, ids are
+ * compared.
  */
 async function pairItems(store: ArtifactStore, [a, ofA]: Evaluated, [b, ofB]: Evaluated): Promise<Pairing> {
   const [indexA, indexB] = await Promise.all([
@@ -202,12 +212,12 @@ async function pairItems(store: ArtifactStore, [a, ofA]: Evaluated, [b, ofB]: Ev
   };
 }
 
-/** Of items with the same content each is its own, in their order. */
+/** Several items with the same content are paired in their order. */
 async function idsByContent(store: ArtifactStore, index: Manifest): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
   const times = new Map<string, number>();
-  for await (const { id, ...content } of recordsBehind<BenchmarkItem>(store, index)) {
-    const hash = hashOf(canonicalJson(content));
+  for await (const { id, ...content } of readShardedRecords<BenchmarkItem>(store, index)) {
+    const hash = stableHash(canonicalJson(content));
     const time = times.get(hash) ?? 0;
     times.set(hash, time + 1);
     ids.set(`${hash}/${time}`, id);
@@ -219,19 +229,19 @@ function withoutWidth(id: string): string {
   return id.replaceAll(/\b0+(?=\d)/g, '');
 }
 
-/** An item of several pairs comes out several times, as `<item>/<pair>`. */
+/** An item with several pairs has several outcomes, with ids `<item>/<pair>`. */
 function itemOf(outcomeId: string): string {
   return outcomeId.replace(/\/[^/]*$/, '');
 }
 
-/** What decides how a judge is asked about a benchmark. */
-function asked({ resolved }: StoredEvaluating, name: string): object {
+/** Everything that determines how a judge is evaluated on a benchmark. */
+function evaluationSettings({ resolved }: StoredEvaluatedRun, name: string): object {
   if (resolved === undefined) return {};
   const { evaluation } = resolved.configuration;
   const benchmark = evaluation.benchmarks.find((each) => each.name === name);
   return {
     sampling: benchmark?.sampling ?? evaluation.sampling,
     votes: evaluation.votes,
-    prompt: `text ${hashOf(canonicalJson(resolved.prompts.evaluation[name] ?? null)).slice(0, 8)}`,
+    prompt: `text ${stableHash(canonicalJson(resolved.prompts.evaluation[name] ?? null)).slice(0, 8)}`,
   };
 }

@@ -1,90 +1,107 @@
-import type { ResolvedConfiguration, ResolvedEvaluation } from '../activities/open-run.ts';
-import { differingFields, type Difference } from '../artifacts/errors.ts';
-import { meaningOf } from '../config/meaning.ts';
-import type { Configuration } from '../config/schema.ts';
-import { hashOf } from '../judge/seeds.ts';
+import { isTrainingRun, type ResolvedConfiguration, type ResolvedEvaluation } from './open-run.ts';
+import { fieldDifferences, type FieldDifference } from '../platform/field-differences.ts';
+import { runFingerprintInputs } from '../config/fingerprint-inputs.ts';
+import { stableHash } from '../platform/stable-hash.ts';
 
 export interface ConfigurationDifference {
-  /** Fields that decide what comes out, and prompts whose text differs. */
-  readonly decides: readonly Difference[];
-  /** Fields that say how it is carried out: endpoints, requests in flight, sizes of shards, time-outs. */
-  readonly carriedOut: readonly Difference[];
+  /** Fields that decide the results, and prompts whose text differs. */
+  readonly resultFields: readonly FieldDifference[];
+  /** Fields that decide only how the work is done: endpoints, concurrent requests, sizes of shards, time limits. */
+  readonly executionFields: readonly FieldDifference[];
 }
 
 type Resolved = ResolvedConfiguration | ResolvedEvaluation;
 
-/** Fields that name a run, or say what is to be done once. */
-const NAMES = ['runName', '$schema', 'redo'];
+/** Fields that are not compared: the run's name, and the request to run stages again. */
+const NOT_COMPARED = ['runName', '$schema', 'rerunFrom'];
 
 /**
- * Where two configurations differ, every default filled in: paths of fields with both values. Elements of a list go by
- * their name, else by their place. Of a run and an evaluation without training only how both evaluate is compared.
+ * The fields in which two configurations differ, with both values. Defaults are filled in. An element of a list is
+ * identified by its name, or by its index if it has none. A run and an evaluation without training are compared only in
+ * the fields that both have.
  */
 export function configurationDifference(first: Resolved, second: Resolved): ConfigurationDifference {
   const [a, b] = comparable(first, second);
-  const all = differingFields(byField(a), byField(b));
-  const meaningful = new Set(
-    differingFields(byField(meaning(a)), byField(meaning(b))).map(({ field }) => field),
+  const all = fieldDifferences(byField(a.fields), byField(b.fields));
+  const decisive = new Set(
+    fieldDifferences(byField(a.resultFields), byField(b.resultFields)).map(({ field }) => field),
   );
-  const decides = all.filter(({ field }) => meaningful.has(inMeaning(field)));
+  const resultFields = all.filter(({ field }) => decisive.has(resultFieldName(field)));
   const prompts = promptDifferences(first.prompts, second.prompts);
   return {
-    decides: [...decides, ...prompts],
-    carriedOut: all.filter((each) => !decides.includes(each)),
+    resultFields: [...resultFields, ...prompts],
+    executionFields: all.filter((each) => !resultFields.includes(each)),
   };
 }
 
-function comparable(first: Resolved, second: Resolved): [object, object] {
-  const [a, b] = [first, second].map(({ configuration }) => leaveOut(configuration, NAMES)) as [
-    object,
-    object,
+/** The compared fields of a configuration, and those among them that decide the results. */
+interface ComparableFields {
+  readonly fields: object;
+  readonly resultFields: object;
+}
+
+function comparable(first: Resolved, second: Resolved): [ComparableFields, ComparableFields] {
+  if (isTrainingRun(first) && isTrainingRun(second)) return [ofRun(first), ofRun(second)];
+  if (!isTrainingRun(first) && !isTrainingRun(second)) return [ofEvaluation(first), ofEvaluation(second)];
+  // Models are left out: a run's seed model and the evaluated judge have different purposes.
+  const [a, b] = inCommon(first.configuration, second.configuration).map((fields) =>
+    omitFields(fields, [...NOT_COMPARED, 'models']),
+  ) as [object, object];
+  return [
+    { fields: a, resultFields: evaluationResultFields(a) },
+    { fields: b, resultFields: evaluationResultFields(b) },
   ];
-  if ('fineTuning' in a === 'fineTuning' in b) return [a, b];
-  // The run's seed model is not the judge that the evaluation means.
-  const [mine, other] = inCommon(a, b);
-  return [leaveOut(mine, ['models']), leaveOut(other, ['models'])];
 }
 
-/** What of it decides the figures. */
-function meaning(whole: object): object {
-  if ('fineTuning' in whole) return meaningOf(whole as Configuration);
-  const { evaluation, ...rest } = whole as Partial<ResolvedEvaluation['configuration']>;
-  const { shardSize: _shards, ...benchmarks } = evaluation ?? {};
+function ofRun({ configuration }: ResolvedConfiguration): ComparableFields {
   return {
-    ...leaveOut(rest, ['serving', 'inference', 'timeouts', 'models']),
-    evaluation: benchmarks,
-    ...(rest.models === undefined ? {} : { models: { seed: rest.models.seed.checkpoint } }),
+    fields: omitFields(configuration, NOT_COMPARED),
+    resultFields: runFingerprintInputs(configuration),
   };
 }
 
-/** A model means its checkpoint: `models.seed.checkpoint` is `models.seed` in a meaning. */
-function inMeaning(field: string): string {
+function ofEvaluation({ configuration }: ResolvedEvaluation): ComparableFields {
+  const fields = omitFields(configuration, NOT_COMPARED);
+  const models = { seed: configuration.models.seed.checkpoint };
+  return { fields, resultFields: { ...evaluationResultFields(fields), models } };
+}
+
+function evaluationResultFields(fields: object): object {
+  const { evaluation = {} } = fields as { readonly evaluation?: object };
+  return {
+    ...omitFields(fields, ['serving', 'inference', 'timeouts', 'models']),
+    evaluation: omitFields(evaluation, ['shardSize']),
+  };
+}
+
+/** The name of a field among the fields that decide the results, which give only the checkpoint of a model. */
+function resultFieldName(field: string): string {
   return field.replace(/^(models\.\w+)\.checkpoint$/, '$1');
 }
 
-/** Prompts that both ask with, by the beginnings of the hashes of their texts: that they differ is what counts. */
-function promptDifferences(first: Resolved['prompts'], second: Resolved['prompts']): Difference[] {
+/** The prompts that both use and whose texts differ. Texts are shown as the beginning of their hashes. */
+function promptDifferences(first: Resolved['prompts'], second: Resolved['prompts']): FieldDifference[] {
   const [a, b] = inCommon(first, second);
   const [evaluationA, evaluationB] = inCommon(first.evaluation, second.evaluation);
-  return differingFields(
+  return fieldDifferences(
     hashed({ ...a, evaluation: evaluationA }),
     hashed({ ...b, evaluation: evaluationB }),
     'prompts',
   );
 }
 
-/** Both without what only one of them has. */
+/** Both objects, each without the fields that only one of them has. */
 function inCommon(a: object, b: object): [object, object] {
   const only = (whole: object, other: object) =>
     Object.fromEntries(Object.entries(whole).filter(([name]) => name in other));
   return [only(a, b), only(b, a)];
 }
 
-function leaveOut(whole: object, names: readonly string[]): object {
+function omitFields(whole: object, names: readonly string[]): object {
   return Object.fromEntries(Object.entries(whole).filter(([name]) => !names.includes(name)));
 }
 
-/** Lists of objects as objects, so that a path leads to what differs in them. */
+/** Turns lists of objects into objects, so that every difference has a path. */
 function byField(value: unknown): unknown {
   if (Array.isArray(value)) {
     if (!value.every((each) => typeof each === 'object' && each !== null)) return value;
@@ -100,11 +117,11 @@ function byField(value: unknown): unknown {
 }
 
 function hashed(value: unknown): unknown {
-  if (typeof value === 'string') return `text ${hashOf(value).slice(0, 8)}`;
+  if (typeof value === 'string') return `text ${stableHash(value).slice(0, 8)}`;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, inner]) =>
-      // A prompt that isn't asked for differs in nothing.
+      // A run without this prompt is not compared in it.
       inner === null ? [] : [[name, hashed(inner)]],
     ),
   );

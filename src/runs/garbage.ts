@@ -1,109 +1,150 @@
-/** What of a run's folder retention no longer keeps (docs/runs.md): found by looking, nothing is changed. */
-import { existsSync } from 'node:fs';
-import { readdir, realpath } from 'node:fs/promises';
-import { basename, join, relative, sep } from 'node:path';
-import { runUris } from '../activities/open-run.ts';
-import { MANIFEST_FILE } from '../artifacts/manifest.ts';
-import type { ArtifactStore } from '../artifacts/store.ts';
-import { readResult } from '../training/model-damage.ts';
-import { diskSize } from './disk-size.ts';
+/** Finds the files of a run that the retention rules no longer keep (docs/runs.md). Nothing is changed. */
+import { readStoredTraining } from '../models/training/stored-training.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import { MANIFEST_FILE } from '../store/manifest.ts';
+import { QUARANTINE_SUFFIX } from '../store/quarantine.ts';
+import { isAttemptFile } from '../store/write-artifact.ts';
+import { runUris } from './run-layout.ts';
 import type { StoredRun } from './stored-run.ts';
 
-/** In the order in which they are freed: what is wanted least first. */
+/** The kinds of garbage in the order of deletion, the least useful first. */
 export const GARBAGE_KINDS = [
-  'left by an earlier gc',
-  'half-written files',
-  'damaged artifacts',
-  'set aside by redo',
-  'work of finished shards',
+  'temporary files',
+  'quarantined artifacts',
+  'archived stages',
+  'journals of finished shards',
   'checkpoints of finished trainings',
-  'judges that are not kept',
+  'pruned judges',
 ] as const;
 export type GarbageKind = (typeof GARBAGE_KINDS)[number];
 
 export interface Garbage {
   readonly kind: GarbageKind;
-  /** Absolute. */
-  readonly path: string;
+  /** An object, or the prefix of several objects. */
+  readonly uri: string;
   readonly bytes: number;
 }
 
-/** Which judges of a finished run keep their weights: the best one, the last one too, or all. */
-export const KEPT_JUDGES = ['best', 'last', 'all'] as const;
-export type KeptJudges = (typeof KEPT_JUDGES)[number];
+/** The judges of a finished run whose weights are kept: the best one, the best and the last one, or all. */
+export const RETAINED_JUDGES = ['best', 'last', 'all'] as const;
+export type RetainedJudges = (typeof RETAINED_JUDGES)[number];
 
 export interface Retention {
-  readonly keep: KeptJudges;
-  /** Absolute paths of checkpoints that other runs and evaluations of the store begin from. */
+  readonly keep: RetainedJudges;
+  /** The uris of checkpoints of this store that other runs and evaluations start from. */
   readonly inUse: ReadonlySet<string>;
 }
 
-/** Where a run's garbage is moved before it is deleted, so that whatever is at its own place is whole. */
-export const TRASH = '.trash';
-
-/** What lies in a model or in a shard's work is theirs. */
-const CLOSED = /(\.work|\/training\/model)$/;
-const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
-const DAMAGED = new RegExp(`\\.damaged-${UUID}$`);
-const HALF_WRITTEN = new RegExp(`(^|\\.)draft-${UUID}$|\\.[0-9a-f]{32}\\.tmp$|\\.partial$`);
+const JOURNAL_SUFFIX = '.journal';
+/** Files that a trainer was writing. */
+const TRAINER_TEMPORARY = /\.[0-9a-f]{32}\.tmp$|\.partial$/;
 
 /**
- * The garbage of a run that is over. A run that is not finished may go on: of it goes only what nobody needs for that.
- * @throws ArtifactDamaged where the result of a training can't be read
+ * Finds the garbage of a run that has ended. An unfinished run may continue, so only files that it does not need for
+ * this are garbage.
+ * @throws ArtifactDamaged if the result of a training can't be read
  */
 export async function findGarbage(
   store: ArtifactStore,
   run: StoredRun,
   retention: Retention,
 ): Promise<Garbage[]> {
-  const root = store.path(run.runName);
-  const found: { kind: GarbageKind; path: string }[] = [];
-  const walk = async (folder: string): Promise<void> => {
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      const path = join(folder, entry.name);
-      const kind = await kindOf(path);
-      if (kind !== undefined) found.push({ kind, path });
-      else if (entry.isDirectory() && !CLOSED.test(path)) await walk(path);
-    }
+  const { objects } = store;
+  const pieces = new Map<string, { readonly kind: GarbageKind; bytes: number }>();
+  const add = (kind: GarbageKind, uri: string, bytes: number): void => {
+    const piece = pieces.get(uri) ?? { kind, bytes: 0 };
+    piece.bytes += bytes;
+    pieces.set(uri, piece);
   };
-  const kindOf = async (path: string): Promise<GarbageKind | undefined> => {
-    const name = basename(path);
-    const [top = '', second = '', third = '', ...more] = relative(root, path).split(sep);
-    if (top === TRASH) return second === '' ? undefined : 'left by an earlier gc';
-    if (top === 'set-aside')
-      // The note says that this was done: a workflow that is reset would do it again.
-      return third === '' || (third === 'done.json' && more.length === 0) ? undefined : 'set aside by redo';
-    if (DAMAGED.test(name)) return 'damaged artifacts';
-    if (HALF_WRITTEN.test(name)) return 'half-written files';
-    if (name.endsWith('.work'))
-      return existsSync(join(path.slice(0, -'.work'.length), MANIFEST_FILE))
-        ? 'work of finished shards'
-        : undefined;
-    const iteration = Number(/^iteration-(\d+)$/.exec(top)?.[1]);
-    if (second !== 'training' || more.length > 0) return undefined;
-    if (third === 'checkpoints' && (await readResult(join(root, top, second))) !== undefined)
-      return 'checkpoints of finished trainings';
-    if (third === 'model' && !(await isKept(store, run, iteration, retention)))
-      return 'judges that are not kept';
-    return undefined;
-  };
-  await walk(root);
-  const sized = await Promise.all(found.map(async (each) => ({ ...each, bytes: await diskSize(each.path) })));
-  return sized.sort((a, b) => GARBAGE_KINDS.indexOf(a.kind) - GARBAGE_KINDS.indexOf(b.kind));
+  const classify = new Classifier(store, run, retention);
+  for (const { key, bytes } of await objects.list(run.runName)) {
+    const piece = await classify.pieceOf(key);
+    if (piece !== undefined) add(piece.kind, piece.uri, bytes);
+  }
+  for (const { key, bytes } of await objects.listIncomplete(run.runName)) {
+    const piece = (await classify.pieceOf(key)) ?? { kind: 'temporary files', uri: key };
+    add(piece.kind, piece.uri, bytes);
+  }
+  return [...pieces]
+    .map(([uri, { kind, bytes }]) => ({ kind, uri, bytes }))
+    .sort((a, b) => GARBAGE_KINDS.indexOf(a.kind) - GARBAGE_KINDS.indexOf(b.kind));
 }
 
-/** Whether the judge of an iteration keeps its weights. */
-async function isKept(
-  store: ArtifactStore,
-  { runName, ended, judges, best }: StoredRun,
-  iteration: number,
-  { keep, inUse }: Retention,
-): Promise<boolean> {
-  if (keep === 'all' || ended !== 'finished' || iteration === best) return true;
-  const last = judges.at(-1)?.iteration;
-  // A judge without a row was never evaluated: nobody could tell what goes with it.
-  if (last === undefined || iteration > last) return true;
-  if (keep === 'last' && iteration === last) return true;
-  const model = store.path(`${runUris.training(runName, iteration)}/model`);
-  return inUse.has(model) || inUse.has(await realpath(model).catch(() => model));
+type Piece = Pick<Garbage, 'kind' | 'uri'>;
+
+/** Assigns an object to a piece of garbage. Reads each artifact and training of the store once. */
+class Classifier {
+  readonly #store: ArtifactStore;
+  readonly #run: StoredRun;
+  readonly #retention: Retention;
+  readonly #answers = new Map<string, Promise<unknown>>();
+
+  constructor(store: ArtifactStore, run: StoredRun, retention: Retention) {
+    this.#store = store;
+    this.#run = run;
+    this.#retention = retention;
+  }
+
+  async pieceOf(key: string): Promise<Piece | undefined> {
+    const root = this.#run.runName;
+    const parts = key.slice(root.length + 1).split('/');
+    const upTo = (count: number): string => [root, ...parts.slice(0, count)].join('/');
+    const [top = '', second = '', third = ''] = parts;
+    if (top === 'archive') {
+      // The note remains, because a workflow that is reset would otherwise train again.
+      const isNote = third === 'done.json' && parts.length === 3;
+      return third === '' || isNote ? undefined : { kind: 'archived stages', uri: upTo(3) };
+    }
+    const quarantined = parts.findIndex((part) => part.includes(QUARANTINE_SUFFIX));
+    if (quarantined >= 0) return { kind: 'quarantined artifacts', uri: upTo(quarantined + 1) };
+    const journal = parts.findIndex((part) => part.endsWith(JOURNAL_SUFFIX));
+    if (journal >= 0) {
+      const uri = upTo(journal + 1);
+      const isDone = (await this.#manifest(uri.slice(0, -JOURNAL_SUFFIX.length))) !== undefined;
+      return isDone ? { kind: 'journals of finished shards', uri } : undefined;
+    }
+    const iteration = Number(/^iteration-(\d+)$/.exec(top)?.[1]);
+    const isTraining = second === 'training' && Number.isInteger(iteration);
+    if (isTraining && third === 'checkpoints' && (await this.#isTrained(upTo(2))))
+      return { kind: 'checkpoints of finished trainings', uri: upTo(3) };
+    if (isTraining && third === 'model')
+      return this.#isKept(iteration) ? undefined : { kind: 'pruned judges', uri: upTo(3) };
+    return (await this.#isHalfWritten(key)) ? { kind: 'temporary files', uri: key } : undefined;
+  }
+
+  async #isHalfWritten(key: string): Promise<boolean> {
+    const slash = key.lastIndexOf('/');
+    const name = key.slice(slash + 1);
+    if (TRAINER_TEMPORARY.test(name)) return true;
+    if (!isAttemptFile(name) || name === MANIFEST_FILE) return false;
+    const manifest = await this.#manifest(key.slice(0, slash));
+    return !Object.values(manifest?.storedAs ?? {}).includes(name);
+  }
+
+  #manifest(uri: string): ReturnType<ArtifactStore['readManifest']> {
+    return this.#once(uri, () => this.#store.readManifest(uri).catch(() => undefined));
+  }
+
+  #isTrained(uri: string): Promise<boolean> {
+    return this.#once(uri, async () => (await readStoredTraining(this.#store, uri)) !== undefined);
+  }
+
+  #once<T>(uri: string, look: () => Promise<T>): Promise<T> {
+    const cached = this.#answers.get(uri) as Promise<T> | undefined;
+    const answer = cached ?? look();
+    this.#answers.set(uri, answer);
+    return answer;
+  }
+
+  /** True if the judge of an iteration keeps its weights. */
+  #isKept(iteration: number): boolean {
+    const { runName, endStatus, judges, best } = this.#run;
+    const { keep, inUse } = this.#retention;
+    if (keep === 'all' || endStatus !== 'completed' || iteration === best) return true;
+    const last = judges.at(-1)?.iteration;
+    // A judge without a row was never evaluated, so its value is unknown.
+    if (last === undefined || iteration > last) return true;
+    if (keep === 'last' && iteration === last) return true;
+    return inUse.has(`${runUris.training(runName, iteration)}/model`);
+  }
 }

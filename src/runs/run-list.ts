@@ -1,29 +1,26 @@
-/** Runs, evaluations and judgings beside each other: what the store knows of each and what Temporal knows, as one row. */
+/** Lists runs, evaluations and judgings: one row for each, combined from the store and Temporal. */
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
-import type { WORKFLOW_TYPES } from '../config/kind.ts';
-import { type Kind, kindOfWorkflow } from '../config/kind.ts';
-import type { Configuration } from '../config/schema.ts';
-import type { RunProgress } from '../contract/progress.ts';
-import type { EvaluationSummary, IterationSummary } from '../contract/result.ts';
+import type { WORKFLOW_TYPES } from '../api/temporal-names.ts';
+import type { ConfigurationKind } from '../config/configuration-kind.ts';
+import { kindOfWorkflowType } from '../api/temporal-names.ts';
+import type { RunProgress } from '../api/progress.ts';
+import { isActiveStatus, statusOfExecution, type RunStatus } from '../api/run-status.ts';
+import type { EvaluationSummary, IterationSummary } from '../api/result.ts';
 import type { StoredRun } from './stored-run.ts';
 
-/** `unfinished`: the store has it, does not say how it ended, and no server says that it is under way. */
-export const RUN_STATUSES = ['running', 'paused', 'finished', 'failed', 'cancelled', 'unfinished'] as const;
-export type RunStatus = (typeof RUN_STATUSES)[number];
-
-/** One execution of a run's workflow as Temporal lists it. */
-export interface TemporalRun {
+/** An execution of the workflow of a run, from a list of Temporal. */
+export interface TemporalExecution {
   readonly runName: string;
   readonly workflowId: string;
   readonly runId: string;
-  /** Of the chain that it belongs to, where the server tells it. */
+  /** The id of the first run of its chain, if the server reports it. */
   readonly firstRunId: string | undefined;
-  readonly type: (typeof WORKFLOW_TYPES)[Kind];
+  readonly type: (typeof WORKFLOW_TYPES)[ConfigurationKind];
   readonly status: WorkflowExecutionStatusName;
   readonly startedAt: Date;
   readonly closedAt: Date | undefined;
-  /** What the search attributes and the memo say; undefined where the namespace has none of ours. */
-  readonly phase?: string | undefined;
+  /** From the search attributes and the memo; undefined if the namespace lacks them. */
+  readonly ownStatus?: string | undefined;
   readonly iteration?: number | undefined;
   readonly bestAccuracy?: number | undefined;
   readonly seedModel?: string | undefined;
@@ -31,67 +28,65 @@ export interface TemporalRun {
 
 export interface RunRow {
   readonly runName: string;
-  readonly kind: Kind;
+  readonly kind: ConfigurationKind;
   readonly status: RunStatus;
-  readonly where: 'both' | 'store' | 'temporal';
-  /** While it is under way, where somebody tells. */
-  readonly phase?: string | undefined;
-  /** The last iteration that was begun, of those asked for; of runs alone. */
+  readonly foundIn: 'both' | 'store' | 'temporal';
+  /** The latest iteration of the requested ones; only for runs. */
   readonly iteration?: number | undefined;
   readonly iterations?: number | undefined;
-  /** Of the best judge, on the benchmark that it was chosen by; 0 to 1. */
+  /** The accuracy of the best judge on the benchmark that selected it; 0 to 1. */
   readonly bestAccuracy?: number | undefined;
   readonly seedModel?: string | undefined;
   /** ISO 8601. */
   readonly startedAt?: string | undefined;
   readonly endedAt?: string | undefined;
-  /** From start to end, or until now. */
+  /** Seconds from start to end, or until now. */
   readonly seconds?: number | undefined;
-  /** In the store. */
+  /** Bytes in the store. */
   readonly bytes?: number | undefined;
 }
 
-/** Whether Temporal says that an execution is under way. */
-export function isOpenStatus(status: WorkflowExecutionStatusName): boolean {
-  return status === 'RUNNING' || status === 'PAUSED';
+/** True if Temporal reports that an execution has not ended. */
+export function isOpenStatus(name: WorkflowExecutionStatusName): boolean {
+  return isActiveStatus(statusOfExecution(name));
 }
 
 /**
- * Which of the executions under one name tells how the run stands: one that is under way, else the one that owns the
- * folder (a start that was refused owns nothing), else the newest.
+ * Selects the execution that determines the status among those of one name: an open one, otherwise the one that owns
+ * the folder (a rejected start owns nothing), otherwise the newest.
  */
-export function tellingExecution(
-  executions: readonly TemporalRun[],
+export function currentExecution(
+  executions: readonly TemporalExecution[],
   stored: StoredRun | undefined,
-): TemporalRun | undefined {
+): TemporalExecution | undefined {
   const newestFirst = executions.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
   const owner = stored?.owner?.holder;
-  const isOwner = ({ workflowId, runId, firstRunId }: TemporalRun) =>
+  const isOwner = ({ workflowId, runId, firstRunId }: TemporalExecution) =>
     workflowId === owner?.workflowId && (firstRunId ?? runId) === owner.firstRunId;
   const open = newestFirst.filter(({ status }) => isOpenStatus(status));
   return open.find(isOwner) ?? open[0] ?? newestFirst.find(isOwner) ?? newestFirst[0];
 }
 
 /**
- * @param progress what the run answers itself, where it is under way and a worker answers for it
+ * @param progress the answer of the run to the query `progress`, if it is running and has a worker
  * @param now milliseconds since the epoch
  */
 export function runRow(
   runName: string,
-  known: {
+  sources: {
     readonly stored?: StoredRun | undefined;
-    readonly execution?: TemporalRun | undefined;
+    readonly execution?: TemporalExecution | undefined;
     readonly progress?: RunProgress | undefined;
     readonly bytes?: number | undefined;
   },
   now: number,
 ): RunRow {
-  const { stored, execution, progress, bytes } = known;
-  const status = statusOf(known);
-  const isUnderWay = status === 'running' || status === 'paused';
-  const judges = progress?.completed ?? stored?.judges ?? [];
-  const best = bestOf(judges, progress?.best ?? stored?.best ?? 0);
-  const kind = stored?.kind ?? (execution && kindOfWorkflow(execution.type)) ?? 'run';
+  const { stored, execution, progress, bytes } = sources;
+  const status = statusOf(sources);
+  const isUnderWay = isActiveStatus(status);
+  const judges = progress?.completedIterations ?? stored?.judges ?? [];
+  const best = bestEvaluation(judges, progress?.best ?? stored?.best ?? 0);
+  const kind = stored?.kind ?? (execution && kindOfWorkflowType(execution.type)) ?? 'run';
   const { configuration } = stored?.resolved ?? {};
   const startedAt =
     progress?.startedAt ??
@@ -99,15 +94,16 @@ export function runRow(
     execution?.startedAt.toISOString();
   const endedAt = isUnderWay ? undefined : (execution?.closedAt?.toISOString() ?? stored?.state?.updatedAt);
   const until = isUnderWay ? now : endedAt === undefined ? undefined : Date.parse(endedAt);
-  const asked = progress?.iterations ?? (configuration as Partial<Configuration> | undefined)?.iterations;
+  const configured =
+    configuration !== undefined && 'iterations' in configuration ? configuration.iterations : undefined;
+  const requested = progress?.requestedIterations ?? configured;
   return {
     runName,
     kind,
     status,
-    where: stored === undefined ? 'temporal' : execution === undefined ? 'store' : 'both',
-    ...(isUnderWay ? { phase: progress?.phase ?? execution?.phase } : {}),
+    foundIn: stored === undefined ? 'temporal' : execution === undefined ? 'store' : 'both',
     ...(kind === 'run'
-      ? { iteration: iterationOf(judges, progress, execution, isUnderWay), iterations: asked }
+      ? { iteration: reportIteration(judges, progress, execution, isUnderWay), iterations: requested }
       : {}),
     bestAccuracy: best?.accuracy ?? execution?.bestAccuracy,
     seedModel: configuration?.models.seed.checkpoint ?? execution?.seedModel,
@@ -126,31 +122,17 @@ function statusOf({
   execution,
   progress,
 }: Pick<Parameters<typeof runRow>[1], 'stored' | 'execution' | 'progress'>): RunStatus {
-  switch (execution?.status) {
-    case 'RUNNING':
-      return progress?.paused === undefined ? 'running' : 'paused';
-    case 'PAUSED':
-      return 'paused';
-    case 'COMPLETED':
-      return 'finished';
-    case 'FAILED':
-    case 'TIMED_OUT':
-      return 'failed';
-    case 'CANCELLED':
-    case 'TERMINATED':
-      return 'cancelled';
-    case 'CONTINUED_AS_NEW':
-    case 'UNSPECIFIED':
-    case 'UNKNOWN':
-    case undefined:
-      return stored?.ended ?? 'unfinished';
-  }
+  const status = execution === undefined ? undefined : statusOfExecution(execution.status);
+  if (status === undefined) return stored?.endStatus ?? 'interrupted';
+  if (status !== 'running') return status;
+  const ownStatus = progress?.status ?? execution?.ownStatus;
+  return isActiveStatus(ownStatus) ? ownStatus : 'running';
 }
 
-function iterationOf(
+function reportIteration(
   judges: readonly IterationSummary[],
   progress: RunProgress | undefined,
-  execution: TemporalRun | undefined,
+  execution: TemporalExecution | undefined,
   isUnderWay: boolean,
 ): number | undefined {
   const begun = [
@@ -161,8 +143,11 @@ function iterationOf(
   return begun.length === 0 ? execution?.iteration : Math.max(...begun);
 }
 
-/** The figures that `EvaluatorBestAccuracy` tells too: on the validation benchmark, where there is one. */
-export function bestOf(judges: readonly IterationSummary[], best: number): EvaluationSummary | undefined {
+/** The same figures as the search attribute `EvaluatorBestAccuracy`: on the validation benchmark if there is one. */
+export function bestEvaluation(
+  judges: readonly IterationSummary[],
+  best: number,
+): EvaluationSummary | undefined {
   const evaluations = judges.find(({ iteration }) => iteration === best)?.evaluations ?? [];
   return evaluations.find(({ purpose }) => purpose === 'validation') ?? evaluations[0];
 }

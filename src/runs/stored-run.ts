@@ -1,111 +1,110 @@
-/** What the store alone tells of a run, of an evaluation without training, or of the judging of a file. */
-import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Owner } from '../activities/claim-run.ts';
+/** Reads from the store alone the state of a run, of an evaluation without training, or of the judging of a file. */
+import type { RunOwner } from './claim-run.ts';
 import {
-  asJudging,
-  runUris,
+  readAnyResolved,
+  type AnyResolved,
   type ResolvedConfiguration,
   type ResolvedEvaluation,
-  type ResolvedJudging,
-} from '../activities/open-run.ts';
-import { canonicalJson } from '../artifacts/canonical-json.ts';
-import { newestClaim, type Claim } from '../artifacts/claim.ts';
-import { readTextIfThere } from '../artifacts/on-disk.ts';
-import type { Manifest } from '../artifacts/reference.ts';
-import { referenceTo, type ArtifactStore } from '../artifacts/store.ts';
-import { runName as runNameSchema } from '../config/fields.ts';
-import type { Kind } from '../config/kind.ts';
-import { meaningOf } from '../config/meaning.ts';
-import { type JudgingResult, judgingResultSchema } from '../contract/judging-result.ts';
+  type ResolvedPairsJudging,
+} from './open-run.ts';
+import { runUris } from './run-layout.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import { claimKey, type Claim } from '../store/claims.ts';
+import type { Manifest } from '../store/artifact.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import { toReference } from '../store/artifact.ts';
+import { runNameSchema } from '../config/fields.ts';
+import type { ConfigurationKind } from '../config/configuration-kind.ts';
+import { runFingerprintInputs } from '../config/fingerprint-inputs.ts';
+import { type PairsJudgingResult, pairsJudgingResultSchema } from '../api/pairs-judging-result.ts';
 import {
   judgeEvaluationResultSchema,
   runResultSchema,
   type IterationSummary,
   type JudgeEvaluationResult,
   type RunResult,
-} from '../contract/result.ts';
-import { readRunState, type RunState } from './state.ts';
-
-/** How a run ended, by what stands in the store. */
-export type Ending = 'finished' | 'failed' | 'cancelled';
+} from '../api/result.ts';
+import type { EndStatus } from '../api/run-status.ts';
+import { readRunState, type RunState } from './run-state.ts';
 
 interface Stored {
   readonly runName: string;
-  /** Whoever has claimed the folder last; undefined where nobody has. */
-  readonly owner: Claim<Owner> | undefined;
+  /** The latest holder of the claim on the folder; undefined if there is no claim. */
+  readonly owner: Claim<RunOwner> | undefined;
   readonly state: RunState | undefined;
-  /** How its newest start ended; undefined while it is under way, or was left without a word. */
-  readonly ended: Ending | undefined;
-  /** One row for each judge that was evaluated, as its newest start has told. */
+  /** The end of its newest start; undefined while it is open, or if it ended without recording its state. */
+  readonly endStatus: EndStatus | undefined;
+  /** One row for each evaluated judge, as recorded by the newest start. */
   readonly judges: readonly IterationSummary[];
-  /** The iteration that was chosen, or is the best so far. */
+  /** The selected iteration, or the best one so far. */
   readonly best: number;
 }
 
-/** What was started with benchmarks, and so has judges with figures. */
-export interface StoredEvaluating extends Stored {
-  readonly kind: Exclude<Kind, 'judging'>;
-  /** What it was started with last; undefined where it came to an end before that was fixed. */
+/** A run or an evaluation: it has benchmarks, and so judges with figures. */
+export interface StoredEvaluatedRun extends Stored {
+  readonly kind: Exclude<ConfigurationKind, 'judging'>;
+  /** The latest configuration; undefined if the run ended before it was resolved. */
   readonly resolved: ResolvedConfiguration | ResolvedEvaluation | undefined;
   readonly result: RunResult | JudgeEvaluationResult | undefined;
 }
 
-/** The judging of a file of pairs: it has verdicts, and no judges with figures. */
+/** The judging of a file of pairs, which has verdicts but no judges with figures. */
 export interface StoredJudging extends Stored {
   readonly kind: 'judging';
-  readonly resolved: ResolvedJudging | undefined;
-  readonly result: JudgingResult | undefined;
+  readonly resolved: ResolvedPairsJudging | undefined;
+  readonly result: PairsJudgingResult | undefined;
 }
 
-export type StoredRun = StoredEvaluating | StoredJudging;
+export type StoredRun = StoredEvaluatedRun | StoredJudging;
 
-/** The names of all runs, evaluations and judgings in a store; none where there is no such folder. */
+/** The names of all runs, evaluations and judgings in a store; none if the folder doesn't exist. */
 export async function storedRunNames(store: ArtifactStore): Promise<string[]> {
-  const entries = existsSync(store.root) ? await readdir(store.root, { withFileTypes: true }) : [];
-  return entries
-    .map(({ name }) => name)
-    .filter((name) => isRunName(name) && isRunFolder(store, name))
-    .sort();
+  const names = (await store.names('')).filter(isRunName);
+  const isRun = await Promise.all(names.map((name) => hasRun(store, name)));
+  return names.filter((_, index) => isRun[index]);
 }
 
-/** Whether a text may name a run: nothing that does leads out of the store. */
+/** Returns whether a text is a valid name of a run. A valid name never leads out of the store. */
 export function isRunName(name: string): boolean {
   return runNameSchema.safeParse(name).success;
 }
 
-function isRunFolder(store: ArtifactStore, name: string): boolean {
-  return [runUris.owner(name), runUris.configurations(name)].some((uri) => existsSync(store.path(uri)));
+async function hasRun(store: ArtifactStore, name: string): Promise<boolean> {
+  return (await store.exists(runUris.owner(name))) || (await store.exists(runUris.configurations(name)));
 }
 
-/** Undefined where the store has no such run. What is there and can't be read is passed over. */
+/** Undefined if the store has no such run. Files that can't be read are ignored. */
 export async function readStoredRun(store: ArtifactStore, runName: string): Promise<StoredRun | undefined> {
-  if (!isRunName(runName) || !isRunFolder(store, runName)) return undefined;
-  const owner = await newestClaim<Owner>(store.path(runUris.owner(runName))).catch(() => undefined);
+  if (!isRunName(runName) || !(await hasRun(store, runName))) return undefined;
+  const owner = await store.latestClaim<RunOwner>(runUris.owner(runName));
   const state = await readRunState(store, runName);
-  const meant = owner?.holder.meaning['kind'];
-  const kind = (typeof meant === 'string' ? KIND_OF_MEANING[meant] : undefined) ?? 'run';
+  const claimedKind = owner?.holder?.fingerprint['kind'];
+  const kind = (typeof claimedKind === 'string' ? KIND_OF_CLAIM[claimedKind] : undefined) ?? 'run';
   const isOfNewest = state !== undefined && state.claim === (owner?.epoch ?? 0);
-  const resolved = await newestConfiguration(store, runName, owner, isOfNewest ? state : undefined);
+  const configuration = await newestConfiguration(store, runName, owner, isOfNewest ? state : undefined);
   const ending = (result: object | undefined) =>
-    endingOf(store, runName, owner, isOfNewest ? state : undefined, result);
+    endStatusOf(store, runName, owner, isOfNewest ? state : undefined, result);
   if (kind === 'judging') {
-    const result = await readStoredResult(store, runName, (json) => judgingResultSchema.parse(json));
-    const judging = { ...{ runName, kind, owner, state, result }, ended: await ending(result) };
-    return { ...judging, resolved: resolved && asJudging(resolved), judges: [], best: 0 };
+    const result = await readStoredResult(store, runName, (json) => pairsJudgingResultSchema.parse(json));
+    const judging = { ...{ runName, kind, owner, state, result }, endStatus: await ending(result) };
+    const resolved = configuration?.kind === 'judging' ? configuration.resolved : undefined;
+    return { ...judging, resolved, judges: [], best: 0 };
   }
+  const resolved = configuration?.kind === 'judging' ? undefined : configuration?.resolved;
   const result = await readStoredResult(store, runName, (json) => {
     const asRun = runResultSchema.safeParse(json);
     return asRun.success ? asRun.data : judgeEvaluationResultSchema.parse(json);
   });
   const judges = isOfNewest || result === undefined ? (state?.iterations ?? []) : judgesIn(result);
   const best = isOfNewest || result === undefined ? (state?.best ?? 0) : 'best' in result ? result.best : 0;
-  return { runName, kind, owner, resolved, state, result, ended: await ending(result), judges, best };
+  return { runName, kind, owner, resolved, state, result, endStatus: await ending(result), judges, best };
 }
 
-/** By what a folder was claimed for (src/activities/plan-alone.ts); a run that trains names no kind. */
-const KIND_OF_MEANING: Readonly<Record<string, Kind>> = {
+/**
+ * Determines the kind from the claim on the folder (src/activities/plan-standalone.ts); the claim of a run that
+ * trains names no kind.
+ */
+const KIND_OF_CLAIM: Readonly<Record<string, ConfigurationKind>> = {
   'judge-evaluation': 'evaluation',
   'pairs-judging': 'judging',
 };
@@ -121,7 +120,7 @@ async function readStoredResult<Result>(
   runName: string,
   read: (json: unknown) => Result,
 ): Promise<Result | undefined> {
-  const text = await readTextIfThere(store.path(runUris.result(runName)));
+  const text = await store.readText(runUris.result(runName));
   if (text === undefined) return undefined;
   try {
     return read(JSON.parse(text));
@@ -130,33 +129,34 @@ async function readStoredResult<Result>(
   }
 }
 
-/** By the state that the newest start has written; without one, by whether the result is newer than the start. */
-async function endingOf(
+/**
+ * Determines the end from the state that the newest start has written; without a state, by whether the result is
+ * newer than the start.
+ */
+async function endStatusOf(
   store: ArtifactStore,
   runName: string,
-  owner: Claim<Owner> | undefined,
+  owner: Claim<RunOwner> | undefined,
   state: RunState | undefined,
   result: object | undefined,
-): Promise<Ending | undefined> {
+): Promise<EndStatus | undefined> {
   switch (state?.status) {
     case 'failed':
     case 'cancelled':
       return state.status;
     case 'completed':
-      // The result is written right after.
-      return result === undefined ? undefined : 'finished';
+      // The result is written immediately after the state.
+      return result === undefined ? undefined : 'completed';
     case 'running':
     case 'paused':
       return undefined;
     case undefined: {
       if (result === undefined) return undefined;
-      if (owner === undefined) return 'finished';
-      const claim = join(store.path(runUris.owner(runName)), `${String(owner.epoch).padStart(6, '0')}.json`);
-      const [claimed, ended] = await Promise.all(
-        [claim, store.path(runUris.result(runName))].map((file) => stat(file)),
-      );
-      return claimed !== undefined && ended !== undefined && ended.mtimeMs >= claimed.mtimeMs
-        ? 'finished'
+      if (owner === undefined) return 'completed';
+      const keys = [claimKey(runUris.owner(runName), owner.epoch), runUris.result(runName)];
+      const [claimed, ended] = await Promise.all(keys.map((key) => store.objects.head(key)));
+      return claimed !== undefined && ended !== undefined && ended.modifiedAt >= claimed.modifiedAt
+        ? 'completed'
         : undefined;
     }
   }
@@ -165,28 +165,32 @@ async function endingOf(
 async function newestConfiguration(
   store: ArtifactStore,
   runName: string,
-  owner: Claim<Owner> | undefined,
+  owner: Claim<RunOwner> | undefined,
   state: RunState | undefined,
-): Promise<ResolvedConfiguration | undefined> {
+): Promise<AnyResolved | undefined> {
   const uri = runUris.configurations(runName);
-  const names = existsSync(store.path(uri)) ? await readdir(store.path(uri)) : [];
-  const whole = names.filter((name) => /^[0-9a-f]+$/.test(name)).map((name) => `${uri}/${name}`);
-  const found: { manifest: Manifest; resolved: ResolvedConfiguration; isOwners: boolean }[] = [];
-  for (const each of state === undefined ? whole : [state.configuration]) {
+  const names = await store.names(uri);
+  const uris = names.filter((name) => /^[0-9a-f]+$/.test(name)).map((name) => `${uri}/${name}`);
+  const found: { manifest: Manifest; configuration: AnyResolved; isOwners: boolean }[] = [];
+  for (const each of state === undefined ? uris : [state.configuration]) {
     try {
-      const manifest = await store.manifest(each);
+      const manifest = await store.readManifest(each);
       if (manifest === undefined) continue;
-      const [resolved] = await store.records<ResolvedConfiguration>(referenceTo(manifest));
-      if (resolved !== undefined) found.push({ manifest, resolved, isOwners: isMeantBy(owner, resolved) });
+      const configuration = await readAnyResolved(store, toReference(manifest));
+      found.push({ manifest, configuration, isOwners: isClaimed(owner, configuration) });
     } catch {
-      // A damaged one: another may do.
+      // Skips a damaged configuration: another one may be intact.
     }
   }
-  const newestLast = found.sort((a, b) => (a.manifest.madeAt < b.manifest.madeAt ? -1 : 1));
-  return (newestLast.findLast(({ isOwners }) => isOwners) ?? newestLast.at(-1))?.resolved;
+  const newestLast = found.sort((a, b) => (a.manifest.createdAt < b.manifest.createdAt ? -1 : 1));
+  return (newestLast.findLast(({ isOwners }) => isOwners) ?? newestLast.at(-1))?.configuration;
 }
 
-function isMeantBy(owner: Claim<Owner> | undefined, { configuration }: ResolvedConfiguration): boolean {
-  if (owner === undefined || !('fineTuning' in configuration)) return false;
-  return canonicalJson(meaningOf(configuration)) === canonicalJson(owner.holder.meaning);
+/** True if the folder was last claimed for this configuration. */
+function isClaimed(owner: Claim<RunOwner> | undefined, stored: AnyResolved): boolean {
+  if (owner?.holder === undefined || stored.kind !== 'run') return false;
+  return (
+    canonicalJson(runFingerprintInputs(stored.resolved.configuration)) ===
+    canonicalJson(owner.holder.fingerprint)
+  );
 }

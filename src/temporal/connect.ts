@@ -1,14 +1,17 @@
-/** Connections to Temporal that say what is wrong, where, and what to do, within seconds. */
+/** Connects to Temporal. Errors state within seconds what is wrong, where, and what to do. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, type ConnectionOptions, isGrpcServiceError } from '@temporalio/client';
-import { TemporalUnreachable } from '../setting-error.ts';
-import { problemOnTheWay } from './problem.ts';
+import { TemporalUnreachable } from './temporal-unreachable.ts';
+import { diagnoseConnection } from './connection-problem.ts';
 import type { TemporalSettings } from './settings.ts';
 
-/** Where the development server is that nothing names. */
+/** The address of the development server, which is the default. */
 export const LOCAL_ADDRESS = '127.0.0.1:7233';
 
-/** A problem on the way is the reason where no connection has come about so long after; there may be another way, a proxy's. */
+/**
+ * A diagnosed problem counts only if the SDK doesn't connect within this time, because the SDK may use another route,
+ * such as a proxy.
+ */
 const OTHER_WAY_MILLISECONDS = 2_000;
 const CALL_MILLISECONDS = 10_000;
 const NOT_FOUND = 5;
@@ -16,7 +19,7 @@ const PERMISSION_DENIED = 7;
 const UNIMPLEMENTED = 12;
 const UNAUTHENTICATED = 16;
 
-/** The settings as the SDK's connections take them, of the client and of the worker. */
+/** The settings in the form in which the SDK's connections take them, for the client and the worker. */
 export function connectionOptions({ address, apiKey, metadata, tls }: TemporalSettings) {
   return {
     address: address ?? LOCAL_ADDRESS,
@@ -36,8 +39,9 @@ export function connectionOptions({ address, apiKey, metadata, tls }: TemporalSe
 }
 
 /**
- * Connects, and looks whether the server lets us into the namespace.
- * @throws TemporalUnreachable that says what to set where it doesn't: at the latest after {@link CALL_MILLISECONDS} for each of the two
+ * Connects, and checks that the server accepts the credentials for the namespace.
+ * @throws TemporalUnreachable that says what to change, at the latest after {@link CALL_MILLISECONDS} for each of the
+ * two steps
  */
 export async function connectToServer(settings: TemporalSettings): Promise<Connection> {
   const { namespace } = settings;
@@ -62,53 +66,53 @@ export async function connectToServer(settings: TemporalSettings): Promise<Conne
   }
 }
 
-/** Tries to connect and looks at the way at once: the SDK alone goes on trying for ten seconds, and then says nothing. */
+/** Connects and diagnoses problems concurrently, because the SDK tries for ten seconds and then gives no reason. */
 async function connectOrSayWhy(options: ConnectionOptions, settings: TemporalSettings): Promise<Connection> {
   const { address = '' } = options;
   const connecting = Connection.connect({ ...options, connectTimeout: CALL_MILLISECONDS });
-  const looking = problemOnTheWay(address, settings.tls);
-  const found = await Promise.race([
-    looking,
+  const diagnosing = diagnoseConnection(address, settings.tls);
+  const problem = await Promise.race([
+    diagnosing,
     connecting.then(
       () => undefined,
-      () => looking,
+      () => diagnosing,
     ),
   ]);
-  if (found === undefined) return connecting;
+  if (problem === undefined) return connecting;
   const late = await Promise.race([connecting.catch(() => undefined), sleep(OTHER_WAY_MILLISECONDS)]);
   if (late !== undefined) return late;
-  // Nobody waits for it any more.
+  // If this connection is still made later, nothing uses it.
   connecting.then((connection) => connection.close()).catch(() => undefined);
-  throw new TemporalUnreachable(found);
+  throw new TemporalUnreachable(problem);
 }
 
-/** What the server's answer means, as the end of a sentence that begins with its address. */
+/** The problem according to the server's answer, as the end of a sentence that begins with the server's address. */
 function answerProblem(error: unknown, { namespace, apiKey, tls }: TemporalSettings): string {
   const answer = grpcErrorIn(error);
   const reason = answer?.details ?? (error instanceof Error ? error.message : String(error));
-  // A server might quote what it was sent.
-  const said = apiKey === undefined ? reason : reason.replaceAll(apiKey, '[key]');
+  // The server's message might contain the key.
+  const text = apiKey === undefined ? reason : reason.replaceAll(apiKey, '[key]');
   const who =
     apiKey !== undefined
       ? 'the API key (TEMPORAL_API_KEY, or api_key of the profile; a key expires)'
       : tls?.client === undefined
         ? 'calls without an API key (set TEMPORAL_API_KEY, or api_key of the profile)'
         : 'the client certificate (TEMPORAL_TLS_CLIENT_CERT_PATH), or calls without an API key (TEMPORAL_API_KEY)';
-  if (answer === undefined) return `does not answer: ${said}`;
+  if (answer === undefined) return `does not answer: ${text}`;
   switch (answer.code) {
     case UNAUTHENTICATED:
-      return `refuses ${who}: ${said}`;
+      return `rejects ${who}: ${text}`;
     case PERMISSION_DENIED:
-      return `refuses ${who} for the namespace ${JSON.stringify(namespace)} (TEMPORAL_NAMESPACE, or namespace of the profile): ${said}`;
+      return `rejects ${who} for the namespace ${JSON.stringify(namespace)} (TEMPORAL_NAMESPACE, or namespace of the profile): ${text}`;
     case NOT_FOUND:
       return (
-        `has no namespace ${JSON.stringify(namespace)}: set TEMPORAL_NAMESPACE, or namespace of the profile, or make it by ` +
+        `has no namespace ${JSON.stringify(namespace)}: set TEMPORAL_NAMESPACE, or namespace of the profile, or create it with ` +
         `"temporal operator namespace create --namespace ${namespace}"`
       );
     case UNIMPLEMENTED:
-      return `is none: what listens there does not know Temporal's calls (${said})`;
+      return `is not a Temporal server: the program that listens there does not know Temporal's calls (${text})`;
     default:
-      return `does not answer: ${said}`;
+      return `does not answer: ${text}`;
   }
 }
 

@@ -1,4 +1,7 @@
-/** Which Temporal server a process talks to, and as whom: the variables TEMPORAL_* and profiles of the Temporal CLI's file. */
+/**
+ * The Temporal server that a process connects to, and its credentials: the variables TEMPORAL_* and the profiles of
+ * the Temporal CLI's file.
+ */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import {
@@ -8,11 +11,11 @@ import {
   loadClientConfigProfile,
   loadConfigData,
 } from '@temporalio/envconfig';
-import { SettingError } from '../setting-error.ts';
+import { SettingError } from '../platform/setting-error.ts';
 
-/** How to connect to a server: what both kinds of connection of the SDK take. */
+/** The settings of a connection, for both kinds of connection of the SDK. */
 export interface TemporalSettings {
-  /** Host and port. Undefined where nothing names a server: the one on this machine is meant then. */
+  /** Host and port. If it is undefined, the server on this machine is used. */
   readonly address: string | undefined;
   readonly namespace: string;
   readonly apiKey: string | undefined;
@@ -24,9 +27,9 @@ export interface TemporalSettings {
 
 /** Certificates and keys are PEM. */
 export interface TlsSettings {
-  /** The authorities that may have signed the server's certificate; those that Node knows where it is undefined. */
+  /** The authorities that may have signed the server's certificate; by default those that Node trusts. */
   readonly serverAuthority: Buffer | undefined;
-  /** The name that the server's certificate must have, where that isn't the address's. */
+  /** The name that the server's certificate must have, if it differs from the address. */
   readonly serverName: string | undefined;
   readonly client: { readonly certificate: Buffer; readonly key: Buffer } | undefined;
 }
@@ -34,10 +37,10 @@ export interface TlsSettings {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the settings as every SDK of Temporal does: a variable goes before the profile that TEMPORAL_PROFILE names in the
- * file that TEMPORAL_CONFIG_FILE names. An empty variable counts as none; an empty TEMPORAL_CONFIG_FILE means no file.
- *
- * @throws SettingError that names the variable, profile or file that can't be used, and never shows a key
+ * Reads the settings in the same way as every SDK of Temporal: a variable overrides the profile that TEMPORAL_PROFILE
+ * names in the file that TEMPORAL_CONFIG_FILE names. An empty variable counts as unset; an empty TEMPORAL_CONFIG_FILE
+ * means no file.
+ * @throws SettingError that names the variable, profile or file that is invalid, and never contains a key
  */
 export function temporalSettings(environment: Environment): TemporalSettings {
   requireSwitches(environment);
@@ -46,26 +49,29 @@ export function temporalSettings(environment: Environment): TemporalSettings {
   const metadata = metadataOf(profile);
   if (apiKey !== undefined && !/^[!-~]+$/.test(apiKey))
     throw new SettingError(
-      'The API key for Temporal (TEMPORAL_API_KEY, or api_key of the profile) has a space, a line break or another character that no key has: copy it again.',
+      'The API key for Temporal (TEMPORAL_API_KEY, or api_key of the profile) contains a space, a line break or another invalid character: copy it again.',
     );
   return {
     address: address === undefined ? undefined : checkedAddress(address),
     namespace: namespace ?? 'default',
     apiKey,
     metadata,
-    // Whoever has a key means a server with TLS.
+    // A key implies a server with TLS.
     tls: profile.tls === undefined ? (apiKey === undefined ? undefined : NO_FILES) : tlsOf(profile.tls),
   };
 }
 
-/** What a process needs that shall talk to the development server at this address alone, whatever else is set around it. */
-export function environmentOfLocalServer(address: string, environment: Environment): Environment {
+/**
+ * Returns the environment for a process that must use the development server at this address, overriding all other
+ * settings.
+ */
+export function localServerEnvironment(address: string, environment: Environment): Environment {
   const others = Object.entries(environment).filter(([name]) => !CONNECTION_VARIABLE.test(name));
   return { ...Object.fromEntries(others), TEMPORAL_ADDRESS: address, TEMPORAL_CONFIG_FILE: '' };
 }
 
-/** What must not be shown, by the variables that would hold it. */
-export function keysOf({ apiKey, metadata }: TemporalSettings): Record<string, string> {
+/** The secrets, by the names of the variables that can contain them. */
+export function secretsOf({ apiKey, metadata }: TemporalSettings): Record<string, string> {
   const headers = Object.entries(metadata).map(([name, value]) => [
     `TEMPORAL_GRPC_META_${name.replaceAll('-', '_')}`,
     value,
@@ -77,55 +83,55 @@ const CONNECTION_VARIABLE =
   /^TEMPORAL_(ADDRESS|NAMESPACE|PROFILE|CONFIG_FILE|API_KEY|TLS|TLS_.*|GRPC_META_.*)$/;
 const NO_FILES: TlsSettings = { serverAuthority: undefined, serverName: undefined, client: undefined };
 
-/** The library takes every other word than `1` and `true` for false, and would send a key without TLS then. */
+/** The library reads every word other than `1` and `true` as false, and would then send a key without TLS. */
 function requireSwitches(environment: Environment): void {
   for (const name of ['TEMPORAL_TLS', 'TEMPORAL_TLS_DISABLE_HOST_VERIFICATION']) {
     const value = environment[name] ?? '';
     if (!['', '1', 'true', '0', 'false'].includes(value))
-      throw new SettingError(`${name} is ${JSON.stringify(value)}, and must be "true" or "false".`);
+      throw new SettingError(`${name} is ${JSON.stringify(value)}, but must be "true" or "false".`);
   }
   if (['1', 'true'].includes(environment['TEMPORAL_TLS_DISABLE_HOST_VERIFICATION'] ?? ''))
     throw new SettingError(
-      "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is set, and Temporal's TypeScript SDK always looks at the server's certificate: " +
+      "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is set, but Temporal's TypeScript SDK always verifies the server's certificate: " +
         'unset it, and name the authority that has signed it by TEMPORAL_TLS_SERVER_CA_CERT_PATH, its name by TEMPORAL_TLS_SERVER_NAME.',
     );
 }
 
 function readProfile(environment: Environment): ClientConfigProfile {
   const { TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: name } = environment;
-  // The library passes over a file that isn't there.
+  // The library ignores a missing file.
   if (file && !existsSync(file))
-    throw new SettingError(`TEMPORAL_CONFIG_FILE is ${JSON.stringify(file)}, and there is no such file.`);
-  // An empty header takes the profile's away.
-  const given = Object.entries(environment).filter(
+    throw new SettingError(`TEMPORAL_CONFIG_FILE is ${JSON.stringify(file)}, but there is no such file.`);
+  // An empty header removes that of the profile.
+  const variables = Object.entries(environment).filter(
     ([variable, value]) =>
       value !== undefined && (value !== '' || variable.startsWith('TEMPORAL_GRPC_META_')),
   );
   try {
     return loadClientConfigProfile({
       disableFile: file === '',
-      overrideEnvVars: Object.fromEntries(given) as Record<string, string>,
+      overrideEnvVars: Object.fromEntries(variables) as Record<string, string>,
     });
   } catch (error) {
     const where = `${name ? `the profile ${JSON.stringify(name)} of ` : ''}${file || "the Temporal CLI's temporal.toml"}`;
-    const said = error instanceof Error ? error.message : String(error);
-    // The library takes it for granted that there is a profile. Further lines of a TOML error show the file, with its keys.
-    const [reason = ''] = error instanceof TypeError ? ['it has no profile'] : said.split('\n');
+    const message = error instanceof Error ? error.message : String(error);
+    // The library assumes that the profile exists. Further lines of a TOML error quote the file, which contains keys.
+    const [reason = ''] = error instanceof TypeError ? ['it has no profile'] : message.split('\n');
     throw new SettingError(
-      `The settings for Temporal can't be read from ${where}: ${reason}. They are named by TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE.`,
+      `The settings for Temporal can't be read from ${where}: ${reason}. TEMPORAL_CONFIG_FILE and TEMPORAL_PROFILE name the file and the profile.`,
     );
   }
 }
 
 function metadataOf({ grpcMeta = {} }: ClientConfigProfile): Record<string, string> {
-  // The library puts a dash in the place of the first underscore alone.
+  // The library replaces only the first underscore by a dash.
   const headers = Object.entries(grpcMeta).map(
     ([name, value]) => [name.replaceAll('_', '-'), value] as const,
   );
   for (const [name, value] of headers) {
     if (!/^[0-9a-z.-]+$/.test(name) || typeof value !== 'string' || !/^[ -~]*$/.test(value))
       throw new SettingError(
-        `The header ${JSON.stringify(name)} (TEMPORAL_GRPC_META_*, or grpc_meta of the profile) can't be sent: a name has letters, digits and dashes, a value printable ASCII.`,
+        `The header ${JSON.stringify(name)} (TEMPORAL_GRPC_META_*, or grpc_meta of the profile) can't be sent: a name consists of letters, digits and dashes, a value of printable ASCII.`,
       );
   }
   return Object.fromEntries(headers);
@@ -134,7 +140,7 @@ function metadataOf({ grpcMeta = {} }: ClientConfigProfile): Record<string, stri
 function checkedAddress(address: string): string {
   if (/^(\[[0-9a-f:]+\]|[\w.-]+)(:\d{1,5})?$/i.test(address)) return address;
   throw new SettingError(
-    `The address of Temporal is ${JSON.stringify(address)} (TEMPORAL_ADDRESS, or address of the profile), and must be host and port, such as temporal.example.com:7233.`,
+    `The address of Temporal is ${JSON.stringify(address)} (TEMPORAL_ADDRESS, or address of the profile), but must be host and port, such as temporal.example.com:7233.`,
   );
 }
 
@@ -148,10 +154,10 @@ function tlsOf(tls: ClientConfigTLS): TlsSettings | undefined {
   if (certificate === undefined && key === undefined)
     return { serverAuthority, serverName, client: undefined };
   if (certificate === undefined || key === undefined) {
-    const [given, missing]: [Pem, Pem] =
+    const [present, missing]: [Pem, Pem] =
       key === undefined ? ['CLIENT_CERT', 'CLIENT_KEY'] : ['CLIENT_KEY', 'CLIENT_CERT'];
     throw new SettingError(
-      `${namesOf(given)} is given without ${namesOf(missing)}: a client certificate takes both.`,
+      `${namesOf(present)} is given without ${namesOf(missing)}: a client certificate needs both.`,
     );
   }
   const own = parsed('CLIENT_CERT', () => new X509Certificate(certificate));
@@ -182,7 +188,7 @@ function parsed<T>(which: Pem, parse: () => T): T {
   } catch (error) {
     const what = which === 'CLIENT_KEY' ? 'private key' : 'certificate';
     throw new SettingError(
-      `${namesOf(which)} holds no ${what} as PEM without a passphrase (${error instanceof Error ? error.message : String(error)}).`,
+      `${namesOf(which)} does not contain a ${what} as PEM without a passphrase (${error instanceof Error ? error.message : String(error)}).`,
     );
   }
 }

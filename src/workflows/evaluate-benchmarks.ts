@@ -1,16 +1,17 @@
 import { allHandlersFinished, condition, setHandler, startChild, workflowInfo } from '@temporalio/workflow';
-import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
-import type { EvaluationSummary, RunPlan, ServedModel } from '../activities/types.ts';
+import type { ArtifactReference, Counts } from '../store/artifact.ts';
+import type { RunPlan, ServedModel } from '../api/activity-types.ts';
+import type { EvaluationSummary } from '../api/result.ts';
 import { mapShards } from './map-shards.ts';
 import { pauseSignal } from './messages.ts';
 import { PauseGate } from './pause.ts';
-import { light, TAKE_OVER } from './proxies.ts';
+import { workflowActivities, TERMINATE_EXISTING } from './activity-proxies.ts';
 
 export interface EvaluateJudgeInput {
-  readonly plan: Pick<RunPlan, 'run' | 'shardsAtOnce' | 'timeouts'>;
+  readonly plan: Pick<RunPlan, 'run' | 'concurrentShards' | 'timeouts'>;
   readonly iteration: number;
   readonly judge: ServedModel;
-  /** Each benchmark's name and its prepared pairs. */
+  /** The name of each benchmark, and its prepared items. */
   readonly benchmarks: readonly { readonly name: string; readonly pairs: ArtifactReference }[];
   readonly runWorkflowId: string;
 }
@@ -22,49 +23,49 @@ export interface EvaluateJudgeResult {
   readonly seconds: number;
 }
 
-/** Evaluates one judge on every benchmark of the run: each is judged shard by shard, then scored. */
+/** Evaluates one judge on every benchmark of the run: it is judged shard by shard, then scored. */
 export async function evaluateBenchmarks(input: EvaluateJudgeInput): Promise<EvaluateJudgeResult> {
   const gate = new PauseGate();
-  setHandler(pauseSignal, (pause) => gate.follow(pause));
+  setHandler(pauseSignal, (pause) => gate.applyState(pause));
 
   const { plan, iteration, judge, benchmarks, runWorkflowId } = input;
-  const { run, shardsAtOnce, timeouts } = plan;
-  const began = Date.now();
-  const settled = await Promise.allSettled(
+  const { run, concurrentShards, timeouts } = plan;
+  const startedAt = Date.now();
+  const outcomes = await Promise.allSettled(
     benchmarks.map(async ({ name, pairs }) => {
-      const judged = await gate.resultOf(() =>
+      const judged = await gate.runChild(() =>
         startChild(mapShards, {
           workflowId: `${workflowInfo().workflowId}/${name}`,
-          workflowIdReusePolicy: TAKE_OVER,
+          workflowIdReusePolicy: TERMINATE_EXISTING,
           staticSummary: `evaluate iteration ${iteration} on ${name}`,
           args: [
             {
               stage: 'evaluateBenchmark',
-              work: { run, iteration, model: judge, input: pairs, benchmark: name },
-              shardsAtOnce,
+              shardInput: { run, iteration, model: judge, input: pairs, benchmark: name },
+              concurrentShards,
               timeouts,
               runWorkflowId,
             },
           ],
         }),
       );
-      await gate.opened();
+      await gate.whenOpen();
       const summary = `score ${name}, iteration ${iteration}`;
-      const evaluation = await light.scoreBenchmark.executeWithOptions({ summary }, [
+      const evaluation = await workflowActivities.scoreBenchmark.executeWithOptions({ summary }, [
         { run, iteration, benchmark: name, pairs, judgments: judged.artifact },
       ]);
       return { name, evaluation, counts: judged.counts };
     }),
   );
-  // All have ended: an evaluation that is started again finds none of its workflows still running.
-  const evaluated = settled.map((each) => {
-    if (each.status === 'rejected') throw each.reason;
-    return each.value;
+  // Waits for all of them, so that an evaluation that is started again finds none of its child workflows running.
+  const evaluated = outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
   });
   await condition(allHandlersFinished);
   return {
     evaluations: evaluated.map(({ evaluation }) => evaluation),
     counts: Object.fromEntries(evaluated.map(({ name, counts }) => [name, counts])),
-    seconds: (Date.now() - began) / 1000,
+    seconds: (Date.now() - startedAt) / 1000,
   };
 }

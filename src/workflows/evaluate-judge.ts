@@ -1,5 +1,5 @@
-import type { JudgeEvaluationResult } from '../activities/types.ts';
-import { evaluateAlone } from './evaluate-alone.ts';
+import type { JudgeEvaluationResult } from '../api/result.ts';
+import { evaluateStandalone } from './evaluate-standalone.ts';
 import {
   evaluateBenchmarks,
   type EvaluateJudgeInput,
@@ -7,12 +7,12 @@ import {
 } from './evaluate-benchmarks.ts';
 
 /**
- * Evaluates a judge on benchmarks. A run starts it as its child, with the judge served and the benchmarks prepared;
- * anybody else starts it with a configuration (`temporal/inputs/evaluate-embedded.json`): any endpoint or checkpoint,
- * any benchmarks, without training.
+ * Evaluates a judge on benchmarks. A run starts this workflow as its child, with a served judge and prepared benchmarks;
+ * users start it with a configuration (`temporal/inputs/evaluate-embedded.json`) that names any endpoint or checkpoint and
+ * any benchmarks.
  */
 export async function evaluateJudge(input: unknown): Promise<EvaluateJudgeResult | JudgeEvaluationResult> {
-  return isPartOfRun(input) ? evaluateBenchmarks(input) : evaluateAlone(input);
+  return isPartOfRun(input) ? evaluateBenchmarks(input) : evaluateStandalone(input);
 }
 
 function isPartOfRun(input: unknown): input is EvaluateJudgeInput {

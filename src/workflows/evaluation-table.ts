@@ -1,18 +1,18 @@
-import type { EvaluationSummary } from '../activities/types.ts';
-import { percent } from './run-details.ts';
+import type { EvaluationSummary } from '../api/result.ts';
+import { formatPercent } from '../platform/format-percent.ts';
 
-/** A judge's figures on each benchmark as a Markdown table. */
+/** Formats a judge's figures on each benchmark as a Markdown table. */
 export function evaluationTable(evaluations: readonly EvaluationSummary[]): string {
   const rows = evaluations.map(
     ({ benchmark, official, accuracy, positionConsistentAccuracy, shareOfA, unparsable, pairs, tokens }) => [
       benchmark,
-      official === undefined ? '-' : `${percent(official.value)} (${official.name})`,
-      percent(accuracy),
-      percent(positionConsistentAccuracy),
-      percent(shareOfA),
-      percent(unparsable),
+      official === undefined ? '–' : `${formatPercent(official.value)} (${official.name})`,
+      formatPercent(accuracy),
+      formatPercent(positionConsistentAccuracy),
+      formatPercent(shareOfA),
+      formatPercent(unparsable),
       String(pairs),
-      tokens === undefined ? '-' : String(tokens.prompt + tokens.completion),
+      tokens === undefined ? '–' : String(tokens.prompt + tokens.completion),
     ],
   );
   return [

@@ -1,3 +1,4 @@
+import { FAILURES } from '../api/temporal-names.ts';
 import {
   condition,
   continueAsNew,
@@ -6,43 +7,44 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Counts } from '../artifacts/reference.ts';
-import type { ShardResult, StageResult } from '../activities/types.ts';
-import { failedWith } from './failed-with.ts';
-import { budgetReachedSignal, pauseSignal, shardProgressSignal } from './messages.ts';
-import type { MapShardsInput, MapShardsState } from './map-shards-input.ts';
+import type { Counts } from '../store/artifact.ts';
+import type { ShardResult, StageResult } from '../api/activity-types.ts';
+import { hasFailureType } from './failure-causes.ts';
+import { budgetExhaustedSignal, pauseSignal, shardProgressSignal } from './messages.ts';
+import type { MapShardsInput, MapShardsState } from './map-shards-types.ts';
 import { PauseGate } from './pause.ts';
-import { inference, light } from './proxies.ts';
+import { whileServerWatched } from './while-served.ts';
+import { inferenceActivities, workflowActivities } from './activity-proxies.ts';
 
-/** A stage tells its run about its progress at most this often, so that the run's history stays small at any size. */
-const REPORTS = 20;
-/** How long a shard waits that was refused though the run may go on, in milliseconds: at first, and at most. */
-const FIRST_WAIT = 1000;
-const LONGEST_WAIT = 60_000;
+/** How often a stage reports its progress to its run at most, so that the run's history stays small at any size. */
+const MAX_PROGRESS_REPORTS = 20;
+/** How long a shard waits at first and at most, in milliseconds, if a worker finds the budget exhausted and the run does not. */
+const MIN_RETRY_WAIT_MS = 1000;
+const MAX_RETRY_WAIT_MS = 60_000;
 
 /**
- * Maps one stage over the shards of its input, a bounded number at once, and publishes the index of the result. It
- * continues as new between shards when the history has grown, so that a stage may have any number of them; a shard
- * that is complete already costs one short activity.
+ * Runs one stage on every shard of its input, a bounded number at once, and publishes the index of the results. It
+ * continues as new between shards when its history has grown, so that a stage may have any number of shards; a shard
+ * that is already complete takes one short activity.
  */
 export async function mapShards(input: MapShardsInput, state?: MapShardsState): Promise<StageResult> {
   const gate = new PauseGate(state?.pause);
-  setHandler(pauseSignal, (pause) => gate.follow(pause));
+  setHandler(pauseSignal, (pause) => gate.applyState(pause));
 
-  const { stage, work, shardsAtOnce, timeouts, runWorkflowId } = input;
-  const { run, iteration, benchmark } = work;
-  const shards = work.input.records;
+  const { stage, shardInput, concurrentShards, timeouts, runWorkflowId } = input;
+  const { run, iteration, benchmark } = shardInput;
+  const shards = shardInput.input.records;
   const startedAt = state?.startedAt ?? Date.now();
-  const activity = inference(timeouts)[stage];
+  const activity = inferenceActivities(timeouts, shardInput.model.servedFor?.inferenceQueue)[stage];
   const runHandle = getExternalWorkflowHandle(runWorkflowId);
   const counts: { [name: string]: number } = { ...state?.counts };
   let done = state?.done ?? 0;
   let next = done;
-  let reported = Math.floor((done * REPORTS) / shards);
+  let reported = Math.floor((done * MAX_PROGRESS_REPORTS) / shards);
 
-  const report = async (spent: ShardResult['spent']): Promise<void> => {
+  const report = async (usage: ShardResult['usage']): Promise<void> => {
     setCurrentDetails(`${done} of ${shards} shards\n\n${countsTable(counts)}`);
-    const step = Math.floor((done * REPORTS) / shards);
+    const step = Math.floor((done * MAX_PROGRESS_REPORTS) / shards);
     if (step <= reported) return;
     reported = step;
     await runHandle.signal(shardProgressSignal, {
@@ -52,50 +54,52 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       done,
       shards,
       counts: { ...counts },
-      ...(spent === undefined ? {} : { spent }),
+      ...(usage === undefined ? {} : { usage }),
     });
   };
 
-  /** A shard that the budget has stopped is begun again, with what is missing, once the run may spend more. */
-  const workOn = async (shard: number): Promise<ShardResult> => {
+  /** Starts a shard that an exhausted budget has stopped again, with its missing records, when the run may spend more. */
+  const processShard = async (shard: number): Promise<ShardResult> => {
     const summary = `${stage} shard ${shard + 1}/${shards}, iteration ${iteration}${benchmark === undefined ? '' : `, ${benchmark}`}`;
-    for (let wait = FIRST_WAIT; ;) {
-      await gate.opened();
-      const { change } = gate.state;
+    for (let wait = MIN_RETRY_WAIT_MS; ;) {
+      await gate.whenOpen();
+      const { revision } = gate.state;
       try {
-        return await activity.executeWithOptions({ summary }, [{ ...work, shard, runWorkflowId }]);
+        return await activity.executeWithOptions({ summary }, [{ ...shardInput, shard }]);
       } catch (error) {
-        if (!failedWith(error, 'BudgetReached')) throw error;
+        if (!hasFailureType(error, FAILURES.budgetExhausted)) throw error;
       }
-      const hasHeard = () => gate.state.change !== change;
-      if (!hasHeard()) await runHandle.signal(budgetReachedSignal);
-      if (!(await condition(hasHeard, '1 min'))) continue;
+      const hasAnswer = () => gate.state.revision !== revision;
+      if (!hasAnswer()) await runHandle.signal(budgetExhaustedSignal);
+      if (!(await condition(hasAnswer, '1 min'))) continue;
       const isPaused = () => gate.state.paused !== undefined;
-      // Who looked for the run knew less of what is spent than the worker that refused.
-      if (await condition(isPaused, wait)) wait = FIRST_WAIT;
-      else wait = Math.min(2 * wait, LONGEST_WAIT);
+      // The run's look at the usage was older than that of the worker that stopped the shard.
+      if (await condition(isPaused, wait)) wait = MIN_RETRY_WAIT_MS;
+      else wait = Math.min(2 * wait, MAX_RETRY_WAIT_MS);
     }
   };
 
-  const workThrough = async (): Promise<void> => {
+  const processShards = async (): Promise<void> => {
     for (;;) {
-      await gate.opened();
+      await gate.whenOpen();
       if (next >= shards || workflowInfo().continueAsNewSuggested) return;
       const shard = next;
       next += 1;
-      const result = await workOn(shard);
+      const result = await processShard(shard);
       for (const [name, count] of Object.entries(result.counts)) counts[name] = (counts[name] ?? 0) + count;
       done += 1;
-      await report(result.spent);
+      await report(result.usage);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(shardsAtOnce, shards) }, workThrough));
+  await whileServerWatched(input, () =>
+    Promise.all(Array.from({ length: Math.min(concurrentShards, shards) }, processShards)),
+  );
   if (next < shards) {
     await continueAsNew<typeof mapShards>(input, { done: next, counts, startedAt, pause: gate.state });
   }
-  await gate.opened();
+  await gate.whenOpen();
 
-  const index = await light.completeStage.executeWithOptions(
+  const index = await workflowActivities.completeStage.executeWithOptions(
     { summary: `index of ${stage}, iteration ${iteration}` },
     [
       {

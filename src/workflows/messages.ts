@@ -1,48 +1,50 @@
-/** What a run can be asked and told while it works. */
+/** The queries, updates and signals of the workflows. */
+import { QUERIES, SIGNALS, UPDATES } from '../api/temporal-names.ts';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { BudgetChange } from '../activities/budget.ts';
-import type { StageWaiting, TrainingNotice, TrainingStep } from '../activities/types.ts';
-import type { IterationsRequest, StopAfterRequest } from './change-iterations.ts';
-import type { ShardProgress } from './map-shards-input.ts';
-import type { PauseRequest, PauseState } from './pause.ts';
-import type { RunProgress } from '../contract/progress.ts';
+import type { BudgetChange } from '../api/budget.ts';
+import type { TrainingNotice, TrainingStep, WaitsReport } from '../api/signals.ts';
+import type { IterationsRequest, StopAfterRequest } from '../api/updates.ts';
+import type { ShardProgress } from '../api/signals.ts';
+import type { PauseRequest } from '../api/updates.ts';
+import type { PauseState } from '../api/signals.ts';
+import type { RunProgress } from '../api/progress.ts';
 
-/** Where a run is: its phase, the stage under way, the table of iterations so far. */
-export const progressQuery = defineQuery<RunProgress>('progress');
+/** The progress of a run: its status, the running stages, the table of iterations so far. */
+export const progressQuery = defineQuery<RunProgress>(QUERIES.progress);
 
-/** The configuration with every default filled in; as it was given, until the run has read it. */
-export const configurationQuery = defineQuery<unknown>('configuration');
+/** The configuration with every default filled in; before the run has read it, as it was given. */
+export const configurationQuery = defineQuery<unknown>(QUERIES.configuration);
 
-/** How many iterations the run does, more or fewer than it was started with. */
-export const setIterationsUpdate = defineUpdate<void, [request: IterationsRequest]>('setIterations');
+/** Changes how many iterations the run does. */
+export const setIterationsUpdate = defineUpdate<void, [request: IterationsRequest]>(UPDATES.setIterations);
 
-/** The run ends with its result after this iteration, or after the one that is under way. */
+/** Ends the run with its result after the given iteration, or after the current one. */
 export const stopAfterIterationUpdate = defineUpdate<void, [request: StopAfterRequest | null | undefined]>(
-  'stopAfterIteration',
+  UPDATES.stopAfterIteration,
 );
 
-/** Nothing new begins until `resume`. An update, so that who asks hears of a refusal, and when it is in force. */
-export const pauseUpdate = defineUpdate<void, [request: PauseRequest | null | undefined]>('pause');
+/** Starts nothing new until `resume`. It is an update so that the caller learns of a rejection, and of when the pause is in force. */
+export const pauseUpdate = defineUpdate<void, [request: PauseRequest | null | undefined]>(UPDATES.pause);
 
-export const resumeUpdate = defineUpdate<void>('resume');
+export const resumeUpdate = defineUpdate<void>(UPDATES.resume);
 
-/** What the run may spend: what is given changes, null takes a limit away, what is left out stays. */
-export const setBudgetUpdate = defineUpdate<void, [request: BudgetChange]>('setBudget');
+/** Changes the given limits of the budget: null removes a limit, an absent one stays. */
+export const setBudgetUpdate = defineUpdate<void, [request: BudgetChange]>(UPDATES.setBudget);
 
-/** From a stage to its run: the budget is spent. Answered by `pauseChanged`, whatever the run makes of it. */
-export const budgetReachedSignal = defineSignal('budgetReached');
+/** From a stage to its run: a worker found the budget exhausted. The run answers with `pauseChanged`, whether it pauses or not. */
+export const budgetExhaustedSignal = defineSignal(SIGNALS.budgetExhausted);
 
 /** From a workflow to its children: whether the run is paused. */
-export const pauseSignal = defineSignal<[PauseState]>('pauseChanged');
+export const pauseSignal = defineSignal<[PauseState]>(SIGNALS.pauseChanged);
 
 /** From a stage to its run, a bounded number of times for each stage. */
-export const shardProgressSignal = defineSignal<[ShardProgress]>('shardProgress');
+export const shardProgressSignal = defineSignal<[ShardProgress]>(SIGNALS.shardProgress);
 
-/** From an activity to its run: why its stage waits, or that it goes on; a bounded number of times for each stage. */
-export const stageWaitingSignal = defineSignal<[StageWaiting]>('stageWaiting');
+/** From a worker to a run: what its activities wait for; a bounded number of times a day. */
+export const waitsChangedSignal = defineSignal<[WaitsReport]>(SIGNALS.waitsChanged);
 
 /** From a training to its run, a bounded number of times for each training. */
-export const trainingStepSignal = defineSignal<[TrainingStep]>('trainingStep');
+export const trainingStepSignal = defineSignal<[TrainingStep]>(SIGNALS.trainingStep);
 
 /** From a training to its run, once or twice for each start of its trainer. */
-export const trainingNoticeSignal = defineSignal<[TrainingNotice]>('trainingNotice');
+export const trainingNoticeSignal = defineSignal<[TrainingNotice]>(SIGNALS.trainingNotice);

@@ -1,6 +1,6 @@
 /**
- * Pausing a run: nothing new begins, shards in flight end, a training stops with a checkpoint. The run tells its child
- * workflows, and those theirs.
+ * Pausing a run: nothing new starts, shards in flight end, a training stops with a checkpoint. The run signals its child
+ * workflows, and they signal theirs.
  */
 import {
   CancellationScope,
@@ -11,32 +11,20 @@ import {
 import type { ChildWorkflowHandle } from '@temporalio/workflow';
 import type { Workflow, WorkflowResultType } from '@temporalio/common';
 import { pauseSignal } from './messages.ts';
-import { hasNumbers } from './well-formed.ts';
-import { fieldsOf, refused, requireOwnWork } from './refused.ts';
-import type { Paused, RunProgress } from '../contract/progress.ts';
+import { hasNumbers } from './signal-validation.ts';
+import { requestFields, updateRejected, requireActiveRun } from './update-validation.ts';
+import type { Paused, RunProgress } from '../api/progress.ts';
+import type { PauseState } from '../api/signals.ts';
 
-/** What the update `pause` may be told. */
-export interface PauseRequest {
-  /** Shown wherever the run's progress is; at most 500 characters. */
-  readonly reason?: string;
-}
+const MAX_REASON_LENGTH = 500;
 
-const LONGEST_REASON = 500;
-
-/** Whether a workflow is paused, carried along when it continues as new. */
-export interface PauseState {
-  /** Counts pauses and resumes: signals may arrive in another order than they were sent in, and only a newer one counts. */
-  readonly change: number;
-  readonly paused?: Paused | undefined;
-}
-
-/** What everything new waits at while a workflow is paused. */
+/** Holds back new work while a workflow is paused, and passes the pause on to child workflows. */
 export class PauseGate {
   #state: PauseState;
   readonly #children = new Set<string>();
   readonly #interruptions = new Set<() => void>();
 
-  constructor(state: PauseState = { change: 0 }) {
+  constructor(state: PauseState = { revision: 0 }) {
     this.#state = state;
   }
 
@@ -44,45 +32,45 @@ export class PauseGate {
     return this.#state;
   }
 
-  /** Pauses, or resumes without `paused`. Done when the child workflows have been told. */
-  change(paused: Paused | undefined): Promise<void> {
-    return this.follow({ change: this.#state.change + 1, paused });
+  /** Pauses the workflow, or resumes it if `paused` is undefined. Resolves when the child workflows have been signalled. */
+  setPaused(paused: Paused | undefined): Promise<void> {
+    return this.applyState({ revision: this.#state.revision + 1, paused });
   }
 
-  /** Takes over what the parent is told, unless it is older than what is known. */
-  async follow(state: PauseState): Promise<void> {
-    if (!hasNumbers(state, 'change') || state.change <= this.#state.change) return;
+  /** Applies the state that the parent workflow sent, unless it is older than the current one. */
+  async applyState(state: PauseState): Promise<void> {
+    if (!hasNumbers(state, 'revision') || state.revision <= this.#state.revision) return;
     this.#state = state;
     if (state.paused !== undefined) for (const interrupt of this.#interruptions) interrupt();
-    await Promise.all([...this.#children].map((workflowId) => tell(workflowId, state)));
+    await Promise.all([...this.#children].map((workflowId) => signalPauseState(workflowId, state)));
   }
 
-  /** Resolves at once, or when the pause is over. */
-  async opened(): Promise<void> {
+  /** Resolves when the workflow is not paused. */
+  async whenOpen(): Promise<void> {
     await condition(() => this.#state.paused === undefined);
   }
 
-  /** The result of a child workflow, which begins after a pause and hears of later ones. */
-  async resultOf<T extends Workflow>(
+  /** Starts a child workflow when there is no pause, passes later pauses on to it, and returns its result. */
+  async runChild<T extends Workflow>(
     start: () => Promise<ChildWorkflowHandle<T>>,
   ): Promise<WorkflowResultType<T>> {
-    await this.opened();
-    const { change } = this.#state;
+    await this.whenOpen();
+    const { revision } = this.#state;
     const child = await start();
     this.#children.add(child.workflowId);
     try {
-      // Before it had started, nobody could tell it.
-      if (this.#state.change !== change) await tell(child.workflowId, this.#state);
+      // A change before the child had started could not be signalled to it.
+      if (this.#state.revision !== revision) await signalPauseState(child.workflowId, this.#state);
       return await child.result();
     } finally {
       this.#children.delete(child.workflowId);
     }
   }
 
-  /** Does work that goes on from where it was when it is begun again: a pause cancels it, and its end begins it again. */
-  async untilDone<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs resumable work: a pause cancels it, and the end of the pause starts it again. */
+  async runInterruptibly<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
-      await this.opened();
+      await this.whenOpen();
       const scope = new CancellationScope();
       let isInterrupted = false;
       const interrupt = () => {
@@ -93,7 +81,7 @@ export class PauseGate {
       try {
         return await scope.run(work);
       } catch (error) {
-        // An attempt that ended in another way just then isn't tried again by Temporal; it is here.
+        // The interrupted attempt may have failed in another way, which Temporal does not retry; the loop does.
         if (!isInterrupted || CancellationScope.current().consideredCancelled) throw error;
       } finally {
         this.#interruptions.delete(interrupt);
@@ -102,8 +90,8 @@ export class PauseGate {
   }
 }
 
-/** By workflow id, so that the child may continue as new; one that has just ended needs to know nothing. */
-async function tell(workflowId: string, state: PauseState): Promise<void> {
+/** Signals a child by its workflow id, because it may continue as new; a child that has just ended is ignored. */
+async function signalPauseState(workflowId: string, state: PauseState): Promise<void> {
   try {
     await getExternalWorkflowHandle(workflowId).signal(pauseSignal, state);
   } catch (error) {
@@ -111,38 +99,41 @@ async function tell(workflowId: string, state: PauseState): Promise<void> {
   }
 }
 
-/** @throws ApplicationFailure naming what is wrong with the request, or why this run can't be paused now. */
-export function requirePausable(
+/** @throws ApplicationFailure if the request is invalid, or the run cannot be paused now */
+export function validatePause(
   request: unknown,
-  { runName, phase, paused }: Pick<RunProgress, 'runName' | 'phase' | 'paused'>,
+  { runName, status, paused }: Pick<RunProgress, 'runName' | 'status' | 'paused'>,
 ): void {
-  if (request !== undefined && request !== null) checkRequest(request);
-  requireOwnWork(runName, phase);
+  if (request !== undefined && request !== null) checkPauseRequest(request);
+  requireActiveRun(runName, status);
   if (paused !== undefined && paused.by !== 'budget')
-    throw refused(`the run ${runName} is paused already, since ${paused.since}: ${paused.reason}`);
+    throw updateRejected(`the run ${runName} has been paused since ${paused.since}: ${paused.reason}`);
 }
 
-/** @throws ApplicationFailure saying why there is nothing to resume. */
-export function requirePaused({
+/** @throws ApplicationFailure if there is nothing to resume */
+export function validateResume({
   runName,
-  phase,
+  status,
   paused,
-}: Pick<RunProgress, 'runName' | 'phase' | 'paused'>): void {
-  requireOwnWork(runName, phase);
-  if (paused === undefined) throw refused(`the run ${runName} isn't paused: there is nothing to resume`);
+}: Pick<RunProgress, 'runName' | 'status' | 'paused'>): void {
+  requireActiveRun(runName, status);
+  if (paused === undefined)
+    throw updateRejected(`the run ${runName} is not paused, so there is nothing to resume`);
   if (paused.by === 'budget')
-    throw refused(`nobody has paused the run ${runName}, it waits until it may spend more: ${paused.reason}`);
+    throw updateRejected(
+      `the run ${runName} was paused by its budget, not by a user; it waits for a higher limit: ${paused.reason}`,
+    );
 }
 
-function checkRequest(request: unknown): void {
-  const { reason } = fieldsOf(
+function checkPauseRequest(request: unknown): void {
+  const { reason } = requestFields(
     request,
     'reason',
     'pause takes an object such as {"reason": "the disk is full"}',
   );
   if (reason === undefined) return;
   if (typeof reason !== 'string' || reason.trim() === '')
-    throw refused(`reason is ${JSON.stringify(reason)}, and must be a text; it may be left out`);
-  if (reason.length > LONGEST_REASON)
-    throw refused(`reason has ${reason.length} characters; at most ${LONGEST_REASON} are allowed`);
+    throw updateRejected(`reason is ${JSON.stringify(reason)}, but must be a text; it may be omitted`);
+  if (reason.length > MAX_REASON_LENGTH)
+    throw updateRejected(`reason has ${reason.length} characters; at most ${MAX_REASON_LENGTH} are allowed`);
 }

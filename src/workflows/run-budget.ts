@@ -1,114 +1,116 @@
 /**
- * A run that has spent what it may pauses until it may spend more. What is spent and what may be stands in the store, where
- * every worker looks before each request (src/spending/ledger.ts); here is what the run makes of it.
+ * Pauses a run whose budget is exhausted until the budget is raised. Usage and limits are in the store, where every worker
+ * checks them before each request (src/runs/usage/usage-ledger.ts).
  */
 import { ActivityFailure, CancellationScope, condition, log, workflowInfo } from '@temporalio/workflow';
-import type { BudgetChange, BudgetNow } from '../activities/budget.ts';
-import type { RunPlan } from '../activities/types.ts';
-import type { Paused, RunProgress } from '../contract/progress.ts';
+import type { BudgetChange, BudgetStatus } from '../api/budget.ts';
+import type { RunPlan } from '../api/activity-types.ts';
+import type { Paused, RunProgress } from '../api/progress.ts';
 import {
-  type Amount,
-  AMOUNTS,
-  amountText,
+  type BudgetUnit,
+  BUDGET_UNITS,
+  formatUsage,
   budgetOption,
-  enoughFor,
-  isCounted,
-  limitsReached,
-} from '../format/amounts.ts';
+  suggestedLimit,
+  isWholeNumberUnit,
+  reachedLimits,
+} from '../api/budget.ts';
 import type { PauseGate } from './pause.ts';
-import { lightTried } from './proxies.ts';
-import { fieldsOf, refused, requireOwnWork } from './refused.ts';
-import type { ProgressTracker } from './run-progress.ts';
+import { limitedRetryActivities } from './activity-proxies.ts';
+import { requestFields, updateRejected, requireActiveRun } from './update-validation.ts';
+import type { ProgressTracker } from './progress-tracker.ts';
+import type { ReportQueue } from './report-queue.ts';
 
-/** What the run knows of itself once it is planned. */
-interface Known {
+/** The parts of a planned run that the budget needs. */
+interface BudgetContext {
   readonly plan: Pick<RunPlan, 'run' | 'missingPrices'>;
-  /** Writes the report of a run that has paused, or that goes on. */
-  readonly report: (status: 'paused' | 'running') => Promise<void>;
 }
 
-/** Pauses a run whose budget is spent, and changes the budget. What a person has paused stays so. */
+/** Pauses a run whose budget is exhausted, and changes the budget. A pause by a person is left in force. */
 export class RunBudget {
   readonly #tracker: ProgressTracker;
   readonly #gate: PauseGate;
+  readonly #reports: ReportQueue;
   readonly #show: () => void;
-  #known: Known | undefined;
+  #context: BudgetContext | undefined;
   #isChanging = false;
-  #isLookDue = false;
-  #reportsDue = 0;
-  #lastReport: Promise<void> = Promise.resolve();
+  #isCheckDue = false;
 
-  /** @param show shows where the run is */
-  constructor(tracker: ProgressTracker, gate: PauseGate, show: () => void) {
+  /**
+   * @param reports gets a report when the run pauses or continues
+   * @param show publishes the progress of the run
+   */
+  constructor(tracker: ProgressTracker, gate: PauseGate, reports: ReportQueue, show: () => void) {
     this.#tracker = tracker;
     this.#gate = gate;
+    this.#reports = reports;
     this.#show = show;
   }
 
-  /** From when on it can be changed. */
-  known(known: Known): void {
-    this.#known = known;
+  /** Connects the budget with a planned run; from then on it can be changed. */
+  attach(context: BudgetContext): void {
+    this.#context = context;
   }
 
   /**
-   * Something was kept from spending more: pauses the run, unless it may again by now. Either way those that wait for
-   * an answer are told, unless the store can't be read: they ask again.
+   * A worker found the budget exhausted: pauses the run, unless the budget has been raised meanwhile. Either way the
+   * waiting stages are signalled; if the store cannot be read, they are not, and report again.
    */
-  async reached(): Promise<void> {
-    const known = this.#known;
-    // Several shards say so at once: one look that begins after them is enough, and all of them hear of what it finds.
-    if (known === undefined || this.#isLookDue || this.#tracker.current.phase !== 'working') return;
-    this.#isLookDue = true;
-    await this.#changing(async () => {
-      this.#isLookDue = false;
-      const now = await read(known.plan);
-      if (now !== undefined) await this.#take(now, known);
+  async handleExhausted(): Promise<void> {
+    const context = this.#context;
+    // Several shards report this at once: one check that starts after their reports is enough for all of them.
+    if (context === undefined || this.#isCheckDue || !mayPause(this.#tracker.current)) return;
+    this.#isCheckDue = true;
+    await this.#runExclusively(async () => {
+      this.#isCheckDue = false;
+      const now = await readBudgetStatus(context.plan);
+      if (now !== undefined) await this.#apply(now);
     });
-  }
-
-  /** Whether a report of it is still to be written. */
-  get isReporting(): boolean {
-    return this.#reportsDue > 0;
   }
 
   /**
-   * @throws ApplicationFailure where that is less than what is spent already.
-   * @throws ActivityFailure where the store can't be read or written.
+   * @throws ApplicationFailure if a limit is below the current usage
+   * @throws ActivityFailure if the store cannot be read or written
    */
-  async set(change: BudgetChange): Promise<void> {
-    await this.#changing(async () => {
-      const known = this.#known;
-      if (known === undefined) throw stillPlanning(this.#tracker.current);
-      const answer = await lightTried.setBudget.executeWithOptions({ summary: 'change what may be spent' }, [
-        { run: known.plan.run, change },
-      ]);
-      if (answer.kind === 'refused') throw refused(answer.reason);
-      await this.#take(answer, known);
+  async change(change: BudgetChange): Promise<void> {
+    await this.#runExclusively(async () => {
+      const context = this.#context;
+      if (context === undefined) throw rejectWhilePlanning(this.#tracker.current);
+      const answer = await limitedRetryActivities.setBudget.executeWithOptions(
+        { summary: 'change the budget' },
+        [{ run: context.plan.run, change }],
+      );
+      if (answer.kind === 'rejected') throw updateRejected(answer.reason);
+      await this.#apply(answer);
     });
   }
 
-  /** @throws ApplicationFailure naming what is wrong with the request, or why this run can't be changed now */
-  requireChange(request: unknown): void {
-    const usage = 'setBudget takes an object such as {"tokens": 2000000}; null takes a limit away';
-    const fields = fieldsOf(request, AMOUNTS, usage);
-    const { runName, phase } = this.#tracker.current;
-    requireOwnWork(runName, phase);
-    if (this.#known === undefined) throw stillPlanning(this.#tracker.current);
-    if (Object.keys(fields).length === 0) throw refused(`nothing is given; ${usage}`);
+  /** @throws ApplicationFailure if the request is invalid, or the run cannot be changed now */
+  validateChange(request: unknown): void {
+    const usage = 'setBudget takes an object such as {"tokens": 2000000}; null removes a limit';
+    const fields = requestFields(request, BUDGET_UNITS, usage);
+    const { runName, status } = this.#tracker.current;
+    requireActiveRun(runName, status);
+    if (this.#context === undefined) throw rejectWhilePlanning(this.#tracker.current);
+    if (Object.keys(fields).length === 0) throw updateRejected(`no limit is given; ${usage}`);
     for (const [name, value] of Object.entries(fields)) {
-      const mayBeBroken = !isCounted(name as Amount);
+      const allowsFractions = !isWholeNumberUnit(name as BudgetUnit);
       const isNumber = typeof value === 'number' && Number.isFinite(value) && value > 0;
-      if (value === null || (isNumber && (mayBeBroken || Number.isInteger(value)))) continue;
-      const kind = mayBeBroken ? 'a number' : 'a whole number';
-      throw refused(`${name} is ${JSON.stringify(value)}, and must be ${kind} above 0, or null for no limit`);
+      if (value === null || (isNumber && (allowsFractions || Number.isInteger(value)))) continue;
+      const kind = allowsFractions ? 'a number' : 'a whole number';
+      throw updateRejected(
+        `${name} is ${JSON.stringify(value)}, but must be ${kind} above 0, or null for no limit`,
+      );
     }
-    const { missingPrices = [] } = this.#known.plan;
+    const { missingPrices = [] } = this.#context.plan;
     if (typeof fields['usd'] === 'number' && missingPrices.length > 0)
-      throw refused(`usd needs prices that the run's configuration lacks: ${missingPrices.join(', ')}`);
+      throw updateRejected(
+        `usd needs prices that the run's configuration lacks: ${missingPrices.join(', ')}`,
+      );
   }
 
-  /** One after the other; what ends a handler while the run is cancelled would end the run before it has tidied up. */
-  #changing(work: () => Promise<void>): Promise<void> {
+  /** Runs changes one after the other; not cancellable, because a cancelled handler would end the run before its cleanup. */
+  #runExclusively(work: () => Promise<void>): Promise<void> {
     return CancellationScope.nonCancellable(async () => {
       while (this.#isChanging) await condition(() => !this.#isChanging);
       this.#isChanging = true;
@@ -120,60 +122,59 @@ export class RunBudget {
     });
   }
 
-  /** Pauses the run, or lets it go on, as what is spent and may be spent says. */
-  async #take({ limits, spent }: BudgetNow, { report }: Known): Promise<void> {
+  /** Pauses or resumes the run, as usage and limits require. */
+  async #apply({ limits, usage }: BudgetStatus): Promise<void> {
     const { budget: before, paused } = this.#tracker.current;
-    const reached = reachedBy({ limits, spent }, before?.reached);
-    const isPersons = paused !== undefined && paused.by !== 'budget';
+    const exhausted = exhaustedPause({ limits, usage }, before?.exhausted);
+    const isPausedByUser = paused !== undefined && paused.by !== 'budget';
     const hasLimits = Object.keys(limits).length > 0;
     this.#tracker.update({
-      budget: hasLimits ? { limits, spent, ...(reached === undefined ? {} : { reached }) } : undefined,
-      paused: isPersons ? paused : reached,
+      budget: hasLimits ? { limits, usage, ...(exhausted === undefined ? {} : { exhausted }) } : undefined,
+      paused: isPausedByUser ? paused : exhausted,
     });
     this.#show();
-    await this.#gate.change(this.#tracker.current.paused);
-    if ((before?.reached === undefined) !== (reached === undefined))
-      this.#reportSoon(() => report(reached === undefined ? 'running' : 'paused'));
-  }
-
-  /** One after the other. Who has asked for a change needn't wait for it to be told. */
-  #reportSoon(report: () => Promise<void>): void {
-    this.#reportsDue += 1;
-    this.#lastReport = this.#lastReport
-      .then(() => CancellationScope.nonCancellable(report))
-      .finally(() => {
-        this.#reportsDue -= 1;
-      });
+    await this.#gate.setPaused(this.#tracker.current.paused);
+    if ((before?.exhausted === undefined) !== (exhausted === undefined))
+      this.#reports.add(exhausted === undefined ? 'running' : 'paused');
   }
 }
 
-/** Undefined where the store can't be read. */
-async function read({ run }: Known['plan']): Promise<BudgetNow | undefined> {
+/** Undefined if the store cannot be read. */
+async function readBudgetStatus({ run }: BudgetContext['plan']): Promise<BudgetStatus | undefined> {
   try {
-    return await lightTried.readBudget.executeWithOptions({ summary: 'what is spent, and may be' }, [run]);
+    return await limitedRetryActivities.readBudget.executeWithOptions({ summary: 'read usage and limits' }, [
+      run,
+    ]);
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
-    log.warn('what the run has spent could not be read', { reason: error.cause?.message });
+    log.warn('the usage of the run could not be read', { reason: error.cause?.message });
     return undefined;
   }
 }
 
-/** The pause of a budget that is spent, its beginning that of the one before; undefined where it isn't spent. */
-function reachedBy({ limits, spent }: BudgetNow, before: Paused | undefined): Paused | undefined {
-  const names = limitsReached(limits, spent);
+/** The pause of an exhausted budget, which keeps the start of an earlier one; undefined if no limit is reached. */
+function exhaustedPause({ limits, usage }: BudgetStatus, before: Paused | undefined): Paused | undefined {
+  const names = reachedLimits(limits, usage);
   if (names.length === 0) return undefined;
   const { workflowId } = workflowInfo();
-  const those = names.map(
-    (name) => `${amountText(name, spent[name])} of ${amountText(name, limits[name] ?? 0)}`,
+  const exhaustedLimits = names.map(
+    (name) => `${formatUsage(name, usage[name])} of ${formatUsage(name, limits[name] ?? 0)}`,
   );
-  const more = names.map((name) => [name, enoughFor(name, limits[name] ?? 0, spent[name])] as const);
-  const options = more.map(([name, limit]) => `${budgetOption(name)} ${limit}`).join(' ');
+  const suggestedLimits = names.map(
+    (name) => [name, suggestedLimit(name, limits[name] ?? 0, usage[name])] as const,
+  );
+  const options = suggestedLimits.map(([name, limit]) => `${budgetOption(name)} ${limit}`).join(' ');
   const reason =
-    `the budget is spent, ${those.join(', ')}. To go on: self-taught-evaluator set-budget ${workflowId} ${options}; or ` +
-    `temporal workflow update execute --workflow-id ${workflowId} --name setBudget --input '${JSON.stringify(Object.fromEntries(more))}'`;
+    `the budget is exhausted: ${exhaustedLimits.join(', ')}. To continue: self-taught-evaluator set-budget ${workflowId} ${options}; or ` +
+    `temporal workflow update execute --workflow-id ${workflowId} --name setBudget --input '${JSON.stringify(Object.fromEntries(suggestedLimits))}'`;
   return { reason, since: before?.since ?? new Date().toISOString(), by: 'budget' };
 }
 
-function stillPlanning({ runName }: Pick<RunProgress, 'runName'>) {
-  return refused(`the run ${runName} is still reading its configuration: ask again in a moment`);
+/** Returns whether the run has started its stages and not ended, paused or not. */
+function mayPause({ status }: RunProgress): boolean {
+  return status === 'running' || status === 'paused';
+}
+
+function rejectWhilePlanning({ runName }: Pick<RunProgress, 'runName'>) {
+  return updateRejected(`the run ${runName} is still reading its configuration: try again in a moment`);
 }

@@ -1,8 +1,8 @@
-/** What a run answers, and what it can be told, while it works. */
+/** The handlers of a workflow's queries, updates and signals. */
 import { setHandler } from '@temporalio/workflow';
-import { requireIterations, requireStopAfter } from './change-iterations.ts';
+import { validateSetIterations, validateStopAfterIteration } from './iteration-updates.ts';
 import {
-  budgetReachedSignal,
+  budgetExhaustedSignal,
   configurationQuery,
   pauseUpdate,
   progressQuery,
@@ -10,55 +10,68 @@ import {
   setBudgetUpdate,
   setIterationsUpdate,
   shardProgressSignal,
-  stageWaitingSignal,
   stopAfterIterationUpdate,
   trainingNoticeSignal,
   trainingStepSignal,
+  waitsChangedSignal,
 } from './messages.ts';
-import { type PauseGate, requirePausable, requirePaused } from './pause.ts';
-import { withTimeLeft } from './remaining-time.ts';
-import type { Paused } from '../contract/progress.ts';
-import { currentIteration, type ProgressTracker } from './run-progress.ts';
-import type { Steered } from './run-stages.ts';
-import { showDetails } from './show-details.ts';
-import { hasNumbers, isTexts } from './well-formed.ts';
+import { type PauseGate, validatePause, validateResume } from './pause.ts';
+import { withRemainingTime } from './remaining-time.ts';
+import type { Paused } from '../api/progress.ts';
+import type { ProgressTracker } from './progress-tracker.ts';
+import { currentIteration } from '../api/current-iteration.ts';
+import type { RunControls } from './run-stages.ts';
+import { showCurrentDetails } from './show-current-details.ts';
+import type { ReportQueue } from './report-queue.ts';
+import { hasNumbers, isStringArray, isWaitsReport } from './signal-validation.ts';
 
-/** What of a run its handlers reach. */
-interface Handled extends Steered {
-  /** What the query `configuration` answers now. */
+/** The parts of a run that its handlers use. */
+interface HandlerContext extends RunControls {
+  /** Returns the current answer of the query `configuration`. */
   readonly configuration: () => unknown;
-  /** Shows where the run is. */
+  /** Publishes the progress of the run. */
   readonly show: () => void;
 }
 
-export function setRunHandlers({ tracker, gate, budget, configuration, show }: Handled): void {
+export function setRunHandlers({
+  tracker,
+  gate,
+  budget,
+  reports,
+  configuration,
+  show,
+}: HandlerContext): void {
   const change = (progress: Parameters<ProgressTracker['update']>[0]): void => {
     tracker.update(progress);
     show();
   };
 
-  setProgressHandlers(tracker);
+  setProgressHandlers(tracker, reports);
   setHandler(configurationQuery, configuration, {
-    description: 'What the run was started with, every default filled in.',
+    description: 'The configuration of the run, with every default filled in.',
   });
   setPauseHandlers(tracker, gate, show);
-  setHandler(setBudgetUpdate, (request) => budget.set(request), {
-    validator: (request) => budget.requireChange(request),
+  setHandler(setBudgetUpdate, (request) => budget.change(request), {
+    validator: (request) => budget.validateChange(request),
     description:
-      'What it may spend, such as {"tokens": 2000000}: tokens, requests, usd, gpuHours; null takes a limit away.',
+      'Changes limits of the budget: {"tokens": 2000000}; tokens, requests, usd, gpuHours; null removes a limit.',
   });
-  setHandler(budgetReachedSignal, () => budget.reached());
-  setHandler(setIterationsUpdate, ({ iterations }) => change({ iterations, stopAfter: undefined }), {
-    validator: (request) => requireIterations(request, tracker.current),
-    description: 'How many iterations it does in all: {"iterations": 7}.',
-  });
+  setHandler(budgetExhaustedSignal, () => budget.handleExhausted());
+  setHandler(
+    setIterationsUpdate,
+    ({ iterations }) => change({ requestedIterations: iterations, stopAfter: undefined }),
+    {
+      validator: (request) => validateSetIterations(request, tracker.current),
+      description: 'Changes the number of iterations: {"iterations": 7}.',
+    },
+  );
   setHandler(
     stopAfterIterationUpdate,
     (request) => change({ stopAfter: request?.iteration ?? currentIteration(tracker.current) }),
     {
-      validator: (request) => requireStopAfter(request, tracker.current),
+      validator: (request) => validateStopAfterIteration(request, tracker.current),
       description:
-        'It ends with its result after this one: {"iteration": 3}; without, after the one under way.',
+        'Ends the run with its result after this iteration: {"iteration": 3}; by default after the current one.',
     },
   );
 }
@@ -67,12 +80,12 @@ export function setRunHandlers({ tracker, gate, budget, configuration, show }: H
 export function setPauseHandlers(
   tracker: ProgressTracker,
   gate: PauseGate,
-  show = () => showDetails(tracker),
+  show = () => showCurrentDetails(tracker),
 ): void {
   const changePause = (paused: Paused | undefined): Promise<void> => {
     tracker.update({ paused });
     show();
-    return gate.change(paused);
+    return gate.setPaused(paused);
   };
   setHandler(
     pauseUpdate,
@@ -80,43 +93,48 @@ export function setPauseHandlers(
       changePause({
         reason: request?.reason ?? 'no reason given',
         since: new Date().toISOString(),
-        by: 'person',
+        by: 'user',
       }),
     {
-      validator: (request) => requirePausable(request, tracker.current),
-      description: 'Nothing new begins, a training stops with a checkpoint: {"reason": "..."}, or nothing.',
+      validator: (request) => validatePause(request, tracker.current),
+      description: 'Starts nothing new, stops a training with a checkpoint: {"reason": "..."}, or nothing.',
     },
   );
-  // A budget that is spent keeps it paused.
-  setHandler(resumeUpdate, () => changePause(tracker.current.budget?.reached), {
-    validator: () => requirePaused(tracker.current),
-    description: 'A paused run goes on.',
+  // An exhausted budget keeps the run paused.
+  setHandler(resumeUpdate, () => changePause(tracker.current.budget?.exhausted), {
+    validator: () => validateResume(tracker.current),
+    description: 'Continues a paused run.',
   });
 }
 
-/** The query `progress`, and the reports that it is made of. */
-export function setProgressHandlers(tracker: ProgressTracker): void {
-  setHandler(progressQuery, () => withTimeLeft(tracker.current, Date.now()), {
-    description: 'Phase, stages under way, the table of judges so far.',
+/**
+ * The query `progress`, and the signals that update it.
+ * @param reports gets a report when the waits of the run change
+ */
+export function setProgressHandlers(tracker: ProgressTracker, reports: ReportQueue): void {
+  setHandler(progressQuery, () => withRemainingTime(tracker.current, Date.now()), {
+    description: 'Status, running stages, the table of judges so far.',
   });
   setHandler(shardProgressSignal, (progress) => {
     if (!hasNumbers(progress, 'iteration', 'done', 'shards')) return;
-    tracker.shardsDone(progress);
-    showDetails(tracker);
+    tracker.recordShards(progress);
+    showCurrentDetails(tracker);
   });
-  setHandler(stageWaitingSignal, (waiting) => {
-    if (!hasNumbers(waiting, 'iteration', 'shard')) return;
-    tracker.stageWaits(waiting);
-    showDetails(tracker);
+  setHandler(waitsChangedSignal, (report) => {
+    if (!isWaitsReport(report)) return;
+    const isChanged = tracker.recordWaits(report.waits);
+    showCurrentDetails(tracker);
+    const { status } = tracker.current;
+    if (isChanged && (status === 'running' || status === 'paused')) reports.add(status);
   });
   setHandler(trainingStepSignal, (step) => {
     if (!hasNumbers(step, 'iteration', 'step', 'totalSteps', 'loss', 'etaSeconds')) return;
-    tracker.trainedTo(step);
-    showDetails(tracker);
+    tracker.recordTrainingStep(step);
+    showCurrentDetails(tracker);
   });
   setHandler(trainingNoticeSignal, (notice) => {
-    if (!hasNumbers(notice, 'iteration', 'stalls') || !isTexts(notice.warnings)) return;
-    tracker.noticed(notice);
-    showDetails(tracker);
+    if (!hasNumbers(notice, 'iteration', 'stalls') || !isStringArray(notice.warnings)) return;
+    tracker.recordTrainingNotice(notice);
+    showCurrentDetails(tracker);
   });
 }

@@ -1,4 +1,4 @@
-/** The report of a run, and its end: however it ends, its servers stop and its progress says how. */
+/** The report of a run, and its end: its servers are stopped and its progress shows how it ended. */
 import {
   ActivityFailure,
   CancellationScope,
@@ -7,34 +7,34 @@ import {
   isCancellation,
   log,
 } from '@temporalio/workflow';
-import type { RunPlan } from '../activities/types.ts';
-import type { RunPhase } from '../contract/progress.ts';
-import { failureWords } from './failed-with.ts';
-import { light, lightTried } from './proxies.ts';
-import type { ProgressTracker } from './run-progress.ts';
+import type { RunPlan } from '../api/activity-types.ts';
+import type { EndStatus, ReportedStatus } from '../api/run-status.ts';
+import { failureCauses } from './failure-causes.ts';
+import { workflowActivities, limitedRetryActivities } from './activity-proxies.ts';
+import type { ProgressTracker } from './progress-tracker.ts';
 import type { RunStages } from './run-stages.ts';
 
-/** What a report says of the run beside its progress. */
-export interface Reported {
+/** The data of the run that a report needs beside its progress. */
+export interface ReportContext {
   readonly plan: RunPlan;
   /** As a file:// address. */
-  readonly reportAddress: string;
+  readonly reportUrl: string;
   /** ISO 8601. */
   readonly startedAt: string;
 }
 
 /**
- * Writes the report as the run is now, and beside it where the run stands; returns where it is, relative to the store.
- * @param failure why it failed
+ * Writes the report of the run and its `state.json`; returns the report's path, relative to the store.
+ * @param failure why the run failed
  */
-export async function writeReport(
+export async function writeRunReport(
   tracker: ProgressTracker,
-  { plan, startedAt, reportAddress }: Reported,
-  status: 'running' | 'paused' | 'completed' | 'failed' | 'cancelled',
+  { plan, startedAt, reportUrl }: ReportContext,
+  status: ReportedStatus,
   failure?: string,
-  { writeReport: write } = light,
+  { writeReport: write } = workflowActivities,
 ): Promise<string> {
-  const { completed, best, warnings, budget } = tracker.current;
+  const { completedIterations: completed, best, warnings, budget } = tracker.current;
   const { report, damage } = await write.executeWithOptions({ summary: `write the report: ${status}` }, [
     {
       run: plan.run,
@@ -44,31 +44,32 @@ export async function writeReport(
       iterations: completed,
       warnings,
       ...(budget === undefined ? {} : { budget }),
+      ...(tracker.allWaits.length === 0 ? {} : { waits: tracker.allWaits }),
       ...(failure === undefined ? {} : { failure }),
     },
   ]);
-  tracker.update({ report: reportAddress });
-  tracker.warn(damage);
+  tracker.update({ report: reportUrl });
+  tracker.addWarnings(damage);
   return report;
 }
 
-/** What ends a run early stands in its report. */
-export async function closing<T>(
+/** Runs the stages of a run; at its end, stops its servers and writes how it ended into progress and report. */
+export async function withFinalization<T>(
   tracker: ProgressTracker,
-  reported: Reported,
+  context: ReportContext,
   stages: RunStages,
   work: () => Promise<T>,
 ): Promise<T> {
-  const end = (phase: RunPhase, error?: unknown): Promise<void> =>
+  const end = (status: EndStatus, error?: unknown): Promise<void> =>
     CancellationScope.nonCancellable(async () => {
-      // From now on it can't be told anything that would be reported after its end.
-      tracker.update({ phase });
+      // From now on updates are rejected, so that nothing is reported after the end.
+      tracker.update({ status });
       await stages.stopServing();
-      await stages.settled();
-      if (phase === 'cancelled') await reportIfPossible(tracker, reported, phase);
-      if (phase === 'failed') await reportIfPossible(tracker, reported, phase, failureWords(error));
-      tracker.update({ phase, paused: undefined, stages: [] });
-      stages.show();
+      await stages.drained();
+      if (status === 'cancelled') await tryWriteReport(tracker, context, status);
+      if (status === 'failed') await tryWriteReport(tracker, context, status, failureCauses(error));
+      tracker.update({ status, paused: undefined, stages: [], waits: undefined });
+      stages.publishStatus();
     });
   try {
     const result = await work();
@@ -76,22 +77,22 @@ export async function closing<T>(
     return result;
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
-    // An attempt that fails on its way out, for whatever reason, hides that the run was cancelled.
+    // An activity that fails while it is being cancelled hides that the run was cancelled.
     const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
     await end(isCancelled ? 'cancelled' : 'failed', error);
     throw isCancelled && !isCancellation(error) ? new CancelledFailure('the run was cancelled') : error;
   }
 }
 
-/** Why a run ends or waits is what must be seen, not that the report can't be written either: it is tried a few times. */
-export async function reportIfPossible(
+/** Writes the report with few attempts: a failure to write it must not hide why the run ends or waits. */
+export async function tryWriteReport(
   tracker: ProgressTracker,
-  reported: Reported,
-  status: 'running' | 'paused' | 'failed' | 'cancelled',
+  context: ReportContext,
+  status: Exclude<ReportedStatus, 'completed'>,
   failure?: string,
 ): Promise<void> {
   try {
-    await writeReport(tracker, reported, status, failure, lightTried);
+    await writeRunReport(tracker, context, status, failure, limitedRetryActivities);
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
     log.warn('the report could not be written', { reason: error.cause?.message });

@@ -1,3 +1,4 @@
+import { FAILURES } from '../api/temporal-names.ts';
 import {
   allHandlersFinished,
   CancellationScope,
@@ -7,109 +8,108 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ArtifactReference } from '../artifacts/reference.ts';
-import type {
-  FineTuneResult,
-  IterationSummary,
-  Model,
-  ModelRole,
-  RunPlan,
-  ServedModel,
-  ShardedStage,
-  StageResult,
-} from '../activities/types.ts';
-import { ClaimedMachine } from './claimed-machine.ts';
+import type { PreparedBenchmark } from '../datasets/benchmark-overlaps.ts';
+import type { ArtifactReference } from '../store/artifact.ts';
+import type { FineTuneResult, Model, RunPlan, ServedModel, StageResult } from '../api/activity-types.ts';
+import type { IterationSummary } from '../api/result.ts';
+import type { ShardedStage } from '../api/stages.ts';
+import type { ModelRole } from '../config/model-roles.ts';
+import { PinnedWorker } from './pinned-worker.ts';
 import type { EvaluateJudgeInput, EvaluateJudgeResult } from './evaluate-benchmarks.ts';
-import { failedWith } from './failed-with.ts';
+import { hasFailureType } from './failure-causes.ts';
 import { mapShards } from './map-shards.ts';
-import type { PauseGate, PauseState } from './pause.ts';
-import { light, TAKE_OVER } from './proxies.ts';
+import type { PauseGate } from './pause.ts';
+import type { PauseState } from '../api/signals.ts';
+import { queueWithoutWorker } from './while-served.ts';
+import { workflowActivities, TERMINATE_EXISTING } from './activity-proxies.ts';
+import type { ReportQueue } from './report-queue.ts';
 import type { RunBudget } from './run-budget.ts';
-import type { ProgressTracker, Stage } from './run-progress.ts';
+import type { ProgressTracker, StageDescription } from './progress-tracker.ts';
 import { searchAttributesOf } from './search-attributes.ts';
-import { showDetails } from './show-details.ts';
+import { showCurrentDetails } from './show-current-details.ts';
 
-/** The models that a run names, identified by their content. */
+/** The models of a run by their roles, identified by their content. */
 export type RunModels = Readonly<Record<ModelRole, Model>>;
 
-/** A benchmark's name and its prepared pairs. */
-export interface PreparedBenchmark {
-  readonly name: string;
-  readonly pairs: ArtifactReference;
-}
+/** The workflow `evaluateJudge` as a run starts it; by name, because its standalone form imports these stages. */
+type EvaluateJudgeWorkflow = (input: EvaluateJudgeInput) => Promise<EvaluateJudgeResult>;
 
-/** The workflow `evaluateJudge` as a run starts it; by name, because started alone it uses these stages itself. */
-type EvaluateAsChild = (input: EvaluateJudgeInput) => Promise<EvaluateJudgeResult>;
-
-/** What a run is shown and held by. */
-export interface Steered {
+/** Progress, pause, budget and reports of a run. */
+export interface RunControls {
   readonly tracker: ProgressTracker;
   readonly gate: PauseGate;
   readonly budget: RunBudget;
+  readonly reports: ReportQueue;
 }
 
-/** The stages of one run: how each is carried out, and shown in its progress while it is. */
+/** The stages of one run: each is carried out and shown in the run's progress. */
 export class RunStages {
   readonly #tracker: ProgressTracker;
   readonly #plan: RunPlan;
   readonly #gate: PauseGate;
   readonly #budget: RunBudget;
-  readonly #machine: ClaimedMachine;
-  /** The search attributes as they were last set: each change is an event of the history. */
-  #found = '';
+  readonly #reports: ReportQueue;
+  readonly #machine: PinnedWorker;
+  /** The search attributes as they were last set; each change is an event of the history. */
+  #publishedAttributes = '';
 
-  constructor({ tracker, gate, budget }: Steered, plan: RunPlan, machineQueue: string | undefined) {
+  constructor(
+    { tracker, gate, budget, reports }: RunControls,
+    plan: RunPlan,
+    machineQueue: string | undefined,
+  ) {
     this.#tracker = tracker;
     this.#plan = plan;
     this.#gate = gate;
     this.#budget = budget;
-    this.#machine = new ClaimedMachine(plan.timeouts, machineQueue);
+    this.#reports = reports;
+    this.#machine = new PinnedWorker(plan.timeouts, machineQueue);
   }
 
-  /** Whether the run is paused, to be carried along. */
+  /** The pause of the run, passed on when it continues as new. */
   get pause(): PauseState {
     return this.#gate.state;
   }
 
-  /** The queue of the machine that serves and trains; undefined before one is needed. */
+  /** The task queue of the machine that serves and trains; undefined before one is needed. */
   get machineQueue(): string | undefined {
     return this.#machine.queue;
   }
 
-  /** Resolves when nothing that the run was told is under way any more, and all that it had to report of it is written. */
-  async settled(): Promise<void> {
-    await condition(() => allHandlersFinished() && !this.#budget.isReporting);
+  /** Resolves when all handlers of signals and updates have finished, and their reports are written. */
+  async drained(): Promise<void> {
+    await condition(() => allHandlersFinished() && !this.#reports.isWriting);
   }
 
-  /** Shows a stage as under way for as long as `work` takes; while the run is paused, none begins. */
-  async during<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
-    await this.#gate.opened();
-    return this.#tracker.during(stage, () => {
-      this.show();
+  /** Shows a stage as running while `work` runs; waits first while the run is paused. */
+  async trackStage<T>(stage: StageDescription, work: () => Promise<T>): Promise<T> {
+    await this.#gate.whenOpen();
+    return this.#tracker.trackStage(stage, () => {
+      this.publishStatus();
       return work();
     });
   }
 
-  /** Shows where the run is, in the Web UI and to those who search for runs. */
-  show(): void {
-    showDetails(this.#tracker);
+  /** Publishes the progress in the Web UI and in the search attributes. */
+  publishStatus(): void {
+    showCurrentDetails(this.#tracker);
     const { seedModel, searchAttributes } = this.#plan;
     const attributes = searchAttributesOf(this.#tracker.current, seedModel, searchAttributes);
-    const found = JSON.stringify(attributes);
-    if (attributes.length === 0 || found === this.#found) return;
-    this.#found = found;
+    const published = JSON.stringify(attributes);
+    if (attributes.length === 0 || published === this.#publishedAttributes) return;
+    this.#publishedAttributes = published;
     upsertSearchAttributes(attributes);
   }
 
-  identifyModels(): Promise<RunModels> {
-    const { run, ownModels } = this.#plan;
-    const identify = (role: ModelRole) =>
-      this.#machine.use((machine) =>
-        machine.identifyModel.executeWithOptions({ summary: `identify the ${role} model` }, [{ run, role }]),
+  resolveModels(): Promise<RunModels> {
+    const { run, rolesWithOwnModel } = this.#plan;
+    const resolve = (role: ModelRole) =>
+      this.#machine.run((machine) =>
+        machine.resolveModel.executeWithOptions({ summary: `resolve the ${role} model` }, [{ run, role }]),
       );
-    return this.during({ name: 'identifyModels', iteration: 0 }, async () => {
-      const seed = await identify('seed');
-      const own = async (role: ModelRole) => (ownModels.includes(role) ? identify(role) : seed);
+    return this.trackStage({ name: 'resolveModels', iteration: 0 }, async () => {
+      const seed = await resolve('seed');
+      const own = async (role: ModelRole) => (rolesWithOwnModel.includes(role) ? resolve(role) : seed);
       return { seed, generator: await own('generator'), firstJudge: await own('firstJudge') };
     });
   }
@@ -117,39 +117,39 @@ export class RunStages {
   prepareBenchmarks(): Promise<PreparedBenchmark[]> {
     const { run, benchmarks } = this.#plan;
     const prepare = async (name: string): Promise<PreparedBenchmark> => {
-      const { artifact, warnings } = await light.prepareBenchmark.executeWithOptions(
+      const { artifact, warnings } = await workflowActivities.prepareBenchmark.executeWithOptions(
         { summary: `read ${name}` },
         [{ run, benchmark: name }],
       );
       const named = warnings.map((warning) => `${name}: ${warning}`);
-      this.#tracker.warn(named);
+      this.#tracker.addWarnings(named);
       return { name, pairs: artifact };
     };
-    return this.during({ name: 'prepareBenchmarks', iteration: 0 }, () =>
+    return this.trackStage({ name: 'prepareBenchmarks', iteration: 0 }, () =>
       Promise.all(benchmarks.map(({ name }) => prepare(name))),
     );
   }
 
-  serve(model: Model, iteration: number, role: ModelRole): Promise<ServedModel> {
+  serveModel(model: Model, iteration: number, role: ModelRole): Promise<ServedModel> {
     const { run } = this.#plan;
     const summary = `serve ${role === 'seed' ? `M_${iteration}` : role}`;
-    return this.during({ name: 'serveModel', iteration }, () =>
-      this.#machine.use((machine) =>
+    return this.trackStage({ name: 'serveModel', iteration }, () =>
+      this.#machine.run((machine) =>
         machine.serveModel.executeWithOptions({ summary }, [{ run, model, iteration, role }]),
       ),
     );
   }
 
-  /** Stops the run's servers. Those of a machine that has no worker now are stopped when it has one again. */
+  /** Stops the run's servers. Servers of a machine without a worker are stopped when it has one again. */
   async stopServing(): Promise<void> {
-    await this.#machine.useIfThere((machine) =>
+    await this.#machine.runIfAvailable((machine) =>
       machine.stopServing.executeWithOptions({ summary: 'stop the model servers' }, []),
     );
   }
 
   /**
-   * Fine-tunes M_0 or an earlier judge to M_i on the iteration's training set. A pause stops it with a checkpoint, from
-   * which it goes on, and so does a budget that is spent.
+   * Fine-tunes M_0 or an earlier judge to M_i on the iteration's training set. A pause or an exhausted budget stops the
+   * training with a checkpoint, from which it later continues.
    */
   fineTune(
     iteration: number,
@@ -159,10 +159,10 @@ export class RunStages {
     const { run } = this.#plan;
     const summary = `fine-tune M_${from.iteration} to M_${iteration}`;
     const { model: base } = from;
-    const train = () =>
-      this.#gate.untilDone(async () => {
+    const runTraining = () =>
+      this.#gate.runInterruptibly(async () => {
         try {
-          return await this.#machine.use((machine) =>
+          return await this.#machine.run((machine) =>
             machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
           );
         } catch (error) {
@@ -170,55 +170,55 @@ export class RunStages {
           throw error;
         }
       });
-    return this.during({ name: 'fineTune', iteration }, async () => {
+    return this.trackStage({ name: 'fineTune', iteration }, async () => {
       for (;;) {
         try {
-          return await train();
+          return await runTraining();
         } catch (error) {
-          if (!failedWith(error, 'BudgetReached')) throw error;
+          if (!hasFailureType(error, FAILURES.budgetExhausted)) throw error;
         }
-        await this.#budget.reached();
+        await this.#budget.handleExhausted();
       }
     });
   }
 
-  /** The attempt that was interrupted has stopped its trainer, unless there was none just then to hear of it. */
+  /** Stops the trainer of an interrupted training, in case no attempt was running that could stop it. */
   async #stopTraining(iteration: number): Promise<void> {
-    const { run } = this.#plan;
-    await CancellationScope.nonCancellable(() =>
-      this.#machine.useIfThere((machine) =>
-        machine.stopTraining.executeWithOptions(
-          { summary: `stop the training of M_${iteration} with a checkpoint` },
-          [{ run, iteration }],
-        ),
-      ),
-    );
+    const options = { summary: `stop the training of M_${iteration} with a checkpoint` };
+    const input = { run: this.#plan.run, iteration };
+    await CancellationScope.nonCancellable(async () => {
+      const isStopped = await this.#machine.runIfAvailable((machine) =>
+        machine.stopTraining.executeWithOptions(options, [input]),
+      );
+      // The machine has no worker any more, but its trainer may still run: every worker that sees the store can stop it.
+      if (!isStopped) await workflowActivities.stopTraining.executeWithOptions(options, [input]);
+    });
   }
 
-  /** Maps a stage over the shards of its input, in a workflow of its own. */
+  /** Runs a stage on every shard of its input, in a child workflow. */
   mapShards(
     stage: ShardedStage,
     iteration: number,
     model: ServedModel,
     input: ArtifactReference,
   ): Promise<StageResult> {
-    const { run, shardsAtOnce, timeouts } = this.#plan;
+    const { run, concurrentShards, timeouts } = this.#plan;
     const { workflowId: runWorkflowId } = workflowInfo();
     const workflowId = `${runWorkflowId}/${iteration}/${stage}`;
-    return this.during(
-      { name: stage, iteration, done: 0, of: input.records, unit: 'shards', workflowId },
+    return this.trackStage(
+      { name: stage, iteration, done: 0, total: input.records, unit: 'shards', workflowId },
       () =>
         this.#whileServed(model, (served) =>
-          this.#gate.resultOf(() =>
+          this.#gate.runChild(() =>
             startChild(mapShards, {
               workflowId,
-              workflowIdReusePolicy: TAKE_OVER,
+              workflowIdReusePolicy: TERMINATE_EXISTING,
               staticSummary: `${stage}, iteration ${iteration}`,
               args: [
                 {
                   stage,
-                  work: { run, iteration, model: served, input },
-                  shardsAtOnce,
+                  shardInput: { run, iteration, model: served, input },
+                  concurrentShards,
                   timeouts,
                   runWorkflowId,
                 },
@@ -229,43 +229,46 @@ export class RunStages {
     );
   }
 
-  /** Evaluates M_i on every benchmark, in a workflow of its own. */
-  evaluate(
+  /** Evaluates M_i on every benchmark, in a child workflow. */
+  evaluateJudge(
     judge: ServedModel,
     iteration: number,
     benchmarks: readonly PreparedBenchmark[],
   ): Promise<EvaluateJudgeResult> {
     const { workflowId: runWorkflowId } = workflowInfo();
     const workflowId = `${runWorkflowId}/${iteration}/evaluateJudge`;
-    const of = benchmarks.reduce((sum, { pairs }) => sum + pairs.records, 0);
-    return this.during({ name: 'evaluateJudge', iteration, done: 0, of, unit: 'shards', workflowId }, () =>
-      this.#whileServed(judge, (served) =>
-        this.#gate.resultOf(() =>
-          startChild<EvaluateAsChild>('evaluateJudge', {
-            workflowId,
-            workflowIdReusePolicy: TAKE_OVER,
-            staticSummary: `evaluate M_${iteration}`,
-            args: [{ plan: this.#plan, iteration, judge: served, benchmarks, runWorkflowId }],
-          }),
+    const total = benchmarks.reduce((sum, { pairs }) => sum + pairs.records, 0);
+    return this.trackStage(
+      { name: 'evaluateJudge', iteration, done: 0, total, unit: 'shards', workflowId },
+      () =>
+        this.#whileServed(judge, (served) =>
+          this.#gate.runChild(() =>
+            startChild<EvaluateJudgeWorkflow>('evaluateJudge', {
+              workflowId,
+              workflowIdReusePolicy: TERMINATE_EXISTING,
+              staticSummary: `evaluate M_${iteration}`,
+              args: [{ plan: this.#plan, iteration, judge: served, benchmarks, runWorkflowId }],
+            }),
+          ),
         ),
+    );
+  }
+
+  /** Exports the training sets and the checkpoint that other programs load (docs/outputs.md). */
+  exportOutputs(iteration: number): Promise<void> {
+    const { run } = this.#plan;
+    const { completedIterations: iterations, best, warnings } = this.#tracker.current;
+    return this.trackStage({ name: 'exportOutputs', iteration }, () =>
+      workflowActivities.exportOutputs.executeWithOptions(
+        { summary: `export the outputs of iteration ${iteration}` },
+        [{ run, iterations, best, warnings }],
       ),
     );
   }
 
-  /** Makes of what is complete the training sets and the checkpoint that other programs load (docs/outputs.md). */
-  exportOutputs(iteration: number): Promise<void> {
-    const { run } = this.#plan;
-    const { completed: iterations, best, warnings } = this.#tracker.current;
-    return this.during({ name: 'exportOutputs', iteration }, () =>
-      light.exportOutputs.executeWithOptions({ summary: `export the outputs of iteration ${iteration}` }, [
-        { run, iterations, best, warnings },
-      ]),
-    );
-  }
-
   /**
-   * Does work that needs a served model. A server of ours may go for good, with its machine or with the worker that
-   * took it along: then the model is served again, perhaps elsewhere, and the work goes on with what is missing.
+   * Runs work that needs a served model. A server of this run may disappear with its machine or its worker: then the model
+   * is served again, perhaps on another machine, and the work continues with what is missing.
    */
   async #whileServed<T>(model: ServedModel, work: (served: ServedModel) => Promise<T>): Promise<T> {
     const { checkpoint, sha256, servedFor } = model;
@@ -273,10 +276,11 @@ export class RunStages {
       try {
         return await work(served);
       } catch (error) {
-        if (servedFor === undefined || !failedWith(error, 'ServerUnavailable')) throw error;
-        // The first time at once; a server that stays unusable though it is up is not asked without end.
+        if (servedFor === undefined || !hasFailureType(error, FAILURES.serverUnavailable)) throw error;
+        this.#machine.giveUp(queueWithoutWorker(error));
+        // Serves again at once the first time, then with growing delays, in case the server stays unusable.
         if (again > 0) await sleep(Math.min(60, 2 ** again) * 1000);
-        served = await this.serve({ checkpoint, sha256 }, servedFor.iteration, servedFor.role);
+        served = await this.serveModel({ checkpoint, sha256 }, servedFor.iteration, servedFor.role);
       }
     }
   }

@@ -1,166 +1,202 @@
+import { FAILURES } from '../api/temporal-names.ts';
 import { upsertMemo, workflowInfo } from '@temporalio/workflow';
-import type { ArtifactReference, Counts } from '../artifacts/reference.ts';
-import type { IterationSummary, RunPlan, RunResult } from '../activities/types.ts';
-import { pairWarnings, verdictWarnings } from '../judge/yield-warnings.ts';
-import { bestIteration, stopsEarly } from './choosing.ts';
-import { continueOnCurrentBuild, isTimeToContinueAsNew } from './continuing.ts';
-import { failedWith } from './failed-with.ts';
-import { finishRun } from './finish-run.ts';
-import { givenPairs, madePairs } from './prepare-pairs.ts';
-import { PauseGate, type PauseState } from './pause.ts';
-import { planOrRefuse, refusal, runNameOf } from './plan.ts';
-import { light } from './proxies.ts';
+import type { ArtifactReference, Counts } from '../store/artifact.ts';
+import type { RunPlan } from '../api/activity-types.ts';
+import type { IterationSummary, RunResult } from '../api/result.ts';
+import { pairYieldWarnings, verdictWarnings } from './yield-warnings.ts';
+import { bestIteration, shouldStopEarly } from '../method/model-selection.ts';
+import { continueOnCurrentBuild, shouldContinueAsNew } from './continue-as-new.ts';
+import { hasFailureType } from './failure-causes.ts';
+import { finalizeRun } from './finalize-run.ts';
+import { prepareProvidedPairs, prepareGeneratedPairs } from './prepare-pairs.ts';
+import { PauseGate } from './pause.ts';
+import type { PauseState } from '../api/signals.ts';
+import { planRunOrFail, invalidConfiguration, runNameOf } from './planning.ts';
+import { workflowActivities } from './activity-proxies.ts';
 import { setRunHandlers } from './run-handlers.ts';
-import type { BudgetProgress } from '../contract/progress.ts';
+import type { BudgetProgress } from '../api/progress.ts';
+import type { ReportedWait } from '../api/activity-types.ts';
+import { ReportQueue } from './report-queue.ts';
 import { RunBudget } from './run-budget.ts';
-import { lastIteration, ProgressTracker } from './run-progress.ts';
-import { closing, reportIfPossible, writeReport, type Reported } from './run-report.ts';
-import { RunStages, type PreparedBenchmark, type RunModels, type Steered } from './run-stages.ts';
-import { showDetails } from './show-details.ts';
+import { ProgressTracker } from './progress-tracker.ts';
+import { lastIteration } from '../api/current-iteration.ts';
+import { withFinalization, tryWriteReport, writeRunReport, type ReportContext } from './run-report.ts';
+import type { PreparedBenchmark } from '../datasets/benchmark-overlaps.ts';
+import { RunStages, type RunModels, type RunControls } from './run-stages.ts';
+import { showCurrentDetails } from './show-current-details.ts';
 
-/** What a run knows before its first stage. */
-interface Beginning extends Reported {
+/** The state of a run before its first stage. */
+interface RunContext extends ReportContext {
   /** With every default filled in. */
   readonly configuration: unknown;
-  /** How often it has begun again because an artifact was found damaged. */
+  /** How often the run has repeated its stages because an artifact was damaged. */
   readonly repairs: number;
 }
 
-/** What the iterations work with: made once, the same for all of them. */
-interface Prepared {
+/** The input of all iterations, prepared once. */
+interface PreparedRun {
   readonly models: RunModels;
   readonly benchmarks: readonly PreparedBenchmark[];
   readonly pairs: ArtifactReference;
-  /** From instructions to pairs, by stage. */
+  /** The counts of the preparation stages. */
   readonly pairCounts: Readonly<Record<string, Counts>>;
 }
 
-/** What a run carries along when it continues as new: references, never data. */
-interface LoopState extends Beginning, Prepared {
+/** The state that a run passes on when it continues as new: references, never data. */
+interface CarriedState extends RunContext, PreparedRun {
   readonly warnings: readonly string[];
   readonly machineQueue: string | undefined;
   readonly pause: PauseState;
-  /** Iterations asked for by now, and the one to stop after. */
+  /** The requested number of iterations, and the iteration to stop after. */
   readonly iterations: number;
   readonly stopAfter?: number | undefined;
   readonly completed: readonly IterationSummary[];
   readonly budget?: BudgetProgress | undefined;
+  /** The waits that are over. */
+  readonly endedWaits?: readonly ReportedWait[];
 }
 
 /**
  * Trains a judge without human labels (arXiv 2408.02666): makes response pairs whose better side is known by
- * construction, lets the current judge argue about them, keeps the arguments that reach the right verdict, fine-tunes
+ * construction, samples judgments of them from the current judge, keeps the judgments with the correct verdict, fine-tunes
  * the seed model on them (or the current judge, as the configuration says), evaluates the new judge, and repeats.
  *
- * The workflow knows the order of the stages and carries references to their artifacts; what a stage does stands in
- * its activity. It continues as new between iterations when its history has grown, and when another build of the
- * worker has become current: an iteration ends on the build that it began on, and the next one begins on the new.
+ * The workflow orders the stages and passes references to their artifacts; the work of a stage is in its activity. It
+ * continues as new between iterations when its history has grown, and when another build of the worker has become current:
+ * an iteration ends on the build that it started on, and the next one starts on the new build.
  */
-export async function selfTaughtEvaluator(configuration: unknown, state?: LoopState): Promise<RunResult> {
+export async function selfTaughtEvaluator(configuration: unknown, state?: CarriedState): Promise<RunResult> {
   if (state !== undefined && workflowInfo().continuedFromExecutionRunId === undefined)
-    throw refusal([{ path: 'input', message: 'a run takes one input, its configuration; found two' }]);
-  const tracker = new ProgressTracker({
-    runName: runNameOf(configuration),
-    phase: state === undefined ? 'planning' : 'working',
-    paused: state?.pause.paused,
-    budget: state?.budget,
-    startedAt: state?.startedAt ?? workflowInfo().startTime.toISOString(),
-    iterations: state?.iterations ?? 0,
-    stopAfter: state?.stopAfter,
-    stages: [],
-    counts: state?.pairCounts ?? {},
-    completed: state?.completed ?? [],
-    best: state === undefined ? 0 : bestIteration(state.completed, state.plan.choosing),
-    warnings: state?.warnings ?? [],
-    ...(state === undefined ? {} : { report: state.reportAddress }),
-  });
+    throw invalidConfiguration([
+      { path: 'input', message: 'a run takes one input, its configuration; found two' },
+    ]);
+  const tracker = new ProgressTracker(
+    {
+      runName: runNameOf(configuration),
+      status: state === undefined ? 'planning' : 'running',
+      paused: state?.pause.paused,
+      budget: state?.budget,
+      startedAt: state?.startedAt ?? workflowInfo().startTime.toISOString(),
+      requestedIterations: state?.iterations ?? 0,
+      stopAfter: state?.stopAfter,
+      stages: [],
+      counts: state?.pairCounts ?? {},
+      completedIterations: state?.completed ?? [],
+      best: state === undefined ? 0 : bestIteration(state.completed, state.plan.modelSelection),
+      warnings: state?.warnings ?? [],
+      ...(state === undefined ? {} : { report: state.reportUrl }),
+    },
+    state?.endedWaits,
+  );
   const gate = new PauseGate(state?.pause);
   let resolved = state?.configuration ?? configuration;
   let stages: RunStages | undefined;
-  const show = (): void => (stages === undefined ? showDetails(tracker) : stages.show());
-  const budget = new RunBudget(tracker, gate, show);
-  const steered = { tracker, gate, budget };
-  setRunHandlers({ ...steered, configuration: () => resolved, show });
+  const show = (): void => (stages === undefined ? showCurrentDetails(tracker) : stages.publishStatus());
+  const reports = new ReportQueue();
+  const budget = new RunBudget(tracker, gate, reports, show);
+  const controls = { tracker, gate, budget, reports };
+  setRunHandlers({ ...controls, configuration: () => resolved, show });
 
   if (state !== undefined) {
-    const goingOn = stagesOf(steered, state, state.machineQueue);
-    stages = goingOn;
-    return closing(tracker, state, goingOn, () =>
-      repairing(tracker, configuration, goingOn, state, () => Promise.resolve(state)),
+    const continuedStages = createStages(controls, state, state.machineQueue);
+    stages = continuedStages;
+    return withFinalization(tracker, state, continuedStages, () =>
+      withDamageRepair(tracker, configuration, continuedStages, state, () => Promise.resolve(state)),
     );
   }
-  const planned = await tracker.during({ name: 'planRun', iteration: 0 }, () => planOrRefuse(configuration));
-  if (planned.kind === 'joined') {
-    const { ownerWorkflowId: workflowId, ownerRunId: runId } = planned;
-    tracker.update({ phase: 'following' });
-    return light.awaitRun.executeWithOptions({ summary: `follow ${workflowId}` }, [{ workflowId, runId }]);
+  const planResult = await tracker.trackStage({ name: 'planRun', iteration: 0 }, () =>
+    planRunOrFail(configuration),
+  );
+  if (planResult.kind === 'joined') {
+    const { ownerWorkflowId: workflowId, ownerRunId: runId } = planResult;
+    tracker.update({ status: 'joined' });
+    return workflowActivities.awaitRun.executeWithOptions({ summary: `wait for ${workflowId}` }, [
+      { workflowId, runId },
+    ]);
   }
-  const { plan, warnings, reportAddress } = planned;
-  resolved = planned.configuration;
+  const { plan, warnings, reportUrl } = planResult;
+  resolved = planResult.configuration;
   const { startedAt } = tracker.current;
-  const beginning = { plan, configuration: resolved, reportAddress, startedAt, repairs: 0 };
-  upsertMemo({ runName: plan.run.runName, seedModel: plan.seedModel, report: reportAddress });
-  tracker.update({ phase: 'working', iterations: plan.iterations, warnings, budget: plan.budget });
-  const first = stagesOf(steered, beginning, undefined);
-  stages = first;
-  return closing(tracker, beginning, first, () =>
-    repairing(tracker, configuration, first, beginning, () => prepare(tracker, first, beginning)),
+  const context = { plan, configuration: resolved, reportUrl, startedAt, repairs: 0 };
+  upsertMemo({ runName: plan.run.runName, seedModel: plan.seedModel, report: reportUrl });
+  tracker.update({ status: 'running', requestedIterations: plan.iterations, warnings, budget: plan.budget });
+  const newStages = createStages(controls, context, undefined);
+  stages = newStages;
+  return withFinalization(tracker, context, newStages, () =>
+    withDamageRepair(tracker, configuration, newStages, context, () =>
+      prepareRun(tracker, newStages, context),
+    ),
   );
 }
 
-/** The stages of a run that is planned, and from here on its budget. */
-function stagesOf(steered: Steered, beginning: Beginning, machineQueue: string | undefined): RunStages {
-  const { tracker, budget } = steered;
-  const { plan } = beginning;
-  budget.known({ plan, report: (status) => reportIfPossible(tracker, beginning, status) });
-  return new RunStages(steered, plan, machineQueue);
+/** The stages of a planned run; also connects its budget, which can be changed from then on, and its reports. */
+function createStages(
+  controls: RunControls,
+  context: RunContext,
+  machineQueue: string | undefined,
+): RunStages {
+  const { tracker, budget, reports } = controls;
+  const { plan } = context;
+  budget.attach({ plan });
+  reports.attach((status) => tryWriteReport(tracker, context, status));
+  return new RunStages(controls, plan, machineQueue);
 }
 
-/** More damage than this within one run is no accident. */
-const MOST_REPAIRS = 3;
+/** How often a run repairs damage; more damage points to a broken disk. */
+const MAX_REPAIRS = 3;
 
 /**
- * The run's stages in their order. Where one finds an artifact damaged that an earlier one has made, all are gone through
- * again from the first: what is whole costs a short activity each, what is damaged is made again.
+ * Runs the stages of the run in their order. If a stage finds an earlier artifact damaged, all stages are repeated from the
+ * first: an intact artifact takes one short activity, a damaged one is made again.
  */
-async function repairing(
+async function withDamageRepair(
   tracker: ProgressTracker,
   configuration: unknown,
   stages: RunStages,
-  beginning: Beginning,
-  begin: () => Promise<Prepared>,
+  context: RunContext,
+  prepare: () => Promise<PreparedRun>,
 ): Promise<RunResult> {
   try {
-    return await iterate(tracker, configuration, stages, beginning, await begin());
+    return await runIterations(tracker, configuration, stages, context, await prepare());
   } catch (error) {
-    if (!failedWith(error, 'ArtifactDamaged') || beginning.repairs >= MOST_REPAIRS) throw error;
+    if (!hasFailureType(error, FAILURES.artifactDamaged) || context.repairs >= MAX_REPAIRS) throw error;
   }
-  const { plan, repairs } = beginning;
-  const again = { ...beginning, repairs: repairs + 1 };
-  await stages.during({ name: 'restoreConfiguration', iteration: 0 }, () =>
-    light.restoreConfiguration.executeWithOptions({ summary: 'make a damaged configuration again' }, [
+  const { plan, repairs } = context;
+  const repairedContext = { ...context, repairs: repairs + 1 };
+  await stages.trackStage({ name: 'restoreConfiguration', iteration: 0 }, () =>
+    workflowActivities.restoreConfiguration.executeWithOptions({ summary: 'restore the configuration' }, [
       { configuration, run: plan.run },
     ]),
   );
-  tracker.update({ completed: [], best: 0 });
-  return repairing(tracker, configuration, stages, again, () => prepare(tracker, stages, again));
+  tracker.update({ completedIterations: [], best: 0 });
+  return withDamageRepair(tracker, configuration, stages, repairedContext, () =>
+    prepareRun(tracker, stages, repairedContext),
+  );
 }
 
-/** Steps 1 and 2, and the seed model's own figures: everything that comes before the first iteration. */
-async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: Beginning): Promise<Prepared> {
-  const { plan } = beginning;
-  const models = await stages.identifyModels();
+/** Steps 1 and 2 of the method, and the evaluation of the seed model: everything before the first iteration. */
+async function prepareRun(
+  tracker: ProgressTracker,
+  stages: RunStages,
+  context: RunContext,
+): Promise<PreparedRun> {
+  const { plan } = context;
+  const models = await stages.resolveModels();
   const benchmarks = await stages.prepareBenchmarks();
-  const { pairs, made } = plan.givenPairs
-    ? await givenPairs(plan, stages, benchmarks)
-    : await madePairs(plan, stages, models, benchmarks);
-  tracker.warn(pairWarnings(made['generatePairs']?.counts));
+  const { pairs, stageResults: preparedStages } = plan.usesProvidedPairs
+    ? await prepareProvidedPairs(plan, stages, benchmarks)
+    : await prepareGeneratedPairs(plan, stages, models, benchmarks);
+  tracker.addWarnings(pairYieldWarnings(preparedStages['generatePairs']?.counts));
 
-  const seed = await stages.serve(models.seed, 0, 'seed');
-  const evaluation = await stages.evaluate(seed, 0, benchmarks);
-  const pairCounts = Object.fromEntries(Object.entries(made).map(([stage, { counts }]) => [stage, counts]));
-  const seconds = Object.fromEntries(Object.entries(made).map(([stage, result]) => [stage, result.seconds]));
-  await complete(tracker, stages, beginning, {
+  const seed = await stages.serveModel(models.seed, 0, 'seed');
+  const evaluation = await stages.evaluateJudge(seed, 0, benchmarks);
+  const pairCounts = Object.fromEntries(
+    Object.entries(preparedStages).map(([stage, { counts }]) => [stage, counts]),
+  );
+  const seconds = Object.fromEntries(
+    Object.entries(preparedStages).map(([stage, result]) => [stage, result.seconds]),
+  );
+  await completeIteration(tracker, stages, context, {
     iteration: 0,
     model: models.seed,
     evaluations: evaluation.evaluations,
@@ -170,55 +206,57 @@ async function prepare(tracker: ProgressTracker, stages: RunStages, beginning: B
   return { models, benchmarks, pairs, pairCounts };
 }
 
-/** Steps 3 to 6, again and again: each judge's arguments teach the seed model, or itself, to become the next judge. */
-async function iterate(
+/** Steps 3 to 6 of the method, repeated: the next judge is trained on the judgments of the current one. */
+async function runIterations(
   tracker: ProgressTracker,
   configuration: unknown,
   stages: RunStages,
-  beginning: Beginning,
-  { models, benchmarks, pairs, pairCounts }: Prepared,
+  context: RunContext,
+  { models, benchmarks, pairs, pairCounts }: PreparedRun,
 ): Promise<RunResult> {
-  const { plan } = beginning;
+  const { plan } = context;
   const { run } = plan;
-  const completed = () => tracker.current.completed;
+  const completed = () => tracker.current.completedIterations;
   const isDone = () => completed().length > lastIteration(tracker.current);
-  // A run that has just continued as new does an iteration first: whatever suggests it still, it can't go in circles.
+  // A run that has just continued as new first does an iteration, so that it cannot continue as new for ever.
   let mayContinueAsNew = workflowInfo().continuedFromExecutionRunId === undefined;
-  while (!isDone() && !stopsEarly(completed(), plan.choosing)) {
+  while (!isDone() && !shouldStopEarly(completed(), plan.modelSelection)) {
     const iteration = completed().length;
-    if (mayContinueAsNew && isTimeToContinueAsNew()) {
-      await stages.settled();
-      const { warnings, iterations, stopAfter, budget } = tracker.current;
+    if (mayContinueAsNew && shouldContinueAsNew()) {
+      await stages.drained();
+      const { warnings, requestedIterations: iterations, stopAfter, budget } = tracker.current;
       const { machineQueue, pause } = stages;
-      const made = { models, benchmarks, pairs, pairCounts };
+      const preparedStages = { models, benchmarks, pairs, pairCounts };
       const now = { warnings, iterations, stopAfter, machineQueue, pause, completed: completed(), budget };
-      const state: LoopState = { ...beginning, ...made, ...now };
+      const { endedWaits } = tracker;
+      const state: CarriedState = { ...context, ...preparedStages, ...now, endedWaits };
       await continueOnCurrentBuild<typeof selfTaughtEvaluator>(configuration, state);
     }
     mayContinueAsNew = true;
     const previous = completed()[iteration - 1];
     const judge =
       iteration === 1 || previous === undefined
-        ? await stages.serve(models.firstJudge, 0, 'firstJudge')
-        : await stages.serve(previous.model, iteration - 1, 'seed');
+        ? await stages.serveModel(models.firstJudge, 0, 'firstJudge')
+        : await stages.serveModel(previous.model, iteration - 1, 'seed');
     const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
-    tracker.warn(verdictWarnings(iteration, judgments.counts));
-    const trainingSet = await stages.during({ name: 'filterJudgments', iteration }, () =>
-      light.filterJudgments.executeWithOptions({ summary: `filter judgments, iteration ${iteration}` }, [
-        { run, iteration, pairs, judgments: judgments.artifact },
-      ]),
+    tracker.addWarnings(verdictWarnings(iteration, judgments.counts));
+    const trainingSet = await stages.trackStage({ name: 'filterJudgments', iteration }, () =>
+      workflowActivities.filterJudgments.executeWithOptions(
+        { summary: `filter judgments, iteration ${iteration}` },
+        [{ run, iteration, pairs, judgments: judgments.artifact }],
+      ),
     );
     if (plan.stopServersWhileTraining) await stages.stopServing();
     const seed = { iteration: 0, model: models.seed };
-    const base = (startOf(plan, iteration) === 'previous' ? previous : undefined) ?? seed;
+    const base = (initFromOf(plan, iteration) === 'previous' ? previous : undefined) ?? seed;
     const fineTuneBegan = Date.now();
     const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
-    tracker.warn(trained.warnings ?? []);
-    tracker.spent(trained.spent);
+    tracker.addWarnings(trained.warnings ?? []);
+    tracker.recordUsage(trained.usage);
     const fineTuneSeconds = (Date.now() - fineTuneBegan) / 1000;
-    const newJudge = await stages.serve(trained.model, iteration, 'seed');
-    const evaluation = await stages.evaluate(newJudge, iteration, benchmarks);
-    await complete(tracker, stages, beginning, {
+    const newJudge = await stages.serveModel(trained.model, iteration, 'seed');
+    const evaluation = await stages.evaluateJudge(newJudge, iteration, benchmarks);
+    await completeIteration(tracker, stages, context, {
       iteration,
       model: trained.model,
       evaluations: evaluation.evaluations,
@@ -239,36 +277,39 @@ async function iterate(
       },
     });
   }
-  tracker.update({ phase: 'finishing' });
-  await stages.settled();
-  const report = await writeReport(tracker, beginning, 'completed');
+  tracker.update({ status: 'finishing' });
+  await stages.drained();
+  const report = await writeRunReport(tracker, context, 'completed');
   const result: RunResult = {
     runName: run.runName,
     iterations: completed(),
-    best: bestIteration(completed(), plan.choosing),
+    best: bestIteration(completed(), plan.modelSelection),
     report,
-    stoppedEarly: completed().length <= tracker.current.iterations,
+    stoppedEarly: completed().length <= tracker.current.requestedIterations,
     warnings: tracker.current.warnings,
   };
-  return finishRun(plan, result);
+  return finalizeRun(plan, result);
 }
 
-/** Where an iteration's fine-tuning starts. */
-function startOf({ startFrom }: RunPlan, iteration: number): 'seed' | 'previous' {
-  return startFrom[Math.min(iteration, startFrom.length) - 1] ?? 'seed';
+/** The model that the fine-tuning of an iteration starts from. */
+function initFromOf({ initFrom }: RunPlan, iteration: number): 'seed' | 'previous' {
+  return initFrom[Math.min(iteration, initFrom.length) - 1] ?? 'seed';
 }
 
-/** Adds a judge to the run's table, rewrites the report, and makes what the run leaves for use elsewhere. */
-async function complete(
+/** Adds a judge to the run's table, rewrites the report, and exports the outputs. */
+async function completeIteration(
   tracker: ProgressTracker,
   stages: RunStages,
-  beginning: Beginning,
+  context: RunContext,
   summary: IterationSummary,
 ): Promise<void> {
-  const completed = [...tracker.current.completed, summary];
-  tracker.update({ completed, best: bestIteration(completed, beginning.plan.choosing) });
-  await stages.during({ name: 'writeReport', iteration: summary.iteration }, () =>
-    writeReport(tracker, beginning, 'running'),
+  const completed = [...tracker.current.completedIterations, summary];
+  tracker.update({
+    completedIterations: completed,
+    best: bestIteration(completed, context.plan.modelSelection),
+  });
+  await stages.trackStage({ name: 'writeReport', iteration: summary.iteration }, () =>
+    writeRunReport(tracker, context, 'running'),
   );
   const { iteration } = summary;
   if (iteration > 0) await stages.exportOutputs(iteration);

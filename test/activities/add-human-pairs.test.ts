@@ -5,11 +5,11 @@ import { addHumanPairs } from '../../src/activities/add-human-pairs.ts';
 import { completeStage } from '../../src/activities/complete-stage.ts';
 import { filterJudgments } from '../../src/activities/filter-judgments.ts';
 import { judgePairs } from '../../src/activities/judge-pairs.ts';
-import type { ArtifactReference } from '../../src/artifacts/reference.ts';
-import type { ConfigurationInput } from '../../src/config/schema.ts';
-import type { ResponsePair } from '../../src/judge/examples.ts';
-import type { FilterStatistics } from '../../src/judge/filter-statistics.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import type { ArtifactReference } from '../../src/store/artifact.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import type { ResponsePair } from '../../src/method/examples.ts';
+import type { FilterStatistics } from '../../src/method/filter-statistics.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 
 const generated = Array.from({ length: 12 }, (_, index) => ({
   id: `pair-${String(index).padStart(2, '0')}`,
@@ -34,7 +34,7 @@ describe('adding human pairs', () => {
     rows: readonly unknown[] = human,
   ): Promise<TestRun & { add: () => ReturnType<typeof addHumanPairs>; pairs: ArtifactReference }> {
     const testRun = await startTestRun({
-      filtering: { minimumExamples: 1, ...filtering },
+      filtering: { minExamples: 1, ...filtering },
       instructions: { pool: ['pool.jsonl'], shardSize: 5 },
       judging: { samples: 2 },
     });
@@ -50,7 +50,7 @@ describe('adding human pairs', () => {
   }
   const source = (changes: object = {}) => ({ name: 'people', path: 'human.jsonl', ...changes });
 
-  it('puts them beside the generated ones, as shards of the same pair set', async () => {
+  it('adds them to the generated ones, as shards of the same pair set', async () => {
     const run = await start({ humanData: [source()] });
     const { artifact, counts } = await run.add();
     const all = await run.behind<ResponsePair>(artifact);
@@ -67,7 +67,7 @@ describe('adding human pairs', () => {
     assert.deepEqual((await run.add()).artifact, artifact);
   });
 
-  it('judges them like any pair, and mixes what is kept by weight', async () => {
+  it('judges them like any pair, and mixes the kept examples by weight', async () => {
     const run = await start({ humanData: [source({ weight: 0.25 })] });
     const { deps, model } = run;
     // Right in half of the samples, in both orders.
@@ -83,22 +83,22 @@ describe('adding human pairs', () => {
     const filtered = await asActivity(() =>
       filterJudgments(deps, { run: run.run, iteration: 1, pairs: input, judgments }),
     );
-    const manifest = await deps.store.manifest(filtered.artifact.uri);
+    const manifest = await deps.store.readManifest(filtered.artifact.uri);
     assert(manifest !== undefined);
     const { sources, sides, steps } = manifest.summary as FilterStatistics;
     assert.deepEqual(sources, { generated: 24, people: 6 });
     assert.deepEqual(sides, { A: 15, B: 15 });
-    assert.deepEqual(steps.at(-1), { step: 'are left after mixing', examples: 30, judgments: 30 });
+    assert.deepEqual(steps.at(-1), { step: 'after mixing', examples: 30, judgments: 30 });
     assert.equal(filtered.counts['trainingExamples'], 30);
   });
 
-  it('leaves the generated ones out where they have no weight', async () => {
+  it('omits the generated pairs if their weight is 0', async () => {
     const run = await start({ humanData: [source()], generatedWeight: 0 });
     const all = await run.behind<ResponsePair>((await run.add()).artifact);
     assert.equal(all.length, human.length);
   });
 
-  it('sets unusable rows aside by reason, and fails by name where they are too many', async () => {
+  it('skips unusable rows by reason, and fails with the name of the file if there are too many', async () => {
     const equal = { prompt: '?', chosen: 'same', rejected: 'same' };
     const run = await start({ humanData: [source()] }, [...human, equal, human[0]]);
     assert.deepEqual((await run.add()).counts, {
@@ -108,15 +108,15 @@ describe('adding human pairs', () => {
     });
     const damaged = await start({ humanData: [source()] }, [...human, { prompt: '?' }]);
     await assert.rejects(damaged.add(), {
-      name: 'TooManySetAside',
+      name: 'TooManySkipped',
       message:
         /^1 of 7 rows of filtering\.humanData\.0 can't be used, .*no field "chosen" \(1 rows, the first: human\.jsonl row 6\)/,
     });
     const none = await start({ humanData: [source()] }, [equal]);
     await assert.rejects(none.add(), {
-      name: 'InputProblem',
+      name: 'InvalidInput',
       message:
-        /^filtering\.humanData\.0: no pair is left of .*human\.jsonl: 1 rows, left out: equal responses 1/,
+        /^filtering\.humanData\.0: no usable pair in .*human\.jsonl: 1 rows, skipped: equal responses 1/,
     });
   });
 });

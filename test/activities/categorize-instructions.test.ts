@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import {
-  categorizeInstructions,
-  type CategorizedInstruction,
-} from '../../src/activities/categorize-instructions.ts';
+import { categorizeInstructions } from '../../src/activities/categorize-instructions.ts';
 import { selectInstructions } from '../../src/activities/select-instructions.ts';
-import type { ConfigurationInput } from '../../src/config/schema.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
+import type { CategorizedInstruction } from '../../src/runs/records.ts';
 
 const instructions = ['coding 1', 'reasoning 5', 'reasoning 2', 'chat 3', 'reasoning no'].map(
   (instruction, index) => ({
@@ -27,7 +25,7 @@ describe('categorizing instructions', () => {
 
   async function categorize(settings: Partial<ConfigurationInput['instructions']>) {
     const testRun = await startTestRun(
-      { instructions: { pool: ['p.jsonl'], ...settings }, inference: { requestsPerShard: 1 } },
+      { instructions: { pool: ['p.jsonl'], ...settings }, inference: { concurrentRequestsPerShard: 1 } },
       prompts,
     );
     runs.push(testRun);
@@ -43,13 +41,18 @@ describe('categorizing instructions', () => {
     const { counts } = await asActivity(() =>
       categorizeInstructions(deps, { run, iteration: 0, model, input, shard: 0 }),
     );
-    const manifest = await deps.store.manifest('test/instructions/categories/shard-00000');
+    const manifest = await deps.store.readManifest('test/instructions/categories/shard-00000');
     assert(manifest !== undefined);
-    return { testRun, counts, made: await deps.store.records<CategorizedInstruction>(manifest), manifest };
+    return {
+      testRun,
+      counts,
+      made: await deps.store.readRecords<CategorizedInstruction>(manifest),
+      manifest,
+    };
   }
   const asked = ({ endpoint }: TestRun) => endpoint.requests.map(({ body }) => body.messages.at(-1)?.content);
 
-  it('asks for the category alone where no complexity is wanted', async () => {
+  it('asks only for the category if no complexity is configured', async () => {
     const { testRun, counts, made } = await categorize({ categories });
     assert.equal(asked(testRun).length, 5);
     assert.deepEqual(made[1], { id: 'id-1', instruction: 'reasoning 5', category: 'reasoning' });
@@ -57,8 +60,8 @@ describe('categorizing instructions', () => {
     assert.equal(counts['complexity: 5'], undefined);
   });
 
-  it('asks for the complexity of those whose category is kept, and of no other', async () => {
-    const { testRun, counts, made } = await categorize({ categories, complexity: { minimum: 2 } });
+  it('asks for the complexity only of instructions in a kept category', async () => {
+    const { testRun, counts, made } = await categorize({ categories, complexity: { min: 2 } });
     assert.equal(asked(testRun).length, 5 + 4);
     assert(!asked(testRun).includes('Complexity: chat 3'));
     assert.deepEqual(
@@ -77,7 +80,7 @@ describe('categorizing instructions', () => {
     );
   });
 
-  it('asks for the complexity of all where there are no categories', async () => {
+  it('asks for the complexity of all instructions if no categories are configured', async () => {
     const { made } = await categorize({ complexity: {} });
     assert.deepEqual(
       made.map(({ complexity }) => complexity),
@@ -86,8 +89,8 @@ describe('categorizing instructions', () => {
     assert(made.every((instruction) => !('category' in instruction)));
   });
 
-  it('leads to a selection between the bounds, counted by category and complexity', async () => {
-    const { testRun, made } = await categorize({ categories, complexity: { minimum: 2, maximum: 5 } });
+  it('leads to a selection between the bounds of complexity, counted by category and complexity', async () => {
+    const { testRun, made } = await categorize({ categories, complexity: { min: 2, max: 5 } });
     const { deps, run } = testRun;
     const input = await testRun.publish('test/instructions/all-categories', made, 10);
     const { artifact, counts } = await asActivity(() => selectInstructions(deps, { run, input }));

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/common';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
-import { asFailure } from '../../src/activities/failures.ts';
-import { judgePairs, type Judgment } from '../../src/activities/judge-pairs.ts';
-import type { ServedModel, StageWaiting } from '../../src/activities/types.ts';
-import type { ArtifactReference } from '../../src/artifacts/reference.ts';
-import { referenceTo } from '../../src/artifacts/store.ts';
-import type { SetAside } from '../../src/artifacts/resume-shard.ts';
-import { createInferenceClient } from '../../src/inference/client.ts';
-import { EndpointUnavailable } from '../../src/inference/errors.ts';
-import { startScriptedEndpoint, type Behaviour } from '../inference/scripted-endpoint.ts';
-import { asActivity, cancellable, startTestRun, type TestRun } from './test-run.ts';
+import { toTemporalFailure } from '../../src/activities/temporal-failures.ts';
+import { judgePairs } from '../../src/activities/judge-pairs.ts';
+import type { ServedModel } from '../../src/api/activity-types.ts';
+import type { ArtifactReference } from '../../src/store/artifact.ts';
+import { toReference } from '../../src/store/artifact.ts';
+import type { SkippedRecord } from '../../src/store/shard-types.ts';
+import { createInferenceClient } from '../../src/models/inference/client.ts';
+import { realClock, type Clock } from '../../src/models/inference/clock.ts';
+import { EndpointUnavailable } from '../../src/models/inference/errors.ts';
+import { startScriptedEndpoint, type Behaviour } from '../support/scripted-endpoint.ts';
+import { asActivity, cancellable, startTestRun, type TestRun } from '../support/test-run.ts';
+import type { Judgment } from '../../src/runs/records.ts';
 
 const pairs = Array.from({ length: 4 }, (_, index) => ({
   id: `pair-${index}`,
@@ -21,28 +21,35 @@ const pairs = Array.from({ length: 4 }, (_, index) => ({
   worse: 'wrong',
 }));
 const EXAMPLES = 2 * pairs.length;
+/** How many times faster time passes for the client, which leaves an endpoint alone for seconds. */
+const HASTE = 4;
+const hurriedTime: Clock = {
+  now: () => HASTE * realClock.now(),
+  after: (seconds, run) => realClock.after(seconds / HASTE, run),
+};
 const good: Behaviour = { kind: 'answer', texts: ['reasons [[A]]'] };
 
-describe('a stage beside an endpoint that misbehaves', function () {
+describe('a stage whose endpoint misbehaves', function () {
   this.timeout(30_000);
   let run: TestRun;
   let input: ArtifactReference;
 
-  /** An endpoint that is asked `attempts` times, soon one after the other, each time for half a second at most. */
-  async function start(attempts: number, inference: { maximumSetAsideShare?: number } = {}): Promise<void> {
+  /** An endpoint that gets `attempts` attempts in quick succession, each with a timeout of half a second. */
+  async function start(attempts: number, inference: { maxSkippedShare?: number } = {}): Promise<void> {
     const started = await startTestRun({
       judging: { samples: 1 },
-      inference: { requestsPerShard: 2, maximumSetAsideShare: 0, ...inference },
+      inference: { concurrentRequestsPerShard: 2, maxSkippedShare: 0, ...inference },
     });
     run = {
       ...started,
       deps: {
         ...started.deps,
         inference: createInferenceClient({
-          inFlight: { minimum: 1, maximum: 4 },
+          concurrency: { minimum: 1, maximum: 4 },
           requestTimeoutSeconds: 0.5,
           retry: { attempts, initialSeconds: 0.01, maximumSeconds: 0.02 },
           environment: {},
+          clock: hurriedTime,
         }),
       },
     };
@@ -79,9 +86,9 @@ describe('a stage beside an endpoint that misbehaves', function () {
   };
 
   const judgments = async () => {
-    const manifest = await run.deps.store.manifest('test/iteration-1/judgments/shard-00000');
+    const manifest = await run.deps.store.readManifest('test/iteration-1/judgments/shard-00000');
     assert(manifest !== undefined);
-    return run.deps.store.records<Judgment>(referenceTo(manifest));
+    return run.deps.store.readRecords<Judgment>(toReference(manifest));
   };
 
   const passing: Record<string, Behaviour> = {
@@ -98,7 +105,7 @@ describe('a stage beside an endpoint that misbehaves', function () {
     'no choices': { kind: 'answer', texts: [] },
   };
   for (const [name, behaviour] of Object.entries(passing)) {
-    it(`asks again after ${name}, and then has every judgment`, async () => {
+    it(`retries after ${name}, and then has every judgment`, async () => {
       await start(3);
       run.endpoint.script(({ index }) => (index < 2 ? behaviour : good));
       await judge();
@@ -106,13 +113,13 @@ describe('a stage beside an endpoint that misbehaves', function () {
       assert.equal(run.endpoint.requests.length, EXAMPLES + 2);
     });
 
-    it(`waits where ${name} lasts, asks little meanwhile, and goes on with what is missing`, async () => {
+    it(`waits while ${name} lasts, sends few requests meanwhile, and then continues with the missing judgments`, async () => {
       await start(8);
       run.endpoint.script(({ index }) => (index < 3 ? good : behaviour));
       const judging = judge();
       await untilAsked(9);
       const asked = run.endpoint.requests.length;
-      await sleep(300);
+      await sleep(300 / HASTE);
       assert(run.endpoint.requests.length - asked <= 2, 'it is left alone');
       run.endpoint.script(() => good);
       await judging;
@@ -123,18 +130,18 @@ describe('a stage beside an endpoint that misbehaves', function () {
     });
   }
 
-  it('sends no more where a limit in requests is reached by those that are sent again', async () => {
+  it('sends no more requests once retries have used up the limit of requests', async () => {
     await start(3);
-    const ledger = run.deps.ledgers.of('test');
-    await ledger.limit({ requests: 7 });
+    const ledger = run.deps.ledgers.forRun('test');
+    await ledger.setLimits({ requests: 7 });
     run.endpoint.script(({ index }) => (index < 3 ? good : { kind: 'status', status: 429 }));
     const failure = await failureOf(judge());
-    assert.match(failure.message, /the budget is spent: requests/);
+    assert.match(failure.message, /the budget is used up: requests/);
     assert.equal(run.endpoint.requests.length, 7);
-    assert.equal(ledger.spent(undefined).requests, 7);
+    assert.equal(ledger.usage(undefined).requests, 7);
   });
 
-  it('leaves one request that fails while others are answered to Temporal, which may try again', async () => {
+  it('leaves the retry of one failed request to Temporal if other requests are answered', async () => {
     await start(3);
     run.endpoint.script(({ body }) =>
       body.messages.some(({ content }) => content.includes('Question 1? (A) right'))
@@ -146,7 +153,7 @@ describe('a stage beside an endpoint that misbehaves', function () {
     assert.match(failure.message, /http:\/\/127\.0\.0\.1:\d+\/v1 gave no usable answer .*500/);
   });
 
-  it('waits for an endpoint that refuses connections, and stops waiting when it is told to', async () => {
+  it('waits for an endpoint that refuses connections, until it is cancelled', async () => {
     await start(2);
     const gone = await startScriptedEndpoint();
     await gone.close();
@@ -157,8 +164,8 @@ describe('a stage beside an endpoint that misbehaves', function () {
         model: { ...run.model, baseUrl: gone.baseUrl },
       }),
     );
-    while (run.deps.inference.silence(endpoints) === undefined) await sleep(20);
-    const silence = run.deps.inference.silence(endpoints);
+    while (run.deps.inference.outage(endpoints) === undefined) await sleep(20);
+    const silence = run.deps.inference.outage(endpoints);
     assert.match(
       silence?.text ?? '',
       /endpoint http:\S+ doesn't answer since \S+Z \(network: .*ECONNREFUSED.*asked again every 30 s/,
@@ -167,69 +174,36 @@ describe('a stage beside an endpoint that misbehaves', function () {
     await assert.rejects(work, /CANCELLED|cancel/i);
   });
 
-  it('tells Temporal how long the endpoint asked to be left alone, so that no shard comes back before', async () => {
+  it("passes the endpoint's Retry-After to Temporal, so that no shard is retried earlier", async () => {
     await start(1);
     run.endpoint.script(() => ({ kind: 'status', status: 429, headers: { 'retry-after': '400' } }));
     const failure = await failureOf(judge());
     assert(failure instanceof ApplicationFailure);
     assert.equal(failure.type, 'EndpointUnavailable');
+    assert.match(failure.message, /The endpoint http:\S+ asks for no request until 20\d\d-\d\d-\d\dT\S+Z\.$/);
     const delay = Number(failure.nextRetryDelay);
     assert(delay >= 400_000 && delay <= 480_000, String(failure.nextRetryDelay));
   });
 
-  it('tells the run so too, until the next attempt finds the endpoint back', async () => {
-    await start(1);
-    const told: (string | undefined)[] = [];
-    const tell = (_: string, { waits }: StageWaiting) => told.push(waits) > 0;
-    const attempt = async (heartbeatDetails?: unknown): Promise<unknown> => {
-      const environment = new MockActivityEnvironment(
-        { heartbeatTimeoutMs: 10_000, heartbeatDetails },
-        { logger: new DefaultLogger('ERROR') },
-      );
-      let last: unknown;
-      environment.on('heartbeat', (details: unknown) => (last = details));
-      await environment
-        .run(() =>
-          judgePairs(
-            { ...run.deps, waiting: { tell } },
-            { run: run.run, iteration: 1, model: run.model, input, shard: 0, runWorkflowId: 'run' },
-          ),
-        )
-        .catch(() => undefined);
-      return last;
-    };
-    run.endpoint.script(() => ({ kind: 'status', status: 429, headers: { 'retry-after': '20000' } }));
-    const details = await attempt();
-    assert.equal(told.length, 1);
-    assert.match(
-      told[0] ?? '',
-      /^The endpoint http:\S+ asks to be left alone until 20\d\d-\d\d-\d\dT\S+Z\.$/,
-    );
-    run.endpoint.script(() => good);
-    await attempt(details);
-    assert.deepEqual(told.slice(1), [undefined]);
-    assert.equal((await judgments()).length, EXAMPLES);
-  });
-
-  it('asks once an hour where the endpoint names a time far away', async () => {
+  it("retries once an hour if the endpoint's Retry-After is far in the future", async () => {
     await start(1);
     const details = { endpoint: 'http://e/v1', attempts: 1, retryAfterSeconds: 10 ** 9 };
-    const failure = asFailure(new EndpointUnavailable('later', details));
+    const failure = toTemporalFailure(new EndpointUnavailable('later', details));
     assert(failure instanceof ApplicationFailure);
     assert(Number(failure.nextRetryDelay) <= 1.2 * 3_600_000);
   });
 
-  it('does not keep a judgment that was cut off', async () => {
+  it('does not keep a truncated judgment', async () => {
     await start(1);
     run.endpoint.script(() => ({ ...good, finishReason: 'length' }));
     await judge();
     const made = await judgments();
     assert.equal(made.length, EXAMPLES);
-    assert(made.every(({ right, finishReason }) => !right && finishReason === 'length'));
+    assert(made.every(({ correct: right, finishReason }) => !right && finishReason === 'length'));
   });
 
-  it('sets a record aside that the content filter refuses, with its reason, and goes on', async () => {
-    await start(1, { maximumSetAsideShare: 0.5 });
+  it('skips a record that the content filter rejects, with its reason, and continues', async () => {
+    await start(1, { maxSkippedShare: 0.5 });
     const refusal: Behaviour = {
       kind: 'status',
       status: 400,
@@ -241,9 +215,9 @@ describe('a stage beside an endpoint that misbehaves', function () {
     const { counts } = await judge();
     assert.equal(counts['failed: content-filter'], 2);
     assert.equal((await judgments()).length, EXAMPLES - 2);
-    const aside = await run.deps.store.lines<SetAside>(
+    const aside = await run.deps.store.readLines<SkippedRecord>(
       'test/iteration-1/judgments/shard-00000',
-      'set-aside.jsonl',
+      'skipped.jsonl',
     );
     assert.deepEqual(
       aside.map(({ id, kind, reason }) => ({ id, kind, reason })),
@@ -255,8 +229,8 @@ describe('a stage beside an endpoint that misbehaves', function () {
     );
   });
 
-  it('fails when more than the share is set aside, with the three commonest reasons', async () => {
-    await start(1, { maximumSetAsideShare: 0.5 });
+  it('fails if more records are skipped than the allowed share, with the three commonest reasons', async () => {
+    await start(1, { maxSkippedShare: 0.5 });
     const refusals: Record<string, Behaviour> = {
       'Question 0?': { kind: 'status', status: 400, error: { code: 'content_filter', message: 'no' } },
       'Question 1?': { kind: 'status', status: 413, error: { message: 'no' } },
@@ -267,18 +241,18 @@ describe('a stage beside an endpoint that misbehaves', function () {
       return Object.entries(refusals).find(([question]) => text.includes(question))?.[1] ?? good;
     });
     const failure = await failureOf(judge());
-    assert.equal(failure.name, 'TooManySetAside');
-    assert.match(failure.message, /[56] of 8 units failed for good, more than the allowed share of 0\.5/);
+    assert.equal(failure.name, 'TooManySkipped');
+    assert.match(failure.message, /[56] of 8 units failed permanently, more than the allowed share of 0\.5/);
     for (const reason of ['content-filter', 'context-length', 'bad-request'])
       assert.match(failure.message, new RegExp(`failed: ${reason} [12]x`));
   });
 
-  it('ends at once on a bad key and on a name that nobody serves', async () => {
+  it('fails at once on an invalid key and on a model name that is not served', async () => {
     await start(3);
     run.endpoint.script(() => ({ kind: 'status', status: 401, error: { message: 'bad key' } }));
     const rejected = await failureOf(judge());
-    assert.equal(rejected.name, 'EndpointRejected');
-    assert.match(rejected.message, /doesn't let us in: .*bad key/);
+    assert.equal(rejected.name, 'AuthenticationFailed');
+    assert.match(rejected.message, /doesn't accept the key: .*bad key/);
     run.endpoint.script(() => ({ kind: 'status', status: 404, error: { message: 'no such model' } }));
     const notFound = await failureOf(judge());
     assert.equal(notFound.name, 'ModelNotFound');
@@ -286,11 +260,15 @@ describe('a stage beside an endpoint that misbehaves', function () {
     assert(run.endpoint.requests.length <= 4, 'neither is tried again');
   });
 
-  it('has a server of ours looked after where it is gone or does not know the name: it may be on its way back', async () => {
+  it("has the run's own model server checked if it does not answer or does not know the model, as during a restart", async () => {
     await start(1);
     for (const status of [404, 503]) {
       run.endpoint.script(() => ({ kind: 'status', status, error: { message: 'not now' } }));
-      const failure = await failureOf(judge({ servedFor: { iteration: 0, role: 'seed' } }));
+      const failure = await failureOf(
+        judge({
+          servedFor: { iteration: 0, role: 'seed', machineQueue: 'gpu', inferenceQueue: 'inference' },
+        }),
+      );
       assert(failure instanceof ApplicationFailure);
       assert.equal(failure.type, 'ServerUnavailable');
       assert.equal(failure.nonRetryable, true);

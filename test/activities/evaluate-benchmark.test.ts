@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { completeStage } from '../../src/activities/complete-stage.ts';
-import { evaluateBenchmark, type EvaluationJudgment } from '../../src/activities/evaluate-benchmark.ts';
+import { evaluateBenchmark } from '../../src/activities/evaluate-benchmark.ts';
 import { prepareBenchmark } from '../../src/activities/prepare-benchmark.ts';
-import { scoreBenchmark, type PublishedScores } from '../../src/activities/score-benchmark.ts';
-import type { ConfigurationInput } from '../../src/config/schema.ts';
-import type { BenchmarkFormat } from '../../src/benchmarks/formats.ts';
+import { scoreBenchmark } from '../../src/activities/score-benchmark.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import type { BenchmarkFormat } from '../../src/benchmarks/registry.ts';
 import { fixture } from '../benchmarks/fixture.ts';
-import type { RecordedRequest, Behaviour } from '../inference/scripted-endpoint.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import type { RecordedRequest, Behaviour } from '../support/scripted-endpoint.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
+import type { EvaluationJudgment } from '../../src/runs/records.ts';
+import type { PublishedScores } from '../../src/runs/benchmark-scores.ts';
 
 const BENCHMARK = 'held-out';
 const judge = { user: '{instruction} (A) {responseA} (B) {responseB}' };
@@ -32,7 +34,10 @@ describe('evaluating a benchmark', () => {
       { name: BENCHMARK, format, path, purpose: 'test', ...(votes > 1 ? { sampling } : {}) },
     ];
     const testRun = await startTestRun(
-      { evaluation: { benchmarks, votes }, inference: { requestsPerShard: 1, maximumSetAsideShare: 0.3 } },
+      {
+        evaluation: { benchmarks, votes },
+        inference: { concurrentRequestsPerShard: 1, maxSkippedShare: 0.3 },
+      },
       { evaluation: { [BENCHMARK]: { pairwise: judge } } },
     );
     runs.push(testRun);
@@ -54,25 +59,25 @@ describe('evaluating a benchmark', () => {
         const { artifact: judgments } = await asActivity(() => completeStage(deps, stage));
         const input = { run, iteration: 0, benchmark: BENCHMARK, pairs: prepared.artifact, judgments };
         const summary = await asActivity(() => scoreBenchmark(deps, input));
-        const [scores] = await deps.store.records<PublishedScores>(summary.scores);
+        const [scores] = await deps.store.readRecords<PublishedScores>(summary.scores);
         assert(scores);
         const verdicts = await testRun.behind<EvaluationJudgment>(judgments);
-        return { summary, scores, verdicts, folder: deps.store.path(summary.scores.uri) };
+        return { summary, scores, verdicts, folder: deps.store.locate(summary.scores.uri) };
       },
     };
   }
 
-  it('asks each question as often as there are votes, each with a seed of its own, and takes the majority', async () => {
+  it('samples as many judgments of each question as there are votes, each with an own seed, and counts the majority', async () => {
     const run = await start('pairs', fixture('pairs.jsonl'), 3);
     run.endpoint.script(answering((_, sample) => ['[[A]]', '[[B]]', '[[B]]'][sample] ?? ''));
     const { counts } = await run.evaluate();
-    assert.deepEqual([counts['judgments'], counts['noVerdict']], [12, 0]);
+    assert.deepEqual([counts['judgments'], counts['unparsableJudgments']], [12, 0]);
     const seeds = run.endpoint.requests.flatMap(({ body }) =>
       [0, 1, 2].map((vote) => (body.seed ?? 0) + vote),
     );
     assert.equal(new Set(seeds).size, 12);
     const { scores, summary, verdicts } = await run.score();
-    // B is right in one of the two orders.
+    // B is correct in one of the two orders.
     assert.deepEqual([scores.accuracy, scores.positionConsistentAccuracy], [0.5, 0]);
     assert.deepEqual([scores.betterFirstAccuracy, scores.worseFirstAccuracy], [0, 1]);
     assert.equal(scores.shareOfA, 1 / 3);
@@ -88,14 +93,14 @@ describe('evaluating a benchmark', () => {
     assert.deepEqual(summary.official, { name: 'accuracy, both orders', value: 0.5 });
   });
 
-  it('goes on after a crash at the vote that is missing', async () => {
+  it('continues after a crash with the missing vote', async () => {
     const run = await start('pairs', fixture('pairs.jsonl'), 3);
     const seeded = answering(({ body }, sample) =>
       ((body.seed ?? 0) + sample) % 2 === 0 ? '[[A]]' : '[[B]]',
     );
     run.endpoint.script((request) => (request.index < 3 ? seeded(request) : { kind: 'status', status: 401 }));
-    await assert.rejects(run.evaluate(), { name: 'EndpointRejected' });
-    const work = `${run.deps.store.path(`test/iteration-0/evaluation/${BENCHMARK}/shard-00000`)}.work`;
+    await assert.rejects(run.evaluate(), { name: 'AuthenticationFailed' });
+    const work = `${run.deps.store.locate(`test/iteration-0/evaluation/${BENCHMARK}/shard-00000`)}.journal`;
     const [segment = ''] = (await readdir(work)).filter((name) => name.startsWith('segment-'));
     // Of nine votes on disk the crash leaves seven and a torn one.
     const lines = (await readFile(join(work, segment), 'utf8')).split('\n');
@@ -115,7 +120,7 @@ describe('evaluating a benchmark', () => {
     assert.deepEqual((await undisturbed.score()).verdicts, interrupted);
   });
 
-  it('asks once more where the official script does, and keeps both texts', async () => {
+  it('sends a second request if the official script does, and keeps both texts', async () => {
     const run = await start('judge-bench', fixture('judge-bench/gpt.jsonl'));
     run.endpoint.script(
       answering(({ body }) => (body.messages.length === 1 ? 'I am torn.' : 'My final verdict: [[A>>B]]')),
@@ -137,11 +142,11 @@ describe('evaluating a benchmark', () => {
     assert.equal(scores.accuracy, 0.5);
   });
 
-  it('does not ask once more again after a crash, only what is missing', async () => {
+  it('does not repeat the second request after a crash, but only sends the missing ones', async () => {
     const run = await start('judge-bench', fixture('judge-bench/gpt.jsonl'));
     const script = answering(({ body }) => (body.messages.length === 1 ? 'Torn.' : '[[B>A]]'));
     run.endpoint.script((request) => (request.index < 6 ? script(request) : { kind: 'status', status: 401 }));
-    await assert.rejects(run.evaluate(), { name: 'EndpointRejected' });
+    await assert.rejects(run.evaluate(), { name: 'AuthenticationFailed' });
     run.endpoint.script(script);
     const before = run.endpoint.requests.length;
     await run.evaluate();
@@ -150,7 +155,7 @@ describe('evaluating a benchmark', () => {
     assert((await run.score()).verdicts.every(({ verdict }) => verdict === 'B'));
   });
 
-  it('counts what the endpoint refuses as missing and wrong, and writes how every item came out', async () => {
+  it('counts rejected items as missing and incorrect, and writes the outcome of every item', async () => {
     const run = await start('pairs', fixture('pairs.jsonl'));
     const right = answering(({ body }) =>
       body.messages[0]?.content.includes('(A) Apple') === true ||
@@ -180,13 +185,13 @@ describe('evaluating a benchmark', () => {
     );
   });
 
-  it('prepares a benchmark of several files, and says what its own rule leaves out', async () => {
+  it('prepares a benchmark of several files, and counts the rows that its own rule excludes', async () => {
     const folder = await start('llmbar-pairwise', fixture('llmbar'));
     assert.equal(folder.prepared.counts['items'], 3);
-    assert.match(folder.prepared.warnings.join('\n'), /without the sets Neighbor/);
+    assert.match(folder.prepared.warnings.join('\n'), /these sets are missing: Neighbor/);
     const steer = await start('helpsteer2', fixture('helpsteer2/validation.jsonl.gz'));
     steer.endpoint.script(answering(() => '[[A]]'));
     await steer.evaluate();
-    assert.deepEqual((await steer.score()).scores.leftOut, { 'equally helpful pairs': 1 });
+    assert.deepEqual((await steer.score()).scores.excluded, { 'equally helpful pairs': 1 });
   });
 });

@@ -1,30 +1,35 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { appendFile, lstat, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import { exportOutputs, type ExportInput } from '../../src/activities/export-outputs.ts';
+import { exportOutputs, type ExportOutputsInput } from '../../src/activities/export-outputs.ts';
 import { filterJudgments } from '../../src/activities/filter-judgments.ts';
-import type { Judgment } from '../../src/activities/judge-pairs.ts';
-import { openRun, runUris } from '../../src/activities/open-run.ts';
-import { publishChecks, publishOutputs } from '../../src/activities/publish-outputs.ts';
-import type { IterationSummary } from '../../src/activities/types.ts';
-import { writeFirstJudgeFile } from '../../src/activities/write-judge-files.ts';
-import { referenceTo } from '../../src/artifacts/store.ts';
-import { storedCheckpoint } from '../../src/config/checkpoint.ts';
-import { fineTuning, roundOf } from '../../src/config/fine-tuning.ts';
-import { readJudge } from '../../src/contract/judge-file.ts';
-import { ORDERS } from '../../src/judge/examples.ts';
-import { writeExport } from '../../src/runs/export-folder.ts';
-import { exportPlan } from '../../src/runs/export-plan.ts';
-import { followTraining } from '../../src/training/follow-training.ts';
-import { modelDamage, readResult } from '../../src/training/model-damage.ts';
-import { startPushableHub } from '../hub/pushable-hub.ts';
-import { sampleScores } from '../report/sample-report.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import { openRun } from '../../src/runs/open-run.ts';
+import { runUris } from '../../src/runs/run-layout.ts';
+import { pushOutputs } from '../../src/activities/push-outputs.ts';
+import type { IterationSummary } from '../../src/api/result.ts';
+import { writeInitialJudgeFile } from '../../src/reporting/exports/write-judge-files.ts';
+import { toReference } from '../../src/store/artifact.ts';
+import { toStoreCheckpoint } from '../../src/runs/find-checkpoint.ts';
+import { fineTuningSchema, roundForIteration } from '../../src/config/fine-tuning.ts';
+import { parseJudgeFile } from '../../src/api/judge-file.ts';
+import { writeExport } from '../../src/reporting/exports/export-folder.ts';
+import { exportPlan } from '../../src/reporting/exports/export-plan.ts';
+import { processLauncher } from '../../src/models/training/launchers/process.ts';
+import { followTraining } from '../../src/models/training/follow-training.ts';
+import { findModelDamage, readTrainingResult } from '../../src/models/training/model-integrity.ts';
+import { pushExport } from '../../src/reporting/exports/push-export.ts';
+import { openStore } from '../../src/store/artifact-store.ts';
+import { watchLocalFolders } from '../support/watch-local-folders.ts';
+import { configuration, judgments, pairs } from './exported-run.ts';
+import { flipByte } from '../support/flip-byte.ts';
+import { startPushableHub } from '../support/pushable-hub.ts';
+import { sampleScores } from '../support/sample-report.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
 
-const packageRoot = resolve(import.meta.dirname, '../..');
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = {
   ...process.env,
@@ -38,51 +43,17 @@ const runPython = async (...command: string[]) =>
   (await promisify(execFile)(python, command, { env: environment, maxBuffer: 1 << 26 })).stdout;
 
 const token = 'hf_secret_of_this_test';
-const publish = { model: 'someone/judge', dataset: 'someone/judgments' };
-const configuration = {
-  publish,
-  judging: { samples: 2 },
-  instructions: { pool: ['/home/me/pool.jsonl'], categories: { names: ['math', 'chat'], keep: ['math'] } },
-  filtering: { minimumExamples: 1 },
-  fineTuning: { rounds: [{ method: 'sft' as const }, { method: 'dpo' as const }] },
-  evaluation: {
-    benchmarks: [
-      { name: 'held-out', format: 'reward-bench' as const, path: 'b.jsonl', purpose: 'test' as const },
-    ],
-    sampling: { temperature: 0, topP: 1, maxTokens: 4 },
-  },
-};
-
-/** The texts hold what only newlines must not be taken for, and quotes. */
-const pairs = Array.from({ length: 24 }, (_, index) => ({
-  id: `pair-${String(index).padStart(2, '0')}`,
-  instruction: `Question ${index}? "quoted"\n\u2028`,
-  better: `better ${index}`,
-  worse: `worse ${index} é 😀`,
-}));
-
-/** Of each example one right and one wrong judgment. */
-const judgments: Judgment[] = pairs.flatMap(({ id: pairId }) =>
-  ORDERS.flatMap((order) =>
-    [true, false].map((right, sample): Judgment => {
-      const verdict = right === (order === 'better-first') ? 'A' : 'B';
-      const id = `${pairId}/${order}/000${sample}`;
-      return { id, pairId, order, sample, text: `says [[${verdict}]]`, verdict, finishReason: 'stop', right };
-    }),
-  ),
-);
-
 describe('the outputs of a run', function () {
   this.timeout(300_000);
   let testRun: TestRun;
-  let input: ExportInput;
+  let input: ExportOutputsInput;
   let base: string;
 
   before(async () => {
     testRun = await startTestRun(configuration);
     const { deps, run, folder } = testRun;
     base = join(folder, 'base');
-    await runPython(join(packageRoot, 'test/training/make_tiny_checkpoint.py'), base);
+    await runPython(join(packageRoot, 'test/models/training/make_tiny_checkpoint.py'), base);
     const judged = await testRun.publish(runUris.pairs('test'), pairs, 5);
     const categorized = pairs.map(({ id, instruction }, index) => ({
       id,
@@ -94,7 +65,7 @@ describe('the outputs of a run', function () {
       const sampled = await testRun.publish(runUris.judgments('test', iteration), judgments, 20);
       const filter = { run, iteration, pairs: judged, judgments: sampled };
       const { artifact } = await asActivity(() => filterJudgments(deps, filter));
-      if (iteration === 1) await train(await deps.store.recordsFile(artifact), iteration);
+      if (iteration === 1) await train((await deps.store.localRecords(artifact)).path, iteration);
     }
     input = {
       run,
@@ -108,33 +79,30 @@ describe('the outputs of a run', function () {
 
   async function train(data: string, iteration: number): Promise<void> {
     const hyperparameters = {
-      maximumSteps: 1,
-      gradientAccumulation: 1,
-      maximumLength: 128,
+      maxSteps: 1,
+      gradientAccumulationSteps: 1,
+      maxLength: 128,
       precision: 'float32',
     };
-    const one = fineTuning.parse({ rounds: [{ method: 'sft', hyperparameters }] });
+    const one = fineTuningSchema.parse({ rounds: [{ method: 'sft', hyperparameters }] });
     await followTraining({
       job: {
         schema: 1,
         method: 'sft',
         baseCheckpoint: base,
         data,
-        outputFolder: testRun.deps.store.path(runUris.training('test', iteration)),
+        outputFolder: testRun.deps.store.locate(runUris.training('test', iteration)),
         seed: 1,
-        hyperparameters: roundOf(one, 1).hyperparameters,
+        hyperparameters: roundForIteration(one, 1).hyperparameters,
         adapter: { kind: 'none' },
         threads: 1,
         trustRemoteCode: false,
         name: 'test',
         reportTo: [],
       },
-      trainer: {
-        command: ['{python}', '-m', 'trainer', '--job', '{job}'],
-        python,
-        packageRoot,
-        environment,
-      },
+      launcher: processLauncher,
+      settings: { kind: 'process', command: ['{python}', '-m', 'trainer', '--job', '{job}'] },
+      machine: { python, packageRoot, environment },
       pollMilliseconds: 50,
     });
   }
@@ -152,21 +120,21 @@ describe('the outputs of a run', function () {
       shareOfA: 0.5,
       unparsable: 0,
       pairs: 40,
-      scores: referenceTo(scores),
+      scores: toReference(scores),
     };
     const model = {
-      checkpoint: storedCheckpoint(`${runUris.training('test', iteration)}/model`),
+      checkpoint: toStoreCheckpoint(`${runUris.training('test', iteration)}/model`),
       sha256: '',
     };
     return { iteration, model, evaluations: [evaluation], counts: {}, seconds: {} };
   }
 
-  const path = (uri: string) => testRun.deps.store.path(uri);
+  const path = (uri: string) => testRun.deps.store.locate(uri);
   const card = () => readFile(join(path(runUris.modelFolder('test')), 'README.md'), 'utf8');
 
-  it('load with datasets, train with TRL, and answer with transformers by the card’s own program', async () => {
+  it('can be loaded by datasets, trained on by TRL, and used with transformers by the program in the card', async () => {
     const out = await runPython(
-      join(packageRoot, 'test/outputs/check_outputs.py'),
+      join(packageRoot, 'test/reporting/cards/check_outputs.py'),
       path(runUris.datasetFolder('test')),
       path(runUris.modelFolder('test')),
       base,
@@ -223,9 +191,9 @@ describe('the outputs of a run', function () {
     assert.equal(model.usesCache, true);
   });
 
-  it('leave the model as its training left it', async () => {
+  it('have the same model files as the training', async () => {
     const training = path(runUris.training('test', 1));
-    const result = await readResult(training);
+    const result = await readTrainingResult(training);
     assert(result !== undefined);
     const folder = path(runUris.modelFolder('test'));
     assert.deepEqual(
@@ -236,16 +204,16 @@ describe('the outputs of a run', function () {
     assert((await lstat(weights)).isSymbolicLink());
     assert.equal(await realpath(weights), await realpath(join(training, 'model', 'model.safetensors')));
     await appendFile(join(folder, 'README.md'), 'a note\n');
-    assert.equal(await modelDamage(training, result, 'content'), undefined);
+    assert.equal(await findModelDamage(training, result, 'content'), undefined);
     await asActivity(() => exportOutputs(testRun.deps, input));
     assert(!(await card()).includes('a note'));
   });
 
-  it('tell how each judge is asked, with its figures, in judge.json, the same each time', async () => {
+  it('have a judge.json with the prompt and the figures of each judge, the same for each export', async () => {
     const text = (uri: string) => readFile(path(uri), 'utf8');
     const exported = await text('test/outputs/model/judge.json');
     assert.equal(await text(runUris.judgeFile('test', 1)), exported);
-    const judge = readJudge(JSON.parse(exported), 'judge.json');
+    const judge = parseJudgeFile(JSON.parse(exported), 'judge.json');
     assert.deepEqual([judge.run, judge.iteration, judge.seedModel], ['test', 1, { name: 'm' }]);
     assert.deepEqual(judge.prompt, { user: '{instruction} (A) {responseA} (B) {responseB}' });
     assert.deepEqual(judge.sampling, { temperature: 0, topP: 1, maxTokens: 4 });
@@ -253,7 +221,7 @@ describe('the outputs of a run', function () {
     const [figures] = judge.figures;
     assert.deepEqual([figures?.benchmark, figures?.purpose, figures?.pairs], ['held-out', 'test', 40]);
     assert.equal(figures?.accuracy, sampleScores(0.9, 40, 1).accuracy);
-    const seed = readJudge(JSON.parse(await text(runUris.judgeFile('test', 0))), 'judge.json');
+    const seed = parseJudgeFile(JSON.parse(await text(runUris.judgeFile('test', 0))), 'judge.json');
     assert.deepEqual([seed.iteration, seed.figures.length], [0, 1]);
     await asActivity(() => exportOutputs(testRun.deps, input));
     assert.equal(await text('test/outputs/model/judge.json'), exported);
@@ -263,18 +231,18 @@ describe('the outputs of a run', function () {
     );
   });
 
-  it('have judge.json of a judge from its training on, and leave the one with figures alone', async () => {
+  it('have a judge.json from the end of the training, which does not replace one with figures', async () => {
     const { deps, run } = testRun;
     const resolved = await openRun(deps.store, run);
-    for (const iteration of [1, 3]) await writeFirstJudgeFile(deps, iteration, resolved);
+    for (const iteration of [1, 3]) await writeInitialJudgeFile(deps, iteration, resolved);
     const figures = async (iteration: number) => {
       const text = await readFile(path(runUris.judgeFile('test', iteration)), 'utf8');
-      return readJudge(JSON.parse(text), 'judge.json').figures.length;
+      return parseJudgeFile(JSON.parse(text), 'judge.json').figures.length;
     };
     assert.deepEqual([await figures(1), await figures(3)], [1, 0]);
   });
 
-  it('tell no place on this machine, and show what comes from outside as text', async () => {
+  it('contain no path of this machine, and show foreign content as text', async () => {
     const text = await card();
     const judge = await readFile(join(path(runUris.modelFolder('test')), 'judge.json'), 'utf8');
     assert(![text, judge].some((each) => each.includes('/home/me') || each.includes(testRun.folder)));
@@ -282,7 +250,7 @@ describe('the outputs of a run', function () {
     assert(text.includes('pool.jsonl'));
   });
 
-  it('are exported once, and again where they are damaged', async () => {
+  it('are exported once, and again if they are damaged', async () => {
     const parquet = join(path(runUris.exportedSet('test', 1)), 'train.parquet');
     const { ino } = await stat(parquet);
     await asActivity(() => exportOutputs(testRun.deps, input));
@@ -293,17 +261,22 @@ describe('the outputs of a run', function () {
     assert.deepEqual(await readFile(parquet), whole);
   });
 
-  it('hold no model where no judge is better than the seed model', async () => {
+  it('contain no model if no judge is better than the seed model', async () => {
     await asActivity(() => exportOutputs(testRun.deps, { ...input, best: 0 }));
     assert.deepEqual(await readdir(path('test/outputs')), ['datasets']);
     await asActivity(() => exportOutputs(testRun.deps, input));
   });
 
-  it('can be exported while the run goes on and writes its report anew', async () => {
+  it('can be exported while the run continues and rewrites its report', async () => {
     const { deps, run, folder } = testRun;
     const going = {
       ...{ runName: 'test', kind: 'run' as const, owner: undefined, state: undefined, result: undefined },
-      ...{ resolved: await openRun(deps.store, run), ended: undefined, judges: input.iterations, best: 1 },
+      ...{
+        resolved: await openRun(deps.store, run),
+        endStatus: undefined,
+        judges: input.iterations,
+        best: 1,
+      },
     };
     const written = [path(runUris.report('test')), path(runUris.judgeFile('test', 1))];
     const judge = await readFile(path(runUris.judgeFile('test', 1)), 'utf8');
@@ -317,8 +290,8 @@ describe('the outputs of a run', function () {
 
     const whole = await readdir(out, { recursive: true });
     for (const left of [
-      `export.json.draft-${randomUUID()}`,
-      `report.html.partial-${randomUUID()}.draft-${randomUUID()}`,
+      `export.json.tmp-${randomUUID()}`,
+      `report.html.partial-${randomUUID()}.tmp-${randomUUID()}`,
       `model/config.json.partial-${randomUUID()}`,
     ])
       await writeFile(join(out, left), '');
@@ -328,16 +301,16 @@ describe('the outputs of a run', function () {
     await asActivity(() => exportOutputs(deps, input));
     const judges = [...input.iterations, await summary(3, 0.7)];
     const unmade = (ended: 'failed' | undefined) =>
-      exportPlan(deps.store, deps.files, { ...going, judges, ended }, undefined);
-    await assert.rejects(unmade(undefined), /iteration-3 is missing.* making it just now: try again/);
+      exportPlan(deps.store, deps.files, { ...going, judges, endStatus: ended }, undefined);
+    await assert.rejects(unmade(undefined), /iteration-3 is missing.* writing it now: try again/);
     await assert.rejects(unmade('failed'), /iteration-3 is missing.*\. Start the run again/);
   });
 
-  it('are pushed byte by byte, once', async () => {
+  it('are pushed unchanged, once', async () => {
     const hub = await startPushableHub({ token });
     try {
       const deps = { ...testRun.deps, environment: { HF_ENDPOINT: hub.url, HF_TOKEN: token } };
-      const push = () => asActivity(() => publishOutputs(deps, { run: input.run, best: 1, iterations: 2 }));
+      const push = () => asActivity(() => pushOutputs(deps, { run: input.run, best: 1, iterations: 2 }));
       const pushed = await push();
       assert.deepEqual(
         pushed.map(({ type, name, revision }) => [type, name, revision]),
@@ -365,30 +338,69 @@ describe('the outputs of a run', function () {
     }
   });
 
-  it('are checked for being pushed: the token’s variable first, then each repository', async () => {
-    const hub = await startPushableHub({ token, readOnly: ['models/someone/judge'] });
-    const problems = async (environment: Record<string, string>) => {
-      const deps = { ...testRun.deps, environment: { HF_ENDPOINT: hub.url, ...environment } };
-      const { publish: asked } = (
-        await testRun.deps.store.records<{ configuration: { publish: never } }>(testRun.run.configuration)
-      )[0]?.configuration ?? { publish: undefined };
-      const checks = publishChecks(deps, asked);
-      return Promise.all(
-        checks.map(async ({ path: field, check }) => {
-          const failure = await Promise.try(check).then(
-            () => 'fine',
-            (error: Error) => error.message,
-          );
-          return `${field}: ${failure}`;
-        }),
-      );
-    };
+  it('of a store without files are made, exported and pushed the same, and no local copy is left', async () => {
+    const { deps: local, run, folder } = testRun;
+    const store = openStore(`memory:${randomUUID()}`);
+    for (const { key } of await local.store.objects.list(''))
+      if (!key.startsWith(runUris.modelFolder('test')))
+        await store.objects.put(key, (await local.store.objects.get(key))?.content ?? '');
+    const { given, kept } = watchLocalFolders(store);
+    const hub = await startPushableHub({ token });
     try {
-      assert.match((await problems({})).join(), /^publish.tokenVariable: HF_TOKEN is not set for the worker/);
-      assert.deepEqual(await problems({ HF_TOKEN: token }), [
-        'publish.dataset: fine',
-        'publish.model: model someone/judge: the token may not write to it',
-      ]);
+      const deps = { ...local, store, environment: { HF_ENDPOINT: hub.url, HF_TOKEN: token } };
+      await asActivity(() => exportOutputs(deps, input));
+      const names = (await store.objects.list(runUris.modelFolder('test'))).map(({ key }) => key);
+      assert.deepEqual(
+        names.map((key) => key.split('/').at(-1)),
+        (await readdir(path(runUris.modelFolder('test')))).sort(),
+      );
+      const stored = {
+        ...{ runName: 'test', kind: 'run' as const, owner: undefined, state: undefined, result: undefined },
+        ...{ resolved: await openRun(store, run), endStatus: undefined, judges: input.iterations, best: 1 },
+      };
+      const plan = await exportPlan(store, deps.files, stored, undefined);
+      const out = join(folder, 'exported from memory');
+      const { copied } = await writeExport(store, plan, out, new AbortController().signal);
+      assert.equal(copied, plan.files.length);
+      const target = { url: hub.url, token, name: 'someone/both', revision: 'main', private: true };
+      const scratch = join(folder, 'scratch of the push');
+      await pushExport(store, plan, target, scratch, new AbortController().signal);
+      await asActivity(() => pushOutputs(deps, { run: input.run, best: 1, iterations: 2 }));
+      const weights = await readFile(path(`${runUris.training('test', 1)}/model/model.safetensors`));
+      for (const repository of ['someone/both', 'someone/judge'])
+        assert(hub.files('model', repository)?.['model.safetensors']?.equals(weights), repository);
+      assert(given.length > 0);
+      assert.deepEqual([...kept], []);
+    } finally {
+      await hub.close();
+    }
+  });
+
+  it('are neither exported nor pushed if a file of the model or a training set is damaged, and the file is named', async () => {
+    const hub = await startPushableHub({ token });
+    const { store } = testRun.deps;
+    const deps = { ...testRun.deps, environment: { HF_ENDPOINT: hub.url, HF_TOKEN: token } };
+    const push = () => asActivity(() => pushOutputs(deps, { run: input.run, best: 1, iterations: 2 }));
+    try {
+      const weights = path(`${runUris.training('test', 1)}/model/model.safetensors`);
+      await flipByte(weights);
+      const damage =
+        /training\/model\/model\.safetensors does not have the sha256 of result\.json: the model is damaged and was not/;
+      await assert.rejects(
+        asActivity(() => exportOutputs(deps, input)),
+        { name: 'ArtifactDamaged', message: damage },
+      );
+      await assert.rejects(push(), { name: 'ArtifactDamaged', message: damage });
+      await assert.rejects(push(), /was not pushed\. Start the run again under its name/);
+      await flipByte(weights);
+      assert.deepEqual(hub.commits('model', 'someone/judge'), []);
+      const parquet = path(await store.verifyFile(runUris.exportedSet('test', 2), 'train.parquet'));
+      await flipByte(parquet);
+      const message =
+        /train\.parquet has sha256 .* training set is damaged and was not pushed\. Start the run again/;
+      await assert.rejects(push(), { name: 'ArtifactDamaged', message });
+      await flipByte(parquet);
+      assert.equal((await push()).length, 2);
     } finally {
       await hub.close();
     }

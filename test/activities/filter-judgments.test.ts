@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { filterJudgments, type TrainingExample } from '../../src/activities/filter-judgments.ts';
-import type { Judgment } from '../../src/activities/judge-pairs.ts';
-import type { ExampleOutcome, FilterStatistics } from '../../src/judge/filter-statistics.ts';
-import { ORDERS } from '../../src/judge/examples.ts';
-import { hashOf } from '../../src/judge/seeds.ts';
-import type { Verdict } from '../../src/judge/verdict.ts';
-import type { ConfigurationInput } from '../../src/config/schema.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import { filterJudgments } from '../../src/activities/filter-judgments.ts';
+import type { ExampleOutcome, FilterStatistics } from '../../src/method/filter-statistics.ts';
+import { ORDERS } from '../../src/method/examples.ts';
+import { stableHash } from '../../src/platform/stable-hash.ts';
+import type { Verdict } from '../../src/method/verdict.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
+import type { SftRecord } from '../../src/models/training/recipes/sft.ts';
+import type { Judgment } from '../../src/runs/records.ts';
 
 const pairs = Array.from({ length: 30 }, (_, index) => ({
   id: `pair-${String(index).padStart(2, '0')}`,
@@ -22,11 +23,20 @@ const judgments: Judgment[] = pairs.flatMap(({ id: pairId }) =>
   ORDERS.flatMap((order) =>
     [0, 1, 2, 3].map((sample): Judgment => {
       const id = `${pairId}/${order}/${sample}`;
-      const chance = Number.parseInt(hashOf('verdict', id).slice(0, 2), 16);
+      const chance = Number.parseInt(stableHash('verdict', id).slice(0, 2), 16);
       const verdict: Verdict = chance < 110 ? 'A' : chance < 150 ? 'B' : chance < 200 ? 'tie' : 'none';
       const finishReason = chance % 10 === 0 ? 'length' : 'stop';
       const right = verdict === (order === 'better-first' ? 'A' : 'B') && finishReason === 'stop';
-      return { id, pairId, order, sample, text: `${id} says ${verdict}`, verdict, finishReason, right };
+      return {
+        id,
+        pairId,
+        order,
+        sample,
+        text: `${id} says ${verdict}`,
+        verdict,
+        finishReason,
+        correct: right,
+      };
     }),
   ),
 );
@@ -59,28 +69,28 @@ describe('filtering judgments', () => {
     const judged = await testRun.publish('test/iteration-1/judgments', of, shardSize * 8);
     const input = { run, iteration: 1, pairs: inShards, judgments: judged };
     const result = await asActivity(() => filterJudgments(deps, input));
-    return { ...result, examples: await deps.store.records<TrainingExample>(result.artifact) };
+    return { ...result, examples: await deps.store.readRecords<SftRecord>(result.artifact) };
   }
-  const rightOf = (exampleId: string) =>
-    judgments.filter(({ id, right }) => right && id.startsWith(`${exampleId}/`));
-  const exampleOf = ({ id }: TrainingExample) => id.slice(0, id.lastIndexOf('/'));
-  const textOf = ({ completion }: TrainingExample) => completion[0]?.content;
+  const correctOf = (exampleId: string) =>
+    judgments.filter(({ id, correct: right }) => right && id.startsWith(`${exampleId}/`));
+  const exampleOf = ({ id }: SftRecord) => id.slice(0, id.lastIndexOf('/'));
+  const textOf = ({ completion }: SftRecord) => completion[0]?.content;
 
-  it('keeps one right judgment of each example that has one', async () => {
-    const { examples, counts } = await filter({ balance: false, minimumExamples: 1 });
+  it('keeps one correct judgment of each example that has one', async () => {
+    const { examples, counts } = await filter({ balance: false, minExamples: 1 });
     const withRight = pairs
       .flatMap(({ id }) => ORDERS.map((order) => `${id}/${order}`))
-      .filter((id) => rightOf(id).length > 0);
+      .filter((id) => correctOf(id).length > 0);
     assert.deepEqual(examples.map(exampleOf), withRight);
     for (const example of examples)
       assert(
-        rightOf(exampleOf(example)).some(({ id, text }) => id === example.id && text === textOf(example)),
+        correctOf(exampleOf(example)).some(({ id, text }) => id === example.id && text === textOf(example)),
       );
     assert.deepEqual(counts, { examples: 60, kept: withRight.length, trainingExamples: withRight.length });
   });
 
-  it('leaves as many examples that answer A as B', async () => {
-    const { examples, counts } = await filter({ minimumExamples: 1 });
+  it('keeps the same number of examples with the answer A as with B', async () => {
+    const { examples, counts } = await filter({ minExamples: 1 });
     const ofA = examples.filter((example) => exampleOf(example).endsWith('/better-first')).length;
     assert(ofA > 0);
     assert.equal(examples.length, 2 * ofA);
@@ -88,15 +98,15 @@ describe('filtering judgments', () => {
     assert((counts['kept'] ?? 0) > examples.length);
   });
 
-  it('gives the same training set however the shards are cut and in whatever order judgments stand in them', async () => {
-    const first = await filter({ minimumExamples: 1 });
-    const other = await filter({ minimumExamples: 1 }, { shardSize: 30, of: judgments.toReversed() });
+  it('makes the same training set for any shard size and any order of the judgments', async () => {
+    const first = await filter({ minExamples: 1 });
+    const other = await filter({ minExamples: 1 }, { shardSize: 30, of: judgments.toReversed() });
     assert.equal(other.artifact.sha256, first.artifact.sha256);
   });
 
-  it('trains under the training prompt, with the responses in the order that was judged', async () => {
+  it('uses the training prompt, with the responses in the order in which they were judged', async () => {
     const training = { system: 'Judge.', user: '{instruction} | {responseA} | {responseB} | {betterSide}' };
-    const { examples } = await filter({ minimumExamples: 1, balance: false }, { training });
+    const { examples } = await filter({ minExamples: 1, balance: false }, { training });
     for (const example of examples) {
       const { id, prompt, completion } = example;
       const index = Number(id.slice(5, 7));
@@ -113,19 +123,19 @@ describe('filtering judgments', () => {
   });
 
   const statisticsOf = async ({ uri }: { uri: string }) => {
-    const manifest = await runs.at(-1)?.deps.store.manifest(uri);
+    const manifest = await runs.at(-1)?.deps.store.readManifest(uri);
     return manifest?.summary as FilterStatistics;
   };
 
-  it('counts what is left after each step, how many judgments were drawn, and how hard the examples are', async () => {
-    const { artifact, counts } = await filter({ minimumExamples: 1 });
-    const { steps, samples, examplesBySamples, examplesByRight, sides, sources } =
+  it('counts the examples after each step, the sampled judgments, and the hardness of the examples', async () => {
+    const { artifact, counts } = await filter({ minExamples: 1 });
+    const { steps, samples, examplesBySamples, examplesByCorrect, sides, sources } =
       await statisticsOf(artifact);
     assert.deepEqual(steps, [
-      { step: 'are judged', examples: 60 },
-      { step: 'have a right judgment', examples: counts['kept'], judgments: counts['kept'] },
+      { step: 'judged', examples: 60 },
+      { step: 'with a correct judgment', examples: counts['kept'], judgments: counts['kept'] },
       {
-        step: 'are left after balance',
+        step: 'after balancing',
         examples: counts['trainingExamples'],
         judgments: counts['trainingExamples'],
       },
@@ -136,67 +146,67 @@ describe('filtering judgments', () => {
       (k) =>
         pairs
           .flatMap(({ id }) => ORDERS.map((order) => `${id}/${order}`))
-          .filter((id) => rightOf(id).length === k).length,
+          .filter((id) => correctOf(id).length === k).length,
     );
-    assert.deepEqual(examplesByRight, hardness);
+    assert.deepEqual(examplesByCorrect, hardness);
     assert.equal(sides.A, sides.B);
     assert.deepEqual(sources, { generated: counts['trainingExamples'] });
-    const path = join(runs.at(-1)?.deps.store.path(artifact.uri) ?? '', 'examples.jsonl');
+    const path = join(runs.at(-1)?.deps.store.locate(artifact.uri) ?? '', 'examples.jsonl');
     const outcomes = (await readFile(path, 'utf8')).trim().split('\n');
     assert.equal(outcomes.length, 60);
     for (const line of outcomes) {
       const { id, ...outcome } = JSON.parse(line) as ExampleOutcome;
-      const right = rightOf(id).length;
+      const correct = correctOf(id).length;
       assert.deepEqual(
         outcome,
-        right > 0
-          ? { judgments: 4, right, kept: 1 }
-          : { judgments: 4, right, kept: 0, dropped: 'no right judgment' },
+        correct > 0
+          ? { judgments: 4, correct, kept: 1 }
+          : { judgments: 4, correct, kept: 0, dropped: 'no correct judgment' },
       );
     }
   });
 
-  it('keeps several right judgments of an example where that is asked for', async () => {
-    const { examples, counts } = await filter({ balance: false, judgmentsPerExample: 2, minimumExamples: 1 });
+  it('keeps several correct judgments of an example if judgmentsPerExample allows it', async () => {
+    const { examples, counts } = await filter({ balance: false, judgmentsPerExample: 2, minExamples: 1 });
     const byExample = Map.groupBy(examples, exampleOf);
     assert.equal(byExample.size, counts['kept']);
-    for (const [id, rows] of byExample) assert.equal(rows.length, Math.min(2, rightOf(id).length));
+    for (const [id, rows] of byExample) assert.equal(rows.length, Math.min(2, correctOf(id).length));
     assert.equal(new Set(examples.map(({ id }) => id)).size, examples.length);
   });
 
-  it('keeps only pairs that have right judgments in both orders, as many in one as in the other', async () => {
-    const asked = { positionConsistentOnly: true, judgmentsPerExample: 3, minimumExamples: 1 };
+  it('keeps only pairs with correct judgments in both orders, the same number in each, with requireBothOrders', async () => {
+    const asked = { positionConsistentOnly: true, judgmentsPerExample: 3, minExamples: 1 };
     const { examples, artifact } = await filter({ ...asked, balance: false });
     const statistics = await statisticsOf(artifact);
     const rows = Map.groupBy(examples, exampleOf);
     for (const { id } of pairs) {
-      const right = ORDERS.map((order) => rightOf(`${id}/${order}`).length);
+      const right = ORDERS.map((order) => correctOf(`${id}/${order}`).length);
       for (const order of ORDERS)
         assert.equal(rows.get(`${id}/${order}`)?.length ?? 0, Math.min(3, ...right), `${id}/${order}`);
     }
     assert.equal(statistics.sides.A, statistics.sides.B);
     assert.deepEqual(
       statistics.steps.map(({ step }) => step),
-      ['are judged', 'have a right judgment', 'are position-consistent'],
+      ['judged', 'with a correct judgment', 'position-consistent'],
     );
-    // What is consistent is balanced already.
+    // Consistent pairs are already balanced.
     const balanced = await filter(asked);
     assert.equal(balanced.examples.length, examples.length);
   });
 
-  it('keeps only examples that are right often enough, counting judgments without a verdict against them', async () => {
-    const { examples } = await filter({ balance: false, majorityThreshold: 0.5, minimumExamples: 1 });
+  it('keeps only examples above the majority threshold, with judgments without a verdict as incorrect', async () => {
+    const { examples } = await filter({ balance: false, majorityThreshold: 0.5, minExamples: 1 });
     const often = pairs
       .flatMap(({ id }) => ORDERS.map((order) => `${id}/${order}`))
-      .filter((id) => rightOf(id).length >= 2);
+      .filter((id) => correctOf(id).length >= 2);
     assert.deepEqual(examples.map(exampleOf), often);
   });
 
-  it("takes the majority of the judge's own verdicts for right where that is asked for, and drops draws", async () => {
+  it("uses the majority of the judge's own verdicts as correct with the target majority-vote, and drops ties", async () => {
     const { examples, artifact } = await filter({
       balance: false,
       target: 'majority-vote',
-      minimumExamples: 1,
+      minExamples: 1,
     });
     const votes = (id: string, side: Verdict) =>
       judgments.filter(
@@ -211,21 +221,21 @@ describe('filtering judgments', () => {
       const id = exampleOf(example);
       assert.match(textOf(example) ?? '', votes(id, 'A') > votes(id, 'B') ? /says A$/ : /says B$/);
     }
-    assert.equal((await statisticsOf(artifact)).steps[1]?.step, 'have a majority');
+    assert.equal((await statisticsOf(artifact)).steps[1]?.step, 'with a majority');
   });
 
-  it('keeps the first right judgment where sampling ended with it, and knows nothing of hardness then', async () => {
+  it('keeps the first correct judgment if sampling ended with it, and then reports no hardness', async () => {
     const judging = { samples: 4, strategy: { kind: 'until-correct' } } as const;
-    const { examples, artifact } = await filter({ balance: false, minimumExamples: 1 }, { judging });
-    for (const example of examples) assert.equal(example.id, rightOf(exampleOf(example))[0]?.id);
-    assert.equal((await statisticsOf(artifact)).examplesByRight, undefined);
+    const { examples, artifact } = await filter({ balance: false, minExamples: 1 }, { judging });
+    for (const example of examples) assert.equal(example.id, correctOf(exampleOf(example))[0]?.id);
+    assert.equal((await statisticsOf(artifact)).examplesByCorrect, undefined);
   });
 
-  it('fails rather than train on next to nothing, and says where the examples went', async () => {
-    await assert.rejects(filter({ minimumExamples: 1000 }), {
-      name: 'InputProblem',
+  it('fails if too few examples remain, and says which step dropped the others', async () => {
+    await assert.rejects(filter({ minExamples: 1000 }), {
+      name: 'InvalidInput',
       message:
-        /^iteration 1 has \d+ training examples, fewer than filtering\.minimumExamples \(1000\): of 60 examples \d+ have a right judgment/,
+        /^iteration 1 has \d+ training examples, fewer than filtering\.minExamples \(1000\): of 60 examples \d+ with a correct judgment/,
     });
   });
 });

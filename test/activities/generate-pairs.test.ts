@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { generatePairs, type GeneratedPair } from '../../src/activities/generate-pairs.ts';
-import type { ConfigurationInput } from '../../src/config/schema.ts';
-import type { Script } from '../inference/scripted-endpoint.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import { generatePairs } from '../../src/activities/generate-pairs.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import type { Script } from '../support/scripted-endpoint.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
+import type { GeneratedPair } from '../../src/runs/records.ts';
 
 const instructions = Array.from({ length: 4 }, (_, index) => ({
   id: `id-${index}`,
@@ -13,7 +14,7 @@ const instructions = Array.from({ length: 4 }, (_, index) => ({
 const answer = (text: string) => ({ kind: 'answer' as const, texts: [text] });
 const down = { kind: 'status', status: 401 } as const;
 
-/** Answers what is asked; a similar instruction is the same with "Similar" before it. */
+/** Answers each request; a similar instruction is the instruction with "Similar" before it. */
 const generator: Script = ({ body }) => {
   const asked = body.messages.at(-1)?.content ?? '';
   return answer(asked.startsWith('Similar: ') ? `Other ${asked.slice(9)}` : `The answer to ${asked}`);
@@ -37,7 +38,7 @@ describe('generating pairs', () => {
     asked: readonly object[] = instructions,
   ) {
     const testRun = await startTestRun(
-      { pairs: { calls, ...more }, inference: { requestsPerShard: 1 } },
+      { pairs: { calls, ...more }, inference: { concurrentRequestsPerShard: 1 } },
       more.construction === 'worse-response'
         ? { similar: null, worse: { user: 'Worse: {instruction} | {response}' } }
         : calls === 'one'
@@ -48,7 +49,7 @@ describe('generating pairs', () => {
     const { deps, run, model, endpoint } = testRun;
     endpoint.script(script);
     const input = await testRun.publish('test/instructions/selected', asked, 10);
-    const folder = deps.store.path('test/pairs/shard-00000');
+    const folder = deps.store.locate('test/pairs/shard-00000');
     const lines = async <T>(file: string) =>
       (await readFile(join(folder, file), 'utf8'))
         .split('\n')
@@ -61,7 +62,7 @@ describe('generating pairs', () => {
       pairs: () => lines<GeneratedPair>('records.jsonl'),
       dropped: async () =>
         Object.fromEntries(
-          (await lines<{ id: string; reason: string }>('set-aside.jsonl')).map(({ id, reason }) => [
+          (await lines<{ id: string; reason: string }>('skipped.jsonl')).map(({ id, reason }) => [
             id,
             reason,
           ]),
@@ -70,7 +71,7 @@ describe('generating pairs', () => {
     };
   }
 
-  it('takes the answer to the instruction as the better response and the answer to a similar one as the worse', async () => {
+  it('uses the response to the instruction as the better one and the response to a similar instruction as the worse one', async () => {
     const run = await start('two', generator);
     const { counts } = await run.generate();
     assert.equal(counts['pairs'], 4);
@@ -87,7 +88,7 @@ describe('generating pairs', () => {
     assert.equal(run.asked().length, 12);
   });
 
-  it('asks a conversation as a chat, and for a similar last turn of it', async () => {
+  it('sends a conversation as a chat, and asks for a similar last turn', async () => {
     const earlier = [
       { role: 'system', content: 'Be brief.' },
       { role: 'user', content: 'Hi.' },
@@ -118,7 +119,7 @@ describe('generating pairs', () => {
     assert.deepEqual(await same.dropped(), { 'id-9': 'similar instruction equals the instruction' });
   });
 
-  it('takes both from one call that sees the instruction and the better response', async () => {
+  it('takes the similar instruction and its response from one call that includes the instruction and the better response', async () => {
     const run = await start('one', (request) => {
       const asked = request.body.messages.at(-1)?.content ?? '';
       return asked.startsWith('Similar: ')
@@ -138,7 +139,7 @@ describe('generating pairs', () => {
     });
   });
 
-  it('drops what makes no pair, each with its reason, and asks nothing in vain', async () => {
+  it('drops instructions that give no pair, each with its reason, and sends no useless requests', async () => {
     const run = await start('two', (request) => {
       const asked = request.body.messages.at(-1)?.content ?? '';
       if (asked === 'Similar: Question 0?') return answer(' Question 0? ');
@@ -158,7 +159,7 @@ describe('generating pairs', () => {
     assert(!run.asked().includes(' \n'));
   });
 
-  it('drops refusals and what differs in blanks and case alone, and asks for nothing after a refusal', async () => {
+  it('drops refusals and responses that differ only in white space and case, and sends no request after a refusal', async () => {
     const script: Script = (request) => {
       const asked = request.body.messages.at(-1)?.content ?? '';
       if (asked === 'Question 0?') return answer("I'm sorry, but I can't help with that.");
@@ -170,7 +171,7 @@ describe('generating pairs', () => {
     const run = await start('two', script);
     const { counts } = await run.generate();
     assert.deepEqual([counts['pairs'], counts['dropped: refusal']], [0, 3]);
-    assert.equal(counts['dropped: responses differ in blanks and case alone'], 1);
+    assert.equal(counts['dropped: responses differ only in white space and case'], 1);
     assert.deepEqual(
       run.asked().filter((asked) => asked.startsWith('Other') || asked.startsWith('Sorry')),
       ['Other Question 2?', 'Other Question 3?'],
@@ -179,7 +180,7 @@ describe('generating pairs', () => {
     assert.equal((await kept.generate()).counts['pairs'], 3);
   });
 
-  it('asks for a worse response to the instruction itself where it is told to', async () => {
+  it('asks for a worse response to the instruction itself if so configured', async () => {
     const run = await start(
       'two',
       (request) => {
@@ -202,13 +203,13 @@ describe('generating pairs', () => {
     assert.deepEqual(await run.dropped(), { 'id-3': 'empty' });
   });
 
-  it('drops an answer that is not in the asked format', async () => {
+  it('drops an answer that is not in the requested format', async () => {
     const run = await start('one', generator);
     const { counts } = await run.generate();
-    assert.equal(counts['dropped: similar instruction not in the asked format'], 4);
+    assert.equal(counts['dropped: similar instruction not in the requested format'], 4);
   });
 
-  it('has the same bytes after a failure at any request as without one, and asks for no answer twice', async () => {
+  it('has the same bytes after a failure at any request as without one, and repeats no answered request', async () => {
     const undisturbed = await start('two', generator);
     await undisturbed.generate();
     for (const [fails, answeredBefore] of [
@@ -216,13 +217,13 @@ describe('generating pairs', () => {
       [4, 4],
       [9, 9],
     ] as const) {
-      // The failing answer comes at once, one that is under way beside it later.
+      // The failing answer comes at once, that of a concurrent request later.
       const run = await start('two', (request) => {
         if (request.index === fails) return down;
         const { texts } = generator(request) as ReturnType<typeof answer>;
         return { kind: 'answer', texts: [...texts], afterMilliseconds: 20 };
       });
-      await assert.rejects(run.generate(), { name: 'EndpointRejected' });
+      await assert.rejects(run.generate(), { name: 'AuthenticationFailed' });
       const before = run.asked();
       run.endpoint.script(generator);
       await run.generate();

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { judgePairs, type Judgment } from '../../src/activities/judge-pairs.ts';
+import { judgePairs } from '../../src/activities/judge-pairs.ts';
 import { completeStage } from '../../src/activities/complete-stage.ts';
-import type { ArtifactReference } from '../../src/artifacts/reference.ts';
-import { scriptedText, type Behaviour, type ChatBody } from '../inference/scripted-endpoint.ts';
-import type { ConfigurationInput } from '../../src/config/schema.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import type { ArtifactReference } from '../../src/store/artifact.ts';
+import { scriptedText, type Behaviour, type ChatBody } from '../support/scripted-endpoint.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
+import type { Judgment } from '../../src/runs/records.ts';
 
 const SAMPLES = 5;
 const pairs = Array.from({ length: 6 }, (_, index) => ({
@@ -49,7 +50,7 @@ describe('judging pairs', () => {
     const testRun = await startTestRun(
       {
         judging: { samples: SAMPLES },
-        inference: { requestsPerShard: 2, maximumSetAsideShare: 0.2 },
+        inference: { concurrentRequestsPerShard: 2, maxSkippedShare: 0.2 },
         ...changes,
       },
       judge === undefined ? {} : { judge },
@@ -62,7 +63,7 @@ describe('judging pairs', () => {
       ...testRun,
       judge: (iteration = 1) =>
         asActivity(() => judgePairs(deps, { run, iteration, model, input, shard: 0 })),
-      folder: (iteration = 1) => deps.store.path(`test/iteration-${iteration}/judgments/shard-00000`),
+      folder: (iteration = 1) => deps.store.locate(`test/iteration-${iteration}/judgments/shard-00000`),
       async judgments(iteration = 1): Promise<Judgment[]> {
         const stage = { run, stage: 'judgePairs', iteration, shards: 1 } as const;
         const { artifact } = await asActivity(() => completeStage(deps, stage));
@@ -79,24 +80,24 @@ describe('judging pairs', () => {
     return bytesOf(run.folder());
   }
 
-  it('samples N judgments of every pair in both orders, and knows which are right', async () => {
+  it('samples N judgments of every pair in both orders, and marks the correct ones', async () => {
     const run = await start();
     const { counts } = await run.judge();
     const judgments = await run.judgments();
     assert.equal(judgments.length, pairs.length * 2 * SAMPLES);
-    for (const { id, pairId, order, sample, text, verdict, right } of judgments) {
+    for (const { id, pairId, order, sample, text, verdict, correct: right } of judgments) {
       assert.equal(id, `${pairId}/${order}/000${sample}`);
       const said = /\[\[([ABC])\]\]/.exec(text)?.[1];
       assert.equal(verdict, said === 'C' ? 'tie' : (said ?? 'none'));
       assert.equal(right, said === (order === 'better-first' ? 'A' : 'B'));
     }
-    assert.equal(counts['right'], judgments.filter(({ right }) => right).length);
+    assert.equal(counts['correctJudgments'], judgments.filter(({ correct }) => correct).length);
     assert.equal(counts['ties'], judgments.filter(({ verdict }) => verdict === 'tie').length);
     assert.equal(counts['completionTokens'], judgments.length);
     assert.equal(counts['requests'], run.endpoint.requests.length);
   });
 
-  it('shows the better response first in one order and second in the other, and nothing of the construction', async () => {
+  it('shows the better response first in one order and second in the other, and does not reveal which is better', async () => {
     const run = await start({ user: '{instruction}|{responseA}|{responseB}|{betterSide}{order}{id}{worse}' });
     await run.judge();
     const shown = run.endpoint.requests.map(({ body }) => body.messages.map(({ content }) => content).join());
@@ -112,7 +113,7 @@ describe('judging pairs', () => {
     );
   });
 
-  it('gives every sample a seed of its own, and other seeds in another iteration', async () => {
+  it('gives every sample an own seed, and different seeds in another iteration', async () => {
     const run = await start();
     await run.judge(1);
     await run.judge(2);
@@ -121,7 +122,7 @@ describe('judging pairs', () => {
     assert.equal(new Set(ofSamples).size, pairs.length * 2 * SAMPLES * 2);
   });
 
-  it('has the same bytes from a server that gives one sample a request as from one that gives all at once', async () => {
+  it('has the same bytes from a server that returns one sample per request as from one that returns all at once', async () => {
     const run = await start();
     run.endpoint.script(({ body }) => judging(body, 1));
     await run.judge();
@@ -132,8 +133,8 @@ describe('judging pairs', () => {
   it('has the same bytes after a crash in the middle of an example as without one', async () => {
     const run = await start();
     run.endpoint.script(({ body, index }) => (index < 5 ? judging(body) : keyRefused));
-    await assert.rejects(run.judge(), { name: 'EndpointRejected' });
-    const work = `${run.folder()}.work`;
+    await assert.rejects(run.judge(), { name: 'AuthenticationFailed' });
+    const work = `${run.folder()}.journal`;
     const [segment = ''] = (await readdir(work)).filter((name) => name.startsWith('segment-'));
     // Of 25 judgments on disk the crash leaves 17 and a torn one: three whole examples and two samples of another.
     const lines = (await readFile(join(work, segment), 'utf8')).split('\n');
@@ -152,7 +153,7 @@ describe('judging pairs', () => {
     assert.equal(await bytesOf(run.folder()), await undisturbed());
   });
 
-  it('sets an example aside that the endpoint refuses, and keeps the others', async () => {
+  it('skips an example that the endpoint rejects, and keeps the others', async () => {
     const run = await start();
     run.endpoint.script(({ body }) =>
       body.messages[0]?.content.startsWith('Question 3? (A) better') === true ? refused : judging(body),
@@ -162,14 +163,14 @@ describe('judging pairs', () => {
     assert.equal(counts['judgments'], (pairs.length * 2 - 1) * SAMPLES);
   });
 
-  it('takes a judgment that was cut off for wrong, whatever it says', async () => {
+  it('counts a truncated judgment as incorrect, even if it names the better response', async () => {
     const run = await start();
     run.endpoint.script(({ body }) => ({ ...judging(body), kind: 'answer', finishReason: 'length' }));
     const { counts } = await run.judge();
-    assert.equal(counts['right'], 0);
+    assert.equal(counts['correctJudgments'], 0);
   });
 
-  it('is not done again for the same judge, and refused for another one', async () => {
+  it('is not repeated for the same judge, and is rejected for another one', async () => {
     const run = await start();
     await run.judge();
     const asked = run.endpoint.requests.length;
@@ -179,17 +180,17 @@ describe('judging pairs', () => {
     await assert.rejects(run.judge(), { name: 'FingerprintMismatch', fields: ['model'] });
   });
 
-  describe('until the first right one', () => {
-    const untilCorrect = (also?: 'wrong') => ({
+  describe('until the first correct judgment', () => {
+    const untilCorrect = (also?: 'incorrect') => ({
       judging: {
         samples: 8,
-        strategy: { kind: 'until-correct', wave: 2, ...(also ? { also } : {}) } as const,
+        strategy: { kind: 'until-correct', initialBatchSize: 2, ...(also ? { also } : {}) } as const,
       },
     });
     const waves = [2, 6, 8];
     const wrongFirst = (body: ChatBody): Behaviour => {
       const [verdict, other] = body.messages[0]?.content.includes('(A) better') ? ['A', 'B'] : ['B', 'A'];
-      // Sample 4 is the first right one: in the second wave, which ends at sample 6.
+      // Sample 4 is the first correct one: in the second batch, which ends at sample 6.
       return {
         kind: 'answer',
         texts: Array.from({ length: body.n ?? 1 }, (_, index) =>
@@ -207,12 +208,12 @@ describe('judging pairs', () => {
     }
     beforeEach(() => firstSeeds.clear());
 
-    it('draws whole waves, twice as many each time, and ends with the wave that has a right judgment', async () => {
+    it('samples batches that double in size, and ends with the batch that has a correct judgment', async () => {
       const run = await start(undefined, untilCorrect());
       const { counts } = await run.judge();
       const judgments = await run.judgments();
       for (const [exampleId, ofExample] of Map.groupBy(judgments, ({ id }) => id.slice(0, -5))) {
-        const firstRight = ofExample.find(({ right }) => right)?.sample ?? Infinity;
+        const firstRight = ofExample.find(({ correct: right }) => right)?.sample ?? Infinity;
         const end = waves.find((bound) => bound > firstRight) ?? 8;
         assert.deepEqual(
           ofExample.map(({ sample }) => sample),
@@ -224,7 +225,7 @@ describe('judging pairs', () => {
       assert.equal(counts['completionTokens'], judgments.length);
     });
 
-    it('draws the samples that it would have had among all N', async () => {
+    it('draws the same samples as among all N', async () => {
       const run = await start(undefined, untilCorrect());
       await run.judge();
       const all = await start(undefined, { judging: { samples: 8 } });
@@ -233,25 +234,25 @@ describe('judging pairs', () => {
       for (const { id, text } of await run.judgments()) assert.equal(text, texts.get(id));
     });
 
-    it('goes on until as many are right as are kept, and until one is wrong where that is asked for', async () => {
+    it('continues until it has as many correct judgments as are kept, and an incorrect one if requested', async () => {
       const several = await start(undefined, { ...untilCorrect(), filtering: { judgmentsPerExample: 2 } });
       await several.judge();
-      const one = await start(undefined, untilCorrect('wrong'));
+      const one = await start(undefined, untilCorrect('incorrect'));
       one.endpoint.script(({ body }) => ({
         kind: 'answer',
         texts: Array(body.n ?? 1).fill('so [[A]]') as string[],
       }));
       const { counts } = await one.judge();
-      // Always A: a better-first example never has a wrong judgment, a worse-first one never a right one.
+      // Always A: a better-first example never has an incorrect judgment, a worse-first one never a correct one.
       assert.equal(counts['judgments'], pairs.length * 2 * 8);
       const rights = Map.groupBy(await several.judgments(), ({ id }) => id.slice(0, -5));
       for (const ofExample of rights.values()) {
-        const right = ofExample.filter((judgment) => judgment.right).length;
+        const right = ofExample.filter((judgment) => judgment.correct).length;
         assert(right >= 2 || ofExample.length === 8);
       }
     });
 
-    it('completes the wave that a crash has left half done, and has the same bytes in the end', async () => {
+    it('completes a batch that a crash interrupted, and has the same bytes in the end', async () => {
       const run = await start(undefined, untilCorrect());
       run.endpoint.script(({ body }) => wrongFirst(body));
       await run.judge();
@@ -261,12 +262,12 @@ describe('judging pairs', () => {
       const killed = await start(undefined, untilCorrect());
       firstSeeds.clear();
       killed.endpoint.script(({ body, index }) => (index < 6 ? wrongFirst(body) : keyRefused));
-      await assert.rejects(killed.judge(), { name: 'EndpointRejected' });
-      const work = `${killed.folder()}.work`;
+      await assert.rejects(killed.judge(), { name: 'AuthenticationFailed' });
+      const work = `${killed.folder()}.journal`;
       const [segment = ''] = (await readdir(work)).filter((name) => name.startsWith('segment-'));
       const lines = (await readFile(join(work, segment), 'utf8')).trim().split('\n');
       const samples = lines.map((line) => JSON.parse(line) as Judgment);
-      // The crash keeps sample 4 of one example, the first right one, and loses 3 and 5 of the same wave.
+      // The crash keeps sample 4 of one example, the first correct one, and loses 3 and 5 of the same batch.
       const cut = samples.findIndex(({ sample }) => sample === 4);
       assert(cut > 0);
       const kept = lines.filter((_, index) => ![cut - 1, cut + 1].includes(index));

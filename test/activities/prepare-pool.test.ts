@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { preparePool, type Instruction } from '../../src/activities/prepare-pool.ts';
-import type { ConfigurationInput } from '../../src/config/schema.ts';
-import { startLocalHub } from '../hub/local-hub.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import { preparePool, type PoolInstruction } from '../../src/activities/prepare-pool.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import { startLocalHub } from '../support/local-hub.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 
 const instructions = Array.from({ length: 12 }, (_, index) => `Question ${index}?`);
 
@@ -23,7 +23,7 @@ describe('preparing the instruction pool', () => {
   ) {
     const testRun = await startTestRun({
       instructions: { pool: ['pool.jsonl'], shardSize: 5, ...more },
-      ...(share === undefined ? {} : { inference: { maximumSetAsideShare: share } }),
+      ...(share === undefined ? {} : { inference: { maxSkippedShare: share } }),
     });
     runs.push(testRun);
     await writeFile(join(testRun.folder, 'pool.jsonl'), lines.map((line) => `${line}\n`).join(''));
@@ -43,31 +43,31 @@ describe('preparing the instruction pool', () => {
 
   /** Every file of the stage's shards and index but the manifests, which tell the hash of the pool's file. */
   async function bytesOf({ deps, folder }: TestRun): Promise<Record<string, string>> {
-    const root = deps.store.path('test/instructions/pool');
+    const root = deps.store.locate('test/instructions/pool');
     const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.jsonl')).sort();
     assert(names.length > 0, folder);
     const texts = await Promise.all(names.map((name) => readFile(join(root, name), 'utf8')));
     return Object.fromEntries(names.map((name, index) => [name, texts[index] ?? '']));
   }
 
-  it('gives every instruction once, in shards, under an id that follows from its text alone', async () => {
+  it('writes every instruction once, in shards, with an id that depends only on its text', async () => {
     const { testRun, prepare } = await prepared(
       [...instructions, ...instructions.slice(3, 6)].map((text) => asLine(text)),
     );
     const { artifact, counts } = await prepare();
-    const all = await testRun.behind<Instruction>(artifact);
+    const all = await testRun.behind<PoolInstruction>(artifact);
     assert.deepEqual(all.map(({ instruction }) => instruction).sort(), instructions.toSorted());
     assert.equal(artifact.records, 3);
-    assert.deepEqual(counts, { rows: 15, instructions: 12, setAside: 3, 'dropped: duplicate': 3 });
+    assert.deepEqual(counts, { rows: 15, instructions: 12, skipped: 3, 'dropped: duplicate': 3 });
     const other = await prepared(instructions.toReversed().map((text) => asLine(text)));
     await other.prepare();
-    const { 'index/set-aside.jsonl': listed, ...bytes } = await bytesOf(testRun);
-    assert.match(listed ?? '', /"detail":"as pool.jsonl row 3","id":"pool.jsonl row 12"/);
-    assert.deepEqual({ ...bytes, 'index/set-aside.jsonl': '' }, await bytesOf(other.testRun));
-    assert(!existsSync(testRun.deps.store.path('test/instructions/pool.work')));
+    const { 'index/skipped.jsonl': listed, ...bytes } = await bytesOf(testRun);
+    assert.match(listed ?? '', /"detail":"same as pool.jsonl row 3","id":"pool.jsonl row 12"/);
+    assert.deepEqual({ ...bytes, 'index/skipped.jsonl': '' }, await bytesOf(other.testRun));
+    assert(!existsSync(testRun.deps.store.locate('test/instructions/pool.journal')));
   });
 
-  it('gives the same bytes when every row has an answer, right or wrong: no answer enters the run', async () => {
+  it('writes the same bytes if the rows have answers, correct or not: no answer enters the run', async () => {
     const plain = await prepared(instructions.map((text) => asLine(text)));
     await plain.prepare();
     const withKey = await prepared(
@@ -79,7 +79,7 @@ describe('preparing the instruction pool', () => {
     assert.deepEqual(await bytesOf(withKey.testRun), await bytesOf(plain.testRun));
   });
 
-  it('counts unusable rows and sets them aside with their reason', async () => {
+  it('counts unusable rows and lists them with their reason', async () => {
     const bad = [
       '{"instruction": "cut',
       '{"question": "?"}',
@@ -94,7 +94,7 @@ describe('preparing the instruction pool', () => {
     assert.deepEqual(counts, {
       rows: 19,
       instructions: 12,
-      setAside: 7,
+      skipped: 7,
       'failed: not JSON': 1,
       'failed: no field "instruction"': 1,
       'failed: "instruction" is number, not text': 1,
@@ -102,7 +102,7 @@ describe('preparing the instruction pool', () => {
       'dropped: empty instruction': 1,
       'failed: not an object': 2,
     });
-    const lines = (await bytesOf(testRun))['index/set-aside.jsonl']?.trim().split('\n') ?? [];
+    const lines = (await bytesOf(testRun))['index/skipped.jsonl']?.trim().split('\n') ?? [];
     const setAside = lines.map((line) => JSON.parse(line) as { id: string; detail?: string });
     assert.deepEqual(
       setAside.map(({ id }) => id),
@@ -117,14 +117,14 @@ describe('preparing the instruction pool', () => {
       0.1,
     );
     await assert.rejects(prepare(), {
-      name: 'TooManySetAside',
+      name: 'TooManySkipped',
       message: /2 of 14 rows.*share of 0\.1.*"instruction" is number, not text \(2 rows.*pool\.jsonl row 12/,
     });
   });
 
   it('fails when there is no instruction at all', async () => {
     const { prepare } = await prepared([]);
-    await assert.rejects(prepare(), { name: 'InputProblem', message: /no instruction in .*pool\.jsonl/ });
+    await assert.rejects(prepare(), { name: 'InvalidInput', message: /no instruction in .*pool\.jsonl/ });
   });
 
   it('refuses a pool that has changed since the run began', async () => {
@@ -135,7 +135,7 @@ describe('preparing the instruction pool', () => {
     await assert.rejects(prepare(), { name: 'FingerprintMismatch', fields: ['files'] });
   });
 
-  it('leaves out what a benchmark has too, and says which row of which', async () => {
+  it('drops instructions that a benchmark has too, and names the benchmark and its row', async () => {
     const { testRun, prepare } = await prepared(
       [...instructions.map((text) => asLine(text))],
       undefined,
@@ -145,11 +145,11 @@ describe('preparing the instruction pool', () => {
     const { counts } = await prepare();
     assert.equal(counts['dropped: overlaps with benchmark held-out'], 1);
     assert.equal(counts['instructions'], 11);
-    const listed = (await bytesOf(testRun))['index/set-aside.jsonl'] ?? '';
+    const listed = (await bytesOf(testRun))['index/skipped.jsonl'] ?? '';
     assert.match(listed, /"detail":"row 1: question 3","id":"pool.jsonl row 3"/);
   });
 
-  it('keeps what a benchmark has too where it is told to', async () => {
+  it('keeps instructions that a benchmark has too if decontamination is off', async () => {
     const filters = { decontamination: null };
     const { prepare } = await prepared(
       instructions.map((text) => asLine(text)),
@@ -160,19 +160,19 @@ describe('preparing the instruction pool', () => {
     assert.equal((await prepare()).counts['instructions'], 12);
   });
 
-  it('says why nothing is left', async () => {
+  it('says why no instruction remains', async () => {
     const { prepare } = await prepared(
       instructions.map((text) => asLine(text)),
       undefined,
-      { filters: { characters: { minimum: 100 } } },
+      { filters: { characters: { min: 100 } } },
     );
     await assert.rejects(prepare(), {
-      name: 'InputProblem',
-      message: /12 rows, left out: too few characters 12/,
+      name: 'InvalidInput',
+      message: /12 rows, skipped: too few characters 12/,
     });
   });
 
-  it('refuses to be compared with other benchmarks under the same name, and says which', async () => {
+  it('rejects a comparison with other benchmarks under the same name, and names them', async () => {
     const { testRun, prepare } = await prepared(instructions.map((text) => asLine(text)));
     await prepare();
     await assert.rejects(
@@ -181,7 +181,7 @@ describe('preparing the instruction pool', () => {
     );
   });
 
-  it('reads files of several layouts, by pattern and from the hub, each row once', async () => {
+  it('reads files of several formats, by pattern and from the hub, each row once', async () => {
     const hub = await startLocalHub({
       name: 'someone/chats',
       commit: 'c'.repeat(40),
@@ -205,11 +205,11 @@ describe('preparing the instruction pool', () => {
         SELF_TAUGHT_EVALUATOR_CACHE: join(testRun.folder, 'cache'),
       });
       const { artifact, counts } = await prepare();
-      assert.deepEqual(counts, { rows: 14, instructions: 13, setAside: 1, 'dropped: duplicate': 1 });
-      const listed = (await bytesOf(testRun))['index/set-aside.jsonl'] ?? '';
+      assert.deepEqual(counts, { rows: 14, instructions: 13, skipped: 1, 'dropped: duplicate': 1 });
+      const listed = (await bytesOf(testRun))['index/skipped.jsonl'] ?? '';
       assert.match(listed, /"id":"hf:\/\/datasets\/someone\/chats@c{40}\/data\/0\.json row 0"/);
       await hub.close();
-      await rm(testRun.deps.store.path('test/instructions/pool'), { recursive: true });
+      await rm(testRun.deps.store.locate('test/instructions/pool'), { recursive: true });
       await assert.rejects(prepare(), { message: /can't be reached.*has no copy/ });
       assert.equal(artifact.records, 3);
     } finally {
@@ -217,16 +217,16 @@ describe('preparing the instruction pool', () => {
     }
   });
 
-  it('goes on where an attempt was stopped, with the same bytes', async () => {
+  it('continues after an interrupted attempt, with the same bytes', async () => {
     const { testRun, prepare } = await prepared(instructions.map((text) => asLine(text)));
     await prepare();
     const whole = await bytesOf(testRun);
-    const pool = testRun.deps.store.path('test/instructions/pool');
+    const pool = testRun.deps.store.locate('test/instructions/pool');
     await rm(join(pool, 'index'), { recursive: true });
     await rm(join(pool, 'shard-00002'), { recursive: true });
-    await mkdir(`${pool}.work/left-by-another-attempt`, { recursive: true });
+    await mkdir(`${pool}.journal/left-by-another-attempt`, { recursive: true });
     await prepare();
     assert.deepEqual(await bytesOf(testRun), whole);
-    assert(!existsSync(`${pool}.work`));
+    assert(!existsSync(`${pool}.journal`));
   });
 });

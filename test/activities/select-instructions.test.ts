@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Instruction } from '../../src/activities/prepare-pool.ts';
+import type { PoolInstruction } from '../../src/activities/prepare-pool.ts';
 import { selectInstructions } from '../../src/activities/select-instructions.ts';
-import type { ConfigurationInput } from '../../src/config/schema.ts';
-import { shuffledById } from '../../src/judge/seeds.ts';
-import { asActivity, startTestRun, type TestRun } from './test-run.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import { shuffledById } from '../../src/method/seeds.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 
 const categories = { names: ['reasoning', 'coding', 'chat'], keep: ['reasoning', 'coding'] };
 const ofCategory = ['reasoning', 'coding', 'chat', null];
@@ -23,7 +23,7 @@ describe('selecting instructions', () => {
     instructions: Partial<ConfigurationInput['instructions']>,
     seed = 42,
     shardSize = 7,
-  ): Promise<Instruction[]> {
+  ): Promise<PoolInstruction[]> {
     const testRun = await startTestRun({ seed, instructions: { pool: ['p.jsonl'], ...instructions } });
     runs.push(testRun);
     const input = await testRun.publish('test/instructions/categories', categorized, shardSize);
@@ -33,7 +33,7 @@ describe('selecting instructions', () => {
     return testRun.behind(artifact);
   }
 
-  it('keeps those of the wanted categories and nothing but their text', async () => {
+  it('keeps the instructions of the configured categories, and only their text', async () => {
     const selected = await select({ categories });
     const wanted = categorized.filter(({ category }) => category === 'reasoning' || category === 'coding');
     assert.deepEqual(
@@ -42,26 +42,26 @@ describe('selecting instructions', () => {
     );
   });
 
-  it('keeps every instruction where no categories are asked for', async () => {
+  it('keeps every instruction if no categories are configured', async () => {
     assert.equal((await select({})).length, 40);
   });
 
-  it('keeps at most as many as are wanted, the same ones however they were sharded, and others for another seed', async () => {
-    const ids = (selected: readonly Instruction[]) => selected.map(({ id }) => id);
-    const first = ids(await select({ categories, maximum: 8 }));
+  it('keeps at most the maximum number, the same ones for any shard size, and others for another seed', async () => {
+    const ids = (selected: readonly PoolInstruction[]) => selected.map(({ id }) => id);
+    const first = ids(await select({ categories, maxInstructions: 8 }));
     assert.equal(first.length, 8);
     const wanted = categorized.filter(({ category }) => category === 'reasoning' || category === 'coding');
     const drawn = shuffledById(wanted, 42, 'select', ({ id }) => id).slice(0, 8);
     assert.deepEqual(first, ids(drawn).sort());
-    assert.deepEqual(ids(await select({ categories, maximum: 8 }, 42, 40)), first);
-    assert.notDeepEqual(ids(await select({ categories, maximum: 8 }, 43)), first);
-    assert.equal((await select({ categories, maximum: 100 })).length, 20);
+    assert.deepEqual(ids(await select({ categories, maxInstructions: 8 }, 42, 40)), first);
+    assert.notDeepEqual(ids(await select({ categories, maxInstructions: 8 }, 43)), first);
+    assert.equal((await select({ categories, maxInstructions: 100 })).length, 20);
   });
 
-  it('fails where no instruction is left', async () => {
+  it('fails if no instruction remains', async () => {
     const none = { names: ['brainstorming', 'chat'], keep: ['brainstorming'] };
     await assert.rejects(select({ categories: none }), {
-      name: 'InputProblem',
+      name: 'InvalidInput',
       message: /no instruction is in the categories that are kept \(brainstorming\)/,
     });
   });

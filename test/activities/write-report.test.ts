@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { reportAddress } from '../../src/activities/open-run.ts';
+import { reportUrl } from '../../src/runs/run-layout.ts';
 import { writeReport } from '../../src/activities/write-report.ts';
-import { readRunState } from '../../src/runs/state.ts';
-import { asActivity, startTestRun } from './test-run.ts';
+import { readRunState } from '../../src/runs/run-state.ts';
+import { asActivity, startTestRun } from '../support/test-run.ts';
 
 describe('writing the report', () => {
-  it('puts it where its address says, and names the versions that the run was made with', async () => {
+  it('writes it to its address, with the versions of the programs that made the run', async () => {
     const testRun = await startTestRun();
     const { deps, run } = testRun;
     try {
@@ -23,8 +23,8 @@ describe('writing the report', () => {
         }),
       );
       assert.equal(report, 'test/report.html');
-      const file = fileURLToPath(reportAddress(deps.store, 'test'));
-      assert.equal(file, deps.store.path(report));
+      const file = fileURLToPath(reportUrl(deps.store, 'test'));
+      assert.equal(file, deps.store.locate(report));
       assert(existsSync(file));
       const page = await readFile(file, 'utf8');
       assert.match(page, /<dt>@temporalio\/worker<\/dt>\s*<dd>\d+\.\d+\.\d+<\/dd>/);
@@ -34,7 +34,7 @@ describe('writing the report', () => {
     }
   });
 
-  it('has it in the store that a run failed, though its report can not be made', async () => {
+  it('records in the store that a run failed even if its report can not be written', async () => {
     const testRun = await startTestRun();
     const { deps, run } = testRun;
     try {

@@ -12,7 +12,7 @@ export function fixture(name: string): string {
 }
 
 /** A judgment of every request of the items, with the texts that `answer` gives for it. */
-export function judgeAll<Item extends BenchmarkItem>(
+export function judgeEachItem<Item extends BenchmarkItem>(
   benchmark: Pick<Benchmark<Item, BenchmarkScores>, 'requests'>,
   items: readonly Item[],
   answer: (item: Item, slot: string) => string | string[],
@@ -23,7 +23,7 @@ export function judgeAll<Item extends BenchmarkItem>(
 }
 
 /** A figure by its name. */
-export function figure(scores: BenchmarkScores, name: string): number | null {
+export function figureNamed(scores: BenchmarkScores, name: string): number | null {
   const found = scores.official.figures.find((one) => one.name === name);
   if (found === undefined) {
     throw new Error(`no figure ${name} among ${scores.official.figures.map((one) => one.name).join('; ')}`);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
-import { BENCHMARK_FORMATS, type BenchmarkFormat } from '../../src/benchmarks/formats.ts';
-import { benchmarkOf } from '../../src/benchmarks/registry.ts';
+import { BENCHMARK_FORMATS, type BenchmarkFormat } from '../../src/benchmarks/registry.ts';
+import { benchmarkOf } from '../support/benchmarks.ts';
 import { strictVerdict } from '../../src/benchmarks/votes.ts';
 import { fixture } from './fixture.ts';
 
@@ -77,7 +77,7 @@ describe('hostile output of a judge', () => {
     }
   });
 
-  it('of a million characters is read in time that grows with its length alone', () => {
+  it('of a million characters is parsed in linear time', () => {
     const million = 1_000_000;
     const texts = [
       '[',
@@ -159,7 +159,7 @@ describe('hostile output of a judge', () => {
     fc.string({ unit: 'binary', maxLength: 40 }),
   );
 
-  it('never breaks a score: every figure stays between 0 and 1', async () => {
+  it('never breaks a score: all scores stay between 0 and 1', async () => {
     const files: Partial<Record<BenchmarkFormat, string>> = {
       'reward-bench': 'reward-bench.parquet',
       'reward-bench-2': 'reward-bench-2.parquet',
@@ -190,7 +190,7 @@ describe('hostile output of a judge', () => {
               scores.accuracy,
               scores.positionConsistentAccuracy,
               scores.unparsable,
-              scores.rulesDiffer,
+              scores.parserDisagreement,
               ...scores.official.figures.map(({ value }) => value ?? 0),
             ];
             // The last term of Ties can take it a hundredth below or above.
@@ -203,7 +203,7 @@ describe('hostile output of a judge', () => {
     }
   });
 
-  it('is read as Python reads it', function () {
+  it('is parsed as in Python', function () {
     this.timeout(60_000);
     const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
     const texts = fc.sample(hostileText, { numRuns: 4000, seed: 7 }).map((text) => text.toWellFormed());

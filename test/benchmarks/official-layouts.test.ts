@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parquetWriteFile } from 'hyparquet-writer';
-import { BenchmarkFileError } from '../../src/benchmarks/benchmark.ts';
-import { BENCHMARK_FORMATS, type BenchmarkFormat } from '../../src/benchmarks/formats.ts';
-import { UnreadableFileError } from '../../src/benchmarks/read-rows.ts';
-import { benchmarkOf, benchmarks } from '../../src/benchmarks/registry.ts';
-import { figure, fixture, judgeAll } from './fixture.ts';
+import { InvalidBenchmarkFile } from '../../src/benchmarks/benchmark.ts';
+import { BENCHMARK_FORMATS, type BenchmarkFormat } from '../../src/benchmarks/registry.ts';
+import { UnreadableFile } from '../../src/datasets/rows/read-rows.ts';
+import { benchmarkOf, benchmarks } from '../support/benchmarks.ts';
+import { figureNamed, fixture, judgeEachItem } from './fixture.ts';
 
 const FILES: Record<BenchmarkFormat, string> = {
   'reward-bench': 'reward-bench.parquet',
@@ -32,7 +32,7 @@ const FILES: Record<BenchmarkFormat, string> = {
   pairs: 'pairs.jsonl',
 };
 
-describe('the official layout of', () => {
+describe('the official format of', () => {
   for (const format of BENCHMARK_FORMATS) {
     it(`${format} gives items with an instruction and requests that fill the prompts`, async () => {
       const benchmark = benchmarkOf(format);
@@ -46,7 +46,7 @@ describe('the official layout of', () => {
       assert.equal(new Set(requests.map(({ id }) => id)).size, requests.length);
       for (const { id, item, slot, prompt, values } of requests) {
         assert.equal(id, `${item}/${slot}`);
-        const needed = benchmark.prompts.needed[prompt];
+        const needed = benchmark.prompts.requiredPlaceholders[prompt];
         assert.deepEqual(Object.keys(values).sort(), [...(needed ?? [])].sort(), id);
         for (const [name, value] of Object.entries(values)) assert.notEqual(value, '', `${id}: ${name}`);
       }
@@ -57,7 +57,7 @@ describe('the official layout of', () => {
     });
   }
 
-  it('RewardBench 2 puts the right answer into every place, the others keep theirs', async () => {
+  it('RewardBench 2 puts the correct answer into every position and keeps the others', async () => {
     const { items } = await benchmarks['reward-bench-2'].read(fixture('reward-bench-2.parquet'));
     const [ranked, , ref, tied] = items;
     assert(ranked && ref && tied);
@@ -80,7 +80,7 @@ describe('the official layout of', () => {
     );
   });
 
-  it('MT-Bench counts the votes by model and turn, and shows references where there are some', async () => {
+  it('MT-Bench counts the votes by model and turn, and shows references if there are any', async () => {
     const { items } = await benchmarks['mt-bench'].read(fixture('mt-bench'));
     const [first, second, third] = items;
     assert(first && second && third);
@@ -94,7 +94,7 @@ describe('the official layout of', () => {
     assert.equal(benchmarks['mt-bench'].requests(first)[0]?.prompt, 'single-turn');
   });
 
-  it('MT-Bench without its reference answers says which questions lack them', async () => {
+  it('MT-Bench without its reference answers names the questions that lack them', async () => {
     const { items, warnings } = await benchmarks['mt-bench'].read(fixture('mt-bench/human.parquet'));
     assert.match(
       warnings[1] ?? '',
@@ -103,9 +103,9 @@ describe('the official layout of', () => {
     assert(items.every(({ references }) => references === undefined));
   });
 
-  it('HelpSteer is rendered turn by turn; equal, empty and foreign rows are left out and counted', async () => {
+  it('HelpSteer is rendered turn by turn; equal, empty and foreign rows are excluded and counted', async () => {
     const two = await benchmarks.helpsteer2.read(fixture('helpsteer2/validation.jsonl.gz'));
-    assert.deepEqual(two.leftOut, { 'equally helpful pairs': 1 });
+    assert.deepEqual(two.excluded, { 'equally helpful pairs': 1 });
     assert.deepEqual(two.items[1], {
       id: '2',
       subset: 'helpfulness',
@@ -116,13 +116,13 @@ describe('the official layout of', () => {
     const preference = await benchmarks['helpsteer2-preference'].read(
       fixture('helpsteer2/preference.jsonl.gz'),
     );
-    assert.deepEqual(preference.leftOut, { 'rows of other splits': 1, ties: 1 });
+    assert.deepEqual(preference.excluded, { 'rows of other splits': 1, ties: 1 });
     assert.deepEqual(
       preference.items.map(({ better }) => better),
       ['Apple.', '7'],
     );
     const three = await benchmarks.helpsteer3.read(fixture('helpsteer3/validation.jsonl.gz'));
-    assert.deepEqual(three.leftOut, { ties: 1, 'empty responses': 1 });
+    assert.deepEqual(three.excluded, { ties: 1, 'empty responses': 1 });
     assert.deepEqual(
       three.items.map(({ subset, better }) => [subset, better]),
       [
@@ -132,7 +132,7 @@ describe('the official layout of', () => {
     );
   });
 
-  it('PPE leaves ties out, and takes the right answer of a pair by the scores', async () => {
+  it('PPE excludes ties, and takes the correct answer of a pair from the scores', async () => {
     const preference = await benchmarks['ppe-preference'].read(fixture('ppe/preference.parquet'));
     assert.deepEqual(
       preference.items.map(({ subset, better }) => [subset, better]),
@@ -141,7 +141,7 @@ describe('the official layout of', () => {
         ['German', 'Hallo.'],
       ],
     );
-    assert.deepEqual(preference.leftOut, { ties: 1 });
+    assert.deepEqual(preference.excluded, { ties: 1 });
     const { items } = await benchmarks['ppe-correctness'].read(fixture('ppe/correctness'));
     assert.deepEqual(
       items.slice(0, 4).map(({ id, better, worse }) => [id, better, worse]),
@@ -154,12 +154,12 @@ describe('the official layout of', () => {
     );
     // Three of four pairs of one set and two of the other: the sets weigh the same.
     const benchmark = benchmarks['ppe-correctness'];
-    const judgments = judgeAll(benchmark, items, ({ id }, slot) => {
+    const judgments = judgeEachItem(benchmark, items, ({ id }, slot) => {
       const right = id.startsWith('gpqa') ? id !== 'gpqa-0-00' : id.endsWith('00');
       return right === (slot === 'better-first') ? '[[A]]' : '[[B]]';
     });
     const scores = benchmark.score(items, judgments, { seed: 1 });
-    assert.equal(figure(scores, 'total, both orders'), (0.75 + 0.5) / 2);
+    assert.equal(figureNamed(scores, 'total, both orders'), (0.75 + 0.5) / 2);
     assert.equal(scores.outcomes[1]?.cluster, 'gpqa-0');
   });
 
@@ -173,7 +173,7 @@ describe('the official layout of', () => {
         ['Natural-001', '7'],
       ],
     );
-    assert.match(all.warnings.at(-1) ?? '', /without the sets Neighbor, GPTOut, Manual/);
+    assert.match(all.warnings.at(-1) ?? '', /these sets are missing: Neighbor, GPTOut, Manual/);
     const one = await benchmarks.llmbar.read(fixture('llmbar/Natural/dataset.json'));
     assert.deepEqual(one.items, all.items.slice(1));
   });
@@ -189,8 +189,11 @@ describe('the official layout of', () => {
         ['strategy_qa-0000', 'strategy_qa', 'What is 2 + 3?', 'It is 5.', 'It is 6.'],
       ],
     );
-    assert.match(all.warnings.join('\n'), /2 rows, ReasoningJudgeBench has aime 23:/);
-    assert.match(all.warnings.at(-1) ?? '', /without the splits aime_4o, arc_challenge, .*, supergpqa\.$/);
+    assert.match(all.warnings.join('\n'), /2 rows, but ReasoningJudgeBench has aime 23, so/);
+    assert.match(
+      all.warnings.at(-1) ?? '',
+      /these splits are missing: aime_4o, arc_challenge, .*, supergpqa\.$/,
+    );
     const one = await benchmark.read(
       fixture('reasoning-judge-bench/data/aime_pairwise-00000-of-00001.parquet'),
     );
@@ -219,7 +222,7 @@ describe('the official layout of', () => {
     assert.equal(warnings.length, 6);
   });
 
-  it("pairs of one's own may come as parquet, without a subset", async () => {
+  it('own pairs may be Parquet, without a subset', async () => {
     const { items, warnings } = await benchmarks.pairs.read(fixture('pairs.parquet'));
     assert.deepEqual(items, [
       { id: '0', subset: 'all', instruction: 'Name a fruit.', better: 'Apple.', worse: 'Carrot.' },
@@ -228,10 +231,10 @@ describe('the official layout of', () => {
   });
 });
 
-describe('a file that is not what its benchmark needs', () => {
+describe('a file that does not fit its benchmark', () => {
   let folder: string;
 
-  it('may be pairs of one’s own in any layout, with conversations, from a folder: by subset, else by file', async () => {
+  it('may be a folder of own pairs in any format, with subsets from a column or from file names', async () => {
     const own = await mkdtemp(join(folder, 'own-'));
     const write = (name: string, rows: object[]) =>
       writeFile(join(own, name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
@@ -247,7 +250,7 @@ describe('a file that is not what its benchmark needs', () => {
     ]);
     await write('b.jsonl', [{ instruction: 'Why?', responseA: 'x', responseB: 'y', betterSide: 'tie' }]);
     await write('notes.txt', []);
-    const { items, leftOut } = await benchmarks.pairs.read(own);
+    const { items, excluded: leftOut } = await benchmarks.pairs.read(own);
     assert.deepEqual(items, [
       { id: '0', subset: 'short', instruction: 'Why?', better: 'So.', worse: 'No.' },
       { id: '2', subset: 'a', instruction: 'System: Be brief.\n\nUser: Hi.', better: 'Hi!', worse: '' },
@@ -258,11 +261,12 @@ describe('a file that is not what its benchmark needs', () => {
       { instruction: 'Why?', better: 'x' },
     ]);
     await assert.rejects(benchmarks.pairs.read(own), {
-      name: 'BenchmarkFileError',
-      message: /own-.*: 1 rows can't be used, rows from 0:\n {2}b\.jsonl row 1: no field "worse"/,
+      name: 'InvalidBenchmarkFile',
+      message:
+        /own-.*: 1 rows can't be used \(rows are counted from 0\):\n {2}b\.jsonl row 1: no field "worse"/,
     });
     await assert.rejects(benchmarks.pairs.read(await mkdtemp(join(folder, 'none-'))), {
-      message: /none-.*: no \.parquet, \.jsonl or \.json file is in this folder/,
+      message: /none-.*: this folder contains no \.parquet, \.jsonl or \.json file/,
     });
   });
 
@@ -289,7 +293,7 @@ describe('a file that is not what its benchmark needs', () => {
     const error: unknown = await benchmarkOf(format)
       .read(file)
       .catch((thrown: unknown) => thrown);
-    assert(error instanceof BenchmarkFileError, `${format}: ${String(error)}`);
+    assert(error instanceof InvalidBenchmarkFile, `${format}: ${String(error)}`);
     assert(error.message.includes(file));
     return error.message;
   }
@@ -302,7 +306,7 @@ describe('a file that is not what its benchmark needs', () => {
     ['rm-bench', 'chosen'],
   ];
   for (const [format, column] of textFormats) {
-    it(`is refused by name: ${format} without ${column}, and without rows`, async () => {
+    it(`is rejected by name: ${format} without ${column}, and without rows`, async () => {
       const rows = await rowsOf(FILES[format]);
       assert.match(
         await refusalOf(
@@ -315,12 +319,12 @@ describe('a file that is not what its benchmark needs', () => {
     });
   }
 
-  it('is refused by name when a parquet column is missing', async () => {
+  it('is rejected by name if a parquet column is missing', async () => {
     const file = join(folder, 'few.parquet');
     parquetWriteFile({ filename: file, columnData: [{ name: 'prompt', data: ['p'] }] });
     for (const format of ['reward-bench-2', 'mt-bench'] as const) {
       await assert.rejects(benchmarkOf(format).read(file), (error: unknown) => {
-        assert(error instanceof UnreadableFileError);
+        assert(error instanceof UnreadableFile);
         assert.match(error.message, /has no column .*; its columns are "prompt"/);
         return true;
       });
@@ -328,11 +332,11 @@ describe('a file that is not what its benchmark needs', () => {
     const missing: unknown = await benchmarks.pairs.read(file).catch((error: unknown) => String(error));
     assert.match(
       missing as string,
-      /few\.parquet: has the columns "prompt", which fit no layout; known are /,
+      /few\.parquet: has the columns "prompt", which fit no format; the formats are /,
     );
   });
 
-  it('is refused by name when a subset, a label or a pair of rows does not belong there', async () => {
+  it('is rejected by name if a subset, a label or a pair of rows does not belong there', async () => {
     const rm = await rowsOf(FILES['rm-bench']);
     assert.match(await refusalOf('rm-bench', [{ ...rm[0], domain: 'poetry' }]), /row 0: domain: .*"chat"/);
     assert.match(await refusalOf('rm-bench', [{ ...rm[0], chosen: ['one'] }]), /row 0: chosen: .*3 items/);
@@ -341,7 +345,7 @@ describe('a file that is not what its benchmark needs', () => {
     const steer = await rowsOf(FILES.helpsteer2);
     assert.match(
       await refusalOf('helpsteer2', steer.slice(1)),
-      /row 0: row 1 is no other response to the same prompt/,
+      /row 0: row 1 is not another response to the same prompt/,
     );
     const ties = { prompt: 'p', rejected: ['x'], subset: 'Ties' };
     assert.match(
@@ -359,11 +363,11 @@ describe('a file that is not what its benchmark needs', () => {
         { ...ties, id: 'seven', chosen: ['a'], num_correct: 1 },
         { ...ties, id: '3', chosen: ['a'], num_correct: 1, subset: 'Math' },
       ]),
-      /3 rows.*row 0: num_correct: 1, a tied row.*row 1: id: "seven" is neither.*row 2: rejected: 1 answers/s,
+      /3 rows.*row 0: num_correct: found 1; expected at least two in a tied row.*row 1: id: "seven" is neither.*row 2: rejected: 1 answers/s,
     );
   });
 
-  it('is refused by name: EvalBiasBench with another bias, label or shape, or without rows', async () => {
+  it('is rejected by name: EvalBiasBench with another bias, label or shape, or without rows', async () => {
     const good = { instruction: 'i', response1: 'a', response2: 'b', label: 1 };
     const refusal = async (text: string): Promise<string> => {
       const file = join(folder, 'biasbench.json');
@@ -371,22 +375,22 @@ describe('a file that is not what its benchmark needs', () => {
       const error: unknown = await benchmarks['eval-bias-bench']
         .read(file)
         .catch((thrown: unknown) => thrown);
-      assert(error instanceof BenchmarkFileError || error instanceof UnreadableFileError, String(error));
+      assert(error instanceof InvalidBenchmarkFile || error instanceof UnreadableFile, String(error));
       assert(error.message.startsWith(`${file}: `));
       return error.message;
     };
     const lists = { 'length bias': [good, { ...good, label: 3 }, 7], poetry: [good] };
     assert.match(
       await refusal(JSON.stringify(lists)),
-      /length bias, row 1: label: .*\n.*length bias, row 2: the row: .*\n.*"poetry" is no bias of EvalBiasBench; they are length bias, /,
+      /length bias, row 1: label: .*\n.*length bias, row 2: the row: .*\n.*"poetry" is not a bias of EvalBiasBench; the biases are length bias, /,
     );
-    assert.match(await refusal(JSON.stringify({ 'length bias': [] })), /no row is left/);
-    assert.match(await refusal(JSON.stringify([good])), /holds no object of lists/);
+    assert.match(await refusal(JSON.stringify({ 'length bias': [] })), /rule excludes every row/);
+    assert.match(await refusal(JSON.stringify([good])), /contains no object with a list for each bias/);
     assert.match(await refusal('{"length bias": ['), /can't be read as JSON/);
     await assert.rejects(benchmarks['eval-bias-bench'].read(join(folder, 'none.json')), /none\.json.*ENOENT/);
   });
 
-  it('is refused by name: ReasoningJudgeBench without its column, or a folder without its splits', async () => {
+  it('is rejected by name: ReasoningJudgeBench without its column, or a folder without its splits', async () => {
     assert.match(
       await refusalOf('reasoning-judge-bench', [{ instruction: 'i', positive_response: 'a' }]),
       /row 0: negative_response: .*expected/,
@@ -396,7 +400,7 @@ describe('a file that is not what its benchmark needs', () => {
     await writeFile(join(empty, 'other.parquet'), 'x');
     await assert.rejects(
       benchmarks['reasoning-judge-bench'].read(empty),
-      /empty-.*has no file of a split of ReasoningJudgeBench, such as aime_pairwise-00000/,
+      /empty-.*contains no file of a split of ReasoningJudgeBench, such as aime_pairwise-00000/,
     );
     const file = join(folder, 'mine_pairwise.jsonl');
     await writeFile(
@@ -407,12 +411,12 @@ describe('a file that is not what its benchmark needs', () => {
     assert.match(warnings[0] ?? '', /has no split "mine"; its splits are aime, /);
   });
 
-  it('has a warning where JudgeBench has no such source, or LLMBar no such set', async () => {
+  it('has a warning if JudgeBench has no such source, or LLMBar no such set', async () => {
     const file = join(folder, 'sources.jsonl');
     const [row] = await rowsOf(FILES['judge-bench']);
     await writeFile(file, JSON.stringify({ ...row, source: 'my-own' }));
     const { warnings } = await benchmarks['judge-bench'].read(file);
-    assert.match(warnings[1] ?? '', /sources that JudgeBench doesn't have .*: my-own/);
+    assert.match(warnings[1] ?? '', /these sources are not JudgeBench's .*: my-own/);
     await writeFile(join(folder, 'dataset.json'), await readFile(fixture('llmbar/Natural/dataset.json')));
     const bar = await benchmarks.llmbar.read(join(folder, 'dataset.json'));
     assert.match(bar.warnings[0] ?? '', /LLMBar has no set "layouts-/);

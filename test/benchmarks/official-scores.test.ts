@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { benchmarks } from '../../src/benchmarks/registry.ts';
-import { figure, judgeAll, pairsOf } from './fixture.ts';
+import { benchmarks } from '../support/benchmarks.ts';
+import { figureNamed, judgeEachItem, pairsOf } from './fixture.ts';
 import * as reference from './official-reference.ts';
 
 const seed = 3;
@@ -78,7 +78,7 @@ describe('the score by the published rule of', () => {
         const textOf = (id: string, slot: string) => rows[Number(id)]?.texts[Number(slot.slice(-1))] ?? '';
         const scores = benchmark.score(
           items,
-          judgeAll(benchmark, items, ({ id }, slot) => textOf(id, slot)),
+          judgeEachItem(benchmark, items, ({ id }, slot) => textOf(id, slot)),
           { seed },
         );
         const points = rows.map(({ subset, texts }) => ({
@@ -90,9 +90,9 @@ describe('the score by the published rule of', () => {
         const expected = subsets.map((name) =>
           average(points.filter(({ subset }) => subset === name).map((one) => average(one.points))),
         );
-        closeTo(figure(scores, 'total, all places'), average(expected));
+        closeTo(figureNamed(scores, 'total, all places'), average(expected));
         // The one place is drawn from the four.
-        const one = figure(scores, 'total, one place') ?? -1;
+        const one = figureNamed(scores, 'total, one place') ?? -1;
         assert(one >= 0 && one <= 1);
         if (points.every((each) => new Set(each.points).size === 1)) closeTo(one, average(expected));
       }),
@@ -134,7 +134,7 @@ describe('the score by the published rule of', () => {
             instruction: '?',
             completions: item.texts,
           }));
-          const judgments = judgeAll(benchmark, items, (item, slot) => {
+          const judgments = judgeEachItem(benchmark, items, (item, slot) => {
             const { texts } = items.find(({ id }) => id === item.id) ?? { texts: [] };
             return texts[Number(slot.slice(-3))] ?? '';
           });
@@ -153,8 +153,8 @@ describe('the score by the published rule of', () => {
               correct,
             ]),
           );
-          closeTo(figure(scores, 'Ties'), tiesScore);
-          closeTo(figure(scores, 'total'), average([...subsets, tiesScore]));
+          closeTo(figureNamed(scores, 'Ties'), tiesScore);
+          closeTo(figureNamed(scores, 'total'), average([...subsets, tiesScore]));
         },
       ),
     );
@@ -166,14 +166,14 @@ describe('the score by the published rule of', () => {
     fc.assert(
       fc.property(fc.array(row, { minLength: 1, maxLength: 20 }), (rows) => {
         const items = pairsOf(rows.length, 'livebench-math');
-        const judgments = judgeAll(benchmark, items, ({ id }, slot) => {
+        const judgments = judgeEachItem(benchmark, items, ({ id }, slot) => {
           const { label, first, second } = rows[Number(id)]!;
           return (slot === 'better-first') === (label === 'A>B') ? first : second;
         });
         const scores = benchmark.score(items, judgments, { seed });
         const expected = reference.judgeBench(rows.map(({ label, first, second }) => [label, first, second]));
-        closeTo(figure(scores, 'overall, by the sum of both orders'), expected.bySum);
-        closeTo(figure(scores, 'overall, right in both orders'), expected.both);
+        closeTo(figureNamed(scores, 'overall, by the sum of both orders'), expected.bySum);
+        closeTo(figureNamed(scores, 'overall, correct in both orders'), expected.both);
       }),
     );
   });
@@ -181,19 +181,22 @@ describe('the score by the published rule of', () => {
   it('JudgeBench has the published figures of o1-mini: 230 and 203 of 350 rows', () => {
     const benchmark = benchmarks['judge-bench'];
     const items = pairsOf(350, 'mmlu-pro-law');
-    // 203 right in both orders, 27 in one with a tie or nothing in the other; of the rest none has a positive sum.
-    const judgments = judgeAll(benchmark, items, ({ id }, slot) => {
+    // 203 correct in both orders, 27 in one with a tie or nothing in the other; of the rest none has a positive sum.
+    const judgments = judgeEachItem(benchmark, items, ({ id }, slot) => {
       const [row, right] = [Number(id), slot === 'better-first' ? '[[A>B]]' : '[[B>>A]]'];
       if (row < 203 || (row < 230 && slot === 'better-first')) return right;
       return ['[[A=B]]', 'nothing', '[[A>B]]'][row < 230 ? row % 2 : row % 3] ?? '';
     });
     const scores = benchmark.score(items, judgments, { seed });
-    assert.equal(((figure(scores, 'overall, by the sum of both orders') ?? 0) * 100).toFixed(2), '65.71');
-    assert.equal(((figure(scores, 'overall, right in both orders') ?? 0) * 100).toFixed(2), '58.00');
-    assert.equal(figure(scores, 'Knowledge, by the sum of both orders'), 230 / 350);
+    assert.equal(
+      ((figureNamed(scores, 'overall, by the sum of both orders') ?? 0) * 100).toFixed(2),
+      '65.71',
+    );
+    assert.equal(((figureNamed(scores, 'overall, correct in both orders') ?? 0) * 100).toFixed(2), '58.00');
+    assert.equal(figureNamed(scores, 'Knowledge, by the sum of both orders'), 230 / 350);
   });
 
-  it('RM-Bench agrees with a reference: a tie never beats, both safety domains are one', () => {
+  it('RM-Bench agrees with a reference: a tie is no win, both safety domains are one', () => {
     const benchmark = benchmarks['rm-bench'];
     const row = fc.record({
       domain: fc.constantFrom('chat', 'code', 'math', 'safety-refuse', 'safety-response'),
@@ -213,7 +216,7 @@ describe('the score by the published rule of', () => {
         const textOf = (id: string, slot: string) => rows[Number(id)]?.texts[slots.indexOf(slot)] ?? '';
         const scores = benchmark.score(
           items,
-          judgeAll(benchmark, items, ({ id }, slot) => textOf(id, slot)),
+          judgeEachItem(benchmark, items, ({ id }, slot) => textOf(id, slot)),
           { seed },
         );
         const names = ['concise', 'plain', 'markdown'];
@@ -228,20 +231,20 @@ describe('the score by the published rule of', () => {
           ),
         ]);
         const expected = reference.rmBench(wins);
-        closeTo(figure(scores, 'overall, both orders'), expected.overall);
-        closeTo(figure(scores, 'hard, both orders'), expected.hard);
+        closeTo(figureNamed(scores, 'overall, both orders'), expected.overall);
+        closeTo(figureNamed(scores, 'hard, both orders'), expected.hard);
         assert.equal(scores.pairs, rows.length * 9);
       }),
     );
   });
 
-  it('LLMBar agrees with a reference: accuracy, agreement where twice nothing agrees', () => {
+  it('LLMBar agrees with a reference: accuracy, and agreement in which two missing verdicts agree', () => {
     const benchmark = benchmarks.llmbar;
     const row = fc.record({ first: outputText, second: outputText });
     fc.assert(
       fc.property(fc.array(row, { minLength: 1, maxLength: 20 }), (rows) => {
         const items = pairsOf(rows.length, 'GPTOut');
-        const judgments = judgeAll(
+        const judgments = judgeEachItem(
           benchmark,
           items,
           ({ id }, slot) => rows[Number(id)]![slot === 'better-first' ? 'first' : 'second'],
@@ -254,9 +257,9 @@ describe('the score by the published rule of', () => {
           const unswapped = other === null ? null : 3 - other;
           agreeing += Number(one === unswapped);
         }
-        closeTo(figure(scores, 'accuracy, both orders'), right / rows.length / 2);
-        closeTo(figure(scores, 'agreement of both orders'), agreeing / rows.length);
-        closeTo(figure(scores, 'accuracy, GPTOut'), right / rows.length / 2);
+        closeTo(figureNamed(scores, 'accuracy, both orders'), right / rows.length / 2);
+        closeTo(figureNamed(scores, 'agreement of both orders'), agreeing / rows.length);
+        closeTo(figureNamed(scores, 'accuracy, GPTOut'), right / rows.length / 2);
       }),
     );
   });
@@ -271,7 +274,7 @@ describe('the agreement with people of MT-Bench', () => {
 
   after(() => rm(folder, { recursive: true }));
 
-  it('agrees with a reference that counts every vote, from the file on', async () => {
+  it('agrees with a reference that counts every vote of the file', async () => {
     const vote = fc.record({
       question: fc.integer({ min: 81, max: 84 }),
       turn: fc.constantFrom(1, 2),
@@ -304,7 +307,7 @@ describe('the agreement with people of MT-Bench', () => {
         await writeFile(file, lines.join('\n'));
         const { items } = await benchmark.read(file);
         const answers = new Map<string, string>();
-        const judgments = judgeAll(benchmark, items, (item, slot) => {
+        const judgments = judgeEachItem(benchmark, items, (item, slot) => {
           const text = texts.next().value as string;
           answers.set(`${item.id} ${slot}`, text);
           return text;
@@ -344,7 +347,7 @@ describe('the agreement with people of MT-Bench', () => {
             ['no ties (S2)', ['tie']],
           ] as const) {
             const [agreeing, all] = reference.mtBenchAgreement(verdicts, people, turn, [...ban]);
-            const found = figure(scores, `agreement with humans, turn ${turn}, ${setup}`);
+            const found = figureNamed(scores, `agreement with humans, turn ${turn}, ${setup}`);
             if (all === 0) assert.equal(found, null);
             else closeTo(found, agreeing / all);
           }

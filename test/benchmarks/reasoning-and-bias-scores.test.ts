@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { benchmarks } from '../../src/benchmarks/registry.ts';
-import { figure, judgeAll, pairsOf } from './fixture.ts';
+import { benchmarks } from '../support/benchmarks.ts';
+import { figureNamed, judgeEachItem, pairsOf } from './fixture.ts';
 import * as reference from './official-reference.ts';
 
 const seed = 3;
@@ -29,7 +29,7 @@ const biasText = fc.constantFrom(
 );
 
 describe('the score by the published rule of', () => {
-  it('ReasoningJudgeBench agrees with a reference: right in both orders, twice nothing is consistent, by group', () => {
+  it('ReasoningJudgeBench agrees with a reference: correct in both orders, two missing verdicts are consistent, by group', () => {
     const benchmark = benchmarks['reasoning-judge-bench'];
     const groups = {
       aime: 'math',
@@ -46,7 +46,7 @@ describe('the score by the published rule of', () => {
     fc.assert(
       fc.property(fc.array(row, { minLength: 1, maxLength: 20 }), (rows) => {
         const items = pairsOf(rows.length, '').map((item, i) => ({ ...item, subset: rows[i]!.split }));
-        const judgments = judgeAll(
+        const judgments = judgeEachItem(
           benchmark,
           items,
           ({ id }, slot) => rows[Number(id)]![slot === 'better-first' ? 'first' : 'second'],
@@ -56,8 +56,8 @@ describe('the score by the published rule of', () => {
           rows.map(({ split, first, second }) => [groups[split], first, second]),
         );
         for (const [name, total] of Object.entries(expected)) {
-          closeTo(figure(scores, `${name}, right in both orders`), total.right / total.rows);
-          closeTo(figure(scores, `${name}, consistency`), total.consistent / total.rows);
+          closeTo(figureNamed(scores, `${name}, correct in both orders`), total.right / total.rows);
+          closeTo(figureNamed(scores, `${name}, consistency`), total.consistent / total.rows);
         }
         assert.equal(scores.official.figures.length, 2 * Object.keys(expected).length);
       }),
@@ -74,7 +74,7 @@ describe('the score by the published rule of', () => {
     fc.assert(
       fc.property(fc.array(row, { minLength: 1, maxLength: 20 }), (rows) => {
         const items = pairsOf(rows.length, '').map((item, i) => ({ ...item, subset: rows[i]!.bias }));
-        const judgments = judgeAll(
+        const judgments = judgeEachItem(
           benchmark,
           items,
           ({ id }, slot) => rows[Number(id)]![slot === 'better-first' ? 'first' : 'second'],
@@ -87,18 +87,18 @@ describe('the score by the published rule of', () => {
               .map(({ first, second }) => [first, second]),
           );
         const all = expectedOf();
-        closeTo(figure(scores, 'accuracy, both orders'), all.single);
-        closeTo(figure(scores, 'right in both orders'), all.pair);
-        closeTo(figure(scores, 'agreement of both orders'), all.agree);
+        closeTo(figureNamed(scores, 'accuracy, both orders'), all.single);
+        closeTo(figureNamed(scores, 'correct in both orders'), all.pair);
+        closeTo(figureNamed(scores, 'agreement of both orders'), all.agree);
         const present = [...new Set(rows.map(({ bias }) => bias))];
         let sum = 0;
         for (const bias of present) {
           const { single, pair } = expectedOf(bias);
-          closeTo(figure(scores, `${bias}: accuracy, both orders`), single);
-          closeTo(figure(scores, `${bias}: right in both orders`), pair);
+          closeTo(figureNamed(scores, `${bias}: accuracy, both orders`), single);
+          closeTo(figureNamed(scores, `${bias}: correct in both orders`), pair);
           sum += pair;
         }
-        closeTo(figure(scores, 'right in both orders, mean of the biases'), sum / present.length);
+        closeTo(figureNamed(scores, 'correct in both orders, mean of the biases'), sum / present.length);
       }),
     );
   });

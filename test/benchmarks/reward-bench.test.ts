@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parquetWriteFile } from 'hyparquet-writer';
 import type { BenchmarkJudgment, BenchmarkPair } from '../../src/benchmarks/benchmark.ts';
-import { BenchmarkFileError } from '../../src/benchmarks/benchmark.ts';
-import { UnreadableFileError } from '../../src/benchmarks/read-rows.ts';
-import { benchmarks } from '../../src/benchmarks/registry.ts';
+import { InvalidBenchmarkFile } from '../../src/benchmarks/benchmark.ts';
+import { UnreadableFile } from '../../src/datasets/rows/read-rows.ts';
+import { benchmarks } from '../support/benchmarks.ts';
 import { rewardBenchTotals } from '../../src/benchmarks/reward-bench.ts';
-import { ORDERS } from '../../src/judge/examples.ts';
+import { ORDERS } from '../../src/method/examples.ts';
 import { officialTable, referenceTotal } from './reference-scores.ts';
 
 const benchmark = benchmarks['reward-bench'];
@@ -57,7 +57,7 @@ describe("RewardBench's official score", () => {
     close(scores.sections['Reasoning'], (984 * (365.5 / 447) + 164) / (984 + 164));
   });
 
-  it('is half a point for a text without a letter, as in the 365.5 of 447 that was published for math-prm', () => {
+  it('is half a point for a text without a letter, as in the published 365.5 of 447 for math-prm', () => {
     const pairs = pairsOf(Array.from({ length: 447 }, () => 'math-prm'));
     const { official } = benchmark.score(
       pairs,
@@ -70,13 +70,13 @@ describe("RewardBench's official score", () => {
     close(official.bothOrders.total, 365.5 / 447);
   });
 
-  it('reads [[A]] before [[B]], wherever they stand', () => {
+  it('takes [[A]] before [[B]] in any position', () => {
     assert.equal(benchmark.officialVerdict('[[B]] or rather [[A]]'), 'A');
     assert.equal(benchmark.officialVerdict('[[B]]'), 'B');
     assert.equal(benchmark.officialVerdict('[A] [[C]]'), undefined);
   });
 
-  it('is the plain mean of the subsets where none is official, and leaves unknown ones out where some are', () => {
+  it('is the unweighted mean of the subsets if none is official, and ignores unknown ones if some are', () => {
     close(rewardBenchTotals({ largest: 1, smallest: 0.5, first: 0 }).total, 0.5);
     close(rewardBenchTotals({ largest: 1, donotanswer: 0.25 }).total, 0.25);
   });
@@ -123,7 +123,7 @@ describe('scores of RewardBench judgments', () => {
       close(scores.accuracy, (first + second) / rows / 2);
       close(scores.positionConsistentAccuracy, both / rows);
       close(scores.unparsable, 1 - decided / rows / 2);
-      close(scores.rulesDiffer, differ / rows / 2);
+      close(scores.parserDisagreement, differ / rows / 2);
       if (decided === 0) assert.equal(scores.shareOfA, null);
       else close(scores.shareOfA, a / decided);
       for (const interval of [scores.accuracyInterval, scores.positionConsistentAccuracyInterval]) {
@@ -133,7 +133,7 @@ describe('scores of RewardBench judgments', () => {
     }
   });
 
-  it('draw the single order by the seed, about half of each', () => {
+  it('draw the single order by the seed, each about half of the time', () => {
     const pairs = pairsOf(Array.from({ length: 2000 }, () => 'donotanswer'));
     const alwaysA = judge(pairs, () => '[[A]]');
     const totals = [1, 2, 3].map(
@@ -164,7 +164,7 @@ describe('scores of RewardBench judgments', () => {
     close(scores.accuracyInterval.high, 0.75 + halfWidth, 0.01);
   });
 
-  it('count a missing judgment as wrong and say how many are missing', () => {
+  it('count a missing judgment as incorrect, and give the number of missing ones', () => {
     const pairs = pairsOf(['donotanswer', 'donotanswer']);
     const judgments: BenchmarkJudgment[] = [
       { item: '0000', slot: 'better-first', texts: ['[[A]]'] },
@@ -190,7 +190,7 @@ describe('scores of RewardBench judgments', () => {
     assert.equal(scores.shareOfA, 0.5);
   });
 
-  it('stand for each subset and section, also for subsets that the official table does not know', () => {
+  it('exist for each subset and section, even for subsets that are not in the official table', () => {
     const pairs = pairsOf(['donotanswer', 'alpacaeval-easy', 'largest', 'largest']);
     const scores = benchmark.score(
       pairs,
@@ -211,12 +211,12 @@ describe('scores of RewardBench judgments', () => {
     );
   });
 
-  it('refuse a judgment of an unknown pair and a second one of the same order', () => {
+  it('reject a judgment of an unknown pair and a second one of the same order', () => {
     const pairs = pairsOf(['donotanswer']);
     const judgment: BenchmarkJudgment = { item: '0000', slot: 'better-first', texts: [] };
     assert.throws(
       () => benchmark.score(pairs, [{ ...judgment, item: '9' }], { seed: 1 }),
-      /9\/better-first, which isn't asked/,
+      /unknown request 9\/better-first/,
     );
     assert.throws(
       () => benchmark.score(pairs, [judgment, judgment], { seed: 1 }),
@@ -237,7 +237,7 @@ describe("RewardBench's file", () => {
 
   after(() => rm(folder, { recursive: true }));
 
-  it('is read in the official columns, keyed on the row because the ids repeat', async () => {
+  it('is read from the official columns, with row numbers as ids because the ids repeat', async () => {
     const rows = 11;
     const column = (name: string) => ({ name, data: Array.from({ length: rows }, (_, i) => `${name} ${i}`) });
     parquetWriteFile({
@@ -266,13 +266,13 @@ describe("RewardBench's file", () => {
     assert.deepEqual([pairs.map(({ id }) => id), warnings], [['0', '1'], []]);
   });
 
-  it('is refused with path, row and field where rows are unusable', async () => {
+  it('is rejected with path, row and field if rows are unusable', async () => {
     await writeFile(
       at('bad.jsonl'),
       `${line({})}not json\n${line({ chosen: 7 })}${line({ subset: undefined })}`,
     );
     await assert.rejects(benchmark.read(at('bad.jsonl')), (error: unknown) => {
-      assert(error instanceof BenchmarkFileError);
+      assert(error instanceof InvalidBenchmarkFile);
       for (const part of [
         at('bad.jsonl'),
         '3 rows',
@@ -286,11 +286,11 @@ describe("RewardBench's file", () => {
     });
   });
 
-  it('is refused when it is empty, lacks a column or has another format', async () => {
+  it('is rejected if it is empty, lacks a column or has another format', async () => {
     await writeFile(at('empty.jsonl'), '');
     await assert.rejects(benchmark.read(at('empty.jsonl')), /empty\.jsonl: has no rows/);
     parquetWriteFile({ filename: at('few.parquet'), columnData: [{ name: 'prompt', data: ['p'] }] });
     await assert.rejects(benchmark.read(at('few.parquet')), /no column "chosen", "rejected", "subset"/);
-    await assert.rejects(benchmark.read(at('x.tsv')), UnreadableFileError);
+    await assert.rejects(benchmark.read(at('x.tsv')), UnreadableFile);
   });
 });

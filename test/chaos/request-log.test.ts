@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { countAskings, RequestLog } from '../../scripts/chaos/request-log.ts';
+import { countRequests, RequestLog } from '../../tools/chaos/request-log.ts';
 
-describe('the count of records that were asked for again', () => {
+describe('the count of records that were requested again', () => {
   let folder: string;
   let file: string;
 
@@ -23,12 +23,12 @@ describe('the count of records that were asked for again', () => {
   const write = (...lines: object[]) =>
     writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 
-  it('takes each sample of a request for a record, by its own seed', async () => {
+  it('counts each sample of a request as a record, by its seed', async () => {
     await write(asked('a', 0, 10, 3), answered('a', 1), asked('b', 2, 12, 2), answered('b', 3));
-    assert.deepEqual(countAskings(file, []), { records: 4, again: 1, againAfterKill: 0 });
+    assert.deepEqual(countRequests(file, []), { records: 4, repeated: 1, repeatedAfterKill: 0 });
   });
 
-  it('tells what a kill found in flight from what was answered long before', async () => {
+  it('distinguishes requests in flight at a kill from those answered long before', async () => {
     await write(
       asked('long before', 0, 1),
       answered('long before', 1_000),
@@ -37,23 +37,27 @@ describe('the count of records that were asked for again', () => {
       answered('answered by a server that lived on', 6_000),
       ...[1, 2, 3].map((seed) => asked(`again ${seed}`, 9_000, seed)),
     );
-    assert.deepEqual(countAskings(file, [5_000]), { records: 3, again: 3, againAfterKill: 2 });
-    assert.deepEqual(countAskings(file, []), { records: 3, again: 3, againAfterKill: 0 });
+    assert.deepEqual(countRequests(file, [{ from: 5_000, to: 5_000 }]), {
+      records: 3,
+      repeated: 3,
+      repeatedAfterKill: 2,
+    });
+    assert.deepEqual(countRequests(file, []), { records: 3, repeated: 3, repeatedAfterKill: 0 });
   });
 
-  it('leaves canary requests out, and lines that a kill has torn', async () => {
+  it('ignores canary requests, and lines truncated by a kill', async () => {
     await write(asked('canary', 0, 1, 1, 1), asked('canary again', 1, 1, 1, 1), asked('a', 2, 1));
     await writeFile(file, '{"event":"asked","id":"to', { flag: 'a' });
-    assert.deepEqual(countAskings(file, []), { records: 1, again: 0, againAfterKill: 0 });
+    assert.deepEqual(countRequests(file, []), { records: 1, repeated: 0, repeatedAfterKill: 0 });
   });
 
-  it('reads what a server of ours writes', async () => {
+  it('reads the log of the scripted server', async () => {
     await rm(file);
     const log = new RequestLog(file);
     for (const content of ['one', 'two', 'two']) {
       const messages = [{ role: 'user', content }];
       log.answered(log.asked({ model: 'm', messages, seed: 1, samples: 2, maxTokens: 8 }));
     }
-    assert.deepEqual(countAskings(file, []), { records: 4, again: 2, againAfterKill: 0 });
+    assert.deepEqual(countRequests(file, []), { records: 4, repeated: 2, repeatedAfterKill: 0 });
   });
 });

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { startTemporal, type DevServer } from '../../scripts/setup/dev-server.ts';
-import { freeServerPorts } from '../../scripts/setup/free-ports.ts';
+import { startDevServer, type DevServer } from '../../src/cli/temporal/dev-server.ts';
+import { freeServerPorts } from '../../tools/setup/free-ports.ts';
 
 describe('the Temporal development server with its database file', function () {
   this.timeout(120_000);
@@ -20,9 +20,9 @@ describe('the Temporal development server with its database file', function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('has everything that it acknowledged when it is killed and started again', async () => {
+  it('keeps everything that it has acknowledged after it is killed and restarted', async () => {
     const ports = await freeServerPorts();
-    const start = () => startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
+    const start = () => startDevServer({ ports, databaseFile: join(folder, 'temporal.db') });
     const names = Array.from({ length: 20 }, (_, index) => `workflow-${index}`);
     server = await start();
     let connection = await Connection.connect({ address: server.address });

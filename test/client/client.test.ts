@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freeServerPorts } from '../../scripts/setup/free-ports.ts';
+import { freeServerPorts } from '../../tools/setup/free-ports.ts';
 import {
-  ConfigurationRefused,
+  InvalidConfiguration,
   failureMessage,
   findEvaluation,
   findRun,
@@ -17,20 +17,21 @@ import {
   startEvaluation,
   startRun,
   type ConfigurationInput,
-  type JudgeEvaluationInput,
+  type JudgeEvaluationConfigurationInput,
   type RunProgress,
-} from '../../src/client.ts';
-import { startTemporal, type DevServer, type DevServerPorts } from '../../scripts/setup/dev-server.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
-import { tinyConfiguration } from '../workflows/tiny-run.ts';
+} from '../../src/client/index.ts';
+import { startDevServer, type DevServer, type DevServerPorts } from '../../src/cli/temporal/dev-server.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { tinyConfiguration } from '../support/tiny-run.ts';
 
 const NOBODY = 'http://127.0.0.1:9/v1';
 
 /** Starts a run in a process of its own, and prints the id of its workflow's first run. */
 const START = `
 import { Client, Connection } from '@temporalio/client';
-import { startRun } from './src/client.ts';
+import { startRun } from './src/client/index.ts';
 
 const [address, configuration] = process.argv.slice(1);
 const connection = await Connection.connect({ address });
@@ -50,7 +51,7 @@ describe('the client', function () {
   /** How long the judge thinks. */
   let milliseconds = 0;
 
-  const startServer = () => startTemporal({ ports, dbFile: join(folder, 'temporal.db') });
+  const startServer = () => startDevServer({ ports, databaseFile: join(folder, 'temporal.db') });
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'server-'));
@@ -77,15 +78,15 @@ describe('the client', function () {
 
   const evaluation = (
     runName: string,
-    changes: Partial<JudgeEvaluationInput> = {},
-  ): JudgeEvaluationInput => ({
+    changes: Partial<JudgeEvaluationConfigurationInput> = {},
+  ): JudgeEvaluationConfigurationInput => ({
     runName,
-    serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'some-judge' },
+    serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedModelName: 'some-judge' },
     evaluation: {
       benchmarks: [{ name: 'pairs', format: 'pairs', path: 'embedded/benchmark/validation.jsonl' }],
       shardSize: 20,
     },
-    inference: { requestsPerShard: 4, shardsAtOnce: 1 },
+    inference: { concurrentRequestsPerShard: 4, concurrentShards: 1 },
     timeouts: { heartbeatSeconds: 5 },
     ...changes,
   });
@@ -97,20 +98,20 @@ describe('the client', function () {
     );
 
   describe('starting', () => {
-    it('refuses a configuration by the path of every field, before the server is asked', async () => {
+    it('refuses a configuration with the path of every wrong field, before it calls the server', async () => {
       const { evaluation: _evaluation, ...wrong } = tinyConfiguration('wrong', NOBODY, {
         iterations: 0,
         judging: { smaples: 3 } as ConfigurationInput['judging'],
       });
       const error = await thrownBy(startRun(cluster.client, wrong as ConfigurationInput));
-      assert(error instanceof ConfigurationRefused);
+      assert(error instanceof InvalidConfiguration);
       const paths = error.problems.map(({ path }) => path);
       assert.deepEqual(paths.sort(), ['evaluation', 'iterations', 'judging.smaples']);
       for (const path of paths) assert(error.message.includes(`\n  ${path}: `));
       await assert.rejects(findRun(cluster.client, 'wrong').progress(), RunNotFound);
     });
 
-    it('at once from several processes is starting once', async () => {
+    it('starts one run if several processes start it at the same time', async () => {
       const configuration = JSON.stringify(tinyConfiguration('once', NOBODY));
       const starts = Array.from({ length: 3 }, () =>
         promisify(execFile)(
@@ -124,21 +125,21 @@ describe('the client', function () {
       assert.equal(new Set(runIds).size, 1);
     });
 
-    it('joins the run under way where the meaning is the same, and names what differs where it is not', async () => {
+    it('attaches to an open run with the same meaning, and names the differences of another one', async () => {
       const configuration = tinyConfiguration('shared', NOBODY);
       await startRun(cluster.client, configuration);
-      await startRun(cluster.client, { ...configuration, inference: { shardsAtOnce: 2 }, seed: 42 });
-      const changed = { ...configuration, seed: 7, judging: { samples: 2 }, redo: '1/judge-pairs' };
+      await startRun(cluster.client, { ...configuration, inference: { concurrentShards: 2 }, seed: 42 });
+      const changed = { ...configuration, seed: 7, judging: { samples: 2 }, rerunFrom: '1/judgePairs' };
       const error = await thrownBy(startRun(cluster.client, changed));
       assert(error instanceof RunConflict);
-      assert.deepEqual(error.fields, ['judging.samples', 'redo', 'seed']);
+      assert.deepEqual(error.fields, ['judging.samples', 'rerunFrom', 'seed']);
       assert.match(
         error.message,
-        /"shared" is taken by .*judging\.samples is 4 there, 2 here.*seed is 42 there, 7 here/,
+        /"shared" is taken by .*judging\.samples is 4 in that run and 2 in this one.*seed is 42 in that run and 7 in this one/,
       );
     });
 
-    it('knows the configuration of a run that somebody else started, by the CLI', async () => {
+    it('returns the configuration of a run that was started with the Temporal CLI', async () => {
       const input = JSON.stringify(tinyConfiguration('by-hand', NOBODY));
       await cluster.cli(
         ...['workflow', 'start', '--type', 'selfTaughtEvaluator', '--workflow-id', 'by-hand'],
@@ -146,7 +147,7 @@ describe('the client', function () {
       );
       await startRun(cluster.client, tinyConfiguration('by-hand', NOBODY));
       const other = tinyConfiguration('by-hand', NOBODY, { iterations: 2 });
-      await assert.rejects(startRun(cluster.client, other), /iterations is 1 there, 2 here/);
+      await assert.rejects(startRun(cluster.client, other), /iterations is 1 in that run and 2 in this one/);
       await assert.rejects(
         startEvaluation(cluster.client, evaluation('by-hand')),
         /"by-hand" is taken by a workflow of the type selfTaughtEvaluator/,
@@ -154,7 +155,7 @@ describe('the client', function () {
     });
   });
 
-  it('says at once, by name, that there is no such run, whatever is asked of it', async () => {
+  it('fails at once with RunNotFound in every method if there is no such run', async () => {
     const run = findRun(cluster.client, 'nobody');
     const asked = [
       () => run.progress(),
@@ -179,7 +180,7 @@ describe('the client', function () {
     }
   });
 
-  it('follows an evaluation until it has ended, over a worker and a server that are gone for a while', async () => {
+  it('follows an evaluation to its end, although worker and server are gone for a while', async () => {
     milliseconds = 150;
     const worker = cluster.startWorker('--roles', 'workflow,inference');
     const started = await startEvaluation(cluster.client, evaluation('followed'));
@@ -204,7 +205,7 @@ describe('the client', function () {
     milliseconds = 0;
     await following;
     assert(seen.length > before, 'nothing was seen after the outage');
-    assert.equal(seen.at(-1)?.phase, 'completed');
+    assert.equal(seen.at(-1)?.status, 'completed');
     const texts = seen.map((progress) => JSON.stringify(progress));
     texts.forEach((text, index) => assert.notEqual(text, texts[index - 1], 'the same was told twice'));
 
@@ -214,28 +215,31 @@ describe('the client', function () {
     assert.deepEqual(JSON.parse(stored), result);
   });
 
-  it('has nothing to wait for after the end, nor to cancel or pause, and starting again has the result at once', async () => {
+  it('returns an ended run’s result at once, refuses to pause it, and gets the result again when it is started again', async () => {
     const ended = findEvaluation(cluster.client, 'followed');
     const seen = await Array.fromAsync(ended.follow());
     assert.deepEqual(
-      seen.map(({ phase }) => phase),
+      seen.map(({ status }) => status),
       ['completed'],
     );
     await ended.cancel();
     await assert.rejects(findRun(cluster.client, 'followed').pause(), RunEnded);
-    await assert.rejects(findRun(cluster.client, 'followed').result(), /followed has another kind of result/);
+    await assert.rejects(
+      findRun(cluster.client, 'followed').result(),
+      /followed has a result of another kind/,
+    );
     const asked = endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
     const again = await startEvaluation(cluster.client, evaluation('followed'));
     assert.deepEqual((await again.result()).evaluations, (await ended.result()).evaluations);
     assert.equal(endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length, asked);
   });
 
-  it('ends the following of a run that fails, is terminated, or never had a worker', async () => {
+  it('stops following a run that fails, is terminated, or never had a worker', async () => {
     const failing = await startEvaluation(
       cluster.client,
       evaluation('failing', {
         model: { checkpoint: 'x' },
-        serving: { kind: 'endpoint', baseUrl: NOBODY, servedName: 'x' },
+        serving: { kind: 'endpoint', baseUrl: NOBODY, servedModelName: 'x' },
       }),
     );
     await Array.fromAsync(failing.follow());
@@ -248,7 +252,7 @@ describe('the client', function () {
     assert.deepEqual(await following, []);
   });
 
-  it('stops waiting when it is told to, and the run goes on', async () => {
+  it('stops waiting when its signal aborts, and the run continues', async () => {
     const options = { taskQueue: 'nobody-works-here' };
     const evaluating = await startEvaluation(cluster.client, evaluation('going-on'), options);
     for (const wait of [

@@ -5,17 +5,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { honestText, sampleJudge } from '../judging/sample-judge.ts';
-import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
-import { tinyConfiguration } from '../workflows/tiny-run.ts';
-import { clientFolder, importGraph, installClient, typeCheck } from './packed-client.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { correctJudgment, sampleJudge } from '../support/sample-judge.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { tinyConfiguration } from '../support/tiny-run.ts';
+import { clientFolder, hasDynamicImport, importGraph, installClient, typeCheck } from './packed-client.ts';
 
 const PROGRAM = `
 import { Client, Connection } from '@temporalio/client';
 import {
-  ConfigurationRefused, createJudge, findRun, JudgeFileInvalid, RunConflict, startJudging, RunNotFound, startRun,
-  type Comparison, type ConfigurationInput, type Judge, type JudgeFile, type JudgingResult, type Ranking, type Run, type RunProgress, type RunResult,
+  InvalidConfiguration, createJudge, findRun, InvalidJudgeFile, RunConflict, startPairsJudging, RunNotFound, startRun,
+  type Comparison, type ConfigurationInput, type Judge, type JudgeFile, type PairsJudgingResult, type Ranking, type Run, type RunProgress, type RunResult,
 } from 'self-taught-evaluator-client';
 
 const [address = '', text = '', baseUrl = '', judgeFile = ''] = process.argv.slice(2);
@@ -42,25 +43,25 @@ const unread = ((): unknown => {
 })();
 console.log(JSON.stringify([
   again.workflowId,
-  refused instanceof ConfigurationRefused && refused.problems.map(({ path }) => path),
+  refused instanceof InvalidConfiguration && refused.problems.map(({ path }) => path),
   conflict instanceof RunConflict && conflict.fields,
   missing instanceof RunNotFound && missing.message,
-  [verdict, consistent, ranked[0]?.index, unread instanceof JudgeFileInvalid],
+  [verdict, consistent, ranked[0]?.index, unread instanceof InvalidJudgeFile],
 ]));
 await connection.close();
 
-export async function judged(): Promise<JudgingResult['figures']> {
-  const serving = { kind: 'endpoint', baseUrl, servedName: 'some-judge' } as const;
-  return (await (await startJudging(client, { runName: 'judged', serving, pairs: 'pairs.jsonl' })).result()).figures;
+export async function judged(): Promise<PairsJudgingResult['figures']> {
+  const serving = { kind: 'endpoint', baseUrl, servedModelName: 'some-judge' } as const;
+  return (await (await startPairsJudging(client, { runName: 'judged', serving, pairsFile: 'pairs.jsonl' })).result()).figures;
 }
 
-export async function figures(of: Run): Promise<readonly [number, RunProgress['phase'] | undefined]> {
+export async function figures(of: Run): Promise<readonly [number, RunProgress['status'] | undefined]> {
   const { iterations, best }: RunResult = await of.result();
   // @ts-expect-error What was read is nobody's to change.
   iterations.push();
-  let phase: RunProgress['phase'] | undefined;
-  for await (const progress of of.follow()) phase = progress.phase;
-  return [iterations[best]?.evaluations[0]?.accuracy ?? 0, phase];
+  let status: RunProgress['status'] | undefined;
+  for await (const progress of of.follow()) status = progress.status;
+  return [iterations[best]?.evaluations[0]?.accuracy ?? 0, status];
 }
 `;
 
@@ -87,7 +88,10 @@ describe('the client as a package', function () {
       installClient(folder),
       startCluster(),
       startScriptedEndpoint({
-        script: ({ body }) => ({ kind: 'answer', texts: [honestText(body.messages.at(-1)?.content ?? '')] }),
+        script: ({ body }) => ({
+          kind: 'answer',
+          texts: [correctJudgment(body.messages.at(-1)?.content ?? '')],
+        }),
       }),
     ]);
   });
@@ -98,22 +102,33 @@ describe('the client as a package', function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('leads to no other package than @temporalio/client and zod, neither in code nor in types', () => {
-    for (const entry of ['client.js', 'client.d.ts']) {
+  it('imports no other packages than its own dependencies, and its types only the two that a service uses', () => {
+    for (const [entry, expected] of [
+      ['client/index.js', ['@temporalio/client', 'openai', 'undici', 'zod']],
+      ['client/index.d.ts', ['@temporalio/client', 'zod']],
+    ] as const) {
       const modules = [...importGraph(join(installed, 'dist', entry))];
-      assert(modules.length > 10, `${entry} leads to ${modules.length} modules`);
+      assert(modules.length > 10, `${entry} imports ${modules.length} modules`);
       const packages = modules.filter((name) => !name.startsWith('/') && !name.startsWith('node:'));
-      assert.deepEqual(packages.sort(), ['@temporalio/client', 'zod'], entry);
+      assert.deepEqual(packages.sort(), expected, entry);
+      // The client needs the names of benchmarks and launchers in a configuration, and never runs one.
+      const lazy = modules.filter((name) => name.endsWith('.js') && hasDynamicImport(name));
+      const allowed = ['benchmarks/registry.js', 'models/training/launchers/launch-parallelism.js'];
+      assert.deepEqual(
+        lazy.sort(),
+        entry.endsWith('.js') ? allowed.map((name) => join(installed, 'dist', name)) : [],
+      );
     }
   });
 
-  it('asks for the versions that the worker has', () => {
+  it('depends on the versions that the worker has', () => {
     const own = read(join(clientFolder, 'package.json'));
-    const whole = read(join(packageRoot, 'package.json'));
-    assert.equal(own.version, whole.version);
-    const wanted = (name: string) => `^${whole.dependencies?.[name]}`;
-    assert.deepEqual(own.dependencies, { zod: wanted('zod') });
-    assert.deepEqual(own.peerDependencies, { '@temporalio/client': wanted('@temporalio/client') });
+    const worker = read(join(packageRoot, 'package.json'));
+    assert.equal(own.version, worker.version);
+    const range = (name: string) => `^${worker.dependencies?.[name]}`;
+    const expected = Object.fromEntries(['openai', 'undici', 'zod'].map((name) => [name, range(name)]));
+    assert.deepEqual(own.dependencies, expected);
+    assert.deepEqual(own.peerDependencies, { '@temporalio/client': range('@temporalio/client') });
   });
 
   it('type-checks and runs in a service that has nothing else', async () => {

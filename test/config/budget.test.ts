@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { meaningOf } from '../../src/config/meaning.ts';
-import { readConfiguration } from '../../src/config/read-configuration.ts';
-import { scriptedConfiguration } from '../workflows/scripted-run.ts';
+import { runFingerprintInputs } from '../../src/config/fingerprint-inputs.ts';
+import { parseConfiguration } from '../../src/config/parse-configuration.ts';
+import { scriptedConfiguration } from '../support/scripted-run.ts';
 
 describe('the budget of a configuration', () => {
   const read = (budget: unknown, more: object = {}) =>
-    readConfiguration({ ...scriptedConfiguration('http://127.0.0.1:9/v1', 'run'), budget, ...more });
+    parseConfiguration({ ...scriptedConfiguration('http://127.0.0.1:9/v1', 'run'), budget, ...more });
   const paths = (...args: Parameters<typeof read>) => read(...args).problems.map(({ path }) => path);
 
   it('has any of four limits, and none by default', () => {
@@ -40,6 +40,6 @@ describe('the budget of a configuration', () => {
   it('means nothing for what comes out', () => {
     const [one, other] = [read({ tokens: 5 }), read(undefined)].map(({ configuration }) => configuration);
     assert(one !== undefined && other !== undefined);
-    assert.deepEqual(meaningOf(one), meaningOf(other));
+    assert.deepEqual(runFingerprintInputs(one), runFingerprintInputs(other));
   });
 });

@@ -1,22 +1,25 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { neededPrompts } from '../../src/activities/check-configuration.ts';
-import { roundOf } from '../../src/config/fine-tuning.ts';
-import { readPrompt } from '../../src/config/input-files.ts';
+import { join } from 'node:path';
+import { requiredPrompts } from '../../src/runs/prompts.ts';
+import { roundForIteration } from '../../src/config/fine-tuning.ts';
+import { readPrompt } from '../../src/runs/read-prompt.ts';
 import {
-  readConfiguration,
-  readJudgeEvaluation,
-  readPairsJudging,
-} from '../../src/config/read-configuration.ts';
-import { commandPlaceholders, unknownPlaceholders } from '../../src/serving/drivers.ts';
-import { trainerArguments } from '../../src/training/trainer-command.ts';
+  parseConfiguration,
+  parseJudgeEvaluation,
+  parsePairsJudging,
+} from '../../src/config/parse-configuration.ts';
+import { SERVER_PLACEHOLDERS } from '../../src/models/serving/drivers/server-spec.ts';
+import { unknownPlaceholders } from '../../src/platform/fill-template.ts';
+import { trainerArguments } from '../../src/models/training/launchers/trainer-command.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
 
-const packageRoot = resolve(import.meta.dirname, '../..');
 const folder = join(packageRoot, 'temporal/inputs');
 
 function configurationIn(file: string) {
-  const { configuration, problems } = readConfiguration(JSON.parse(readFileSync(join(folder, file), 'utf8')));
+  const { configuration, problems } = parseConfiguration(
+    JSON.parse(readFileSync(join(folder, file), 'utf8')),
+  );
   assert(configuration !== undefined, JSON.stringify(problems, undefined, 2));
   return configuration;
 }
@@ -28,14 +31,14 @@ describe('the ready configurations', () => {
 
   for (const file of evaluations) {
     it(`${file} can be evaluated`, () => {
-      const { problems } = readJudgeEvaluation(JSON.parse(readFileSync(join(folder, file), 'utf8')));
+      const { problems } = parseJudgeEvaluation(JSON.parse(readFileSync(join(folder, file), 'utf8')));
       assert.deepEqual(problems, []);
     });
   }
 
   for (const file of judgings) {
     it(`${file} can be judged`, () => {
-      const { problems } = readPairsJudging(JSON.parse(readFileSync(join(folder, file), 'utf8')));
+      const { problems } = parsePairsJudging(JSON.parse(readFileSync(join(folder, file), 'utf8')));
       assert.deepEqual(problems, []);
     });
   }
@@ -44,17 +47,14 @@ describe('the ready configurations', () => {
     it(`${file} can be run: its fields, prompts and commands`, async () => {
       const configuration = configurationIn(file);
       assert.equal(`${configuration.runName}.json`, file);
-      for (const { folder: prompt, needed } of neededPrompts(configuration)) {
+      for (const { folder: prompt, needed } of requiredPrompts(configuration)) {
         await readPrompt({ roots: [packageRoot] }, prompt, needed);
       }
       const { serving, fineTuning } = configuration;
       assert(serving.kind === 'command');
       for (const part of serving.command)
-        assert.deepEqual(unknownPlaceholders(part, commandPlaceholders), []);
-      const command = trainerArguments(
-        { command: fineTuning.launcher.command, python: 'python', packageRoot, environment: {} },
-        'job.json',
-      );
+        assert.deepEqual(unknownPlaceholders(part, SERVER_PLACEHOLDERS), []);
+      const command = trainerArguments(fineTuning.launcher.command, 'python', 'job.json');
       assert(command.includes('job.json'));
     });
   }
@@ -66,12 +66,12 @@ describe('the ready configurations', () => {
     assert.deepEqual(judging.sampling, { temperature: 0.7, topP: 0.9, maxTokens: 4096 });
     assert.equal(earlyStopping, null);
     for (const iteration of [1, 5]) {
-      const { method, startFrom, hyperparameters } = roundOf(fineTuning, iteration);
-      assert.deepEqual([method, startFrom], ['sft', 'seed']);
-      const { learningRate, schedule, finalLearningRateRatio, warmupSteps, epochs } = hyperparameters;
+      const { method, initFrom, hyperparameters } = roundForIteration(fineTuning, iteration);
+      assert.deepEqual([method, initFrom], ['sft', 'seed']);
+      const { learningRate, lrScheduler, minLrRatio, warmupSteps, epochs } = hyperparameters;
       assert.deepEqual(
-        { learningRate, schedule, finalLearningRateRatio, warmupSteps, epochs },
-        { learningRate: 1e-6, schedule: 'cosine', finalLearningRateRatio: 0.2, warmupSteps: 100, epochs: 2 },
+        { learningRate, lrScheduler, minLrRatio, warmupSteps, epochs },
+        { learningRate: 1e-6, lrScheduler: 'cosine', minLrRatio: 0.2, warmupSteps: 100, epochs: 2 },
       );
     }
   });
@@ -79,24 +79,24 @@ describe('the ready configurations', () => {
   it("released-70b-sft-dpo.json says the released code's settings", () => {
     const { iterations, seed, fineTuning } = configurationIn('released-70b-sft-dpo.json');
     assert.deepEqual([iterations, seed], [2, 42]);
-    const [first, second] = [roundOf(fineTuning, 1), roundOf(fineTuning, 2)];
+    const [first, second] = [roundForIteration(fineTuning, 1), roundForIteration(fineTuning, 2)];
     assert.equal(first.method, 'sft');
-    assert.equal(first.hyperparameters.finalLearningRateRatio, 0.1);
-    assert.equal(first.hyperparameters.maximumSteps, 50_000);
-    assert(second.method === 'dpo' && second.startFrom === 'previous');
-    const { beta, nllWeight, learningRate, finalLearningRateRatio, schedule } = second.hyperparameters;
-    assert.deepEqual([beta, nllWeight, schedule], [0.1, 1.5, 'cosine']);
-    assert(Math.abs(learningRate * finalLearningRateRatio - 1.1e-6) < 1e-15);
-    const { maximumGradientNorm, gradientAccumulation, batchSize, maximumLength, maximumSteps, epochs } =
+    assert.equal(first.hyperparameters.minLrRatio, 0.1);
+    assert.equal(first.hyperparameters.maxSteps, 50_000);
+    assert(second.method === 'dpo' && second.initFrom === 'previous');
+    const { beta, nllWeight, learningRate, minLrRatio, lrScheduler } = second.hyperparameters;
+    assert.deepEqual([beta, nllWeight, lrScheduler], [0.1, 1.5, 'cosine']);
+    assert(Math.abs(learningRate * minLrRatio - 1.1e-6) < 1e-15);
+    const { maxGradNorm, gradientAccumulationSteps, perDeviceBatchSize, maxLength, maxSteps, epochs } =
       second.hyperparameters;
     assert.deepEqual(
-      { maximumGradientNorm, gradientAccumulation, batchSize, maximumLength, maximumSteps, epochs },
+      { maxGradNorm, gradientAccumulationSteps, perDeviceBatchSize, maxLength, maxSteps, epochs },
       {
-        maximumGradientNorm: 1,
-        gradientAccumulation: 4,
-        batchSize: 1,
-        maximumLength: 2048,
-        maximumSteps: 3000,
+        maxGradNorm: 1,
+        gradientAccumulationSteps: 4,
+        perDeviceBatchSize: 1,
+        maxLength: 2048,
+        maxSteps: 3000,
         epochs: 5,
       },
     );

@@ -6,12 +6,13 @@ import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs, promisify } from 'node:util';
 import { NativeConnection } from '@temporalio/worker';
-import { tryRun } from '../../scripts/setup/install-step.ts';
-import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
-import { registeredSearchAttributes } from '../../src/search-attributes.ts';
-import { type WorkerOptions, WORKER_OPTIONS } from '../../src/worker-options.ts';
-import { settingsFrom } from '../../src/worker-settings.ts';
-import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { tryRunCommand } from '../../src/cli/setup/run-command.ts';
+import { ensureTemporalCli } from '../../src/cli/setup/temporal-cli.ts';
+import { registeredSearchAttributes } from '../../src/temporal/search-attributes.ts';
+import { type WorkerOptionTexts, WORKER_OPTIONS } from '../../src/worker/options.ts';
+import { parseWorkerSettings } from '../../src/worker/settings.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
 
 const run = promisify(execFile);
@@ -35,7 +36,7 @@ describe('docs/deploy.md', function () {
     await rm(folder, { recursive: true });
   });
 
-  it('has the commands that make a namespace in which a worker misses nothing', async () => {
+  it('has commands that create a namespace with all search attributes a worker needs', async () => {
     const blocks = fencedBlocks(join(packageRoot, 'docs/deploy.md'));
     const block = blocks.find(({ text }) => text.startsWith('temporal operator namespace create'));
     assert(block !== undefined);
@@ -44,7 +45,7 @@ describe('docs/deploy.md', function () {
     const env = { ...process.env, PATH: path, TEMPORAL_ADDRESS: cluster.address };
     await run('bash', ['-c', makeNamespace], { env });
     for (;;) {
-      // The services learn of a namespace a little later.
+      // The server's services notice a new namespace after a short delay.
       const added = await run('bash', ['-c', addAttributes], { env }).catch(
         (error: { stderr: string }) => error,
       );
@@ -63,23 +64,23 @@ describe('docs/deploy.md', function () {
     }
   });
 
-  it("has a unit that systemd reads without a complaint, with a worker's own options", async function () {
+  it('has a systemd unit without errors or warnings, which uses only existing options of the worker', async function () {
     const unit = await readFile(join(packageRoot, 'temporal/systemd/self-taught-evaluator@.service'), 'utf8');
     assert.match(unit, /^KillMode=process$/m);
     const [, options = ''] = /^ExecStart=.* worker (.*)$/m.exec(unit) ?? [];
     for (const role of ['workflow', 'inference', 'gpu']) {
       const { values } = parseArgs({ args: options.replaceAll('%i', role).split(' '), options: OPTIONS });
-      const settings = settingsFrom(values as unknown as WorkerOptions, 'python3', {});
+      const settings = parseWorkerSettings(values as unknown as WorkerOptionTexts, 'python3', {});
       assert.deepEqual([settings.roles, settings.onShutdown], [[role], 'leave']);
       const [, stopSeconds] = /^TimeoutStopSec=(\d+)$/m.exec(unit) ?? [];
       assert(Number(stopSeconds) > settings.shutdownGraceSeconds);
     }
-    if ((await tryRun('systemd-analyze', ['--version'])) === undefined) {
-      console.log('      systemd is not here: only the options are looked at');
+    if ((await tryRunCommand('systemd-analyze', ['--version'])) === undefined) {
+      console.log('      systemd is not installed, so only the options are checked');
       this.skip();
     }
     const file = join(folder, 'self-taught-evaluator@gpu.service');
-    // What is on the machine where it is installed isn't here.
+    // This machine lacks the Node.js path and the user of the machine that the unit is installed on.
     const here = unit.replace('/usr/bin/node', process.execPath).replace(/^User=.*$/m, 'User=root');
     await writeFile(file, here);
     const { stdout, stderr } = await run('systemd-analyze', ['verify', '--man=no', file]);

@@ -19,7 +19,7 @@ describe('fencedBlocks', () => {
     return fencedBlocks(file);
   }
 
-  it('gives each block with its heading, its language and its first line', async () => {
+  it('returns each block with its heading, its language and the number of its first line', async () => {
     const blocks = await blocksOf(
       ...['```', 'before any heading', '```', '# One', '```sh title', '# no heading', '', 'ls', '```'],
       ...['## Two ##', '- a list', '', '  ~~~~json', '  {', '    "a": "~~~"', '  }', '  ~~~~'],
@@ -31,7 +31,7 @@ describe('fencedBlocks', () => {
     ]);
   });
 
-  it('names a block that has no end', async () => {
+  it('throws an error that names the line of a block without an end', async () => {
     await assert.rejects(blocksOf('text', '```sh', 'ls'), /from line 3 on has no end/);
   });
 });

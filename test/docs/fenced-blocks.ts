@@ -2,18 +2,18 @@ import { readFileSync } from 'node:fs';
 
 /** A fenced block of a Markdown file. */
 export interface FencedBlock {
-  /** The text of the heading that it stands under; empty before the first one. */
+  /** The heading above the block; empty before the first heading. */
   readonly heading: string;
-  /** The first word after the fence, such as `sh`; empty without one. */
+  /** The first word after the opening fence, such as `sh`; empty if there is none. */
   readonly language: string;
   readonly text: string;
-  /** Of its first line in the file, from 1, for messages. */
+  /** The number of the block's first line in the file, from 1, for messages. */
   readonly line: number;
 }
 
 /**
- * The fenced blocks of a Markdown file in their order.
- * @throws Error where the last one has no end
+ * Returns the fenced blocks of a Markdown file in their order.
+ * @throws Error if the last block has no end
  */
 export function fencedBlocks(file: string): FencedBlock[] {
   const blocks: FencedBlock[] = [];
@@ -31,7 +31,7 @@ export function fencedBlocks(file: string): FencedBlock[] {
         blocks.push({ heading, language, text: lines.join('\n'), line: first });
         open = undefined;
       } else {
-        // What is indented with its fence isn't indented in the block.
+        // Removes the indentation of the opening fence.
         open.lines.push(line.replace(new RegExp(`^ {0,${open.indent}}`), ''));
       }
     });

@@ -4,12 +4,13 @@ import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
-import { findRun, type JudgeEvaluationResult, type RunProgress } from '../../src/client.ts';
-import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
+import { ensureTemporalCli } from '../../src/cli/setup/temporal-cli.ts';
+import { findRun, type JudgeEvaluationResult, type RunProgress } from '../../src/client/index.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
 
-/** The document as a story: each of its commands as it stands there, in their order, on the embedded example. */
+/** Runs all commands of the document unchanged, in their order, on the embedded example. */
 describe('the commands of docs/running.md', function () {
   this.timeout(300_000);
   const blocks = fencedBlocks(join(packageRoot, 'docs/running.md')).filter(
@@ -27,7 +28,7 @@ describe('the commands of docs/running.md', function () {
 
   after(() => cluster.close());
 
-  /** Runs the block that begins so, in the folder of the package; gives what it prints. */
+  /** Runs the block with this beginning in the folder of the package, and returns its output. */
   async function run(beginning: string): Promise<string> {
     const block = blocks.find(({ text }) => text.startsWith(beginning));
     assert(block !== undefined, `no block begins with ${beginning}`);
@@ -43,7 +44,7 @@ describe('the commands of docs/running.md', function () {
     for (const deadline = Date.now() + 120_000; ;) {
       const found = await look();
       if (found !== undefined) return found;
-      if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
+      if (Date.now() > deadline) throw new Error(`timed out waiting until ${what}`);
       await sleep(250);
     }
   }
@@ -55,30 +56,30 @@ describe('the commands of docs/running.md', function () {
       return now?.stages.some(({ name }) => name === 'generatePairs') === true ? now : undefined;
     });
 
-  it('start a run once', async () => {
+  it('start a run, but not a second time while it is running', async () => {
     const [first, again] = [await run('temporal workflow start'), await run('temporal workflow start')];
     const runId = (printed: string) => /RunId\s+(\S+)/.exec(printed)?.[1];
     assert(runId(first) !== undefined, first);
     assert.equal(runId(again), runId(first));
   });
 
-  it('say where it is, with which configuration, and find it among the others', async () => {
+  it('show the progress and configuration of a run, and list it with the others', async () => {
     await judging();
     const shown = await run('temporal workflow query --workflow-id embedded --type progress');
-    assert.match(shown, /"phase":"working"/);
-    assert.match(shown, /\*\*embedded\*\*: working, iteration 0 of 3/);
+    assert.match(shown, /"status":"running"/);
+    assert.match(shown, /\*\*embedded\*\*: running, iteration 0 of 3/);
     assert.match(
       await run('temporal workflow query --workflow-id embedded --type configuration'),
-      /"maximumSetAsideShare":0.05/,
+      /"maxSkippedShare":0.05/,
     );
     await until('the run is listed', async () =>
-      (await run('temporal workflow list --query "EvaluatorPhase')).includes('embedded') ? true : undefined,
+      (await run('temporal workflow list --query "EvaluatorStatus')).includes('embedded') ? true : undefined,
     );
   });
 
-  it('pause it, let it go on, and change how long it goes on', async () => {
+  it('pause and resume a run, and change its number of iterations', async () => {
     await run('temporal workflow update execute --workflow-id embedded --name pause');
-    const { paused, iterations, stopAfter } = await progress();
+    const { paused, requestedIterations: iterations, stopAfter } = await progress();
     assert.deepEqual({ paused, iterations, stopAfter }, { paused: undefined, iterations: 5, stopAfter: 1 });
     await run('temporal workflow update execute --workflow-id embedded --name setBudget');
     assert.deepEqual((await progress()).budget?.limits, { tokens: 80_000_000 });
@@ -94,9 +95,9 @@ describe('the commands of docs/running.md', function () {
     assert.equal(raw.workflowExtendedInfo?.cancelRequested, true);
   });
 
-  it('wait for its result, and find it by its figures', async () => {
+  it('wait for the result of a run, and find the run by its figures', async () => {
     assert.match(await run('temporal workflow result'), /COMPLETED/);
-    assert.equal((await progress()).completed.length, 2);
+    assert.equal((await progress()).completedIterations.length, 2);
     await until('the run is listed', async () =>
       (await run('temporal workflow list --query "EvaluatorIteration')).includes('embedded')
         ? true
@@ -104,7 +105,7 @@ describe('the commands of docs/running.md', function () {
     );
   });
 
-  it('evaluate its newest judge on a schedule', async () => {
+  it('evaluate the latest judge of a run on a schedule', async () => {
     await run('temporal schedule create');
     const workflowId = await until('the evaluation has started', async () => {
       for await (const execution of cluster.client.workflow.list())
@@ -118,7 +119,7 @@ describe('the commands of docs/running.md', function () {
     await run('temporal schedule toggle');
   });
 
-  it('are all tried here', () => {
+  it('are all covered by these tests', () => {
     assert.deepEqual(
       blocks.filter(({ line }) => !tried.has(line)).map(({ text }) => text),
       [],

@@ -7,15 +7,21 @@ import { join } from 'node:path';
 
 import { promisify } from 'node:util';
 import { Ajv } from 'ajv';
-import { freeServerPorts } from '../../scripts/setup/free-ports.ts';
-import { startTemporal } from '../../scripts/setup/dev-server.ts';
-import { findRun, type RunProgress } from '../../src/client.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
-import { answersSlowly, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { freeServerPorts } from '../../tools/setup/free-ports.ts';
+import { startDevServer } from '../../src/cli/temporal/dev-server.ts';
+import { findRun, type RunProgress } from '../../src/client/index.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import {
+  slowScriptedAnswers,
+  stageStarted,
+  waitForProgress,
+  tinyConfiguration,
+} from '../support/tiny-run.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
 
-/** What the HTTP API answers, as far as the commands are told from each other by it. */
+/** The fields of the HTTP API's answers that these tests read. */
 interface Answer {
   readonly started?: boolean;
   readonly runId?: string;
@@ -30,7 +36,7 @@ interface Answer {
   };
 }
 
-/** Each command of the document is run as it stands there, with other settings than those of its first block. */
+/** Runs each command of the document unchanged, except that the settings of its first block are replaced. */
 describe('the commands of docs/services.md', function () {
   this.timeout(180_000);
   const [settings, ...commands] = fencedBlocks(join(packageRoot, 'docs/services.md')).filter(
@@ -45,12 +51,14 @@ describe('the commands of docs/services.md', function () {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'services-'));
     const ports = await freeServerPorts();
-    cluster = await startCluster((files) => startTemporal({ ports, dbFile: join(files, 'temporal.db') }));
+    cluster = await startCluster((files) =>
+      startDevServer({ ports, databaseFile: join(files, 'temporal.db') }),
+    );
     workflows = (settings?.text ?? '').replace('localhost:7243', `127.0.0.1:${ports.http}`);
     assert.notEqual(workflows, settings?.text);
     cluster.startWorker();
     endpoint = await startScriptedEndpoint({
-      script: answersSlowly,
+      script: slowScriptedAnswers,
     });
   });
 
@@ -62,7 +70,7 @@ describe('the commands of docs/services.md', function () {
 
   const fileOf = (run: string) => join(folder, `${run}.json`);
 
-  /** Runs the block under a heading, for a run of ours; gives the JSON that it prints. */
+  /** Runs the block under a heading for a run of this test, and returns the JSON that it prints. */
   async function command(heading: string, run: string): Promise<Answer> {
     const block = commands.find((each) => each.heading === heading);
     assert(block !== undefined, `docs/services.md has no command under ${heading}`);
@@ -76,24 +84,24 @@ describe('the commands of docs/services.md', function () {
     await writeFile(fileOf(run), JSON.stringify(tinyConfiguration(run, endpoint.baseUrl)));
   }
 
-  it('start a run once, tell where it is, pause it, are refused, resume it, and have its result', async () => {
+  it('start a run only once, show its progress, pause it, are refused a second pause, resume it, and show its result', async () => {
     await writeConfiguration('curled');
     const started = await command('Start', 'curled');
     assert.equal(started.started, true);
     const again = await command('Start', 'curled');
     assert.deepEqual([again.started ?? false, again.runId], [false, started.runId]);
 
-    await progressUntil(findRun(cluster.client, 'curled'), hasBegun('generatePairs', 0));
-    const [progress] = (await command('Where it is', 'curled')).queryResult ?? [];
+    await waitForProgress(findRun(cluster.client, 'curled'), stageStarted('generatePairs', 0));
+    const [progress] = (await command('Progress', 'curled')).queryResult ?? [];
     assert.equal(progress?.runName, 'curled');
     assertValid('progress', await findRun(cluster.client, 'curled').progress());
 
     const paused = await command('Pause', 'curled');
     assert(paused.outcome?.success !== undefined, JSON.stringify(paused));
-    const [now] = (await command('Where it is', 'curled')).queryResult ?? [];
+    const [now] = (await command('Progress', 'curled')).queryResult ?? [];
     assert.equal(now?.paused?.reason, 'the GPU is needed');
     const refused = await command('Pause', 'curled');
-    assert.match(refused.outcome?.failure?.message ?? '', /curled is paused already/);
+    assert.match(refused.outcome?.failure?.message ?? '', /curled has been paused since/);
     await command('Resume', 'curled');
 
     const { history } = await command('Result', 'curled');
@@ -106,17 +114,17 @@ describe('the commands of docs/services.md', function () {
   it('cancel a run', async () => {
     await writeConfiguration('cancelled');
     await command('Start', 'cancelled');
-    await progressUntil(findRun(cluster.client, 'cancelled'), hasBegun('generatePairs', 0));
+    await waitForProgress(findRun(cluster.client, 'cancelled'), stageStarted('generatePairs', 0));
     await command('Cancel', 'cancelled');
     const { history } = await command('Result', 'cancelled');
     assert.equal(history?.events[0]?.eventType, 'EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED');
   });
 
-  it('say that there is no such run', async () => {
-    assert.match((await command('Where it is', 'nobody')).message ?? '', /workflow not found/);
+  it('report an unknown run', async () => {
+    assert.match((await command('Progress', 'nobody')).message ?? '', /workflow not found/);
   });
 
-  it('are all tried here', () => {
+  it('are all covered by these tests', () => {
     assert.deepEqual(
       commands.map(({ heading }) => heading),
       [...tried].sort((a, b) => order(a) - order(b)),

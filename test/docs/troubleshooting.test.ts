@@ -4,9 +4,9 @@ import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** The sources, without line breaks inside of texts that are put together. */
+/** The text of all source files. Concatenated string literals are joined, so that messages can be found as a whole. */
 function sources(): string {
-  const files = ['src', 'scripts', 'trainer'].flatMap((folder) =>
+  const files = ['src', 'trainer'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => /\.(ts|mjs|py)$/.test(file))
       .map((file) => readFileSync(join(root, folder, file), 'utf8')),
@@ -19,9 +19,9 @@ describe('docs/troubleshooting.md', () => {
   const code = sources();
 
   for (const [, message = ''] of text.matchAll(/^### `(.*)`$/gm)) {
-    it(`names a message that is printed: ${message}`, () => {
-      // What is filled in stands in the code as an expression.
-      assert(code.includes(message), `nothing in the code says "${message}"`);
+    it(`quotes a message that the code prints: ${message}`, () => {
+      // Headings quote only the parts of messages that are not filled in, because the code has expressions in their place.
+      assert(code.includes(message), `no source file contains "${message}"`);
     });
   }
 });

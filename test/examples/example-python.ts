@@ -1,15 +1,15 @@
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeCacheFolder } from '../../scripts/setup/cache-folder.ts';
-import { run } from '../../scripts/setup/install-step.ts';
-import { withLock } from '../../scripts/setup/lock.mjs';
-import { environmentName, PYTHON_VERSIONS } from '../../scripts/setup/python-environment.ts';
-import { ensureUv } from '../../scripts/setup/uv.ts';
+import { ensureCacheFolder } from '../../src/cli/setup/cache-folder.ts';
+import { runCommand } from '../../src/cli/setup/run-command.ts';
+import { withLock } from '../../src/platform/lock-file.mjs';
+import { environmentName, PYTHON_VERSIONS } from '../../src/cli/setup/python-environment.ts';
+import { ensureUv } from '../../src/cli/setup/uv.ts';
 
 /** Path of a Python with what the example in `folder` needs, pinned by its requirements.txt; kept in the cache. */
 export async function ensureExamplePython(folder: string): Promise<string> {
   const requirements = join(folder, 'requirements.txt');
-  const cache = makeCacheFolder();
+  const cache = ensureCacheFolder();
   const environment = join(cache, `example-${environmentName(readFileSync(requirements, 'utf8'), '')}`);
   const python = join(environment, 'bin/python');
   await withLock(join(cache, 'example-python.lock'), async () => {
@@ -18,7 +18,7 @@ export async function ensureExamplePython(folder: string): Promise<string> {
     const work = mkdtempSync(join(cache, 'example-installing-'));
     try {
       const venv = join(work, 'venv');
-      await run(uv, ['venv', '--no-project', '--relocatable', '--python', PYTHON_VERSIONS, venv]);
+      await runCommand(uv, ['venv', '--no-project', '--relocatable', '--python', PYTHON_VERSIONS, venv]);
       const install = [
         'pip',
         'install',
@@ -29,7 +29,7 @@ export async function ensureExamplePython(folder: string): Promise<string> {
         '-r',
         requirements,
       ];
-      await run(uv, install);
+      await runCommand(uv, install);
       rmSync(environment, { recursive: true, force: true });
       renameSync(venv, environment);
     } finally {

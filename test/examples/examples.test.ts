@@ -5,13 +5,19 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { findRun } from '../../src/client.ts';
-import { run, tryRun } from '../../scripts/setup/install-step.ts';
+import { findRun } from '../../src/client/index.ts';
+import { runCommand, tryRunCommand } from '../../src/cli/setup/run-command.ts';
 import { installClient } from '../client/packed-client.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { packageRoot, startCluster, type Cluster } from '../workflows/cluster.ts';
-import { guardCluster, type GuardedCluster } from '../workflows/guarded-cluster.ts';
-import { answersSlowly, hasBegun, progressUntil, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { secureCluster, type SecuredCluster } from '../support/secured-cluster.ts';
+import {
+  slowScriptedAnswers,
+  stageStarted,
+  waitForProgress,
+  tinyConfiguration,
+} from '../support/tiny-run.ts';
 import { ensureExamplePython } from './example-python.ts';
 
 const examples = join(packageRoot, 'examples');
@@ -22,21 +28,21 @@ interface Ended {
   readonly stderr: string;
 }
 
-describe('the examples of other services', function () {
+describe('the example clients', function () {
   this.timeout(300_000);
   let folder: string;
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
-  /** All that the examples have to do with: client certificate, API key and the rest come from a profile. */
-  let guard: GuardedCluster;
+  /** The server that the examples connect to: a profile has its client certificate, API key and other settings. */
+  let guard: SecuredCluster;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'examples-'));
     cluster = await startCluster();
     cluster.startWorker();
-    guard = await guardCluster(cluster, 'default');
+    guard = await secureCluster(cluster, 'default');
     endpoint = await startScriptedEndpoint({
-      script: answersSlowly,
+      script: slowScriptedAnswers,
     });
   });
 
@@ -61,17 +67,17 @@ describe('the examples of other services', function () {
     ],
     go: async () => {
       const program = join(folder, 'go-run');
-      // What go.mod and go.sum don't say isn't added.
+      // -mod=readonly: an incomplete go.mod or go.sum is an error, and is not completed.
       const build = ['build', '-mod=readonly', '-o', program, '.'];
-      await run('go', build, { cwd: join(examples, 'go'), env: { GOFLAGS: '-buildvcs=false' } });
+      await runCommand('go', build, { cwd: join(examples, 'go'), env: { GOFLAGS: '-buildvcs=false' } });
       return [program];
     },
   };
 
   for (const [language, prepare] of Object.entries(commands)) {
-    it(`in ${language} starts a run once, follows it, pauses and resumes it, and has its result`, async function () {
-      if (language === 'go' && (await tryRun('go', ['version'])) === undefined) {
-        console.log('      go is not on the PATH: its example is not tried');
+    it(`in ${language} starts a run once, follows it, pauses and resumes it, and prints its result`, async function () {
+      if (language === 'go' && (await tryRunCommand('go', ['version'])) === undefined) {
+        console.log('      go is not on the PATH, so its example is skipped');
         this.skip();
       }
       const [program = '', ...options] = await prepare();
@@ -93,14 +99,14 @@ describe('the examples of other services', function () {
       assert.deepEqual(await call('start', file), { code: 0, stdout: `${name}\n`, stderr: '' });
       const { runId } = await cluster.client.workflow.getHandle(name).describe();
       const following = call('follow', name);
-      await progressUntil(findRun(cluster.client, name), hasBegun('generatePairs', 0));
+      await waitForProgress(findRun(cluster.client, name), stageStarted('generatePairs', 0));
       assert.equal((await call('start', file)).code, 0);
       assert.equal((await cluster.client.workflow.getHandle(name).describe()).runId, runId);
       assert.deepEqual(await call('pause', name, 'the GPU is needed'), { code: 0, stdout: '', stderr: '' });
       const refused = await call('pause', name, 'again');
       assert.equal(refused.code, 1);
-      assert.match(refused.stderr, new RegExp(`the run ${name} is paused already.*the GPU is needed`));
-      // Whoever looks once a second sees it.
+      assert.match(refused.stderr, new RegExp(`the run ${name} has been paused since.*the GPU is needed`));
+      // The examples query once a second, so after two seconds they have seen the pause.
       await new Promise((resolve) => setTimeout(resolve, 2000));
       assert.equal((await call('resume', name)).code, 0);
 
@@ -112,7 +118,7 @@ describe('the examples of other services', function () {
       assert.equal(followed.code, 0, followed.stderr);
       const lines = followed.stdout.trimEnd().split('\n');
       assert(lines.some((line) => line.startsWith('paused: the GPU is needed ')));
-      assert.match(lines.join('\n'), /^working .*fineTune/m);
+      assert.match(lines.join('\n'), /^running .*fineTune/m);
       assert.equal(lines.at(-1)?.trim(), 'completed');
     });
   }

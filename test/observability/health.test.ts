@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts, freeServerPorts } from '../../scripts/setup/free-ports.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { startRun } from '../../src/client.ts';
-import { type Cluster, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
-import { tinyConfiguration } from '../workflows/tiny-run.ts';
+import { freePorts } from '../../src/platform/ports.ts';
+import { freeServerPorts } from '../../tools/setup/free-ports.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startRun } from '../../src/client/index.ts';
+import { type Cluster, startCluster, type WorkerProcess } from '../support/cluster.ts';
+import { tinyConfiguration } from '../support/tiny-run.ts';
 
 interface Answer {
   readonly status: number;
@@ -22,9 +23,9 @@ describe('the health of a worker', function () {
     address = `127.0.0.1:${(await freePorts(1))[0]}`;
     endpoint = await startScriptedEndpoint();
     cluster = await startCluster(async (folder) => {
-      const { startTemporal } = await import('../../scripts/setup/dev-server.ts');
+      const { startDevServer } = await import('../../src/cli/temporal/dev-server.ts');
       const ports = await freeServerPorts();
-      server = await startTemporal({ ports, dbFile: `${folder}/temporal.db` });
+      server = await startDevServer({ ports, databaseFile: `${folder}/temporal.db` });
       return { address: `127.0.0.1:${ports.grpc}`, stop: () => server.stop() };
     });
   });
@@ -51,7 +52,7 @@ describe('the health of a worker', function () {
     }
   }
 
-  it('is not ready while it starts, ready while it works, not ready from the moment it stops, and alive all the time', async () => {
+  it('is ready only between its start and its stop, and alive all the time', async () => {
     const worker = cluster.startWorker('--health-address', address);
     const starting = await until(worker, 503);
     assert.deepEqual(starting.body, { ready: false, problems: ['the worker is starting'] });
@@ -59,7 +60,7 @@ describe('the health of a worker', function () {
     const ready = await until(worker, 200);
     assert.deepEqual(ready.body, { ready: true, problems: [] });
 
-    // A request that never ends keeps its activity, and with it the worker, for the time of grace.
+    // A request that never ends keeps its activity, and so the worker, running for the grace period.
     const hung = new Promise<void>((resolve) => {
       endpoint.script(({ body }) => {
         if (body.max_tokens === 1) return { kind: 'answer' };
@@ -76,13 +77,13 @@ describe('the health of a worker', function () {
     const stopping = await until(worker, 503);
     assert.deepEqual(stopping.body.problems, ['the worker is stopping']);
     const alive = await ask('/healthz');
-    // It may have ended just before it was asked.
+    // The worker may have ended just before the request.
     assert(alive === undefined || alive.status === 200);
     await stopped;
     assert.equal(await ask('/healthz'), undefined);
   });
 
-  it('says that Temporal is gone', async () => {
+  it('reports that Temporal does not answer', async () => {
     const worker = cluster.startWorker('--health-address', address);
     await until(worker, 200);
     await server.stop();

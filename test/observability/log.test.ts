@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createLog, type LogOptions, sdkLogger } from '../../src/observability/log.ts';
+import { createLog, type LogOptions, temporalSdkLogger } from '../../src/observability/log.ts';
 
 const KEY = 'sk-"very"-secret';
 
@@ -15,15 +15,15 @@ function logWith(changes: Partial<LogOptions> = {}) {
   return { log, lines, first: () => JSON.parse(lines[0] ?? '{}') as Record<string, unknown> };
 }
 
-/** As the OpenAI library has it: the answer's headers, and the request's, hang on it. */
+/** An error like those of the OpenAI library, which contain the headers of the answer and the request. */
 class ErrorWithHeaders extends Error {
   readonly headers = { authorization: `Bearer ${KEY}` };
 }
 
 describe('the log of a worker', () => {
-  it('is one JSON object a line, with time, level, message and attributes', () => {
+  it('has one JSON object per line, with time, level, message and attributes', () => {
     const { log, first, lines } = logWith();
-    sdkLogger(log).warn('Activity failed', { run: 'r', shard: 3, attempt: 2 });
+    temporalSdkLogger(log).warn('Activity failed', { run: 'r', shard: 3, attempt: 2 });
     const { level, message, run, shard, attempt, time } = first();
     assert.deepEqual(
       { level, message, run, shard, attempt },
@@ -37,18 +37,22 @@ describe('the log of a worker', () => {
     const { log, lines } = logWith({ format: 'text' });
     log.info('worker with roles gpu');
     const error = new Error('no usable answer');
-    sdkLogger(log).warn('Activity failed', { run: 'r', shard: 0, durationMs: 7, error });
+    temporalSdkLogger(log).warn('Activity failed', { run: 'r', shard: 0, durationMs: 7, error });
     assert.deepEqual(lines, [
       'info: worker with roles gpu\n',
       'warn: Activity failed run="r" shard=0 no usable answer\n',
     ]);
   });
 
-  it('holds no key, wherever one stands: in a text, in an object, or on an error', () => {
+  it('contains no key, neither in a text nor in an object nor in an error', () => {
     for (const format of ['json', 'text'] as const) {
       const { log, lines } = logWith({ format });
       const error = new ErrorWithHeaders(`refused ${KEY}`, { cause: new Error(`sent ${KEY}`) });
-      sdkLogger(log).error(`asked with ${KEY}`, { error, request: { apiKey: KEY }, authorization: KEY });
+      temporalSdkLogger(log).error(`asked with ${KEY}`, {
+        error,
+        request: { apiKey: KEY },
+        authorization: KEY,
+      });
       log.warn(`said ${KEY}`);
       assert.equal(lines.length, 2);
       for (const line of lines) assert(!line.includes('secret'), line);
@@ -56,9 +60,9 @@ describe('the log of a worker', () => {
     }
   });
 
-  it('keeps what an error and its causes say, and a word that a short variable holds', () => {
+  it('keeps the messages of an error and its causes, and words that equal the value of a short variable', () => {
     const { log, first } = logWith();
-    sdkLogger(log).error('no work', { error: new TypeError('outer', { cause: new Error('inner') }) });
+    temporalSdkLogger(log).error('no work', { error: new TypeError('outer', { cause: new Error('inner') }) });
     const { error, message } = first() as { error: Record<string, unknown>; message: string };
     assert.equal(message, 'no work');
     assert.deepEqual([error['type'], error['message']], ['TypeError', 'outer']);
@@ -66,9 +70,9 @@ describe('the log of a worker', () => {
     assert.match(String(error['stack']), /log\.test/);
   });
 
-  it('takes what the SDK tells of itself for detail, and what a workflow tells for news', () => {
+  it('logs the INFO messages of the SDK at debug, and those of workflows at info', () => {
     const { log, lines } = logWith();
-    const sdk = sdkLogger(log);
+    const sdk = temporalSdkLogger(log);
     sdk.info('Worker state changed', { sdkComponent: 'worker' });
     sdk.warn('No workflows registered, not polling');
     sdk.info('the report is there', { sdkComponent: 'workflow' });

@@ -13,20 +13,21 @@ import { Client } from '@temporalio/client';
 import { OpenTelemetryPlugin } from '@temporalio/interceptors-opentelemetry';
 import { parser } from '@prometheus-io/lezer-promql';
 import { parse as parseYaml } from 'yaml';
-import { freePorts } from '../../scripts/setup/free-ports.ts';
-import { startRun } from '../../src/client.ts';
-import { exposedName, WORKER_METRICS } from '../../src/observability/metric-list.ts';
-import { type Script, type ScriptedEndpoint, startScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { type Cluster, packageRoot, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
-import { isJudging } from '../workflows/scripted-run.ts';
-import { answers, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { freePorts } from '../../src/platform/ports.ts';
+import { startRun } from '../../src/client/index.ts';
+import { prometheusName, WORKER_METRICS } from '../../src/observability/metric-definitions.ts';
+import { type Script, type ScriptedEndpoint, startScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { type Cluster, startCluster, type WorkerProcess } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { isJudgeRequest } from '../support/scripted-run.ts';
+import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
 
 const KEY = 'sk-very-secret-key';
-/** In one request of the stage judgePairs. */
+/** Occurs in one request of the stage judgePairs. */
 const SAMPLES = 4;
 
-/** Answers well but for three requests: one is to be sent again, one refused for good, one fails an activity's attempt. */
+/** Answers all but three requests: one is retried, one is refused permanently, one fails an activity's attempt. */
 function withFaults(): Script {
   const faults = new Set(['again', 'too long', 'not there yet']);
   const isNew = (fault: string) => faults.delete(fault);
@@ -34,11 +35,11 @@ function withFaults(): Script {
     const { body } = request;
     if (body.max_tokens === 1 && body.model === 'judge-1' && isNew('not there yet'))
       return { kind: 'status', status: 404, error: { code: 'model_not_found', message: 'no such model' } };
-    if (!isJudging(body) || body.n !== SAMPLES) return answers(request);
+    if (!isJudgeRequest(body) || body.n !== SAMPLES) return scriptedAnswers(request);
     if (isNew('again')) return { kind: 'status', status: 503 };
     if (isNew('too long'))
       return { kind: 'status', status: 400, error: { code: 'context_length_exceeded', message: 'too long' } };
-    return answers(request);
+    return scriptedAnswers(request);
   };
 }
 
@@ -46,8 +47,8 @@ interface LogLine {
   readonly [name: string]: unknown;
 }
 
-/** One small run, watched in every way at once. */
-describe('a worker that has done a run', function () {
+/** Observes one small run by metrics, logs and traces. */
+describe('a worker that has executed a run', function () {
   this.timeout(180_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
@@ -75,8 +76,8 @@ describe('a worker that has done a run', function () {
         serving: {
           kind: 'endpoint',
           baseUrl: endpoint.baseUrl,
-          servedName: 'judge-{iteration}',
-          apiKeyVariable: 'JUDGE_KEY',
+          servedModelName: 'judge-{iteration}',
+          apiKeyEnv: 'JUDGE_KEY',
         },
       }),
     );
@@ -96,11 +97,11 @@ describe('a worker that has done a run', function () {
   const valueOf = (pattern: RegExp): number => Number(pattern.exec(scrape)?.[1]);
 
   describe('shows metrics', () => {
-    const exposed = () => namesIn(scrape);
+    const exposed = () => listNames(scrape);
 
-    it('of every name in the list, with no other label than the list says', () => {
+    it('of every name in the list, with the labels of the list only', () => {
       for (const metric of Object.values(WORKER_METRICS)) {
-        const name = exposedName(metric);
+        const name = prometheusName(metric);
         const line = scrape
           .split('\n')
           .find((each) => each.startsWith(`${name}{`) || each.startsWith(`${name}_sum{`));
@@ -110,8 +111,8 @@ describe('a worker that has done a run', function () {
       }
     });
 
-    it('that count what the endpoint has seen', () => {
-      // Canary requests go another way.
+    it('that count the requests that the endpoint received', () => {
+      // Canary requests are not counted.
       const chats = endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
       const sent = [...scrape.matchAll(/model_requests_total\{[^}]*\} (\d+)/g)].map(([, count]) =>
         Number(count),
@@ -121,11 +122,9 @@ describe('a worker that has done a run', function () {
         chats,
       );
       assert.equal(valueOf(/retries_total\{[^}]*reason="server-error"[^}]*stage="judgePairs"\} (\d+)/), 1);
-      assert.equal(valueOf(/failures_total\{[^}]*reason="RequestRefused"[^}]*\} (\d+)/), 1);
+      assert.equal(valueOf(/failures_total\{[^}]*reason="RequestRejected"[^}]*\} (\d+)/), 1);
       assert.equal(
-        valueOf(
-          /units_set_aside_total\{[^}]*kind="failed",reason="context-length",stage="judgePairs"\} (\d+)/,
-        ),
+        valueOf(/units_skipped_total\{[^}]*kind="failed",reason="context-length",stage="judgePairs"\} (\d+)/),
         1,
       );
       assert.equal(valueOf(/training_step\{iteration="1",run="observed"\} (\d+)/), 1);
@@ -136,22 +135,23 @@ describe('a worker that has done a run', function () {
       assert.deepEqual([...new Set(buckets.map(([, le]) => le))].slice(-2), ['1800', '+Inf']);
     });
 
-    it('under every name that the dashboard and the alerts ask for, and these ask for every one of ours', () => {
+    it('under every name that the dashboard and the alerts query, and these query every metric of the list', () => {
       const asked = new Set(
-        [...dashboardQueries(), ...alertQueries()].flatMap((query) => [...namesIn(query)]),
+        [...dashboardQueries(), ...alertQueries()].flatMap((query) => [...listNames(query)]),
       );
       assert(asked.size > 20);
       for (const name of asked) assert(exposed().has(name), `${name} is asked for, but not exposed`);
       for (const metric of Object.values(WORKER_METRICS)) {
-        const names = metric.kind === 'histogram' ? [`${exposedName(metric)}_bucket`] : [exposedName(metric)];
+        const names =
+          metric.kind === 'histogram' ? [`${prometheusName(metric)}_bucket`] : [prometheusName(metric)];
         for (const name of names) assert(asked.has(name), `nobody looks at ${name}`);
       }
     });
 
-    it('that the queries of dashboard and alerts ask for in PromQL', () => {
+    it('that the dashboard and the alerts query in valid PromQL', () => {
       for (const query of [...dashboardQueries(), ...alertQueries()]) {
         const faults: number[] = [];
-        // Grafana fills these in before Prometheus sees them.
+        // Grafana fills in these variables.
         const filled = query.replaceAll(/\$__(rate_interval|range)/g, '5m').replaceAll('$job', '.*');
         parser.parse(filled).iterate({ enter: (node) => void (node.type.isError && faults.push(node.from)) });
         assert.deepEqual(faults, [], query);
@@ -159,7 +159,7 @@ describe('a worker that has done a run', function () {
     });
   });
 
-  it('shares its address with no other, which says which option to change', async () => {
+  it('keeps its address: a second worker ends and names the option to change', async () => {
     const [port] = await freePorts(1);
     const taken = createServer().listen(port, '127.0.0.1');
     await once(taken, 'listening');
@@ -183,7 +183,7 @@ describe('a worker that has done a run', function () {
         .split('\n')
         .map((line) => JSON.parse(line) as LogLine);
 
-    it('JSON lines, each of an activity with its run, iteration, stage and shard', () => {
+    it('JSON lines; those of an activity contain its run, iteration, stage and shard', () => {
       const ofShards = lines().filter(({ activityType }) => activityType === 'judgePairs');
       assert(ofShards.length >= 4, 'two shards, each with a beginning and an end');
       for (const line of ofShards) {
@@ -197,7 +197,7 @@ describe('a worker that has done a run', function () {
       assert.deepEqual(new Set(ofShards.map(({ shard }) => shard)), new Set([0, 1]));
     });
 
-    it('an attempt that failed, with its error and nothing of the key', () => {
+    it('a failed attempt with its error and without the key', () => {
       const failed = lines().find(
         ({ message, stage }) => message === 'Activity failed' && stage === 'serveModel',
       );
@@ -211,7 +211,8 @@ describe('a worker that has done a run', function () {
   });
 
   describe('traces', () => {
-    it('the run from the start that the client made to each request to a model', () => {
+    it("the run from the client's start to each request to a model", () => {
+      assert.doesNotMatch(worker.log(), /traces can't be sent/);
       const { spans } = receiver;
       const chat = spans.find(
         ({ name, attributes }) =>
@@ -245,7 +246,7 @@ describe('a worker that has done a run', function () {
       );
     });
 
-    it('each request by the conventions for generative AI, without a word of prompt or answer', () => {
+    it('each request by the conventions for generative AI, without prompts or answers', () => {
       const chats = receiver.spans.filter(({ name }) => name.startsWith('chat '));
       const retried = chats.filter(({ events }) => events.includes('retry'));
       assert.equal(retried.length, 1);
@@ -273,7 +274,7 @@ describe('a worker that has done a run', function () {
           'gen_ai.response.finish_reasons': ['stop', 'stop', 'stop', 'stop'],
         },
       );
-      const refused = chats.find((span) => span.attributes['error.type'] === 'RequestRefused');
+      const refused = chats.find((span) => span.attributes['error.type'] === 'RequestRejected');
       assert(refused !== undefined);
       const everything = Buffer.concat(receiver.bytes).toString('latin1');
       for (const text of ['reasons . [[', "Assistant A's Answer", KEY])
@@ -282,7 +283,7 @@ describe('a worker that has done a run', function () {
   });
 });
 
-/** As a service that starts runs would be traced: by OpenTelemetry's API and Temporal's plugin. */
+/** Traces the client in the same way as a service that starts runs: by OpenTelemetry's API and Temporal's plugin. */
 function traceThisProcess(url: string) {
   const resource = new Resource({ 'service.name': 'client of the test' });
   const spanProcessor = new SimpleSpanProcessor(new OTLPTraceExporter({ url: `${url}/v1/traces` }));
@@ -297,8 +298,8 @@ function traceThisProcess(url: string) {
   };
 }
 
-/** Names of metrics in a scrape or a query: ours, the SDK's, and Prometheus' own `up` left out. */
-function namesIn(text: string): Set<string> {
+/** Finds the names of metrics in a scrape or a query; `up` of Prometheus is left out. */
+function listNames(text: string): Set<string> {
   return new Set(text.match(/\b(self_taught_evaluator|temporal)_\w+/g));
 }
 

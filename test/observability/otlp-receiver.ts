@@ -1,4 +1,4 @@
-/** What a collector of OpenTelemetry is to a worker: a real HTTP server that takes OTLP traces in protobuf. */
+/** An OpenTelemetry collector for tests: an HTTP server that receives OTLP traces in protobuf. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,12 +19,12 @@ export interface ReceivedSpan {
 export interface OtlpReceiver {
   readonly url: string;
   readonly spans: readonly ReceivedSpan[];
-  /** Everything that was sent, as it came. */
+  /** All requests in the order of their arrival. */
   readonly bytes: readonly Buffer[];
   close(): Promise<void>;
 }
 
-/** The part of opentelemetry-proto's trace_service.proto (v1) that the tests look at. */
+/** The part of opentelemetry-proto's trace_service.proto (v1) that the tests read. */
 const SCHEMA = `
   syntax = "proto3";
   message Export { repeated ResourceSpans resourceSpans = 1; }
@@ -83,6 +83,8 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
       response.end();
     })();
   }).listen(0, '127.0.0.1');
+  // Node's default of five seconds is also the interval at which spans are sent, so a connection could close while it is used.
+  server.keepAliveTimeout = 60_000;
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -1,33 +1,33 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '../../scripts/setup/free-ports.ts';
-import { isTracingOn } from '../../src/observability/tracing-switch.ts';
-import { startCluster } from '../workflows/cluster.ts';
+import { freePorts } from '../../src/platform/ports.ts';
+import { isTracingEnabled } from '../../src/observability/tracing-enabled.ts';
+import { startCluster } from '../support/cluster.ts';
 import { startTracing } from '../../src/observability/tracing.ts';
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
 
 describe('tracing', () => {
-  it('is on where the variables of OpenTelemetry say where to, and do not say no', () => {
-    assert.equal(isTracingOn(endpoint), true);
+  it('is enabled if the variables of OpenTelemetry name an endpoint and do not disable it', () => {
+    assert.equal(isTracingEnabled(endpoint), true);
     assert.equal(
-      isTracingOn({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://collector:4318/v1/traces' }),
+      isTracingEnabled({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://collector:4318/v1/traces' }),
       true,
     );
-    assert.equal(isTracingOn({}), false);
-    assert.equal(isTracingOn({ OTEL_EXPORTER_OTLP_ENDPOINT: '' }), false);
-    assert.equal(isTracingOn({ ...endpoint, OTEL_SDK_DISABLED: 'true' }), false);
-    assert.equal(isTracingOn({ ...endpoint, OTEL_TRACES_EXPORTER: 'none' }), false);
+    assert.equal(isTracingEnabled({}), false);
+    assert.equal(isTracingEnabled({ OTEL_EXPORTER_OTLP_ENDPOINT: '' }), false);
+    assert.equal(isTracingEnabled({ ...endpoint, OTEL_SDK_DISABLED: 'true' }), false);
+    assert.equal(isTracingEnabled({ ...endpoint, OTEL_TRACES_EXPORTER: 'none' }), false);
   });
 
-  it('refuses a protocol that it does not speak', () => {
+  it('refuses a protocol that it does not support', () => {
     assert.throws(
       () => startTracing({ ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, () => undefined),
-      /OTEL_EXPORTER_OTLP_PROTOCOL is "grpc": this worker sends http\/protobuf alone/,
+      /OTEL_EXPORTER_OTLP_PROTOCOL is "grpc": this worker only sends http\/protobuf/,
     );
   });
 
-  it('that finds no collector says so, and keeps no worker from its work or its end', async function () {
+  it('without a collector logs a warning, and does not prevent a worker from working and ending', async function () {
     this.timeout(60_000);
     const [port] = await freePorts(1);
     const cluster = await startCluster(undefined, {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeModelFolder } from '../../src/outputs/model-folder.ts';
+import { makeModelFolder } from '../../src/reporting/exports/model-folder.ts';
 import { checkpointsInUse } from '../../src/runs/checkpoints-in-use.ts';
 import { findGarbage } from '../../src/runs/garbage.ts';
 import type { StoredRun } from '../../src/runs/stored-run.ts';
-import { temporaryStore } from '../artifacts/temporary-store.ts';
+import { temporaryStore } from '../support/temporary-store.ts';
 
-describe('a judge that another run begins from', () => {
+describe('the checkpoint of a judge', () => {
   const temporary = temporaryStore();
-  const judge = (iteration: number) => temporary.store.path(`a/iteration-${iteration}/training/model`);
+  const judge = (iteration: number) => temporary.store.locate(`a/iteration-${iteration}/training/model`);
 
   beforeEach(async () => {
     for (const iteration of [1, 2, 3]) {
@@ -24,21 +24,21 @@ describe('a judge that another run begins from', () => {
     const other = { resolved: { configuration: { models: { seed: { checkpoint } } } } };
     const inUse = await checkpointsInUse(store, [other as unknown as StoredRun], ['/nowhere']);
     const judges = [0, 1, 2, 3].map((iteration) => ({ iteration }));
-    const a = { runName: 'a', ended: 'finished', judges, best: 3 } as unknown as StoredRun;
+    const a = { runName: 'a', endStatus: 'completed', judges, best: 3 } as unknown as StoredRun;
     const garbage = await findGarbage(store, a, { keep: 'best', inUse });
-    const iterations = garbage.map(({ path }) => Number(/iteration-(\d)\/training\/model$/.exec(path)?.[1]));
+    const iterations = garbage.map(({ uri }) => Number(/iteration-(\d)\/training\/model$/.exec(uri)?.[1]));
     return iterations.sort((a, b) => a - b);
   }
 
-  it('goes where nobody begins from it', async () => {
+  it('can be deleted if no run starts from it', async () => {
     assert.deepEqual(await freed('embedded/model'), [1, 2]);
     assert.deepEqual(await freed('someone/model'), [1, 2]);
     assert.deepEqual(await freed(judge(3)), [1, 2]);
   });
 
-  it('stays, by whatever path it is named', async () => {
+  it('is kept if another run starts from it, by whatever path it is named', async () => {
     const { store, folder } = temporary;
-    await symlink(store.root, join(folder, 'linked'));
+    await symlink(store.address, join(folder, 'linked'));
     await symlink(judge(1), join(folder, 'base'));
     for (const name of [
       'store:a/iteration-1/training/model',
@@ -55,17 +55,17 @@ describe('a judge that another run begins from', () => {
       assert.deepEqual(await freed(name), [2], name);
   });
 
-  it('stays where its run lies elsewhere and is linked into the store', async () => {
+  it('is kept if its run is in another folder that is linked into the store', async () => {
     const { store, folder } = temporary;
     const moved = join(folder, 'large-disk');
-    await rename(store.path('a'), moved);
-    await symlink(moved, store.path('a'));
+    await rename(store.locate('a'), moved);
+    await symlink(moved, store.locate('a'));
     assert.deepEqual(await freed(join(moved, 'iteration-1/training/model')), [2]);
   });
 
-  it('stays where it is named by the links to its files', async () => {
-    await makeModelFolder(temporary.store.path('a/outputs/model'), judge(1), ['config.json'], {});
-    for (const name of [temporary.store.path('a/outputs/model'), '/mounted/elsewhere/a/outputs/model'])
+  it('is kept if it is named by links to its files', async () => {
+    await makeModelFolder(temporary.store.locate('a/outputs/model'), judge(1), ['config.json'], {});
+    for (const name of [temporary.store.locate('a/outputs/model'), '/mounted/elsewhere/a/outputs/model'])
       assert.deepEqual(await freed(name), [2], name);
   });
 });

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
-import type { ResolvedConfiguration, ResolvedEvaluation } from '../../src/activities/open-run.ts';
-import { readConfiguration } from '../../src/config/read-configuration.ts';
+import type { ResolvedConfiguration, ResolvedEvaluation } from '../../src/runs/open-run.ts';
+import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import { configurationDifference } from '../../src/runs/configuration-difference.ts';
 
 const benchmark = { name: 'b', format: 'reward-bench', path: 'b.jsonl', purpose: 'test' };
 const input = {
   runName: 'a',
   models: { seed: { checkpoint: 'embedded/model' } },
-  serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:1/v1', servedName: 'judge' },
+  serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:1/v1', servedModelName: 'judge' },
   instructions: { pool: ['a.jsonl'] },
   evaluation: { benchmarks: [benchmark] },
 };
 const prompt = { user: '{instruction} {A} {B}' };
 
 function resolved(changes: object, judgePrompt = prompt): ResolvedConfiguration {
-  const { configuration, problems } = readConfiguration({ ...input, ...changes });
+  const { configuration, problems } = parseConfiguration({ ...input, ...changes });
   assert(configuration !== undefined, JSON.stringify(problems));
   const asked = {
     respond: prompt,
@@ -29,23 +29,23 @@ function resolved(changes: object, judgePrompt = prompt): ResolvedConfiguration 
 }
 
 const fieldsOf = (first: ResolvedConfiguration, second: ResolvedConfiguration | ResolvedEvaluation) => {
-  const { decides, carriedOut } = configurationDifference(first, second);
-  const named = ({ field, was, is }: (typeof decides)[number]) => `${field}: ${was} -> ${is}`;
+  const { resultFields: decides, executionFields: carriedOut } = configurationDifference(first, second);
+  const named = ({ field, before: was, after: is }: (typeof decides)[number]) => `${field}: ${was} -> ${is}`;
   return { decides: decides.map(named), carriedOut: carriedOut.map(named) };
 };
 
 describe('the difference of two configurations', () => {
-  it('is none for a setting that says the same as its default, nor for the name', () => {
+  it('ignores a setting that equals its default, and the name', () => {
     const same = resolved({ runName: 'b', seed: 42, judging: { samples: 15 } });
     assert.deepEqual(fieldsOf(resolved({}), same), { decides: [], carriedOut: [] });
   });
 
-  it('tells what decides from how it is carried out, by the paths of fields', () => {
+  it('separates settings that affect the results from others, by the paths of fields', () => {
     const other = resolved({
       seed: 7,
       models: { seed: { checkpoint: 'other/model' } },
-      serving: { ...input.serving, servedName: 'other' },
-      inference: { shardsAtOnce: 8 },
+      serving: { ...input.serving, servedModelName: 'other' },
+      inference: { concurrentShards: 8 },
       instructions: { pool: ['a.jsonl'], shardSize: 7 },
       evaluation: { benchmarks: [{ ...benchmark, path: 'c.jsonl' }] },
     });
@@ -57,11 +57,11 @@ describe('the difference of two configurations', () => {
     ]);
     assert.deepEqual(
       carriedOut.map((line) => line.split(':')[0]),
-      ['inference.shardsAtOnce', 'instructions.shardSize', 'serving.servedName'],
+      ['inference.concurrentShards', 'instructions.shardSize', 'serving.servedModelName'],
     );
   });
 
-  it('is in the texts of prompts too, wherever they were read from', () => {
+  it('includes the texts of prompts, whichever file they come from', () => {
     const { decides } = fieldsOf(resolved({}), resolved({}, { user: 'another {instruction} {A} {B}' }));
     assert.deepEqual(
       decides.map((line) => line.replaceAll(/[0-9a-f]{8}/g, 'HASH')),
@@ -69,7 +69,7 @@ describe('the difference of two configurations', () => {
     );
   });
 
-  it('of a run and an evaluation is in how they evaluate alone', () => {
+  it('of a run and an evaluation only includes settings of the evaluation', () => {
     const { configuration } = resolved({ evaluation: { benchmarks: [benchmark], votes: 1, shardSize: 3 } });
     const { runName, seed, serving, evaluation, inference, timeouts } = configuration;
     const alone: ResolvedEvaluation = {

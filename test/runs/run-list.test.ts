@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { runRow, tellingExecution, type TemporalRun } from '../../src/runs/run-list.ts';
-import type { StoredEvaluating } from '../../src/runs/stored-run.ts';
-import type { RunProgress } from '../../src/client.ts';
+import { runRow, currentExecution, type TemporalExecution } from '../../src/runs/run-list.ts';
+import type { StoredEvaluatedRun } from '../../src/runs/stored-run.ts';
+import type { RunProgress } from '../../src/client/index.ts';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 12, minute));
 const now = at(30).getTime();
 
-function execution(changes: Partial<TemporalRun> = {}): TemporalRun {
+function execution(changes: Partial<TemporalExecution> = {}): TemporalExecution {
   return {
     runName: 'a',
     workflowId: 'a',
@@ -20,15 +20,15 @@ function execution(changes: Partial<TemporalRun> = {}): TemporalRun {
   };
 }
 
-function stored(changes: Partial<StoredEvaluating> = {}): StoredEvaluating {
+function stored(changes: Partial<StoredEvaluatedRun> = {}): StoredEvaluatedRun {
   return {
     runName: 'a',
     kind: 'run',
-    owner: { epoch: 1, holder: { workflowId: 'a', firstRunId: 'r1', meaning: {} } },
+    owner: { epoch: 1, holder: { workflowId: 'a', firstRunId: 'r1', fingerprint: {} } },
     resolved: undefined,
     state: undefined,
     result: undefined,
-    ended: undefined,
+    endStatus: undefined,
     judges: [],
     best: 0,
     ...changes,
@@ -36,48 +36,48 @@ function stored(changes: Partial<StoredEvaluating> = {}): StoredEvaluating {
 }
 
 const statusOf = (known: Parameters<typeof runRow>[1]) => {
-  const { status, where } = runRow('a', known, now);
+  const { status, foundIn: where } = runRow('a', known, now);
   return [status, where];
 };
 
 describe('the row of a run', () => {
-  it('tells what Temporal says where it knows the run', () => {
-    assert.deepEqual(statusOf({ stored: stored({ ended: 'finished' }), execution: execution() }), [
+  it('shows the state in Temporal if Temporal knows the run', () => {
+    assert.deepEqual(statusOf({ stored: stored({ endStatus: 'completed' }), execution: execution() }), [
       'running',
       'both',
     ]);
     assert.deepEqual(statusOf({ execution: execution({ status: 'FAILED' }) }), ['failed', 'temporal']);
     assert.deepEqual(statusOf({ execution: execution({ status: 'TERMINATED' }) }), ['cancelled', 'temporal']);
-    const paused = { paused: { reason: 'lunch', since: '' }, completed: [], stages: [], best: 0 };
+    const paused = { status: 'paused', completedIterations: [], stages: [], best: 0 };
     assert.deepEqual(statusOf({ execution: execution(), progress: paused as unknown as RunProgress }), [
       'paused',
       'temporal',
     ]);
   });
 
-  it('tells what the store says where Temporal does not know it, and that nobody says how it ended', () => {
-    assert.deepEqual(statusOf({ stored: stored({ ended: 'cancelled' }) }), ['cancelled', 'store']);
-    assert.deepEqual(statusOf({ stored: stored() }), ['unfinished', 'store']);
+  it('shows the state in the store if Temporal does not know the run, or that its end is unknown', () => {
+    assert.deepEqual(statusOf({ stored: stored({ endStatus: 'cancelled' }) }), ['cancelled', 'store']);
+    assert.deepEqual(statusOf({ stored: stored() }), ['interrupted', 'store']);
   });
 
-  it('counts the time until now while it is under way, else until its end', () => {
+  it('counts the time until now while the run is open, otherwise until its end', () => {
     assert.equal(runRow('a', { execution: execution() }, now).seconds, 1800);
     const closed = execution({ status: 'COMPLETED', closedAt: at(10) });
     assert.equal(runRow('a', { execution: closed }, now).seconds, 600);
   });
 });
 
-describe('the execution that tells how a run stands', () => {
+describe('the execution that determines the status of a run', () => {
   const refused = execution({ runId: 'r2', firstRunId: 'r2', status: 'FAILED', startedAt: at(20) });
 
-  it('is the one that owns the folder, though a later start was refused', () => {
+  it('is the one that owns the folder, even if a later start was rejected', () => {
     const finished = execution({ status: 'COMPLETED', closedAt: at(10) });
-    assert.equal(tellingExecution([refused, finished], stored()), finished);
+    assert.equal(currentExecution([refused, finished], stored()), finished);
   });
 
-  it('is one that is under way before any other, and else the newest', () => {
+  it('is an open one if there is any, otherwise the newest', () => {
     const open = execution({ runId: 'r0', firstRunId: 'r0', workflowId: 'b' });
-    assert.equal(tellingExecution([refused, open], stored()), open);
-    assert.equal(tellingExecution([execution({ status: 'CANCELLED' }), refused], undefined), refused);
+    assert.equal(currentExecution([refused, open], stored()), open);
+    assert.equal(currentExecution([execution({ status: 'CANCELLED' }), refused], undefined), refused);
   });
 });

@@ -8,16 +8,17 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { freePorts } from '../../scripts/setup/free-ports.ts';
-import { startRun } from '../../src/client.ts';
-import { SettingError } from '../../src/setting-error.ts';
+import { freePorts } from '../../src/platform/ports.ts';
+import { startRun } from '../../src/client/index.ts';
+import { SettingError } from '../../src/platform/setting-error.ts';
 import { connectToServer } from '../../src/temporal/connect.ts';
-import { environmentOfLocalServer, temporalSettings } from '../../src/temporal/settings.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { createAuthority, type Identity } from '../workflows/certificates.ts';
-import { type Cluster, packageRoot, startCluster, type WorkerProcess } from '../workflows/cluster.ts';
-import { type GuardedCluster, guardCluster } from '../workflows/guarded-cluster.ts';
-import { answers, tinyConfiguration } from '../workflows/tiny-run.ts';
+import { localServerEnvironment, temporalSettings } from '../../src/temporal/settings.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { createAuthority, type Identity } from '../support/certificates.ts';
+import { type Cluster, startCluster, type WorkerProcess } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { type SecuredCluster, secureCluster } from '../support/secured-cluster.ts';
+import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
 
 const NAMESPACE = 'judges';
 const EXPIRING_KEY = 'the-key-that-expires';
@@ -31,7 +32,7 @@ interface Ended {
 describe('a Temporal server that demands client certificates and an API key', function () {
   this.timeout(180_000);
   let cluster: Cluster;
-  let guard: GuardedCluster;
+  let guard: SecuredCluster;
   let endpoint: ScriptedEndpoint;
   /** A worker whose key expires while it works. */
   let expiring: WorkerProcess;
@@ -54,9 +55,9 @@ describe('a Temporal server that demands client certificates and an API key', fu
       if (known !== undefined) break;
       await sleep(100);
     }
-    guard = await guardCluster(cluster, NAMESPACE);
+    guard = await secureCluster(cluster, NAMESPACE);
     Object.assign(environment, { TEMPORAL_ADDRESS: '', ...guard.environment });
-    endpoint = await startScriptedEndpoint({ script: answers });
+    endpoint = await startScriptedEndpoint({ script: scriptedAnswers });
     guard.keys.add(EXPIRING_KEY);
     environment['TEMPORAL_API_KEY'] = EXPIRING_KEY;
     expiring = cluster.startWorker('--task-queue', 'expiring');
@@ -75,9 +76,9 @@ describe('a Temporal server that demands client certificates and an API key', fu
   /** A command in a process of its own, to its end. */
   async function script(name: 'worker' | 'follow', args: string[], env: NodeJS.ProcessEnv): Promise<Ended> {
     const began = performance.now();
-    const child = spawn(process.execPath, [join(packageRoot, 'scripts', 'cli.ts'), name, ...args], {
+    const child = spawn(process.execPath, [join(packageRoot, 'src', 'cli', 'main.ts'), name, ...args], {
       cwd: packageRoot,
-      env: { ...environmentOfLocalServer('', process.env), ...guard.environment, ...env },
+      env: { ...localServerEnvironment('', process.env), ...guard.environment, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // A worker that gets through would stay.
@@ -89,7 +90,7 @@ describe('a Temporal server that demands client certificates and an API key', fu
 
   const temporalOf = (env: NodeJS.ProcessEnv = {}) => temporalSettings({ ...guard.environment, ...env });
 
-  it('takes a run from its start to its end, in a namespace without search attributes, and never sees a bare call', async () => {
+  it('completes a run in a namespace without search attributes, and every call carries key and certificate', async () => {
     const worker = cluster.startWorker();
     const connection = await connectToServer(temporalOf({ TEMPORAL_GRPC_META_SHIFT_OF_WORK: 'night' }));
     try {
@@ -104,7 +105,7 @@ describe('a Temporal server that demands client certificates and an API key', fu
     }
     assert.match(
       worker.log(),
-      /runs can't be found by EvaluatorRun, .*the namespace judges has no such search attributes.*\n {2}temporal operator search-attribute create --namespace judges --name EvaluatorRun --type Keyword\n/,
+      /runs can't be searched by EvaluatorRun, .*the namespace judges lacks these search attributes.*\n {2}temporal operator search-attribute create --namespace judges --name EvaluatorRun --type Keyword\n/,
     );
     const calls = guard.calls.filter(({ headers }) => headers.authorization !== `Bearer ${EXPIRING_KEY}`);
     assert(calls.length > 100);
@@ -134,7 +135,7 @@ describe('a Temporal server that demands client certificates and an API key', fu
     },
     'an API key that has expired': {
       environment: () => Promise.resolve({ TEMPORAL_API_KEY: 'the-key-of-yesterday' }),
-      says: /refuses the API key \(TEMPORAL_API_KEY, .*expires\): Jwt is expired/,
+      says: /rejects the API key \(TEMPORAL_API_KEY, .*expires\): Jwt is expired/,
     },
     'a namespace that is not there': {
       environment: () => Promise.resolve({ TEMPORAL_NAMESPACE: 'nowhere' }),
@@ -142,7 +143,7 @@ describe('a Temporal server that demands client certificates and an API key', fu
     },
     'a server that is not there': {
       environment: async () => ({ TEMPORAL_ADDRESS: `127.0.0.1:${(await freePorts(1))[0]}` }),
-      says: /No Temporal server answers at 127\.0\.0\.1:\d+ \(nobody listens there\): start one.*TEMPORAL_ADDRESS/,
+      says: /No Temporal server answers at 127\.0\.0\.1:\d+ \(no program listens there\): start one.*TEMPORAL_ADDRESS/,
     },
   };
 
@@ -158,7 +159,7 @@ describe('a Temporal server that demands client certificates and an API key', fu
   }
 
   for (const [what, { environment: environmentOf, says }] of Object.entries(cases)) {
-    it(`with ${what}: worker and npm run follow say so at once, and end with 4`, async () => {
+    it(`with ${what}: the commands worker and follow report it at once, with exit code 4`, async () => {
       const wrong = await environmentOf();
       for (const [name, args] of [
         ['worker', ['--store', cluster.storeRoot]],
@@ -175,7 +176,7 @@ describe('a Temporal server that demands client certificates and an API key', fu
     });
   }
 
-  it('says what else may be wrong on the way', async () => {
+  it('makes the client report each other problem of the connection', async () => {
     const { address } = guard;
     const { serverAuthority } = guard.files;
     const stranger = join(serverAuthority, '..', 'stranger.pem');
@@ -183,22 +184,22 @@ describe('a Temporal server that demands client certificates and an API key', fu
     const bare = { TEMPORAL_CONFIG_FILE: '', TEMPORAL_PROFILE: '', TEMPORAL_ADDRESS: address };
     const trusting = { ...bare, TEMPORAL_TLS_SERVER_CA_CERT_PATH: serverAuthority };
     const problems: [NodeJS.ProcessEnv, RegExp][] = [
-      [bare, /speaks TLS alone: set TEMPORAL_TLS=true/],
-      [trusting, /does not let in a client without a certificate .*TEMPORAL_TLS_CLIENT_CERT_PATH/],
+      [bare, /only accepts TLS: set TEMPORAL_TLS=true/],
+      [trusting, /rejects a client without a certificate .*TEMPORAL_TLS_CLIENT_CERT_PATH/],
       [
         { TEMPORAL_API_KEY: '', TEMPORAL_CONFIG_FILE: withoutKey() },
-        /refuses the client certificate .*, or calls without an API key/,
+        /rejects the client certificate .*, or calls without an API key/,
       ],
       [
         { TEMPORAL_TLS_SERVER_CA_CERT_PATH: stranger },
-        /authority that is not trusted here .*SERVER_CA_CERT_PATH/,
+        /authority that this machine does not trust .*SERVER_CA_CERT_PATH/,
       ],
       [
         { TEMPORAL_TLS_SERVER_NAME: 'other.example' },
         /a certificate for another name .*TEMPORAL_TLS_SERVER_NAME/,
       ],
-      [{ TEMPORAL_ADDRESS: cluster.address }, /speaks no TLS: set TEMPORAL_TLS=false/],
-      [{ TEMPORAL_ADDRESS: 'no-such-host.invalid:7233' }, /no host of this name is known here/],
+      [{ TEMPORAL_ADDRESS: cluster.address }, /does not use TLS: set TEMPORAL_TLS=false/],
+      [{ TEMPORAL_ADDRESS: 'no-such-host.invalid:7233' }, /this machine can't resolve the host name/],
     ];
     const found = await Promise.all(
       problems.map(([environment]) =>
@@ -221,12 +222,12 @@ describe('a Temporal server that demands client certificates and an API key', fu
     return file;
   }
 
-  it('makes a worker end that it has let in before, once the key has expired', async () => {
+  it('makes a running worker end once its key has expired', async () => {
     const { child } = expiring;
     // The SDK takes a refusal for final after a minute.
     if (child.exitCode === null) await once(child, 'exit');
     assert.equal(child.exitCode, 4, expiring.log());
-    assert.match(expiring.log(), /The Temporal server at .* refuses the API key .*: Jwt is expired\.\n$/);
+    assert.match(expiring.log(), /The Temporal server at .* rejects the API key .*: Jwt is expired\.\n$/);
     assert(!expiring.log().includes(EXPIRING_KEY));
   });
 });

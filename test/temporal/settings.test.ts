@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keysOf, environmentOfLocalServer, temporalSettings } from '../../src/temporal/settings.ts';
-import { createAuthority, type Authority } from '../workflows/certificates.ts';
+import { secretsOf, localServerEnvironment, temporalSettings } from '../../src/temporal/settings.ts';
+import { createAuthority, type Authority } from '../support/certificates.ts';
 
 describe('the settings of Temporal', () => {
   let folder: string;
@@ -110,7 +110,7 @@ on_call_now = "ann"
       TEMPORAL_WORKER_BUILD_ID: '7',
       PATH: '/bin',
     };
-    const environment = environmentOfLocalServer('127.0.0.1:7300', around);
+    const environment = localServerEnvironment('127.0.0.1:7300', around);
     assert.deepEqual(temporalSettings(environment), {
       address: '127.0.0.1:7300',
       namespace: 'default',
@@ -126,7 +126,10 @@ on_call_now = "ann"
       TEMPORAL_API_KEY: 'key',
       TEMPORAL_GRPC_META_X_AUTH_TOKEN: 'token',
     });
-    assert.deepEqual(keysOf(settings), { TEMPORAL_API_KEY: 'key', TEMPORAL_GRPC_META_x_auth_token: 'token' });
+    assert.deepEqual(secretsOf(settings), {
+      TEMPORAL_API_KEY: 'key',
+      TEMPORAL_GRPC_META_x_auth_token: 'token',
+    });
   });
 
   describe('that can not be used are refused by name, and no key is shown:', () => {
@@ -149,7 +152,7 @@ on_call_now = "ann"
     });
 
     it('a switch that is neither true nor false, and one that does nothing here', () => {
-      refused({ TEMPORAL_TLS: 'yes' }, /TEMPORAL_TLS is "yes", and must be "true" or "false"/);
+      refused({ TEMPORAL_TLS: 'yes' }, /TEMPORAL_TLS is "yes", but must be "true" or "false"/);
       refused(
         { TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: 'true' },
         /HOST_VERIFICATION is set.*TEMPORAL_TLS_SERVER_CA_CERT_PATH.*TEMPORAL_TLS_SERVER_NAME/,
@@ -164,7 +167,7 @@ on_call_now = "ann"
 
     it('a file of profiles that is missing, has no such profile, or is no TOML', async () => {
       const missing = join(folder, 'missing.toml');
-      refused({ TEMPORAL_CONFIG_FILE: missing }, /missing\.toml", and there is no such file/);
+      refused({ TEMPORAL_CONFIG_FILE: missing }, /missing\.toml", but there is no such file/);
       const broken = await file('broken.toml', '[profile.default]\napi_key = "secret\naddress = "x"\n');
       refused(
         { TEMPORAL_CONFIG_FILE: broken },
@@ -193,11 +196,11 @@ on_call_now = "ann"
       );
       refused(
         { ...certificate, TEMPORAL_TLS_CLIENT_KEY_DATA: 'secret' },
-        /TEMPORAL_TLS_CLIENT_KEY_PATH .* holds no private key as PEM/,
+        /TEMPORAL_TLS_CLIENT_KEY_PATH .* does not contain a private key as PEM/,
       );
       refused(
         { TEMPORAL_TLS_SERVER_CA_CERT_DATA: 'x' },
-        /SERVER_CA_CERT_PATH .* holds no certificate as PEM/,
+        /SERVER_CA_CERT_PATH .* does not contain a certificate as PEM/,
       );
       refused(
         { TEMPORAL_TLS_SERVER_CA_CERT_PATH: join(folder, 'none.pem') },

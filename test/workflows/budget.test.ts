@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compareRuns } from '../../scripts/chaos/compare-runs.ts';
+import { compareRuns } from '../../tools/chaos/compare-runs.ts';
 import {
   failureMessage,
   startRun,
@@ -10,10 +10,10 @@ import {
   type Run,
   type RunProgress,
   type RunResult,
-} from '../../src/client.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
-import { answers, tinyConfiguration } from './tiny-run.ts';
+} from '../../src/client/index.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
+import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
 
 /** Real runs, over two workers, beside one without a budget that ends with the same data. */
 describe('a run with a budget', function () {
@@ -30,7 +30,7 @@ describe('a run with a budget', function () {
     cluster = await startCluster();
     endpoint = await startScriptedEndpoint({
       script: (request) => {
-        const answer = answers(request);
+        const answer = scriptedAnswers(request);
         return answer.kind === 'answer' ? { ...answer, afterMilliseconds: 20 } : answer;
       },
     });
@@ -48,12 +48,12 @@ describe('a run with a budget', function () {
 
   function input(runName: string, changes: Partial<ConfigurationInput>): ConfigurationInput {
     return tinyConfiguration(runName, endpoint.baseUrl, {
-      inference: { shardsAtOnce: 2, requestsPerShard: 2 },
+      inference: { concurrentShards: 2, concurrentRequestsPerShard: 2 },
       ...changes,
     });
   }
 
-  /** What the stages of a result took, each once. */
+  /** The usage of the stages of a result, each once. */
   function spentBy({ iterations: [first, second] }: RunResult) {
     assert(first !== undefined && second !== undefined);
     const all = [
@@ -70,7 +70,7 @@ describe('a run with a budget', function () {
     for (const deadline = performance.now() + 240_000; ;) {
       const progress = await run.progress().catch(() => undefined);
       if (progress !== undefined && reached(progress)) return progress;
-      if (progress?.phase === 'failed' || performance.now() > deadline)
+      if (progress?.status === 'failed' || performance.now() > deadline)
         throw new Error(`waited in vain: ${JSON.stringify(progress)}`);
       await sleep(100);
     }
@@ -99,13 +99,13 @@ describe('a run with a budget', function () {
 
   const report = (run: Run) => readFile(join(cluster.storeRoot, run.runName, 'report.html'), 'utf8');
 
-  it('has the same result as it would have without, where it is large enough', () => {
+  it('has the same result as without a budget if the budget is large enough', () => {
     assert.equal(unbounded.iterations.length, 2);
     // One step, within the warm-up of a hundred.
     assert(unbounded.warnings.some((warning) => /has 1 steps, all within its warm-up of 100/.test(warning)));
   });
 
-  it('pauses at its limit in tokens with what was in flight beyond it, says how to go on, and goes on where it is raised', async () => {
+  it('pauses at its limit of tokens, exceeded only by requests in flight, says how to continue, and continues once it is raised', async () => {
     const before = asked().length;
     const limit = Math.round(0.6 * expected.tokens);
     const run = await startRun(cluster.client, input('bounded', { budget: { tokens: limit } }));
@@ -118,33 +118,36 @@ describe('a run with a budget', function () {
     const most = Math.max(
       ...requests.map(({ body }) => JSON.stringify(body.messages).length + (body.n ?? 1)),
     );
-    assert(budget.spent.tokens >= limit, `${budget.spent.tokens} of ${limit}`);
+    assert(budget.usage.tokens >= limit, `${budget.usage.tokens} of ${limit}`);
     assert(
-      budget.spent.tokens <= limit + IN_FLIGHT * most,
-      `${budget.spent.tokens} of ${limit}, ${most} each`,
+      budget.usage.tokens <= limit + IN_FLIGHT * most,
+      `${budget.usage.tokens} of ${limit}, ${most} each`,
     );
-    assert.equal(budget.spent.requests, requests.length);
+    assert.equal(budget.usage.requests, requests.length);
     assert.deepEqual(budget.limits, { tokens: limit });
 
-    // The command stands in the reason, as it is to be typed.
+    // The reason contains the command in the form in which it is typed.
     const command = /temporal (workflow update .*) --input '(.*)'$/.exec(paused?.reason ?? '');
     assert(command !== null, paused?.reason);
-    assert.match(paused?.reason ?? '', /^the budget is spent, [\d,]+ tokens of [\d,]+ tokens\. To go on:/);
+    assert.match(
+      paused?.reason ?? '',
+      /^the budget is exhausted: [\d,]+ tokens of [\d,]+ tokens\. To continue:/,
+    );
     assert.match(await report(run), /class="status paused">paused<.*<h2>Budget<\/h2>/s);
     assert.match(
       await cluster.cli('workflow', 'metadata', '--workflow-id', 'bounded'),
       /Budget: [\d,]+ tokens of/,
     );
-    const listed = async () => cluster.cli('workflow', 'list', '--query', "EvaluatorPhase = 'paused'");
+    const listed = async () => cluster.cli('workflow', 'list', '--query', "EvaluatorStatus = 'paused'");
     for (let tries = 0; !(await listed()).includes('bounded'); tries += 1) {
       assert(tries < 50, 'it is found among the paused ones');
       await sleep(200);
     }
 
-    const { spent } = budget;
+    const { usage: spent } = budget;
     assert.match(
       await refusal(run.resume()),
-      /nobody has paused the run bounded, it waits until it may spend more/,
+      /the run bounded was paused by its budget, not by a user; it waits for a higher limit/,
     );
     assert.match(
       await refusal(run.setBudget({ tokens: limit - 1 })),
@@ -162,7 +165,7 @@ describe('a run with a budget', function () {
     assert.match(await report(run), /class="status completed">/);
   });
 
-  it('sends no more requests than it may, outlives its workers while it waits, and is not resumed by a budget where a person has paused it', async () => {
+  it('sends no more requests than allowed, survives restarts of its workers, and is not resumed by a higher budget after a pause by a user', async () => {
     const limit = Math.round(0.3 * expected.requests);
     const before = asked().length;
     const run = await startRun(cluster.client, input('counted', { budget: { requests: limit } }));
@@ -179,26 +182,26 @@ describe('a run with a budget', function () {
     await run.pause({ reason: 'the night' });
     await run.setBudget({ requests: null, gpuHours: 1e-4 });
     const { paused, budget } = await run.progress();
-    assert.deepEqual([paused?.by, paused?.reason], ['person', 'the night']);
-    assert.deepEqual([budget?.limits, budget?.reached], [{ gpuHours: 1e-4 }, undefined]);
+    assert.deepEqual([paused?.by, paused?.reason], ['user', 'the night']);
+    assert.deepEqual([budget?.limits, budget?.exhausted], [{ gpuHours: 1e-4 }, undefined]);
     assert.equal((await requestsAtRest()) - before, sent);
     await run.resume();
 
-    // A third of a second of training: it stops with what it has, and goes on.
+    // A third of a second of training: it stops with a checkpoint, and continues later.
     const training = await pausedByBudget(run);
     assert.deepEqual(
       training.stages.map(({ name }) => name),
       ['fineTune'],
     );
     assert.match(training.paused?.reason ?? '', /GPU hours of 0\.00010 GPU hours/);
-    assert((training.budget?.spent.gpuHours ?? 0) >= 1e-4);
+    assert((training.budget?.usage.gpuHours ?? 0) >= 1e-4);
     await run.setBudget({ gpuHours: null });
     await run.result();
     assert.deepEqual(compareRuns(cluster.storeRoot, 'unbounded', 'counted').differences, []);
     assert.equal((await run.progress()).budget, undefined);
   });
 
-  it('counts what an earlier start of the run has spent, and nothing for what is there already', async () => {
+  it('counts the usage of an earlier start of the run, and none for existing artifacts', async () => {
     const first = await startRun(cluster.client, input('again', { budget: { requests: 20 } }));
     const { budget: spentFirst } = await pausedByBudget(first);
     await first.cancel();
@@ -206,12 +209,12 @@ describe('a run with a budget', function () {
     const before = asked().length;
     const again = await startRun(cluster.client, input('again', { budget: { requests: 20 } }));
     const { budget } = await pausedByBudget(again);
-    assert.deepEqual(budget?.spent.requests, spentFirst?.spent.requests);
+    assert.deepEqual(budget?.usage.requests, spentFirst?.usage.requests);
     assert.equal(await requestsAtRest(), before, 'nothing was asked');
     await again.setBudget({ requests: 10_000 });
     await again.result();
     assert.deepEqual(compareRuns(cluster.storeRoot, 'unbounded', 'again').differences, []);
     const done = await again.progress();
-    assert.equal(done.budget?.spent.requests, expected.requests);
+    assert.equal(done.budget?.usage.requests, expected.requests);
   });
 });

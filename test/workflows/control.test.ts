@@ -4,13 +4,26 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { failureMessage, startRun, type Run, type RunProgress, type RunResult } from '../../src/client.ts';
-import { allProgress, resultSchema } from '../../src/training/job.ts';
-import { newestStart } from '../../src/training/starts.ts';
-import { isSameProcessAlive } from '../../src/processes/identity.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
-import { askedTwice, isJudging, scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
+import {
+  failureMessage,
+  startRun,
+  type Run,
+  type RunProgress,
+  type RunResult,
+} from '../../src/client/index.ts';
+import { allProgress, resultSchema } from '../../src/models/training/job.ts';
+import { newestStart } from '../../src/models/training/trainer-starts.ts';
+import { processLauncher } from '../../src/models/training/launchers/process.ts';
+import type { PauseState } from '../../src/api/signals.ts';
+import type { MapShardsInput, MapShardsState } from '../../src/workflows/map-shards-types.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
+import {
+  repeatedRequests,
+  isJudgeRequest,
+  scriptedAnswer,
+  scriptedConfiguration,
+} from '../support/scripted-run.ts';
 
 /** One run that is controlled in every way, one after the other: what it loses adds up, and is counted at its end. */
 describe('a run that is controlled', function () {
@@ -34,7 +47,7 @@ describe('a run that is controlled', function () {
         kind: 'answer',
         texts: scriptedAnswer(request),
         finishReason: 'stop',
-        afterMilliseconds: isJudging(request.body) && request.body.n === undefined ? 0 : milliseconds,
+        afterMilliseconds: isJudgeRequest(request.body) && request.body.n === undefined ? 0 : milliseconds,
       }),
     });
     worker = cluster.startWorker();
@@ -49,19 +62,19 @@ describe('a run that is controlled', function () {
 
   const input = () =>
     scriptedConfiguration(endpoint.baseUrl, 'controlled', {
-      instructions: { pool: ['embedded/instructions.jsonl'], maximum: 32, shardSize: 8 },
-      inference: { shardsAtOnce: 2, requestsPerShard: 2 },
+      instructions: { pool: ['embedded/instructions.jsonl'], maxInstructions: 32, shardSize: 8 },
+      inference: { concurrentShards: 2, concurrentRequestsPerShard: 2 },
       fineTuning: {
         rounds: [
           {
             method: 'sft',
             hyperparameters: {
               epochs: 100,
-              maximumSteps: 150,
-              batchSize: 16,
-              gradientAccumulation: 1,
-              maximumLength: 1024,
-              checkpointEverySteps: 40,
+              maxSteps: 150,
+              perDeviceBatchSize: 16,
+              gradientAccumulationSteps: 1,
+              maxLength: 1024,
+              saveSteps: 40,
             },
           },
         ],
@@ -85,7 +98,7 @@ describe('a run that is controlled', function () {
       return progress.stages.some(({ name }) => name === stage) ? progress : undefined;
     });
 
-  /** Waits until requests no longer arrive, and none is under way. */
+  /** Waits until no request arrives or is in flight. */
   async function untilQuiet(): Promise<number> {
     for (let asked = -1; asked !== endpoint.requests.length;) {
       asked = endpoint.requests.length;
@@ -106,8 +119,8 @@ describe('a run that is controlled', function () {
     until(`training step ${step}`, async () => ((await steps()).at(-1) ?? 0) >= step);
 
   const trainerIsAlive = async () => {
-    const process = (await newestStart(training))?.process;
-    return process !== undefined && (await isSameProcessAlive(process));
+    const job = (await newestStart(training))?.job;
+    return job !== undefined && (await processLauncher.look(job)).phase === 'running';
   };
 
   /** Waits until the trainer is gone, and tells its newest checkpoint's step. */
@@ -115,7 +128,7 @@ describe('a run that is controlled', function () {
     await until('the trainer is gone', async () => !(await trainerIsAlive()));
     const names = await readdir(join(training, 'checkpoints'));
     const [newest = 0] = names.map((name) => Number(name.slice('checkpoint-'.length))).sort((a, b) => b - a);
-    assert(existsSync(join(training, 'checkpoints', `checkpoint-${newest}`, 'whole.json')));
+    assert(existsSync(join(training, 'checkpoints', `checkpoint-${newest}`, 'complete.json')));
     assert.equal(newest, (await steps()).at(-1), 'the checkpoint is of the last step');
     return newest;
   }
@@ -126,7 +139,7 @@ describe('a run that is controlled', function () {
       (error: unknown) => failureMessage(error),
     );
 
-  it('drains its worker on SIGTERM, also on a second one, and goes on with the next worker', async () => {
+  it('drains its worker on SIGTERM, also on a second one, and continues with the next worker', async () => {
     await during('generatePairs');
     await askedMore(8);
     const exited = once(worker.child, 'exit');
@@ -141,10 +154,10 @@ describe('a run that is controlled', function () {
     await during('evaluateJudge');
     milliseconds = 1200;
     await during('judgePairs');
-    assert(askedTwice(endpoint.requests) <= interruptions * IN_FLIGHT);
+    assert(repeatedRequests(endpoint.requests) <= interruptions * IN_FLIGHT);
   });
 
-  it('pauses, unpauses and resets a shard by the commands of the Temporal CLI', async () => {
+  it('has a shard paused, unpaused and reset by the commands of the Temporal CLI', async () => {
     const judging = 'controlled/1/judgePairs';
     await during('judgePairs');
     const of = (activityId: string) => ['--workflow-id', judging, '--activity-id', activityId];
@@ -161,22 +174,22 @@ describe('a run that is controlled', function () {
     await askedMore(asked);
     for (const id of pending) await cluster.cli('activity', 'reset', ...of(id));
     interruptions += 1;
-    assert(askedTwice(endpoint.requests) <= interruptions * IN_FLIGHT);
+    assert(repeatedRequests(endpoint.requests) <= interruptions * IN_FLIGHT);
   });
 
-  it('pauses with the reason in its progress: shards in flight end, and no other begins', async () => {
+  it('pauses with the reason in its progress: running shards end, and no other shard begins', async () => {
     await cluster.cli(
       ...['workflow', 'update', 'execute', '--workflow-id', 'controlled', '--name', 'pause'],
       ...['--input', '{"reason": "the disk is nearly full"}'],
     );
-    const { paused, phase, stages } = await until('shards in flight have ended', async () => {
+    const { paused, status, stages } = await until('shards in flight have ended', async () => {
       const progress = await run.progress();
       return (progress.stages[0]?.done ?? 0) >= 2 && progress;
     });
     const asked = endpoint.requests.length;
     assert.equal(paused?.reason, 'the disk is nearly full');
     assert(Math.abs(Date.parse(paused.since) - Date.now()) < 120_000);
-    assert.equal(phase, 'working');
+    assert.equal(status, 'paused');
     const [stage] = stages;
     assert.equal(stage?.name, 'judgePairs');
     assert((stage.done ?? 4) < 4, 'there is more to do');
@@ -184,11 +197,11 @@ describe('a run that is controlled', function () {
     assert.equal(endpoint.requests.length, asked);
   });
 
-  it('refuses by name what makes no sense', async () => {
-    assert.match(await ended(run.pause()), /controlled is paused already, since .*the disk is nearly full/);
+  it('rejects invalid requests with the name of the field', async () => {
+    assert.match(await ended(run.pause()), /controlled has been paused since .*the disk is nearly full/);
     assert.match(
       await ended(run.pause({ reason: 7 as unknown as string })),
-      /reason is 7, and must be a text/,
+      /reason is 7, but must be a text/,
     );
     assert.match(await ended(run.pause({ reason: 'x'.repeat(501) })), /has 501 characters; at most 500/);
     assert.match(
@@ -197,12 +210,12 @@ describe('a run that is controlled', function () {
     );
     const asked = endpoint.requests.length;
     await run.resume();
-    assert.match(await ended(run.resume()), /controlled isn't paused/);
+    assert.match(await ended(run.resume()), /controlled is not paused/);
     milliseconds = 1;
     await askedMore(asked);
   });
 
-  it('stops a training with a checkpoint for a pause, and goes on from it', async () => {
+  it('stops a training with a checkpoint for a pause, and continues from it', async () => {
     await trainedTo(5);
     await run.pause();
     await stoppedAt();
@@ -215,7 +228,7 @@ describe('a run that is controlled', function () {
     await run.resume();
   });
 
-  it('stops a training with a checkpoint when its activity is paused, and leaves it at work on a reset', async () => {
+  it('stops a training with a checkpoint when its activity is paused, and does not stop it on a reset', async () => {
     const [stopped = 0] = (await steps()).slice(-1);
     await trainedTo(stopped + 3);
     const fineTune = ['--workflow-id', 'controlled', '--activity-type', 'fineTune'];
@@ -233,17 +246,17 @@ describe('a run that is controlled', function () {
     assert.equal((await newestStart(training))?.token, before?.token);
   });
 
-  it('stops the trainer with a checkpoint on cancel, and a new run of the same name goes on from there', async () => {
+  it('stops the trainer with a checkpoint on cancel, and a new run of the same name continues from it', async () => {
     await run.cancel();
     await assert.rejects(run.result());
     await stoppedAt();
-    assert.equal((await run.progress()).phase, 'cancelled');
+    assert.equal((await run.progress()).status, 'cancelled');
     assert.match(await ended(run.pause()), /already completed/);
     run = await startRun(cluster.client, input());
     result = await run.result();
   });
 
-  it('has lost nothing in the end, and done next to nothing twice', async () => {
+  it('has lost no work in the end, and repeated almost none', async () => {
     assert.equal(result.iterations.length, 2);
     const all = await steps();
     assert.deepEqual(
@@ -254,43 +267,53 @@ describe('a run that is controlled', function () {
     const trained = resultSchema.parse(JSON.parse(await readFile(join(training, 'result.json'), 'utf8')));
     assert.equal(trained.resumedFromSteps.length, 3);
     assert.equal(result.iterations[1]?.counts['judgePairs']?.['judgments'], 32 * 2 * 4);
-    const twice = askedTwice(endpoint.requests);
+    const twice = repeatedRequests(endpoint.requests);
     assert(twice <= interruptions * IN_FLIGHT, `${twice} requests were sent twice`);
   });
 
-  it('carries a pause along when a stage continues as new, and heeds only newer news of it', async () => {
+  it('keeps a pause when a stage continues as new, and ignores older signals', async () => {
     const nothing = { uri: 'none/index', sha256: '', records: 1, bytes: 0 };
+    const none = {
+      checkpoint: 'none',
+      sha256: '',
+      baseUrl: 'http://127.0.0.1:1/v1',
+      servedModelName: 'none',
+    };
+    const input: MapShardsInput = {
+      stage: 'judgePairs',
+      shardInput: {
+        run: { runName: 'none', configuration: nothing },
+        iteration: 1,
+        model: none,
+        input: nothing,
+      },
+      concurrentShards: 1,
+      timeouts: { heartbeatSeconds: 5, workerWaitSeconds: 60, fineTuneHours: 1 },
+      runWorkflowId: 'none',
+    };
+    const state: MapShardsState = {
+      done: 0,
+      counts: {},
+      startedAt: 0,
+      pause: { revision: 5, paused: { reason: 'a test', since: 'now' } },
+    };
     const stage = await cluster.client.workflow.start('mapShards', {
       workflowId: 'carried',
       taskQueue: cluster.taskQueue,
-      args: [
-        {
-          stage: 'judgePairs',
-          work: { run: { runName: 'none', configuration: nothing }, iteration: 1, model: {}, input: nothing },
-          shardsAtOnce: 1,
-          timeouts: { heartbeatSeconds: 5 },
-          runWorkflowId: 'none',
-        },
-        {
-          done: 0,
-          counts: {},
-          startedAt: 0,
-          pause: { change: 5, paused: { reason: 'a test', since: 'now' } },
-        },
-      ],
+      args: [input, state],
     });
-    await stage.signal('pauseChanged', { change: 4 });
+    await stage.signal('pauseChanged', { revision: 4 } satisfies PauseState);
     await sleep(2000);
     const { status, raw } = await stage.describe();
     assert.equal(status.name, 'RUNNING');
     assert.deepEqual(raw.pendingActivities, []);
-    await stage.signal('pauseChanged', { change: 6 });
+    await stage.signal('pauseChanged', { revision: 6 } satisfies PauseState);
     // Its shard begins, and finds that there is no such run.
     const failure = await until('the shard has begun', async () => {
       const { raw: now } = await stage.describe();
       return now.pendingActivities?.[0]?.lastFailure?.message ?? undefined;
     });
-    assert.match(failure, /does not hold the run none/);
+    assert.match(failure, /does not contain the run none/);
     await stage.terminate();
   });
 });

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Manifest } from '../../src/artifacts/reference.ts';
-import { type Evaluation, type RunProgress, startEvaluation } from '../../src/client.ts';
-import { type Script, type ScriptedEndpoint, startScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { type Cluster, startCluster, type WorkerProcess } from './cluster.ts';
-import { scriptedAnswer } from './scripted-run.ts';
+import type { Manifest } from '../../src/store/artifact.ts';
+import { type Evaluation, type RunProgress, startEvaluation } from '../../src/client/index.ts';
+import { type Script, type ScriptedEndpoint, startScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { type Cluster, startCluster, type WorkerProcess } from '../support/cluster.ts';
+import { scriptedAnswer } from '../support/scripted-run.ts';
 
 /** Each answer takes a moment, so that there is time to take the endpoint away. */
 const script: Script = (request) => ({
@@ -18,7 +18,7 @@ const script: Script = (request) => ({
 
 const SHARDS = 8;
 
-describe('a stage whose endpoints go away', function () {
+describe('a stage whose endpoints stop answering', function () {
   this.timeout(300_000);
   let cluster: Cluster;
   let worker: WorkerProcess;
@@ -55,19 +55,19 @@ describe('a stage whose endpoints go away', function () {
   const evaluate = (runName: string, baseUrl: string | string[]) =>
     startEvaluation(cluster.client, {
       runName,
-      serving: { kind: 'endpoint', baseUrl, servedName: 'judge' },
+      serving: { kind: 'endpoint', baseUrl, servedModelName: 'judge' },
       evaluation: {
         benchmarks: [{ name: 'test', format: 'reward-bench', path: 'embedded/benchmark/validation.jsonl' }],
         shardSize: 120 / SHARDS,
       },
-      inference: { shardsAtOnce: 2, requestsPerShard: 2 },
+      inference: { concurrentShards: 2, concurrentRequestsPerShard: 2 },
       timeouts: { heartbeatSeconds: 5 },
     });
 
   /** Fails when the run does, so that nothing is waited for in vain. */
   const progressOf = async (run: Evaluation): Promise<RunProgress | undefined> => {
     const progress = await run.progress().catch(() => undefined);
-    assert.notEqual(progress?.phase, 'failed', worker.log());
+    assert.notEqual(progress?.status, 'failed', worker.log());
     return progress;
   };
   const until = async (look: () => Promise<boolean>) => {
@@ -75,13 +75,13 @@ describe('a stage whose endpoints go away', function () {
   };
   const underWay = (run: Evaluation) =>
     until(async () => (await progressOf(run))?.stages.some(({ done = 0 }) => done >= 1) === true);
-  const waitsSince = async (run: Evaluation): Promise<string> => {
-    let waits: string | undefined;
+  const waitReason = async (run: Evaluation): Promise<string> => {
+    let reason: string | undefined;
     await until(async () => {
-      waits = (await progressOf(run))?.stages.find((stage) => stage.waits !== undefined)?.waits;
-      return waits !== undefined;
+      reason = (await progressOf(run))?.waits?.[0]?.reason;
+      return reason !== undefined;
     });
-    return waits ?? '';
+    return reason ?? '';
   };
   /** The hashes of all shards; an index names the run too. */
   const judgments = (runName: string) =>
@@ -105,11 +105,11 @@ describe('a stage whose endpoints go away', function () {
     assert.deepEqual(await judgments('two'), undisturbed);
   });
 
-  it('waits while all are down, says so, though the worker is killed meanwhile, and ends with the same artifact', async () => {
+  it('waits and says so while all endpoints are down, even if the worker is killed meanwhile, and ends with the same artifact', async () => {
     const run = await evaluate('away', addresses());
     await underWay(run);
     await Promise.all([closeEndpoint(0), closeEndpoint(1)]);
-    const waits = await waitsSince(run);
+    const waits = await waitReason(run);
     for (const address of addresses())
       assert(waits.includes(`The endpoint ${address} doesn't answer since 20`), waits);
     assert.match(waits, /ECONNREFUSED.*asked again every 30 s/);
@@ -122,7 +122,7 @@ describe('a stage whose endpoints go away', function () {
           .includes("doesn't answer since"),
       );
     });
-    assert.match((await run.progress()).phase, /working/);
+    assert.match((await run.progress()).status, /running/);
 
     await worker.kill();
     startWorker();
@@ -130,24 +130,24 @@ describe('a stage whose endpoints go away', function () {
     await Promise.all([startEndpoint(0), startEndpoint(1)]);
     await run.result();
     assert.deepEqual(await judgments('away'), undisturbed);
-    assert((await run.progress()).stages.every((stage) => stage.waits === undefined));
+    assert.equal((await run.progress()).waits, undefined);
   });
 
   it('can be cancelled while it waits', async () => {
     const run = await evaluate('cancelled', endpoints[0]!.baseUrl);
     await underWay(run);
     await closeEndpoint(0);
-    await waitsSince(run);
+    await waitReason(run);
     await run.cancel();
     await assert.rejects(run.result());
-    assert.equal((await run.progress()).phase, 'cancelled');
+    assert.equal((await run.progress()).status, 'cancelled');
   });
 
-  it('fails at once where the key is refused in the middle of it', async () => {
+  it('fails at once if the key is rejected during the stage', async () => {
     const run = await evaluate('rejected', addresses());
     await underWay(run);
     endpoints[1]!.script(() => ({ kind: 'status', status: 401, error: { message: 'unknown key' } }));
     await assert.rejects(run.result());
-    assert.equal((await run.progress()).phase, 'failed');
+    assert.equal((await run.progress()).status, 'failed');
   });
 });

@@ -5,13 +5,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
-import type { JudgeEvaluationResult } from '../../src/activities/types.ts';
-import { failureMessage, type RunProgress } from '../../src/client.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
+import type { JudgeEvaluationResult } from '../../src/api/result.ts';
+import { failureMessage, type RunProgress } from '../../src/client/index.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { fencedBlocks } from '../docs/fenced-blocks.ts';
-import { packageRoot, startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
+import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
 
-describe('evaluateJudge, started alone', function () {
+describe('evaluateJudge without a run', function () {
   this.timeout(180_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
@@ -47,13 +48,13 @@ describe('evaluateJudge, started alone', function () {
   function atEndpoint(runName: string, benchmarks: object[]) {
     return {
       runName,
-      serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'some-judge' },
+      serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedModelName: 'some-judge' },
       evaluation: { benchmarks },
     };
   }
   const fixture = (file: string) => join('test/fixtures/benchmarks', file);
 
-  it('needs no gpu worker where somebody else serves the judge, and writes every verdict and a report', async () => {
+  it('needs no gpu worker if an endpoint serves the judge, and writes every verdict and a report', async () => {
     worker = cluster.startWorker('--roles', 'workflow,inference');
     const handle = await start(
       'hosted',
@@ -70,7 +71,7 @@ describe('evaluateJudge, started alone', function () {
     assert.deepEqual([styles?.accuracy, styles?.positionConsistentAccuracy, styles?.pairs], [0.5, 0, 36]);
     assert.equal(people?.official?.name, 'agreement with humans, turn 1, all votes (S1)');
     assert((people?.tokens?.prompt ?? 0) > 0);
-    assert.match(result.warnings.join('\n'), /best-of-four: .*4 rows, RewardBench 2 has test 1865/);
+    assert.match(result.warnings.join('\n'), /best-of-four: .*4 rows, but RewardBench 2 has test 1865/);
     assert.match(
       result.table,
       /\| styles \| 50\.0% \(overall, both orders\) \| 50\.0% \| 0\.0% \| 100\.0% \|/,
@@ -92,11 +93,11 @@ describe('evaluateJudge, started alone', function () {
     assert.equal(lines.length, 4 + 4 + 3 + 5);
     assert.deepEqual([...new Set(lines.map(({ verdict }) => verdict))].sort(), ['7', 'A']);
     const progress = await handle.query<RunProgress>('progress');
-    assert.equal(progress.phase, 'completed');
+    assert.equal(progress.status, 'completed');
     assert.deepEqual(progress.stages, []);
   });
 
-  it('has its result at once when it is started again, and is refused under its name with another meaning', async () => {
+  it('returns its result at once when it is started again, and rejects another configuration under the same name', async () => {
     // Preflight asks for one token.
     const judged = () => endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
     const asked = judged();
@@ -107,13 +108,13 @@ describe('evaluateJudge, started alone', function () {
     ]);
     await (await start('hosted-again', input)).result();
     assert.equal(judged(), asked);
-    const other = { ...input, serving: { ...input.serving, servedName: 'another-judge' } };
+    const other = { ...input, serving: { ...input.serving, servedModelName: 'another-judge' } };
     const handle = await start('hosted-other', other);
     const error: unknown = await handle.result().catch((thrown: unknown) => thrown);
-    assert.match(failureMessage(error), /hosted\/.* was made from something else: model was/);
+    assert.match(failureMessage(error), /hosted\/.* was made with other inputs: model was/);
   });
 
-  it('reports everything that is wrong at once, by the names that its configuration has', async () => {
+  it('reports all problems at once, by the fields of its configuration', async () => {
     const { runName: _runName, ...rest } = atEndpoint('wrong', [
       { name: 'a', format: 'judge-bench', path: fixture('rm-bench/total_dataset.json') },
       { name: 'a', format: 'pairs', path: 'no-such-file.jsonl' },
@@ -121,7 +122,7 @@ describe('evaluateJudge, started alone', function () {
     ]);
     const wrong = { ...rest, iterations: 3, evaluation: { ...rest.evaluation, votes: 5 } };
     const { details, type, nonRetryable } = await refusal('wrong', wrong);
-    assert.deepEqual([type, nonRetryable], ['ConfigurationRefused', true]);
+    assert.deepEqual([type, nonRetryable], ['InvalidConfiguration', true]);
     const problems = (details?.[0] ?? []) as { path: string; message: string }[];
     const byPath = Object.fromEntries(problems.map(({ path, message }) => [path, message]));
     assert.deepEqual(Object.keys(byPath).sort(), [
@@ -141,7 +142,7 @@ describe('evaluateJudge, started alone', function () {
     );
   });
 
-  it('names the missing checkpoint where the judge must be served first', async () => {
+  it('names the missing checkpoint if the judge must be served first', async () => {
     const example = await exampleInput();
     await worker.stop();
     cluster.startWorker();
@@ -156,10 +157,10 @@ describe('evaluateJudge, started alone', function () {
     assert.match(noModel.message, /\n {2}model: missing: a command needs the checkpoint/);
   });
 
-  it('evaluates the embedded model by the command of docs/benchmarks.md', async () => {
+  it('evaluates the embedded model with the command in docs/benchmarks.md', async () => {
     const temporal = process.env['SELF_TAUGHT_EVALUATOR_TEMPORAL'] ?? 'temporal';
     const [command] = fencedBlocks(join(packageRoot, 'docs/benchmarks.md')).filter(
-      ({ heading, language }) => heading === 'A judge alone' && language === 'sh',
+      ({ heading, language }) => heading === 'Evaluation without training' && language === 'sh',
     );
     const script = `${command?.text.replace('temporal', '"$0"')} --workflow-id from-the-shell --address ${cluster.address}`;
     const run = spawnSync('bash', ['-c', script, temporal], { cwd: packageRoot, encoding: 'utf8' });

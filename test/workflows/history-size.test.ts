@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { simulateRun, type SimulatedRun } from '../../bench/simulation/simulated-run.ts';
 
-/** What Temporal warns at is a little more: 10,240 events and 10 MB. */
+/** Temporal warns at slightly higher limits: 10,240 events and 10 MB. */
 const MOST = { events: 10_000, bytes: 10_000_000 };
 
 /** When a server suggests to continue as new, unless it is set up otherwise; and here, so that few shards reach it. */
@@ -10,7 +10,7 @@ const SUGGESTED_HERE_AT = 200;
 
 const SHARD_SIZE = 200;
 
-describe('the histories of a run, its activities simulated', function () {
+describe('the histories of a run with simulated activities', function () {
   this.timeout(180_000);
   const [few, many] = [40, 200];
   let small: SimulatedRun;
@@ -29,7 +29,7 @@ describe('the histories of a run, its activities simulated', function () {
   const events = (histories: ReturnType<typeof historiesOf>) =>
     histories.reduce((sum, history) => sum + history.events, 0);
 
-  it('of a stage take the same few events for each shard, however many shards there are', () => {
+  it('of a stage have the same few events for each shard, for any number of shards', () => {
     assert.equal(stagesOf(large).length, 2);
     const perShard = (run: SimulatedRun, shards: number) => events(historiesOf(stagesOf(run))) / (2 * shards);
     const more =
@@ -42,7 +42,7 @@ describe('the histories of a run, its activities simulated', function () {
     for (const { workflowId, histories } of stagesOf(large)) {
       assert(histories.length >= 3, `${workflowId} has ${histories.length} histories`);
       const after = Math.max(...histories.map((history) => history.events)) - SUGGESTED_HERE_AT;
-      // The shards that are under way are waited for: up to a hundred, of six events each.
+      // Running shards are awaited: up to a hundred, with six events each.
       assert(after < 60, `${workflowId} went on for ${after} events`);
     }
     assert(SUGGESTED_AT + 60 + 100 * 6 < MOST.events);
@@ -61,7 +61,7 @@ describe('the histories of a run, its activities simulated', function () {
     assert(SUGGESTED_AT + mostBetween < MOST.events, `${mostBetween} events between two chances to continue`);
   });
 
-  it('stay small in bytes as well, at the bounds of a real server', () => {
+  it('stay small in bytes, too, at the limits of a real server', () => {
     for (const { workflowId, histories } of [...small.workflows, ...large.workflows]) {
       for (const history of histories) {
         const bytesEach = history.bytes / history.events;

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startRun } from '../../src/client.ts';
+import { startRun } from '../../src/client/index.ts';
 import {
   startScriptedEndpoint,
   type Behaviour,
   type ScriptedEndpoint,
-} from '../inference/scripted-endpoint.ts';
-import { startCluster, type Cluster } from './cluster.ts';
-import { scriptedAnswer, isJudging } from './scripted-run.ts';
-import { tinyConfiguration } from './tiny-run.ts';
+} from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { scriptedAnswer, isJudgeRequest } from '../support/scripted-run.ts';
+import { tinyConfiguration } from '../support/tiny-run.ts';
 
 /** Of the scripted model: what is longer is refused as servers refuse it. */
 const CONTEXT_CHARACTERS = 16_000;
@@ -30,7 +30,7 @@ const tooLong = Array.from({ length: 6 }, (_, index) => `Sum up text ${index}: $
 const ordinary = Array.from({ length: 24 }, (_, index) => `Explain thing number ${index}.`);
 const empty = ['', '   \n\t', '\u00a0'];
 
-describe('a run over instructions as people write them', function () {
+describe('a run on unusual instructions, as people write them', function () {
   this.timeout(180_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
@@ -45,12 +45,12 @@ describe('a run over instructions as people write them', function () {
           const message = `This model's maximum context length is 4096 tokens; you asked for ${characters}.`;
           return { kind: 'status', status: 400, error: { message, code: 'context_length_exceeded' } };
         }
-        // Answers that quote what was asked, marks and all; its judgments are its own.
+        // Answers that quote the prompt with all its markers; the judgments are scripted.
         const quoted = request.body.messages.at(-1)?.content.slice(0, 80) ?? '';
         const texts = scriptedAnswer(request);
         return {
           kind: 'answer',
-          texts: isJudging(request.body) ? texts : texts.map((text) => `${text} ${quoted}`),
+          texts: isJudgeRequest(request.body) ? texts : texts.map((text) => `${text} ${quoted}`),
           finishReason: 'stop',
         };
       },
@@ -62,19 +62,24 @@ describe('a run over instructions as people write them', function () {
     await endpoint.close();
   });
 
-  it('comes to its end, and counts by reason what it left out', async () => {
+  it('completes, and counts the dropped records by reason', async () => {
     await mkdir(cluster.storeRoot, { recursive: true });
     const pool = join(cluster.storeRoot, 'pool.jsonl');
     const rows = [...hostile, ...tooLong, ...ordinary, ...empty];
     await writeFile(pool, rows.map((instruction) => `${JSON.stringify({ instruction })}\n`).join(''));
     const configuration = tinyConfiguration('hostile', endpoint.baseUrl, {
       instructions: { pool: [pool], shardSize: 10 },
-      inference: { maximumSetAsideShare: 0.9 },
+      inference: { maxSkippedShare: 0.9 },
       fineTuning: {
         rounds: [
           {
             method: 'sft',
-            hyperparameters: { maximumSteps: 1, batchSize: 4, gradientAccumulation: 1, maximumLength: 2_048 },
+            hyperparameters: {
+              maxSteps: 1,
+              perDeviceBatchSize: 4,
+              gradientAccumulationSteps: 1,
+              maxLength: 2_048,
+            },
           },
         ],
         threads: 1,

@@ -1,4 +1,4 @@
-/** Histories as they are kept beside the tests: JSON of the server's own form, without what tells of a machine. */
+/** The recorded histories beside the tests: JSON in the server's form, without details of a machine. */
 import { join } from 'node:path';
 import { historyToJSON, type History } from '@temporalio/common/lib/proto-utils.js';
 

@@ -1,24 +1,25 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { conversationText } from '../../src/judge/conversation.ts';
-import type { Message } from '../../src/judge/prompt-template.ts';
+import { conversationText } from '../../src/method/conversation.ts';
+import type { ChatMessage } from '../../src/method/prompt-template.ts';
 import {
   startEvaluation,
   startRun,
   type ConfigurationInput,
-  type JudgeEvaluationInput,
+  type JudgeEvaluationConfigurationInput,
   type RunResult,
-} from '../../src/client.ts';
-import type { TrainingRow } from '../../src/outputs/training-rows.ts';
+} from '../../src/client/index.ts';
+import type { TrainingRow } from '../../src/reporting/exports/training-rows.ts';
 import {
   startScriptedEndpoint,
   type RecordedRequest,
   type ScriptedEndpoint,
-} from '../inference/scripted-endpoint.ts';
-import { packageRoot, startCluster, type Cluster } from './cluster.ts';
-import { answersTo, asksForVerdict, readyInput } from './ready-inputs.ts';
-import { isJudging } from './scripted-run.ts';
+} from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { answersFor, asksForVerdict, readyInput } from '../support/ready-inputs.ts';
+import { isJudgeRequest } from '../support/scripted-run.ts';
 
 const isSeedEvaluated = ({ model, temperature }: RecordedRequest['body'] & { temperature?: number }) =>
   model === 'judge-0' && temperature === 0;
@@ -31,7 +32,7 @@ async function linesOf<T>(...path: string[]): Promise<T[]> {
     .map((line) => JSON.parse(line) as T);
 }
 
-describe('a run on data of the user’s own', function () {
+describe('a run on the user’s own data', function () {
   this.timeout(240_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
@@ -41,10 +42,10 @@ describe('a run on data of the user’s own', function () {
     cluster.startWorker();
     await mkdir(cluster.storeRoot, { recursive: true });
     endpoint = await startScriptedEndpoint({
-      // The seed judge comes to no verdict in its evaluation, so that a trained one is better.
+      // The seed judge gives no verdict in its evaluation, so that a trained judge is better.
       script: (request) => ({
         kind: 'answer',
-        texts: isSeedEvaluated(request.body) ? ['both are fine'] : answersTo(request),
+        texts: isSeedEvaluated(request.body) ? ['both are fine'] : answersFor(request),
         finishReason: 'stop',
       }),
     });
@@ -66,7 +67,7 @@ describe('a run on data of the user’s own', function () {
     );
   const fileOf = (...path: string[]) => readFile(join(cluster.storeRoot, ...path), 'utf8');
 
-  describe('pairs in all layouts (own-pairs.json)', () => {
+  describe('pairs in all formats (own-pairs.json)', () => {
     let result: RunResult;
     let requests: RecordedRequest[];
 
@@ -76,7 +77,7 @@ describe('a run on data of the user’s own', function () {
       requests = requestsSince(first);
     });
 
-    it('starts at judging: no model is asked for anything but verdicts', () => {
+    it('starts at judging: models are only asked for verdicts', () => {
       assert(requests.length > 600);
       assert(requests.every(asksForVerdict));
       assert.deepEqual(Object.keys(result.iterations[0]?.counts ?? {}).sort(), [
@@ -86,18 +87,18 @@ describe('a run on data of the user’s own', function () {
       ]);
     });
 
-    it('judges every pair of every file in each iteration, both orders', () => {
+    it('judges every pair of every file in each iteration, in both orders', () => {
       const [seed, ...trained] = result.iterations;
-      assert.deepEqual(seed?.counts['preparePairs'], { rows: 300, pairs: 300, setAside: 0 });
+      assert.deepEqual(seed?.counts['preparePairs'], { rows: 300, pairs: 300, skipped: 0 });
       assert.equal(trained.length, 2);
       for (const { counts } of trained) assert.equal(counts['filterJudgments']?.['examples'], 600);
     });
 
-    it('teaches the verdicts that the files give, and says where each pair comes from', async () => {
+    it('trains on the verdicts in the files, and records the source of each pair', async () => {
       const rows = await trainingRows('own-pairs', 1);
       assert(rows.length > 100);
       for (const { verdict, better_side: better, source } of rows)
-        assert.deepEqual([verdict, source], [better, 'given']);
+        assert.deepEqual([verdict, source], [better, 'provided']);
       const plain = await linesOf<{ prompt: string; chosen: string; subset: string }>(
         packageRoot,
         'examples/own-data/pairs/plain.jsonl',
@@ -114,26 +115,26 @@ describe('a run on data of the user’s own', function () {
       }
     });
 
-    it('has a report, a model card and a data set card that say so', async () => {
+    it('has a report, a model card and a data set card that name the files as the source', async () => {
       const report = await fileOf(result.report);
-      assert(report.includes('From given pairs to training examples'));
+      assert(report.includes('From files of pairs to training examples'));
       assert(/<option value="count-even"/.test(report), 'the subsets are categories to filter by');
       assert(!/<th[^>]*>(Instructions|Selected)</.test(report));
       const datasets = await fileOf('own-pairs/outputs/datasets/README.md');
       assert.match(datasets, /on preference pairs, by the method/);
       assert(result.best > 0);
       const card = await fileOf('own-pairs/outputs/model/README.md');
-      assert.match(card, /on preference pairs that it was given/);
+      assert.match(card, /on labelled preference pairs/);
       assert.doesNotMatch(card, /without human labels/);
     });
 
-    it('evaluates on a benchmark of one’s own, by subset, from a folder of files', () => {
+    it('evaluates on an own benchmark, by subset, from a folder of files', () => {
       for (const { evaluations } of result.iterations)
         assert.equal(evaluations.find(({ benchmark }) => benchmark === 'own')?.pairs, 72);
     });
   });
 
-  it('sets bad rows and what a benchmark has aside, each with file, row and reason', async () => {
+  it('skips unusable rows and overlaps with a benchmark, each with file, row and reason', async () => {
     const file = join(cluster.storeRoot, 'bad.jsonl');
     const [tested] = await linesOf<{ prompt: string }>(
       packageRoot,
@@ -158,53 +159,53 @@ describe('a run on data of the user’s own', function () {
       ...(await ready('own-pairs.json')),
       runName: 'bad-rows',
       iterations: 1,
-      pairs: { kind: 'given', files: [file] },
+      pairs: { kind: 'provided', files: [file] },
     };
     const result = await (await startRun(cluster.client, configuration)).result();
     assert.deepEqual(result.iterations[0]?.counts['preparePairs'], {
       rows: 46,
       pairs: 40,
-      setAside: 6,
+      skipped: 6,
       'failed: no field "rejected"': 1,
       'dropped: equal responses': 1,
       'dropped: overlaps with benchmark own': 1,
       'dropped: duplicate': 1,
-      'dropped: preferred the other way round elsewhere': 2,
+      'dropped: contradicted by another row': 2,
     });
     const setAside = await linesOf<{ id: string; reason: string }>(
       cluster.storeRoot,
-      'bad-rows/pairs/index/set-aside.jsonl',
+      'bad-rows/pairs/index/skipped.jsonl',
     );
     assert(setAside.some(({ id, reason }) => id === `${file} row 40` && reason === 'no field "rejected"'));
     const report = await fileOf(result.report);
     assert(report.includes('bad.jsonl row 40'));
   });
 
-  it('is refused before any work where columns fit no layout, and where sections contradict each other', async () => {
+  it('is rejected before any work if the columns fit no format, or if sections contradict each other', async () => {
     const file = join(cluster.storeRoot, 'columns.jsonl');
     await writeFile(file, '{"question":"?","good":"a","bad":"b"}\n');
     const configuration = { ...(await ready('own-pairs.json')), runName: 'refused' };
     const start = (changes: Partial<ConfigurationInput>) =>
       startRun(cluster.client, { ...configuration, ...changes }).then((run) => run.result());
-    await assert.rejects(start({ pairs: { kind: 'given', files: [file] } }), (error: Error) => {
+    await assert.rejects(start({ pairs: { kind: 'provided', files: [file] } }), (error: Error) => {
       assert.match(
         String((error.cause as Error).message),
-        /pairs\.files\.0: .*columns\.jsonl: has the columns "question", "good", "bad", which fit no layout; known are preference/,
+        /pairs\.files\.0: .*columns\.jsonl: has the columns "question", "good", "bad", which fit no format; the formats are preference/,
       );
       return true;
     });
     await assert.rejects(start({ instructions: { pool: ['embedded/instructions.jsonl'] } }), {
-      message: /instructions: set, but pairs\.kind is "given"/,
+      message: /instructions: set, but pairs\.kind is "provided"/,
     });
   });
 
   describe('conversations with system prompts (own-conversations.json)', () => {
-    let conversations: Message[][];
+    let conversations: ChatMessage[][];
     let result: RunResult;
     let requests: RecordedRequest[];
 
     before(async () => {
-      const rows = await linesOf<{ messages: Message[] }>(
+      const rows = await linesOf<{ messages: ChatMessage[] }>(
         packageRoot,
         'examples/own-data/conversations.jsonl',
       );
@@ -214,13 +215,13 @@ describe('a run on data of the user’s own', function () {
       requests = requestsSince(first);
     });
 
-    it('are asked as the chats that they are', () => {
+    it('are sent as chats', () => {
       const asked = new Set(requests.map(({ body }) => JSON.stringify(body.messages)));
       for (const conversation of conversations)
         assert(asked.has(JSON.stringify(conversation)), JSON.stringify(conversation));
     });
 
-    it('have the request for a similar instruction in the place of their last turn', () => {
+    it('have the request for a similar instruction in place of their last turn', () => {
       const similar = requests.filter(({ body }) =>
         body.messages.at(-1)?.content.startsWith('Below is an instruction'),
       );
@@ -234,10 +235,10 @@ describe('a run on data of the user’s own', function () {
       }
     });
 
-    it('are shown to the judge as text with speakers, and so trained on', async () => {
+    it('are shown to the judge as text with speakers, also in training', async () => {
       const shown = conversations.map((turns) => `[User Question]\n${conversationText(turns)}\n`);
       assert(shown.some((text) => /System: .*\n\nUser: .*\n\nAssistant: .*\n\nUser: /.test(text)));
-      const judged = requests.filter(({ body }) => isJudging(body));
+      const judged = requests.filter(({ body }) => isJudgeRequest(body));
       for (const text of shown)
         assert(
           judged.some(({ body }) => body.messages.at(-1)?.content.includes(text)),
@@ -249,7 +250,7 @@ describe('a run on data of the user’s own', function () {
       assert((await fileOf(result.report)).includes('System: You answer in one sentence.'));
     });
 
-    it('are tested by pairs of conversations', () => {
+    it('are evaluated on pairs of conversations', () => {
       const [seed] = result.iterations;
       assert.equal(seed?.evaluations[0]?.pairs, 10);
       const json =
@@ -258,10 +259,12 @@ describe('a run on data of the user’s own', function () {
     });
   });
 
-  it('evaluates a judge alone on pairs of one’s own (evaluate-own-pairs.json)', async () => {
+  it('evaluates a judge without training on own pairs (evaluate-own-pairs.json)', async () => {
     const path = join(packageRoot, 'temporal/inputs/evaluate-own-pairs.json');
-    const { model: _model, ...input } = JSON.parse(await readFile(path, 'utf8')) as JudgeEvaluationInput;
-    const serving = { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedName: 'some-judge' } as const;
+    const { model: _model, ...input } = JSON.parse(
+      await readFile(path, 'utf8'),
+    ) as JudgeEvaluationConfigurationInput;
+    const serving = { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedModelName: 'some-judge' } as const;
     const evaluation = await startEvaluation(cluster.client, { ...input, serving });
     const { evaluations } = await evaluation.result();
     assert.equal(evaluations[0]?.pairs, 72);

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startRun } from '../../src/client.ts';
-import type { RunResult } from '../../src/activities/types.ts';
-import { startPushableHub, type PushableHub } from '../hub/pushable-hub.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { startCluster, type Cluster } from './cluster.ts';
-import { isJudging } from './scripted-run.ts';
-import { answers, tinyConfiguration } from './tiny-run.ts';
+import { startRun } from '../../src/client/index.ts';
+import type { RunResult } from '../../src/api/result.ts';
+import { startPushableHub, type PushableHub } from '../support/pushable-hub.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { isJudgeRequest } from '../support/scripted-run.ts';
+import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
 
 const token = 'hf_secret_of_a_whole_run';
 
-describe('a run that is published', function () {
+describe('a run with outputs to push', function () {
   this.timeout(240_000);
   let hub: PushableHub;
   let endpoint: ScriptedEndpoint;
@@ -21,9 +21,9 @@ describe('a run that is published', function () {
     endpoint = await startScriptedEndpoint();
     // The seed judge comes to no verdict in its evaluation, so that the trained one is better.
     endpoint.script((request) =>
-      request.body.model === 'judge-0' && (request.body.n ?? 1) === 1 && isJudging(request.body)
+      request.body.model === 'judge-0' && (request.body.n ?? 1) === 1 && isJudgeRequest(request.body)
         ? { kind: 'answer', texts: ['both are fine'], finishReason: 'stop' }
-        : answers(request),
+        : scriptedAnswers(request),
     );
     Object.assign(process.env, { HF_ENDPOINT: hub.url, TEST_HUB_TOKEN: token });
     cluster = await startCluster();
@@ -37,44 +37,41 @@ describe('a run that is published', function () {
     delete process.env['TEST_HUB_TOKEN'];
   });
 
-  const configuration = (repository: string, tokenVariable = 'TEST_HUB_TOKEN') =>
+  const configuration = (repository: string, tokenEnv = 'TEST_HUB_TOKEN') =>
     tinyConfiguration('published', endpoint.baseUrl, {
-      publish: { model: `${repository}/judge`, dataset: `${repository}/judgments`, tokenVariable },
+      publish: { model: `${repository}/judge`, dataset: `${repository}/judgments`, tokenEnv },
     });
   const resultFile = async () =>
     JSON.parse(await readFile(join(cluster.storeRoot, 'published', 'result.json'), 'utf8')) as RunResult;
 
-  it('is refused before any work where it could not be pushed, with all that is wrong', async () => {
+  it('is rejected before any work if its outputs could not be pushed, with all problems', async () => {
     const run = await startRun(cluster.client, configuration('nobody'));
     await assert.rejects(run.result(), (error: Error) => {
       const message = String((error.cause as Error).message);
-      assert.match(message, /publish\.dataset: dataset nobody\/judgments: there is no such repository/);
-      assert.match(message, /publish\.model: model nobody\/judge: there is no such repository/);
+      assert.match(message, /publish\.dataset: dataset nobody\/judgments: this repository doesn't exist/);
+      assert.match(message, /publish\.model: model nobody\/judge: this repository doesn't exist/);
       return true;
     });
     const unset = await startRun(cluster.client, configuration('nobody', 'NO_SUCH_TOKEN'));
     await assert.rejects(unset.result(), (error: Error) => {
-      assert.match(
-        String((error.cause as Error).message),
-        /publish\.tokenVariable: NO_SUCH_TOKEN is not set/,
-      );
+      assert.match(String((error.cause as Error).message), /publish\.tokenEnv: NO_SUCH_TOKEN is not set/);
       return true;
     });
   });
 
-  it('has its result and says so where the hub refuses the push', async () => {
+  it('has its result, with a warning, if the hub rejects the push', async () => {
     hub.failNext(/\/commit\//, 403, Infinity);
     const result = await (await startRun(cluster.client, configuration('someone'))).result();
     assert.equal(result.best, 1);
     assert.equal(result.published?.kind, 'failed');
     assert.match(
       result.warnings.at(-1) ?? '',
-      /^Not pushed to the hub: dataset someone\/judgments: .* says 403/,
+      /^Not pushed to the hub: dataset someone\/judgments: .* answered 403/,
     );
     assert.deepEqual(await resultFile(), result);
   });
 
-  it('is pushed when it is started again, from what is there, after a hub that was away for a moment', async () => {
+  it('is pushed from the existing outputs when it is started again, after a short outage of the hub', async () => {
     hub.failNext(/\/commit\//, 503, 2);
     const asked = endpoint.requests.length;
     const result = await (await startRun(cluster.client, configuration('someone'))).result();
@@ -98,7 +95,7 @@ describe('a run that is published', function () {
       assert(bytes.equals(await readFile(join(outputs, 'datasets', name))), name);
   });
 
-  it('holds its token nowhere', async () => {
+  it('writes its token nowhere', async () => {
     const files = await readdir(cluster.storeRoot, { recursive: true, withFileTypes: true });
     assert(files.some(({ name }) => name === 'train.parquet'));
     for (const file of files.filter((entry) => entry.isFile()))

@@ -1,20 +1,32 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Manifest } from '../../src/artifacts/reference.ts';
-import { findRun, startRun, type Run, type RunResult } from '../../src/client.ts';
-import { newestStart } from '../../src/training/starts.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
-import { askedTwice, isJudging, scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
+import type { Manifest } from '../../src/store/artifact.ts';
+import { openStore } from '../../src/store/artifact-store.ts';
+import { readStoredRun } from '../../src/runs/stored-run.ts';
+import { readStoredTraining } from '../../src/models/training/stored-training.ts';
+import { flipByte } from '../support/flip-byte.ts';
+import { findRun, startRun, type Run, type RunResult } from '../../src/client/index.ts';
+import { newestStart } from '../../src/models/training/trainer-starts.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
+import {
+  repeatedRequests,
+  isJudgeRequest,
+  scriptedAnswer,
+  scriptedConfiguration,
+} from '../support/scripted-run.ts';
 
-describe('a run whose past is damaged or reset', function () {
+describe('a run with damaged artifacts or a reset workflow', function () {
   this.timeout(600_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
   let worker: WorkerProcess;
   let result: RunResult;
+  /** The name of the run's configuration in its store. */
+  let resolved: string;
   /** How the endpoint takes a request for judgments to train on. */
   const MILLISECONDS = { fast: 0, slow: 500, held: 10_000 };
   let judging: keyof typeof MILLISECONDS = 'slow';
@@ -23,7 +35,7 @@ describe('a run whose past is damaged or reset', function () {
     cluster = await startCluster();
     endpoint = await startScriptedEndpoint({
       script: (request) => {
-        const isTraining = isJudging(request.body) && request.body.n !== undefined;
+        const isTraining = isJudgeRequest(request.body) && request.body.n !== undefined;
         return {
           kind: 'answer',
           texts: scriptedAnswer(request),
@@ -43,8 +55,8 @@ describe('a run whose past is damaged or reset', function () {
   const SHARD = 8;
   const input = (runName: string) =>
     scriptedConfiguration(endpoint.baseUrl, runName, {
-      instructions: { pool: ['embedded/instructions.jsonl'], maximum: 4 * SHARD, shardSize: SHARD },
-      inference: { shardsAtOnce: 1, requestsPerShard: 2 },
+      instructions: { pool: ['embedded/instructions.jsonl'], maxInstructions: 4 * SHARD, shardSize: SHARD },
+      inference: { concurrentShards: 1, concurrentRequestsPerShard: 2 },
     });
 
   const file = (...path: string[]) => join(cluster.storeRoot, 'run', ...path);
@@ -67,7 +79,7 @@ describe('a run whose past is damaged or reset', function () {
     );
 
   /** Requests that had been sent before, since `from`; canary requests aside. */
-  const repeated = () => askedTwice(endpoint.requests);
+  const repeated = () => repeatedRequests(endpoint.requests);
 
   async function corrupt(path: string): Promise<void> {
     const text = await readFile(path, 'utf8');
@@ -77,12 +89,12 @@ describe('a run whose past is damaged or reset', function () {
   const reset = (workflowId: string, ...to: string[]) =>
     cluster.cli('workflow', 'reset', '--workflow-id', workflowId, '--reason', 'a test', ...to);
 
-  it('goes back where a stage finds damage, and asks again only for what was damaged', async () => {
+  it('repeats an earlier stage if a later one finds damage, and only requests the damaged part again', async () => {
     const run = await startRun(cluster.client, input('run'));
     await during(run, 'judgePairs', 1);
     const pairs = await manifest('pairs/shard-00003');
     await corrupt(file('pairs/shard-00003/records.jsonl'));
-    const [resolved = ''] = await readdir(file('configurations'));
+    [resolved = ''] = await readdir(file('configurations'));
     await corrupt(file('configurations', resolved, 'records.jsonl'));
     result = await run.result();
 
@@ -97,7 +109,63 @@ describe('a run whose past is damaged or reset', function () {
     assert.match(await readFile(file('report.html'), 'utf8'), /run\/pairs\/shard-00003 was damaged/);
   });
 
-  it('makes what was damaged again when it is started again, and the same weights', async () => {
+  describe('and whose folder is damaged while it works', () => {
+    let run: Run;
+    const inRun = (...path: string[]) => join(cluster.storeRoot, 'removed', ...path);
+
+    it('makes its configuration again if it is removed, and continues past claims that a crash has emptied', async () => {
+      judging = 'slow';
+      const hyperparameters = {
+        epochs: 100,
+        maxSteps: 24,
+        perDeviceBatchSize: 16,
+        maxLength: 1024,
+        saveSteps: 5,
+      };
+      const fineTuning = { rounds: [{ method: 'sft' as const, hyperparameters }], threads: 1 };
+      run = await startRun(cluster.client, { ...input('removed'), fineTuning, seed: 8 });
+      await during(run, 'judgePairs', 1);
+      const configurations = await readdir(inRun('configurations'));
+      const leases = inRun('iteration-1/judgments/shard-00003.journal/leases');
+      await mkdir(leases, { recursive: true });
+      await writeFile(join(leases, '000001.json'), '');
+      await writeFile(inRun('owner/000002.json'), '{"workflowId": "remo');
+      await rm(inRun('configurations'), { recursive: true });
+      await during(run, 'fineTune');
+
+      assert.deepEqual(await readdir(inRun('configurations')), configurations);
+      assert.match(worker.log(), /leases\/000001\.json can't be read .*counts as a claim by nobody/);
+    });
+
+    it('continues a training from the checkpoint before a damaged one, and warns', async () => {
+      const checkpoints = inRun('iteration-1/training/checkpoints');
+      const newest = async () =>
+        (await readdir(checkpoints)).sort((a, b) => Number(b.split('-')[1]) - Number(a.split('-')[1]));
+      await until('there are two checkpoints', async () => (await newest()).length >= 2);
+      await run.pause();
+      await until(
+        'the trainer has stopped',
+        async () => !existsSync(inRun('iteration-1/training/lease.json')),
+      );
+      const [damaged = '', intact = ''] = await newest();
+      await flipByte(join(checkpoints, damaged, 'optimizer.pt'));
+      await run.resume();
+      const { iterations, warnings } = await run.result();
+
+      assert.equal(iterations.length, 2);
+      const warning = new RegExp(
+        `training of M_1 found its ${damaged} damaged and continued .*optimizer\\.pt has another`,
+      );
+      assert.equal(warnings.filter((each) => warning.test(each)).length, 1, warnings.join('\n'));
+      const trained = await readStoredTraining(openStore(cluster.storeRoot), 'removed/iteration-1/training');
+      assert.deepEqual(trained?.resumedFromSteps, [Number(intact.split('-')[1])]);
+      const stored = await readStoredRun(openStore(cluster.storeRoot), 'removed');
+      assert.equal(stored?.endStatus, 'completed');
+      assert.equal(stored?.owner?.holder?.workflowId, 'removed');
+    });
+  });
+
+  it('makes damaged artifacts again when it is started again, with the same weights', async () => {
     judging = 'fast';
     const before = repeated();
     const [model, judgments] = [result.iterations[1]?.model, await manifest('iteration-1/judgments/index')];
@@ -111,10 +179,18 @@ describe('a run whose past is damaged or reset', function () {
     assert.equal(repeated() - before, 2 * SHARD);
     assert.equal((await manifest('iteration-1/judgments/index')).sha256, judgments.sha256);
     assert.deepEqual(result.iterations[1]?.model, model);
-    assert.equal(result.warnings.filter((each) => each.includes('was damaged')).length, 7);
+    const damaged = result.warnings.flatMap((each) => /^run\/(\S+) was damaged/.exec(each)?.[1] ?? []);
+    assert.deepEqual(damaged.sort(), [
+      'benchmarks/test/shard-00000',
+      `configurations/${resolved}`,
+      'iteration-1/judgments/shard-00001',
+      'iteration-1/training',
+      'iteration-1/training-set',
+      'pairs/shard-00003',
+    ]);
   });
 
-  it('does no complete stage again when it is reset to its first task after its end', async () => {
+  it('repeats no complete stage when it is reset to its first task after its end', async () => {
     const before = repeated();
     await reset('run', '--type', 'FirstWorkflowTask');
     const again = await findRun(cluster.client, 'run').result();
@@ -125,7 +201,7 @@ describe('a run whose past is damaged or reset', function () {
     );
   });
 
-  it('can be reset while a child workflow is at work: to its first task, and to its last one', async () => {
+  it('can be reset while a child workflow is running, to its first task and to its last one', async () => {
     judging = 'slow';
     const run = await startRun(cluster.client, { ...input('reset'), seed: 7 });
     await during(run, 'judgePairs', 1);
@@ -134,21 +210,21 @@ describe('a run whose past is damaged or reset', function () {
     const asked = endpoint.requests.length;
     await until('requests are held', () => Promise.resolve(endpoint.requests.length >= asked + 2));
     await reset('reset', '--type', 'FirstWorkflowTask');
-    await until('it begins again', async () => (await run.progress()).phase === 'planning');
+    await until('it begins again', async () => (await run.progress()).status === 'planning');
     await during(run, 'judgePairs', 1);
     await until('its own child asks again', () => Promise.resolve(repeated() - before >= 2));
-    // Now to a point where the child was at work already: it stays, and ends for the run that is newest.
+    // Now to a point at which the child was already running: it stays, and ends for the newest run.
     await reset('reset', '--type', 'LastWorkflowTask');
     judging = 'fast';
     await during(run, 'fineTune');
-    // What was in flight, of two shards at most: attempts of the child that was left end at their next heartbeat.
+    // The requests in flight of at most two shards: attempts of the abandoned child end at their next heartbeat.
     assert(repeated() - before <= 2 * SHARD, `${repeated() - before} requests were sent twice`);
   });
 
-  it('can be reset while it trains: the trainer is followed, not started again', async () => {
+  it('can be reset while it trains: the worker follows the running trainer', async () => {
     const run = findRun(cluster.client, 'reset');
     const training = join(cluster.storeRoot, 'reset/iteration-1/training');
-    await until('the trainer has begun', async () => (await newestStart(training))?.process !== undefined);
+    await until('the trainer has begun', async () => (await newestStart(training))?.job !== undefined);
     await reset('reset', '--type', 'FirstWorkflowTask');
     const { iterations } = await run.result();
     assert.equal(iterations.length, 2);

@@ -7,7 +7,7 @@ import { OpenTelemetryPlugin } from '@temporalio/interceptors-opentelemetry';
 import { Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { HISTORIES_FOLDER, textsOf } from './kept-histories.ts';
-import './local-server.ts';
+import '../support/local-server.ts';
 import { bundleWorkflows, workflowBundle } from './workflow-bundle.ts';
 
 interface KeptHistory {
@@ -20,7 +20,7 @@ const startOf = ({ events }: KeptHistory) => events[0]?.['workflowExecutionStart
 const workflowIdOf = (file: string) => file.replace(/(\.part-\d+)?\.json$/, '').replaceAll('.', '/');
 
 /** A history is kept of every way in which a workflow can go: `npm run record:histories` makes them anew. */
-describe('the kept histories', function () {
+describe('the recorded histories', function () {
   this.timeout(120_000);
   const errors = new Map<string, Error | undefined>();
 
@@ -39,7 +39,7 @@ describe('the kept histories', function () {
     });
   }
 
-  it('are of every workflow, and of every end that a run may have', () => {
+  it('cover every workflow, and every way in which a run can end', () => {
     const seen = new Set<string>();
     for (const file of files) {
       const history = read(file);
@@ -54,11 +54,11 @@ describe('the kept histories', function () {
         assert(seen.has(`${type} ${end}`), `there is no ${type} that is ${end}`);
       }
     }
-    for (const alone of ['evaluateJudge', 'judgePairs']) assert(seen.has(`${alone} Completed`), alone);
+    for (const alone of ['evaluateJudge', 'judgePairsFile']) assert(seen.has(`${alone} Completed`), alone);
     assert(textsOf(read('budgeted.json')).includes('setBudget'), 'no budget was raised');
   });
 
-  it('still replay on workers that trace, which they were made without', async () => {
+  it('still replay on workers with tracing, although they were recorded without', async () => {
     const resource = new Resource({});
     const plugin = new OpenTelemetryPlugin({ resource, spanProcessor: new NoopSpanProcessor() });
     const traced = await bundleWorkflows([plugin]);
@@ -75,7 +75,7 @@ describe('the kept histories', function () {
     assert.equal(replayed, files.length);
   });
 
-  it('do not replay where the workflow does something else', async () => {
+  it('do not replay if the workflow behaves differently', async () => {
     const file = 'two-iterations.json';
     const history = read(file);
     // As if preparing the pool had come under another name in the version that made it.
@@ -92,7 +92,7 @@ describe('the kept histories', function () {
     });
   });
 
-  it('are small, and tell nothing of the machine that made them', () => {
+  it('are small, and contain nothing about the machine that recorded them', () => {
     for (const file of files) {
       const text = readFileSync(join(HISTORIES_FOLDER, file), 'utf8');
       assert(text.length < 300_000, `${file} has ${text.length} bytes`);

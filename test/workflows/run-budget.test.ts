@@ -2,28 +2,30 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { withSimulation } from '../../bench/simulation/simulated-run.ts';
-import { asFailure } from '../../src/activities/failures.ts';
-import { failureMessage, startRun, type Run, type RunProgress } from '../../src/client.ts';
-import { limitsReached, type Limits } from '../../src/format/amounts.ts';
-import { BudgetReached } from '../../src/spending/ledger.ts';
+import { toTemporalFailure } from '../../src/activities/temporal-failures.ts';
+import { failureMessage, startRun, type Run, type RunProgress } from '../../src/client/index.ts';
+import { reachedLimits, type BudgetLimits } from '../../src/api/budget.ts';
+import { BudgetExhausted } from '../../src/runs/usage/usage-ledger.ts';
 
 /** A run, its activities simulated, that spends 100 tokens on each shard of judgments. */
-describe('the budget of a run that is steered', function () {
+describe('the budget of a run with simulated activities', function () {
   this.timeout(300_000);
   const SHARDS = 4;
 
   interface Faults {
-    /** Whether the run's look at what is spent finds nothing. */
+    /** True if the run reads no usage. */
     readonly isStale?: () => boolean;
+    /** Called when a shard is refused. */
+    readonly onRefused?: () => void;
     /** Does what the report with this status needs. */
     readonly writeReport?: (status: string) => Promise<void>;
   }
 
   /** Runs two iterations with the limits; `work` steers, and may end it. Returns how often a shard was refused. */
   async function simulate(
-    limits: Limits,
+    limits: BudgetLimits,
     work: (run: Run) => Promise<void | 'ended'>,
-    { isStale = () => false, writeReport = () => Promise.resolve() }: Faults = {},
+    { isStale = () => false, onRefused, writeReport = () => Promise.resolve() }: Faults = {},
   ): Promise<number> {
     let now = limits;
     const spent = { tokens: 0, requests: 0, usd: 0, gpuHours: 0 };
@@ -38,7 +40,7 @@ describe('the budget of a run that is steered', function () {
             shardSize: 3000,
           },
         },
-        // Iterations end in histories of their own: the budget has to get over that.
+        // Each iteration continues as new, which the budget must survive.
         suggestContinueAsNewAt: 50,
         change: (activities) => ({
           ...activities,
@@ -46,11 +48,11 @@ describe('the budget of a run that is steered', function () {
             ...activities.workflow,
             planRun: async (input) => {
               const planned = await activities.workflow.planRun(input);
-              const budget = { limits, spent: { ...spent } };
+              const budget = { limits, usage: { ...spent } };
               return planned.kind === 'planned' ? { ...planned, plan: { ...planned.plan, budget } } : planned;
             },
             readBudget: () =>
-              Promise.resolve({ limits: now, spent: { ...spent, tokens: isStale() ? 0 : spent.tokens } }),
+              Promise.resolve({ limits: now, usage: { ...spent, tokens: isStale() ? 0 : spent.tokens } }),
             writeReport: async (input) => {
               await writeReport(input.status);
               return activities.workflow.writeReport(input);
@@ -59,18 +61,19 @@ describe('the budget of a run that is steered', function () {
               now = Object.fromEntries(
                 Object.entries({ ...now, ...change }).filter(([, limit]) => limit !== null),
               );
-              return Promise.resolve({ kind: 'set', limits: now, spent: { ...spent } });
+              return Promise.resolve({ kind: 'set', limits: now, usage: { ...spent } });
             },
           },
           inference: {
             ...activities.inference,
             judgePairs: async (input) => {
-              if (limitsReached(now, spent).length > 0) {
+              if (reachedLimits(now, spent).length > 0) {
                 refused += 1;
-                throw asFailure(new BudgetReached(['tokens']));
+                onRefused?.();
+                throw toTemporalFailure(new BudgetExhausted(['tokens']));
               }
               spent.tokens += 100;
-              return { ...(await activities.inference.judgePairs(input)), spent: { ...spent } };
+              return { ...(await activities.inference.judgePairs(input)), usage: { ...spent } };
             },
           },
         }),
@@ -92,39 +95,44 @@ describe('the budget of a run that is steered', function () {
       await sleep(20);
     }
   }
-  const spentUp = (run: Run) => until(run, ({ budget }) => budget?.reached !== undefined);
+  const spentUp = (run: Run) => until(run, ({ budget }) => budget?.exhausted !== undefined);
   const refusal = (told: Promise<void>) =>
     told.then(
       () => assert.fail('it was not refused'),
       (error: unknown) => failureMessage(error),
     );
 
-  it('pauses it in the iteration after the one that it began in, for a person too, and asks nothing meanwhile', async () => {
+  it('pauses the run in a later iteration, also with a pause by a user, and requests nothing meanwhile', async () => {
     const refused = await simulate({ tokens: 100 * (SHARDS + 1) }, async (run) => {
-      const { paused, budget, completed } = await spentUp(run);
+      const { paused, budget, completedIterations: completed } = await spentUp(run);
       assert.equal(completed.length, 2, 'in the second iteration');
-      assert.deepEqual(budget?.spent.tokens, 500);
+      assert.deepEqual(budget?.usage.tokens, 500);
       assert.equal(
         paused?.reason,
-        'the budget is spent, 500 tokens of 500 tokens. To go on: self-taught-evaluator set-budget simulated --tokens 1000; ' +
+        'the budget is exhausted: 500 tokens of 500 tokens. To continue: self-taught-evaluator set-budget simulated --tokens 1000; ' +
           `or temporal workflow update execute --workflow-id simulated --name setBudget --input '{"tokens":1000}'`,
       );
 
       await run.pause({ reason: 'the night' });
-      assert.match(await refusal(run.pause()), /is paused already, since .*: the night/);
+      assert.match(await refusal(run.pause()), /has been paused since .*: the night/);
       await run.resume();
       assert.equal((await run.progress()).paused?.by, 'budget');
-      assert.match(await refusal(run.resume()), /nobody has paused the run simulated, .*--name setBudget/);
+      assert.match(
+        await refusal(run.resume()),
+        /the run simulated was paused by its budget, not by a user; .*--name setBudget/,
+      );
 
       await run.pause({ reason: 'the night' });
       await run.setBudget({ tokens: 600 });
       assert.equal((await run.progress()).paused?.reason, 'the night');
       await sleep(300);
-      assert.equal((await run.progress()).budget?.spent.tokens, 500, 'nothing was spent');
+      assert.equal((await run.progress()).budget?.usage.tokens, 500, 'nothing was spent');
       await run.resume();
 
-      const again = await until(run, (progress) => (progress.budget?.reached?.reason ?? '').includes('600'));
-      assert.notEqual(again.budget?.reached?.since, budget?.reached?.since);
+      const again = await until(run, (progress) =>
+        (progress.budget?.exhausted?.reason ?? '').includes('600'),
+      );
+      assert.notEqual(again.budget?.exhausted?.since, budget?.exhausted?.since);
       await run.setBudget({ tokens: null, requests: 7 });
       const { budget: last, paused: still } = await run.progress();
       assert.deepEqual([last?.limits, still], [{ requests: 7 }, undefined]);
@@ -133,18 +141,18 @@ describe('the budget of a run that is steered', function () {
     assert(refused >= 5 && refused <= 12, `${refused} times refused`);
   });
 
-  it('is refused by name where it is nonsense, and left as it was', async () => {
+  it('is rejected by the name of the field if it is invalid, and stays unchanged', async () => {
     await simulate({ tokens: 100 }, async (run) => {
       await spentUp(run);
       const set = (request: unknown) => refusal(run.setBudget(request as object));
       const expected: [unknown, RegExp][] = [
         [5, /^found 5; setBudget takes an object such as \{"tokens": 2000000\}/],
-        [{}, /^nothing is given; setBudget takes an object/],
+        [{}, /^no limit is given; setBudget takes an object/],
         [{ euros: 3 }, /^unknown field "euros"; known: tokens, requests, usd, gpuHours$/],
-        [{ tokens: 0 }, /^tokens is 0, and must be a whole number above 0, or null for no limit$/],
-        [{ tokens: 2.5 }, /^tokens is 2\.5, and must be a whole number/],
-        [{ requests: '9' }, /^requests is "9", and must be a whole number/],
-        [{ gpuHours: -1 }, /^gpuHours is -1, and must be a number above 0/],
+        [{ tokens: 0 }, /^tokens is 0, but must be a whole number above 0, or null for no limit$/],
+        [{ tokens: 2.5 }, /^tokens is 2\.5, but must be a whole number/],
+        [{ requests: '9' }, /^requests is "9", but must be a whole number/],
+        [{ gpuHours: -1 }, /^gpuHours is -1, but must be a number above 0/],
         [{ usd: 3 }, /^usd needs prices that the run's configuration lacks: prices\.tokens\.seed$/],
       ];
       for (const [request, message] of expected) assert.match(await set(request), message);
@@ -153,9 +161,9 @@ describe('the budget of a run that is steered', function () {
     });
   });
 
-  it('can be given to a run that was started without one', async () => {
+  it('can be set for a run that was started without one', async () => {
     const refused = await simulate({}, async (run) => {
-      await until(run, ({ phase }) => phase === 'working');
+      await until(run, ({ status }) => status === 'running');
       await run.setBudget({ tokens: 1 });
       await spentUp(run);
       await run.setBudget({ tokens: null });
@@ -164,23 +172,24 @@ describe('the budget of a run that is steered', function () {
     assert(refused > 0);
   });
 
-  it('is tried ever more rarely where the run does not see yet what the workers see', async () => {
+  it('is checked less and less often if the run does not see an exhausted budget that the workers see', async () => {
     let isStale = true;
+    const firstRefusal = Promise.withResolvers<void>();
     const refused = await simulate(
       { tokens: 100 },
       async (run) => {
-        await until(run, ({ budget }) => budget?.spent.tokens === 100);
+        await firstRefusal.promise;
         await sleep(2500);
         isStale = false;
         await spentUp(run);
         await run.setBudget({ tokens: null });
       },
-      { isStale: () => isStale },
+      { isStale: () => isStale, onRefused: () => firstRefusal.resolve() },
     );
     assert(refused >= 4 && refused <= 12, `${refused} times refused`);
   });
 
-  it('is changed while reports are slow, and a run that is cancelled ends though it can not write its own', async () => {
+  it('can be changed while reports are slow, and a cancelled run ends even if its report can not be written', async () => {
     const begun: string[] = [];
     const held = Promise.withResolvers<void>();
     await simulate(
@@ -188,9 +197,9 @@ describe('the budget of a run that is steered', function () {
       async (run) => {
         await spentUp(run);
         await run.setBudget({ tokens: 200 });
-        await until(run, ({ budget }) => (budget?.reached?.reason ?? '').includes('200'));
+        await until(run, ({ budget }) => (budget?.exhausted?.reason ?? '').includes('200'));
         await run.cancel();
-        await until(run, ({ phase }) => phase === 'cancelled');
+        await until(run, ({ status }) => status === 'cancelled');
         assert.match(await refusal(run.setBudget({ tokens: 900 })), /has ended \(cancelled\)/);
         held.resolve();
         await assert.rejects(run.result());

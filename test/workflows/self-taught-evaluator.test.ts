@@ -11,16 +11,16 @@ import {
   startRun,
   type ConfigurationInput,
   type RunResult,
-} from '../../src/client.ts';
-import type { TrainingJob } from '../../src/training/job.ts';
+} from '../../src/client/index.ts';
+import type { TrainingJob } from '../../src/models/training/job.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import {
   startScriptedEndpoint,
   type Behaviour,
   type ScriptedEndpoint,
-} from '../inference/scripted-endpoint.ts';
-import { startCluster, type Cluster } from './cluster.ts';
-import { isJudging, scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
+} from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { isJudgeRequest, scriptedAnswer, scriptedConfiguration } from '../support/scripted-run.ts';
 
 describe('selfTaughtEvaluator', function () {
   this.timeout(120_000);
@@ -80,20 +80,20 @@ describe('selfTaughtEvaluator', function () {
     await worker.stop();
   });
 
-  it('refuses a second input, which only a run that continues as new has', async () => {
+  it('rejects a second input, which only a run that continues as new has', async () => {
     const worker = cluster.startWorker('--roles', 'workflow');
     const failure = await refusal(configuration('two-inputs'), 'two-inputs', {});
     assert.match(failure.message, /a run takes one input, its configuration; found two/);
     await worker.stop();
   });
 
-  it('reports everything that is wrong with a configuration at once, from every role', async () => {
+  it('reports all problems of a configuration at once, from every role', async () => {
     cluster.startWorker();
     const wrong = {
       ...configuration('wrong'),
       iteration: 3,
       judging: { samples: 'many', prompt: 'prompts/respond' },
-      serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:18999/v1', servedName: 'x' },
+      serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:18999/v1', servedModelName: 'x' },
       models: {
         seed: { checkpoint: 'no/such/folder' },
         generator: { checkpoint: 'embedded/model', servings: 1 },
@@ -102,7 +102,7 @@ describe('selfTaughtEvaluator', function () {
       fineTuning: { launcher: { kind: 'process', command: ['{pyhton}', '-m', 'trainer'] } },
     };
     const failure = await refusal(wrong, 'wrong');
-    assert.equal(failure.type, 'ConfigurationRefused');
+    assert.equal(failure.type, 'InvalidConfiguration');
     assert.equal(failure.nonRetryable, true);
     const problems = (failure.details?.[0] ?? []) as { path: string; message: string }[];
     assert.deepEqual(problems.map(({ path }) => path).sort(), [
@@ -125,7 +125,7 @@ describe('selfTaughtEvaluator', function () {
       assert(failure.message.includes(path), `the message does not name ${path}`);
   });
 
-  it('runs the loop, answers where it is, and leaves its result and report in the store', async () => {
+  it('runs the loop, answers queries for its progress, and writes its result and report to the store', async () => {
     const input = configuration('loop');
     const run = await startRun(cluster.client, input);
     const result = await run.result();
@@ -150,21 +150,21 @@ describe('selfTaughtEvaluator', function () {
     assert.deepEqual(stored, result);
     assert.match(await readFile(join(cluster.storeRoot, result.report), 'utf8'), /<svg/);
     const progress = await run.progress();
-    assert.equal(progress.phase, 'completed');
+    assert.equal(progress.status, 'completed');
     assert.deepEqual(progress.stages, []);
-    assert.equal(progress.completed.length, 2);
+    assert.equal(progress.completedIterations.length, 2);
   });
 
-  it('fine-tunes each iteration as its round says: by SFT from M_0, then by DPO from the judge that it made', async () => {
-    const shared = { epochs: 1, batchSize: 16, gradientAccumulation: 1, maximumLength: 1024 };
+  it('fine-tunes each iteration according to its round: by SFT from M_0, then by DPO from the resulting judge', async () => {
+    const shared = { epochs: 1, perDeviceBatchSize: 16, gradientAccumulationSteps: 1, maxLength: 1024 };
     const input = configuration('rounds', {
       iterations: 2,
-      instructions: { pool: ['embedded/instructions.jsonl'], maximum: 20, shardSize: 10 },
-      filtering: { minimumExamples: 4 },
+      instructions: { pool: ['embedded/instructions.jsonl'], maxInstructions: 20, shardSize: 10 },
+      filtering: { minExamples: 4 },
       fineTuning: {
         rounds: [
           { method: 'sft', hyperparameters: shared },
-          { method: 'dpo', startFrom: 'previous', hyperparameters: shared },
+          { method: 'dpo', initFrom: 'previous', hyperparameters: shared },
         ],
         threads: 1,
       },
@@ -184,7 +184,7 @@ describe('selfTaughtEvaluator', function () {
   });
 
   it('can be found by its search attributes', async () => {
-    const query = "EvaluatorRun = 'loop' AND EvaluatorPhase = 'completed' AND EvaluatorIteration = 1";
+    const query = "EvaluatorRun = 'loop' AND EvaluatorStatus = 'completed' AND EvaluatorIteration = 1";
     const accuracy = (await findRun(cluster.client, 'loop').result()).iterations[0]?.evaluations[0]?.accuracy;
     for (let found = 0; found === 0; await sleep(200)) {
       for await (const { workflowId, typedSearchAttributes } of cluster.client.workflow.list({ query })) {
@@ -197,7 +197,7 @@ describe('selfTaughtEvaluator', function () {
     }
   });
 
-  it('asks for nothing again when a finished run is started again', async () => {
+  it('sends no request when a finished run is started again', async () => {
     const asked = endpoint.requests.length;
     const before = await findRun(cluster.client, 'loop').result();
     const again = await (await startRun(cluster.client, configuration('loop'))).result();
@@ -210,7 +210,7 @@ describe('selfTaughtEvaluator', function () {
     assert.equal(repeated.length, 0);
   });
 
-  it('refuses to mix the artifacts of a changed configuration, and names the field', async () => {
+  it('refuses to mix artifacts of different configurations, and names the field', async () => {
     const changed = configuration('loop', {
       judging: { samples: 4, sampling: { temperature: 0.1, topP: 0.9, maxTokens: 4096 } },
     });
@@ -219,26 +219,26 @@ describe('selfTaughtEvaluator', function () {
       .catch((thrown: unknown) => thrown);
     assert.match(
       failureMessage(error),
-      /loop\/iteration-1\/judgments\/shard-0000\d was made from something else: sampling\.temperature was 0\.7, now 0\.1/,
+      /loop\/iteration-1\/judgments\/shard-0000\d was made with other inputs: sampling\.temperature was 0\.7, now 0\.1/,
     );
   });
 
-  it('fails by name when rejection sampling leaves next to nothing', async () => {
+  it('fails with a named error if rejection sampling leaves too few examples', async () => {
     endpoint.script(() => ({ kind: 'answer', finishReason: 'stop' }));
     const run = await startRun(cluster.client, configuration('undecided'));
     const error: unknown = await run.result().catch((thrown: unknown) => thrown);
     endpoint.script((request) => ({ kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' }));
     assert.match(
       failureMessage(error),
-      /iteration 1 has 0 training examples, fewer than filtering\.minimumExamples \(16\)/,
+      /iteration 1 has 0 training examples, fewer than filtering\.minExamples \(16\)/,
     );
-    assert.equal((await run.progress()).phase, 'failed');
+    assert.equal((await run.progress()).status, 'failed');
   });
 
-  it('leaves an endpoint alone for as long as it asks, and fails at once where it rejects the key', async () => {
+  it("waits as long as the endpoint's Retry-After says, and fails at once if it rejects the key", async () => {
     const scripted = (behaviour: Behaviour) =>
       endpoint.script((request) =>
-        isJudging(request.body)
+        isJudgeRequest(request.body)
           ? behaviour
           : { kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' },
       );
@@ -255,7 +255,7 @@ describe('selfTaughtEvaluator', function () {
       activity = await waiting().catch(() => undefined);
     }
     const { activityId, lastFailure, scheduledTime } = activity;
-    assert.match(lastFailure?.message ?? '', /rate-limit.*It asks to be left alone for 400 s/);
+    assert.match(lastFailure?.message ?? '', /rate-limit.*It asks for no request within 400 s/);
     assert(Number(scheduledTime?.seconds) - Date.now() / 1000 > 300, 'it is asked again after that time');
 
     scripted({ kind: 'status', status: 401, error: { message: 'unknown key' } });
@@ -264,34 +264,34 @@ describe('selfTaughtEvaluator', function () {
     );
     const error: unknown = await run.result().catch((thrown: unknown) => thrown);
     endpoint.script((request) => ({ kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' }));
-    assert.match(failureMessage(error), /doesn't let us in: .*unknown key.*No key was sent/);
-    assert.equal((await run.progress()).phase, 'failed');
+    assert.match(failureMessage(error), /doesn't accept the key: .*unknown key.*No key was sent/);
+    assert.equal((await run.progress()).status, 'failed');
   });
 
-  it('joins a start under the same name that means the same, and refuses one that does not', async () => {
+  it('joins a second start with an equivalent configuration, and rejects one with another configuration', async () => {
     const { client, taskQueue } = cluster;
     endpoint.script(({ body }) => (body.max_tokens === 1 ? { kind: 'answer' } : { kind: 'hang' }));
     const owner = await startRun(client, configuration('shared'));
-    while ((await owner.progress()).phase === 'planning') await sleep(100);
+    while ((await owner.progress()).status === 'planning') await sleep(100);
 
     const failure = await refusal(configuration('shared', { seed: 7 }), 'other-seed');
     assert.match(
       failure.message,
-      /belongs to the workflow shared, which is running.*seed is 42 there, 7 here/,
+      /belongs to the workflow shared, which is running.*seed is 42 in that run and 7 in this one/,
     );
 
     const joined = await client.workflow.start('selfTaughtEvaluator', {
       workflowId: 'joined',
       taskQueue,
-      args: [configuration('shared', { inference: { shardsAtOnce: 2 } })],
+      args: [configuration('shared', { inference: { concurrentShards: 2 } })],
     });
-    while ((await findRun(client, 'joined').progress()).phase === 'planning') await sleep(100);
-    assert.equal((await findRun(client, 'joined').progress()).phase, 'following');
+    while ((await findRun(client, 'joined').progress()).status === 'planning') await sleep(100);
+    assert.equal((await findRun(client, 'joined').progress()).status, 'joined');
     await owner.cancel();
     // The one that joined ends as the owner does.
     await assert.rejects(joined.result(), WorkflowFailedError);
     await assert.rejects(owner.result(), WorkflowFailedError);
-    assert.equal((await owner.progress()).phase, 'cancelled');
+    assert.equal((await owner.progress()).status, 'cancelled');
     endpoint.script((request) => ({ kind: 'answer', texts: scriptedAnswer(request), finishReason: 'stop' }));
   });
 });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import type { RunProgress, RunResult } from '../../src/client.ts';
-import { failureMessage, startRun } from '../../src/client.ts';
+import type { RunProgress, RunResult } from '../../src/client/index.ts';
+import { failureMessage, startRun } from '../../src/client/index.ts';
 import { type SimulationOptions, withSimulation } from '../../bench/simulation/simulated-run.ts';
 
-/** A run, its activities simulated, that stands still in every iteration until it is told to go on. */
-describe('a run that is steered', function () {
+/** A run with simulated activities that stops in every iteration until it is allowed to continue. */
+describe('a run that is changed by updates', function () {
   this.timeout(60_000);
 
   /** One shard a stage, one benchmark. */
@@ -19,16 +19,18 @@ describe('a run that is steered', function () {
     },
   } satisfies Partial<SimulationOptions>;
 
-  const told = (update: string, argument?: unknown) => ({ update, argument });
+  const updateRequest = (update: string, argument?: unknown) => ({ update, argument });
 
   /**
-   * Runs three iterations; in iteration i, while its judgments are filtered, the run is told what `during[i]` says.
+   * Runs three iterations; in iteration i, while its judgments are filtered, `during[i]` sends its updates.
    * Returns its result, and what each update was refused with.
    */
-  async function steer(during: Readonly<Record<number, readonly ReturnType<typeof told>[]>>) {
+  async function runWithUpdates(
+    during: Readonly<Record<number, readonly ReturnType<typeof updateRequest>[]>>,
+  ) {
     let handle: WorkflowHandle | undefined;
     const refusals: string[] = [];
-    const tell = async (iteration: number) => {
+    const sendUpdates = async (iteration: number) => {
       for (const { update, argument } of during[iteration] ?? []) {
         const answered =
           argument === undefined
@@ -43,14 +45,14 @@ describe('a run that is steered', function () {
       {
         ...small,
         iterations: 3,
-        // Iterations end in histories of their own: what a run was told has to get over that.
+        // Each iteration continues as new, which the updates must survive.
         suggestContinueAsNewAt: 50,
         change: (activities) => ({
           ...activities,
           workflow: {
             ...activities.workflow,
             filterJudgments: async (input) => {
-              await tell(input.iteration);
+              await sendUpdates(input.iteration);
               return activities.workflow.filterJudgments(input);
             },
           },
@@ -66,42 +68,45 @@ describe('a run that is steered', function () {
 
   const done = ({ iterations }: RunResult) => iterations.map(({ iteration }) => iteration);
 
-  it('does as many iterations as it was told last, more or fewer', async () => {
-    const { result, refusals } = await steer({
-      1: [told('setIterations', { iterations: 2 })],
-      2: [told('setIterations', { iterations: 4 })],
+  it('runs the most recently requested number of iterations, more or fewer', async () => {
+    const { result, refusals } = await runWithUpdates({
+      1: [updateRequest('setIterations', { iterations: 2 })],
+      2: [updateRequest('setIterations', { iterations: 4 })],
     });
     assert.deepEqual(refusals, []);
     assert.deepEqual(done(result), [0, 1, 2, 3, 4]);
     assert.equal(result.stoppedEarly, false);
   });
 
-  it('ends with its result after the iteration that is under way, or the one that is named', async () => {
-    const now = await steer({ 2: [told('stopAfterIteration')] });
+  it('ends with its result after the current iteration, or after a named one', async () => {
+    const now = await runWithUpdates({ 2: [updateRequest('stopAfterIteration')] });
     assert.deepEqual([done(now.result), now.result.stoppedEarly], [[0, 1, 2], true]);
-    const named = await steer({
-      1: [told('stopAfterIteration', { iteration: 1 }), told('setIterations', { iterations: 3 })],
-      2: [told('stopAfterIteration', { iteration: 2 })],
+    const named = await runWithUpdates({
+      1: [
+        updateRequest('stopAfterIteration', { iteration: 1 }),
+        updateRequest('setIterations', { iterations: 3 }),
+      ],
+      2: [updateRequest('stopAfterIteration', { iteration: 2 })],
     });
     assert.deepEqual(done(named.result), [0, 1, 2]);
   });
 
-  it('refuses nonsense by name, and goes on unharmed', async () => {
-    const { result, refusals } = await steer({
+  it('rejects invalid updates with the name of the field, and continues', async () => {
+    const { result, refusals } = await runWithUpdates({
       2: [
-        told('setIterations'),
-        told('setIterations', 5),
-        told('setIterations', {}),
-        told('setIterations', { iteration: 5 }),
-        told('setIterations', { iterations: 0 }),
-        told('setIterations', { iterations: 2.5 }),
-        told('setIterations', { iterations: '5' }),
-        told('setIterations', { iterations: 101 }),
-        told('setIterations', { iterations: 1 }),
-        told('stopAfterIteration', { iterations: 2 }),
-        told('stopAfterIteration', { iteration: 1 }),
-        told('stopAfterIteration', { iteration: 4 }),
-        told('stopAfterIteration', [2]),
+        updateRequest('setIterations'),
+        updateRequest('setIterations', 5),
+        updateRequest('setIterations', {}),
+        updateRequest('setIterations', { iteration: 5 }),
+        updateRequest('setIterations', { iterations: 0 }),
+        updateRequest('setIterations', { iterations: 2.5 }),
+        updateRequest('setIterations', { iterations: '5' }),
+        updateRequest('setIterations', { iterations: 101 }),
+        updateRequest('setIterations', { iterations: 1 }),
+        updateRequest('stopAfterIteration', { iterations: 2 }),
+        updateRequest('stopAfterIteration', { iteration: 1 }),
+        updateRequest('stopAfterIteration', { iteration: 4 }),
+        updateRequest('stopAfterIteration', [2]),
       ],
     });
     const expected = [
@@ -109,14 +114,14 @@ describe('a run that is steered', function () {
       /^found 5; setIterations takes an object/,
       /^iterations is missing; setIterations takes an object/,
       /^unknown field "iteration"; known: iterations$/,
-      /^iterations is 0, and must be a whole number from 1 to 100$/,
-      /^iterations is 2.5, and must be/,
-      /^iterations is "5", and must be/,
-      /^iterations is 101, and must be/,
-      /^iterations is 1, but iteration 2 is under way: at least 2; to end at once, cancel the run$/,
+      /^iterations is 0, but must be a whole number from 1 to 100$/,
+      /^iterations is 2.5, but must be/,
+      /^iterations is "5", but must be/,
+      /^iterations is 101, but must be/,
+      /^iterations is 1, but iteration 2 is running: give at least 2; to end at once, cancel the run$/,
       /^unknown field "iterations"; known: iteration$/,
-      /^iteration is 1, and must be a whole number from 2, which is under way, to 3, the last one$/,
-      /^iteration is 4, and must be/,
+      /^iteration is 1, but must be a whole number from 2, the current iteration, to 3, the last one$/,
+      /^iteration is 4, but must be/,
       /^found \[2\]; stopAfterIteration takes an object/,
     ];
     assert.equal(refusals.length, expected.length);
@@ -124,7 +129,7 @@ describe('a run that is steered', function () {
     assert.deepEqual(done(result), [0, 1, 2, 3]);
   });
 
-  it('tells its configuration with every default, and where it is and for how long still', async () => {
+  it('answers queries for its configuration with every default, its progress and the remaining time', async () => {
     const seen: RunProgress[] = [];
     let configuration: { judging?: { samples?: number } } | undefined;
     let memo: Record<string, unknown> | undefined;
@@ -177,7 +182,7 @@ describe('a run that is steered', function () {
     );
     const [first, second] = seen;
     assert.deepEqual(
-      first?.stages.map(({ name, done: steps, of, unit, loss }) => ({ name, steps, of, unit, loss })),
+      first?.stages.map(({ name, done: steps, total: of, unit, loss }) => ({ name, steps, of, unit, loss })),
       [{ name: 'fineTune', steps: 50, of: 100, unit: 'steps', loss: 0.5 }],
     );
     assert.deepEqual(
@@ -185,8 +190,11 @@ describe('a run that is steered', function () {
       [2, ['it lies in the warm-up']],
     );
     assert.equal(first?.counts['filterJudgments']?.['trainingExamples'], 200);
-    assert.equal(first?.secondsLeft, undefined);
-    assert(second !== undefined && (second.secondsLeft ?? -1) >= 0, `${second?.secondsLeft} seconds left`);
+    assert.equal(first?.remainingSeconds, undefined);
+    assert(
+      second !== undefined && (second.remainingSeconds ?? -1) >= 0,
+      `${second?.remainingSeconds} seconds left`,
+    );
     assert.equal(configuration?.judging?.samples, 15);
     assert.deepEqual(memo, {
       runName: 'simulated',

@@ -3,14 +3,15 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { findReleasedServer } from '../../scripts/setup/released-server.ts';
-import { ensureTemporalCli } from '../../scripts/setup/temporal-cli.ts';
-import { startRun } from '../../src/client.ts';
+import { findReleasedServer } from '../../tools/setup/released-server.ts';
+import { ensureTemporalCli } from '../../src/cli/setup/temporal-cli.ts';
+import { startRun } from '../../src/client/index.ts';
 import { fencedBlocks } from '../docs/fenced-blocks.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../inference/scripted-endpoint.ts';
-import { packageRoot, startCluster, type Cluster, type WorkerProcess } from './cluster.ts';
-import { startReleasedServer } from './released-server.ts';
-import { answers, hasBegun, progressUntil, tinyConfiguration } from './tiny-run.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { startReleasedServer } from '../support/released-server.ts';
+import { scriptedAnswers, stageStarted, waitForProgress, tinyConfiguration } from '../support/tiny-run.ts';
 
 /** As in docs/deploy.md. */
 const DEPLOYMENT = 'judge-workers';
@@ -29,12 +30,12 @@ describe('worker versioning', function () {
   let cluster: Cluster;
 
   before(async () => {
-    endpoint = await startScriptedEndpoint({ script: answers });
+    endpoint = await startScriptedEndpoint({ script: scriptedAnswers });
   });
   afterEach(() => cluster.close());
   after(() => endpoint.close());
 
-  it('keeps a run on the build that it began on; the next run begins on the one that is current then', async () => {
+  it('keeps a run on the build on which it began; the next run begins on the build that is current then', async () => {
     cluster = await startCluster();
     const old = startBuild(OLD);
     const command = await logged(
@@ -45,15 +46,15 @@ describe('worker versioning', function () {
     assert.deepEqual([command, makeCurrent], [setCurrent(OLD), setCurrent(OLD)]);
     await execute(makeCurrent);
     const left = await startRun(cluster.client, tinyConfiguration('left', endpoint.baseUrl));
-    await progressUntil(left, ({ phase }) => phase === 'working');
+    await waitForProgress(left, ({ status }) => status === 'running');
     await left.pause({ reason: 'its workers go away' });
     const run = await startRun(cluster.client, tinyConfiguration('stays', endpoint.baseUrl));
     const new_ = startBuild(NEW);
     await logged(new_, /judge-workers\.2026-12-01 is not current, 2026-11-24 is/);
-    await progressUntil(run, hasBegun('judgePairs', 1));
+    await waitForProgress(run, stageStarted('judgePairs', 1));
     await execute(setCurrent(NEW));
     const next = await startRun(cluster.client, tinyConfiguration('next', endpoint.baseUrl));
-    await progressUntil(next, ({ phase }) => phase === 'working');
+    await waitForProgress(next, ({ status }) => status === 'running');
     await run.result();
 
     assert.deepEqual(await buildsOf('stays'), [[OLD]]);
@@ -71,9 +72,9 @@ describe('worker versioning', function () {
   });
 
   it('moves a run to the current build when its next iteration begins (a server of 1.31)', async function () {
-    const server = await findReleasedServer();
+    const released = await findReleasedServer();
     cluster = await startCluster(
-      server === undefined ? undefined : (folder) => startReleasedServer(server, folder),
+      released === undefined ? undefined : (folder) => startReleasedServer(released.server, folder),
     );
     if (!(await movesRuns())) {
       console.log(
@@ -87,7 +88,7 @@ describe('worker versioning', function () {
       cluster.client,
       tinyConfiguration('moves', endpoint.baseUrl, { iterations: 2 }),
     );
-    await progressUntil(run, hasBegun('judgePairs', 1));
+    await waitForProgress(run, stageStarted('judgePairs', 1));
     await execute(setCurrent(NEW));
     const { iterations } = await run.result();
 
@@ -105,7 +106,7 @@ describe('worker versioning', function () {
     }
   });
 
-  /** Whether the server is new enough: the one of the pinned CLI is not, one on the PATH may be. */
+  /** Returns whether the server is new enough: that of the pinned CLI is not, one on the PATH may be. */
   async function movesRuns(): Promise<boolean> {
     const { serverVersion } = await cluster.client.workflowService.getSystemInfo({});
     const [major = 0, minor = 0] = serverVersion.split('.').map(Number);
@@ -152,7 +153,7 @@ describe('worker versioning', function () {
     );
   }
 
-  /** The builds that carried out a workflow's own tasks, for each history of its chain, the first one first. */
+  /** The builds that processed the tasks of a workflow, for each history of its chain, in order. */
   async function buildsOf(workflowId: string): Promise<string[][]> {
     return (await historiesOf(workflowId)).map((events) => [
       ...new Set(

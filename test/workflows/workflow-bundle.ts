@@ -5,7 +5,7 @@ import {
   DefaultLogger,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
-import { packageRoot } from './cluster.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 

@@ -1,0 +1,9 @@
+import { Context } from '@temporalio/activity';
+import { InvalidInput } from '../platform/invalid-input.ts';
+
+/** The id of the workflow that an activity runs in. */
+export function currentWorkflowId(): string {
+  const { workflowExecution } = Context.current().info;
+  if (workflowExecution === undefined) throw new InvalidInput('this activity can only run in a workflow');
+  return workflowExecution.workflowId;
+}

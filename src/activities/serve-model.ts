@@ -1,0 +1,136 @@
+import { dirname, join } from 'node:path';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ArtifactDamaged } from '../store/errors.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import { checkpointPathOrId, findCheckpoint, storeUriOf } from '../runs/find-checkpoint.ts';
+import { prunedModelMessage } from '../models/training/pruned-model.ts';
+import { RESULT_FILE } from '../models/training/job.ts';
+import { findModelDamage, readTrainingResult } from '../models/training/model-integrity.ts';
+import { withHeartbeats } from './heartbeats.ts';
+import { currentWorkflowId } from './current-workflow.ts';
+import { leaseGpus } from './lease-gpus.ts';
+import type { Dependencies } from './dependencies.ts';
+import { ServerFailed } from '../models/serving/errors.ts';
+import { servingDriverOf } from '../models/serving/drivers/registry.ts';
+import { servingOf } from '../config/model-roles.ts';
+import { openModels } from '../runs/open-run.ts';
+import type {
+  ActivityHeartbeat,
+  Model,
+  RunReference,
+  ServedFor,
+  ServedModel,
+} from '../api/activity-types.ts';
+import type { ModelRole } from '../config/model-roles.ts';
+
+export interface ServeModelInput {
+  readonly run: RunReference;
+  readonly model: Model;
+  readonly iteration: number;
+  /** The role whose `serving` section applies. Checkpoints that the run has trained are served like the seed model. */
+  readonly role: ModelRole;
+}
+
+/**
+ * Starts a server for a model, or finds the running one; it runs until the run stops it. A model whose weights were
+ * pruned is not served: when stages run again, it is needed only if results are missing.
+ */
+export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<ServedModel> {
+  return withHeartbeats(async (attempt) => {
+    const { configuration } = await openModels(deps.store, input.run);
+    const serving = servingOf(configuration, input.role);
+    const driver = servingDriverOf(serving);
+    const { needsMachine } = driver;
+    const uri = storeUriOf(input.model.checkpoint);
+    const prunedReason = uri === undefined ? undefined : await prunedModelMessage(deps.store, uri);
+    if (prunedReason !== undefined) return { ...input.model, baseUrl: '', servedModelName: '', prunedReason };
+    await requireIntactCheckpoint(deps.store, input.model.checkpoint);
+    const { runName } = input.run;
+    const lease = driver.needsMachine
+      ? await leaseGpus(
+          deps,
+          { runName, purpose: `serves M_${input.iteration} (${input.role})`, gpus: driver.gpus(serving) },
+          attempt,
+        )
+      : undefined;
+    const { baseUrl, model, apiKeyEnv } = await deps.servers
+      .ensureServing({
+        serving,
+        checkpoint: checkpointPathOrId(await findCheckpoint(deps.store, deps.files, input.model.checkpoint)),
+        runName,
+        iteration: input.iteration,
+        label: `${modelLabel(input)} of ${input.run.runName}`,
+        owner: currentWorkflowId(),
+        ...(lease === undefined ? {} : { environment: lease.environment }),
+      })
+      .catch((error: unknown) => {
+        // The next attempt finds the lease.
+        lease?.leave();
+        throw error instanceof ServerFailed ? failedStart(error) : error;
+      });
+    return {
+      ...input.model,
+      baseUrl,
+      servedModelName: model,
+      ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }),
+      ...(needsMachine ? { servedFor: servedFor(deps, input) } : {}),
+    };
+  });
+}
+
+/** After so many failures in a row a server is not started again: its command, or its machine, needs a person. */
+const MAX_FAILED_STARTS = 6;
+/** The first delay before another start; it doubles with each failure, so that the last one comes after some minutes. */
+const FIRST_RETRY_SECONDS = 5;
+
+/**
+ * Counts the failed starts in the heartbeat details, which a killed worker loses: then the server is started more often.
+ * @returns the failure of this start, which ends the run if it was the last one
+ */
+function failedStart({ name: type, message }: ServerFailed): ApplicationFailure {
+  const context = Context.current();
+  const before = context.info.heartbeatDetails as ActivityHeartbeat | null | undefined;
+  const failedStarts = (before?.failedStarts ?? 0) + 1;
+  context.heartbeat({ failedStarts } satisfies ActivityHeartbeat);
+  if (failedStarts >= MAX_FAILED_STARTS)
+    return ApplicationFailure.nonRetryable(
+      `${message}\nIt has failed ${failedStarts} times in a row. Correct the serving command or the machine, then start the run ` +
+        'again under its name: it continues with what is complete.',
+      type,
+    );
+  const nextRetryDelay = 1000 * FIRST_RETRY_SECONDS * 2 ** (failedStarts - 1);
+  const remaining = MAX_FAILED_STARTS - failedStarts;
+  return ApplicationFailure.create({
+    type,
+    message: `${message}\nIt is started again in ${nextRetryDelay / 1000} s, ${remaining} more ${remaining === 1 ? 'time' : 'times'}.`,
+    nextRetryDelay,
+  });
+}
+
+function servedFor(
+  { machineQueue, inferenceQueue }: Dependencies,
+  { iteration, role }: ServeModelInput,
+): ServedFor {
+  return { iteration, role, machineQueue, inferenceQueue };
+}
+
+function modelLabel({ iteration, role }: ServeModelInput): string {
+  if (role === 'seed') return `M_${iteration}`;
+  return role === 'generator' ? 'the generator' : 'the first judge';
+}
+
+/**
+ * Checks that the files of a model that was trained here have their recorded sizes, because a server fails with an
+ * incomplete model.
+ */
+async function requireIntactCheckpoint(store: ArtifactStore, checkpoint: string): Promise<void> {
+  const uri = storeUriOf(checkpoint);
+  if (uri === undefined) return;
+  const damage = await store.withLocalFolder(dirname(uri), async ({ path: folder }) => {
+    const result = await readTrainingResult(folder);
+    return result === undefined
+      ? `${join(folder, RESULT_FILE)} is missing`
+      : findModelDamage(folder, result, 'sizes');
+  });
+  if (damage !== undefined) throw new ArtifactDamaged(damage);
+}

@@ -1,0 +1,69 @@
+/** The result of judging a file of pairs: of the workflow `judgePairs`, and the summary of the command `judge`. */
+import { z } from 'zod';
+import type { DeepReadonly } from '../platform/deep-readonly.ts';
+import { artifactReference, judgedModel } from './result.ts';
+
+const share = z.number().min(0).max(1);
+const count = z.int().nonnegative();
+
+export const pairsJudgingFiguresSchema = z.object({
+  pairs: count.describe('The number of judged pairs.'),
+  verdicts: z
+    .object({
+      A: count.describe('The first response is better.'),
+      B: count.describe('The second response is better.'),
+      tie: count.describe('Neither response is better, or two verdicts have the same number of votes.'),
+      none: count.describe('No judgment has a verdict.'),
+    })
+    .describe('The number of pairs with each verdict.'),
+  failed: count.describe('Pairs that the endpoint rejected; they are counted as pairs without a verdict.'),
+  labelledPairs: count.describe('Pairs whose better side the file gives.'),
+  accuracy: share
+    .nullable()
+    .describe('The share of these pairs whose verdict is the better side; null if there are none.'),
+  accuracyInterval: z
+    .object({ low: share.describe('The lower bound.'), high: share.describe('The upper bound.') })
+    .nullable()
+    .describe("The 95% interval over pairs, by Wilson's score (1927)."),
+  orderAccuracy: share
+    .nullable()
+    .describe(
+      'The share of their orders, each by itself, whose verdict is that side: what benchmarks call accuracy.',
+    ),
+  positionConsistency: share
+    .nullable()
+    .describe(
+      'The share with the same verdict in both orders, among pairs with a verdict in both; null if there are none.',
+    ),
+  judgments: count.describe('The number of judgments: all votes of all orders.'),
+  unparsableJudgments: count.describe('The number of judgments without a verdict.'),
+  requests: count.describe(
+    'Requests that the endpoint answered; for the workflow, the number that is needed, one for each order.',
+  ),
+  tokens: z
+    .object({
+      prompt: z.number().nonnegative().describe('Tokens of the prompts.'),
+      completion: z.number().nonnegative().describe('Tokens of the judgments.'),
+    })
+    .describe('The tokens of the judgments.'),
+});
+
+export const pairsJudgingResultSchema = z.object({
+  runName: z.string().describe('The name of the judging.'),
+  model: judgedModel.describe('The judge.'),
+  judge: z
+    .object({
+      run: z.string().describe('The run that made the judge.'),
+      iteration: count.describe('The iteration i of the judge M_i.'),
+    })
+    .describe('The origin of the judge, from its judge.json.'),
+  figures: pairsJudgingFiguresSchema.describe('The figures of the verdicts.'),
+  verdicts: artifactReference.describe('The artifact with a line for each pair, in the order of the file.'),
+  skipped: count.describe('Rows of the file without a pair.'),
+  seconds: z.number().nonnegative().describe('The elapsed time of the judging.'),
+  warnings: z.array(z.string()).describe('Warnings for readers of the figures.'),
+});
+
+export type PairsJudgingFigures = DeepReadonly<z.output<typeof pairsJudgingFiguresSchema>>;
+/** The result of judging a file of pairs. */
+export type PairsJudgingResult = DeepReadonly<z.output<typeof pairsJudgingResultSchema>>;

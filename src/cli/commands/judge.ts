@@ -1,0 +1,85 @@
+import { STORE } from '../../worker/options.ts';
+import { defineCommand } from '../core/define-command.ts';
+
+export const judge = defineCommand({
+  usage: 'judge <pairs>',
+  summary: 'Judge the two responses of each row of a file. If it is interrupted, the same command continues.',
+  json: 'the figures as one document',
+  positionals: {
+    pairs: {
+      type: 'string',
+      demandOption: true,
+      describe:
+        'JSONL, JSON or Parquet: instruction or prompt, and responseA and responseB (perhaps label), or chosen and rejected.',
+    },
+  },
+  options: {
+    model: {
+      type: 'string',
+      demandOption: true,
+      describe:
+        'A judge as run:NAME/best, run:NAME/latest, or run:NAME/2 for M_2; the name of a run; a checkpoint folder; or the URL of an endpoint.',
+    },
+    out: {
+      type: 'string',
+      describe:
+        'The file for the verdicts, as JSONL; <pairs>.verdicts.jsonl in the current folder by default.',
+    },
+    votes: {
+      type: 'number',
+      default: 1,
+      describe: 'The number of judgments of each order; the majority counts.',
+    },
+    'both-orders': {
+      type: 'boolean',
+      default: false,
+      describe: 'Also judge each pair with the responses swapped.',
+    },
+    judge: {
+      type: 'string',
+      describe: "A judge.json to use instead of the checkpoint's own; required for an endpoint.",
+    },
+    'served-model-name': {
+      type: 'string',
+      describe: "The model's name at the endpoint, or at the server that --serve starts.",
+    },
+    'api-key-env': {
+      type: 'string',
+      describe: 'The environment variable with the key for the endpoint.',
+    },
+    serve: {
+      type: 'string',
+      describe: 'A command that serves the checkpoint: "... {checkpoint} ... {servedModelName} ... {port}".',
+    },
+    temperature: { type: 'number', describe: 'Overrides the temperature of judge.json.' },
+    'top-p': { type: 'number', describe: 'Overrides the top-p of judge.json.' },
+    seed: { type: 'number', default: 1, describe: 'The seed of sampling at a temperature above 0.' },
+    'max-refused-share': {
+      type: 'number',
+      default: 0.05,
+      describe:
+        'The share of pairs that the endpoint may refuse, for example because they are too long; above it the command fails.',
+    },
+    concurrency: { type: 'number', default: 16, describe: 'The number of concurrent requests.' },
+    store: { type: 'string', ...STORE },
+  },
+  examples: [
+    [
+      '$0 judge pairs.jsonl --model run:embedded/best --both-orders',
+      'Use the best judge of a run, in both orders',
+    ],
+    [
+      '$0 judge pairs.jsonl --model http://gpu:8000/v1 --served-model-name judge --judge judge.json --votes 5',
+      'Use a judge that is already served',
+    ],
+  ],
+  run: async (args) =>
+    (await import('../judge/judge.ts')).judge({
+      ...args,
+      servedModelName: args['served-model-name'],
+      apiKeyEnv: args['api-key-env'],
+      bothOrders: args['both-orders'],
+      topP: args['top-p'],
+      maxRefusedShare: args['max-refused-share'],
+    }),
+});

@@ -1,0 +1,79 @@
+/** Checks a configuration on this machine with the same checks that workers do when a run starts. */
+import { resolve } from 'node:path';
+import { evaluationAsRunSections, withResolvedJudge } from '../../activities/check-judge-evaluation.ts';
+import { collectProblem, inputProblems } from '../../activities/check-configuration.ts';
+import { pairsJudgingProblems } from '../../activities/check-pairs-judging.ts';
+import { endpointProblems, machineProblems, needsMachine } from '../../activities/preflight.ts';
+import { openStore, type ArtifactStore } from '../../store/artifact-store.ts';
+import { cacheFolder } from '../../platform/cache-folder.ts';
+import { detectConfigurationKind } from '../../config/configuration-kind.ts';
+import type { Problem } from '../../platform/problem.ts';
+import { parseConfiguration, parseJudgeEvaluation } from '../../config/parse-configuration.ts';
+import type { PartialConfiguration } from '../../config/run-configuration.ts';
+import { readJsonObject } from '../core/configuration-file.ts';
+import { type Finding, missing, ok } from './finding.ts';
+import type { PythonLookup } from './machine.ts';
+import { packageRoot } from '../../platform/package-root.ts';
+
+/**
+ * Checks the fields and what they name: files, prompts, pools, benchmarks, pairs, endpoints, the hub, checkpoints, commands and
+ * the trainer. Changes nothing and starts no server.
+ * @throws CommandError if the file is not a JSON object
+ */
+export async function configurationFindings(
+  file: string,
+  { storeRoot, python }: { readonly storeRoot: string; readonly python: PythonLookup },
+): Promise<Finding[]> {
+  const input = readJsonObject(file);
+  const kind = detectConfigurationKind(input);
+  const store = openStore(storeRoot);
+  const files = { roots: [process.cwd(), packageRoot, cacheFolder(process.env, process.platform)] };
+  const { usable, problems } =
+    kind === 'run'
+      ? parseConfiguration(input)
+      : kind === 'evaluation'
+        ? await evaluation(store, input)
+        : await pairsJudgingProblems({ store, files }, input);
+  const deps = { store, files, python: python.path, packageRoot, environment: process.env };
+  // A missing Python is a finding of its own.
+  const { fineTuning, ...withoutTrainer } = usable;
+  const checked =
+    python.isInstalled && fineTuning !== undefined ? { ...withoutTrainer, fineTuning } : withoutTrainer;
+  const further = await Promise.all([
+    inputProblems(deps, usable),
+    endpointProblems(deps, usable),
+    // If somebody else serves the judge, no machine needs its checkpoint.
+    kind !== 'run' && !needsMachine(usable.serving)
+      ? []
+      : machineProblems(deps, checked, new AbortController().signal),
+  ]);
+  const all = [...problems, ...further.flat()].filter(
+    ({ message }) => python.isInstalled || !message.startsWith(`no program ${python.path}:`),
+  );
+  if (all.length === 0)
+    return [
+      ok(
+        'configuration',
+        `${resolve(file)}: fields, files, endpoints and commands are valid on this machine`,
+      ),
+    ];
+  return all.map(({ path, message }) =>
+    missing(
+      kind === 'run' ? path : path.replace(/^models\.seed(?=\.|$)/, 'model'),
+      message,
+      `Correct ${path} in ${resolve(file)}, or what it names.`,
+    ),
+  );
+}
+
+async function evaluation(
+  store: ArtifactStore,
+  input: object,
+): Promise<{ usable: PartialConfiguration; problems: readonly Problem[] }> {
+  const { usable: sections, problems } = parseJudgeEvaluation(input);
+  let usable = evaluationAsRunSections(sections);
+  const judgeProblems = await collectProblem('model.checkpoint', async () => {
+    usable = evaluationAsRunSections(await withResolvedJudge({ store }, sections));
+  });
+  return { usable, problems: [...problems, ...judgeProblems] };
+}

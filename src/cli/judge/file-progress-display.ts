@@ -1,0 +1,75 @@
+/** The progress of judging a file: a bar on a terminal, else a line from time to time. */
+import { styleText } from 'node:util';
+import type { WriteStream } from 'node:tty';
+import { createLogUpdate } from 'log-update';
+import cliTruncate from 'cli-truncate';
+import type { PairsJudgingProgress } from '../../pair-judging/run-pairs-judging.ts';
+import { canRedraw } from '../progress/display.ts';
+import { stageLine } from '../progress/live-lines.ts';
+import { PeriodicProgress } from '../progress/periodic-progress.ts';
+import type { DisplayedStage } from '../progress/stage-text.ts';
+
+const REDRAW_MILLISECONDS = 250;
+
+export interface FileProgressDisplay {
+  show(progress: PairsJudgingProgress): void;
+  close(): void;
+}
+
+export function fileProgressDisplay(
+  stream: WriteStream,
+  environment: NodeJS.ProcessEnv,
+): FileProgressDisplay {
+  let stage: DisplayedStage | undefined;
+  let first: PairsJudgingProgress | undefined;
+  const startedAt = new Date().toISOString();
+  const update = (progress: PairsJudgingProgress) => {
+    first ??= progress;
+    stage = displayedStage(progress, first.done, startedAt, Date.now());
+    return stage;
+  };
+  if (!canRedraw(stream, environment)) {
+    const periodic = new PeriodicProgress();
+    const show = (progress: PairsJudgingProgress) => {
+      for (const line of periodic.dueLinesOfStage(update(progress), 'judge', Date.now()))
+        stream.write(`${line}\n`);
+    };
+    return { show, close: () => undefined };
+  }
+  const log = createLogUpdate(stream);
+  const draw = () => {
+    if (stage === undefined) return;
+    const columns = stream.columns - 1;
+    const paint = (color: 'cyan' | 'dim' | 'bold', text: string) => styleText(color, text, { stream });
+    log(cliTruncate(stageLine(stage, false, { now: Date.now(), columns, paint }), columns));
+  };
+  const timer = setInterval(draw, REDRAW_MILLISECONDS);
+  return {
+    show: (progress) => void update(progress),
+    close() {
+      clearInterval(timer);
+      draw();
+      log.done();
+    },
+  };
+}
+
+/** @param before pairs that an earlier attempt has judged, which don't count for the rate */
+function displayedStage(
+  { done, total, judgments, completionTokens }: PairsJudgingProgress,
+  before: number,
+  startedAt: string,
+  now: number,
+): DisplayedStage {
+  const seconds = (now - Date.parse(startedAt)) / 1000;
+  const remainingSeconds = done > before ? (seconds * (total - done)) / (done - before) : undefined;
+  return {
+    name: 'judge',
+    done,
+    total,
+    unit: 'pairs',
+    startedAt,
+    counts: { judgments, completionTokens },
+    ...(remainingSeconds === undefined ? {} : { remainingSeconds }),
+  };
+}

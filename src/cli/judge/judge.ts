@@ -1,0 +1,195 @@
+/** The command `judge`: judges a file of pairs with a judge that a run has trained, or with any other. */
+import { basename, resolve } from 'node:path';
+import { setMaxListeners } from 'node:events';
+import { StorageUnavailable } from '../../platform/file-system.ts';
+import { fileSha256 } from '../../platform/file-hashes.ts';
+import { UnreadableFile } from '../../datasets/rows/read-rows.ts';
+import { askAtEndpoints } from '../../pair-judging/judge-pair.ts';
+import { cacheFolder } from '../../platform/cache-folder.ts';
+import { InvalidJudgeFile } from '../../api/judge-file.ts';
+import { createInferenceClient } from '../../models/inference/client.ts';
+import {
+  AuthenticationFailed,
+  EndpointUnavailable,
+  ModelNotFound,
+  RequestRejected,
+} from '../../models/inference/errors.ts';
+import { InvalidVoting, resolveVoting } from '../../method/voting.ts';
+import { JudgeFileMissing } from '../../pair-judging/read-judge-file.ts';
+import {
+  countPairs,
+  type PairsJudgingProgress,
+  runPairsJudging,
+  InvalidPairsFile,
+  TooManyPairsRefused,
+  VerdictFileMismatch,
+} from '../../pair-judging/run-pairs-judging.ts';
+import { pairsJudgingFingerprint } from '../../pair-judging/fingerprint-inputs.ts';
+import { servingDriverOf } from '../../models/serving/drivers/registry.ts';
+import { ServerFailed } from '../../models/serving/errors.ts';
+import { CommandError } from '../core/command-error.ts';
+import type { ExitReason } from '../core/exit-codes.ts';
+import { stopSignal } from '../core/stop-signal.ts';
+import { fileProgressDisplay } from './file-progress-display.ts';
+import { resolveJudge, type JudgeSelection } from './resolve-judge.ts';
+import { openStore } from '../../store/artifact-store.ts';
+import { serveJudge, type ServedJudge } from './serve-judge.ts';
+import { judgingFiguresTable } from '../output/judging-figures-table.ts';
+import { packageRoot } from '../../platform/package-root.ts';
+
+export interface JudgeCommandOptions extends JudgeSelection {
+  readonly pairs: string;
+  readonly out?: string | undefined;
+  readonly votes: number;
+  readonly bothOrders: boolean;
+  readonly temperature?: number | undefined;
+  readonly topP?: number | undefined;
+  readonly seed: number;
+  readonly concurrency: number;
+  readonly maxRefusedShare: number;
+  readonly store: string;
+  readonly json: boolean;
+}
+
+/** @throws CommandError */
+export async function judge(command: JudgeCommandOptions): Promise<ExitReason> {
+  const signal = stopSignal();
+  // Each request adds a listener.
+  setMaxListeners(0, signal);
+  let served: ServedJudge | undefined;
+  try {
+    return await judgeFile(command, signal, (started) => (served = started));
+  } catch (error) {
+    if (signal.aborted) {
+      console.error('\nStopped. The same command continues from here.');
+      return 'interrupted';
+    }
+    throw toCommandError(error);
+  } finally {
+    await served?.stop();
+  }
+}
+
+async function judgeFile(
+  command: JudgeCommandOptions,
+  signal: AbortSignal,
+  onServed: (served: ServedJudge) => void,
+): Promise<ExitReason> {
+  const { votes, bothOrders, temperature, topP, seed, concurrency, maxRefusedShare, json } = command;
+  if (!Number.isInteger(concurrency) || concurrency < 1)
+    throw new CommandError('usage', `--concurrency is ${concurrency}, but must be 1 or more.`);
+  if (!(maxRefusedShare >= 0 && maxRefusedShare <= 1))
+    throw new CommandError(
+      'usage',
+      `--max-refused-share is ${maxRefusedShare}, but must be a number from 0 to 1.`,
+    );
+  const environment = process.env;
+  const pairs = resolve(command.pairs);
+  const out = resolve(
+    command.out ?? `${basename(pairs).replace(/(\.(jsonl|json|parquet))?(\.gz)?$/, '')}.verdicts.jsonl`,
+  );
+  const store = openStore(command.store);
+  const cache = cacheFolder(environment, process.platform);
+  const resolved = await resolveJudge(store, { roots: [process.cwd(), packageRoot, cache] }, command);
+  const voting = resolveVoting(resolved.judge, {
+    votes,
+    orders: bothOrders ? 'both' : 'one',
+    sampling: {
+      ...(temperature === undefined ? {} : { temperature }),
+      ...(topP === undefined ? {} : { topP }),
+    },
+  });
+  const total = await countPairs(pairs);
+  const requests = total * (bothOrders ? 2 : 1);
+  console.error(
+    `${resolved.name} judges the ${total} pairs of ${pairs}: ${requests} requests${votes === 1 ? '' : ` of ${votes} votes each`}. ` +
+      `Verdicts: ${out}`,
+  );
+  const inference = createInferenceClient({
+    concurrency: { minimum: 1, maximum: concurrency },
+    requestTimeoutSeconds: 1800,
+    retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
+    environment,
+  });
+  const startJudge = async () => {
+    const { serving } = resolved.served;
+    const driver = servingDriverOf(serving);
+    if (driver.needsMachine) console.error(`Starting its server: ${driver.describe(serving)}`);
+    const folders = { storeRoot: store.address, packageRoot, cacheFolder: cache, environment };
+    const served = await serveJudge(resolved, folders, signal);
+    onServed(served);
+    signal.throwIfAborted();
+    return askAtEndpoints(inference, served.endpoints, signal);
+  };
+  const display = fileProgressDisplay(process.stderr, environment);
+  const job = {
+    ...{ pairs, out, signal, startJudge, concurrency, maxRefusedShare },
+    judge: { judge: resolved.judge, voting, seed },
+    fingerprint: pairsJudgingFingerprint(
+      await fileSha256(pairs),
+      resolved.identity,
+      resolved.judge,
+      voting,
+      seed,
+    ),
+    onProgress: (progress: PairsJudgingProgress) => display.show(progress),
+    onWait: (processId: number) =>
+      console.error(`Process ${processId} is writing the same file: waiting until it has ended.`),
+  };
+  const { figures, refused } = await runPairsJudging(job, total).finally(() => display.close());
+  await inference.close();
+  console.log(
+    json ? JSON.stringify({ out, ...figures }) : `${judgingFiguresTable(figures)}\n\nVerdicts: ${out}`,
+  );
+  if (refused === undefined) return 'done';
+  console.error(
+    `The endpoint refused ${figures.failed} of the ${figures.pairs} pairs, row ${refused.row} with: ${refused.detail}\n${RETRY_ADVICE}`,
+  );
+  return 'failed';
+}
+
+const RETRY_ADVICE =
+  'Fix the cause; the same command then sends them again. --max-refused-share sets how many may be refused.';
+
+const DISK_CODES = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'ENOENT'];
+
+/** Turns errors that the user can fix into a CommandError; others are faults of this program and keep their stack. */
+function toCommandError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof CommandError) return error;
+  const { message } = error;
+  const withAdvice = (advice: string) => `${message.replace(/\.$/, '')}. ${advice}`;
+  if (error instanceof JudgeFileMissing)
+    return new CommandError('not-found', withAdvice('Give the judge.json to use with --judge.'), {
+      cause: error,
+    });
+  if (error instanceof EndpointUnavailable) return new CommandError('unreachable', message, { cause: error });
+  if (error instanceof AuthenticationFailed)
+    return new CommandError(
+      'unreachable',
+      withAdvice('--api-key-env names the variable that holds the key.'),
+      {
+        cause: error,
+      },
+    );
+  if (error instanceof ModelNotFound)
+    return new CommandError('not-found', withAdvice('Set --served-model-name to its name at the endpoint.'), {
+      cause: error,
+    });
+  // The rejection of the test request for one token that is sent first.
+  if (error instanceof RequestRejected) return new CommandError('failed', message, { cause: error });
+  if (error instanceof TooManyPairsRefused)
+    return new CommandError('failed', withAdvice(RETRY_ADVICE), { cause: error });
+  if (error instanceof ServerFailed) return new CommandError('failed', message, { cause: error });
+  const systemError = (error instanceof StorageUnavailable ? error.cause : error) as NodeJS.ErrnoException;
+  if (DISK_CODES.includes(systemError.code ?? ''))
+    return new CommandError(
+      'failed',
+      `The verdicts can't be written (${systemError.message}): free some space, or choose another file with --out. The same command then ` +
+        'continues from here.',
+      { cause: error },
+    );
+  const isInput = [InvalidJudgeFile, InvalidPairsFile, UnreadableFile, VerdictFileMismatch, InvalidVoting];
+  return isInput.some((kind) => error instanceof kind)
+    ? new CommandError('usage', message, { cause: error })
+    : error;
+}

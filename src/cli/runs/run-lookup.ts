@@ -1,0 +1,48 @@
+/** Finds runs in the store, and in Temporal if it answers. */
+import { suggestNames } from '../../platform/name-suggestions.ts';
+import { isRunName } from '../../runs/stored-run.ts';
+import type { ArtifactStore } from '../../store/artifact-store.ts';
+import { CommandError } from '../core/command-error.ts';
+import { PROGRAM_CALL } from '../../platform/program.ts';
+import { connectToTemporal, type TemporalConnection } from '../temporal/connect.ts';
+import { withoutControlCharacters } from '../core/control-characters.ts';
+import { TemporalUnreachable } from '../../temporal/temporal-unreachable.ts';
+
+/** Warns on standard error if the store does not exist. */
+export async function warnIfStoreMissing(store: ArtifactStore): Promise<void> {
+  if (!(await store.objects.exists()))
+    console.error(`There is no store at ${store.address}: set --store or SELF_TAUGHT_EVALUATOR_STORE.`);
+}
+
+/** Connects to Temporal; if no server answers, prints that and its consequence to standard error. */
+export async function connectIfReachable(consequence: string): Promise<TemporalConnection | undefined> {
+  try {
+    return await connectToTemporal(process.env);
+  } catch (error) {
+    if (!(error instanceof TemporalUnreachable)) throw error;
+    console.error(`${error.message}\n${consequence}`);
+    return undefined;
+  }
+}
+
+/**
+ * Checks a run's name that the user typed.
+ * @throws CommandError if it is not a valid name, for example a path
+ */
+export function requireRunName(name: string): string {
+  if (isRunName(name)) return name;
+  throw new CommandError(
+    'usage',
+    `${JSON.stringify(withoutControlCharacters(name))} is not the name of a run: a name has 1 to 63 letters, digits, ".", "_" or "-", and starts with a ` +
+      `letter or digit. "${PROGRAM_CALL} runs" lists the runs.`,
+  );
+}
+
+export function runNotFoundError(name: string, place: string, names: readonly string[]): CommandError {
+  const near = suggestNames(name, [...new Set(names)]);
+  const hint =
+    near.length > 0
+      ? `Did you mean ${near.map((each) => JSON.stringify(each)).join(' or ')}?`
+      : `"${PROGRAM_CALL} runs" lists the runs.`;
+  return new CommandError('not-found', `There is no run ${JSON.stringify(name)} ${place}. ${hint}`);
+}

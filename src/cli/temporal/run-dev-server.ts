@@ -1,0 +1,54 @@
+import { resolve } from 'node:path';
+import type { ExitReason } from '../core/exit-codes.ts';
+import { PROGRAM_CALL } from '../../platform/program.ts';
+import { DATABASE_FILE, devServerPorts, startDevServer } from './dev-server.ts';
+import { ensureTemporalCli } from '../setup/temporal-cli.ts';
+
+export interface DevServerCommandOptions {
+  readonly port: string;
+  readonly 'ui-port': string;
+  readonly 'http-port': string;
+  /** {@link DATABASE_FILE} by default. */
+  readonly 'db-filename': string | undefined;
+}
+
+/**
+ * Runs the Temporal development server in the foreground until Ctrl-C, or until it exits.
+ * @throws SetupError that says what to do if it doesn't start
+ */
+export async function runDevServer(
+  { 'db-filename': dbFile = DATABASE_FILE, ...ports }: DevServerCommandOptions,
+  json: boolean,
+): Promise<ExitReason> {
+  const server = await startDevServer({
+    ports: devServerPorts(process.env, { ...ports }),
+    databaseFile: resolve(dbFile),
+  });
+  let stopping = false;
+  const stop = () => {
+    stopping = true;
+    void server.stop();
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+  // The server keeps running if the reader of the address closes the pipe.
+  process.stdout.on('error', () => undefined);
+  const { address, uiUrl } = server;
+  const cli = await ensureTemporalCli();
+  if (json) console.log(JSON.stringify({ address, uiUrl, cli }));
+  else {
+    console.log(`Temporal server  ${address}`);
+    console.log(`Web UI           ${uiUrl}`);
+    console.log(`Command line     ${cli}`);
+    if (address !== '127.0.0.1:7233')
+      console.log(`For workers, clients and Temporal's CLI set TEMPORAL_ADDRESS=${address}`);
+    console.log(
+      `Ctrl-C stops it; the next start continues with the same runs. To start a worker: ${PROGRAM_CALL} worker`,
+    );
+  }
+  const code = await server.ended;
+  if (stopping || code === 0) return 'done';
+  console.error(
+    `The Temporal server exited unexpectedly (exit code ${code ?? 'none'}). Its log is server.log beside ${dbFile}.`,
+  );
+  return 'failed';
+}

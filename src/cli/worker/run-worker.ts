@@ -1,0 +1,23 @@
+import { type WorkerOptionTexts } from '../../worker/options.ts';
+import { parseWorkerSettings } from '../../worker/settings.ts';
+import { withDefaultAddress } from '../temporal/connect.ts';
+import { ensurePython } from '../setup/python-environment.ts';
+
+/**
+ * Runs a worker until it is stopped. Its model servers and trainer use the Python of the set-up.
+ * @throws SettingError, SetupError
+ */
+export async function runWorkerCommand(options: WorkerOptionTexts, json: boolean): Promise<void> {
+  // Options are checked before anything is installed.
+  const parsed = parseWorkerSettings(options, '', process.env);
+  const settings = {
+    ...parsed,
+    temporal: withDefaultAddress(parsed.temporal, process.env),
+    python: await ensurePython(),
+  };
+  const { roles, taskQueue, storeRoot, python, deploymentVersion: version } = settings;
+  if (json) console.log(JSON.stringify({ roles, taskQueue, storeRoot, python, version }));
+  // Imported here because loading the Temporal SDK takes long: the set-up starts before.
+  const { runWorker } = await import('../../worker.ts');
+  await runWorker(settings);
+}

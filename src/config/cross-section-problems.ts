@@ -1,0 +1,92 @@
+import { GENERATED } from '../method/mix-sources.ts';
+import { recipeOf } from '../models/training/recipes/registry.ts';
+import type { Problem } from '../platform/problem.ts';
+import type { PartialConfiguration } from './run-configuration.ts';
+
+/** Finds settings of different sections that contradict each other. */
+export function crossSectionProblems(usable: PartialConfiguration): Problem[] {
+  return [
+    ...samplingProblems(usable),
+    ...recipeProblems(usable),
+    ...humanDataProblems(usable),
+    ...modelSelectionProblems(usable),
+  ];
+}
+
+function samplingProblems({ judging, filtering }: PartialConfiguration): Problem[] {
+  if (judging === undefined || filtering === undefined) return [];
+  const { samples, strategy, sampling } = judging;
+  const { target, majorityThreshold, judgmentsPerExample } = filtering;
+  const problems: Problem[] = [];
+  const needsAll = (path: string, found: unknown, why: string) =>
+    problems.push({
+      path,
+      message: `found ${JSON.stringify(found)}, which ${why} of all N samples, so set judging.strategy to {"kind": "all"}, not "until-correct"`,
+    });
+  if (judgmentsPerExample > samples) {
+    const message = `found ${judgmentsPerExample}, more than judging.samples (${samples}), the judgments that an example has`;
+    problems.push({ path: 'filtering.judgmentsPerExample', message });
+  }
+  if (strategy.kind === 'all') return problems;
+  if (target === 'majority-vote') needsAll('filtering.target', target, 'counts the verdicts');
+  if (majorityThreshold !== null)
+    needsAll('filtering.majorityThreshold', majorityThreshold, 'is a share of the correct ones');
+  if (strategy.initialBatchSize > samples) {
+    const message = `found ${strategy.initialBatchSize}, more than judging.samples (${samples}): the first batch would be all of them`;
+    problems.push({ path: 'judging.strategy.initialBatchSize', message });
+  }
+  if (sampling.temperature === 0 && samples > 1) {
+    const message =
+      'found 0, at which every sample is the same: "until-correct" would sample an incorrect one N times; ' +
+      'set a temperature above 0, or judging.samples to 1';
+    problems.push({ path: 'judging.sampling.temperature', message });
+  }
+  return problems;
+}
+
+/** Finds settings that contradict the recipes of the rounds. */
+function recipeProblems({ judging, filtering, fineTuning }: PartialConfiguration): Problem[] {
+  const rounds = Map.groupBy(fineTuning?.rounds ?? [], ({ method }) => method);
+  return [...rounds.values()].flatMap((sameMethod) =>
+    sameMethod[0] === undefined
+      ? []
+      : recipeOf(sameMethod[0]).problems(
+          { ...(judging && { judging }), ...(filtering && { filtering }) },
+          sameMethod,
+        ),
+  );
+}
+
+function humanDataProblems({ filtering }: PartialConfiguration): Problem[] {
+  if (filtering === undefined) return [];
+  const { humanData, generatedWeight } = filtering;
+  const problems: Problem[] = [];
+  if (generatedWeight === 0 && humanData.length === 0) {
+    const message = 'found 0 without filtering.humanData: there would be nothing to train on';
+    problems.push({ path: 'filtering.generatedWeight', message });
+  }
+  humanData.forEach(({ name }, index) => {
+    const path = `filtering.humanData.${index}.name`;
+    const first = humanData.findIndex((other) => other.name === name);
+    if (name === GENERATED)
+      problems.push({
+        path,
+        message: `found "${GENERATED}", the name of the pairs that the run generates`,
+      });
+    else if (first !== index)
+      problems.push({
+        path,
+        message: `found "${name}", the name of filtering.humanData.${first}: give each an own name`,
+      });
+  });
+  return problems;
+}
+
+function modelSelectionProblems({ modelSelection, evaluation }: PartialConfiguration): Problem[] {
+  const { benchmark } = modelSelection ?? {};
+  if (benchmark === undefined || evaluation === undefined) return [];
+  const names = evaluation.benchmarks.map(({ name }) => name);
+  if (names.includes(benchmark)) return [];
+  const message = `found ${JSON.stringify(benchmark)}, which is not among evaluation.benchmarks: ${names.join(', ')}`;
+  return [{ path: 'modelSelection.benchmark', message }];
+}

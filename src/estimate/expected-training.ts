@@ -1,0 +1,63 @@
+/** The size of an iteration's training, before there is a training set. Pure. */
+import { roundForIteration } from '../config/fine-tuning.ts';
+import { recipeOf, type Round } from '../models/training/recipes/registry.ts';
+import type { Configuration } from '../config/run-configuration.ts';
+
+export interface ExpectedTraining {
+  readonly method: Round['method'];
+  /** In the training set, including those that the trainer skips because they are longer than `maxLength`. */
+  readonly examples: number;
+  /** The mean tokens of an example: a prompt with its completion, or both conversations of a preference pair. */
+  readonly exampleTokens: number;
+  readonly steps: number;
+  /** The tokens of prompts and completions over all steps, as the trainer counts them. */
+  readonly tokens: number;
+}
+
+/** The inputs that decide the size of a training. */
+interface TrainingBasis {
+  /** Generated examples that are judged. */
+  readonly generated: number;
+  /** Human-labelled examples that are judged. */
+  readonly human: number;
+  /** The share of judgments that are correct. */
+  readonly correctShare: number;
+  /** The mean tokens of a prompt with its completion. */
+  readonly conversation: number;
+  /** Processes that train in parallel. */
+  readonly devices: number;
+}
+
+/**
+ * The examples after rejection sampling, thresholds, position consistency and mixing by weight, without losses to balancing.
+ * Steps and tokens follow the same rule as in the trainer (`total_steps` in trainer/fine_tune.py).
+ */
+export function expectedTraining(
+  configuration: Configuration,
+  iteration: number,
+  basis: TrainingBasis,
+): ExpectedTraining {
+  const round = roundForIteration(configuration.fineTuning, iteration);
+  const { method, hyperparameters } = round;
+  const recipe = recipeOf(round);
+  const perJudgedExample = recipe.expectedExamples(configuration, round, basis.correctShare);
+  const examples = Math.round(mixedExamples(configuration, basis) * perJudgedExample);
+  const { perDeviceBatchSize, gradientAccumulationSteps, epochs, maxSteps } = hyperparameters;
+  const batches = Math.ceil(examples / (perDeviceBatchSize * basis.devices));
+  const allSteps = Math.ceil(epochs * Math.ceil(batches / gradientAccumulationSteps));
+  const steps = Math.min(allSteps, maxSteps ?? allSteps);
+  const passes = allSteps === 0 ? 0 : (epochs * steps) / allSteps;
+  const exampleTokens = basis.conversation * recipe.memory.conversationsPerExample;
+  return { method, examples, exampleTokens, steps, tokens: examples * passes * exampleTokens };
+}
+
+/** The number of generated and human examples together after mixing by weight. */
+function mixedExamples(
+  { filtering: { humanData, generatedWeight } }: Configuration,
+  { generated, human }: TrainingBasis,
+): number {
+  if (humanData.length === 0) return generated;
+  const humanWeight = humanData.reduce((sum, { weight }) => sum + weight, 0);
+  const scales = [human / humanWeight, ...(generatedWeight > 0 ? [generated / generatedWeight] : [])];
+  return Math.min(...scales) * (humanWeight + generatedWeight);
+}

@@ -1,0 +1,271 @@
+/** The usage of each stage of a run. Pure. */
+import type { EstimatedStage, EstimatedUsage, RunEstimate } from '../api/estimate.ts';
+import { findGeneration, type Generation } from '../config/pair-source.ts';
+import type { Configuration } from '../config/run-configuration.ts';
+import { expectedJudgments } from '../method/expected-judgments.ts';
+import { stageCost } from '../reporting/stage-usage.ts';
+import type { AssumptionsInUse } from './assumptions.ts';
+import type { EstimateInputs } from './estimate-inputs.ts';
+import { expectedTraining, type ExpectedTraining } from './expected-training.ts';
+import type { PromptKind, PromptKinds, PromptName, PromptSizes } from './prompts.ts';
+import type { Rates } from './rates.ts';
+import { stageKey } from './reusable-work.ts';
+
+/** A stage of one iteration, or one benchmark of an evaluation. */
+export type ExpectedStage = Pick<EstimatedStage, 'stage' | 'iteration' | 'benchmark'> & {
+  readonly usage: EstimatedUsage;
+  readonly training?: ExpectedTraining;
+};
+
+/** The sizes of what the stages work on. Without instructions and selected ones, files provide the pairs. */
+export type ExpectedCounts = Omit<NonNullable<RunEstimate['counts']>, 'rows'>;
+
+/** Everything that decides the usage. */
+export interface RunFacts {
+  readonly configuration: Configuration;
+  readonly inputs: EstimateInputs;
+  readonly kinds: PromptKinds;
+  readonly sizes: PromptSizes;
+  readonly assumptions: AssumptionsInUse;
+  readonly counts: ExpectedCounts;
+  /** Processes that train in parallel. */
+  readonly devices: number;
+}
+
+export const NO_USAGE: EstimatedUsage = {
+  requests: 0,
+  answers: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  trainingTokens: 0,
+};
+const COUNTS = Object.keys(NO_USAGE) as (keyof typeof NO_USAGE)[];
+
+const ORDERS_OF_A_PAIR = 2;
+const COMPLEXITIES = 5;
+
+/** All stages in the order of the run, before any of it is done. */
+export function expectedStages(facts: RunFacts): ExpectedStage[] {
+  const { iterations } = facts.configuration;
+  return [
+    ...preparationStages(facts),
+    ...evaluations(facts, 0),
+    ...Array.from({ length: iterations }, (_, index) => index + 1).flatMap((iteration): ExpectedStage[] => {
+      const training = trainingOf(facts, iteration);
+      const usage = { ...NO_USAGE, trainingTokens: training.tokens };
+      return [
+        { stage: 'judgePairs', iteration, usage: judgingUsage(facts, iteration) },
+        { stage: 'fineTune', iteration, usage, training },
+        ...evaluations(facts, iteration),
+      ];
+    }),
+  ];
+}
+
+/** Adds time and cost to the expected stages, and the work that remains of each. */
+export function estimateStages(
+  configuration: Configuration,
+  expected: readonly ExpectedStage[],
+  rates: Rates,
+  reusedShares: ReadonlyMap<string, number>,
+): EstimatedStage[] {
+  return expected.map(({ usage, training, ...stage }) => {
+    const reused = reusedShares.get(stageKey(stage.stage, stage.iteration, stage.benchmark)) ?? 0;
+    const { promptTokens: prompt, completionTokens: completion, trainingTokens } = usage;
+    const rate = rates[stage.stage]?.tokensPerSecond;
+    const seconds = rate === undefined ? undefined : (prompt + completion + trainingTokens) / rate;
+    const tokens = stage.stage === 'fineTune' ? undefined : { prompt, completion };
+    const priced = { stage: stage.stage, tokens, seconds, usd: undefined };
+    const usd = stageCost(priced, stage.iteration, configuration);
+    const whole = {
+      ...usage,
+      ...(seconds === undefined ? {} : { seconds }),
+      ...(usd === undefined ? {} : { usd }),
+    };
+    const { method, examples = 0, steps = 0 } = training ?? {};
+    return {
+      ...stage,
+      reused,
+      whole: shareOfUsage(whole, 1),
+      remaining: shareOfUsage(whole, 1 - reused),
+      ...(method === undefined ? {} : { training: { method, examples, steps } }),
+    };
+  });
+}
+
+/** The number of instructions that are selected by category and complexity. By default all values are equally frequent. */
+export function selectedOf(
+  { categories, complexity, maxInstructions }: Generation['instructions'],
+  assumptions: AssumptionsInUse,
+  instructions: number,
+): number {
+  const ofComplexity = complexity === null ? 1 : (complexity.max - complexity.min + 1) / COMPLEXITIES;
+  const isFiltered = (categories ?? complexity) !== null;
+  const share = isFiltered ? assumptions.valueOr('keptShare', categoryShare(categories) * ofComplexity) : 1;
+  return Math.min(Math.round(instructions * share), maxInstructions ?? Infinity);
+}
+
+function categoryShare(categories: Generation['instructions']['categories']): number {
+  return categories === null ? 1 : categories.keep.length / categories.names.length;
+}
+
+function preparationStages(facts: RunFacts): ExpectedStage[] {
+  const { kinds, counts } = facts;
+  const generation = findGeneration(facts.configuration);
+  if (generation === undefined) return [{ stage: 'preparePairs', iteration: 0, usage: NO_USAGE }];
+  const { instructions = 0, selected = 0 } = counts;
+  const generatePairs = {
+    stage: 'generatePairs',
+    iteration: 0,
+    usage: generationUsage(facts, generation, selected),
+  } as const;
+  if ((kinds.category ?? kinds.complexity) === undefined) return [generatePairs];
+  const ofKeptCategories = instructions * categoryShare(generation.instructions.categories);
+  const usage = sumUsage([
+    usageOf(facts, 'category', instructions),
+    usageOf(facts, 'complexity', ofKeptCategories),
+  ]);
+  return [{ stage: 'categorizeInstructions', iteration: 0, usage }, generatePairs];
+}
+
+function generationUsage(
+  facts: RunFacts,
+  { pairs: { construction, calls, responseSampling, similarSampling } }: Generation,
+  selected: number,
+): EstimatedUsage {
+  const { sizes, assumptions } = facts;
+  const { similar = 0, worse = 0 } = sizes.prompts;
+  const response = assumptions.answerTokens('responseTokens', responseSampling);
+  const better = usageOf(facts, 'respond', selected);
+  if (construction === 'worse-response')
+    return sumUsage([better, requestUsage(selected, worse + response, response)]);
+  if (calls === 'two') return sumUsage([better, usageOf(facts, 'similar', selected), better]);
+  // With one call the prompt includes the response, and the answer the similar instruction with its own response.
+  const instruction = assumptions.answerTokens('similarTokens', similarSampling);
+  const both = Math.min(instruction + response, similarSampling.maxTokens);
+  return sumUsage([better, requestUsage(selected, similar + response, both)]);
+}
+
+function judgingUsage(facts: RunFacts, iteration: number): EstimatedUsage {
+  const { configuration, kinds, sizes, assumptions, counts } = facts;
+  const { judging, filtering } = configuration;
+  const examples = ORDERS_OF_A_PAIR * (generatedPairs(facts) + counts.humanPairs);
+  const { requests, judgments } = expectedJudgments(
+    { ...judging, judgmentsPerExample: filtering.judgmentsPerExample },
+    correctShare(assumptions, iteration),
+  );
+  const name = iteration === 1 ? 'firstJudge' : 'judge';
+  const promptTokens = (sizes.prompts[name] ?? 0) + responseTokens(facts);
+  const ofAnswer = answerTokens(assumptions, kinds[name]);
+  return requestUsage(examples * requests, promptTokens, ofAnswer, examples * judgments);
+}
+
+/** Pairs are not judged if no training set uses them. */
+function generatedPairs({ configuration, counts }: RunFacts): number {
+  return configuration.filtering.generatedWeight > 0 ? counts.pairs : 0;
+}
+
+function trainingOf(facts: RunFacts, iteration: number): ExpectedTraining {
+  const { configuration, kinds, sizes, assumptions, counts, devices } = facts;
+  const judgment = answerTokens(assumptions, kinds.training);
+  return expectedTraining(configuration, iteration, {
+    generated: ORDERS_OF_A_PAIR * generatedPairs(facts),
+    human: ORDERS_OF_A_PAIR * counts.humanPairs,
+    correctShare: correctShare(assumptions, iteration),
+    conversation: (sizes.prompts.training ?? 0) + responseTokens(facts) + judgment,
+    devices,
+  });
+}
+
+/** The tokens of both responses of a pair if the measured prompts don't include them. */
+function responseTokens({ kinds, sizes, assumptions }: RunFacts): number {
+  if (sizes.includeResponses) return 0;
+  const { respond } = kinds;
+  return (
+    2 * (respond === undefined ? assumptions.value('responseTokens') : answerTokens(assumptions, respond))
+  );
+}
+
+function evaluations(
+  { configuration: { evaluation }, inputs, sizes, assumptions }: RunFacts,
+  iteration: number,
+): ExpectedStage[] {
+  return inputs.benchmarks.map(({ name, count, followsUp }) => {
+    const { sampling = evaluation.sampling } = evaluation.benchmarks.find((each) => each.name === name) ?? {};
+    const tokens = assumptions.answerTokens('verdictTokens', sampling);
+    const prompt = sizes.benchmarks[name] ?? 0;
+    const votes = count * evaluation.votes;
+    const followUps = followsUp ? votes * assumptions.value('followUpShare') : 0;
+    const usage = sumUsage([
+      requestUsage(count, prompt, tokens, votes),
+      requestUsage(followUps, prompt + tokens, tokens),
+    ]);
+    return { stage: 'evaluateJudge', iteration, benchmark: name, usage };
+  });
+}
+
+function correctShare(assumptions: AssumptionsInUse, iteration: number): number {
+  return assumptions.value(iteration === 1 ? 'correctShare' : 'laterCorrectShare');
+}
+
+/** The usage of requests of a kind; none if the run has no such requests. */
+function usageOf(
+  { kinds, sizes, assumptions }: RunFacts,
+  name: PromptName,
+  requests: number,
+): EstimatedUsage {
+  const kind = kinds[name];
+  if (kind === undefined) return NO_USAGE;
+  return requestUsage(requests, sizes.prompts[name] ?? 0, answerTokens(assumptions, kind));
+}
+
+function answerTokens(assumptions: AssumptionsInUse, { answer, sampling }: PromptKind): number {
+  return answer === undefined ? 0 : assumptions.answerTokens(answer, sampling);
+}
+
+/**
+ * The usage of requests.
+ * @param promptTokens of each request
+ * @param answerTokens of each answer
+ */
+function requestUsage(
+  requests: number,
+  promptTokens: number,
+  answerTokens: number,
+  answers = requests,
+): EstimatedUsage {
+  return {
+    ...NO_USAGE,
+    requests,
+    answers,
+    promptTokens: requests * promptTokens,
+    completionTokens: answers * answerTokens,
+  };
+}
+
+/** The sum. It has a time or cost only if everything that uses a model has one. */
+export function sumUsage(usages: readonly EstimatedUsage[]): EstimatedUsage {
+  const sum = (field: keyof EstimatedUsage) =>
+    usages.reduce((total, usage) => total + (usage[field] ?? 0), 0);
+  const working = usages.filter(({ requests, trainingTokens }) => requests + trainingTokens > 0);
+  const known = (['seconds', 'usd'] as const).filter(
+    (field) =>
+      usages.some((usage) => usage[field] !== undefined) &&
+      working.every((usage) => usage[field] !== undefined),
+  );
+  return {
+    ...NO_USAGE,
+    ...Object.fromEntries([...COUNTS, ...known].map((field) => [field, sum(field)])),
+  };
+}
+
+/** A share of a usage, with whole numbers of requests and tokens. */
+function shareOfUsage(usage: EstimatedUsage, share: number): EstimatedUsage {
+  const { seconds, usd } = usage;
+  return {
+    ...NO_USAGE,
+    ...Object.fromEntries(COUNTS.map((field) => [field, Math.round((usage[field] ?? 0) * share)])),
+    ...(seconds === undefined ? {} : { seconds: seconds * share }),
+    ...(usd === undefined ? {} : { usd: usd * share }),
+  };
+}

@@ -1,0 +1,85 @@
+/** An OpenAI-compatible endpoint: its address, the model that is requested there, and its key. */
+import { AuthenticationFailed } from './errors.ts';
+
+export interface Endpoint {
+  /** Base of the API; usually ends in `/v1`. */
+  baseUrl: string;
+  /** The name under which the endpoint serves the model. */
+  model: string;
+  /** The environment variable that holds the key; a configuration never contains the key itself. */
+  apiKeyEnv?: string | undefined;
+  /** The key itself, if a program passes it. */
+  apiKey?: string | undefined;
+}
+
+/** Where a model is served: at one address, or at several under the same name, with one key or a key for each. */
+export interface EndpointAddresses {
+  readonly baseUrl: string | readonly string[];
+  readonly apiKeyEnv?: string | readonly string[] | undefined;
+}
+
+/** The endpoints behind the addresses, in their order. */
+export function endpointsOf(
+  { baseUrl, apiKeyEnv }: EndpointAddresses,
+  model: string,
+): [Endpoint, ...Endpoint[]] {
+  const endpoints = [baseUrl].flat().map((address, index) => {
+    const variable = typeof apiKeyEnv === 'object' ? apiKeyEnv[index] : apiKeyEnv;
+    return { baseUrl: address, model, apiKeyEnv: variable };
+  });
+  // The configuration has no empty list.
+  return endpoints as [Endpoint, ...Endpoint[]];
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Sent if an endpoint needs no key, because the client library requires one. */
+export const PLACEHOLDER_API_KEY = 'none';
+
+/**
+ * The key for an endpoint, given with it or in the environment.
+ * @throws AuthenticationFailed if the variable is not set, or the key can't be sent
+ */
+export function apiKeyOf(endpoint: Endpoint, environment: Environment): string {
+  const { apiKey, apiKeyEnv } = endpoint;
+  if (apiKey === undefined && apiKeyEnv === undefined) return PLACEHOLDER_API_KEY;
+  const key = (apiKey ?? environment[apiKeyEnv ?? ''])?.trim();
+  if (!key) throw apiKeyError(endpoint, 'is not set');
+  // A header accepts no other characters, and the library's own complaint about them would quote the key.
+  if (!/^[\x21-\x7e]+$/.test(key))
+    throw apiKeyError(endpoint, 'contains blanks or characters that a header must not contain');
+  return key;
+}
+
+/** Advice for a key that an endpoint doesn't accept. */
+export function apiKeyAdvice({ apiKey, apiKeyEnv }: Endpoint): string {
+  if (apiKey !== undefined) return 'Check the given key (apiKey).';
+  return apiKeyEnv === undefined
+    ? 'No key was sent: give one (apiKey), or name the environment variable that holds it (apiKeyEnv).'
+    : `The key comes from the environment variable ${apiKeyEnv} of this process: check it there.`;
+}
+
+function apiKeyError({ baseUrl, apiKey, apiKeyEnv }: Endpoint, problem: string): AuthenticationFailed {
+  const endpoint = redactUrl(baseUrl);
+  return new AuthenticationFailed(
+    apiKey === undefined
+      ? `The environment variable ${apiKeyEnv}, which holds the key for ${endpoint}, ${problem}: set it for this process.`
+      : `The key for ${endpoint} ${problem}.`,
+    { endpoint },
+  );
+}
+
+/** Removes a user name and a password from a URL, so that it can be shown. */
+export function redactUrl(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//');
+}
+
+/** Prepares text of an endpoint to be shown: removes the key, joins the lines, and shortens it to `maximumCharacters`. */
+export function redactText(text: string, key: string, maximumCharacters = 400): string {
+  const hidden =
+    key === PLACEHOLDER_API_KEY
+      ? text
+      : text.replaceAll(key, '[key]').replaceAll(encodeURIComponent(key), '[key]');
+  const line = hidden.replace(/\s+/g, ' ').trim();
+  return line.length > maximumCharacters ? `${line.slice(0, maximumCharacters)}...` : line;
+}

@@ -1,0 +1,52 @@
+/** The error for a failure that another attempt can't fix, with advice on what to do about it. */
+import { apiKeyAdvice, type Endpoint, redactUrl } from './endpoint.ts';
+import { AuthenticationFailed, type InferenceError, ModelNotFound, RequestRejected } from './errors.ts';
+import type { Failure } from './classify-failure.ts';
+
+/** How many seconds to wait for the list of models, which the message about a wrong name quotes. */
+export const MODEL_LIST_TIMEOUT_SECONDS = 10;
+
+/**
+ * @param text the endpoint's message, without the key
+ * @param listModels the models of the endpoint, for the message about a name that it doesn't know
+ */
+export async function permanentError(
+  endpoint: Endpoint,
+  failure: Exclude<Failure, { kind: 'retry' }>,
+  text: string,
+  listModels: () => Promise<string[]>,
+): Promise<InferenceError> {
+  const url = redactUrl(endpoint.baseUrl);
+  const details = { endpoint: url, status: failure.status, requestId: failure.requestId };
+  switch (failure.kind) {
+    case 'unauthorized':
+      return new AuthenticationFailed(
+        `${url} doesn't accept the key: ${text}. ${apiKeyAdvice(endpoint)}`,
+        details,
+      );
+    case 'model-not-found': {
+      const available = await listModels().catch(() => undefined);
+      const advice =
+        available === undefined
+          ? "It doesn't list its models either: check that the base URL ends in the API's base path, usually /v1."
+          : `It has ${listModelNames(available)}.`;
+      const message = `${url} doesn't serve the model ${endpoint.model}: ${text}. ${advice}`;
+      return new ModelNotFound(message, { ...details, available });
+    }
+    case 'samples-unsupported':
+    case 'rejected': {
+      const reason = failure.kind === 'rejected' ? failure.reason : 'bad-request';
+      return new RequestRejected(`${url} refuses this request to ${endpoint.model} (${reason}): ${text}`, {
+        ...details,
+        reason,
+      });
+    }
+  }
+}
+
+function listModelNames(models: readonly string[]): string {
+  if (models.length === 0) return 'no models at all';
+  return models.length > 20
+    ? `${models.slice(0, 20).join(', ')} and ${models.length - 20} more`
+    : models.join(', ');
+}

@@ -1,0 +1,93 @@
+/** Serves models by a command that starts a server on a worker's machine. */
+import { z } from 'zod';
+import { findProgram } from '../../../platform/programs.ts';
+import { environmentVariableName, positiveNumber } from '../../../platform/schema-fields.ts';
+import { defineMachineDriver, placeholderProblems, servedModelNameProblems } from './driver.ts';
+import { SERVER_PLACEHOLDERS, serverSpec } from './server-spec.ts';
+
+const configuration = z
+  .strictObject({
+    kind: z.literal('command').describe('A worker with the role `gpu` starts the server.'),
+    command: z
+      .array(z.string().min(1))
+      .min(1)
+      .describe(
+        'Program and arguments; `{python}`, `{checkpoint}`, `{servedModelName}`, `{host}`, `{port}`, `{storeRoot}`, `{packageRoot}` and `{cacheFolder}` are filled in.',
+      ),
+    servedModelName: z
+      .string()
+      .min(1)
+      .default('{runName}-{iteration}')
+      .describe(
+        "The model's name at the server; `{runName}`, `{iteration}` and `{checkpoint}` are filled in.",
+      ),
+    healthPath: z
+      .string()
+      .startsWith('/')
+      .default('/health')
+      .describe('A path that answers successfully when the model is loaded.'),
+    basePath: z
+      .string()
+      .startsWith('/')
+      .default('/v1')
+      .describe('The base path of the OpenAI-compatible API.'),
+    startTimeoutSeconds: positiveNumber
+      .default(1800)
+      .describe('The time that the server may take to load the model.'),
+    environment: z
+      .record(environmentVariableName, z.string())
+      .default({})
+      .describe("Environment variables of the server in addition to the worker's. Don't put keys here."),
+    gpus: z
+      .int()
+      .positive()
+      .nullable()
+      .default(null)
+      .describe(
+        "How many of the machine's GPUs the server uses; null: all. No other run uses them meanwhile.",
+      ),
+    stopWhileTraining: z
+      .boolean()
+      .default(true)
+      .describe('Stop the servers of the run while it trains, because both need the same GPUs or memory.'),
+  })
+  .describe(
+    'A command that serves a checkpoint, such as `vllm serve {checkpoint} --host {host} --port {port}`.',
+  );
+
+/** The settings of the driver `command`. */
+export type CommandServing = z.output<typeof configuration>;
+
+/** The settings for a command, with the defaults of a configuration. */
+export function commandServing(settings: Omit<z.input<typeof configuration>, 'kind'>): CommandServing {
+  return configuration.parse({ kind: 'command', ...settings });
+}
+
+export const commandDriver = defineMachineDriver({
+  configuration,
+  noun: 'a command',
+  needsMachine: true,
+  describe: ({ command }) => command.join(' '),
+  problems: () => [],
+
+  async check({ path, settings, environment, python }) {
+    const { command } = settings;
+    const unknown = [
+      ...command.flatMap((argument, index) =>
+        placeholderProblems(`${path}.command.${index}`, argument, SERVER_PLACEHOLDERS),
+      ),
+      ...servedModelNameProblems(path, settings),
+    ];
+    if (unknown.length > 0) return unknown;
+    const program = (command[0] === '{python}' ? python : command[0]) ?? 'python3';
+    if (findProgram(program, environment['PATH'] ?? '') !== undefined) return [];
+    const where = program.includes('/') ? '' : ' on the PATH of the worker with role gpu';
+    const message = `no program ${program}${where}: install it, or name it by its absolute path`;
+    return [{ path: `${path}.command.0`, message }];
+  },
+
+  server: (settings, values) => serverSpec(settings, values),
+  usesPython: ({ command }) => command.some((argument) => argument.includes('{python}')),
+  gpus: ({ gpus }) => gpus,
+  stopsWhileTraining: ({ stopWhileTraining }) => stopWhileTraining,
+});

@@ -1,0 +1,75 @@
+/** Specifies the server process that a driver needs. */
+import { createHash } from 'node:crypto';
+import { fillTemplate } from '../../../platform/fill-template.ts';
+
+/** The placeholders that a server's command may contain. */
+export const SERVER_PLACEHOLDERS = [
+  'python',
+  'checkpoint',
+  'servedModelName',
+  'host',
+  'port',
+  'storeRoot',
+  'packageRoot',
+  'cacheFolder',
+] as const;
+
+/** The values of the placeholders. The supervisor chooses host and port. */
+export type ServerValues = Readonly<
+  Record<Exclude<(typeof SERVER_PLACEHOLDERS)[number], 'host' | 'port'>, string>
+>;
+
+/** All that is needed to start a server that speaks the OpenAI protocol, except its host and port. */
+export interface ServerSpec {
+  /** Identifies the process: it follows from the command, the environment and the paths. */
+  readonly key: string;
+  /** Program and arguments, filled in except for host and port; see `withAddress`. */
+  readonly command: string[];
+  readonly environment: Record<string, string>;
+  /** Answers 200 if the server works. */
+  readonly healthPath: string;
+  /** Base of the OpenAI API. */
+  readonly basePath: string;
+  readonly startTimeoutSeconds: number;
+}
+
+/** Stand for host and port in a command whose other placeholders are filled in. No argument contains them by chance. */
+const HOST_SENTINEL = '\0host\0';
+const PORT_SENTINEL = '\0port\0';
+
+/** The command as it is run. */
+export function withAddress(
+  command: readonly string[],
+  { host, port }: { readonly host: string; readonly port: number },
+): string[] {
+  return command.map((argument) =>
+    argument.replaceAll(HOST_SENTINEL, host).replaceAll(PORT_SENTINEL, String(port)),
+  );
+}
+
+/** Returns whether the command tells the server the host to listen at. */
+export function namesHost(command: readonly string[]): boolean {
+  return command.some((argument) => argument.includes(HOST_SENTINEL));
+}
+
+/**
+ * Fills in the command of a server. A command that names neither the checkpoint nor the served name is one process that
+ * serves every checkpoint.
+ */
+export function serverSpec(
+  template: Omit<ServerSpec, 'key' | 'environment'> & {
+    readonly environment?: Readonly<Record<string, string>> | undefined;
+  },
+  values: ServerValues,
+): ServerSpec {
+  const { healthPath, basePath, startTimeoutSeconds, environment = {} } = template;
+  const command = template.command.map((argument) =>
+    fillTemplate(argument, { ...values, host: HOST_SENTINEL, port: PORT_SENTINEL }),
+  );
+  const variables = Object.keys(environment)
+    .sort()
+    .map((name) => [name, environment[name]]);
+  const identity = JSON.stringify([command, variables, healthPath, basePath]);
+  const key = createHash('sha256').update(identity).digest('hex').slice(0, 16);
+  return { key, command, environment, healthPath, basePath, startTimeoutSeconds };
+}

@@ -1,0 +1,25 @@
+/** A server could not be started or did not become ready. The message contains the last lines of its log. */
+export class ServerFailed extends Error {
+  override readonly name = 'ServerFailed';
+  readonly reason: ServerFailureReason;
+  readonly command: readonly string[];
+  /** Exit code of the process, if it ended by itself while this process waited for it. */
+  readonly exitCode: number | undefined;
+
+  constructor(
+    reason: ServerFailureReason,
+    message: string,
+    details: { command: readonly string[]; exitCode?: number | undefined },
+  ) {
+    super(message);
+    this.reason = reason;
+    this.command = details.command;
+    this.exitCode = details.exitCode;
+  }
+}
+
+/**
+ * `spawn-failed`: the system can't run the command; `exited`: the process ended; `health-timeout`: the health path did
+ * not answer in time; `model-not-ready`: the server is healthy, but the model doesn't answer.
+ */
+export type ServerFailureReason = 'spawn-failed' | 'exited' | 'health-timeout' | 'model-not-ready';

@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomically } from '../../../platform/atomic-write.ts';
+import { cacheFolder } from '../../../platform/cache-folder.ts';
+import type { TrainerCheck, TrainerMachine, TrainerReport } from './launcher.ts';
+import { trainerEnvironment } from './trainer-command.ts';
+
+const reportSchema = z.object({
+  ok: z.boolean(),
+  device: z.string().nullable(),
+  problems: z.array(z.string()),
+});
+
+/** The time for which a passed check is trusted on this machine, in milliseconds. */
+const CACHE_MILLISECONDS = 600_000;
+
+/**
+ * Checks on this machine whether a training could start: the Python packages, the trackers, and the base
+ * checkpoint's configuration and tokenizer. Takes as long as importing the packages, about 4 s. All processes
+ * of this machine trust a passed check for ten minutes, unless the base checkpoint or the trainer changes;
+ * each check has a file in the cache folder.
+ */
+export async function checkTrainer(
+  machine: TrainerMachine,
+  check: Omit<TrainerCheck<unknown>, 'settings' | 'machine'>,
+): Promise<TrainerReport> {
+  const { python, packageRoot } = machine;
+  const { baseCheckpoint, trustRemoteCode, reportTo, signal } = check;
+  const options = [
+    ...(baseCheckpoint === undefined ? [] : ['--base-checkpoint', baseCheckpoint]),
+    ...(trustRemoteCode ? ['--trust-remote-code'] : []),
+    ...(reportTo.length === 0 ? [] : ['--report-to', ...reportTo]),
+  ];
+  const env = trainerEnvironment(machine);
+  const stamps = [await fileStamps(baseCheckpoint), await fileStamps(join(packageRoot, 'trainer'))];
+  const key = JSON.stringify([python, packageRoot, options, env, stamps]);
+  const name = `${createHash('sha256').update(key).digest('hex')}.txt`;
+  const cacheFile = join(cacheFolder(machine.environment, process.platform), 'trainer-checks', name);
+  const cached = await cachedDevice(cacheFile);
+  if (cached !== undefined) return { device: cached, problems: [] };
+  const { error, stdout, stderr } = await execProgram(python, ['-m', 'trainer', '--check', ...options], {
+    cwd: packageRoot,
+    env,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const lastLine = stdout.trimEnd().split('\n').at(-1) ?? '';
+  const report = reportSchema.safeParse(parseJson(lastLine));
+  if (!report.success) {
+    const reason = stderr.trimEnd().split('\n').at(-1) || (error?.message ?? 'no report');
+    const message = `${python} -m trainer --check in ${packageRoot} failed: ${reason}`;
+    return { device: undefined, problems: [message] };
+  }
+  if (!report.data.ok) return { device: undefined, problems: report.data.problems };
+  const device = report.data.device ?? 'unknown device';
+  // If the cache can't be written, the next check only takes longer.
+  await cacheDevice(cacheFile, device).catch(() => undefined);
+  return { device, problems: [] };
+}
+
+/** The device that a recent check found. */
+async function cachedDevice(file: string): Promise<string | undefined> {
+  try {
+    return isFresh(await stat(file)) ? await readFile(file, 'utf8') : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isFresh({ mtimeMs }: { readonly mtimeMs: number }): boolean {
+  return Math.abs(Date.now() - mtimeMs) < CACHE_MILLISECONDS;
+}
+
+/** Stores the result of a check, and removes outdated ones. */
+async function cacheDevice(file: string, device: string): Promise<void> {
+  const folder = dirname(file);
+  await writeFileAtomically(file, device);
+  for (const name of await readdir(folder)) {
+    const other = join(folder, name);
+    if (!isFresh(await stat(other))) await rm(other, { force: true });
+  }
+}
+
+/** Size and time of each file of a folder; empty for a hub's id. */
+async function fileStamps(checkpoint: string | undefined): Promise<string[]> {
+  if (checkpoint === undefined || !existsSync(checkpoint)) return [];
+  const names = (await readdir(checkpoint)).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const { size, mtimeMs } = await stat(join(checkpoint, name));
+      return `${name} ${size} ${mtimeMs}`;
+    }),
+  );
+}
+
+interface ProgramResult {
+  readonly error: Error | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function execProgram(
+  program: string,
+  programArguments: string[],
+  options: { cwd: string; env: Record<string, string>; signal?: AbortSignal },
+): Promise<ProgramResult> {
+  return new Promise((resolve) => {
+    execFile(program, programArguments, options, (error, stdout, stderr) =>
+      resolve({ error, stdout, stderr }),
+    );
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

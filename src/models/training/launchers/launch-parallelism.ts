@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+/** The number of devices of a training, and whether each holds all of the model or a part of it. */
+export interface Parallelism {
+  readonly devices: number;
+  readonly sharded: boolean;
+}
+
+const SINGLE_DEVICE: Parallelism = { devices: 1, sharded: false };
+
+const accelerateSchema = z.object({
+  num_processes: z.int().positive().default(1),
+  distributed_type: z.string().nullish(),
+});
+
+/**
+ * Derives the number of devices from the trainer's command: `--nproc-per-node` times `--nnodes` of torchrun,
+ * which gives each device a complete model; `--num_processes`, `--use_fsdp` and `--config_file` of
+ * accelerate. Any other command trains on one device.
+ * @param packageRoot the folder in which the command runs
+ */
+export async function launchParallelism(
+  command: readonly string[],
+  packageRoot: string,
+): Promise<Parallelism> {
+  const option = (...names: readonly string[]) => optionOf(command, names);
+  const perNode = option('--nproc-per-node', '--nproc_per_node');
+  if (perNode !== undefined) {
+    const nodes = Number(option('--nnodes') ?? 1);
+    const devices = Number(perNode) * nodes;
+    return Number.isInteger(devices) && devices > 0 ? { devices, sharded: false } : SINGLE_DEVICE;
+  }
+  const file = option('--config_file', '--config-file');
+  const written = file === undefined ? undefined : await readAccelerate(resolve(packageRoot, file));
+  const processes = Number(option('--num_processes', '--num-processes') ?? written?.num_processes ?? 1);
+  const sharded = command.includes('--use_fsdp') || written?.distributed_type === 'FSDP';
+  return Number.isInteger(processes) && processes > 0 ? { devices: processes, sharded } : SINGLE_DEVICE;
+}
+
+/** The value of an option, written `--name value` or `--name=value`. */
+function optionOf(command: readonly string[], names: readonly string[]): string | undefined {
+  for (const [index, argument] of command.entries())
+    for (const name of names) {
+      if (argument === name) return command[index + 1];
+      if (argument.startsWith(`${name}=`)) return argument.slice(name.length + 1);
+    }
+  return undefined;
+}
+
+async function readAccelerate(file: string): Promise<z.output<typeof accelerateSchema> | undefined> {
+  try {
+    // Loaded only if needed: the client reads the launcher's configuration fields, and has no YAML parser.
+    const { parse } = await import('yaml');
+    return accelerateSchema.parse(parse(await readFile(file, 'utf8')));
+  } catch {
+    // accelerate itself reports the problem when the training starts.
+    return undefined;
+  }
+}

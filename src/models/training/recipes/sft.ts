@@ -1,0 +1,209 @@
+/** Supervised fine-tuning on the kept judgments (method, step 4). */
+import { z } from 'zod';
+import { judgePromptValues } from '../../../method/examples.ts';
+import { expectedJudgments, sumUpTo } from '../../../method/expected-judgments.ts';
+import {
+  exampleOutcomes,
+  filterStatistics,
+  type ExampleOutcome,
+  type FilterStatistics,
+  type FilterStepName,
+  type SelectedJudgment,
+} from '../../../method/filter-statistics.ts';
+import { balanceInSources, GENERATED, mixSources } from '../../../method/mix-sources.ts';
+import { renderPrompt } from '../../../method/prompt-template.ts';
+import type { SampledJudgment } from '../../../method/rejection-sampling.ts';
+import {
+  selectJudgments,
+  type JudgmentSelection,
+  type JudgmentSelectionRules,
+} from '../../../method/select-judgments.ts';
+import { InvalidInput } from '../../../platform/invalid-input.ts';
+import {
+  hyperparameters,
+  INIT_FROM_DESCRIPTION,
+  initFromSchema,
+  isScheduleValid,
+  risingRateError,
+} from './hyperparameters.ts';
+import { defineRecipe, type RecipeSections, type TrainingRecord, type TrainingSetInput } from './recipe.ts';
+
+/** The paper's defaults. */
+const sftHyperparameters = z.strictObject(
+  hyperparameters({
+    epochs: 2,
+    maxSteps: null,
+    gradientAccumulationSteps: 8,
+    learningRate: 1e-6,
+    minLrRatio: 0.2,
+    warmupSteps: 100,
+    maxGradNorm: null,
+    maxLength: 4096,
+    saveSteps: 500,
+  }),
+);
+
+const sftRoundSchema = z
+  .strictObject({
+    method: z.literal('sft').describe('Trains on the kept judgments.'),
+    initFrom: initFromSchema.default('seed').describe(INIT_FROM_DESCRIPTION),
+    hyperparameters: sftHyperparameters
+      .refine(isScheduleValid, risingRateError)
+      .prefault({})
+      .describe('The hyperparameters of the training.'),
+  })
+  .describe('Supervised fine-tuning.');
+
+/** The file in the training set's folder with the outcome of each example. */
+const EXAMPLES_FILE = 'examples.jsonl';
+
+export const sft = defineRecipe({
+  configuration: sftRoundSchema,
+  hyperparameters: sftHyperparameters,
+  memory: { conversationsPerExample: 1, hasReferenceModel: false },
+  rows: {
+    format: 'prompt-completion',
+    trlTrainer: 'SFTTrainer',
+    columns: [
+      {
+        name: 'completion',
+        description: 'the judgment that is learned',
+        verdict: { name: 'verdict', description: 'of the learned judgment: `A`, `B`, `tie` or `none`' },
+      },
+    ],
+  },
+  problems: () => [],
+  fingerprintInputs(sections) {
+    const { strategy, ...rules } = selectionRules(sections);
+    return {
+      strategy: strategy.kind,
+      ...rules,
+      balance: sections.filtering.balance,
+      weights: sourceWeights(sections.filtering),
+    };
+  },
+  makeTrainingSet,
+  expectedExamples({ judging, filtering }, _round, correctShare) {
+    const { judgmentsPerExample, majorityThreshold, positionConsistentOnly } = filtering;
+    const { samples } = judging;
+    const { probabilityOf } = expectedJudgments({ ...judging, judgmentsPerExample }, correctShare);
+    const fewest = Math.ceil((majorityThreshold ?? 0) * samples);
+    const kept = sumUpTo(samples, (correct) =>
+      correct < fewest ? 0 : Math.min(correct, judgmentsPerExample) * probabilityOf(correct, samples),
+    );
+    // The other order of the same pair must have a correct judgment too.
+    return positionConsistentOnly ? kept * (1 - probabilityOf(0, samples)) : kept;
+  },
+});
+
+/**
+ * Makes a row of the training set in TRL's prompt-completion format. Its id is that of the learned judgment.
+ */
+export interface SftRecord extends TrainingRecord {
+  readonly completion: TrainingRecord['prompt'];
+}
+
+/** Keeps some of the correct judgments of each example, balances the sides in each source, and mixes the sources by weight. */
+async function makeTrainingSet({
+  iteration,
+  seed,
+  sections,
+  prompt,
+  judgedPairs,
+}: TrainingSetInput<z.output<typeof sftRoundSchema>>) {
+  const { judging, filtering } = sections;
+  const rules = selectionRules(sections);
+  const outcomes: ExampleOutcome[] = [];
+  const kept: SelectedJudgment[] = [];
+  for await (const { pair, orders } of judgedPairs()) {
+    const selections = selectJudgments(orders, rules, seed);
+    outcomes.push(...exampleOutcomes(orders, selections));
+    kept.push(...selections.flatMap((selection) => selectedJudgments(selection, pair.source ?? GENERATED)));
+  }
+  const weights = sourceWeights(filtering);
+  const isMixed = Object.keys(weights).length > 1;
+  const balanced = filtering.balance ? balanceInSources(kept, seed) : kept;
+  const trained = isMixed ? mixSources(balanced, new Map(Object.entries(weights)), seed) : balanced;
+  const statistics = filterStatistics({
+    outcomes,
+    steps: appliedSteps(rules),
+    later: [
+      ...(filtering.balance ? [{ step: 'after balancing' as const, remaining: balanced }] : []),
+      ...(isMixed ? [{ step: 'after mixing' as const, remaining: trained }] : []),
+    ],
+    selected: trained,
+    samples: judging.strategy.kind === 'all' ? judging.samples : undefined,
+  });
+  if (trained.length < filtering.minExamples)
+    throw tooFewExamples(iteration, filtering.minExamples, trained.length, statistics);
+  return {
+    counts: {
+      examples: outcomes.length,
+      kept: outcomes.filter(({ kept: judgments }) => judgments > 0).length,
+      trainingExamples: trained.length,
+    },
+    summary: statistics,
+    files: { [EXAMPLES_FILE]: outcomes },
+    records: records(new Set(trained.map(({ id }) => id))),
+  };
+
+  async function* records(ids: ReadonlySet<string>): AsyncGenerator<SftRecord> {
+    for await (const { orders } of judgedPairs())
+      for (const { example, judgments } of orders) {
+        const rendered = renderPrompt(prompt, judgePromptValues(example));
+        for (const { id, text } of judgments)
+          if (ids.has(id))
+            yield {
+              id,
+              prompt: rendered,
+              completion: [{ role: 'assistant', content: text }],
+              judgments: { kept: [id], rejected: [] },
+            };
+      }
+  }
+}
+
+/** The settings that determine which judgments are kept. */
+function selectionRules({ judging, filtering }: RecipeSections): JudgmentSelectionRules {
+  const { target, judgmentsPerExample, majorityThreshold, positionConsistentOnly } = filtering;
+  const { strategy } = judging;
+  return { strategy, target, judgmentsPerExample, majorityThreshold, positionConsistentOnly };
+}
+
+/** The configured shares of the training set by source. */
+function sourceWeights({ humanData, generatedWeight }: RecipeSections['filtering']): Record<string, number> {
+  return {
+    [GENERATED]: generatedWeight,
+    ...Object.fromEntries(humanData.map(({ name, weight }) => [name, weight])),
+  };
+}
+
+function selectedJudgments(
+  selection: JudgmentSelection<SampledJudgment>,
+  source: string,
+): SelectedJudgment[] {
+  if (selection.dropped !== undefined) return [];
+  const { example, targetSide, kept } = selection;
+  return kept.map(({ id }) => ({ id, exampleId: example.id, side: targetSide, source }));
+}
+
+function appliedSteps(rules: JudgmentSelectionRules): Set<FilterStepName> {
+  const steps: FilterStepName[] = ['judged', 'with a correct judgment'];
+  if (rules.target === 'majority-vote') steps.push('with a majority');
+  if (rules.majorityThreshold !== null) steps.push('above the majority threshold');
+  if (rules.positionConsistentOnly) steps.push('position-consistent');
+  return new Set(steps);
+}
+
+function tooFewExamples(
+  iteration: number,
+  minimum: number,
+  left: number,
+  { steps: [judged, ...steps] }: FilterStatistics,
+): InvalidInput {
+  const remaining = steps.map(({ step, examples }) => `${examples} ${step}`).join(', ');
+  return new InvalidInput(
+    `iteration ${iteration} has ${left} training examples, fewer than filtering.minExamples (${minimum}): ` +
+      `of ${judged?.examples ?? 0} examples ${remaining}. More pairs or more samples give more.`,
+  );
+}

@@ -1,0 +1,199 @@
+import { type JudgeFile, parseJudgeFile } from '../api/judge-file.ts';
+import { type ConversationTurn, conversationText } from '../method/conversation.ts';
+import {
+  type ComparisonPair,
+  type PairVerdict,
+  requestedOrders,
+  type VotingOptions,
+} from '../method/pair-comparison.ts';
+import type { SamplingParameters } from '../method/sampling-parameters.ts';
+import { resolveVoting } from '../method/voting.ts';
+import { createInferenceClient } from '../models/inference/client.ts';
+import { apiKeyOf, type Endpoint, redactUrl } from '../models/inference/endpoint.ts';
+import { AuthenticationFailed } from '../models/inference/errors.ts';
+import {
+  askAtEndpoints,
+  collectVotes,
+  type JudgeUsage,
+  sumJudgeUsage,
+  verdictOfVotes,
+  type Vote,
+} from './judge-pair.ts';
+import { maxComparisons, rankByTournament, type RankedResponse, type Tournament } from './tournament.ts';
+
+export interface JudgeOptions {
+  /** The base URL of the OpenAI-compatible API, which usually ends in `/v1`. */
+  readonly baseUrl: string;
+  /** The model's name at the endpoint. */
+  readonly model: string;
+  /** Sent as a bearer token. It never appears in a message. */
+  readonly apiKey?: string | undefined;
+  /** The content of the checkpoint's `judge.json`. */
+  readonly judge: JudgeFile;
+  /** Number of judgments in each order, of which the majority decides; 1 by default. */
+  readonly votes?: number | undefined;
+  /**
+   * `both` judges each pair a second time with the responses swapped: a verdict that is the same in both orders
+   * doesn't depend on the position of a response. `one` by default.
+   */
+  readonly orders?: 'one' | 'both' | undefined;
+  /** Replaces the sampling of `judge.json`, field by field. */
+  readonly sampling?: Partial<SamplingParameters> | undefined;
+  /**
+   * The seed of the samples; 1 by default. For the same question and seed, a server that supports seeds returns the
+   * same answer.
+   */
+  readonly seed?: number | undefined;
+  /**
+   * Maximum number of requests in flight, over all calls; 16 by default. Fewer are sent while the endpoint is
+   * overloaded.
+   */
+  readonly maxConcurrency?: number | undefined;
+  /** Timeout of one attempt in seconds, including reading the complete answer; 300 by default. */
+  readonly requestTimeoutSeconds?: number | undefined;
+  /** Maximum number of attempts of a request if the endpoint returns no usable answer; 5 by default. */
+  readonly attempts?: number | undefined;
+}
+
+/** A judge's verdict on two responses, and its cost. */
+export type Comparison = PairVerdict & JudgeUsage;
+
+export interface Ranking extends JudgeUsage {
+  readonly tournament: Tournament;
+  /** Best response first. */
+  readonly ranked: readonly RankedResponse[];
+  readonly comparisons: readonly (Comparison & { readonly a: number; readonly b: number })[];
+}
+
+/** An instruction, or a conversation that the responses continue. */
+export type Instruction = string | readonly ConversationTurn[];
+
+interface CallOptions {
+  /** Aborts the call, which then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Judge {
+  /** The parsed content of `judge.json`. */
+  readonly judge: JudgeFile;
+  /** The settings with which pairs are judged. */
+  readonly voting: VotingOptions;
+  /**
+   * Compares two responses.
+   * @throws EndpointUnavailable, AuthenticationFailed, ModelNotFound, RequestRejected; the signal's reason
+   */
+  compare(instruction: Instruction, a: string, b: string, options?: CallOptions): Promise<Comparison>;
+  /**
+   * Ranks responses by a tournament. `round-robin` (the default) compares every two of them. `merge-sort` compares
+   * only as many as sorting needs, and assumes that the judge's preferences are transitive.
+   * @throws as `compare`
+   */
+  rank(
+    instruction: Instruction,
+    responses: readonly string[],
+    options?: CallOptions & { readonly tournament?: Tournament | undefined },
+  ): Promise<Ranking>;
+  /**
+   * The maximum number of comparisons and requests for ranking this many responses; `round-robin` needs exactly as
+   * many. A server that doesn't support `n` needs one request for each vote.
+   */
+  requestsFor(
+    responses: number,
+    tournament?: Tournament,
+  ): { readonly comparisons: number; readonly requests: number };
+}
+
+/**
+ * Makes a judge at an OpenAI-compatible endpoint, prompted as its `judge.json` says.
+ * @throws InvalidJudgeFile, InvalidVoting; AuthenticationFailed for an address or a key that can't be used;
+ * RangeError
+ */
+export function createJudge(options: JudgeOptions): Judge {
+  const { seed = 1, maxConcurrency = 16, requestTimeoutSeconds = 300, attempts = 5 } = options;
+  const judge = parseJudgeFile(options.judge, 'the given judge');
+  const voting = resolveVoting(judge, options);
+  const endpoint = usableEndpoint(options);
+  if (!Number.isInteger(maxConcurrency) || maxConcurrency < 1)
+    throw new RangeError(`maxConcurrency is ${maxConcurrency}, but must be a whole number of 1 or more.`);
+  const inference = createInferenceClient({
+    concurrency: { minimum: 1, maximum: maxConcurrency },
+    requestTimeoutSeconds,
+    retry: { attempts, initialSeconds: 0.5, maximumSeconds: 8 },
+    environment: {},
+  });
+  const orders = requestedOrders(voting);
+
+  async function compare(pair: ComparisonPair, signal: AbortSignal | undefined): Promise<Comparison> {
+    return withAbortOnFailure(signal, async (either) => {
+      const votes: Vote[] = [];
+      const ask = askAtEndpoints(inference, [endpoint], either);
+      const judging = { judge, voting, seed };
+      await Promise.all(
+        orders.map((order) =>
+          collectVotes(judging, order, { id: '', pair }, [], (vote) => votes.push(vote), ask),
+        ),
+      );
+      return verdictOfVotes(judging, votes);
+    });
+  }
+
+  return {
+    judge,
+    voting,
+    compare: (instruction, a, b, { signal } = {}) =>
+      compare({ instruction: instructionText(instruction), a, b }, signal),
+    rank: (instruction, responses, { tournament = 'round-robin', signal } = {}) =>
+      withAbortOnFailure(signal, async (either) => {
+        const text = instructionText(instruction);
+        const comparisons: (Comparison & { a: number; b: number })[] = [];
+        const ranked = await rankByTournament(tournament, responses.length, async (a, b) => {
+          const pair = { instruction: text, a: responses[a] ?? '', b: responses[b] ?? '' };
+          const comparison = await compare(pair, either);
+          comparisons.push({ a, b, ...comparison });
+          return comparison.verdict;
+        });
+        comparisons.sort((one, other) => one.a - other.a || one.b - other.b);
+        return { tournament, ranked, comparisons, ...sumJudgeUsage(comparisons) };
+      }),
+    requestsFor(responses, tournament = 'round-robin') {
+      const comparisons = maxComparisons(tournament, responses);
+      return { comparisons, requests: comparisons * orders.length };
+    },
+  };
+}
+
+/**
+ * Runs work that sends several requests. If one fails, the others are aborted, because their answers are no longer
+ * needed.
+ */
+async function withAbortOnFailure<T>(
+  signal: AbortSignal | undefined,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const failed = new AbortController();
+  try {
+    return await run(signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]));
+  } catch (error) {
+    failed.abort(error);
+    throw error;
+  }
+}
+
+function instructionText(instruction: Instruction): string {
+  return typeof instruction === 'string' ? instruction : conversationText(instruction);
+}
+
+/** @throws AuthenticationFailed for an address or a key that can't be used */
+function usableEndpoint({ baseUrl, model, apiKey }: JudgeOptions): Endpoint {
+  const shown = redactUrl(baseUrl);
+  const { protocol, username } = URL.parse(baseUrl) ?? { protocol: '', username: '' };
+  if (!/^https?:$/.test(protocol))
+    throw new AuthenticationFailed(`${shown} is not an http or https URL.`, { endpoint: shown });
+  if (username !== '')
+    throw new AuthenticationFailed(`The URL ${shown} must not contain a user name: pass the key as apiKey.`, {
+      endpoint: shown,
+    });
+  const endpoint = { baseUrl, model, apiKey: apiKey?.trim() || undefined };
+  apiKeyOf(endpoint, {});
+  return endpoint;
+}

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import type { JudgeFile } from '../api/judge-file.ts';
+import type { VotingOptions } from '../method/pair-comparison.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import type { Fingerprint } from '../store/artifact.ts';
+
+/**
+ * Everything that determines the verdicts on a file. Speed and place of the judging are not part of it.
+ * @param pairs the hash of the file of pairs
+ * @param model identifies the model, wherever it is served
+ */
+export function pairsJudgingFingerprint(
+  pairs: string,
+  model: string,
+  judge: JudgeFile,
+  { votes, orders, sampling }: VotingOptions,
+  seed: number,
+): Fingerprint {
+  return {
+    schema: 1,
+    pairs,
+    model,
+    ...judgeFingerprintInputs(judge),
+    votes,
+    orders,
+    sampling: { ...sampling },
+    seed,
+  };
+}
+
+/**
+ * Identifies a judge, with a hash of its prompt and of how its judgments are parsed. Its figures are not part of it.
+ */
+export function judgeFingerprintInputs({ run, iteration, prompt, verdict, voting }: JudgeFile) {
+  const { sampling: _sampling, ...rules } = voting;
+  const configuration = canonicalJson({ prompt, verdict, rules });
+  const hash = createHash('sha256').update(configuration).digest('hex').slice(0, 16);
+  return { judge: `M_${iteration} of ${run}`, judgeConfigurationSha256: hash };
+}

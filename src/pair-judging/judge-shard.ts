@@ -1,0 +1,84 @@
+/** Judges a shard of pairs: its units, how each is judged, and the resulting lines of the verdict file. */
+import type { StageName } from '../api/stages.ts';
+import { requestedOrders } from '../method/pair-comparison.ts';
+import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import { type ResumableShard, SKIPPED_FILE, type SkippedRecord } from '../store/shard-types.ts';
+import { judgeFingerprintInputs } from './fingerprint-inputs.ts';
+import { type AskJudge, collectVotes, type PairJudge, verdictOfVotes, type Vote } from './judge-pair.ts';
+import { type JudgedPair, toFailedPair, toJudgedPair } from './judged-pair.ts';
+import type { FilePair } from './read-file-pairs.ts';
+
+/** A pair of a file as it is stored in a shard. */
+export interface IndexedFilePair {
+  /** The number of the row, padded so that ids sort as rows do. */
+  readonly id: string;
+  readonly row: number;
+  readonly pair: FilePair;
+}
+
+export function indexFilePair(row: number, pair: FilePair): IndexedFilePair {
+  return { id: String(row).padStart(9, '0'), row, pair };
+}
+
+/** The functions with which judging extends a resumable shard. */
+interface PairsShardTask extends Pick<
+  ResumableShard<IndexedFilePair, Vote, JudgedPair>,
+  'assembleResults' | 'countResults'
+> {
+  readonly fingerprintInputs: Fingerprint;
+  /** Requests the missing votes on a pair. */
+  readonly work: (
+    unit: IndexedFilePair,
+    existing: readonly Vote[],
+    emit: (vote: Vote) => void,
+    ask: AskJudge,
+  ) => Promise<void>;
+}
+
+export function pairsShardTask(judging: PairJudge): PairsShardTask {
+  const { judge, voting } = judging;
+  return {
+    fingerprintInputs: {
+      stage: 'compareResponses' satisfies StageName,
+      ...judgeFingerprintInputs(judge),
+      votes: voting.votes,
+      orders: voting.orders,
+      sampling: { ...voting.sampling },
+    },
+    async work(unit, existing, emit, ask) {
+      for (const order of requestedOrders(voting))
+        await collectVotes(judging, order, unit, existing, emit, ask);
+    },
+    assembleResults: ({ id, row, pair }, votes) => [
+      { ...toJudgedPair({ row, id: pair.id, label: pair.label }, verdictOfVotes(judging, votes)), id },
+    ],
+    countResults: (judged) => ({
+      pairs: judged.length,
+      judgments: judged.flatMap(({ orders }) => orders.flatMap(({ judgments }) => judgments)).length,
+      unparsableJudgments: judged.filter(({ verdict }) => verdict === 'none').length,
+    }),
+  };
+}
+
+/**
+ * The lines for the pairs of a shard, in the order of their rows. A pair that the endpoint refused has a line without
+ * a verdict.
+ */
+export async function* shardVerdicts(
+  store: ArtifactStore,
+  units: readonly IndexedFilePair[],
+  judged: ArtifactReference,
+): AsyncGenerator<JudgedPair> {
+  const byId = new Map((await store.readRecords<JudgedPair>(judged)).map((line) => [line.id, line]));
+  const skipped = new Map(
+    (await store.readLines<SkippedRecord>(judged.uri, SKIPPED_FILE)).map((record) => [record.id, record]),
+  );
+  for (const { id, row, pair } of units) {
+    const line = byId.get(id);
+    const { reason = 'unknown', detail = '' } = skipped.get(id) ?? {};
+    yield line === undefined
+      ? toFailedPair({ row, id: pair.id, label: pair.label }, { reason, detail })
+      : { ...line, id: pair.id };
+  }
+}

@@ -1,0 +1,63 @@
+import type { PairsJudgingFigures } from '../api/pairs-judging-result.ts';
+import { wilsonInterval } from '../benchmarks/intervals.ts';
+import type { JudgedPair } from './judged-pair.ts';
+
+/** Counts verdicts one at a time, so that a file may have any size. */
+export class JudgingFiguresCounter {
+  readonly #verdicts = { A: 0, B: 0, tie: 0, none: 0 };
+  #pairs = 0;
+  #failed = 0;
+  #failedLabelled = 0;
+  #maxOrders = 1;
+  #labelled = 0;
+  #correct = 0;
+  #labelledOrders = 0;
+  #correctOrders = 0;
+  #comparable = 0;
+  #consistent = 0;
+  #judgments = 0;
+  #unparsable = 0;
+  #requests = 0;
+  readonly #tokens = { prompt: 0, completion: 0 };
+
+  add({ verdict, label, correct, consistent, orders, failed, requests, tokens }: JudgedPair): void {
+    this.#pairs += 1;
+    this.#verdicts[verdict] += 1;
+    if (failed !== undefined) this.#failed += 1;
+    if (failed !== undefined && label !== undefined) this.#failedLabelled += 1;
+    this.#maxOrders = Math.max(this.#maxOrders, orders.length);
+    if (correct !== undefined) this.#labelled += 1;
+    if (correct === true) this.#correct += 1;
+    if (consistent !== null) this.#comparable += 1;
+    if (consistent === true) this.#consistent += 1;
+    for (const order of orders) {
+      if (label !== undefined) this.#labelledOrders += 1;
+      if (order.verdict === label) this.#correctOrders += 1;
+      this.#judgments += order.judgments.length;
+      this.#unparsable += order.votes.none;
+    }
+    this.#requests += requests ?? 0;
+    this.#tokens.prompt += tokens?.prompt ?? 0;
+    this.#tokens.completion += tokens?.completion ?? 0;
+  }
+
+  get figures(): PairsJudgingFigures {
+    const hasLabels = this.#labelled > 0;
+    // All orders of a refused pair count as incorrect, because the pair does.
+    const labelledOrders = this.#labelledOrders + this.#failedLabelled * this.#maxOrders;
+    return {
+      pairs: this.#pairs,
+      verdicts: { ...this.#verdicts },
+      failed: this.#failed,
+      labelledPairs: this.#labelled,
+      accuracy: hasLabels ? this.#correct / this.#labelled : null,
+      accuracyInterval: hasLabels ? wilsonInterval(this.#correct, this.#labelled) : null,
+      orderAccuracy: labelledOrders > 0 ? this.#correctOrders / labelledOrders : null,
+      positionConsistency: this.#comparable > 0 ? this.#consistent / this.#comparable : null,
+      judgments: this.#judgments,
+      unparsableJudgments: this.#unparsable,
+      requests: this.#requests,
+      tokens: { ...this.#tokens },
+    };
+  }
+}

@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { JUDGE_FILE, type JudgeFile, InvalidJudgeFile, parseJudgeFile } from '../api/judge-file.ts';
+
+/** A checkpoint has no `judge.json`, which defines its prompt and sampling. */
+export class JudgeFileMissing extends Error {
+  override readonly name = 'JudgeFileMissing';
+}
+
+/**
+ * Reads a file with the content of a `judge.json`.
+ * @throws JudgeFileMissing, InvalidJudgeFile; both name the file
+ */
+export async function readJudgeFile(path: string): Promise<JudgeFile> {
+  if (!existsSync(path)) throw new JudgeFileMissing(`there is no file ${path}`);
+  return parseJudgeText(await readFile(path, 'utf8'), path);
+}
+
+/**
+ * Parses the text of a `judge.json`.
+ * @throws InvalidJudgeFile that names the file
+ */
+export function parseJudgeText(text: string, path: string): JudgeFile {
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InvalidJudgeFile(`${path} can't be read as JSON: ${reason}`, { cause: error });
+  }
+  return parseJudgeFile(content, path);
+}
+
+/**
+ * Reads `judge.json` of a checkpoint: from the folder, as in `outputs/model`, or beside it if the folder is the
+ * `model` of a run's training.
+ * @throws JudgeFileMissing that names the places, InvalidJudgeFile
+ */
+export async function readCheckpointJudgeFile(folder: string): Promise<JudgeFile> {
+  const places = [
+    join(folder, JUDGE_FILE),
+    ...(basename(folder) === 'model' ? [join(dirname(folder), JUDGE_FILE)] : []),
+  ];
+  const found = places.find((place) => existsSync(place));
+  if (found === undefined)
+    throw new JudgeFileMissing(
+      `the checkpoint ${folder} has no judge.json, which says how to prompt it (looked for ${places.join(', and for ')})`,
+    );
+  return readJudgeFile(found);
+}

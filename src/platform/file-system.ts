@@ -1,0 +1,110 @@
+import { constants, existsSync, type Stats } from 'node:fs';
+import { access, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** A disk can't be written to. A retry may succeed, because somebody can free space. No existing file was changed. */
+export class StorageUnavailable extends Error {
+  override readonly name = 'StorageUnavailable';
+  /** The path, the cause and what to do. */
+  readonly reason: string;
+
+  constructor(reason: string, options: ErrorOptions) {
+    super(`${reason}. Then the work continues by itself; everything written so far is kept.`, options);
+    this.reason = reason;
+  }
+
+  /** True if only space is missing. */
+  get isFull(): boolean {
+    const { code = '' } = (this.cause ?? {}) as NodeJS.ErrnoException;
+    return code === 'ENOSPC' || code === 'EDQUOT';
+  }
+}
+
+const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full. Free some space',
+  EDQUOT: 'the quota of this user is used up. Free some space, or raise the quota',
+  EROFS: 'the file system is read-only. Mount it as writable',
+  EACCES: 'this user has no write permission there. Grant it',
+  EPERM: 'this user has no write permission there. Grant it',
+  ENOTDIR: 'a part of this path is a file, not a folder. Move the file away',
+};
+
+/**
+ * Runs an operation that writes to `path`. If the system refuses, the error names the path and what to do.
+ * @throws StorageUnavailable
+ */
+export async function withStorageErrors<T>(path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    throw toStorageError(path, error);
+  }
+}
+
+/** StorageUnavailable in place of an error of the system that does not name the file, such as that of a full disk. */
+export function toStorageError(path: string, error: unknown): unknown {
+  const { code = '', path: named } = error as NodeJS.ErrnoException;
+  const advice = ADVICE_BY_CODE[code];
+  if (advice === undefined) return error;
+  return new StorageUnavailable(`${named ?? path} can't be written: ${advice} (${code})`, { cause: error });
+}
+
+/**
+ * Creates a folder and its parents. If the file system is not writable, Node reports ENOENT, so the actual reason is
+ * determined separately.
+ */
+export async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    let above = dirname(path);
+    while (!existsSync(above) && above !== dirname(above)) above = dirname(above);
+    await access(above, constants.W_OK);
+    throw error;
+  }
+}
+
+/** Returns whether an error means that the file system has no links of the requested kind: exFAT, s3fs and others. */
+export function isLinkUnsupported(error: unknown): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code);
+}
+
+/**
+ * Removes a temporary file if possible. Errors are ignored: whatever prevents the removal has already prevented the
+ * write.
+ */
+export async function removeTemporary(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
+}
+
+/** The text of a file, or undefined if there is no such file. */
+export async function readTextIfExists(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The names in a folder; none if there is no such folder. */
+export async function listNames(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Size and modification time of a file; undefined if there is no such file. */
+export async function statIfExists(file: string): Promise<Stats | undefined> {
+  try {
+    return await stat(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

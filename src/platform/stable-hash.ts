@@ -1,0 +1,8 @@
+import { createHash } from 'node:crypto';
+
+/** A 64-bit hash of the parts as 16 hexadecimal digits. The parts are length-prefixed, so ("a", "bc") differs from ("ab", "c"). */
+export function stableHash(...parts: readonly (string | number)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${String(part).length}:${part};`);
+  return hash.digest('hex').slice(0, 16);
+}

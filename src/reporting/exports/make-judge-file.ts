@@ -1,0 +1,99 @@
+import type { BenchmarkScores } from '../../benchmarks/benchmark.ts';
+import { roundForIteration } from '../../config/fine-tuning.ts';
+import type { Configuration } from '../../config/run-configuration.ts';
+import type { JudgeFile } from '../../api/judge-file.ts';
+import type { PromptTemplate } from '../../method/prompt-template.ts';
+import { LETTER_PATTERN } from '../../method/verdict.ts';
+import type { NamedModel } from '../named-model.ts';
+
+/** The data of a judge for its `judge.json`. */
+export interface JudgeFileData {
+  readonly iteration: number;
+  readonly configuration: Pick<Configuration, 'runName' | 'fineTuning' | 'judging' | 'evaluation'>;
+  /** The prompts for sampling judgments and for training. */
+  readonly prompts: { readonly judge: PromptTemplate; readonly training: PromptTemplate };
+  readonly seedModel: NamedModel;
+  /** Empty before the evaluation. */
+  readonly evaluations: readonly {
+    readonly benchmark: string;
+    readonly purpose: 'validation' | 'test';
+    readonly scores: BenchmarkScores;
+  }[];
+}
+
+/** Makes the content of `judge.json`. It doesn't depend on the time or the machine. */
+export function makeJudgeFile(data: JudgeFileData): JudgeFile {
+  const { iteration, configuration, prompts, seedModel, evaluations } = data;
+  const { runName, fineTuning, judging, evaluation } = configuration;
+  const isTrained = iteration > 0;
+  const seed = modelFields(seedModel);
+  return {
+    formatVersion: 1,
+    run: runName,
+    iteration,
+    seedModel: seed,
+    ...(isTrained && fineTuning.adapter.kind === 'lora'
+      ? { adapter: { kind: 'lora' as const, base: previousJudge() ?? seed } }
+      : {}),
+    prompt: promptFields(isTrained ? prompts.training : prompts.judge),
+    sampling: evaluation.sampling,
+    verdict: {
+      parser: 'one-distinct-letter',
+      pattern: LETTER_PATTERN,
+      letters: { A: 'A', B: 'B', C: 'tie' },
+    },
+    voting: {
+      rule: 'majority',
+      withoutVerdict: 'not-counted',
+      draw: 'tie',
+      sampling: votingSampling(judging, evaluation),
+    },
+    figures: evaluations.map(({ benchmark, purpose, scores }) => ({
+      benchmark,
+      format: scores.benchmark,
+      purpose,
+      pairs: scores.pairs,
+      accuracy: scores.accuracy,
+      accuracyInterval: scores.accuracyInterval,
+      positionConsistentAccuracy: scores.positionConsistentAccuracy,
+      positionConsistentAccuracyInterval: scores.positionConsistentAccuracyInterval,
+      shareOfA: scores.shareOfA,
+      unparsable: scores.unparsable,
+    })),
+  };
+
+  /** The previous judge if the training started from it. */
+  function previousJudge(): JudgeFile['seedModel'] | undefined {
+    const isContinued = iteration > 1 && roundForIteration(fineTuning, iteration).initFrom === 'previous';
+    return isContinued ? { name: `${runName} M_${iteration - 1}` } : undefined;
+  }
+}
+
+/** Formats the content of the file: JSON with an indentation of two spaces and a final newline. */
+export function formatJudgeFile(judge: JudgeFile): string {
+  return `${JSON.stringify(judge, undefined, 2)}\n`;
+}
+
+/** The sampling of votes, which must differ: if the evaluation samples greedily, votes are sampled like the training's judgments. */
+function votingSampling(
+  judging: Configuration['judging'],
+  evaluation: Configuration['evaluation'],
+): JudgeFile['sampling'] {
+  if (evaluation.sampling.temperature > 0) return evaluation.sampling;
+  const { temperature, topP } = judging.sampling;
+  return { temperature, topP, maxTokens: evaluation.sampling.maxTokens };
+}
+
+function modelFields({ name, repository }: NamedModel): JudgeFile['seedModel'] {
+  return { name, ...(repository === undefined ? {} : { repository }) };
+}
+
+function promptFields({ system, examples, user }: PromptTemplate): JudgeFile['prompt'] {
+  return {
+    ...(system === undefined ? {} : { system }),
+    ...(examples === undefined
+      ? {}
+      : { examples: examples.map((example) => ({ user: example.user, assistant: example.assistant })) }),
+    user,
+  };
+}

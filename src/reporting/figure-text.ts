@@ -1,0 +1,21 @@
+import type { Interval } from '../benchmarks/benchmark.ts';
+
+/** The name of an iteration's judge: M₀, M₁, ... */
+export function judgeName(iteration: number): string {
+  return `M${String(iteration).replace(/\d/g, (digit) => String.fromCharCode(0x2080 + Number(digit)))}`;
+}
+
+/** A 95% interval in percent, without its signs: "71.2–79.8". */
+export function formatInterval(interval: Interval): string {
+  return `${(interval.low * 100).toFixed(1)}–${(interval.high * 100).toFixed(1)}`;
+}
+
+export function formatCount(value: number | undefined): string {
+  return value === undefined ? '–' : value.toLocaleString('en-US');
+}
+
+/** Formats a time as "2026-03-04 10:20 UTC"; other text is unchanged. */
+export function formatTime(iso: string): string {
+  const date = new Date(iso);
+  return Number.isNaN(date.getTime()) ? iso : `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}

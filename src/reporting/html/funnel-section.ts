@@ -1,0 +1,146 @@
+import type { FilterStatistics, FilterStepName } from '../../method/filter-statistics.ts';
+import { GENERATED } from '../../method/mix-sources.ts';
+import { distributionChart } from './charts.ts';
+import { formatCount, judgeName } from '../figure-text.ts';
+import { formatPercent } from '../../platform/format-percent.ts';
+import { type Html, html } from './html.ts';
+import type { ReportData, ReportFunnel } from '../report-data.ts';
+import { table, type Column } from './table.ts';
+
+interface Row {
+  readonly iteration: number;
+  readonly funnel: ReportFunnel;
+}
+
+/** The column titles of the filtering steps, in the order of the steps. */
+const STEP_TITLES: Readonly<Record<Exclude<FilterStepName, 'judged'>, string>> = {
+  'with a majority': 'With a majority',
+  'with a correct judgment': 'With a correct one',
+  'above the majority threshold': 'Above threshold',
+  'position-consistent': 'Consistent',
+  'after balancing': 'After balancing',
+  'after mixing': 'After mixing',
+};
+
+/** Maximum number of intervals on the axis of the share of correct judgments. */
+const HARDNESS_STEPS = 20;
+
+/** The numbers of records from instructions to training examples, for each iteration. */
+export async function funnelSection(data: ReportData): Promise<Html | undefined> {
+  const rows = data.iterations.flatMap(({ iteration, funnel }) => (funnel ? [{ iteration, funnel }] : []));
+  if (rows.length === 0) return undefined;
+  const column = (
+    title: string,
+    figure: (funnel: ReportFunnel) => Html | string | undefined,
+  ): Column<Row> => ({
+    title,
+    kind: 'number',
+    cell: ({ funnel }) => figure(funnel),
+  });
+  const charts = [await hardnessChart(rows), await samplesChart(rows)].filter((chart) => chart !== undefined);
+  const origin = rows.some(({ funnel }) => funnel.rows === undefined) ? 'instructions' : 'files of pairs';
+  return html`<section>
+    <h2>From ${origin} to training examples</h2>
+    ${table<Row>(
+      [
+        { title: 'Trains', kind: 'text', cell: ({ iteration }) => judgeName(iteration) },
+        column('Rows', ({ rows: read }) => (read === undefined ? undefined : formatCount(read))),
+        column('Instructions', ({ instructions }) =>
+          instructions === undefined ? undefined : formatCount(instructions),
+        ),
+        column('Selected', ({ selected, instructions }) =>
+          selected === undefined || instructions === undefined
+            ? undefined
+            : withShare(selected, instructions),
+        ),
+        column('Pairs', ({ pairs, rows: read }) =>
+          read === undefined ? html`${formatCount(pairs)}` : withShare(pairs, read),
+        ),
+        column('Human pairs', ({ humanPairs }) =>
+          humanPairs === undefined ? undefined : formatCount(humanPairs),
+        ),
+        column('Judgments', ({ judgments }) => formatCount(judgments)),
+        column('Per example', ({ statistics }) => statistics?.samples.perExample.toFixed(1)),
+        column('Correct', ({ correct, judgments }) => withShare(correct, judgments)),
+        ...Object.entries(STEP_TITLES).map(([step, title]) =>
+          column(title, ({ statistics }) => afterStep(statistics, step)),
+        ),
+        column('Human', ({ humanPairs, statistics }) =>
+          humanPairs === undefined ? undefined : humanExamples(statistics?.sources),
+        ),
+        column('Training examples', trainingExamples),
+      ],
+      rows,
+    )}
+    <p class="note">${note(rows)}</p>
+    ${charts.length > 0 && html`<div class="charts">${charts}</div>`}
+  </section>`;
+}
+
+function withShare(value: number, of: number): Html {
+  return html`${formatCount(value)} ${of > 0 && html`<small>${formatPercent(value / of)}</small>`}`;
+}
+
+/** The number of examples after a step, and their share of those before it. */
+function afterStep(statistics: FilterStatistics | undefined, step: string): Html | undefined {
+  const at = statistics?.steps.findIndex((filterStep) => filterStep.step === step) ?? -1;
+  const [before, after] = [statistics?.steps[at - 1], statistics?.steps[at]];
+  return before && after && withShare(after.examples, before.examples);
+}
+
+/** The number of rows of the training set if it differs from the number of examples, or there are no statistics. */
+function trainingExamples({ trainingExamples: rows, statistics }: ReportFunnel): string | undefined {
+  return statistics?.steps.at(-1)?.examples === rows ? undefined : formatCount(rows);
+}
+
+/** The number of training examples with a human label. */
+function humanExamples(sources: Readonly<Record<string, number>> = {}): string {
+  const { [GENERATED]: _generated, ...human } = sources;
+  return formatCount(Object.values(human).reduce((sum, examples) => sum + examples, 0));
+}
+
+function note(rows: readonly Row[]): string {
+  const example = 'An example is a pair in one order, so there are two for each pair.';
+  const endedEarly = rows.some(
+    ({ funnel: { statistics } }) => statistics && statistics.examplesByCorrect === undefined,
+  );
+  return endedEarly
+    ? `${example} Sampling of an example ended with the first correct judgment, so the share of correct judgments is not the judge's accuracy.`
+    : `${example} Small figures are shares of the judgments, or of the examples after the previous step.`;
+}
+
+/** A chart of the examples' shares of correct judgments, if all N judgments were sampled. */
+async function hardnessChart(rows: readonly Row[]): Promise<Html | undefined> {
+  const runs = rows.flatMap(({ iteration, funnel: { statistics } }) =>
+    statistics?.examplesByCorrect ? [{ iteration, points: hardness(statistics.examplesByCorrect) }] : [],
+  );
+  if (runs.length === 0) return undefined;
+  const x = { title: 'correct judgments of an example', format: '.0%' };
+  return distributionChart('Hardness: share of the examples', runs, x);
+}
+
+/** Converts counts of k correct judgments of N to at most `HARDNESS_STEPS` + 1 points of the chart. */
+function hardness(examplesByCorrect: readonly number[]): { x: number; y: number }[] {
+  const samples = examplesByCorrect.length - 1;
+  const steps = Math.min(samples, HARDNESS_STEPS);
+  const points = Array.from({ length: steps + 1 }, (_, step) => ({ x: step / steps, y: 0 }));
+  const all = examplesByCorrect.reduce((sum, examples) => sum + examples, 0);
+  for (const [correct, examples] of examplesByCorrect.entries()) {
+    const point = points[Math.round((correct / samples) * steps)];
+    if (point) point.y += examples / all;
+  }
+  return points;
+}
+
+/** A chart of the number of sampled judgments of an example, if sampling ended early. */
+async function samplesChart(rows: readonly Row[]): Promise<Html | undefined> {
+  const runs = rows.flatMap(({ iteration, funnel: { statistics } }) => {
+    if (!statistics || statistics.examplesByCorrect) return [];
+    const counts = Object.entries(statistics.examplesBySamples);
+    const all = counts.reduce((sum, [, examples]) => sum + examples, 0);
+    return [{ iteration, points: counts.map(([samples, n]) => ({ x: Number(samples), y: n / all })) }];
+  });
+  if (runs.length === 0) return undefined;
+  const x = { title: 'sampled judgments of an example', format: 'd' };
+  return distributionChart('Sampled judgments: share of the examples', runs, x);
+}

@@ -1,0 +1,75 @@
+import { sumCounts } from '../store/artifact.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import type { Configuration } from '../config/run-configuration.ts';
+import type { FilterStatistics } from '../method/filter-statistics.ts';
+import { allProgress, PROGRESS_FILE } from '../models/training/job.ts';
+import { readStoredTraining } from '../models/training/stored-training.ts';
+import type { IterationSummary } from '../api/result.ts';
+import type { PublishedScores } from '../runs/benchmark-scores.ts';
+import { runUris } from '../runs/run-layout.ts';
+import type { ReportIteration, ReportTraining } from './report-data.ts';
+import { stageUsage } from './stage-usage.ts';
+
+/** Collects an iteration's data for the report. */
+export async function reportIteration(
+  store: ArtifactStore,
+  run: string,
+  summary: Omit<IterationSummary, 'model'>,
+  configuration: Pick<Configuration, 'models' | 'prices'>,
+): Promise<ReportIteration> {
+  const evaluations = await Promise.all(
+    summary.evaluations.map(async ({ benchmark, purpose, scores }) => {
+      const [published] = await store.readRecords<PublishedScores>(scores);
+      if (published === undefined) throw new Error(`${scores.uri} contains no scores`);
+      return { benchmark, purpose, scores: published };
+    }),
+  );
+  const counts = sumCounts(Object.values(summary.counts));
+  const count = (name: string) => counts[name] ?? 0;
+  const evaluated: ReportIteration = {
+    iteration: summary.iteration,
+    evaluations,
+    usage: stageUsage(summary, configuration),
+  };
+  if (summary.iteration === 0) return evaluated;
+  const trainingSet = await store.readManifest(runUris.trainingSet(run, summary.iteration));
+  return {
+    ...evaluated,
+    funnel: {
+      ...(summary.counts['preparePairs'] === undefined
+        ? { instructions: count('instructions'), selected: count('selected') }
+        : { rows: count('rows') }),
+      pairs: count('pairs'),
+      ...(count('humanPairs') > 0 ? { humanPairs: count('humanPairs') } : {}),
+      judgments: summary.counts['judgePairs']?.['judgments'] ?? 0,
+      correct: count('correctJudgments'),
+      trainingExamples: count('trainingExamples'),
+      statistics: trainingSet?.summary as FilterStatistics | undefined,
+    },
+    training: await trainingOf(store, run, summary),
+  };
+}
+
+async function trainingOf(
+  store: ArtifactStore,
+  run: string,
+  { iteration, counts }: Omit<IterationSummary, 'model'>,
+): Promise<ReportTraining | undefined> {
+  const training = runUris.training(run, iteration);
+  const result = await readStoredTraining(store, training);
+  if (result === undefined) return undefined;
+  const progress = (await store.readText(`${training}/${PROGRESS_FILE}`)) ?? '';
+  // After a restart, the steps since the last checkpoint are repeated, so the last line of a step counts.
+  const byStep = new Map<number, number>();
+  for (const { step, loss } of allProgress(progress)) byStep.set(step, loss);
+  const losses = [...byStep].map(([step, loss]) => ({ step, loss })).sort((a, b) => a.step - b.step);
+  return {
+    steps: result.steps,
+    meanLoss: result.meanLoss,
+    finalLoss: result.finalLoss,
+    losses,
+    seconds: result.seconds,
+    stalls: counts['fineTune']?.['stalls'],
+    errors: counts['fineTune']?.['errors'],
+  };
+}

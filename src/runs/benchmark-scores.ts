@@ -1,0 +1,40 @@
+import type { EvaluationSummary } from '../api/result.ts';
+import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import { toReference, type Manifest } from '../store/artifact.ts';
+
+/** A judge's scores on a benchmark, as they are stored in their artifact. */
+export interface PublishedScores extends BenchmarkScores {
+  /** Rows that the benchmark's own rule leaves out, by reason. */
+  readonly excluded: Readonly<Record<string, number>>;
+  /** The tokens of the judgments. */
+  readonly tokens: { readonly prompt: number; readonly completion: number };
+  /** Answered requests to the judge. */
+  readonly requests?: number;
+}
+
+/** The file beside the scores with the outcome of each item, for the comparison of two judges. */
+export const OUTCOMES_FILE = 'outcomes.jsonl';
+
+/** The figures of a judge on one benchmark, with a reference to the artifact that contains all scores. */
+export function evaluationSummary(
+  benchmark: string,
+  purpose: EvaluationSummary['purpose'],
+  manifest: Manifest,
+): EvaluationSummary {
+  const scores = manifest.summary as PublishedScores;
+  const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, pairs, official, tokens, requests } =
+    scores;
+  return {
+    benchmark,
+    purpose,
+    accuracy,
+    positionConsistentAccuracy,
+    shareOfA,
+    unparsable,
+    pairs,
+    ...(official.figures[0] === undefined ? {} : { official: official.figures[0] }),
+    tokens,
+    ...(requests === undefined ? {} : { requests }),
+    scores: toReference(manifest),
+  };
+}

@@ -1,0 +1,128 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import { prunedModelMessage } from '../models/training/pruned-model.ts';
+import { InputNotFound, resolveInputPath, type InputFiles } from '../platform/input-files.ts';
+
+const STORE_PREFIX = 'store:';
+const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
+
+/** The name of a checkpoint that a run of this store has trained, which doesn't depend on the store's location. */
+export function toStoreCheckpoint(uri: string): string {
+  return STORE_PREFIX + uri;
+}
+
+/** The uri of a checkpoint of the store; undefined for any other. */
+export function storeUriOf(checkpoint: string): string | undefined {
+  return checkpoint.startsWith(STORE_PREFIX) ? checkpoint.slice(STORE_PREFIX.length) : undefined;
+}
+
+/** The location of a checkpoint's files: a folder on this machine, or a repository of the Hugging Face hub. */
+export type CheckpointLocation =
+  { readonly kind: 'folder'; readonly path: string } | { readonly kind: 'hub'; readonly id: string };
+
+/**
+ * Finds a checkpoint for a program that outlives this call, such as a server: one of the store, a folder, or otherwise a
+ * hub id such as `meta-llama/Llama-3.1-8B-Instruct`. A local copy of the files is kept; `withCheckpoint` deletes it.
+ * @throws InputNotFound
+ */
+export async function findCheckpoint(
+  store: ArtifactStore,
+  files: InputFiles,
+  checkpoint: string,
+): Promise<CheckpointLocation> {
+  const uri = storeUriOf(checkpoint);
+  if (uri === undefined) return findOutsideCheckpoint(files, checkpoint);
+  await requireStoredCheckpoint(store, uri);
+  return { kind: 'folder', path: (await store.localFolder(uri)).path };
+}
+
+/**
+ * Gives `use` the location of a checkpoint, and releases it when `use` ends.
+ * @throws InputNotFound
+ */
+export async function withCheckpoint<T>(
+  store: ArtifactStore,
+  files: InputFiles,
+  checkpoint: string,
+  use: (place: CheckpointLocation) => Promise<T>,
+): Promise<T> {
+  const uri = storeUriOf(checkpoint);
+  if (uri === undefined) return use(findOutsideCheckpoint(files, checkpoint));
+  await requireStoredCheckpoint(store, uri);
+  return store.withLocalFolder(uri, ({ path }) => use({ kind: 'folder', path }));
+}
+
+/**
+ * Checks that there is such a checkpoint, without making its files local.
+ * @throws InputNotFound
+ */
+export async function requireCheckpoint(
+  store: ArtifactStore,
+  files: InputFiles,
+  checkpoint: string,
+): Promise<void> {
+  const uri = storeUriOf(checkpoint);
+  if (uri === undefined) findOutsideCheckpoint(files, checkpoint);
+  else await requireStoredCheckpoint(store, uri);
+}
+
+async function requireStoredCheckpoint(store: ArtifactStore, uri: string): Promise<void> {
+  if (!(await store.exists(uri)))
+    throw new InputNotFound(
+      (await prunedModelMessage(store, uri)) ?? `no such checkpoint: ${store.locate(uri)}`,
+    );
+}
+
+/**
+ * Finds a checkpoint that is not in the store.
+ * @throws InputNotFound
+ */
+export function findOutsideCheckpoint(files: InputFiles, checkpoint: string): CheckpointLocation {
+  try {
+    return { kind: 'folder', path: resolveInputPath(files, checkpoint) };
+  } catch (error) {
+    if (!isAbsolute(checkpoint) && HUB_ID.test(checkpoint)) return { kind: 'hub', id: checkpoint };
+    throw error;
+  }
+}
+
+/** The name of a checkpoint for trainers and servers. */
+export function checkpointPathOrId(place: CheckpointLocation): string {
+  return place.kind === 'folder' ? place.path : place.id;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Finds the folder of a checkpoint on this machine: the configured one, or one in the cache of the Hugging Face hub.
+ * Undefined if it isn't on this machine; nothing is downloaded.
+ */
+export async function checkpointFolder(
+  store: ArtifactStore,
+  files: InputFiles,
+  environment: Environment,
+  checkpoint: string,
+): Promise<string | undefined> {
+  try {
+    const place = await findCheckpoint(store, files, checkpoint);
+    return place.kind === 'folder' ? place.path : hubFolder(place.id, environment);
+  } catch {
+    // The check of the checkpoint reports a missing checkpoint.
+    return undefined;
+  }
+}
+
+function hubFolder(id: string, environment: Environment): string | undefined {
+  const home = environment['HF_HOME'] || join(environment['HOME'] ?? homedir(), '.cache', 'huggingface');
+  const cache = environment['HF_HUB_CACHE'] || join(home, 'hub');
+  const repository = join(cache, `models--${id.replace('/', '--')}`);
+  try {
+    const commit = readFileSync(join(repository, 'refs', 'main'), 'utf8').trim();
+    const folder = join(repository, 'snapshots', commit);
+    return existsSync(folder) ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}

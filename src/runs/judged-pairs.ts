@@ -1,0 +1,41 @@
+import type { ArtifactReference } from '../store/artifact.ts';
+import type { ArtifactStore } from '../store/artifact-store.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import { readShardReferences } from '../store/shards.ts';
+import { exampleId, judgeExample, ORDERS, type ResponsePair } from '../method/examples.ts';
+import type { JudgedExample } from '../method/select-judgments.ts';
+import type { Judgment } from './records.ts';
+
+/** Pairs and the judgments of them. */
+export interface JudgedPairsInput {
+  readonly pairs: ArtifactReference;
+  readonly judgments: ArtifactReference;
+}
+
+/**
+ * Yields every pair with the judgments of both its orders, in the order of ids. One shard is in memory at a time.
+ * @param inOrder the numbers of the shards, if they are to be read in another order
+ */
+export async function* readJudgedPairs<Pair extends ResponsePair = ResponsePair>(
+  store: ArtifactStore,
+  { pairs, judgments }: JudgedPairsInput,
+  inOrder: (shards: number[]) => number[] = (shards) => shards,
+): AsyncGenerator<{ pair: Pair; orders: readonly JudgedExample<Judgment>[] }> {
+  const pairShards = await readShardReferences(store, pairs);
+  const judgmentShards = await readShardReferences(store, judgments);
+  for (const shard of inOrder([...pairShards.keys()])) {
+    const [pairShard, judgmentShard] = [pairShards[shard], judgmentShards[shard]];
+    if (pairShard === undefined || judgmentShard === undefined)
+      throw new InvalidInput(`${judgments.uri} has no shard ${shard}`);
+    const byExample = Map.groupBy(await store.readRecords<Judgment>(judgmentShard), ({ pairId, order }) =>
+      exampleId(pairId, order),
+    );
+    for (const pair of await store.readRecords<Pair>(pairShard)) {
+      const examples = ORDERS.map((order) => judgeExample(pair, order));
+      yield {
+        pair,
+        orders: examples.map((example) => ({ example, judgments: byExample.get(example.id) ?? [] })),
+      };
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import type { Configuration, PartialConfiguration } from '../config/run-configuration.ts';
+import type { PromptTemplate } from '../method/prompt-template.ts';
+import type { InputFiles } from '../platform/input-files.ts';
+import {
+  evaluationPromptsSchema,
+  readBenchmarkPrompts,
+  type EvaluationPrompts,
+} from './benchmark-prompts.ts';
+import { promptTemplateSchema, readPrompt } from './read-prompt.ts';
+
+/** The prompts of a run, as text. */
+export interface Prompts {
+  readonly category: PromptTemplate | null;
+  readonly complexity: PromptTemplate | null;
+  /** Null if the pairs are provided. */
+  readonly respond: PromptTemplate | null;
+  /** For pairs made from a similar instruction; null for other pairs. */
+  readonly similar: PromptTemplate | null;
+  /** For pairs whose worse response the model is prompted for; null for other pairs. */
+  readonly worse: PromptTemplate | null;
+  readonly judge: PromptTemplate;
+  readonly training: PromptTemplate;
+  readonly evaluation: EvaluationPrompts;
+}
+
+/** The prompts of a run as they are stored. */
+export const promptsSchema: z.ZodType<Prompts> = z.strictObject({
+  category: promptTemplateSchema.nullable(),
+  complexity: promptTemplateSchema.nullable(),
+  respond: promptTemplateSchema.nullable(),
+  similar: promptTemplateSchema.nullable(),
+  worse: promptTemplateSchema.nullable(),
+  judge: promptTemplateSchema,
+  training: promptTemplateSchema,
+  evaluation: evaluationPromptsSchema,
+});
+
+/** The prompts that a configuration names, each with the placeholders that it must have. */
+export function requiredPrompts(usable: PartialConfiguration) {
+  const judge = ['instruction', 'responseA', 'responseB'];
+  const { instructions, pairs, judging, filtering } = usable;
+  const generated = pairs?.kind === 'generated' ? pairs : undefined;
+  return [
+    {
+      path: 'instructions.categories.prompt',
+      folder: instructions?.categories?.prompt,
+      needed: ['instruction', 'categories'],
+    },
+    {
+      path: 'instructions.complexity.prompt',
+      folder: instructions?.complexity?.prompt,
+      needed: ['instruction'],
+    },
+    { path: 'pairs.respondPrompt', folder: generated?.respondPrompt, needed: ['instruction'] },
+    generated?.construction === 'worse-response'
+      ? { path: 'pairs.worsePrompt', folder: generated.worsePrompt, needed: ['instruction', 'response'] }
+      : {
+          path: 'pairs.similarPrompt',
+          folder: generated?.similarPrompt,
+          needed: generated?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
+        },
+    { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
+    { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
+  ].filter((prompt): prompt is typeof prompt & { folder: string } => prompt.folder !== undefined);
+}
+
+/** Reads the text of every prompt that a configuration names. */
+export async function readPrompts(
+  { files }: { readonly files: InputFiles },
+  configuration: Configuration,
+): Promise<Prompts> {
+  const byPath = new Map<string, PromptTemplate>();
+  for (const { path, folder, needed } of requiredPrompts(configuration)) {
+    byPath.set(path, await readPrompt(files, folder, needed));
+  }
+  const prompt = (path: string): PromptTemplate => {
+    const found = byPath.get(path);
+    if (found === undefined) throw new Error(`${path} was not read`);
+    return found;
+  };
+  return {
+    category: byPath.get('instructions.categories.prompt') ?? null,
+    complexity: byPath.get('instructions.complexity.prompt') ?? null,
+    respond: byPath.get('pairs.respondPrompt') ?? null,
+    similar: byPath.get('pairs.similarPrompt') ?? null,
+    worse: byPath.get('pairs.worsePrompt') ?? null,
+    judge: prompt('judging.prompt'),
+    training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
+    evaluation: await readBenchmarkPrompts({ files }, configuration.evaluation),
+  };
+}

@@ -1,0 +1,59 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { placeholders, type PromptExample, type PromptTemplate } from '../method/prompt-template.ts';
+import { resolveInputPath, type InputFiles } from '../platform/input-files.ts';
+
+/** A prompt as it is stored with a run. */
+export const promptTemplateSchema: z.ZodType<PromptTemplate> = z.strictObject({
+  system: z.string().optional(),
+  examples: z.array(z.strictObject({ user: z.string(), assistant: z.string() })).optional(),
+  user: z.string(),
+});
+
+const examplesSchema = z
+  .array(z.strictObject({ user: z.string().min(1), assistant: z.string().min(1) }))
+  .min(1);
+
+/**
+ * Reads a prompt folder: `user.txt`, perhaps `system.txt`, and perhaps `examples.json` with turns between the two,
+ * `[{"user": ..., "assistant": ...}]`. The last newline of a text file is not part of the prompt.
+ * @throws Error if a needed placeholder is missing, or the examples can't be read
+ */
+export async function readPrompt(
+  files: InputFiles,
+  path: string,
+  needed: readonly string[],
+): Promise<PromptTemplate> {
+  const folder = resolveInputPath(files, path);
+  const userFile = join(folder, 'user.txt');
+  const systemFile = join(folder, 'system.txt');
+  const examplesFile = join(folder, 'examples.json');
+  const template: PromptTemplate = {
+    user: await readText(userFile),
+    ...(existsSync(examplesFile) ? { examples: await readExamples(examplesFile) } : {}),
+    ...(existsSync(systemFile) ? { system: await readText(systemFile) } : {}),
+  };
+  const found = placeholders(template);
+  const missing = needed.filter((name) => !found.has(name));
+  if (missing.length > 0)
+    throw new Error(`${userFile} lacks ${missing.map((name) => `{${name}}`).join(' and ')}`);
+  return template;
+}
+
+async function readExamples(file: string): Promise<PromptExample[]> {
+  const text = await readText(file);
+  try {
+    return examplesSchema.parse(JSON.parse(text));
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    throw new Error(`${file}: expected [{"user": text, "assistant": text}, ...]: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  return (await readFile(file, 'utf8')).replace(/\n$/, '');
+}

@@ -1,0 +1,43 @@
+/** The types of the lines in a run's artifacts. */
+import type { PoolInstruction } from '../datasets/collect-instructions.ts';
+import type { Order, ResponsePair } from '../method/examples.ts';
+import type { SampledJudgment } from '../method/rejection-sampling.ts';
+
+/**
+ * An instruction with its category and complexity according to the model: null if the answer names none, absent if
+ * they were not requested.
+ */
+export interface CategorizedInstruction extends PoolInstruction {
+  readonly category?: string | null;
+  /** 1 to 5. */
+  readonly complexity?: number | null;
+}
+
+/** A response pair as it is stored in `pairs`. */
+export interface GeneratedPair extends ResponsePair {
+  /**
+   * x', the instruction for which the worse response was written; absent if a worse response was requested directly.
+   */
+  readonly similarInstruction?: string;
+}
+
+/** One sampled judgment of a pair in one order, as it is stored in `iteration-<i>/judgments`. */
+export interface Judgment extends SampledJudgment {
+  readonly pairId: string;
+  readonly order: Order;
+  /** True if it names the better response and is complete, so that rejection sampling may keep it. */
+  readonly correct: boolean;
+}
+
+/** One vote of a judge on a request of a benchmark. */
+export interface EvaluationJudgment {
+  readonly id: string;
+  readonly item: string;
+  readonly slot: string;
+  readonly vote: number;
+  /** Both texts with a line between them, if a follow-up message was sent. */
+  readonly text: string;
+  /** The verdict by the benchmark's published parser; null if it finds none. */
+  readonly verdict: string | null;
+  readonly finishReason: string;
+}

@@ -1,0 +1,22 @@
+/** The kinds of stores. */
+import { folderDriver } from './drivers/folder.ts';
+import { memoryDriver } from './drivers/memory.ts';
+import type { ObjectStore, StoreDriver } from './objects/object-store.ts';
+
+const STORE_DRIVERS: readonly StoreDriver[] = [folderDriver, memoryDriver];
+
+/** @throws Error if no driver accepts the address */
+export function openObjectStore(address: string): ObjectStore {
+  return driverFor(address).open(address);
+}
+
+/** Returns the address in a form that is valid for a process with another working directory. */
+export function resolveStoreAddress(address: string): string {
+  return driverFor(address).resolve(address);
+}
+
+function driverFor(address: string): StoreDriver {
+  const driver = STORE_DRIVERS.find((each) => each.accepts(address));
+  if (driver === undefined) throw new Error(`${address} is not a known kind of store: give a folder`);
+  return driver;
+}

@@ -1,0 +1,47 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, sep } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { LocalFolder, ObjectStore } from './object-store.ts';
+
+/** A temporary folder with a copy of the objects below a prefix, for stores whose objects are not files. */
+export async function copyToLocalFolder(objects: ObjectStore, prefix: string): Promise<LocalFolder> {
+  const path = await mkdtemp(join(tmpdir(), 'store-copy-'));
+  const keyOf = (file: string): string => `${prefix}/${relative(path, file).split(sep).join('/')}`;
+  for (const { key } of await objects.list(prefix)) {
+    const content = await objects.stream(key);
+    if (content === undefined) continue;
+    const file = join(path, key.slice(prefix.length + 1));
+    await mkdir(dirname(file), { recursive: true });
+    await pipeline(content, createWriteStream(file));
+  }
+  const unchanged = await stampsBelow(path);
+  return {
+    path,
+    async publish() {
+      const current = await stampsBelow(path);
+      for (const [file, stamp] of current)
+        if (unchanged.get(file) !== stamp) await objects.put(keyOf(file), createReadStream(file));
+      for (const file of unchanged.keys()) if (!current.has(file)) await objects.delete(keyOf(file));
+      unchanged.clear();
+      for (const [file, stamp] of current) unchanged.set(file, stamp);
+    },
+    release: () => rm(path, { recursive: true, force: true }),
+  };
+}
+
+/** Size and modification time by path, for recognizing files that were written since. */
+async function stampsBelow(folder: string): Promise<Map<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  const stamps = new Map<string, string>();
+  for (const file of files.sort()) {
+    // A link is stored as the content of its file.
+    const found = await stat(file, { bigint: true });
+    if (found.isFile()) stamps.set(file, `${found.size} ${found.mtimeNs}`);
+  }
+  return stamps;
+}

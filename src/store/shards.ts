@@ -1,0 +1,99 @@
+import { sumCounts } from './artifact.ts';
+import type { ArtifactReference, Counts, Fingerprint, Manifest } from './artifact.ts';
+import type { ArtifactStore } from './artifact-store.ts';
+import { toReference, type ArtifactContent } from './artifact.ts';
+
+/** Returns the uri of a stage's shard. */
+export function shardUri(stageUri: string, shard: number): string {
+  return `${stageUri}/shard-${String(shard).padStart(5, '0')}`;
+}
+
+/**
+ * Cuts records into shards of `size` and publishes each. All later stages use the same shards. Shards that an earlier
+ * attempt has published keep their bounds, even if they have another size. Holds one shard's records in memory.
+ */
+export async function publishShards(
+  store: ArtifactStore,
+  stageUri: string,
+  records: Iterable<unknown> | AsyncIterable<unknown>,
+  size: number,
+  fingerprint: Fingerprint,
+): Promise<Manifest[]> {
+  const manifests: Manifest[] = [];
+  let start = 0;
+  let waiting: unknown[] = [];
+  /** The remaining records of an existing shard that is larger than the present size. */
+  let published = 0;
+  const publish = async (): Promise<void> => {
+    const manifest = await store.publish(shardUri(stageUri, manifests.length), {
+      fingerprint: { ...fingerprint, start },
+      records: waiting,
+    });
+    manifests.push(manifest);
+    start += manifest.records;
+    published = Math.max(0, manifest.records - waiting.length);
+    waiting = waiting.slice(manifest.records);
+  };
+  for await (const record of records) {
+    if (published > 0) published -= 1;
+    else if (waiting.push(record) >= size) await publish();
+  }
+  while (waiting.length > 0) await publish();
+  return manifests;
+}
+
+/** Publishes the list of a stage's shards, to which one reference refers. */
+export async function publishShardIndex(
+  store: ArtifactStore,
+  stageUri: string,
+  shards: readonly Manifest[],
+  more: {
+    readonly fingerprint?: Fingerprint;
+    readonly counts?: Counts;
+    readonly summary?: unknown;
+    readonly files?: ArtifactContent['files'];
+  } = {},
+): Promise<Manifest> {
+  const references = shards.map(toReference);
+  return store.publish(`${stageUri}/index`, {
+    fingerprint: more.fingerprint ?? { shards: references.map((shard) => shard.sha256) },
+    records: references,
+    counts: sumCounts([...shards.map((shard) => shard.counts), more.counts ?? {}]),
+    ...(more.summary === undefined ? {} : { summary: more.summary }),
+    ...(more.files === undefined ? {} : { files: more.files }),
+  });
+}
+
+/**
+ * Returns the index of a complete stage with this fingerprint, like `ArtifactStore.completed`, after checking its
+ * shards. Returns undefined if something is missing or damaged, so that the stage publishes again; intact shards are
+ * kept.
+ */
+export async function findIntactIndex(
+  store: ArtifactStore,
+  stageUri: string,
+  fingerprint: Fingerprint,
+): Promise<Manifest | undefined> {
+  const index = await store.findIntact(`${stageUri}/index`, fingerprint);
+  if (index === undefined) return undefined;
+  let isComplete = true;
+  for (const shard of await readShardReferences(store, index))
+    isComplete = (await store.isIntact(shard)) && isComplete;
+  return isComplete ? index : undefined;
+}
+
+/** Returns the references to the shards of an index. */
+export async function readShardReferences(
+  store: ArtifactStore,
+  index: ArtifactReference,
+): Promise<ArtifactReference[]> {
+  return store.readRecords<ArtifactReference>(index);
+}
+
+/** Reads all records of an index, shard by shard. */
+export async function* readShardedRecords<T>(
+  store: ArtifactStore,
+  index: ArtifactReference,
+): AsyncGenerator<T> {
+  for (const shard of await readShardReferences(store, index)) yield* await store.readRecords<T>(shard);
+}

@@ -1,0 +1,101 @@
+/**
+ * The options of a worker: names, meanings, defaults, and the corresponding environment variables. The command line's
+ * help, docs/cli.md and the worker use these definitions.
+ */
+import { DEFAULT_TASK_QUEUE, ROLES } from '../api/task-queues.ts';
+import { MACHINE_FOLDER_VARIABLE } from '../models/gpus/machine-gpus.ts';
+import { DEFAULT_SERVE_HOST } from '../models/serving/serve-host.ts';
+
+interface WorkerOption {
+  readonly describe: string;
+  /** Used if neither the option nor the variable is set. */
+  readonly default?: string;
+  readonly variable?: string;
+}
+
+/** The queue of the role `workflow`; the other roles' queues begin with it. */
+export const TASK_QUEUE = {
+  describe: 'The task queue of the run and of its workers.',
+  default: DEFAULT_TASK_QUEUE,
+  variable: 'SELF_TAUGHT_EVALUATOR_TASK_QUEUE',
+} as const satisfies WorkerOption;
+
+/** The artifact store: the same folder for all workers, shared if they are on several machines. */
+export const STORE = {
+  describe: 'The folder with the artifacts of all runs, shared by all workers of a task queue.',
+  default: 'runs',
+  variable: 'SELF_TAUGHT_EVALUATOR_STORE',
+} as const satisfies WorkerOption;
+
+export const WORKER_OPTIONS = {
+  roles: {
+    describe: 'The roles of the worker, separated by commas: workflow, inference, gpu.',
+    default: ROLES.join(','),
+    variable: 'SELF_TAUGHT_EVALUATOR_ROLES',
+  },
+  'task-queue': TASK_QUEUE,
+  store: STORE,
+  'serve-host': {
+    describe:
+      'The address or name of this machine: model servers listen at it, and other machines reach them at it. By default only this machine reaches them.',
+    default: DEFAULT_SERVE_HOST,
+    variable: 'SELF_TAUGHT_EVALUATOR_SERVE_HOST',
+  },
+  'max-requests-in-flight': {
+    describe: 'The maximum number of requests in flight to one endpoint; the limit adapts below it.',
+    default: '256',
+  },
+  'min-requests-in-flight': {
+    describe: 'The lower bound of that limit; the same value as --max-requests-in-flight keeps it fixed.',
+    default: '1',
+  },
+  'request-timeout-seconds': { describe: 'The timeout of a request to a model.', default: '1800' },
+  'shutdown-grace-seconds': {
+    describe:
+      'The time that a stopping worker waits for its activities, and a cancelled shard for the answers to requests that it has sent.',
+    default: '10',
+  },
+  'on-shutdown': {
+    describe:
+      'leave: model servers and trainers keep running for the next worker; stop: they stop with the worker, a trainer after saving a checkpoint.',
+    default: 'leave',
+  },
+  'machine-folder': {
+    describe:
+      "A folder on this machine's own disk, shared by its workers, that says which run has its GPUs; by default in the folder for temporary files.",
+    variable: MACHINE_FOLDER_VARIABLE,
+  },
+  'deployment-name': {
+    describe: 'The deployment of the worker, for worker versioning; needs --build-id.',
+    variable: 'TEMPORAL_DEPLOYMENT_NAME',
+  },
+  'build-id': {
+    describe: 'The build of the worker in its deployment; runs stay on the build on which they started.',
+    variable: 'TEMPORAL_WORKER_BUILD_ID',
+  },
+  'log-level': {
+    describe: 'The lowest level that is logged: trace, debug, info, warn or error.',
+    default: 'info',
+    variable: 'LOG_LEVEL',
+  },
+  'log-format': {
+    describe: 'text, json, or auto: text on a terminal and JSON elsewhere.',
+    default: 'auto',
+    variable: 'LOG_FORMAT',
+  },
+  'metrics-address': {
+    describe: 'The address of /metrics for Prometheus, such as 127.0.0.1:9464; none by default.',
+    variable: 'SELF_TAUGHT_EVALUATOR_METRICS_ADDRESS',
+  },
+  'health-address': {
+    describe: 'The address of /healthz and /readyz, such as 0.0.0.0:8080; none by default.',
+    variable: 'SELF_TAUGHT_EVALUATOR_HEALTH_ADDRESS',
+  },
+} as const satisfies Readonly<Record<string, WorkerOption>>;
+
+/** The values of the options, as text. */
+export type WorkerOptionTexts = {
+  readonly [Name in keyof typeof WORKER_OPTIONS]: (typeof WORKER_OPTIONS)[Name] extends { default: string }
+    ? string
+    : string | undefined;
+};

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TrainingStopped } from '../../src/models/training/errors.ts';
+import { followTraining, type FollowOptions } from '../../src/models/training/follow-training.ts';
+import type { TrainingJob } from '../../src/models/training/job.ts';
+import { findLauncher, LAUNCHERS, launcherSchemaOf } from '../../src/models/training/launchers/registry.ts';
+import { newestStart, trainerSecondsByStart } from '../../src/models/training/trainer-starts.ts';
+import { queueLauncher, runQueue } from './example-launcher.ts';
+
+type Update = Parameters<NonNullable<FollowOptions['onProgress']>>[0];
+
+describe('a second launcher', function () {
+  this.timeout(20_000);
+  let folder: string;
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'queue-'))));
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const launchers = [...LAUNCHERS, queueLauncher] as const;
+  /** Says that it was stopped with a checkpoint. */
+  const settings = { kind: 'queue', command: ['sh', '-c', 'sleep 0.2; exit 75'] };
+
+  function follow(options: Partial<FollowOptions>) {
+    return followTraining({
+      job: { outputFolder: folder } as TrainingJob,
+      launcher: findLauncher(launchers, settings.kind),
+      settings: launcherSchemaOf(launchers).parse(settings),
+      machine: { python: 'python3', packageRoot: folder, environment: process.env },
+      pollMilliseconds: 20,
+      stallLimits: { seconds: 0.3, firstStepSeconds: 0.3 },
+      ...options,
+    });
+  }
+
+  it('may keep a job waiting for longer than a training may stall, without GPU hours', async () => {
+    const updates: Update[] = [];
+    const followed = follow({ onProgress: (update) => updates.push(update) }).catch(
+      (error: unknown) => error,
+    );
+    await sleep(1000);
+    assert(updates.length > 1);
+    for (const { phase, why, trainer } of updates)
+      assert.deepEqual([phase, why, trainer], ['queued', 'another trainer runs', undefined]);
+    assert.equal((await newestStart(folder))?.runningSince, undefined);
+    await runQueue();
+    assert((await followed) instanceof TrainingStopped);
+    assert(updates.some(({ phase }) => phase === 'starting'));
+    assert.notEqual((await newestStart(folder))?.runningSince, undefined);
+    assert.deepEqual(await trainerSecondsByStart(folder), {}, 'it has not said how it ended');
+  });
+
+  it('ends a job that still waits when the training is cancelled', async () => {
+    const cancel = new AbortController();
+    const followed = follow({
+      signal: cancel.signal,
+      onAbort: () => 'stop',
+      onProgress: ({ phase }) => phase === 'queued' && cancel.abort(),
+    });
+    await assert.rejects(followed, TrainingStopped);
+    await runQueue();
+    const { job = '' } = (await newestStart(folder)) ?? {};
+    assert.deepEqual(await queueLauncher.look(job), { phase: 'gone', reason: 'cancelled' });
+  });
+});

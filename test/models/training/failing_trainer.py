@@ -1,0 +1,43 @@
+"""Runs the trainer and makes it fail at a step: failing_trainer.py MODE STEP --job FILE
+
+pause    in the first start only: hangs after the step until it is told to stop, then saves and stops as usual
+freeze   in each start: hangs before the next step, forever
+raise    in each start: raises an exception whose text has another number each time
+refuse   in each start: raises an error of the operating system
+"""
+
+import os
+import sys
+import time
+
+from trainer import __main__ as trainer
+from trainer.progress import Progress
+
+mode, step = sys.argv[1], int(sys.argv[2])
+del sys.argv[1:3]
+on_step_end = Progress.on_step_end
+
+
+def fail_after_step(progress, args, state, control, **more):
+    marker = os.path.join(progress.job.outputFolder, 'went-wrong')
+    if state.global_step == step:
+        if mode == 'raise':
+            raise RuntimeError(f'example {time.time()} is bad')
+        if mode == 'refuse':
+            raise OSError(28, 'No space left on device')
+        if mode == 'pause' and not os.path.exists(marker):
+            open(marker, 'w').close()
+            progress.stop_requested.wait()
+    on_step_end(progress, args, state, control, **more)
+
+
+def hang_before_step(progress, args, state, control, **more):
+    if mode == 'freeze' and state.global_step == step:
+        while True:
+            time.sleep(1)
+
+
+Progress.on_step_end = fail_after_step
+Progress.on_step_begin = hang_before_step
+if __name__ == '__main__':
+    os._exit(trainer.main())

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkTrainer } from '../../../../src/models/training/launchers/check-trainer.ts';
+
+/** The real check is tried in follow-training.test.ts; here a program stands for Python, to count how often it is asked. */
+describe('the check of a trainer', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'check-trainer-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it('is trusted for ten minutes if it passed and the base checkpoint is the same; a failed check is never trusted', async () => {
+    const python = join(folder, 'python');
+    const base = join(folder, 'base');
+    const calls = join(folder, 'calls');
+    const answer = join(folder, 'answer');
+    await mkdir(base);
+    await writeFile(join(base, 'config.json'), '{}');
+    await writeFile(python, `#!/bin/sh\necho >> ${calls}\ncat ${answer}\n`);
+    await chmod(python, 0o755);
+    const check = () =>
+      checkTrainer(
+        {
+          ...{ python, packageRoot: folder },
+          environment: { PATH: process.env['PATH'], SELF_TAUGHT_EVALUATOR_CACHE: join(folder, 'cache') },
+        },
+        { baseCheckpoint: base, trustRemoteCode: false, reportTo: [] },
+      );
+    const asked = async () => (await readFile(calls, 'utf8')).length;
+
+    await writeFile(answer, '{"ok": false, "device": null, "problems": ["no torch"]}');
+    for (const times of [1, 2]) {
+      assert.deepEqual(await check(), { device: undefined, problems: ['no torch'] });
+      assert.equal(await asked(), times);
+    }
+    await writeFile(answer, '{"ok": true, "device": "a GPU", "problems": []}');
+    for (const times of [3, 3]) {
+      assert.deepEqual(await check(), { device: 'a GPU', problems: [] });
+      assert.equal(await asked(), times);
+    }
+    await appendFile(join(base, 'config.json'), '\n');
+    await check();
+    assert.equal(await asked(), 4);
+    const notes = join(folder, 'cache', 'trainer-checks');
+    const elevenMinutesAgo = Date.now() / 1000 - 660;
+    for (const name of await readdir(notes))
+      await utimes(join(notes, name), elevenMinutesAgo, elevenMinutesAgo);
+    await check();
+    assert.equal(await asked(), 5);
+    assert.equal((await readdir(notes)).length, 1, 'expired results are removed');
+  });
+
+  it("is repeated if its result can't be cached", async () => {
+    const python = join(folder, 'other-python');
+    const calls = join(folder, 'other-calls');
+    await writeFile(
+      python,
+      `#!/bin/sh\necho >> ${calls}\necho '{"ok": true, "device": "a GPU", "problems": []}'\n`,
+    );
+    await chmod(python, 0o755);
+    for (let times = 1; times <= 2; times++) {
+      const environment = {
+        PATH: process.env['PATH'],
+        SELF_TAUGHT_EVALUATOR_CACHE: join(calls, 'a file is in the way'),
+      };
+      const { device } = await checkTrainer(
+        { python, packageRoot: folder, environment },
+        { baseCheckpoint: undefined, trustRemoteCode: false, reportTo: [] },
+      );
+      assert.equal(device, 'a GPU');
+      assert.equal((await readFile(calls, 'utf8')).length, times);
+    }
+  });
+});

@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identifyProcess, isSameProcessAlive } from '../../../src/platform/process-identity.ts';
+import {
+  TrainingCrashed,
+  TrainingFailedPermanently,
+  TrainingStalled,
+} from '../../../src/models/training/errors.ts';
+import { readFaults, recordFault, type TrainerFault } from '../../../src/models/training/trainer-faults.ts';
+import { processJob, processLauncher } from '../../../src/models/training/launchers/process.ts';
+import { followTraining, type FollowOptions } from '../../../src/models/training/follow-training.ts';
+import { leaseSchema, type TrainingJob, type TrainingLease } from '../../../src/models/training/job.ts';
+import { StallDetector } from '../../../src/models/training/stall-detector.ts';
+import {
+  claimStart,
+  newestStart,
+  recordExit,
+  recordLaunch,
+  recordRunning,
+} from '../../../src/models/training/trainer-starts.ts';
+import { TrainingMonitor } from '../../../src/models/training/training-monitor.ts';
+import { packageRoot } from '../../../src/platform/package-root.ts';
+import { sftJob } from '../../support/sft-job.ts';
+
+const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
+const environment = { ...process.env, OMP_NUM_THREADS: '1' };
+const trainer = (command: readonly string[]) => ({
+  launcher: processLauncher,
+  settings: { kind: 'process', command },
+  machine: { python, packageRoot, environment },
+});
+const CHECKPOINT_EVERY = 10;
+const STEPS = 40;
+
+describe('a training that goes wrong', function () {
+  this.timeout(180_000);
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'faults-'));
+    execFileSync(python, [join(import.meta.dirname, 'make_tiny_checkpoint.py'), join(folder, 'base')], {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const rows = Array.from({ length: 32 }, (_, index) => ({
+      id: `row-${index}`,
+      prompt: [{ role: 'user', content: `${index % 50} ${(7 * index) % 50}` }],
+      completion: [{ role: 'assistant', content: 'A is better [[A]]' }],
+    }));
+    await writeFile(join(folder, 'sft.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  function jobIn(name: string): TrainingJob {
+    const hyperparameters = {
+      ...{
+        epochs: 5,
+        perDeviceBatchSize: 4,
+        gradientAccumulationSteps: 1,
+        learningRate: 1e-3,
+        warmupSteps: 0,
+      },
+      ...{ maxLength: 32, precision: 'float32', saveSteps: CHECKPOINT_EVERY },
+    };
+    return sftJob(folder, name, hyperparameters);
+  }
+
+  /** Shorter than a start, which takes as long as its imports: the allowance before the first step is needed. */
+  const stallLimits = { seconds: 4, firstStepSeconds: 90 };
+
+  const follow = (job: TrainingJob, command: readonly string[], options: Partial<FollowOptions> = {}) =>
+    followTraining({
+      job,
+      ...trainer(command),
+      pollMilliseconds: 20,
+      stallLimits,
+      ...options,
+    });
+  const sound = ['{python}', '-m', 'trainer', '--job', '{job}'];
+  const failing = (how: string, step: number) => [
+    '{python}',
+    join(import.meta.dirname, 'failing_trainer.py'),
+    how,
+    String(step),
+    '--job',
+    '{job}',
+  ];
+
+  it('is killed with its process group if it is frozen, and resumes from its newest checkpoint to the same weights', async () => {
+    const [whole, job] = [jobIn('whole'), jobIn('frozen')];
+    let frozen: TrainingLease | undefined;
+    const stalling = follow(job, sound, {
+      onProgress: ({ progress }) => {
+        if (frozen !== undefined || (progress?.step ?? 0) < 15) return;
+        void leaseOf(job).then((lease) => {
+          frozen ??= lease;
+          process.kill(lease.pid, 'SIGSTOP');
+        });
+      },
+    });
+    const began = performance.now();
+    await assert.rejects(stalling, (error) => {
+      assert(error instanceof TrainingStalled, String(error));
+      assert.match(error.message, /showed no progress for \d s after step \d+ and was stopped \(log: /);
+      return true;
+    });
+    assert(performance.now() - began > 6_000, 'it was given its time, and its time to save');
+    assert(frozen !== undefined && !(await isSameProcessAlive(frozen)), 'it is gone');
+    const newest = Math.max(...(await wholeCheckpoints(job)));
+    assert.equal(newest % CHECKPOINT_EVERY, 0, 'it could not save another');
+
+    const [reference, resumed] = await Promise.all([follow(whole, sound), follow(job, sound)]);
+    assert.deepEqual(resumed.resumedFromSteps, [newest]);
+    assert.equal(resumed.model.sha256, reference.model.sha256);
+    assert.deepEqual(
+      (await readFaults(job.outputFolder)).map(({ kind, isLast }) => [kind, isLast]),
+      [['stalled', false]],
+    );
+    assert.deepEqual(await readFaults(whole.outputFolder), []);
+  });
+
+  it('saves a checkpoint if it stalls but handles the signal, and resumes from there', async () => {
+    const job = jobIn('paused');
+    await assert.rejects(follow(job, failing('pause', 15)), TrainingStalled);
+    assert.deepEqual(await wholeCheckpoints(job), [10, 15]);
+    const resumed = await follow(job, failing('pause', 15));
+    assert.deepEqual([resumed.resumedFromSteps, resumed.steps], [[15], STEPS]);
+  });
+
+  it('fails for good at the third stall without a step in between', async () => {
+    const job = jobIn('freezing');
+    const options = { stallLimits: { seconds: 2, firstStepSeconds: 90 } };
+    for (const _ of [1, 2]) await assert.rejects(follow(job, failing('freeze', 3), options), TrainingStalled);
+    await assert.rejects(follow(job, failing('freeze', 3), options), (error) => {
+      assert(error instanceof TrainingFailedPermanently, String(error));
+      assert.match(error.message, /after step 3 and was stopped, 3 times in a row without a step in between/);
+      return true;
+    });
+  });
+
+  it('fails for good with the text of its exception after the third one at the same step', async () => {
+    const job = jobIn('raising');
+    for (const _ of [1, 2]) await assert.rejects(follow(job, failing('raise', 12)), TrainingCrashed);
+    await assert.rejects(follow(job, failing('raise', 12)), (error) => {
+      assert(error instanceof TrainingFailedPermanently, String(error));
+      assert.match(error.message, /RuntimeError: example [\d.]+ is bad; the same 3 times in a row/);
+      return true;
+    });
+  });
+
+  it('may be tried again any number of times if the machine caused the error', async () => {
+    const job = jobIn('refused');
+    await assert.rejects(follow(job, failing('refuse', 2)), (error) => {
+      assert(error instanceof TrainingCrashed, String(error));
+      assert.equal(error.exitCode, 74);
+      return true;
+    });
+    assert.deepEqual(await readFaults(job.outputFolder), []);
+  });
+});
+
+describe('the faults of a training', () => {
+  let folder: string;
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'faults-'))));
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  /** Notes a fault of another start each time; returns how many were alike then. */
+  async function note(kind: TrainerFault['kind'], message: string, step: number) {
+    const token = await start();
+    const { times, fault } = await recordFault(folder, token, { kind, message, step });
+    return fault.isLast ? `${times}, the last` : times;
+  }
+
+  async function start(): Promise<string> {
+    const token = crypto.randomUUID();
+    await claimStart(await newestStart(folder), { outputFolder: folder } as TrainingJob, token, 'process');
+    return token;
+  }
+
+  it('count as repeated if their texts differ only in numbers, and no step lies in between', async () => {
+    assert.equal(await note('error', 'out of memory: 12.5 MB at 0x7f', 35), 1);
+    assert.equal(await note('error', 'out of memory: 3 MB at 0x8a', 31), 2);
+    assert.equal(await note('error', 'out of memory: 3 MB at 0x8a', 36), 1, 'it got a step further');
+    assert.equal(await note('error', 'another error', 36), 1);
+    assert.equal(await note('stalled', 'no progress', 36), 1);
+    assert.equal(await note('stalled', 'no progress', 30), 2);
+    assert.equal(await note('stalled', 'no progress', 30), '3, the last');
+    assert.equal(await note('stalled', 'no progress', 30), 1, 'it was started again after it was given up');
+  });
+
+  /** Follows a trainer that only says something and ends. */
+  const followScript = (script: string) =>
+    followTraining({
+      job: { outputFolder: folder } as TrainingJob,
+      ...trainer(['sh', '-c', script]),
+      pollMilliseconds: 20,
+      leaseSeconds: 0.1,
+    });
+
+  /** Notes a trainer that is gone, and that nobody saw go. */
+  async function goneUnseen(boot: object = {}): Promise<void> {
+    const self = await identifyProcess(process.pid);
+    await recordLaunch(folder, await start(), processJob({ ...self!, startTime: '1', ...boot }));
+  }
+
+  it('include crashes without a message, of which the sixth in a row fails for good with the end of the log', async () => {
+    const dying = "echo 'torch.OutOfMemoryError: CUDA out of memory' >&2; echo ======; exit 1";
+    for (const _ of [1, 2, 3, 4, 5]) await assert.rejects(followScript(dying), TrainingCrashed);
+    await assert.rejects(followScript('kill -9 $$'), (error) => {
+      assert(error instanceof TrainingFailedPermanently, String(error));
+      assert.match(
+        error.message,
+        /killed by SIGKILL before its first step, 6 times in a row .* Its log ends: .*CUDA out of memory \(log: /,
+      );
+      assert.doesNotMatch(error.message, /=====/);
+      return true;
+    });
+    await assert.rejects(followScript(dying), TrainingCrashed, 'it was started again after it was given up');
+  });
+
+  it('include crashes that nobody saw, but not the loss of a machine', async () => {
+    const fails = (error: new (...given: never[]) => Error) => assert.rejects(followScript('exit 1'), error);
+    for (const [index, lost] of [{ host: 'another' }, { bootId: 'before' }].entries()) {
+      await goneUnseen(lost);
+      await fails(TrainingCrashed);
+      assert.equal(
+        (await readFaults(folder)).length,
+        index + 1,
+        'only of the one that was started in its place',
+      );
+    }
+    await goneUnseen();
+    await fails(TrainingCrashed);
+    await goneUnseen();
+    await fails(TrainingFailedPermanently);
+    assert.deepEqual(
+      (await readFaults(folder)).map(({ kind, isLast }) => [kind, isLast]),
+      [1, 2, 3, 4, 5, 6].map((times) => ['crashed', times === 6]),
+    );
+  });
+
+  it('are reported when torchrun has ended, not when the first of its processes has', async () => {
+    const watch = new TrainingMonitor(folder, processLauncher, 30);
+    const token = await start();
+    const self = (await identifyProcess(process.pid))!;
+    await recordLaunch(folder, token, processJob(self));
+    await recordExit(folder, token, { exitCode: 1, message: 'RuntimeError: of rank 3' });
+    assert.equal((await watch.readTrainer()).kind, 'starting');
+    await recordLaunch(folder, token, processJob({ ...self, startTime: '1' }));
+    assert.equal((await watch.readTrainer()).kind, 'idle');
+  });
+
+  it('include stalls: nothing is written for longer than the limit, before or after the first step', async () => {
+    await start();
+    const { token } = (await newestStart(folder))!;
+    await recordRunning(folder, token);
+    const started = (await newestStart(folder))!;
+    const watch = new StallDetector(folder, { seconds: 0.3, firstStepSeconds: 0.9 });
+    const step = { step: 1, totalSteps: 9, loss: 1, learningRate: 1, tokensPerSecond: 1, etaSeconds: 1 };
+    const earlier = { ...step, time: new Date(started.runningSince!).toISOString() };
+    const now = { ...step, time: new Date(started.runningSince! + 1000).toISOString() };
+    const look = (progress?: typeof now) => watch.stalledFor(started, progress);
+
+    assert.equal(await look(), undefined);
+    await sleep(500);
+    assert.equal(await look(earlier), undefined, 'the step is of an earlier start');
+    await sleep(500);
+    assert((await look())! > 0.9);
+    await mkdir(join(folder, 'checkpoints/checkpoint-1'), { recursive: true });
+    await writeFile(join(folder, 'checkpoints/checkpoint-1/weights'), 'a part');
+    await sleep(100);
+    assert.equal(await look(now), undefined, 'it writes a checkpoint');
+    await sleep(200);
+    await utimes(join(folder, 'checkpoints/checkpoint-1/weights'), new Date(), new Date());
+    assert.equal(await look(now), undefined);
+    await sleep(400);
+    assert((await look(now))! > 0.3);
+  });
+});
+
+async function leaseOf(job: TrainingJob): Promise<TrainingLease> {
+  return leaseSchema.parse(JSON.parse(await readFile(join(job.outputFolder, 'lease.json'), 'utf8')));
+}
+
+async function wholeCheckpoints({ outputFolder }: TrainingJob): Promise<number[]> {
+  const folder = join(outputFolder, 'checkpoints');
+  const names = (await readdir(folder)).filter((name) => existsSync(join(folder, name, 'complete.json')));
+  return names.map((name) => Number(name.replace('checkpoint-', ''))).sort((a, b) => a - b);
+}

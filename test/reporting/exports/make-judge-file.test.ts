@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { parseConfiguration } from '../../../src/config/parse-configuration.ts';
+import { JUDGE_FILE, parseJudgeFile } from '../../../src/api/judge-file.ts';
+import {
+  makeJudgeFile,
+  type JudgeFileData,
+  formatJudgeFile,
+} from '../../../src/reporting/exports/make-judge-file.ts';
+import { sampleScores } from '../../support/sample-report.ts';
+import { scriptedConfiguration } from '../../support/scripted-run.ts';
+
+const judge = { system: 's', user: 'seen {instruction} {responseA} {responseB}' };
+const training = { user: 'learnt {instruction} {responseA} {responseB}' };
+
+function data(iteration: number, changes: object = {}): JudgeFileData {
+  const { configuration } = parseConfiguration(
+    scriptedConfiguration('http://127.0.0.1:9/v1', 'a-run', changes),
+  );
+  assert(configuration !== undefined);
+  const repository = 'someone/llama';
+  const evaluations = [{ benchmark: 'test', purpose: 'test' as const, scores: sampleScores(0.8, 50, 1) }];
+  return {
+    ...{ iteration, configuration, evaluations },
+    prompts: { judge, training },
+    seedModel: { name: repository, repository },
+  };
+}
+
+describe('judge.json', () => {
+  it('fits its schema, and has the same bytes each time', () => {
+    const text = formatJudgeFile(makeJudgeFile(data(2)));
+    assert.equal(formatJudgeFile(parseJudgeFile(JSON.parse(text), JUDGE_FILE)), text);
+    assert.equal(formatJudgeFile(makeJudgeFile(data(2))), text);
+  });
+
+  it('has the training prompt of a trained judge, and the judging prompt of the seed model', () => {
+    assert.deepEqual(makeJudgeFile(data(1)).prompt, training);
+    assert.deepEqual(makeJudgeFile(data(0)).prompt, judge);
+  });
+
+  it('names the base of an adapter: the seed model, or the previous judge if training started from it', () => {
+    const adapter = (iteration: number, initFrom: string) => {
+      const rounds = [{ method: 'sft' }, { method: 'dpo', initFrom }];
+      return makeJudgeFile(data(iteration, { fineTuning: { rounds, adapter: { kind: 'lora' } } })).adapter;
+    };
+    const seed = { kind: 'lora', base: { name: 'someone/llama', repository: 'someone/llama' } };
+    assert.deepEqual(
+      [adapter(0, 'seed'), adapter(1, 'previous'), adapter(2, 'seed')],
+      [undefined, seed, seed],
+    );
+    assert.deepEqual(adapter(2, 'previous'), { kind: 'lora', base: { name: 'a-run M_1' } });
+    assert.equal(makeJudgeFile(data(2)).adapter, undefined);
+  });
+
+  it('is rejected with all problematic fields if it is invalid', () => {
+    const { prompt, ...rest } = makeJudgeFile(data(1));
+    const wrong = {
+      ...rest,
+      sampling: { temperature: 3 },
+      prompt: { ...prompt, user: 'Which? {responseA}' },
+    };
+    assert.throws(() => parseJudgeFile(wrong, '/x/judge.json'), {
+      name: 'InvalidJudgeFile',
+      message:
+        /^\/x\/judge\.json is not a valid judge\.json: prompt\.user: must have \{instruction\}, .*sampling\.temperature: .*sampling\.topP: /,
+    });
+    // Fields that a newer version adds are ignored.
+    assert.equal(parseJudgeFile({ ...makeJudgeFile(data(1)), more: 1 }, 'x').run, 'a-run');
+  });
+});

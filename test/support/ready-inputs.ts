@@ -1,0 +1,52 @@
+/** Turns the ready configurations of temporal/inputs into runs of a few seconds. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ConfigurationInput } from '../../src/client/index.ts';
+import type { RecordedRequest } from './scripted-endpoint.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { isJudgeRequest, scriptedAnswer } from './scripted-run.ts';
+
+/** A ready configuration with a scripted endpoint for its models and a training of one step. */
+export async function readyInput(file: string, baseUrl: string): Promise<ConfigurationInput> {
+  const path = join(packageRoot, 'temporal/inputs', file);
+  const configuration = JSON.parse(await readFile(path, 'utf8')) as ConfigurationInput;
+  return {
+    ...configuration,
+    models: { seed: { checkpoint: 'embedded/model' } },
+    serving: { kind: 'endpoint', baseUrl, servedModelName: 'judge-{iteration}' },
+    fineTuning: {
+      rounds: [
+        {
+          method: 'sft',
+          hyperparameters: {
+            maxSteps: 1,
+            perDeviceBatchSize: 4,
+            gradientAccumulationSteps: 1,
+            maxLength: 1024,
+          },
+        },
+      ],
+      threads: 1,
+    },
+    timeouts: { heartbeatSeconds: 5 },
+  };
+}
+
+export const asksForVerdict = ({ body }: RecordedRequest) =>
+  isJudgeRequest(body) || body.messages.some(({ content }) => content.startsWith('Judge: '));
+
+/** Answers like the endpoint of a scripted run, also for the compact prompt and for one call that returns both x' and y_l. */
+export function answersFor(request: RecordedRequest): string[] {
+  const drawn = scriptedAnswer(request);
+  if (isJudgeRequest(request.body)) return drawn;
+  if (asksForVerdict(request))
+    return drawn.map((text) => `reasons . [[${/[0-7]/.test(text.at(-1) ?? '') ? 'A' : 'B'}]]`);
+  const inOneCall = request.body.messages.at(-1)?.content.includes('[The Start of the Modified Instruction]');
+  if (!inOneCall) return drawn;
+  return drawn.map((text) =>
+    [
+      `[The Start of the Modified Instruction]\nDo ${text}\n[The End of the Modified Instruction]`,
+      `[The Start of the Answer to the Modified Instruction]\nno ${text}\n[The End of the Answer to the Modified Instruction]`,
+    ].join('\n'),
+  );
+}

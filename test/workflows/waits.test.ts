@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { rename, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Evaluation,
+  failureMessage,
+  type Run,
+  type RunProgress,
+  startEvaluation,
+  startRun,
+} from '../../src/client/index.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { startCli } from '../support/run-cli.ts';
+import { type ScriptedEndpoint, startScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { slowScriptedAnswers, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
+
+type Progressing = Pick<Run | Evaluation, 'progress'>;
+type Wait = NonNullable<RunProgress['waits']>[number];
+
+describe('the waits of a run', function () {
+  this.timeout(600_000);
+  let cluster: Cluster;
+  let endpoint: ScriptedEndpoint;
+  const followers: ChildProcess[] = [];
+
+  before(async () => {
+    endpoint = await startScriptedEndpoint({ script: slowScriptedAnswers });
+    cluster = await startCluster();
+  });
+  afterEach(async () => {
+    for (const follower of followers) follower.kill();
+    await cluster.stopWorkers();
+  });
+  after(async () => {
+    await cluster.close();
+    await endpoint.close();
+  });
+
+  /** Acts while the run generates pairs, whose answers take so long that no look at the progress misses the stage. */
+  const whileItGeneratesPairs = async (run: Progressing, act: () => Promise<void>) => {
+    endpoint.script((request) => ({
+      ...(slowScriptedAnswers(request) as { kind: 'answer' }),
+      afterMilliseconds: 3_000,
+    }));
+    await waitForProgress(run, ({ stages }) => stages.some(({ name }) => name === 'generatePairs'));
+    await act();
+    endpoint.script(slowScriptedAnswers);
+  };
+
+  /** The wait that the run shows for the first time from now on. */
+  const nextWait = async (run: Progressing): Promise<Wait> => {
+    let wait: Wait | undefined;
+    await waitForProgress(run, ({ waits, status }) => {
+      assert.notEqual(status, 'failed');
+      [wait] = waits ?? [];
+      return wait !== undefined;
+    });
+    return wait as Wait;
+  };
+  const whenOver = (run: Progressing) => waitForProgress(run, ({ waits }) => waits === undefined);
+
+  /** The output of the command `follow` so far. */
+  const follow = (name: string): (() => string) => {
+    let text = '';
+    const child = startCli(['follow', name], { TEMPORAL_ADDRESS: cluster.address });
+    followers.push(child);
+    child.stderr?.on('data', (data: Buffer) => (text += data.toString()));
+    return () => text;
+  };
+  const until = async (isTrue: () => boolean | Promise<boolean>) => {
+    while (!(await isTrue())) await sleep(100);
+  };
+  const report = (name: string) =>
+    readFile(join(cluster.storeRoot, name, 'report.html'), 'utf8').catch(() => '');
+  const details = (name: string) => cluster.cli('workflow', 'metadata', '--workflow-id', name);
+  const show = async (name: string) => {
+    const child = startCli(['show', name, '--store', cluster.storeRoot], {
+      TEMPORAL_ADDRESS: cluster.address,
+    });
+    let text = '';
+    for await (const data of child.stdout ?? []) text += String(data);
+    return text;
+  };
+
+  it('include a missing worker, which show names', async () => {
+    await startRun(cluster.client, tinyConfiguration('nobody', endpoint.baseUrl));
+    assert.match(
+      await show('nobody'),
+      /^No worker answers\n {2}no worker with role workflow takes work from the queue \S+: start one with ".* worker/m,
+    );
+    await cluster.client.workflow.getHandle('nobody').terminate();
+  });
+
+  it('are shown in progress, follow, show, Web UI and report while a role has no worker', async () => {
+    cluster.startWorker('--roles', 'workflow,inference');
+    const gpu = cluster.startWorker('--roles', 'gpu');
+    const run = await startRun(cluster.client, tinyConfiguration('roles', endpoint.baseUrl));
+    const followed = follow('roles');
+    await whileItGeneratesPairs(run, () => gpu.kill());
+    const wait = await nextWait(run);
+    assert.equal(wait.stage, 'serveModel');
+    assert.match(
+      wait.reason,
+      /no worker with role gpu .*; start one .*with "npx self-taught-evaluator worker --roles gpu"/,
+    );
+    await until(() => /Waiting since .*: iteration 0 {2}serveModel: .*worker --roles gpu/.test(followed()));
+    await until(async () => (await report('roles')).includes('with role gpu'));
+    assert.match(await details('roles'), /\*\*Waiting\*\* since .*serveModel.*worker --roles gpu/);
+    assert.match(await show('roles'), /^Waits\n {2}since .*: serveModel, iteration 0: .*worker --roles gpu/m);
+
+    cluster.startWorker('--roles', 'gpu');
+    await whenOver(run);
+    await until(() => /No longer waiting: iteration 0 {2}serveModel, after/.test(followed()));
+    await run.result();
+  });
+
+  const evaluate = (runName: string, command: string[]) =>
+    startEvaluation(cluster.client, {
+      runName,
+      model: { checkpoint: 'embedded/model' },
+      serving: { kind: 'command', command, servedModelName: '{checkpoint}' },
+      evaluation: {
+        benchmarks: [{ name: 'test', format: 'reward-bench', path: 'embedded/benchmark/validation.jsonl' }],
+        prompt: 'prompts/compact/judge',
+        sampling: { temperature: 0, topP: 1, maxTokens: 8 },
+      },
+    });
+
+  it('include the last output of a server that does not start, until it starts', async () => {
+    cluster.startWorker();
+    const licence = join(cluster.storeRoot, '..', 'licence');
+    const command = `test -e ${licence} || { echo "no licence for this GPU"; exit 3; }; exec "$0" "$@"`;
+    const server = [
+      '{packageRoot}/embedded/server.py',
+      '--port',
+      '{port}',
+      '--root',
+      '{packageRoot}/embedded',
+    ];
+    const run = await evaluate('server', ['sh', '-c', command, '{python}', ...server]);
+    const followed = follow('server');
+    const wait = await nextWait(run);
+    assert.equal(wait.stage, 'serveModel');
+    assert.match(wait.reason, /ended with exit code 3 before it was ready.*no licence for this GPU/);
+    await until(() => /Waiting since .*: serveModel: .*no licence for this GPU/.test(followed()));
+    await writeFile(licence, '');
+    await whenOver(run);
+    await run.result();
+  });
+
+  it('end the run with the last output of a server that has failed to start six times in a row', async () => {
+    cluster.startWorker();
+    const run = await evaluate('hopeless', ['sh', '-c', 'echo "the model is too large"; exit 4']);
+    const failure = await run.result().then(() => '', failureMessage);
+    assert.match(
+      failure,
+      /exit code 4 before it was ready.*the model is too large\nIt has failed 6 times in a row/s,
+    );
+    assert.equal((await run.progress()).waits, undefined);
+  });
+
+  it('name a missing store, and end when it is back', async () => {
+    cluster.startWorker();
+    const run = await startRun(cluster.client, tinyConfiguration('store', endpoint.baseUrl));
+    const followed = follow('store');
+    const away = `${cluster.storeRoot}-away`;
+    await whileItGeneratesPairs(run, () => rename(cluster.storeRoot, away));
+    const wait = await nextWait(run);
+    assert.equal(wait.stage, 'generatePairs');
+    assert(
+      wait.reason.includes(`the store of this worker, ${cluster.storeRoot}, does not contain the run`),
+      wait.reason,
+    );
+    await until(() => /Waiting since .*generatePairs: the store of this worker/.test(followed()));
+    await rename(cluster.storeRoot, `${away}-new`).catch(() => undefined);
+    await rename(away, cluster.storeRoot);
+    await whenOver(run);
+    await run.result();
+  });
+});

@@ -1,0 +1,152 @@
+/** A Temporal server and workers, on this machine or on machines of their own, which are restarted when they are killed. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { localServerEnvironment } from '../../src/temporal/settings.ts';
+import { startDevServer } from '../../src/cli/temporal/dev-server.ts';
+import { createNetwork, type Machine, type MachineProcess } from '../../test/support/machines.ts';
+import { freeServerPorts } from '../setup/free-ports.ts';
+import { SupervisedProcess, type StartedProcess } from './supervised-process.ts';
+import { moduleFile, packageRoot, sourceRoot } from '../../src/platform/package-root.ts';
+
+export interface Cluster {
+  readonly storeRoot: string;
+  readonly client: Client;
+  readonly temporal: SupervisedProcess;
+  /** If they are on machines of their own, each is killed together with its machine. */
+  readonly workers: readonly SupervisedProcess[];
+  /** The machines that run now, by the process ids of `workers`; empty if the workers share this one. */
+  readonly machines: ReadonlyMap<number, Machine>;
+  close(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  /** The folder for the store, the database and the logs. */
+  readonly folder: string;
+  readonly python: string;
+  /** The number of worker processes, each with all roles, if they share this machine. */
+  readonly workers: number;
+  /** The number of machines with one worker each; 1 is this machine. */
+  readonly machines: number;
+  /** How long a machine that was killed is away, in milliseconds. */
+  readonly downtime: () => number;
+}
+
+/** Starts a Temporal server with a database file, and workers with all roles. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { folder, python, downtime } = options;
+  const network = options.machines > 1 ? await createNetwork() : undefined;
+  const storeRoot = join(folder, 'store');
+  const ports = await freeServerPorts();
+  const address = `127.0.0.1:${ports.grpc}`;
+  const workersAddress = (await network?.forward(ports.grpc)) ?? address;
+  const temporal = new SupervisedProcess(async () => {
+    const server = await startDevServer({ ports, databaseFile: join(folder, 'temporal.db') });
+    return { pid: server.pid as number, exited: server.ended, stop: () => server.stop() };
+  });
+  const machines = new Map<number, Machine>();
+  let started = 0;
+  const startNext = async (): Promise<StartedProcess> => {
+    started += 1;
+    const worker = { address: workersAddress, storeRoot, python };
+    if (network === undefined)
+      return startWorker({ ...worker, logFile: join(folder, 'workers.log'), launch: launchHere });
+    const name = `n${started}`;
+    // The next name of a machine that was killed.
+    if (started > options.machines) await sleep(downtime());
+    const machine = await network.startMachine(name);
+    machines.set(machine.pid, machine);
+    const logFile = join(folder, `${name}.log`);
+    return startMachineWorker(machine, { ...worker, logFile }, () => machines.delete(machine.pid));
+  };
+  const count = network === undefined ? options.workers : options.machines;
+  const workers = Array.from({ length: count }, () => new SupervisedProcess(startNext));
+  let connection: Connection | undefined;
+  const close = async () => {
+    await Promise.all(workers.map((worker) => worker.stop()));
+    await connection?.close();
+    await temporal.stop();
+    await network?.close();
+  };
+  try {
+    await temporal.start();
+    connection = await Connection.connect({ address });
+    await Promise.all(workers.map((worker) => worker.start()));
+    return { storeRoot, client: new Client({ connection }), temporal, workers, machines, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Ends the machine as soon as its worker ends. */
+function startMachineWorker(
+  machine: Machine,
+  options: Omit<WorkerOptions, 'launch'>,
+  onEnd: () => void,
+): StartedProcess {
+  const worker = startWorker({
+    ...options,
+    // Other machines reach its model servers.
+    serveHost: machine.address,
+    launch: (command, launchOptions) => machine.spawn(command, launchOptions),
+  });
+  const exited = Promise.race([machine.exited, worker.exited]).then(async () => {
+    onEnd();
+    await machine.kill();
+  });
+  return { pid: machine.pid, exited, stop: () => worker.stop() };
+}
+
+type LaunchOptions = Parameters<Machine['spawn']>[1];
+
+function launchHere([program = '', ...rest]: readonly string[], options?: LaunchOptions): MachineProcess {
+  const child = spawn(program, rest, { ...options, detached: true });
+  return { child, signal: (name) => void child.kill(name) };
+}
+
+interface WorkerOptions {
+  readonly address: string;
+  readonly storeRoot: string;
+  readonly python: string;
+  readonly logFile: string;
+  readonly launch: typeof launchHere;
+  /** Where its model servers listen; loopback by default. */
+  readonly serveHost?: string | undefined;
+}
+
+function startWorker(options: WorkerOptions): StartedProcess {
+  const { address, storeRoot, python, logFile, launch, serveHost } = options;
+  const log = openSync(logFile, 'a');
+  const worker = launch(
+    [
+      process.execPath,
+      ...['--import', join(sourceRoot, 'platform', 'stop-with-parent.mjs'), moduleFile('cli/main'), 'worker'],
+      // For the normal end; a killed worker can't stop anything.
+      ...['--store', storeRoot, '--on-shutdown', 'stop', '--shutdown-grace-seconds', '1'],
+      ...(serveHost === undefined ? [] : ['--serve-host', serveHost]),
+    ],
+    {
+      cwd: packageRoot,
+      stdio: ['ignore', log, log, 'ipc'],
+      env: {
+        ...localServerEnvironment(address, process.env),
+        SELF_TAUGHT_EVALUATOR_PYTHON: python,
+        OMP_NUM_THREADS: '1',
+      },
+    },
+  );
+  closeSync(log);
+  const exited = once(worker.child, 'exit');
+  return {
+    pid: worker.child.pid as number,
+    exited,
+    async stop() {
+      worker.signal('SIGTERM');
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/** Finds what can be killed: processes of the cluster and those that the store's files name, or machines as a whole. */
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { machineName } from '../../src/platform/machine-name.ts';
+import { isSameProcessAlive, type ProcessIdentity } from '../../src/platform/process-identity.ts';
+import { MACHINES } from '../../src/models/serving/served-models.ts';
+import { openServerRegistry } from '../../src/models/serving/server-registry.ts';
+import { leaseSchema } from '../../src/models/training/job.ts';
+import type { Cluster } from './cluster.ts';
+
+export const TARGET_KINDS = ['worker', 'trainer', 'model server', 'Temporal server', 'machine'] as const;
+export type TargetKind = (typeof TARGET_KINDS)[number];
+
+export interface Target {
+  readonly kind: TargetKind;
+  readonly pid: number;
+  /** Its name, if it is a machine. */
+  readonly name?: string;
+  /** Whether it is a trainer, or a machine with one. */
+  readonly trains: boolean;
+  /** Sends SIGKILL and waits until the process is gone. */
+  kill(): Promise<void>;
+}
+
+/** The machines, if the workers are on machines of their own; otherwise the processes. */
+export async function findTargets(cluster: Cluster, runName: string): Promise<Target[]> {
+  const { storeRoot, workers, temporal, machines } = cluster;
+  const leases = trainers(storeRoot, runName);
+  if (machines.size > 0)
+    return workers.flatMap((worker) => {
+      const { pid = 0 } = worker;
+      const name = machines.get(pid)?.name;
+      if (name === undefined) return [];
+      const trains = leases.some(({ host }) => host === name);
+      return [{ kind: 'machine', pid, name, trains, kill: () => worker.kill() }];
+    });
+  const supervised = [
+    ...workers.map((worker) => ({ kind: 'worker' as const, process: worker })),
+    { kind: 'Temporal server' as const, process: temporal },
+  ].flatMap(({ kind, process }) =>
+    process.pid === undefined ? [] : [{ kind, pid: process.pid, trains: false, kill: () => process.kill() }],
+  );
+  const ownProcesses = [
+    ...(await modelServers(storeRoot)).map((identity) => ({ kind: 'model server' as const, identity })),
+    ...leases.map((identity) => ({ kind: 'trainer' as const, identity })),
+  ];
+  const alive = await Promise.all(
+    ownProcesses.map(async ({ kind, identity }) =>
+      (await isSameProcessAlive(identity))
+        ? [{ kind, pid: identity.pid, trains: kind === 'trainer', kill: () => killProcess(identity) }]
+        : [],
+    ),
+  );
+  return [...supervised, ...alive.flat()];
+}
+
+async function modelServers(storeRoot: string): Promise<ProcessIdentity[]> {
+  const folder = join(storeRoot, MACHINES, await machineName(), 'servers');
+  return existsSync(folder)
+    ? openServerRegistry(folder)
+        .list()
+        .map((entry) => entry.process)
+    : [];
+}
+
+function trainers(storeRoot: string, runName: string): ProcessIdentity[] {
+  return globSync(join(storeRoot, runName, 'iteration-*', 'training', 'lease.json')).flatMap((file) => {
+    try {
+      return [leaseSchema.parse(JSON.parse(readFileSync(file, 'utf8')))];
+    } catch {
+      // The trainer has ended in the meantime.
+      return [];
+    }
+  });
+}
+
+async function killProcess(identity: ProcessIdentity): Promise<void> {
+  process.kill(identity.pid, 'SIGKILL');
+  while (await isSameProcessAlive(identity)) await sleep(2);
+}
