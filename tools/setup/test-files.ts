@@ -17,6 +17,8 @@ const SLOW_TESTS = [
   // Trainings that are stopped, killed and resumed.
   'test/models/training/methods.test.ts',
   'test/models/training/several-machines.test.ts',
+  'test/models/training/slurm.test.ts',
+  'test/models/training/launchers/slurm.test.ts',
   'test/models/training/trackers.test.ts',
   'test/models/training/training-faults.test.ts',
   // Runs that are controlled, damaged, reset, published, or stopped by a budget or an endpoint, and workers of several builds.

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import type { Launcher } from './launcher.ts';
 import { processLauncher } from './process.ts';
+import { slurmLauncher } from './slurm.ts';
 
-export const LAUNCHERS = [processLauncher] as const;
+export const LAUNCHERS = [processLauncher, slurmLauncher] as const;
 
 export const launcherSchema = launcherSchemaOf(LAUNCHERS);
 

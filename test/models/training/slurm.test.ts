@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { followTraining } from '../../../src/models/training/follow-training.ts';
+import { allProgress, leaseSchema, type TrainingJob } from '../../../src/models/training/job.ts';
+import { launcherOf, launcherSchema } from '../../../src/models/training/launchers/registry.ts';
+import { readFaults } from '../../../src/models/training/trainer-faults.ts';
+import { newestStart } from '../../../src/models/training/trainer-starts.ts';
+import { packageRoot } from '../../../src/platform/package-root.ts';
+import { sftJob } from '../../support/sft-job.ts';
+import { startSlurm, whyNoSlurm, type SlurmCluster, type SlurmNode } from '../../support/slurm.ts';
+
+const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
+const PROCESS = {
+  kind: 'process',
+  command: ['{python}', '-m', 'trainer', '--job', '{job}'],
+};
+
+describe('a training on Slurm', function () {
+  this.timeout(300_000);
+  let cluster: SlurmCluster;
+  let folder: string;
+  const original = process.env['SLURM_CONF'];
+
+  before(async function () {
+    const reason = whyNoSlurm();
+    if (reason !== undefined) {
+      console.log(`      skipped: ${reason}`);
+      return this.skip();
+    }
+    cluster = await startSlurm([
+      'PreemptType=preempt/partition_prio',
+      'PreemptMode=CANCEL',
+      'PartitionName=low Nodes=ALL PriorityTier=1 GraceTime=60',
+      'PartitionName=high Nodes=ALL PriorityTier=10',
+    ]);
+    Object.assign(process.env, cluster.environment);
+    folder = await mkdtemp(join(tmpdir(), 'slurm-trainings-'));
+    execFileSync(python, [join(import.meta.dirname, 'make_tiny_checkpoint.py'), join(folder, 'base')], {
+      env: { ...process.env, OMP_NUM_THREADS: '1' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const rows = Array.from({ length: 32 }, (_, index) => ({
+      id: `row-${index}`,
+      prompt: [{ role: 'user', content: `${index % 50} ${(7 * index) % 50}` }],
+      completion: [{ role: 'assistant', content: 'A is better [[A]]' }],
+    }));
+    await writeFile(join(folder, 'sft.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  });
+  after(async () => {
+    if (original === undefined) delete process.env['SLURM_CONF'];
+    else process.env['SLURM_CONF'] = original;
+    await cluster?.close();
+    if (folder !== undefined) await rm(folder, { recursive: true });
+  });
+
+  it('goes on when its node is lost, and ends with the weights of an undisturbed training', async () => {
+    const job = jobOf('node-lost', 400);
+    const { result } = follow(job, { kind: 'slurm' });
+    const { host } = await trainsWith(job, 30);
+    await cluster.killNode(host as SlurmNode);
+    const { resumedFromSteps, model, steps } = await result;
+    assert.equal(steps, 400);
+    assert.equal(resumedFromSteps.length, 1);
+    assert.deepEqual(await readFaults(job.outputFolder), [], 'a lost node is no fault of the training');
+    const undisturbed = await follow(jobOf('undisturbed', 400), PROCESS).result;
+    assert.equal(model.sha256, undisturbed.model.sha256);
+    await cluster.startNode(host as SlurmNode);
+  });
+
+  it('goes on in a next job at the time limit, and is cancelled with a checkpoint', async () => {
+    const job = jobOf('limited', 1_000_000);
+    const stop = new AbortController();
+    const { result } = follow(job, { kind: 'slurm', time: '1', saveBeforeEndSeconds: 45 }, stop.signal);
+    void result.catch(() => undefined);
+    const first = await trainsWith(job, 30);
+    const second = await trainsWith(job, 30, first.token);
+    const stepsOfFirst = (await progressOf(job)).length;
+    assert.deepEqual(await readFaults(job.outputFolder), [], 'a time limit is no fault of the training');
+    assert.match(
+      await readFile(join(job.outputFolder, 'trainer.log'), 'utf8'),
+      /steps on .*, from \S+checkpoint-\d+/,
+    );
+    stop.abort(new Error('a test'));
+    await assert.rejects(result, { name: 'TrainingStopped' });
+    const start = (await newestStart(job.outputFolder))!;
+    assert.equal(start.token, second.token);
+    assert.equal(start.exit?.exitCode, 75);
+    const { step } = (await progressOf(job)).at(-1)!;
+    assert(stepsOfFirst > 30);
+    assert(existsSync(join(job.outputFolder, 'checkpoints', `checkpoint-${step}`, 'complete.json')));
+    assert.equal(await cluster.run('squeue', '-h'), '', 'no job is left');
+  });
+
+  it('is submitted by itself when the controller is back', async () => {
+    await cluster.killController();
+    const job = jobOf('later', 20);
+    const { result, reasons } = follow(job, { kind: 'slurm' });
+    while (reasons.length === 0) await sleep(50);
+    assert.match(reasons[0] ?? '', /Unable to contact slurm controller/);
+    await cluster.startController();
+    assert.equal((await result).steps, 20);
+  });
+
+  it('trains on two nodes to the same weights as two processes of one machine', async () => {
+    const job = jobOf('two-nodes', 20);
+    // The nodes of this cluster have names that no resolver knows.
+    const command = ['env', 'MASTER_ADDR=127.0.0.1', '{python}', '-m', 'trainer', '--job', '{job}'];
+    const onNodes = await follow(job, { kind: 'slurm', nodes: 2, command }).result;
+    const torchrun = ['{python}', '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2'];
+    const trainer = ['-m', 'trainer', '--job', '{job}'];
+    const processes = { kind: 'process', command: [...torchrun, ...trainer] };
+    const onOne = await follow(jobOf('two-processes', 20), processes).result;
+    assert.equal(onNodes.model.sha256, onOne.model.sha256);
+    const single = await follow(jobOf('one-process', 20), PROCESS).result;
+    assert.notEqual(onNodes.model.sha256, single.model.sha256, 'both nodes have taken part');
+  });
+
+  it('goes on after it was preempted by another job', async () => {
+    const job = jobOf('preempted', 400);
+    const { result } = follow(job, { kind: 'slurm', partition: 'low', options: ['--exclusive'] });
+    const { token } = await trainsWith(job, 30);
+    const other = await cluster.run(
+      ...['sbatch', '--parsable', '--partition=high', '--nodes=2', '--exclusive', '--output=/dev/null'],
+      '--wrap=sleep 5',
+    );
+    const { steps } = await result;
+    assert.equal(steps, 400);
+    assert.notEqual((await newestStart(job.outputFolder))!.token, token);
+    assert.deepEqual(await readFaults(job.outputFolder), [], 'a preemption is no fault of the training');
+    assert.match(await cluster.run('scontrol', 'show', 'job', other), /JobState=COMPLETED/);
+  });
+
+  function jobOf(name: string, maxSteps: number): TrainingJob {
+    return sftJob(folder, name, {
+      ...{ epochs: 1_000_000, maxSteps, perDeviceBatchSize: 4, gradientAccumulationSteps: 1 },
+      ...{ learningRate: 1e-3, warmupSteps: 0, maxLength: 32, precision: 'float32', saveSteps: 20 },
+    });
+  }
+});
+
+/** Follows a training; `reasons` are those of its waits in the queue. */
+function follow(job: TrainingJob, given: object, signal?: AbortSignal) {
+  const settings = launcherSchema.parse(given);
+  const reasons: string[] = [];
+  const result = followTraining({
+    job,
+    settings,
+    launcher: launcherOf(settings),
+    machine: { python, packageRoot, environment: { ...process.env, OMP_NUM_THREADS: '1' } },
+    onProgress: ({ why }) => {
+      if (why !== undefined) reasons.push(why);
+    },
+    onAbort: () => 'stop',
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return { result, reasons };
+}
+
+/** Waits until a start, other than the given one, has made so many steps; returns its lease. */
+async function trainsWith(job: TrainingJob, steps: number, except?: string) {
+  let done: number | undefined;
+  for (;;) {
+    const text = await readFile(join(job.outputFolder, 'lease.json'), 'utf8').catch(() => undefined);
+    const lease = text === undefined ? undefined : leaseSchema.parse(JSON.parse(text));
+    if (lease !== undefined && lease.token !== except) {
+      done ??= except === undefined ? 0 : (await progressOf(job)).length;
+      if ((await progressOf(job)).length >= done + steps) return lease;
+    }
+    await sleep(50);
+  }
+}
+
+async function progressOf({ outputFolder }: TrainingJob) {
+  return allProgress(await readFile(join(outputFolder, 'progress.jsonl'), 'utf8').catch(() => ''));
+}
