@@ -10,6 +10,7 @@ import { followTraining, type FollowOptions } from '../../../src/models/training
 import type { TrainingJob, TrainingResult } from '../../../src/models/training/job.ts';
 import { flipByte } from '../../support/flip-byte.ts';
 import { processLauncher } from '../../../src/models/training/launchers/process.ts';
+import { interruptedAfter } from '../../support/interrupted-training.ts';
 import { sftJob } from '../../support/sft-job.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
@@ -38,18 +39,16 @@ describe('a training with a damaged checkpoint', function () {
     await writeFile(join(folder, 'sft.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
     whole = await follow(jobIn('whole'));
     const job = jobIn('stopped');
-    let isStopped = false;
-    const training = follow(job, {
+    const training = follow(
+      job,
       // By the signal, because a request in the folder is read only every two seconds.
-      onProgress: ({ progress }) => {
-        if (isStopped || (progress?.step ?? 0) < 15) return;
-        isStopped = true;
+      interruptedAfter(15, () => {
         const lease = JSON.parse(readFileSync(join(job.outputFolder, 'lease.json'), 'utf8')) as {
           pid: number;
         };
         process.kill(lease.pid, 'SIGTERM');
-      },
-    });
+      }),
+    );
     await assert.rejects(training, { name: 'TrainingStopped' });
     stopped = job.outputFolder;
     const names = await readdir(join(stopped, 'checkpoints'));

@@ -18,6 +18,7 @@ import { followTraining, type FollowOptions } from '../../../src/models/training
 import type { TrainingJob, TrainingLease, TrainingResult } from '../../../src/models/training/job.ts';
 import { TrainingMonitor } from '../../../src/models/training/training-monitor.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
+import { interruptedAfter } from '../../support/interrupted-training.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 // One thread: several processes with a thread for each core slow each other down many times over.
@@ -146,14 +147,12 @@ describe('followTraining', function () {
   it('resumes from the newest complete checkpoint after SIGKILL and ends with the same weights, whatever the order of the rows in the file', async () => {
     const job = jobIn('killed', { data: join(folder, 'rows-reversed.jsonl') });
     const checkpoints = join(job.outputFolder, 'checkpoints');
-    let killed = false;
-    const dying = follow(job, {
-      onProgress: ({ progress }) => {
-        if (killed || (progress?.step ?? 0) < 35) return;
-        killed = true;
+    const dying = follow(
+      job,
+      interruptedAfter(35, () => {
         void leaseOf(job).then(({ pid }) => process.kill(pid, 'SIGKILL'));
-      },
-    });
+      }),
+    );
     await assert.rejects(dying, (error) => {
       assert.ok(error instanceof TrainingCrashed);
       assert.equal(error.exitCode, 137);
@@ -186,9 +185,9 @@ describe('followTraining', function () {
     });
     const cancel = new AbortController();
     const cancelled = follow(job, {
+      ...interruptedAfter(5, () => cancel.abort('cancelled')),
       signal: cancel.signal,
       onAbort: (reason) => (reason === 'cancelled' ? 'stop' : 'detach'),
-      onProgress: ({ progress }) => (progress?.step ?? 0) >= 5 && cancel.abort('cancelled'),
     });
     await assert.rejects(cancelled, TrainingStopped);
     assert.equal((await wholeCheckpoints(join(job.outputFolder, 'checkpoints'))).length, 1);

@@ -23,6 +23,7 @@ import {
   type TrainingResult,
 } from '../../../src/models/training/job.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
+import { interruptedAfter } from '../../support/interrupted-training.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = {
@@ -153,14 +154,12 @@ describe('the methods of the trainer', function () {
     it('learns to prefer, at a rate that rises, and goes on after SIGKILL to the same weights; a pair that is too long is left out whole', async () => {
       const whole = jobIn('dpo', 'dpo');
       const broken = jobIn('dpo-killed', 'dpo');
-      let killed = false;
-      const dying = follow(broken, {
-        onProgress: ({ progress }) => {
-          if (killed || (progress?.step ?? 0) < 12) return;
-          killed = true;
+      const dying = follow(
+        broken,
+        interruptedAfter(12, () => {
           void leaseOf(broken).then(({ pid }) => process.kill(pid, 'SIGKILL'));
-        },
-      });
+        }),
+      );
       const [reference] = await Promise.all([follow(whole), assert.rejects(dying, TrainingCrashed)]);
       const resumed = await follow(broken);
 
@@ -216,9 +215,9 @@ describe('the methods of the trainer', function () {
       const broken = jobIn('lora-stopped', 'sft', changes);
       const cancel = new AbortController();
       const stopping = follow(broken, {
+        ...interruptedAfter(3, () => cancel.abort()),
         signal: cancel.signal,
         onAbort: () => 'stop',
-        onProgress: ({ progress }) => (progress?.step ?? 0) >= 3 && cancel.abort(),
       });
       const [reference] = await Promise.all([follow(whole), assert.rejects(stopping, TrainingStopped)]);
       const resumed = await follow(broken);

@@ -12,6 +12,7 @@ import { allProgress, leaseSchema, type TrainingJob } from '../../../src/models/
 import { trainerEnvironment } from '../../../src/models/training/launchers/trainer-command.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { readScalarCurve } from './tensorboard-events.ts';
+import { interruptedAfter } from '../../support/interrupted-training.ts';
 import { sftJob } from '../../support/sft-job.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
@@ -58,16 +59,14 @@ describe('the trackers of a training', function () {
   it('get every step of a training that was killed and resumed exactly once, and do not change its weights', async () => {
     const untracked = jobIn('untracked', []);
     const tracked = jobIn('tracked', ['tensorboard']);
-    let killed = false;
-    const dying = follow(tracked, {
-      onProgress: ({ progress }) => {
-        if (killed || (progress?.step ?? 0) < 12) return;
-        killed = true;
+    const dying = follow(
+      tracked,
+      interruptedAfter(12, () => {
         void readFile(join(tracked.outputFolder, 'lease.json'), 'utf8').then((text) =>
           process.kill(leaseSchema.parse(JSON.parse(text)).pid, 'SIGKILL'),
         );
-      },
-    });
+      }),
+    );
     const [reference] = await Promise.all([follow(untracked), assert.rejects(dying, TrainingCrashed)]);
     const resumed = await follow(tracked);
     assert.equal(resumed.resumedFromSteps.length, 1);

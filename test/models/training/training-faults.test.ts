@@ -25,6 +25,7 @@ import {
 } from '../../../src/models/training/trainer-starts.ts';
 import { TrainingMonitor } from '../../../src/models/training/training-monitor.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
+import { interruptedAfter } from '../../support/interrupted-training.ts';
 import { sftJob } from '../../support/sft-job.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
@@ -94,15 +95,16 @@ describe('a training that goes wrong', function () {
   it('is killed with its process group if it is frozen, and resumes from its newest checkpoint to the same weights', async () => {
     const [whole, job] = [jobIn('whole'), jobIn('frozen')];
     let frozen: TrainingLease | undefined;
-    const stalling = follow(job, sound, {
-      onProgress: ({ progress }) => {
-        if (frozen !== undefined || (progress?.step ?? 0) < 15) return;
+    const stalling = follow(
+      job,
+      sound,
+      interruptedAfter(15, () => {
         void leaseOf(job).then((lease) => {
-          frozen ??= lease;
+          frozen = lease;
           process.kill(lease.pid, 'SIGSTOP');
         });
-      },
-    });
+      }),
+    );
     const began = performance.now();
     await assert.rejects(stalling, (error) => {
       assert(error instanceof TrainingStalled, String(error));
