@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { withLock } from '../../src/platform/lock-file.mjs';
 
 const systemBrowsers = [
   '/usr/bin/google-chrome',
@@ -20,7 +21,8 @@ export async function launchBrowser(): Promise<Browser> {
   const { default: chromium } = await import('@sparticuz/chromium');
   chromium.setGraphicsMode = false;
   return puppeteer.launch({
-    executablePath: await chromium.executablePath(),
+    // The first use unpacks the program, and a second process would start it half unpacked.
+    executablePath: await withLock(join(tmpdir(), 'unpack-chromium.lock'), () => chromium.executablePath()),
     args: await puppeteer.defaultArgs({ args: chromium.args, headless: 'shell' }),
     headless: 'shell',
   });
