@@ -9,8 +9,8 @@ const OUTAGE_MILLISECONDS = 10_000;
 /** Used if the server stops answering in between. */
 const NO_WORKER = `start one with "${PROGRAM_CALL} worker"`;
 const PROBE_MILLISECONDS = 2_000;
-/** The last progress of an ended run needs a worker, which may be gone. */
-const LAST_POLL_MILLISECONDS = 5_000;
+/** The last progress of an ended run needs a worker. The worker of a run that was watched is there, perhaps busy. */
+const LAST_POLL_MILLISECONDS = { watched: 30_000, unwatched: 5_000 };
 
 export interface RunWatchOptions {
   readonly display: Display;
@@ -51,24 +51,28 @@ export async function watchRun<Result>(
     ]);
   } finally {
     ended.abort();
-    await polling;
+    const lastPoll = LAST_POLL_MILLISECONDS[await polling];
     if (!signal.aborted) {
       const last = run.progress().catch(() => undefined);
-      const progress = await Promise.race([last, sleep(LAST_POLL_MILLISECONDS), untilAborted(signal)]);
+      const progress = await Promise.race([last, sleep(lastPoll), untilAborted(signal)]);
       if (progress !== undefined) display.show(progress);
     }
     display.close();
   }
 }
 
-/** Polls and shows the progress until `ended` is aborted, and reports outages. */
+/**
+ * Polls and shows the progress until `ended` is aborted, and reports outages. Returns whether the run was watched: whether a
+ * worker has answered.
+ */
 async function pollProgress(
   run: Pick<Run, 'progress'>,
   options: RunWatchOptions,
   ended: AbortSignal,
-): Promise<void> {
+): Promise<keyof typeof LAST_POLL_MILLISECONDS> {
   const { display } = options;
   const outage = new OutageReporter(options);
+  let found: keyof typeof LAST_POLL_MILLISECONDS = 'unwatched';
   let query: Promise<RunProgress | undefined> | undefined;
   while (!ended.aborted) {
     // A query that has no answer yet is awaited again, not repeated: after a start the worker needs some time.
@@ -77,7 +81,7 @@ async function pollProgress(
       query,
       sleep(PROBE_MILLISECONDS, 'none' as const, { signal: ended }).catch(() => undefined),
     ]);
-    if (ended.aborted) return;
+    if (ended.aborted) return found;
     if (answer === 'none') {
       await outage.reportUnanswered(ended);
       continue;
@@ -86,10 +90,12 @@ async function pollProgress(
     if (answer === undefined) await outage.reportUnanswered(ended);
     else {
       outage.answered();
+      found = 'watched';
       display.show(answer);
     }
     await sleep(POLL_MILLISECONDS, undefined, { signal: ended }).catch(() => undefined);
   }
+  return found;
 }
 
 /** Reports once that the server or the worker does not answer, and once that it answers again. */
