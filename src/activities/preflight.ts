@@ -120,7 +120,7 @@ export async function machineProblems(
       return collectProblem(path, async () => {
         const { problems } = await launcherOf(launcher).check({
           settings: launcher,
-          ...{ machine, baseCheckpoint, trustRemoteCode, reportTo, signal },
+          ...{ machine, baseCheckpoint, trustRemoteCode, reportTo, signal, storeFolder: store.address },
         });
         if (problems.length > 0) throw new Error(problems.join('; '));
       });

@@ -17,6 +17,7 @@ const SLOW_TESTS = [
   // Trainings that are stopped, killed and resumed.
   'test/models/training/methods.test.ts',
   'test/models/training/several-machines.test.ts',
+  'test/models/training/kubernetes.test.ts',
   'test/models/training/slurm.test.ts',
   'test/models/training/launchers/slurm.test.ts',
   'test/models/training/trackers.test.ts',

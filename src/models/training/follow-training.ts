@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactDamaged } from '../../store/errors.ts';
 import { TrainingDetached, TrainingFailedPermanently, TrainingStopped } from './errors.ts';
@@ -232,7 +232,7 @@ class TrainingFollower {
     for (let isFirst = true; ; isFirst = false) {
       try {
         // A submission without an answer may have succeeded.
-        const found = isFirst ? undefined : await launcher.find(request.token);
+        const found = isFirst ? undefined : await launcher.find(request.token, dirname(request.jobFile));
         return found ?? (await launcher.submit(request));
       } catch (error) {
         if (!(error instanceof LauncherUnavailable)) throw error;

@@ -19,7 +19,7 @@ import { LauncherUnavailable, type JobId, type JobState, type Launcher } from '.
 import { launcherOfStart } from './launcher-of-start.ts';
 import { readTrainingResult } from './model-integrity.ts';
 import { StartSilence } from './start-silence.ts';
-import { exitOf, LOG_FILE, newestStart, type TrainerStart } from './trainer-starts.ts';
+import { exitOf, LOG_FILE, newestStart, startFolder, type TrainerStart } from './trainer-starts.ts';
 
 /**
  * The state of a training according to its files, and then to its launcher. With a result it is done, even if
@@ -119,7 +119,9 @@ export class TrainingMonitor {
     const isYoung = () => this.#isYoung(token, lease?.token === token ? lease.renewedAt : '');
     let job: JobId | undefined;
     try {
-      job = start.job ?? (await launcherOfStart(start, this.#launcher).find(start.token));
+      job =
+        start.job ??
+        (await launcherOfStart(start, this.#launcher).find(token, startFolder(this.#outputFolder, token)));
     } catch (error) {
       if (!(error instanceof LauncherUnavailable)) throw error;
       return { kind: 'queued', start, why: error.message };

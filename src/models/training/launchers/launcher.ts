@@ -15,8 +15,11 @@ export interface Launcher<Schema extends z.ZodObject<LauncherShape> = z.ZodObjec
    * @throws LauncherUnavailable if a later attempt may succeed, another Error if none will
    */
   submit(start: StartRequest<z.output<Schema>>): Promise<JobId>;
-  /** Finds the job of a start whose submission may have been interrupted before its id was recorded. */
-  find(token: string): Promise<JobId | undefined>;
+  /**
+   * Finds the job of a start whose submission may have been interrupted before its id was recorded.
+   * @param folder the folder of the start, which contains its job file
+   */
+  find(token: string, folder: string): Promise<JobId | undefined>;
   look(job: JobId): Promise<JobState>;
   /**
    * Ends a job immediately, and returns when it is gone; does nothing if this machine can't reach it. It is the last resort:
@@ -112,6 +115,8 @@ export interface TrainerCheck<Settings> {
   readonly baseCheckpoint: string | undefined;
   readonly trustRemoteCode: boolean;
   readonly reportTo: readonly string[];
+  /** The folder of the store, which trainers elsewhere must see too; undefined if it is not known. */
+  readonly storeFolder?: string;
   readonly signal?: AbortSignal;
 }
 

@@ -1,10 +1,11 @@
 /** All launchers. A new one has a file beside this one and a line in `LAUNCHERS` (docs/architecture.md). */
 import { z } from 'zod';
 import type { Launcher } from './launcher.ts';
+import { kubernetesLauncher } from './kubernetes.ts';
 import { processLauncher } from './process.ts';
 import { slurmLauncher } from './slurm.ts';
 
-export const LAUNCHERS = [processLauncher, slurmLauncher] as const;
+export const LAUNCHERS = [processLauncher, slurmLauncher, kubernetesLauncher] as const;
 
 export const launcherSchema = launcherSchemaOf(LAUNCHERS);
 

@@ -41,7 +41,7 @@ describe('the Slurm launcher', function () {
   it('starts a job once on the nodes that are asked for, finds it by its token, and sees its end', async () => {
     const { job, token, log } = await submit({ nodes: 2 });
     await reach(job, 'running');
-    assert.equal(await slurmLauncher.find(token), job);
+    assert.equal(await slurmLauncher.find(token, folder), job);
     await eventually(async () => /rank 0/.test(await log()) && /rank 1/.test(await log()));
     assert.match(await log(), /rank 0 of 2 on n1, master n1, secret none/);
     assert.match(await log(), /rank 1 of 2 on n2, master n1, secret none/);
@@ -50,7 +50,7 @@ describe('the Slurm launcher', function () {
     const gone = await reach(job, 'gone');
     assert.match(await log(), /saved/);
     assert.equal(gone.exitCode, 75);
-    assert.equal(await slurmLauncher.find(randomUUID()), undefined);
+    assert.equal(await slurmLauncher.find(randomUUID(), folder), undefined);
   });
 
   it('says why a job waits, and ends it in the queue', async () => {
