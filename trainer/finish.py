@@ -67,6 +67,8 @@ def save_model(job, model, weights, tokenizer, folder):
     model.config.dtype = dtype
     model.config.use_cache = getattr(base_config(job), 'use_cache', True)
     model.config.save_pretrained(folder)
+    for name in ('is_local', 'local_files_only'):  # how it was loaded is no part of the model, nor of its sha256
+        tokenizer.init_kwargs.pop(name, None)
     tokenizer.save_pretrained(folder)
 
 

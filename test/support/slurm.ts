@@ -71,7 +71,7 @@ export async function startSlurm(lines: readonly string[] = []): Promise<SlurmCl
   const munged = await startMunge(folder);
   const start = (program: string, ...programArguments: string[]): ChildProcess => {
     const log = openSync(join(folder, 'log', `${program}.out`), 'a');
-    const child = spawn(program, programArguments, {
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...programArguments], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...environment },
     });
@@ -188,7 +188,8 @@ async function startMunge(folder: string): Promise<ChildProcess> {
   const child = spawn(
     'setpriv',
     [
-      ...['--reuid', 'munge', '--regid', 'munge', '--clear-groups', '/usr/sbin/munged', '--foreground'],
+      ...['--reuid', 'munge', '--regid', 'munge', '--clear-groups', '--pdeathsig', 'KILL'],
+      ...['/usr/sbin/munged', '--foreground'],
       ...[`--socket=${socket}`, `--key-file=${key}`, `--log-file=${files}/log`, `--pid-file=${files}/pid`],
       ...[`--seed-file=${files}/seed`, '--num-threads=2'],
     ],

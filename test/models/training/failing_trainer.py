@@ -1,6 +1,7 @@
 """Runs the trainer and makes it fail at a step: failing_trainer.py MODE STEP --job FILE
 
 pause    in the first start only: hangs after the step until it is told to stop, then saves and stops as usual
+hold     in each start: writes a line to `holds` of the output folder, and goes on when `released` is there
 freeze   in each start: hangs before the next step, forever
 raise    in each start: raises an exception whose text has another number each time
 refuse   in each start: raises an error of the operating system
@@ -19,7 +20,8 @@ on_step_end = Progress.on_step_end
 
 
 def fail_after_step(progress, args, state, control, **more):
-    marker = os.path.join(progress.job.outputFolder, 'went-wrong')
+    folder = progress.job.outputFolder
+    marker = os.path.join(folder, 'went-wrong')
     if state.global_step == step:
         if mode == 'raise':
             raise RuntimeError(f'example {time.time()} is bad')
@@ -28,6 +30,11 @@ def fail_after_step(progress, args, state, control, **more):
         if mode == 'pause' and not os.path.exists(marker):
             open(marker, 'w').close()
             progress.stop_requested.wait()
+        if mode == 'hold':
+            with open(os.path.join(folder, 'holds'), 'a') as holds:
+                holds.write('held\n')
+            while not os.path.exists(os.path.join(folder, 'released')):
+                time.sleep(0.05)
     on_step_end(progress, args, state, control, **more)
 
 
