@@ -242,7 +242,7 @@ async function endJob(job: JobId): Promise<void> {
 }
 
 /** What the launcher needs beside the permission to create Jobs, which the attempt to create one tells. */
-const PERMISSIONS = [
+export const PERMISSIONS = [
   { verb: 'get', group: 'batch', resource: 'jobs' },
   { verb: 'delete', group: 'batch', resource: 'jobs' },
   { verb: 'list', group: '', resource: 'pods' },
