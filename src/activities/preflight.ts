@@ -70,7 +70,7 @@ export function preflightGpu(
   return withHeartbeats(async ({ signal }) => {
     const problemLists = await Promise.all([
       checkStoreProbe(deps, storeProbe, 'gpu'),
-      machineProblems(deps, usable, signal),
+      checkMachine(deps, usable, signal).then(({ problems }) => problems),
     ]);
     // A check that was interrupted by an abort has no result.
     signal.throwIfAborted();
@@ -78,13 +78,21 @@ export function preflightGpu(
   });
 }
 
-/** Lists the problems that the checkpoints, the commands that start servers, and the trainer have on this machine. */
-export async function machineProblems(
+export interface MachineCheck {
+  /** The problems that the checkpoints, the commands that start servers, and the trainer have on this machine. */
+  readonly problems: readonly Problem[];
+  /** Where trainings would run, such as `1 x NVIDIA H200`; undefined if they can't, or if there are none. */
+  readonly trainer: string | undefined;
+}
+
+/** Checks on this machine what the checkpoints, the commands that start servers, and the trainer need. */
+export async function checkMachine(
   deps: LocalDependencies,
   usable: PartialConfiguration,
   signal: AbortSignal,
-): Promise<Problem[]> {
+): Promise<MachineCheck> {
   const { models, fineTuning } = usable;
+  let trainer: string | undefined;
   const problemLists = await Promise.all([
     ...MODEL_ROLES.map((role) => {
       const model = models?.[role];
@@ -98,7 +106,7 @@ export async function machineProblems(
     servingChecks(deps, usable, true),
     fineTuning === undefined || models === undefined ? [] : checkTraining(models.seed.checkpoint, fineTuning),
   ]);
-  return problemLists.flat();
+  return { problems: problemLists.flat(), trainer };
 
   async function checkTraining(
     checkpoint: string,
@@ -118,11 +126,12 @@ export async function machineProblems(
       const machine = { python, packageRoot, environment };
       const path = 'fineTuning.launcher';
       return collectProblem(path, async () => {
-        const { problems } = await launcherOf(launcher).check({
+        const { problems, device } = await launcherOf(launcher).check({
           settings: launcher,
           ...{ machine, baseCheckpoint, trustRemoteCode, reportTo, signal, storeFolder: store.address },
         });
         if (problems.length > 0) throw new Error(problems.join('; '));
+        trainer = device;
       });
     }
   }

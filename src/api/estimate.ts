@@ -141,6 +141,10 @@ export const estimateSchema = z.object({
     })
     .describe('The size of the seed model; absent if it is not known.')
     .exactOptional(),
+  trainer: z
+    .string()
+    .describe('Where trainings would run, as this machine sees it; absent if they could not.')
+    .exactOptional(),
   memory: z
     .array(memory)
     .describe('The memory of each round of fine-tuning; empty if the size of the model is not known.'),

@@ -1,6 +1,6 @@
 import { inputProblems, uniqueProblems } from '../activities/check-configuration.ts';
 import type { LocalDependencies } from '../activities/dependencies.ts';
-import { endpointProblems, machineProblems } from '../activities/preflight.ts';
+import { checkMachine, endpointProblems, type MachineCheck } from '../activities/preflight.ts';
 import type { RunEstimate } from '../api/estimate.ts';
 import { findGeneration } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
@@ -55,7 +55,7 @@ export async function estimateRun(
   configuration: Configuration,
   options: EstimateOptions,
 ): Promise<RunEstimate> {
-  const checks = startProblems(deps, configuration, options.signal);
+  const checks = checkStart(deps, configuration, options.signal);
   const inputs = await readEstimateInputs(deps, configuration);
   const { fineTuning, models } = configuration;
   const { checkpoint } = models.seed;
@@ -69,6 +69,7 @@ export async function estimateRun(
   options.signal.throwIfAborted();
   const facts = { inputs, shape, devices: launch.devices, earlier };
   const figures = await estimateFigures(deps, configuration, options, facts);
+  const { problems, trainer } = await checks;
   const rounds = shape === undefined ? [] : fineTuning.rounds.slice(0, configuration.iterations);
   return {
     runName: configuration.runName,
@@ -83,35 +84,37 @@ export async function estimateRun(
     memory: rounds.flatMap((round) =>
       shape === undefined ? [] : [roundMemory(trainingMemory(shape, round, adapter, launch))],
     ),
+    ...(trainer === undefined ? {} : { trainer }),
     rates: {},
     assumptions: [],
     notes: [],
     ...figures,
-    missing: [...(await checks), ...(figures?.missing ?? [])],
+    missing: [...problems, ...(figures?.missing ?? [])],
     ...(earlier === undefined ? {} : { earlierRun: earlier.runName }),
   };
 }
 
-/** The problems that this machine can see and that would prevent the start of the run. */
-async function startProblems(
+/** Checks on this machine what would prevent the start of the run. */
+async function checkStart(
   deps: EstimateDependencies,
   configuration: Configuration,
   signal: AbortSignal,
-): Promise<Problem[]> {
+): Promise<MachineCheck> {
   const { fineTuning: _fineTuning, ...withoutTraining } = configuration;
   const hasPython = deps.python !== undefined;
   // A missing Python environment is reported once, not by each check that needs it.
   const machine = { ...deps, python: deps.python ?? process.execPath };
-  const problems = await Promise.all([
+  const [{ problems, trainer }, ...others] = await Promise.all([
+    checkMachine(machine, hasPython ? configuration : withoutTraining, signal),
     inputProblems(machine, configuration),
     endpointProblems(deps, configuration),
-    machineProblems(machine, hasPython ? configuration : withoutTraining, signal),
   ]);
   const noPython = {
     path: 'python',
     message: `the Python environment is not installed: "${PROGRAM_CALL} setup" installs it`,
   };
-  return [...uniqueProblems(problems.flat()), ...(hasPython ? [] : [noPython])];
+  const all = uniqueProblems([...others.flat(), ...problems]);
+  return { problems: [...all, ...(hasPython ? [] : [noPython])], trainer };
 }
 
 /** Undefined if the prompts, or the number of instructions or provided pairs, are unknown. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { evaluationAsRunSections, withResolvedJudge } from '../../activities/check-judge-evaluation.ts';
 import { collectProblem, inputProblems } from '../../activities/check-configuration.ts';
 import { pairsJudgingProblems } from '../../activities/check-pairs-judging.ts';
-import { endpointProblems, machineProblems, needsMachine } from '../../activities/preflight.ts';
+import { checkMachine, endpointProblems, needsMachine } from '../../activities/preflight.ts';
 import { openStore, type ArtifactStore } from '../../store/artifact-store.ts';
 import { cacheFolder } from '../../platform/cache-folder.ts';
 import { detectConfigurationKind } from '../../config/configuration-kind.ts';
@@ -39,15 +39,17 @@ export async function configurationFindings(
   const { fineTuning, ...withoutTrainer } = usable;
   const checked =
     python.isInstalled && fineTuning !== undefined ? { ...withoutTrainer, fineTuning } : withoutTrainer;
-  const further = await Promise.all([
-    inputProblems(deps, usable),
-    endpointProblems(deps, usable),
+  const [machine, ...further] = await Promise.all([
     // If somebody else serves the judge, no machine needs its checkpoint.
     kind !== 'run' && !needsMachine(usable.serving)
-      ? []
-      : machineProblems(deps, checked, new AbortController().signal),
+      ? { problems: [], trainer: undefined }
+      : checkMachine(deps, checked, new AbortController().signal),
+    inputProblems(deps, usable),
+    endpointProblems(deps, usable),
   ]);
-  const all = [...problems, ...further.flat()].filter(
+  const { trainer } = machine;
+  const trains = trainer === undefined ? [] : [ok('fineTuning.launcher', `trains on ${trainer}`)];
+  const all = [...problems, ...further.flat(), ...machine.problems].filter(
     ({ message }) => python.isInstalled || !message.startsWith(`no program ${python.path}:`),
   );
   if (all.length === 0)
@@ -56,14 +58,16 @@ export async function configurationFindings(
         'configuration',
         `${resolve(file)}: fields, files, endpoints and commands are valid on this machine`,
       ),
+      ...trains,
     ];
-  return all.map(({ path, message }) =>
+  const found = all.map(({ path, message }) =>
     missing(
       kind === 'run' ? path : path.replace(/^models\.seed(?=\.|$)/, 'model'),
       message,
       `Correct ${path} in ${resolve(file)}, or what it names.`,
     ),
   );
+  return [...found, ...trains];
 }
 
 async function evaluation(

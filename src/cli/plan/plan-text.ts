@@ -9,7 +9,7 @@ export function planText(plan: RunEstimate): string {
   const parts = [
     plan.stages.length === 0 ? 'Nothing can be counted yet: see what is missing.' : stageTable(plan),
     countsLine(plan),
-    section('Memory for training', memoryLines(plan)),
+    section('Training', memoryLines(plan)),
     section('Disk', diskLines(plan)),
     section('Missing', plan.missing.map(problemLine)),
     section('Workers', plan.workers.map(problemLine)),
@@ -100,13 +100,18 @@ function countsLine({ counts }: RunEstimate): string {
   return `The ${instructions === undefined ? 'pairs' : 'pool'}: ${parts.join(', ')}.`;
 }
 
-function memoryLines({ memory, model }: RunEstimate): string[] {
+function memoryLines({ memory, model, trainer }: RunEstimate): string[] {
+  const place = trainer === undefined ? [] : [bullet(`trains on ${trainer}`)];
   if (model === undefined)
-    return [bullet('the seed model is not on this machine, and its name does not contain its size')];
+    return [
+      ...place,
+      bullet('the seed model is not on this machine, and its name does not contain its size'),
+    ];
   const from = { weights: 'its weights', configuration: 'its config.json', name: 'its name alone' }[
     model.from
   ];
   return [
+    ...place,
     bullet(`${compactNumber(model.parameters)} parameters, by ${from}`),
     ...memory.flatMap(({ method, devices, sharded, bytesPerGpu, parts }) => [
       bullet(

@@ -18,7 +18,7 @@ const accelerateSchema = z.object({
 /**
  * Derives the number of devices from the trainer's command: `--nproc-per-node` times `--nnodes` of torchrun,
  * which gives each device a complete model; `--num_processes`, `--use_fsdp` and `--config_file` of
- * accelerate. Any other command trains on one device.
+ * accelerate, and the variable by which it tells its processes to use FSDP. Any other command trains on one device.
  * @param packageRoot the folder in which the command runs
  */
 export async function launchParallelism(
@@ -35,7 +35,8 @@ export async function launchParallelism(
   const file = option('--config_file', '--config-file');
   const written = file === undefined ? undefined : await readAccelerate(resolve(packageRoot, file));
   const processes = Number(option('--num_processes', '--num-processes') ?? written?.num_processes ?? 1);
-  const sharded = command.includes('--use_fsdp') || written?.distributed_type === 'FSDP';
+  const isFsdp = command.includes('--use_fsdp') || command.includes('ACCELERATE_USE_FSDP=true');
+  const sharded = isFsdp || written?.distributed_type === 'FSDP';
   return Number.isInteger(processes) && processes > 0 ? { devices: processes, sharded } : SINGLE_DEVICE;
 }
 

@@ -1,18 +1,24 @@
 /**
  * Trainers as jobs of Slurm. Each start is a job with a name of its own that Slurm never starts again: the files in the
- * training's folder say how the training went, and Slurm only explains. Written for Slurm 22.05 and newer.
+ * training's folder say how the training went, and Slurm only explains.
  */
-import { execFile } from 'node:child_process';
 import { chmod, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import {
+  findSlurmJob,
+  killSlurmJob,
+  readSlurmJob,
+  runSlurm,
+  shellWord,
+  type SlurmJob,
+  SlurmUnavailable,
+  submitSlurmJob,
+} from '../../../platform/slurm.ts';
+import { sbatchOptions, slurmOptionFields } from '../../../platform/slurm-options.ts';
 import { launchParallelism } from './launch-parallelism.ts';
 import { defineLauncher, type JobId, type JobState, LauncherUnavailable } from './launcher.ts';
 import { trainerArguments, trainerEnvironment } from './trainer-command.ts';
-
-/** A value of an option of sbatch, which becomes one argument of the form `--name=value`. */
-const optionValue = z.string().min(1);
 
 const configuration = z
   .strictObject({
@@ -30,28 +36,15 @@ const configuration = z
       .positive()
       .default(1)
       .describe('The number of trainer processes on each node, one for each GPU.'),
-    partition: optionValue
-      .nullable()
-      .default(null)
-      .describe('The partition; null: the default of the cluster.'),
-    account: optionValue.nullable().default(null).describe('The account that the job is charged to.'),
-    qos: optionValue.nullable().default(null).describe('The quality of service.'),
-    gres: optionValue.nullable().default(null).describe('The devices of each node, such as `gpu:8`.'),
-    time: optionValue
-      .nullable()
-      .default(null)
-      .describe(
-        'The time limit of one job, such as `12:00:00`. A training that needs longer saves a checkpoint and goes on in a next job.',
-      ),
+    ...slurmOptionFields,
+    time: slurmOptionFields.time.describe(
+      'The time limit of one job, such as `12:00:00`. A training that needs longer saves a checkpoint and goes on in a next job.',
+    ),
     saveBeforeEndSeconds: z
       .int()
       .positive()
       .default(120)
       .describe('The time before the limit at which Slurm tells the trainer to save a checkpoint and end.'),
-    options: z
-      .array(z.string().startsWith('-'))
-      .default([])
-      .describe('More options of sbatch, such as `--constraint=h100`.'),
   })
   .describe('A job of Slurm.');
 
@@ -65,36 +58,31 @@ export const slurmLauncher = defineLauncher({
     const command = trainerArguments(settings.command, machine.python, jobFile);
     await writeFile(script, batchScript(settings, machine.packageRoot, command));
     await chmod(script, 0o755);
-    const { output } = await slurm(
-      [
-        ...['sbatch', '--parsable', '--no-requeue', '--dependency=singleton'],
-        ...[`--job-name=${jobName(token)}`, `--comment=${token}`],
-        ...[`--output=${logFile}`, '--open-mode=append', `--chdir=${machine.packageRoot}`],
-        ...userOptions(settings),
-        script,
-      ],
-      jobEnvironment(machine),
+    return orUnavailable(
+      submitSlurmJob(
+        [
+          ...['--no-requeue', '--dependency=singleton'],
+          ...[`--job-name=${jobName(token)}`, `--comment=${token}`],
+          ...[`--output=${logFile}`, '--open-mode=append', `--chdir=${machine.packageRoot}`],
+          ...userOptions(settings),
+          script,
+        ],
+        jobEnvironment(machine),
+      ),
     );
-    // With several clusters the id is followed by the name of the cluster.
-    return output.trim().split(';')[0] as JobId;
   },
 
-  async find(token) {
-    const { output } = await slurm(['squeue', '-h', '-t', 'all', '-n', jobName(token), '-o', '%i']);
-    return output.trim().split('\n').at(-1) || undefined;
-  },
+  find: (token) => orUnavailable(findSlurmJob(jobName(token))),
 
   look: lookAt,
 
   async end(job) {
     if (job === undefined) return;
     try {
-      await slurm(['scancel', '--signal=KILL', '--full', job]).catch(ignoreEndedJob);
-      await slurm(['scancel', job]).catch(ignoreEndedJob);
-      while (isAround(await readJob(job))) await sleep(500);
+      await killSlurmJob(job);
     } catch (error) {
       // Slurm does not answer. The caller sees that the job is not gone, and tries again.
-      if (!(error instanceof LauncherUnavailable)) throw error;
+      if (!(error instanceof SlurmUnavailable)) throw error;
     }
   },
 
@@ -103,16 +91,22 @@ export const slurmLauncher = defineLauncher({
     // Reports placeholders of the command that have no value.
     trainerArguments(command, machine.python, 'job.json');
     try {
-      await slurm(
+      const { said } = await runSlurm(
         ['sbatch', '--test-only', ...userOptions(settings), '--wrap=true'],
         jobEnvironment(machine),
       );
+      const each = gres === null ? '' : ` with ${gres} each`;
+      const where = partition === null ? 'Slurm' : `Slurm's partition ${partition}`;
+      // Such as "sbatch: Job 7 to start at 2026-01-01T00:00:00 using 2 processors on nodes n1 in partition all".
+      const { start, nodeList } =
+        /to start at (?<start>\S+) .*on nodes (?<nodeList>\S+)/.exec(said)?.groups ?? {};
+      const forecast =
+        start === undefined ? '' : `; a job submitted now would start at ${start} on ${nodeList}`;
+      const device = `${nodes} x ${tasksPerNode} tasks on nodes of ${where}${each}${forecast}`;
+      return { device, problems: [] };
     } catch (error) {
       return { device: undefined, problems: [(error as Error).message] };
     }
-    const where = partition === null ? 'Slurm' : `Slurm's partition ${partition}`;
-    const devices = gres === null ? '' : ` with ${gres} each`;
-    return { device: `${nodes} x ${tasksPerNode} tasks on nodes of ${where}${devices}`, problems: [] };
   },
 
   async parallelism({ command, nodes, tasksPerNode }, packageRoot) {
@@ -126,14 +120,10 @@ function jobName(token: string): string {
 }
 
 function userOptions(settings: Settings): string[] {
-  const { nodes, tasksPerNode, saveBeforeEndSeconds, options } = settings;
-  const named = (['partition', 'account', 'qos', 'gres', 'time'] as const).flatMap((name) =>
-    settings[name] === null ? [] : [`--${name}=${settings[name]}`],
-  );
+  const { nodes, tasksPerNode, saveBeforeEndSeconds } = settings;
   return [
     ...[`--nodes=${nodes}`, `--ntasks-per-node=${tasksPerNode}`, `--signal=TERM@${saveBeforeEndSeconds}`],
-    ...named,
-    ...options,
+    ...sbatchOptions(settings),
   ];
 }
 
@@ -163,120 +153,38 @@ function batchScript({ nodes, tasksPerNode }: Settings, folder: string, command:
       : `bash -c 'export RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID; exec "$@"' rank `;
   return [
     '#!/bin/bash',
-    `cd ${quoted(folder)} || exit 78`,
+    `cd ${shellWord(folder)} || exit 78`,
     ...ranks,
-    `exec srun --kill-on-bad-exit=1 ${task}${command.map(quoted).join(' ')}`,
+    `exec srun --kill-on-bad-exit=1 ${task}${command.map(shellWord).join(' ')}`,
     '',
   ].join('\n');
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** The trainer's exit code after a request to stop, with a checkpoint (trainer/__main__.py). */
 const STOPPED_EXIT_CODE = 75;
 
-/** A job in each state of Slurm that has not ended. */
-const UNFINISHED: Readonly<Record<string, 'queued' | 'running'>> = {
-  PENDING: 'queued',
-  CONFIGURING: 'queued',
-  REQUEUED: 'queued',
-  // Its processes are stopped and make no progress until Slurm resumes them.
-  SUSPENDED: 'queued',
-  STOPPED: 'queued',
-  RUNNING: 'running',
-  COMPLETING: 'running',
-  SIGNALING: 'running',
-  STAGE_OUT: 'running',
-  RESIZING: 'running',
-};
-
-const REASONS: Readonly<Record<string, NonNullable<Extract<JobState, { phase: 'gone' }>['reason']>>> = {
-  TIMEOUT: 'time-limit',
-  DEADLINE: 'time-limit',
-  NODE_FAIL: 'node-lost',
-  BOOT_FAIL: 'node-lost',
-  PREEMPTED: 'preempted',
-  OUT_OF_MEMORY: 'out-of-memory',
-  CANCELLED: 'cancelled',
-};
-
 /** A scheduler that does not answer is no news of the job: it can come back, and a next job could not be submitted meanwhile. */
-async function lookAt(job: JobId): Promise<JobState> {
+async function lookAt(id: JobId): Promise<JobState> {
+  let job: SlurmJob;
   try {
-    return await readJob(job);
+    job = await readSlurmJob(id);
   } catch (error) {
-    if (!(error instanceof LauncherUnavailable)) throw error;
-    return { phase: 'queued', why: `Slurm does not answer about its job ${job}: ${error.message}` };
+    if (!(error instanceof SlurmUnavailable)) throw error;
+    return { phase: 'queued', why: `Slurm does not answer about its job ${id}: ${error.message}` };
   }
-}
-
-/** @throws LauncherUnavailable if Slurm does not answer */
-async function readJob(job: JobId): Promise<JobState> {
-  let output: string;
-  try {
-    ({ output } = await slurm(['scontrol', 'show', 'job', '--oneliner', job]));
-  } catch (error) {
-    // Slurm forgets a job some minutes after its end.
-    if (isUnknownJob(error)) return { phase: 'gone' };
-    throw error;
-  }
-  const field = (name: string) => new RegExp(String.raw`\b${name}=(\S+)`).exec(output)?.[1] ?? '';
-  const state = field('JobState');
-  const phase = UNFINISHED[state];
-  if (phase === 'queued') return { phase, why: `Slurm job ${job} is ${state}: ${field('Reason')}` };
-  if (phase === 'running') return { phase };
-  const [code = 0, signal = 0] = field('ExitCode').split(':').map(Number);
+  if (job.phase !== 'gone' || job.end === undefined) return job;
+  const { exitCode, hasTimeLimit, message } = job.end;
   // A trainer that Slurm's signal reached in time has saved a checkpoint, and its job is FAILED with the trainer's exit code.
-  const isSavedAtLimit = code === STOPPED_EXIT_CODE && field('TimeLimit') !== 'UNLIMITED';
-  // A job that used its grace time to end by itself is in no state of its own.
-  const isPreempted = !['', 'None'].includes(field('PreemptTime'));
-  const reason = REASONS[state] ?? (isPreempted ? 'preempted' : isSavedAtLimit ? 'time-limit' : undefined);
-  return {
-    phase: 'gone',
-    ...(reason === undefined ? {} : { reason }),
-    exitCode: signal > 0 ? 128 + signal : code,
-    message: `Slurm job ${job} ended as ${state}, exit code ${field('ExitCode')}, on ${field('NodeList')}`,
-  };
+  const isSavedAtLimit = hasTimeLimit && exitCode === STOPPED_EXIT_CODE;
+  const reason = job.end.reason ?? (isSavedAtLimit ? 'time-limit' : undefined);
+  return { phase: 'gone', exitCode, message, ...(reason === undefined ? {} : { reason }) };
 }
 
-function isAround({ phase }: JobState): boolean {
-  return phase === 'queued' || phase === 'running';
-}
-
-/** What Slurm says while it can't be reached, or while a limit on submissions may still go away. */
-const TEMPORARY =
-  /unable to contact|timed out|connection refused|communication|temporarily|zero bytes|transport endpoint|authentication|munge|configuration source|submit limit|Max\w*(Job|Submit)\w*Limit|accounting\/QOS policy/i;
-
-/**
- * Runs a command of Slurm.
- * @throws LauncherUnavailable if Slurm does not answer, or refuses for now; another Error with Slurm's own words otherwise
- */
-function slurm(
-  [program = '', ...programArguments]: readonly string[],
-  environment?: Record<string, string>,
-): Promise<{ readonly output: string }> {
-  return new Promise((resolve, reject) => {
-    const options = { timeout: 60_000, ...(environment === undefined ? {} : { env: environment }) };
-    execFile(program, programArguments, options, (error, output, errors) => {
-      if (error === null) return resolve({ output });
-      const said = errors.trim().replaceAll(/\s*\n\s*/g, '; ') || error.message;
-      if (error.code === 'ENOENT')
-        return reject(
-          new Error(`there is no program ${program} on the PATH of the worker: install Slurm's client`),
-        );
-      const isTemporary = error.killed === true || TEMPORARY.test(said);
-      reject(isTemporary ? new LauncherUnavailable(said) : new Error(said));
-    });
-  });
-}
-
-function isUnknownJob(error: unknown): boolean {
-  return error instanceof Error && /invalid job id/i.test(error.message);
-}
-
-function ignoreEndedJob(error: unknown): void {
-  if (!isUnknownJob(error) && !(error instanceof Error && /already complet/i.test(error.message)))
-    throw error;
+/** Translates the error of a Slurm that does not answer to that of launchers. */
+async function orUnavailable<T>(result: Promise<T>): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    throw error instanceof SlurmUnavailable ? new LauncherUnavailable(error.message) : error;
+  }
 }
