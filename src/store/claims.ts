@@ -75,7 +75,7 @@ export async function latestEpoch(objects: ObjectStore, prefix: string): Promise
 }
 
 /** The epochs of all claims below a prefix, the highest first. */
-async function claimedEpochs(objects: ObjectStore, prefix: string): Promise<number[]> {
+export async function claimedEpochs(objects: ObjectStore, prefix: string): Promise<number[]> {
   const children = await objects.children(prefix);
   return children
     .map(({ name }) => Number(/^(\d{6})\.json$/.exec(name)?.[1] ?? 0))

@@ -9,7 +9,7 @@ import type { ObjectStore } from './objects/object-store.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { forEachConcurrently } from '../platform/for-each-concurrently.ts';
 import { identifyProcess, type ProcessIdentity } from '../platform/process-identity.ts';
-import { awaitEarlierAttempt, markEnded, markFinishing } from './shard-handover.ts';
+import { awaitEarlierAttempts, markEnded, markFinishing } from './shard-handover.ts';
 import {
   countSkipReasons,
   SKIPPED_FILE,
@@ -62,7 +62,7 @@ export async function resumeShard<Unit extends { readonly id: string }, Item ext
   const lease = watchLease(objects, leases, epoch, shard);
   const stop = AbortSignal.any([shard.signal, lease.signal]);
   try {
-    await awaitEarlierAttempt(objects, leases, epoch, stop);
+    await awaitEarlierAttempts(objects, leases, epoch, stop);
     return await workAsHolder(store, { ...shard, signal: stop }, lease);
   } catch (error) {
     // If this fails too, the next attempt waits in vain for some seconds.

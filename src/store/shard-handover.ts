@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import { processState } from '../platform/process-identity.ts';
-import { claimKey } from './claims.ts';
+import { claimedEpochs, claimKey } from './claims.ts';
 import type { ObjectStore } from './objects/object-store.ts';
 
 /** Longer than an attempt takes to notice that it was taken over (resume-shard.ts). */
@@ -33,25 +33,44 @@ export async function markEnded(objects: ObjectStore, leases: string, epoch: num
 }
 
 /**
- * Waits until the attempt before `epoch` has ended, or has had its time to.
+ * Waits until each attempt before `epoch` has ended, or has had its time to: the one before may itself have been taken over while
+ * it waited for another one.
  * @throws the signal's reason
  */
-export async function awaitEarlierAttempt(
+export async function awaitEarlierAttempts(
   objects: ObjectStore,
   leases: string,
   epoch: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const earlier = epoch - 1;
-  const claim = await readClaim(objects, claimKey(leases, earlier));
+  const earlier = (await claimedEpochs(objects, leases)).filter((each) => each < epoch);
+  const names = new Set((await objects.children(leases)).map(({ name }) => `${leases}/${name}`));
+  await Promise.all(
+    earlier
+      .filter((each) => !names.has(markKey(leases, each, 'ended')))
+      .map(async (each) => {
+        await awaitAttempt(objects, leases, each, signal);
+        // Nobody waits for it again.
+        await markEnded(objects, leases, each);
+      }),
+  );
+}
+
+async function awaitAttempt(
+  objects: ObjectStore,
+  leases: string,
+  epoch: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const claim = await readClaim(objects, claimKey(leases, epoch));
   if (claim === undefined) return;
   let until = performance.now() + NOTICE_MILLISECONDS;
   let isFinishing = false;
   while (performance.now() < until) {
     signal.throwIfAborted();
-    if ((await objects.head(markKey(leases, earlier, 'ended'))) !== undefined) return;
+    if ((await objects.head(markKey(leases, epoch, 'ended'))) !== undefined) return;
     if (claim.process !== undefined && (await processState(claim.process)) === 'dead') return;
-    const finishing = isFinishing ? undefined : await objects.get(markKey(leases, earlier, 'finishing'));
+    const finishing = isFinishing ? undefined : await objects.get(markKey(leases, epoch, 'finishing'));
     if (finishing !== undefined) {
       isFinishing = true;
       until = performance.now() + 1000 * Number(finishing.content.toString()) + WRITE_MILLISECONDS;

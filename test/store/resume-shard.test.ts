@@ -137,22 +137,25 @@ describe('work on a shard', () => {
 
   it('asks for nothing for which the attempt that it takes over from still waits', async () => {
     const asked: string[] = [];
-    const slow: Work = async ({ id: unit }, existing, emit, { stop, abort }) => {
+    // Longer than an attempt that says nothing is waited for.
+    let delay = 4000;
+    const work: Work = async ({ id: unit }, existing, emit, { stop, abort }) => {
       for (let sample = 0; sample < SAMPLES_PER_UNIT; sample += 1) {
         const id = `${unit}/${sample}`;
         if (existing.some((record) => record.id === id)) continue;
         stop.throwIfAborted();
         asked.push(id);
-        await sleep(700, undefined, { signal: abort });
+        await sleep(delay, undefined, { signal: abort });
         emit({ id, unit, text: 'slow' });
       }
     };
-    const overtaken = assert.rejects(attempt({ processUnit: slow, finishSeconds: 10 }), {
+    // It says when it has ended, so it is not waited for so long.
+    const overtaken = assert.rejects(attempt({ processUnit: work, finishSeconds: 1e6 }), {
       name: 'LeaseLost',
     });
-    await claimed();
-    await sleep(100);
-    await attempt({ processUnit: slow, concurrency: UNIT_COUNT });
+    while (asked.length === 0) await sleep(5);
+    delay = 0;
+    await attempt({ processUnit: work });
     await overtaken;
     assert.equal(asked.length, UNIT_COUNT * SAMPLES_PER_UNIT);
     assert(!(await temporary.store.exists(journal)));

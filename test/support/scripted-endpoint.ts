@@ -30,6 +30,8 @@ export type Behaviour =
       finishReason?: string;
       choices?: number;
       afterMilliseconds?: number;
+      /** Is waited for before. */
+      heldUntil?: Promise<unknown> | undefined;
     }
   /** Any status with a body in OpenAI's error shape, or any JSON or text. */
   | {
@@ -133,9 +135,11 @@ function behave(
 ): void {
   switch (behaviour.kind) {
     case 'answer':
-      setTimeout(
-        () => sendJson(response, 200, goodAnswer(behaviour, request.body)),
-        behaviour.afterMilliseconds ?? 0,
+      void Promise.resolve(behaviour.heldUntil).then(() =>
+        setTimeout(
+          () => sendJson(response, 200, goodAnswer(behaviour, request.body)),
+          behaviour.afterMilliseconds ?? 0,
+        ),
       );
       return;
     case 'status':
