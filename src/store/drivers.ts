@@ -1,9 +1,10 @@
 /** The kinds of stores. */
 import { folderDriver } from './drivers/folder.ts';
 import { memoryDriver } from './drivers/memory.ts';
+import { s3Driver } from './drivers/s3.ts';
 import type { ObjectStore, StoreDriver } from './objects/object-store.ts';
 
-const STORE_DRIVERS: readonly StoreDriver[] = [folderDriver, memoryDriver];
+const STORE_DRIVERS: readonly StoreDriver[] = [folderDriver, memoryDriver, s3Driver];
 
 /** @throws Error if no driver accepts the address */
 export function openObjectStore(address: string): ObjectStore {
@@ -17,6 +18,7 @@ export function resolveStoreAddress(address: string): string {
 
 function driverFor(address: string): StoreDriver {
   const driver = STORE_DRIVERS.find((each) => each.accepts(address));
-  if (driver === undefined) throw new Error(`${address} is not a known kind of store: give a folder`);
+  if (driver === undefined)
+    throw new Error(`${address} is not a known kind of store: give a folder or s3://BUCKET/PREFIX`);
   return driver;
 }

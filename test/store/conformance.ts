@@ -3,10 +3,10 @@ import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArtifactStore } from '../../src/store/artifact-store.ts';
 import { checkStore } from '../../src/store/check-store.ts';
-import { toReference } from '../../src/store/artifact.ts';
+import { toReference, type Manifest } from '../../src/store/artifact.ts';
 import { claimKey } from '../../src/store/claims.ts';
 import { journalUri, JournalWriter, readJournal } from '../../src/store/journal.ts';
-import { manifestKey, readManifestState } from '../../src/store/manifest.ts';
+import { fileKey, manifestKey, readManifestState } from '../../src/store/manifest.ts';
 import type { ObjectStore } from '../../src/store/objects/object-store.ts';
 import { resumeShard } from '../../src/store/resume-shard.ts';
 import { conformsToClaims } from './claim-conformance.ts';
@@ -341,18 +341,19 @@ export function conformsToObjectStore(driver: string, open: () => Promise<Object
         assert.equal((await keys(uri)).length, 3);
       });
 
-      const damages: Readonly<Record<string, () => Promise<void>>> = {
-        'records with another byte': () => objects.put(`${uri}/records.jsonl`, '{"id":"a","text":"goad"}\n'),
-        'missing records': () => objects.delete(`${uri}/records.jsonl`),
-        'truncated records': () => objects.put(`${uri}/records.jsonl`, '{"id"'),
-        'a missing file of skipped records': () => objects.delete(`${uri}/skipped.jsonl`),
+      const damages: Readonly<Record<string, (manifest: Manifest) => Promise<void>>> = {
+        'records with another byte': (manifest) =>
+          objects.put(fileKey(manifest, 'records.jsonl'), '{"id":"a","text":"goad"}\n'),
+        'missing records': (manifest) => objects.delete(fileKey(manifest, 'records.jsonl')),
+        'truncated records': (manifest) => objects.put(fileKey(manifest, 'records.jsonl'), '{"id"'),
+        'a missing file of skipped records': (manifest) => objects.delete(fileKey(manifest, 'skipped.jsonl')),
         'a manifest that is not JSON': () => objects.put(manifestKey(uri), '{"schema"'),
         'a manifest that is something else': () => objects.put(manifestKey(uri), '{"schema": 1}'),
       };
       for (const [damage, inflict] of Object.entries(damages)) {
         it(`with ${damage} are quarantined once, and made again`, async () => {
           const first = await store.publish(uri, content);
-          await inflict();
+          await inflict(first);
           const found = await Promise.all(writers.map(() => store.findIntact(uri, fingerprint)));
           assert.deepEqual(new Set(found), new Set([undefined]));
           assert.equal(logged.length, 1);
@@ -370,8 +371,8 @@ export function conformsToObjectStore(driver: string, open: () => Promise<Object
       }
 
       it('that were made again in the meantime are not quarantined for the earlier damage', async () => {
-        await store.publish(uri, content);
-        await objects.delete(`${uri}/records.jsonl`);
+        const first = await store.publish(uri, content);
+        await objects.delete(fileKey(first, 'records.jsonl'));
         const seen = await readManifestState(objects, uri);
         await store.findIntact(uri, fingerprint);
         const again = await store.publish(uri, content);

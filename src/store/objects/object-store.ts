@@ -5,7 +5,7 @@ export type ObjectBody = string | Uint8Array | AsyncIterable<Uint8Array>;
 export interface ObjectInfo {
   readonly key: string;
   readonly bytes: number;
-  /** Changes with every put of the object; versions can only be compared for equality. */
+  /** Changes with every put of other content; versions can only be compared for equality. */
   readonly version: string;
   readonly modifiedAt: Date;
 }

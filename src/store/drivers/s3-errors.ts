@@ -1,0 +1,58 @@
+import { S3ServiceException } from '@aws-sdk/client-s3';
+import { StorageUnavailable } from '../../platform/file-system.ts';
+
+/** The problem and the advice by the error's name, in the words of S3 servers, or the code of the operating system. */
+const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
+  NoSuchBucket: 'there is no such bucket. Create it, or correct the address',
+  InvalidAccessKeyId: 'the server does not know the access key. Correct AWS_ACCESS_KEY_ID or the profile',
+  SignatureDoesNotMatch: 'the secret key is wrong. Correct AWS_SECRET_ACCESS_KEY or the profile',
+  AccessDenied:
+    'these credentials may not do that. Allow s3:GetObject, s3:PutObject, s3:DeleteObject, s3:ListBucket, s3:AbortMultipartUpload and s3:ListBucketMultipartUploads on the bucket',
+  ExpiredToken: 'the credentials have expired. Renew them',
+  CredentialsProviderError:
+    'there are no credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role',
+  AuthorizationHeaderMalformed: 'the region is wrong. Correct AWS_REGION',
+  PermanentRedirect: 'the bucket is in another region. Correct AWS_REGION',
+  QuotaExceeded: 'the quota of the bucket is used up. Free some space, or raise the quota',
+  XMinioStorageFull: 'the server is full. Free some space',
+  InsufficientStorage: 'the server is full. Free some space',
+  SlowDown: 'the server asks for fewer requests, also after several pauses. Run fewer shards at a time',
+  ENOTFOUND: 'the host of the endpoint is unknown. Correct AWS_ENDPOINT_URL_S3, or for Amazon S3 AWS_REGION',
+  ECONNREFUSED: 'nothing listens at the endpoint. Start the server, or correct AWS_ENDPOINT_URL_S3',
+  EAI_AGAIN: 'the host of the endpoint cannot be looked up at the moment. Check the network',
+  ETIMEDOUT: 'the endpoint does not answer. Check the network, or correct AWS_ENDPOINT_URL_S3',
+  TimeoutError: 'the endpoint does not answer. Check the network, or correct AWS_ENDPOINT_URL_S3',
+  ECONNRESET: 'the endpoint breaks connections off. Check the network and the server',
+};
+
+/** Answers to conditions and to names without an object. They are no problems of the store. */
+const EXPECTED_STATUSES: readonly (number | undefined)[] = [404, 409, 412];
+
+/**
+ * StorageUnavailable with one sentence in place of an error of S3 or the network that a user can mend. Other errors are
+ * returned as they are.
+ * @param address the store's, `s3://BUCKET/PREFIX`
+ */
+export function explainS3Error(error: unknown, address: string): unknown {
+  if (!(error instanceof Error) || error instanceof StorageUnavailable) return error;
+  const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+  if (error.name !== 'NoSuchBucket' && EXPECTED_STATUSES.includes(status)) return error;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const advice = ADVICE_BY_NAME[error.name] ?? ADVICE_BY_NAME[code] ?? adviceByStatus(status);
+  if (advice === undefined && error.message !== 'Region is missing') return error;
+  const reason =
+    advice ??
+    'there is no region. Set AWS_REGION, also for a server of your own (any name, such as us-east-1)';
+  return new StorageUnavailable(`${address}: ${reason}`, { cause: error });
+}
+
+/** A HEAD request is answered without the error's name. */
+function adviceByStatus(status: number | undefined): string | undefined {
+  if (status === 301) return ADVICE_BY_NAME['PermanentRedirect'];
+  if (status === 403) return ADVICE_BY_NAME['AccessDenied'];
+  if (status === 503) return ADVICE_BY_NAME['SlowDown'];
+  if (status === 507) return ADVICE_BY_NAME['InsufficientStorage'];
+  return status !== undefined && status >= 500
+    ? `the server answers with status ${status}. Look at its log`
+    : undefined;
+}

@@ -1,0 +1,74 @@
+/** A real S3 server on this machine: versitygw with its buckets in a temporary folder. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { acceptsConnections, freePort } from '../../src/platform/ports.ts';
+import { findBuiltPrograms } from '../../tools/setup/built-programs.ts';
+
+const HOST = '127.0.0.1';
+const REGION = 'us-east-1';
+const ACCESS_KEY = 'test-key';
+const SECRET_KEY = 'test-secret';
+
+export interface S3Server {
+  readonly endpoint: string;
+  /** The variables with which clients find the server and identify themselves. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Creates a bucket. */
+  createBucket(name: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The server's program; undefined if it is not in the cache. It is built in CI and with `TEST_S3=1`. */
+export async function findVersitygw(): Promise<string | undefined> {
+  const programs = await findBuiltPrograms(
+    {
+      folder: 'versitygw-1.8.0',
+      module: join(import.meta.dirname, '..', 's3-server'),
+      commands: { versitygw: 'github.com/versity/versitygw/cmd/versitygw' },
+      gigabytes: 2,
+    },
+    process.env.CI === 'true' || process.env.TEST_S3 === '1',
+  );
+  return programs?.versitygw;
+}
+
+export const NO_S3_SERVER = 'needs an S3 server: TEST_S3=1 builds versitygw with Go';
+
+export async function startS3Server(program: string): Promise<S3Server> {
+  const folder = await mkdtemp(join(tmpdir(), 's3-'));
+  const port = await freePort();
+  const child = spawn(program, ['--port', `${HOST}:${port}`, '--quiet', 'posix', folder], {
+    env: { ...process.env, ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+  const exited = once(child, 'exit');
+  while (!(await acceptsConnections(HOST, port))) {
+    if (child.exitCode !== null) throw new Error(`versitygw did not start:\n${log}`);
+    await sleep(20);
+  }
+  const endpoint = `http://${HOST}:${port}`;
+  return {
+    endpoint,
+    environment: {
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_REGION: REGION,
+      AWS_ACCESS_KEY_ID: ACCESS_KEY,
+      AWS_SECRET_ACCESS_KEY: SECRET_KEY,
+    },
+    async createBucket(name) {
+      // A folder is a bucket.
+      await mkdir(join(folder, name));
+    },
+    async stop() {
+      child.kill('SIGKILL');
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
