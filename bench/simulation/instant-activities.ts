@@ -143,6 +143,7 @@ export function createInstantActivities(
       writeReport: () => Promise.resolve({ report: runUris.report(runName), damage: [] }),
       exportOutputs: () => Promise.resolve(),
       pushOutputs: notSimulated,
+      copyToBucket: notSimulated,
       readBudget: notSimulated,
       setBudget: notSimulated,
       writeRunResult: () => Promise.resolve(runUris.result(runName)),

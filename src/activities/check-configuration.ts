@@ -12,6 +12,7 @@ import { requiredPrompts } from '../runs/prompts.ts';
 import type { Dependencies, LocalDependencies } from './dependencies.ts';
 import { checkEntry } from '../datasets/data-files.ts';
 import { pushChecks } from './push-outputs.ts';
+import { tryBucket } from './copy-to-bucket.ts';
 import { TRIAL_PREFIX } from '../store/check-store.ts';
 
 /**
@@ -59,6 +60,7 @@ export async function inputProblems(
     ...checkEvaluation(deps, usable),
     ...checkDataFiles(deps, usable),
     ...pushChecks(deps, usable.publish).map(({ path, check }) => collectProblem(path, check)),
+    collectProblem('publishTo', () => tryBucket(usable.publishTo)),
   ]);
   return uniqueProblems(problemLists.flat());
 }

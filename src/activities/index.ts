@@ -10,6 +10,7 @@ import { compareResponses } from './compare-responses.ts';
 import { completeStage, type CompleteStageInput } from './complete-stage.ts';
 import type { Dependencies } from './dependencies.ts';
 import { evaluateBenchmark } from './evaluate-benchmark.ts';
+import { copyToBucket, type CopyToBucketInput } from './copy-to-bucket.ts';
 import { exportOutputs, type ExportOutputsInput } from './export-outputs.ts';
 import { filterJudgments, type FilterJudgmentsInput } from './filter-judgments.ts';
 import { fineTune, stopTraining, type FineTuneInput, type StopTrainingInput } from './fine-tune.ts';
@@ -72,6 +73,7 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   writeReport: (input: WriteReportInput) => writeReport(deps, input),
   exportOutputs: (input: ExportOutputsInput) => exportOutputs(deps, input),
   pushOutputs: (input: PushOutputsInput) => pushOutputs(deps, input),
+  copyToBucket: (input: CopyToBucketInput) => copyToBucket(deps, input),
   readBudget: (run: RunReference) => withHeartbeats(() => readBudget(deps, run)),
   setBudget: (input: Parameters<typeof setBudget>[1]) => withHeartbeats(() => setBudget(deps, input)),
   writeRunResult: (result: RunResult) => withHeartbeats(() => writeRunResult(deps, result)),

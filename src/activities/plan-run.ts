@@ -96,7 +96,7 @@ export function toRunPlan(
   run: RunPlan['run'],
   searchAttributes: readonly string[],
 ): RunPlan {
-  const { models, serving, publish, instructions } = configuration;
+  const { models, serving, publish, publishTo, instructions } = configuration;
   const driver = servingDriverOf(serving);
   return {
     run,
@@ -116,6 +116,7 @@ export function toRunPlan(
     searchAttributes,
     seedModel: models.seed.checkpoint,
     ...(publish === undefined ? {} : { publish: { retryHours: publish.retryHours } }),
+    ...(publishTo === undefined ? {} : { publishTo }),
     missingPrices: missingPrices(configuration),
     timeouts: configuration.timeouts,
   };

@@ -65,6 +65,8 @@ export interface RunPlan {
   readonly seedModel: string;
   /** Set if the outputs are pushed to the hub at the end. */
   readonly publish?: { readonly retryHours: number };
+  /** The address that finished work is copied to at the end, if any. */
+  readonly publishTo?: string;
   /** Set if the run has a budget. */
   readonly budget?: BudgetStatus;
   /** Paths of the prices that the configuration lacks for a budget in USD. */

@@ -103,6 +103,26 @@ const publishedSchema = z.discriminatedUnion('kind', [
     .describe('Not pushed.'),
 ]);
 
+const copiedSchema = z.discriminatedUnion('kind', [
+  z
+    .object({
+      kind: z.literal('copied').describe('Everything that the run has finished is there.'),
+      to: z.string().describe('The address of the bucket and prefix.'),
+      objects: count.describe(
+        'The objects that were copied now; those of an earlier copy are not sent again.',
+      ),
+      bytes: count.describe('The bytes that were copied now.'),
+    })
+    .describe('Copied.'),
+  z
+    .object({
+      kind: z.literal('failed').describe('Nothing, or not everything, is there.'),
+      to: z.string().describe('The address of the bucket and prefix.'),
+      reason: z.string().describe('The reason of the failure.'),
+    })
+    .describe('Not copied.'),
+]);
+
 export const runResultSchema = z.object({
   runName,
   iterations: z.array(iterationSummarySchema).describe('One row for each judge, the seed model first.'),
@@ -112,6 +132,9 @@ export const runResultSchema = z.object({
   warnings,
   published: publishedSchema
     .describe('The result of the push to the hub, if one was requested; absent before it has ended.')
+    .exactOptional(),
+  copied: copiedSchema
+    .describe('The result of the copy to a bucket, if one was requested; absent before it has ended.')
     .exactOptional(),
 });
 
@@ -132,6 +155,8 @@ export type EvaluationSummary = DeepReadonly<z.output<typeof evaluationSummarySc
 export type IterationSummary = DeepReadonly<z.output<typeof iterationSummarySchema>>;
 /** The result of the push to the hub. */
 export type Published = DeepReadonly<z.output<typeof publishedSchema>>;
+/** The result of the copy to a bucket. */
+export type Copied = DeepReadonly<z.output<typeof copiedSchema>>;
 export type PushedRepository = DeepReadonly<z.output<typeof pushedRepository>>;
 /** The result of a run. */
 export type RunResult = DeepReadonly<z.output<typeof runResultSchema>>;

@@ -109,8 +109,14 @@ export const configurationSchema = z.strictObject({
     .describe('`"<iteration>/<stage>"`: archives this stage and all later ones and runs them again.')
     .optional(),
   publish: publishSchema
+    .describe('Pushes the outputs to the Hugging Face hub when the run has its result.')
+    .optional(),
+  publishTo: z
+    .string()
+    .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]+(\/.*)?$/, 'an address such as "s3://bucket/prefix"')
     .describe(
-      'Pushes the outputs to the Hugging Face hub when the run has its result; without it nothing leaves the store.',
+      'Copies what the run has finished to a bucket when it has its result: artifacts, judges and reports (docs/outputs.md). ' +
+        'The worker with the role `workflow` needs credentials in the variables or files of the AWS SDK.',
     )
     .optional(),
 });

@@ -7,6 +7,11 @@ import { checkStore } from '../store/check-store.ts';
 
 /** @throws StoreUnusable, before any work; a disk that is full now may have space again when it is needed */
 export async function requireUsableStore(storeRoot: string, log: WorkerLog): Promise<void> {
+  if (storeRoot.startsWith('s3://'))
+    throw new SetupError(
+      `The store ${storeRoot} can't be used by a worker, because trainers and model servers need files: give a folder, ` +
+        'and let runs copy what they have finished to the bucket with `publishTo` (docs/outputs.md).',
+    );
   try {
     await withStorageErrors(storeRoot, () => mkdir(storeRoot, { recursive: true }));
     await checkStore(() => openStore(storeRoot).objects);

@@ -49,11 +49,11 @@ export const limitedRetryActivities = proxyActivities<WorkflowActivities>({
 });
 
 /**
- * The push to the hub, retried for `retryHours`: a hub may be unreachable for hours, and weights take hours to send. Files
- * that have arrived are not sent again.
+ * Sends outputs elsewhere, retried for `retryHours`: a hub or a bucket may be unreachable for hours, and weights take hours to
+ * send. Files or artifacts that have arrived are not sent again.
  */
-export function pushActivities({ retryHours }: NonNullable<RunPlan['publish']>) {
-  return proxyActivities<Pick<WorkflowActivities, 'pushOutputs'>>({
+export function pushActivities({ retryHours }: { readonly retryHours: number }) {
+  return proxyActivities<Pick<WorkflowActivities, 'pushOutputs' | 'copyToBucket'>>({
     scheduleToCloseTimeout: retryHours * 3_600_000,
     heartbeatTimeout: '1 min',
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',

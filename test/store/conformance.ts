@@ -13,8 +13,7 @@ import { conformsToClaims } from './claim-conformance.ts';
 import { watchLocalFolders } from '../support/watch-local-folders.ts';
 import { SAMPLES_PER_UNIT, sampledShard, SHARD_URI, UNIT_COUNT, type Sample } from './sampled-shard.ts';
 
-const WRITERS = 16;
-const writers = Array.from({ length: WRITERS }, (_, index) => `writer ${index}`);
+const writers = Array.from({ length: 16 }, (_, index) => `writer ${index}`);
 
 /** What every driver of the store must do: run with `open`, which opens an empty store for each test. */
 export function conformsToObjectStore(driver: string, open: () => Promise<ObjectStore>): void {
@@ -157,7 +156,7 @@ export function conformsToObjectStore(driver: string, open: () => Promise<Object
           }
         };
         await Promise.all(writers.map(raise));
-        assert.equal(await text('run/counter'), String(WRITERS));
+        assert.equal(await text('run/counter'), String(writers.length));
         assert.deepEqual(await objects.listIncomplete(''), []);
       });
 
@@ -347,8 +346,8 @@ export function conformsToObjectStore(driver: string, open: () => Promise<Object
         'missing records': (manifest) => objects.delete(fileKey(manifest, 'records.jsonl')),
         'truncated records': (manifest) => objects.put(fileKey(manifest, 'records.jsonl'), '{"id"'),
         'a missing file of skipped records': (manifest) => objects.delete(fileKey(manifest, 'skipped.jsonl')),
-        'a manifest that is not JSON': () => objects.put(manifestKey(uri), '{"schema"'),
-        'a manifest that is something else': () => objects.put(manifestKey(uri), '{"schema": 1}'),
+        'a manifest that is no JSON': () => objects.put(manifestKey(uri), '{"schema"'),
+        'another manifest': () => objects.put(manifestKey(uri), '{"schema": 1}'),
       };
       for (const [damage, inflict] of Object.entries(damages)) {
         it(`with ${damage} are quarantined once, and made again`, async () => {

@@ -1,31 +1,38 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { checkStore } from '../../src/store/check-store.ts';
 import { openObjectStore, resolveStoreAddress } from '../../src/store/drivers.ts';
+import { startFaultyProxy, type Fault, type FaultyProxy } from '../support/faulty-proxy.ts';
 import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from '../support/s3-server.ts';
 import { conformsToObjectStore } from './conformance.ts';
 
 describe('a store in a bucket', function () {
   this.timeout(600_000);
   let server: S3Server | undefined;
-  const before_ = { ...process.env };
+  let proxy: FaultyProxy | undefined;
+  const environment = { ...process.env };
 
   before(async function () {
     const program = await findVersitygw();
     if (program === undefined) {
-      console.log(NO_S3_SERVER);
+      console.log(`      skipped: ${NO_S3_SERVER}`);
       return this.skip();
     }
     server = await startS3Server(program);
-    Object.assign(process.env, server.environment);
     await server.createBucket('judges');
+    proxy = await startFaultyProxy(server.environment['AWS_ENDPOINT_URL_S3'] ?? '');
+  });
+  beforeEach(() => {
+    Object.assign(process.env, server?.environment);
   });
   after(async () => {
-    process.env = before_;
-    await server?.stop();
+    process.env = environment;
+    await proxy?.close();
+    await server?.close();
   });
 
-  conformsToObjectStore('s3', async () => openObjectStore(`s3://judges/${randomUUID()}`));
+  const address = () => `s3://judges/${randomUUID()}`;
+  conformsToObjectStore('s3', async () => openObjectStore(address()));
 
   it('may be a whole bucket, or a prefix, with or without a slash at its end', async () => {
     const prefix = randomUUID();
@@ -39,9 +46,129 @@ describe('a store in a bucket', function () {
     assert.throws(() => openObjectStore('s3://'), /names no bucket: give s3:\/\/BUCKET/);
   });
 
-  it('is a usable store, and otherwise says in one sentence why not', async () => {
-    const check = (address: string) => checkStore(() => openObjectStore(address));
-    await check(`s3://judges/${randomUUID()}`);
-    await assert.rejects(check('s3://no-such-bucket/x'), /there is no such bucket/);
+  it('keeps an object of several parts as it was put', async () => {
+    const objects = openObjectStore(address());
+    const parts = Array.from({ length: 5 }, () => randomBytes(15 * 2 ** 20));
+    await objects.put('large', asStream(parts));
+    assert.equal((await objects.head('large'))?.bytes, 75 * 2 ** 20);
+    assert(Buffer.concat(parts).equals((await objects.get('large'))?.content ?? Buffer.of()));
+  });
+
+  describe('behind a connection that breaks', () => {
+    beforeEach(() => {
+      process.env['AWS_ENDPOINT_URL_S3'] = proxy?.url;
+    });
+    afterEach(() => proxy?.breaks(() => undefined));
+
+    /** Breaks the first requests of a kind. */
+    const breakFirst = (count: number, method: string, fault: Fault) => {
+      let left = count;
+      proxy?.breaks((request) => (request.method === method && (left -= 1) >= 0 ? fault : undefined));
+    };
+    const slowDown: Fault = {
+      kind: 'answer',
+      status: 503,
+      body: '<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>',
+    };
+
+    it('knows that it created an object, though the answer was lost', async () => {
+      const objects = openObjectStore(address());
+      breakFirst(1, 'PUT', { kind: 'answer lost' });
+      assert.equal(await objects.putIfAbsent('claim', 'mine'), true);
+      breakFirst(1, 'PUT', { kind: 'answer lost' });
+      assert.equal(await objects.putIfAbsent('claim', 'other'), false);
+      const { version = '' } = (await objects.head('claim')) ?? {};
+      breakFirst(1, 'PUT', { kind: 'answer lost' });
+      assert.equal(await objects.replaceIfVersion('claim', 'renewed', version), true);
+      assert.equal((await objects.get('claim'))?.content.toString(), 'renewed');
+    });
+
+    it('gives a claim to one of many though every second answer is lost', async () => {
+      const where = address();
+      let count = 0;
+      proxy?.breaks(({ method }) =>
+        method === 'PUT' && (count += 1) % 2 === 0 ? { kind: 'answer lost' } : undefined,
+      );
+      for (let round = 0; round < 10; round += 1) {
+        const won = await Promise.all(
+          Array.from({ length: 8 }, (_, racer) =>
+            openObjectStore(where).putIfAbsent(`claim-${round}`, String(racer)),
+          ),
+        );
+        assert.equal(won.filter(Boolean).length, 1, won.join());
+        const standing = (await openObjectStore(where).get(`claim-${round}`))?.content.toString();
+        assert.equal(standing, String(won.indexOf(true)));
+      }
+    });
+
+    it('sends a request again when the server asks to slow down', async () => {
+      const objects = openObjectStore(address());
+      breakFirst(3, 'PUT', slowDown);
+      await objects.put('key', 'text');
+      breakFirst(3, 'GET', slowDown);
+      assert.equal((await objects.get('key'))?.content.toString(), 'text');
+    });
+
+    it('goes on with an object where the connection broke', async () => {
+      const objects = openObjectStore(address());
+      const content = randomBytes(3 * 2 ** 20);
+      await objects.put('key', content);
+      breakFirst(3, 'GET', { kind: 'answer cut' });
+      assert(content.equals((await objects.get('key'))?.content ?? Buffer.of()));
+    });
+  });
+
+  describe('that cannot be used says so in one sentence:', () => {
+    const check = (where = address()) => checkStore(() => openObjectStore(where));
+    const recorded = (status: number, code: string, message: string) => () =>
+      ({
+        kind: 'answer',
+        status,
+        body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`,
+      }) satisfies Fault;
+    afterEach(() => proxy?.breaks(() => undefined));
+
+    it('a bucket that does not exist', () =>
+      assert.rejects(check('s3://no-such-bucket/x'), /s3:\/\/no-such-bucket\/x: there is no such bucket\./));
+
+    it('a key that the server does not know, and a wrong secret', async () => {
+      process.env['AWS_ACCESS_KEY_ID'] = 'nobody';
+      await assert.rejects(check(), /the server does not know the access key/);
+      process.env['AWS_ACCESS_KEY_ID'] = server?.environment['AWS_ACCESS_KEY_ID'];
+      process.env['AWS_SECRET_ACCESS_KEY'] = 'wrong';
+      await assert.rejects(check(), (error: Error) => {
+        assert.match(error.message, /the secret key is wrong/);
+        return true;
+      });
+    });
+
+    it('a wrong region', async () => {
+      process.env['AWS_REGION'] = 'eu-west-3';
+      await assert.rejects(check(), /the region is wrong\. Correct AWS_REGION/);
+    });
+
+    it('an endpoint at which nothing listens', async () => {
+      process.env['AWS_ENDPOINT_URL_S3'] = 'http://127.0.0.1:1';
+      await assert.rejects(check(), /nothing listens at the endpoint/);
+    });
+
+    it('credentials that have expired, rights that are missing, and a bucket that is full', async () => {
+      process.env['AWS_ENDPOINT_URL_S3'] = proxy?.url;
+      proxy?.breaks(recorded(400, 'ExpiredToken', 'The provided token has expired.'));
+      await assert.rejects(check(), /the credentials have expired\. Renew them/);
+      proxy?.breaks(recorded(403, 'AccessDenied', 'Access Denied'));
+      await assert.rejects(check(), /these credentials may not do that/);
+      proxy?.breaks(
+        recorded(507, 'XMinioStorageFull', 'Storage backend has reached its minimum free drive threshold.'),
+      );
+      await assert.rejects(check(), /the server is full\. Free some space/);
+    });
   });
 });
+
+async function* asStream(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    await Promise.resolve();
+    yield part;
+  }
+}

@@ -1,5 +1,5 @@
 /** A real S3 server on this machine: versitygw with its buckets in a temporary folder. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,12 +14,14 @@ const ACCESS_KEY = 'test-key';
 const SECRET_KEY = 'test-secret';
 
 export interface S3Server {
-  readonly endpoint: string;
   /** The variables with which clients find the server and identify themselves. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Creates a bucket. */
   createBucket(name: string): Promise<void>;
-  stop(): Promise<void>;
+  /** Kills the server with SIGKILL; its buckets stay. */
+  kill(): Promise<void>;
+  /** Starts it again at the same address. */
+  start(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** The server's program; undefined if it is not in the cache. It is built in CI and with `TEST_S3=1`. */
@@ -41,22 +43,10 @@ export const NO_S3_SERVER = 'needs an S3 server: TEST_S3=1 builds versitygw with
 export async function startS3Server(program: string): Promise<S3Server> {
   const folder = await mkdtemp(join(tmpdir(), 's3-'));
   const port = await freePort();
-  const child = spawn(program, ['--port', `${HOST}:${port}`, '--quiet', 'posix', folder], {
-    env: { ...process.env, ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
-  const exited = once(child, 'exit');
-  while (!(await acceptsConnections(HOST, port))) {
-    if (child.exitCode !== null) throw new Error(`versitygw did not start:\n${log}`);
-    await sleep(20);
-  }
-  const endpoint = `http://${HOST}:${port}`;
-  return {
-    endpoint,
+  let child: ChildProcess | undefined;
+  const server: S3Server = {
     environment: {
-      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_ENDPOINT_URL_S3: `http://${HOST}:${port}`,
       AWS_REGION: REGION,
       AWS_ACCESS_KEY_ID: ACCESS_KEY,
       AWS_SECRET_ACCESS_KEY: SECRET_KEY,
@@ -65,10 +55,31 @@ export async function startS3Server(program: string): Promise<S3Server> {
       // A folder is a bucket.
       await mkdir(join(folder, name));
     },
-    async stop() {
+    async kill() {
+      if (child === undefined) return;
+      const exited = once(child, 'exit');
       child.kill('SIGKILL');
       await exited;
+      child = undefined;
+    },
+    async start() {
+      const started = spawn(program, ['--port', `${HOST}:${port}`, '--quiet', 'posix', folder], {
+        env: { ...process.env, ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      child = started;
+      let log = '';
+      started.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+      while (!(await acceptsConnections(HOST, port))) {
+        if (started.exitCode !== null) throw new Error(`versitygw did not start:\n${log}`);
+        await sleep(20);
+      }
+    },
+    async close() {
+      await server.kill();
       await rm(folder, { recursive: true, force: true });
     },
   };
+  await server.start();
+  return server;
 }

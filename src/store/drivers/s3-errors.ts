@@ -1,10 +1,18 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { StorageUnavailable } from '../../platform/file-system.ts';
 
+const ACCESS_KEY_UNKNOWN =
+  'the server does not know the access key. Correct AWS_ACCESS_KEY_ID or the profile';
+
+const NO_REGION =
+  'there is no region. Set AWS_REGION, also for a server of your own (any name, such as us-east-1)';
+
 /** The problem and the advice by the error's name, in the words of S3 servers, or the code of the operating system. */
 const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
   NoSuchBucket: 'there is no such bucket. Create it, or correct the address',
-  InvalidAccessKeyId: 'the server does not know the access key. Correct AWS_ACCESS_KEY_ID or the profile',
+  InvalidAccessKeyId: ACCESS_KEY_UNKNOWN,
+  // The name of versitygw, with the status 404.
+  XAdminUserNotFound: ACCESS_KEY_UNKNOWN,
   SignatureDoesNotMatch: 'the secret key is wrong. Correct AWS_SECRET_ACCESS_KEY or the profile',
   AccessDenied:
     'these credentials may not do that. Allow s3:GetObject, s3:PutObject, s3:DeleteObject, s3:ListBucket, s3:AbortMultipartUpload and s3:ListBucketMultipartUploads on the bucket',
@@ -25,9 +33,6 @@ const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
   ECONNRESET: 'the endpoint breaks connections off. Check the network and the server',
 };
 
-/** Answers to conditions and to names without an object. They are no problems of the store. */
-const EXPECTED_STATUSES: readonly (number | undefined)[] = [404, 409, 412];
-
 /**
  * StorageUnavailable with one sentence in place of an error of S3 or the network that a user can mend. Other errors are
  * returned as they are.
@@ -36,14 +41,12 @@ const EXPECTED_STATUSES: readonly (number | undefined)[] = [404, 409, 412];
 export function explainS3Error(error: unknown, address: string): unknown {
   if (!(error instanceof Error) || error instanceof StorageUnavailable) return error;
   const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
-  if (error.name !== 'NoSuchBucket' && EXPECTED_STATUSES.includes(status)) return error;
   const { code = '' } = error as NodeJS.ErrnoException;
-  const advice = ADVICE_BY_NAME[error.name] ?? ADVICE_BY_NAME[code] ?? adviceByStatus(status);
-  if (advice === undefined && error.message !== 'Region is missing') return error;
-  const reason =
-    advice ??
-    'there is no region. Set AWS_REGION, also for a server of your own (any name, such as us-east-1)';
-  return new StorageUnavailable(`${address}: ${reason}`, { cause: error });
+  const advice =
+    ADVICE_BY_NAME[error.name] ??
+    ADVICE_BY_NAME[code] ??
+    (error.message === 'Region is missing' ? NO_REGION : adviceByStatus(status));
+  return advice === undefined ? error : new StorageUnavailable(`${address}: ${advice}`, { cause: error });
 }
 
 /** A HEAD request is answered without the error's name. */

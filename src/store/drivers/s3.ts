@@ -16,7 +16,6 @@ import {
   type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
-  NoSuchKey,
   S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
@@ -40,11 +39,13 @@ import { explainS3Error } from './s3-errors.ts';
 const PART_BYTES = 32 * 2 ** 20;
 const PARTS_AT_A_TIME = 2;
 /** Attempts of each request. A server that asks to slow down is obeyed with growing pauses. */
-const ATTEMPTS = 10;
+const ATTEMPTS = 8;
 /** Attempts to go on with the content of an object whose connection broke, without a byte in between. */
 const READ_ATTEMPTS = 5;
 /** The metadata by which a conditional put recognizes its own object, if the answer to its first attempt was lost. */
 const PUT_ID = 'put-id';
+/** The names of errors for an object or an upload that does not exist; without a body a missing bucket is one, too. */
+const MISSING: readonly string[] = ['NoSuchKey', 'NoSuchUpload', 'NotFound'];
 const UPLOAD_MARK = '?uploadId=';
 
 export const s3Driver: StoreDriver = {
@@ -82,8 +83,8 @@ class S3Store implements ObjectStore {
     this.#prefix = prefix;
     this.#client = new S3Client({
       maxAttempts: ATTEMPTS,
-      // A server of one's own has no subdomain for each bucket.
-      forcePathStyle: isOwnServer(),
+      // A server of one's own has no subdomain for each bucket, and Amazon accepts both.
+      forcePathStyle: true,
       followRegionRedirects: true,
     });
   }
@@ -334,7 +335,7 @@ class S3Store implements ObjectStore {
   /** Undefined if the object, the upload or the bucket is missing. */
   async #unlessMissing<T>(request: () => Promise<T>): Promise<T | undefined> {
     return this.#explained(request).catch((error: unknown) => {
-      if (error instanceof NoSuchKey || statusOf(error) === 404) return undefined;
+      if (error instanceof S3ServiceException && MISSING.includes(error.name)) return undefined;
       throw error;
     });
   }
@@ -344,12 +345,6 @@ class S3Store implements ObjectStore {
       throw explainS3Error(error, this.address);
     });
   }
-}
-
-function isOwnServer(): boolean {
-  return [process.env['AWS_ENDPOINT_URL_S3'], process.env['AWS_ENDPOINT_URL']].some(
-    (endpoint) => endpoint !== undefined && endpoint !== '',
-  );
 }
 
 function statusOf(error: unknown): number | undefined {
