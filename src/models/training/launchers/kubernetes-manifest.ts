@@ -111,7 +111,9 @@ export function jobManifest(
       // Each start is a Job of its own.
       backoffLimit: 0,
       // Without it a Job whose pod was preempted or evicted would not say so.
-      podFailurePolicy: { rules: [{ action: 'FailJob', onPodConditions: [{ type: 'DisruptionTarget' }] }] },
+      podFailurePolicy: {
+        rules: [{ action: 'FailJob', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }],
+      },
       ttlSecondsAfterFinished: KEPT_SECONDS,
       template: {
         ...template,

@@ -45,7 +45,9 @@ describe('the Kubernetes launcher', function () {
       const { template, ...rest } = spec;
       assert.deepEqual(rest, {
         ...{ completionMode: 'Indexed', completions: 2, parallelism: 2, backoffLimit: 0 },
-        podFailurePolicy: { rules: [{ action: 'FailJob', onPodConditions: [{ type: 'DisruptionTarget' }] }] },
+        podFailurePolicy: {
+          rules: [{ action: 'FailJob', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }],
+        },
         ttlSecondsAfterFinished: 86_400,
       });
       const { containers, ...pod } = template.spec;
