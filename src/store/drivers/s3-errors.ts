@@ -1,4 +1,3 @@
-import { S3ServiceException } from '@aws-sdk/client-s3';
 import { StorageUnavailable } from '../../platform/file-system.ts';
 
 const ACCESS_KEY_UNKNOWN =
@@ -40,7 +39,7 @@ const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
  */
 export function explainS3Error(error: unknown, address: string): unknown {
   if (!(error instanceof Error) || error instanceof StorageUnavailable) return error;
-  const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+  const status = statusOf(error);
   const { code = '' } = error as NodeJS.ErrnoException;
   const advice =
     ADVICE_BY_NAME[error.name] ??
@@ -58,4 +57,10 @@ function adviceByStatus(status: number | undefined): string | undefined {
   return status !== undefined && status >= 500
     ? `the server answers with status ${status}. Look at its log`
     : undefined;
+}
+
+/** The status of an S3 server's answer, if an error is one. */
+export function statusOf(error: unknown): number | undefined {
+  const { $metadata } = error as { readonly $metadata?: { readonly httpStatusCode?: number } };
+  return $metadata?.httpStatusCode;
 }

@@ -4,22 +4,15 @@
  * come from the environment and the files of the AWS SDK, never from a configuration.
  */
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
-import {
-  AbortMultipartUploadCommand,
-  CopyObjectCommand,
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadBucketCommand,
-  HeadObjectCommand,
-  ListMultipartUploadsCommand,
-  type ListMultipartUploadsCommandOutput,
-  ListObjectsV2Command,
-  type ListObjectsV2CommandOutput,
+import type * as Sdk from '@aws-sdk/client-s3';
+import type * as Uploads from '@aws-sdk/lib-storage';
+import type {
+  ListMultipartUploadsCommandOutput,
+  ListObjectsV2CommandOutput,
   S3Client,
-  S3ServiceException,
 } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
 import { normalizeKey } from '../objects/keys.ts';
 import { copyToLocalFolder } from '../objects/local-copy.ts';
 import { ObjectPerFlushLog } from '../objects/object-per-flush-log.ts';
@@ -33,7 +26,7 @@ import type {
   StoreDriver,
   StoredObject,
 } from '../objects/object-store.ts';
-import { explainS3Error } from './s3-errors.ts';
+import { explainS3Error, statusOf } from './s3-errors.ts';
 
 /** S3 allows 10,000 parts: 320 GB an object. Two of them are in memory at a time. */
 const PART_BYTES = 32 * 2 ** 20;
@@ -68,6 +61,8 @@ export function parseAddress(address: string): { bucket: string; prefix: string 
   return { bucket, prefix: normalizeKey(rest, address) };
 }
 
+const load = createRequire(import.meta.url);
+
 /** A condition of a put, as S3 words it. */
 type Condition = { readonly IfNoneMatch: '*' } | { readonly IfMatch: string };
 
@@ -75,13 +70,16 @@ class S3Store implements ObjectStore {
   readonly address: string;
   readonly #bucket: string;
   readonly #prefix: string;
+  // Loaded here, because most processes use no bucket, and should not spend a tenth of a second on it.
+  readonly #sdk = load('@aws-sdk/client-s3') as typeof Sdk;
+  readonly #uploads = load('@aws-sdk/lib-storage') as typeof Uploads;
   readonly #client: S3Client;
 
   constructor(address: string, bucket: string, prefix: string) {
     this.address = address.replace(/\/+$/, '');
     this.#bucket = bucket;
     this.#prefix = prefix;
-    this.#client = new S3Client({
+    this.#client = new this.#sdk.S3Client({
       maxAttempts: ATTEMPTS,
       // A server of one's own has no subdomain for each bucket, and Amazon accepts both.
       forcePathStyle: true,
@@ -91,7 +89,7 @@ class S3Store implements ObjectStore {
 
   async exists(): Promise<boolean> {
     const found = await this.#unlessMissing(() =>
-      this.#client.send(new HeadBucketCommand({ Bucket: this.#bucket })),
+      this.#client.send(new this.#sdk.HeadBucketCommand({ Bucket: this.#bucket })),
     );
     return found !== undefined;
   }
@@ -118,7 +116,9 @@ class S3Store implements ObjectStore {
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
-    const found = await this.#unlessMissing(() => this.#client.send(new HeadObjectCommand(this.#name(key))));
+    const found = await this.#unlessMissing(() =>
+      this.#client.send(new this.#sdk.HeadObjectCommand(this.#name(key))),
+    );
     return (
       found && {
         key: normalizeKey(key, this.address),
@@ -152,7 +152,7 @@ class S3Store implements ObjectStore {
     const source = this.#name(key);
     const copied = await this.#unlessMissing(() =>
       this.#client.send(
-        new CopyObjectCommand({
+        new this.#sdk.CopyObjectCommand({
           ...this.#name(to),
           CopySource: `${source.Bucket}/${source.Key.split('/').map(encodeURIComponent).join('/')}`,
         }),
@@ -168,8 +168,8 @@ class S3Store implements ObjectStore {
     const name = this.#name(object);
     await this.#unlessMissing<unknown>(() =>
       uploadId === undefined
-        ? this.#client.send(new DeleteObjectCommand(name))
-        : this.#client.send(new AbortMultipartUploadCommand({ ...name, UploadId: uploadId })),
+        ? this.#client.send(new this.#sdk.DeleteObjectCommand(name))
+        : this.#client.send(new this.#sdk.AbortMultipartUploadCommand({ ...name, UploadId: uploadId })),
     );
   }
 
@@ -196,7 +196,7 @@ class S3Store implements ObjectStore {
     const found: ObjectInfo[] = [];
     let next: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
     while (next !== undefined) {
-      const request = new ListMultipartUploadsCommand({
+      const request = new this.#sdk.ListMultipartUploadsCommand({
         Bucket: this.#bucket,
         Prefix: this.#start(prefix),
         ...next,
@@ -229,7 +229,7 @@ class S3Store implements ObjectStore {
     const request = (from: number, version?: string) =>
       this.#unlessMissing(() =>
         this.#client.send(
-          new GetObjectCommand({
+          new this.#sdk.GetObjectCommand({
             ...this.#name(key),
             ...(version === undefined ? {} : { IfMatch: version }),
             ...(from === 0 ? {} : { Range: `bytes=${from}-` }),
@@ -267,7 +267,7 @@ class S3Store implements ObjectStore {
   }
 
   async #upload(key: string, body: ObjectBody, more: object = {}): Promise<void> {
-    const upload = new Upload({
+    const upload = new this.#uploads.Upload({
       client: this.#client,
       params: {
         ...this.#name(key),
@@ -294,7 +294,7 @@ class S3Store implements ObjectStore {
         if (![404, 409, 412].includes(statusOf(error) ?? 0)) throw error;
         // The condition may fail because of this put itself, if the answer to its first attempt was lost.
         const standing = await this.#unlessMissing(() =>
-          this.#client.send(new HeadObjectCommand(this.#name(key))),
+          this.#client.send(new this.#sdk.HeadObjectCommand(this.#name(key))),
         );
         return standing?.Metadata?.[PUT_ID] === putId;
       }
@@ -304,7 +304,7 @@ class S3Store implements ObjectStore {
   async *#pages(start: string, delimiter?: string): AsyncGenerator<ListObjectsV2CommandOutput> {
     let token: string | undefined;
     do {
-      const request = new ListObjectsV2Command({
+      const request = new this.#sdk.ListObjectsV2Command({
         Bucket: this.#bucket,
         Prefix: start,
         Delimiter: delimiter,
@@ -335,7 +335,7 @@ class S3Store implements ObjectStore {
   /** Undefined if the object, the upload or the bucket is missing. */
   async #unlessMissing<T>(request: () => Promise<T>): Promise<T | undefined> {
     return this.#explained(request).catch((error: unknown) => {
-      if (error instanceof S3ServiceException && MISSING.includes(error.name)) return undefined;
+      if (error instanceof Error && MISSING.includes(error.name)) return undefined;
       throw error;
     });
   }
@@ -345,8 +345,4 @@ class S3Store implements ObjectStore {
       throw explainS3Error(error, this.address);
     });
   }
-}
-
-function statusOf(error: unknown): number | undefined {
-  return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 }
