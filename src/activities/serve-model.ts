@@ -61,6 +61,7 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
         iteration: input.iteration,
         label: `${modelLabel(input)} of ${input.run.runName}`,
         owner: currentWorkflowId(),
+        onWait: (reason) => attempt.wait(reason === undefined ? reason : `The model server waits: ${reason}`),
         ...(lease === undefined ? {} : { environment: lease.environment }),
       })
       .catch((error: unknown) => {

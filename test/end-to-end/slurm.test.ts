@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { glob, readdir, readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRun, type ConfigurationInput, type Run, type RunResult } from '../../src/client/index.ts';
@@ -12,14 +13,14 @@ import { openStore } from '../../src/store/artifact-store.ts';
 import { readPendingActivities } from '../../src/temporal/pending-activities.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { startSlurm, whyNoSlurm, type SlurmCluster, type SlurmNode } from '../support/slurm.ts';
-import { waitForProgress } from '../support/tiny-run.ts';
+import { stageStarted, waitForProgress } from '../support/tiny-run.ts';
 
 const failingTrainer = join(packageRoot, 'test/models/training/failing_trainer.py');
 /** Each training on Slurm is held after this step, until the test releases it. */
 const HELD_STEP = 5;
 const SAVE_STEPS = 2;
 
-describe('the embedded example with trainings on Slurm', function () {
+describe('the embedded example on Slurm', function () {
   this.timeout(900_000);
   let slurm: SlurmCluster;
   let cluster: Cluster;
@@ -39,9 +40,9 @@ describe('the embedded example with trainings on Slurm', function () {
     await slurm?.close();
   });
 
-  it('runs with trainings as processes', async () => {
+  it('runs with trainings and servers as processes', async () => {
     const worker = cluster.startWorker();
-    const run = await start('undisturbed');
+    const run = await start('undisturbed', 2);
     undisturbed = await run.result();
     await worker.stop();
   });
@@ -49,7 +50,9 @@ describe('the embedded example with trainings on Slurm', function () {
   it('makes the same training sets and models though it loses a node, the controller and its worker', async () => {
     const worker = cluster.startWorker();
     const command = ['{python}', failingTrainer, 'hold', String(HELD_STEP), '--job', '{job}'];
-    const run = await start('disturbed', { launcher: { kind: 'slurm', command } });
+    const run = await start('disturbed', 2, (example) => ({
+      fineTuning: { ...example.fineTuning, launcher: { kind: 'slurm', command } },
+    }));
 
     await held(1, 1);
     const node = await nodeOf(1);
@@ -79,25 +82,47 @@ describe('the embedded example with trainings on Slurm', function () {
       { starts: 2, resumedFromSteps: [HELD_STEP - 1] },
       { starts: 1, resumedFromSteps: [] },
     ]);
-    assert.deepEqual(await trainingSets('disturbed'), await trainingSets('undisturbed'));
+    for (const iteration of [1, 2])
+      assert.equal(await trainingSet('disturbed', iteration), await trainingSet('undisturbed', iteration));
     assert.deepEqual(
       iterations.map(({ model }) => model.sha256),
       undisturbed.iterations.map(({ model }) => model.sha256),
     );
   });
 
-  /** Starts the example with fewer instructions and iterations, and checkpoints before {@link HELD_STEP}. */
-  async function start(runName: string, changes: object = {}): Promise<Run> {
+  it('makes the same with its models served on Slurm though the node of the server is lost', async () => {
+    const run = await start('served', 1, ({ serving }) => ({ serving: { ...serving, kind: 'slurm' } }));
+    await waitForProgress(run, stageStarted('judgePairs', 1));
+    const node = (await slurm.run('squeue', '-h', '-o', '%N')) as SlurmNode;
+    await slurm.killNode(node);
+    const { iterations } = await run.result();
+    assert.equal(iterations[1]!.model.sha256, undisturbed.iterations[1]!.model.sha256);
+    assert.equal(await trainingSet('served', 1), await trainingSet('undisturbed', 1));
+    const logs = join(cluster.storeRoot, '.machines', hostname(), 'servers', '*.log');
+    const log = await Promise.all((await Array.fromAsync(glob(logs))).map((file) => readFile(file, 'utf8')));
+    const jobs = new Set(log.join('').match(/^Slurm job \d+ runs on n\d$/gm));
+    assert(jobs.size > 1, [...jobs].join());
+    await slurm.startNode(node);
+  });
+
+  type Example = Required<ConfigurationInput>;
+
+  /** Starts the example with fewer instructions, and checkpoints before {@link HELD_STEP}. */
+  async function start(
+    runName: string,
+    iterations: number,
+    changed: (example: Example) => object = () => ({}),
+  ): Promise<Run> {
     const file = join(packageRoot, 'temporal/inputs/embedded.json');
-    const example = JSON.parse(await readFile(file, 'utf8')) as Required<ConfigurationInput>;
-    const { rounds: [round] = [], ...fineTuning } = example.fineTuning!;
+    const example = JSON.parse(await readFile(file, 'utf8')) as Example;
+    const [round] = example.fineTuning!.rounds!;
     const hyperparameters = { ...round!.hyperparameters, saveSteps: SAVE_STEPS };
-    const configuration = {
-      ...{ ...example, runName, iterations: 2, timeouts: { heartbeatSeconds: 5 } },
+    const smaller = {
+      ...{ ...example, runName, iterations, timeouts: { heartbeatSeconds: 5 } },
       instructions: { ...example.instructions, categories: null, maxInstructions: 240, shardSize: 30 },
-      fineTuning: { ...fineTuning, ...changes, rounds: [{ ...round, hyperparameters }] },
-    };
-    return startRun(cluster.client, configuration as ConfigurationInput);
+      fineTuning: { ...example.fineTuning, rounds: [{ ...round, hyperparameters }] },
+    } as Example;
+    return startRun(cluster.client, { ...smaller, ...changed(smaller) });
   }
 
   function trainingFolder(runName: string, iteration: number): string {
@@ -144,13 +169,9 @@ describe('the embedded example with trainings on Slurm', function () {
     );
   }
 
-  async function trainingSets(runName: string) {
+  async function trainingSet(runName: string, iteration: number): Promise<string> {
     const { objects } = openStore(cluster.storeRoot);
-    return Promise.all(
-      [1, 2].map(async (iteration) => {
-        const manifest = await readManifest(objects, runUris.trainingSet(runName, iteration));
-        return manifest!.sha256;
-      }),
-    );
+    const manifest = await readManifest(objects, runUris.trainingSet(runName, iteration));
+    return manifest!.sha256;
   }
 });

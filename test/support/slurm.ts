@@ -3,7 +3,7 @@ import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_pro
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +26,8 @@ export interface SlurmCluster {
   killNode(name: SlurmNode): Promise<void>;
   startNode(name: SlurmNode): Promise<void>;
   killController(): Promise<void>;
+  /** Whether the controller still knows a job of the name when it is killed now and started again. */
+  hasSaved(jobName: string): Promise<boolean>;
   startController(): Promise<void>;
   close(): Promise<void>;
 }
@@ -110,6 +112,10 @@ export async function startSlurm(lines: readonly string[] = []): Promise<SlurmCl
     },
     async killController() {
       if (controller !== undefined) await kill(controller);
+    },
+    async hasSaved(jobName) {
+      const state = await readFile(join(folder, 'state', 'job_state'), 'latin1').catch(() => '');
+      return state.includes(jobName);
     },
     startController() {
       controller = start('slurmctld', '-D', '-f', configuration);

@@ -32,7 +32,7 @@ export interface GpuUse {
   readonly owner: string;
   /** For people, such as "trains M_2" or "serves judge-1"; equal uses of a run have the same GPUs. */
   readonly purpose: string;
-  /** How many GPUs; all of the machine's by default. */
+  /** How many GPUs; all of the machine's by default. 0: the use is on another machine. */
   readonly gpus?: number | null | undefined;
 }
 
@@ -73,6 +73,14 @@ const waiterSchema = z.object({
 const stateSchema = z.object({ leases: z.array(leaseSchema), queue: z.array(waiterSchema) });
 type Lease = z.output<typeof leaseSchema>;
 type State = z.output<typeof stateSchema>;
+
+/** The lease of a use that needs none of this machine's GPUs. */
+const NO_LEASE: GpuLease = {
+  environment: {},
+  keepFor: () => Promise.resolve(),
+  leave: () => undefined,
+  release: () => Promise.resolve(),
+};
 
 /** A machine without GPUs counts as one. */
 const WHOLE_MACHINE = ['the machine'];
@@ -120,6 +128,7 @@ export class MachineGpus {
 
   /** Waits until the run may use the GPUs. A run that asks again for the same use keeps what it has. */
   async acquire(use: GpuUse, { signal, onWait }: AcquireOptions = {}): Promise<GpuLease> {
+    if (use.gpus === 0) return NO_LEASE;
     for (;;) {
       const answer = await this.#update((state) => this.#grant(state, use));
       if (typeof answer !== 'string') return this.#leaseOf(use, answer);

@@ -6,7 +6,8 @@ import { isSameProcessAlive, type ProcessIdentity } from '../../platform/process
 import type { ServerSpec } from './drivers/server-spec.ts';
 import { ServerFailed } from './errors.ts';
 import type { ServerLog } from './monitor-server.ts';
-import { serverEnvironment, startServer, waitUntilReady } from './server-process.ts';
+import { serverEnvironment } from './drivers/server-environment.ts';
+import { startServer, waitUntilReady } from './server-process.ts';
 import { isSameProcess, type ServerEntry, type ServerRegistry } from './server-registry.ts';
 
 export interface LifecycleOptions {

@@ -7,7 +7,7 @@ import { withTimeout } from '../inference/timeout.ts';
 import { type DetachedProcess, startDetached } from '../../platform/process-group.ts';
 import { isSameProcessAlive } from '../../platform/process-identity.ts';
 import { isLoopback } from './serve-host.ts';
-import { namesHost, withAddress } from './drivers/server-spec.ts';
+import { namesHost, WAIT_PREFIX, withAddress } from './drivers/server-spec.ts';
 import { ServerFailed } from './errors.ts';
 import type { ServerEntry } from './server-registry.ts';
 
@@ -28,18 +28,6 @@ export function hostAndPort({ host, port }: HostAndPort): string {
 
 /** When a server starts, a log above this size is renamed to `.1`, and a new one begins. */
 const MAX_LOG_BYTES = 10_000_000;
-
-/**
- * The worker's environment without the keys of Temporal and of endpoints. Any program may be the server, so the
- * variables that it needs can't be listed; `VLLM_API_KEY` is the server's own key.
- */
-export function serverEnvironment(
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string | undefined> {
-  const isWithheld = (name: string) =>
-    name.startsWith('TEMPORAL_') || (name.endsWith('API_KEY') && name !== 'VLLM_API_KEY');
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !isWithheld(name)));
-}
 
 /** Starts the command. Throws `ServerFailed` (`spawn-failed`) if the system can't run it. */
 export async function startServer(options: {
@@ -97,9 +85,11 @@ export async function waitUntilReady(
     ended?: DetachedProcess['exited'] | undefined;
     logFile: string;
     signal?: AbortSignal;
+    /** Called with the reason why the server waits, as it has printed it (`WAIT_PREFIX`); undefined if it doesn't. */
+    onWait?: ((reason: string | undefined) => void) | undefined;
   },
 ): Promise<void> {
-  const { model, withinSeconds, logFile, signal } = options;
+  const { model, withinSeconds, logFile, signal, onWait } = options;
   const command = withAddress(entry.command, entry);
   const shown = `Command: ${command.join(' ')}. Log: ${logFile}`;
   const deadline = performance.now() + withinSeconds * 1000;
@@ -130,6 +120,7 @@ export async function waitUntilReady(
       }
       problem = error.message;
     }
+    onWait?.(waitReason(logFile));
     await sleep(pause);
   }
 }
@@ -142,10 +133,19 @@ function hostHint({ command, host }: ServerEntry): string {
 }
 
 function lastLines(logFile: string): string {
+  const lines = linesOf(logFile).slice(-15);
+  return lines.length === 0 ? '' : `, whose last lines are:\n${lines.join('\n')}`;
+}
+
+function waitReason(logFile: string): string | undefined {
+  const last = linesOf(logFile).at(-1);
+  return last?.startsWith(WAIT_PREFIX) === true ? last.slice(WAIT_PREFIX.length) : undefined;
+}
+
+function linesOf(logFile: string): string[] {
   try {
-    const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-15);
-    return `, whose last lines are:\n${lines.join('\n')}`;
+    return readFileSync(logFile, 'utf8').trimEnd().split('\n');
   } catch {
-    return '';
+    return [];
   }
 }

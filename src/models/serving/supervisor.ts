@@ -35,6 +35,8 @@ export interface ServingRequest {
   owner: string;
   /** Variables of the server in addition to those of its settings, such as the GPUs that it sees. */
   environment?: Readonly<Record<string, string>>;
+  /** Called again and again until it is served, with the reason why it waits, if it does. */
+  onWait?: (reason: string | undefined) => void;
 }
 
 export interface ServedEndpoint extends EndpointAddresses {
@@ -119,11 +121,10 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
   }
 
   async function ensureServing(request: ServingRequest): Promise<ServedEndpoint> {
-    const { serving, owner } = request;
+    const { serving } = request;
     const driver = servingDriverOf(serving);
     const model = servedModelNameOf(serving, request);
-    if (driver.needsMachine)
-      return ensureServer(serverOf(driver, request), model, request.label ?? model, owner);
+    if (driver.needsMachine) return ensureServer(serverOf(driver, request), model, request);
     const addresses = driver.addresses(serving);
     const error = await probeEndpoints(endpointsOf(addresses, model), {
       environment,
@@ -136,8 +137,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
   async function ensureServer(
     server: ServerSpec,
     model: string,
-    label: string,
-    owner: string,
+    { label = model, owner, onWait }: ServingRequest,
   ): Promise<ServedEndpoint> {
     const logFile = registry.logFile(server.key);
     for (let attempt = 1; ; attempt++) {
@@ -149,8 +149,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
           model,
           withinSeconds: server.startTimeoutSeconds,
           ended: started?.exited,
-          logFile,
-          signal,
+          ...{ logFile, signal, onWait },
         });
         if (!(await lifecycle.markReady(entry, model, label))) {
           throw new ServerFailed(

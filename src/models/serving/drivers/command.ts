@@ -5,39 +5,38 @@ import { environmentVariableName, positiveNumber } from '../../../platform/schem
 import { defineMachineDriver, placeholderProblems, servedModelNameProblems } from './driver.ts';
 import { SERVER_PLACEHOLDERS, serverSpec } from './server-spec.ts';
 
+/** The fields of servers that a command starts, wherever it runs. */
+export const commandFields = {
+  command: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe(
+      'Program and arguments; `{python}`, `{checkpoint}`, `{servedModelName}`, `{host}`, `{port}`, `{storeRoot}`, `{packageRoot}` and `{cacheFolder}` are filled in.',
+    ),
+  servedModelName: z
+    .string()
+    .min(1)
+    .default('{runName}-{iteration}')
+    .describe("The model's name at the server; `{runName}`, `{iteration}` and `{checkpoint}` are filled in."),
+  healthPath: z
+    .string()
+    .startsWith('/')
+    .default('/health')
+    .describe('A path that answers successfully when the model is loaded.'),
+  basePath: z.string().startsWith('/').default('/v1').describe('The base path of the OpenAI-compatible API.'),
+  startTimeoutSeconds: positiveNumber
+    .default(1800)
+    .describe('The time that the server may take to load the model.'),
+  environment: z
+    .record(environmentVariableName, z.string())
+    .default({})
+    .describe("Environment variables of the server in addition to the worker's. Don't put keys here."),
+};
+
 const configuration = z
   .strictObject({
     kind: z.literal('command').describe('A worker with the role `gpu` starts the server.'),
-    command: z
-      .array(z.string().min(1))
-      .min(1)
-      .describe(
-        'Program and arguments; `{python}`, `{checkpoint}`, `{servedModelName}`, `{host}`, `{port}`, `{storeRoot}`, `{packageRoot}` and `{cacheFolder}` are filled in.',
-      ),
-    servedModelName: z
-      .string()
-      .min(1)
-      .default('{runName}-{iteration}')
-      .describe(
-        "The model's name at the server; `{runName}`, `{iteration}` and `{checkpoint}` are filled in.",
-      ),
-    healthPath: z
-      .string()
-      .startsWith('/')
-      .default('/health')
-      .describe('A path that answers successfully when the model is loaded.'),
-    basePath: z
-      .string()
-      .startsWith('/')
-      .default('/v1')
-      .describe('The base path of the OpenAI-compatible API.'),
-    startTimeoutSeconds: positiveNumber
-      .default(1800)
-      .describe('The time that the server may take to load the model.'),
-    environment: z
-      .record(environmentVariableName, z.string())
-      .default({})
-      .describe("Environment variables of the server in addition to the worker's. Don't put keys here."),
+    ...commandFields,
     gpus: z
       .int()
       .positive()

@@ -51,7 +51,7 @@ export interface MachineDriver<
   server(settings: z.output<Schema>, values: ServerValues): ServerSpec;
   /** Whether the server runs in the Python environment of the trainer. */
   usesPython(settings: z.output<Schema>): boolean;
-  /** How many of the machine's GPUs a server uses; null: all. */
+  /** How many of the machine's GPUs a server uses; null: all; 0: it is on another machine. */
   gpus(settings: z.output<Schema>): number | null;
   /** Whether the run's servers stop while it trains. */
   stopsWhileTraining(settings: z.output<Schema>): boolean;

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { commandDriver } from './command.ts';
 import type { ServingDriver } from './driver.ts';
 import { endpointDriver } from './endpoint.ts';
+import { slurmDriver } from './slurm.ts';
 
-export const SERVING_DRIVERS = [endpointDriver, commandDriver] as const;
+export const SERVING_DRIVERS = [endpointDriver, commandDriver, slurmDriver] as const;
 
 export const servingSchema = servingSchemaOf(SERVING_DRIVERS);
 

@@ -14,6 +14,9 @@ export const SERVER_PLACEHOLDERS = [
   'cacheFolder',
 ] as const;
 
+/** With this a server begins the line of its output that says why it can't serve yet, such as in a queue. */
+export const WAIT_PREFIX = 'waits: ';
+
 /** The values of the placeholders. The supervisor chooses host and port. */
 export type ServerValues = Readonly<
   Record<Exclude<(typeof SERVER_PLACEHOLDERS)[number], 'host' | 'port'>, string>
