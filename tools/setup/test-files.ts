@@ -15,7 +15,8 @@ const SLOW_TESTS = [
   'test/docs/running.test.ts',
   'test/docs/services.test.ts',
   'test/examples/examples.test.ts',
-  // Trainings that are stopped, killed and resumed.
+  // Trainings that are stopped, killed and resumed, and jobs of Slurm.
+  'test/models/serving/drivers/slurm.test.ts',
   'test/models/training/methods.test.ts',
   'test/models/training/several-machines.test.ts',
   'test/models/training/kubernetes.test.ts',

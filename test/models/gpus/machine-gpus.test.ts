@@ -76,6 +76,15 @@ describe('the GPUs of a machine', function () {
     assert.equal(await devices('a', 'trains M_1', 2), '1,2', 'the second attempt of an activity');
   });
 
+  it('are left alone by a run that serves on other machines', async () => {
+    const gpus = machine('0');
+    await gpus.acquire(use('a', 'serves M_0'));
+    const lease = await gpus.acquire(use('b', 'serves M_0', 0));
+    assert.deepEqual(lease.environment, {});
+    await lease.release();
+    assert.equal(await gpus.usedByOthers('a'), undefined);
+  });
+
   it('stay with the trainer though the worker that started it is gone, and are free when both are', async () => {
     const trainer = spawn('sleep', ['600'], { stdio: 'ignore' });
     children.push(trainer);

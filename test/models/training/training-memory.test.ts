@@ -124,6 +124,10 @@ describe('the number of GPUs that a command trains on', () => {
       devices: 16,
       sharded: false,
     });
+    assert.deepEqual(await launch('env', 'ACCELERATE_USE_FSDP=true', '{python}', '-m', 'trainer'), {
+      devices: 1,
+      sharded: true,
+    });
     assert.deepEqual(await launch('{python}', '-m', 'trainer', '--job', '{job}'), ONE);
   });
 });

@@ -65,6 +65,7 @@ async function keepJob(): Promise<number> {
     }
     const submitted = job ?? (await findSlurmJob(jobName));
     if (submitted !== undefined) await cancelSlurmJob(submitted);
+    rmSync(folder, { recursive: true, force: true });
     return 0;
   }
 }
