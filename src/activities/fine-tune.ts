@@ -19,14 +19,14 @@ import type { Configuration } from '../config/run-configuration.ts';
 import { trackTrainingMetrics } from '../observability/training-metrics.ts';
 import { TrainingFailedPermanently, TrainingStopped } from '../models/training/errors.ts';
 import { readDamagedCheckpoints } from '../models/training/damaged-checkpoints.ts';
-import { followTraining } from '../models/training/follow-training.ts';
+import { followTraining, type FollowOptions } from '../models/training/follow-training.ts';
 import { launcherOf } from '../models/training/launchers/registry.ts';
 import { prunedModelMessage } from '../models/training/pruned-model.ts';
 import { RESULT_FILE, trainingJobSchema, type TrainingResult } from '../models/training/job.ts';
 import { readTrainingResult } from '../models/training/model-integrity.ts';
 import { forgetTraining, noteTraining } from '../models/training/watched-trainings.ts';
 import { stopTrainer } from '../models/training/stop-training.ts';
-import { trainsElsewhere } from '../models/training/training-monitor.ts';
+import { LEASE_SECONDS, trainsElsewhere } from '../models/training/training-monitor.ts';
 import type { GpuLease } from '../models/gpus/machine-gpus.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { leaseGpus } from './lease-gpus.ts';
@@ -119,9 +119,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
         },
         onProgress: ({ trainer, ...update }) => {
           report({ ...update, stalls });
-          attempt.wait(
-            update.phase === 'queued' ? `The training waits in a queue: ${update.why}` : undefined,
-          );
+          attempt.wait(waitReason(update));
           budget.record(trainer);
           noted.progress(update.phase);
           tellRun(update.progress);
@@ -193,6 +191,18 @@ function noteWhileTraining({ store: { objects }, machine }: Dependencies, uri: s
     end: () => forgetTraining(objects, uri).catch(() => undefined),
   };
 }
+
+/** What a training waits for; undefined if it is under way. */
+function waitReason({ phase, why, silentHost }: Parameters<OnProgress>[0]): string | undefined {
+  if (phase === 'queued') return `The training waits in a queue: ${why}`;
+  return (
+    silentHost &&
+    `The trainer on ${silentHost} shows no sign of life. When it has shown none for ${LEASE_SECONDS} s, its machine counts as lost, ` +
+      'and another trainer goes on from the newest checkpoint'
+  );
+}
+
+type OnProgress = NonNullable<FollowOptions['onProgress']>;
 
 /** A damaged result counts as none: it is found out when it is read to be used. */
 async function isTrained(folder: string): Promise<boolean> {

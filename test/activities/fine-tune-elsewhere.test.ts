@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +7,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { fineTune } from '../../src/activities/fine-tune.ts';
 import type { ActivityHeartbeat } from '../../src/api/activity-types.ts';
 import type { TrainingLease } from '../../src/models/training/job.ts';
+import { newestStart } from '../../src/models/training/trainer-starts.ts';
 import { identifyProcess } from '../../src/platform/process-identity.ts';
 import { runUris } from '../../src/runs/run-layout.ts';
 import { startTestRun, type TestRun } from '../support/test-run.ts';
@@ -20,7 +20,7 @@ describe('following a trainer of another machine', () => {
   });
   afterEach(() => testRun.close());
 
-  it('needs no GPU of this machine until it has to start a trainer here', async () => {
+  it('needs no GPU of this machine until it has to start a trainer here, and says meanwhile what it waits for', async () => {
     const { deps, run } = testRun;
     await deps.gpus.acquire({ runName: 'other', owner: 'other', purpose: 'trains M_1' });
     const folder = deps.store.locate(runUris.training('test', 1));
@@ -48,10 +48,13 @@ describe('following a trainer of another machine', () => {
     );
     await latest(({ phase }) => phase === 'training');
     assert.equal(await deps.gpus.usedByOthers('other'), undefined);
+    await latest(
+      ({ wait }) => wait?.reason.startsWith('The trainer on elsewhere shows no sign of life.') === true,
+    );
 
     await rm(join(folder, 'lease.json'));
     await latest(({ wait }) => wait?.reason.includes('run other trains M_1') === true);
-    assert(!existsSync(join(folder, 'starts')));
+    assert.equal(await newestStart(folder), undefined);
     environment.cancel();
     await following;
   });

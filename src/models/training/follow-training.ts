@@ -18,7 +18,14 @@ import { prunedModel } from './pruned-model.ts';
 import { openStore } from '../../store/artifact-store.ts';
 import { findModelDamage } from './model-integrity.ts';
 import { StallDetector, type StallLimits } from './stall-detector.ts';
-import { claimStart, recordExit, recordLaunch, recordRunning, type TrainerStart } from './trainer-starts.ts';
+import {
+  claimStart,
+  recordExit,
+  recordLaunch,
+  recordRunning,
+  runningSeconds,
+  type TrainerStart,
+} from './trainer-starts.ts';
 import { STOP_FILE, TrainerStopper, wasStopRequested } from './stop-training.ts';
 import { endedTrainingError, isEndedByScheduler, isLost, unseenCrashError } from './training-end.ts';
 import {
@@ -38,11 +45,13 @@ export interface FollowOptions {
   /**
    * Called at every poll, even without news, so that a heartbeat can be sent. `progress` is the last reported
    * step: after a restart that of the previous trainer, until the new one reports its first. `trainer` is the
-   * running start with its seconds so far. `why` is the reason why a queued job waits.
+   * running start with its seconds so far. `why` is the reason why a queued job waits. `silentHost` is the trainer's machine if it
+   * can't be seen from here and has shown no sign of life for some seconds.
    */
   readonly onProgress?: (update: {
     phase: 'queued' | 'starting' | 'training';
     why?: string;
+    silentHost?: string;
     progress?: TrainingProgress;
     trainer?: { readonly token: string; readonly seconds: number };
   }) => void;
@@ -277,21 +286,21 @@ class TrainingFollower {
   async #report(state: RunningState): Promise<void> {
     const progress = await this.#monitor.readProgress();
     const { start } = state;
+    const { outputFolder } = this.#options.job;
     const isRunning = state.kind !== 'queued' && start?.job !== undefined;
-    if (isRunning && start.runningSince === undefined)
-      await recordRunning(this.#options.job.outputFolder, start.token);
-    const since = start?.runningSince;
+    if (isRunning && start.runningSince === undefined) await recordRunning(outputFolder, start.token);
     this.#options.onProgress?.({
       phase: state.kind,
       ...(state.kind === 'queued' ? { why: state.why } : {}),
+      ...(state.kind === 'training' && state.isSilent ? { silentHost: state.lease.host } : {}),
       ...(progress === undefined ? {} : { progress }),
-      ...(start === undefined || since === undefined
+      ...(start?.runningSince === undefined
         ? {}
-        : { trainer: { token: start.token, seconds: Math.max(0, (Date.now() - since) / 1000) } }),
+        : { trainer: { token: start.token, seconds: await runningSeconds(outputFolder, start) } }),
     });
     // A queued job can't stall.
     if (state.kind === 'queued') return;
-    this.#stalledFor ??= await this.#stallDetector.stalledFor(start, progress);
+    this.#stalledFor ??= await this.#stallDetector.stalledFor(start);
     if (this.#stalledFor !== undefined)
       await this.#stop(state, `no progress for ${Math.round(this.#stalledFor)} s`);
   }

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PROGRESS_FILE, type TrainingProgress } from './job.ts';
+import { PROGRESS_FILE } from './job.ts';
+import { statIfExists } from '../../platform/file-system.ts';
 import type { TrainerStart } from './trainer-starts.ts';
 
 /** Seconds without progress after which a training counts as stalled. */
@@ -33,31 +34,26 @@ export class StallDetector {
    * Returns the seconds without progress of a start's trainer if they exceed the limit, otherwise undefined.
    * They count from when this process first saw the last progress, by its own clock.
    */
-  async stalledFor(
-    start: TrainerStart | undefined,
-    progress: TrainingProgress | undefined,
-  ): Promise<number | undefined> {
+  async stalledFor(start: TrainerStart | undefined): Promise<number | undefined> {
     const { seconds, firstStepSeconds } = this.#limits;
-    const allowed = hasStepped(start, progress) ? seconds : firstStepSeconds;
     const now = performance.now();
     // A large checkpoint has many files, and a shared file system is slow for each.
-    if (now - this.#lookedAt < Math.min(10_000, allowed * 100)) return this.#stalledFor;
+    if (now - this.#lookedAt < Math.min(10_000, 100 * Math.min(seconds, firstStepSeconds)))
+      return this.#stalledFor;
     this.#lookedAt = now;
+    const allowed = (await this.#hasStepped(start)) ? seconds : firstStepSeconds;
     const sign = `${start?.token} ${await activitySignature(this.#outputFolder)}`;
     if (sign !== this.#sign) [this.#sign, this.#since] = [sign, now];
     const silent = (now - this.#since) / 1000;
     this.#stalledFor = silent > allowed ? silent : undefined;
     return this.#stalledFor;
   }
-}
 
-/**
- * Whether the last step belongs to this start, not to an earlier one. The times of steps are truncated to the
- * second.
- */
-function hasStepped(start: TrainerStart | undefined, progress: TrainingProgress | undefined): boolean {
-  if (progress === undefined || start?.runningSince === undefined) return false;
-  return Date.parse(progress.time) > start.runningSince;
+  /** Whether this start, not an earlier one, has made a step. Both times are of the folder's file system. */
+  async #hasStepped(start: TrainerStart | undefined): Promise<boolean> {
+    const progress = await statIfExists(join(this.#outputFolder, PROGRESS_FILE));
+    return progress !== undefined && progress.mtimeMs > (start?.runningSince ?? Infinity);
+  }
 }
 
 /** The trainer touches this file after each part of a long operation (`trainer/progress.py`). */

@@ -64,7 +64,7 @@ export class TrainerStopper {
    */
   async advance(state: RunningState): Promise<void> {
     const { start } = state;
-    const kill = (await this.#stallDetector.stalledFor(start, undefined)) !== undefined;
+    const kill = (await this.#stallDetector.stalledFor(start)) !== undefined;
     // The lease may be of an earlier start than the newest one.
     const token = state.kind === 'training' ? state.lease.token : state.start.token;
     await this.#request({ token, reason: this.#reason, kill });

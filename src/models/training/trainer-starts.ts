@@ -7,7 +7,7 @@ import { identifyProcess, type ProcessIdentity } from '../../platform/process-id
 import { readJsonIfExists } from '../../platform/read-json.ts';
 import { latestClaim, tryClaim, unreadableClaimsMessage } from '../../store/claims.ts';
 import { openObjectStore } from '../../store/drivers.ts';
-import { exitSchema, type TrainingExit, type TrainingJob } from './job.ts';
+import { exitSchema, leaseSchema, type TrainingExit, type TrainingJob } from './job.ts';
 import type { JobId } from './launchers/launcher.ts';
 
 /**
@@ -81,6 +81,20 @@ export async function trainerSecondsByStart(outputFolder: string): Promise<Recor
     if (began !== undefined && ended !== undefined) seconds[token] = Math.max(0, (ended - began) / 1000);
   }
   return seconds;
+}
+
+/**
+ * The seconds for which a start has run so far: until the last renewal of its trainer's lease, by the clock of the folder's file
+ * system, which may differ from this machine's. 0 before the first renewal.
+ */
+export async function runningSeconds(
+  outputFolder: string,
+  { token, runningSince }: Pick<TrainerStart, 'token' | 'runningSince'>,
+): Promise<number> {
+  const file = join(outputFolder, 'lease.json');
+  const lease = await readJsonIfExists(file, leaseSchema);
+  const renewedAt = lease?.token === token ? await modifiedAt(file) : undefined;
+  return Math.max(0, ((renewedAt ?? 0) - (runningSince ?? Infinity)) / 1000);
 }
 
 /** The tokens of all starts in an output folder, oldest first. */

@@ -27,7 +27,13 @@ import { exitOf, LOG_FILE, newestStart, startFolder, type TrainerStart } from '.
  */
 export type TrainingState =
   | { readonly kind: 'done'; readonly result: TrainingResult }
-  | { readonly kind: 'training'; readonly lease: TrainingLease; readonly start: TrainerStart | undefined }
+  | {
+      readonly kind: 'training';
+      readonly lease: TrainingLease;
+      readonly start: TrainerStart | undefined;
+      /** Whether the trainer can't be seen, and its lease is no longer renewed but has not expired yet. */
+      readonly isSilent: boolean;
+    }
   | { readonly kind: 'starting'; readonly start: TrainerStart }
   /** The job waits in the scheduler's queue. */
   | { readonly kind: 'queued'; readonly start: TrainerStart; readonly why: string }
@@ -43,6 +49,8 @@ export type IdleState = Extract<TrainingState, { kind: 'idle' }>;
 
 /** Seconds without a renewal after which the lease of a trainer that can't be seen has expired; as in trainer/lease.py. */
 export const LEASE_SECONDS = 30;
+/** Much longer than the time between two renewals. */
+const SILENT_FROM_SECONDS = 8;
 
 /**
  * Reads the state of a training's output folder repeatedly: whether a trainer on another machine is alive shows only over
@@ -91,7 +99,9 @@ export class TrainingMonitor {
   async readTrainer(): Promise<RunningState | IdleState> {
     const start = await newestStart(this.#outputFolder);
     const lease = await readJsonIfExists(join(this.#outputFolder, 'lease.json'), leaseSchema);
-    if (lease !== undefined && (await this.#isAlive(lease))) return { kind: 'training', lease, start };
+    const silentSeconds = lease === undefined ? Infinity : await this.#silentSeconds(lease);
+    if (lease !== undefined && silentSeconds < this.#leaseSeconds)
+      return { kind: 'training', lease, start, isSilent: silentSeconds > SILENT_FROM_SECONDS };
     return this.#stateWithoutTrainer(start, lease);
   }
 
@@ -147,9 +157,11 @@ export class TrainingMonitor {
     return launcherOfStart(start, this.#launcher).look(job);
   }
 
-  async #isAlive(lease: TrainingLease): Promise<boolean> {
+  /** 0 if the trainer is seen to live, Infinity if it is seen to be dead. */
+  async #silentSeconds(lease: TrainingLease): Promise<number> {
     const state = await processState(lease);
-    return state === 'remote' ? this.#isYoung(lease.token, lease.renewedAt) : state === 'alive';
+    if (state === 'remote') return this.#silence.seconds(lease.token, lease.renewedAt);
+    return state === 'alive' ? 0 : Infinity;
   }
 
   /** Whether the last sign of life of a start was seen first more recently than a lease lasts. */

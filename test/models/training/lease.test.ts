@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processLauncher } from '../../../src/models/training/launchers/process.ts';
 import { TrainingMonitor } from '../../../src/models/training/training-monitor.ts';
+import { recordRunning, runningSeconds } from '../../../src/models/training/trainer-starts.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
@@ -97,6 +98,18 @@ describe("a trainer's lease", function () {
     await sleep(10);
     renew(0);
     assert.equal(await stateAfter(0.5 * LEASE_SECONDS), 'training');
+  });
+
+  it('measures how long its trainer has run by the times of the file system, whatever the time here', async () => {
+    await recordRunning(folder, 'remote');
+    renew(HOUR);
+    const began = new Date('2001-01-01T00:00:00Z');
+    utimesSync(join(folder, 'starts', 'remote', 'running.json'), began, began);
+    const renewed = new Date(began.getTime() + 90_000);
+    utimesSync(join(folder, 'lease.json'), renewed, renewed);
+    const start = { token: 'remote', runningSince: began.getTime() };
+    assert.equal(await runningSeconds(folder, start), 90);
+    assert.equal(await runningSeconds(folder, { ...start, token: 'next' }), 0, 'it has no lease yet');
   });
 
   it('waits for the lock of a trainer that is being ended', async () => {
