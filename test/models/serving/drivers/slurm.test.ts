@@ -89,7 +89,9 @@ describe('a model server as a job of Slurm', function () {
     const reasons = new Set<string>();
     const served = serve({ options: ['--exclusive'] }, (reason) => reasons.add(reason ?? ''));
     await eventually(() => [...reasons].some((reason) => /^Slurm job \d+ is PENDING: \w+$/.test(reason)));
-    await eventually(() => slurm.hasSaved('self-taught-evaluator-'));
+    const name = await slurm.run('squeue', '-h', '--states=PENDING', '-o', '%j');
+    assert.match(name, /^self-taught-evaluator-\w+$/);
+    await eventually(() => slurm.hasSaved(name));
     await slurm.killController();
     await eventually(() => [...reasons].some((reason) => /Unable to contact slurm controller/.test(reason)));
     await slurm.startController();
