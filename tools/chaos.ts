@@ -5,7 +5,8 @@
  * With `--machines 2` the workers are on machines of their own (see test/support/machines.ts) that share the store. Machines are
  * killed as a whole, are cut off from the network, and come back under other names. Exits with 2 if machines can't be made here.
  */
-import { ENDPOINTS, type EndpointName } from './chaos/configurations.ts';
+import { ENDPOINTS } from './chaos/configurations.ts';
+import { AIMS } from './chaos/disturbed-run.ts';
 import { runChaos } from './chaos/run-chaos.ts';
 import { failureOf, pauseOf, summaryOf, tableOf } from './chaos/summary.ts';
 import { parseToolOptions } from './setup/parse-options.ts';
@@ -19,6 +20,7 @@ const OPTIONS = {
   seed: { type: 'string', default: '1' },
   kills: { type: 'string', default: '20' },
   endpoint: { type: 'string', default: 'embedded' },
+  aim: { type: 'string', default: 'anything' },
   /** The number of worker processes, each with all roles. */
   workers: { type: 'string', default: '1' },
   /** The number of machines with one such worker each; 1 is this machine. */
@@ -30,16 +32,20 @@ const OPTIONS = {
 } as const;
 
 function optionsFrom(args: string[]) {
-  const { seed, kills, workers, machines, endpoint, ...flags } = parseToolOptions(args, OPTIONS);
+  const { seed, kills, workers, machines, endpoint, aim, ...flags } = parseToolOptions(args, OPTIONS);
   const count = (name: string, text: string, minimum: number): number => {
     if (/^\d+$/.test(text) && Number(text) >= minimum && Number(text) < 2 ** 31) return Number(text);
     throw new SetupError(`--${name} is "${text}", but must be a whole number of at least ${minimum}.`);
   };
-  if (!(ENDPOINTS as readonly string[]).includes(endpoint))
-    throw new SetupError(`--endpoint is "${endpoint}", but must be one of ${ENDPOINTS.join(', ')}.`);
+  const choice = <T extends string>(name: string, text: string, choices: readonly T[]): T => {
+    const found = choices.find((each) => each === text);
+    if (found !== undefined) return found;
+    throw new SetupError(`--${name} is "${text}", but must be one of ${choices.join(', ')}.`);
+  };
   return {
     ...flags,
-    endpoint: endpoint as EndpointName,
+    endpoint: choice('endpoint', endpoint, ENDPOINTS),
+    aim: choice('aim', aim, AIMS),
     seed: count('seed', seed, 0),
     kills: count('kills', kills, 1),
     workers: count('workers', workers, 1),
@@ -59,9 +65,9 @@ await runTool(async () => {
   const stop = () => stopping.abort(new SetupError('Stopped.'));
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
   const { python } = await installDependencies();
-  const { seed, kills, endpoint, workers, machines } = options;
+  const { seed, kills, endpoint, aim, workers, machines } = options;
   const repeat =
-    `npm run chaos -- --seed ${seed} --kills ${kills} --endpoint ${endpoint} ` +
+    `npm run chaos -- --seed ${seed} --kills ${kills} --endpoint ${endpoint} --aim ${aim} ` +
     (machines > 1 ? `--machines ${machines}` : `--workers ${workers}`);
   try {
     const log = (line: string) => console.error(line);

@@ -193,7 +193,7 @@ describe('a stage whose endpoint misbehaves', function () {
     assert(Number(failure.nextRetryDelay) <= 1.2 * 3_600_000);
   });
 
-  it('does not keep a truncated judgment', async () => {
+  it('keeps a truncated judgment, which never counts as correct', async () => {
     await start(1);
     run.endpoint.script(() => ({ ...good, finishReason: 'length' }));
     await judge();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Aim } from '../../tools/chaos/disturbed-run.ts';
 import { runChaos } from '../../tools/chaos/run-chaos.ts';
 import { summaryOf, tableOf } from '../../tools/chaos/summary.ts';
 import { ensurePython } from '../../src/cli/setup/python-environment.ts';
@@ -7,10 +8,10 @@ import { whyNoMachines } from '../support/machines.ts';
 const seed = Number(process.env['TEST_SEED'] ?? Date.now()) % 2 ** 31;
 
 /** Runs the scripted example with kills until `kills` of them are done, and compares it with an undisturbed run. */
-async function requireSameData(machines: number, kills: number) {
+async function requireSameData(machines: number, kills: number, aim: Aim = 'anything') {
   const lines: string[] = [];
   const outcome = await runChaos({
-    ...{ seed, kills, machines },
+    ...{ seed, kills, machines, aim },
     endpoint: 'scripted',
     workers: 1,
     python: await ensurePython(),
@@ -38,16 +39,19 @@ async function requireSameData(machines: number, kills: number) {
   // The undisturbed run repeats no request; the disturbed one hardly any except those in flight.
   assert.equal(outcome.baseline.requests.repeated, 0, story);
   assert(summary.records > 500 && summary.askedTwiceShare < 0.02, story);
+  return { ...outcome, story };
 }
 
 describe('a run whose worker, trainer, model server and Temporal server are killed repeatedly', function () {
   this.timeout(900_000);
 
-  it(`produces the same data as an undisturbed run (TEST_SEED=${seed})`, () => requireSameData(1, 8));
+  it(`produces the same data as an undisturbed run (TEST_SEED=${seed})`, async () => {
+    await requireSameData(1, 8);
+  });
 });
 
 describe('a run on two machines that are killed as a whole, cut off from the network, and come back under other names', function () {
-  this.timeout(900_000);
+  this.timeout(1_200_000);
 
   before(function () {
     const problem = whyNoMachines();
@@ -56,5 +60,20 @@ describe('a run on two machines that are killed as a whole, cut off from the net
     this.skip();
   });
 
-  it(`produces the same data as an undisturbed run (TEST_SEED=${seed})`, () => requireSameData(2, 3));
+  it(`produces the same data as an undisturbed run (TEST_SEED=${seed})`, async () => {
+    await requireSameData(2, 3);
+  });
+
+  it(`trains the same model if each is killed in the middle of a training, and says what it waits for (TEST_SEED=${seed})`, async () => {
+    const { runs, story } = await requireSameData(2, 3, 'trainers');
+    assert(
+      runs.every(({ kills }) => kills.every(({ trains }) => trains)),
+      story,
+    );
+    const waits = runs.flatMap((run) => run.waits);
+    assert(
+      waits.some((reason) => /^no worker with role gpu .* on the machine n\d+-[\da-f]{8}/.test(reason)),
+      `${waits.join('\n')}${story}`,
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigurationInput } from '../../src/client/index.ts';
+import type { Aim } from './disturbed-run.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
 /** `embedded` is the model server of the example; `scripted` is a faster one that runs no model. */
@@ -16,9 +17,9 @@ export const LONGEST_DELAY_MILLISECONDS: Record<EndpointName, number> = { embedd
  */
 export function configurationFor(
   endpoint: EndpointName,
-  run: { runName: string; seed: number; machines: number; requestLog: string },
+  run: { runName: string; seed: number; aim: Aim; machines: number; requestLog: string },
 ): ConfigurationInput {
-  const { runName, seed, machines, requestLog } = run;
+  const { runName, seed, aim, machines, requestLog } = run;
   const example = JSON.parse(
     readFileSync(join(packageRoot, 'temporal', 'inputs', 'embedded.json'), 'utf8'),
   ) as ConfigurationInput;
@@ -30,6 +31,8 @@ export function configurationFor(
     throw new Error('the embedded example does not begin with supervised fine-tuning');
   const hyperparameters = { ...round.hyperparameters, saveSteps: 5 };
   const validation = evaluation.benchmarks.filter(({ purpose }) => purpose === 'validation');
+  // A long training, so that its trainer is killed again and again.
+  const epochs = aim === 'trainers' ? 8 : 2;
   const common: ConfigurationInput = {
     ...example,
     runName,
@@ -38,8 +41,10 @@ export function configurationFor(
     instructions: { ...instructions, categories: null, maxInstructions: 160, shardSize: 20 },
     evaluation: { ...evaluation, benchmarks: validation, shardSize: 30 },
     fineTuning: { ...fineTuning, rounds: [{ ...round, hyperparameters }] },
-    // Waits for the machine that is gone before another one is chosen.
-    ...(machines > 1 ? { timeouts: { ...example.timeouts, workerWaitSeconds: 10 } } : {}),
+    // Waits for the machine that is gone before another one is chosen; with kills of trainers long enough to say so.
+    ...(machines > 1
+      ? { timeouts: { ...example.timeouts, workerWaitSeconds: aim === 'trainers' ? 45 : 10 } }
+      : {}),
   };
   switch (endpoint) {
     case 'embedded':
@@ -64,7 +69,7 @@ export function configurationFor(
         instructions: { ...instructions, categories: null, maxInstructions: 60, shardSize: 15 },
         fineTuning: {
           ...fineTuning,
-          rounds: [{ ...round, hyperparameters: { ...hyperparameters, epochs: 2, perDeviceBatchSize: 16 } }],
+          rounds: [{ ...round, hyperparameters: { ...hyperparameters, epochs, perDeviceBatchSize: 16 } }],
         },
         inference: { concurrentRequestsPerShard: 4, concurrentShards: 4 },
       };

@@ -45,9 +45,16 @@ export interface MonitoredRun {
   readonly partitions: readonly Interval[];
   readonly longestPauseSeconds: number;
   readonly seconds: number;
+  /** Everything that its progress said it waited for. */
+  readonly waits: readonly string[];
 }
 
+/** What is killed: anything, or only trainers in the middle of their training, each with its machine if it has one of its own. */
+export const AIMS = ['anything', 'trainers'] as const;
+export type Aim = (typeof AIMS)[number];
+
 export interface KillPlan {
+  readonly aim: Aim;
   /** Random numbers from 0 to 1. */
   readonly random: () => number;
   /** The same for the times and kinds of the partitions between machines. */
@@ -78,8 +85,11 @@ export async function monitorRun(
     end.catch(() => undefined);
     const partitions: Interval[] = [];
     const partitioning =
-      plan === undefined ? undefined : partitionMachines(cluster, monitor, partitions, () => hasEnded, plan);
+      plan?.aim === 'anything'
+        ? partitionMachines(cluster, monitor, partitions, () => hasEnded, plan)
+        : undefined;
     partitioning?.catch(() => undefined);
+    const waits = watchWaits(cluster, runName, () => hasEnded);
     const kills =
       plan === undefined ? [] : await killTargets(cluster, runName, monitor, () => hasEnded, plan);
     await end;
@@ -91,10 +101,28 @@ export async function monitorRun(
       partitions,
       longestPauseSeconds: monitor.longestPauseSeconds(),
       seconds: (Date.now() - startedAt) / 1000,
+      waits: await waits,
     };
   } finally {
     monitor.close();
   }
+}
+
+async function watchWaits(
+  { client }: Cluster,
+  runName: string,
+  hasEnded: () => boolean,
+): Promise<readonly string[]> {
+  const reasons = new Set<string>();
+  while (!hasEnded()) {
+    // Nobody answers while no worker runs.
+    const progress = await findRun(client, runName)
+      .progress()
+      .catch(() => undefined);
+    for (const { reason } of progress?.waits ?? []) reasons.add(reason);
+    await sleep(1000);
+  }
+  return [...reasons];
 }
 
 async function killTargets(
@@ -102,7 +130,7 @@ async function killTargets(
   runName: string,
   monitor: ProgressMonitor,
   hasEnded: () => boolean,
-  { random, longestDelayMilliseconds, count, before, log }: KillPlan,
+  { aim, random, longestDelayMilliseconds, count, before, log }: KillPlan,
 ): Promise<Kill[]> {
   const kills: Kill[] = [];
   await awaitRecords(monitor, hasEnded);
@@ -122,7 +150,7 @@ async function killTargets(
     const needsTrainer = kills.length + trainersDue >= count;
     const targets = await findTargets(cluster, runName);
     const target = leastKilled(
-      targets.filter(({ trains }) => !needsTrainer || trains),
+      targets.filter(({ trains, hasStepped }) => (aim === 'trainers' ? hasStepped : trains || !needsTrainer)),
       times,
       random,
     );

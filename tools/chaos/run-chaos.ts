@@ -5,13 +5,14 @@ import { stableHash } from '../../src/platform/stable-hash.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { compareRuns, type Comparison } from './compare-runs.ts';
 import { configurationFor, LONGEST_DELAY_MILLISECONDS, type EndpointName } from './configurations.ts';
-import { monitorRun, type MonitoredRun } from './disturbed-run.ts';
+import { monitorRun, type Aim, type MonitoredRun } from './disturbed-run.ts';
 import { countRequests, type Interval, type RequestCounts } from './request-log.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
   readonly kills: number;
   readonly endpoint: EndpointName;
+  readonly aim: Aim;
   /** The number of worker processes, if there is one machine. */
   readonly workers: number;
   /** The number of machines with one worker each; 1 is this machine. */
@@ -44,11 +45,11 @@ export interface ChaosOutcome {
  * first.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
-  const { seed, endpoint, workers, machines, python, signal, log } = options;
+  const { seed, endpoint, aim, workers, machines, python, signal, log } = options;
   const folder = await mkdtemp(join(tmpdir(), 'chaos-'));
   const requestLog = (runName: string) => join(folder, `${runName}-requests.jsonl`);
   const configure = (runName: string) =>
-    configurationFor(endpoint, { runName, seed, machines, requestLog: requestLog(runName) });
+    configurationFor(endpoint, { runName, seed, aim, machines, requestLog: requestLog(runName) });
   const randomDowntime = seededRandom(seed, 'downtime');
   const downtime = () => randomDowntime() * LONGEST_DOWNTIME_MILLISECONDS;
   let cluster: Cluster | undefined;
@@ -67,7 +68,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
       if (before.length >= options.kills) break;
       const runName = `disturbed-${runs.length + 1}`;
       const run = await monitorRun(cluster, configure(runName), signal, {
-        ...{ random, randomPartition, count: options.kills - before.length, before, log },
+        ...{ aim, random, randomPartition, count: options.kills - before.length, before, log },
         longestDelayMilliseconds: LONGEST_DELAY_MILLISECONDS[endpoint],
       });
       logRun(run);

@@ -1,6 +1,6 @@
 /** Finds what can be killed: processes of the cluster and those that the store's files name, or machines as a whole. */
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { machineName } from '../../src/platform/machine-name.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '../../src/platform/process-identity.ts';
@@ -19,6 +19,8 @@ export interface Target {
   readonly name?: string;
   /** Whether it is a trainer, or a machine with one. */
   readonly trains: boolean;
+  /** Whether that trainer has made a step. */
+  readonly hasStepped: boolean;
   /** Sends SIGKILL and waits until the process is gone. */
   kill(): Promise<void>;
 }
@@ -32,25 +34,32 @@ export async function findTargets(cluster: Cluster, runName: string): Promise<Ta
       const { pid = 0 } = worker;
       const name = machines.get(pid)?.name;
       if (name === undefined) return [];
-      const trains = leases.some(({ host }) => host === name);
-      return [{ kind: 'machine', pid, name, trains, kill: () => worker.kill() }];
+      const lease = leases.find(({ host }) => host === name);
+      const hasStepped = lease?.hasStepped ?? false;
+      return [
+        { kind: 'machine', pid, name, trains: lease !== undefined, hasStepped, kill: () => worker.kill() },
+      ];
     });
   const supervised = [
     ...workers.map((worker) => ({ kind: 'worker' as const, process: worker })),
     { kind: 'Temporal server' as const, process: temporal },
   ].flatMap(({ kind, process }) =>
-    process.pid === undefined ? [] : [{ kind, pid: process.pid, trains: false, kill: () => process.kill() }],
+    process.pid === undefined
+      ? []
+      : [{ kind, pid: process.pid, trains: false, hasStepped: false, kill: () => process.kill() }],
   );
   const ownProcesses = [
-    ...(await modelServers(storeRoot)).map((identity) => ({ kind: 'model server' as const, identity })),
-    ...leases.map((identity) => ({ kind: 'trainer' as const, identity })),
+    ...(await modelServers(storeRoot)).map((identity) => ({
+      ...{ kind: 'model server' as const, identity, hasStepped: false },
+    })),
+    ...leases.map(({ hasStepped, ...identity }) => ({ kind: 'trainer' as const, identity, hasStepped })),
   ];
   const alive = await Promise.all(
-    ownProcesses.map(async ({ kind, identity }) =>
-      (await isSameProcessAlive(identity))
-        ? [{ kind, pid: identity.pid, trains: kind === 'trainer', kill: () => killProcess(identity) }]
-        : [],
-    ),
+    ownProcesses.map(async ({ kind, identity, hasStepped }) => {
+      if (!(await isSameProcessAlive(identity))) return [];
+      const trains = kind === 'trainer';
+      return [{ kind, pid: identity.pid, trains, hasStepped, kill: () => killProcess(identity) }];
+    }),
   );
   return [...supervised, ...alive.flat()];
 }
@@ -64,10 +73,13 @@ async function modelServers(storeRoot: string): Promise<ProcessIdentity[]> {
     : [];
 }
 
-function trainers(storeRoot: string, runName: string): ProcessIdentity[] {
+function trainers(storeRoot: string, runName: string): (ProcessIdentity & { hasStepped: boolean })[] {
   return globSync(join(storeRoot, runName, 'iteration-*', 'training', 'lease.json')).flatMap((file) => {
     try {
-      return [leaseSchema.parse(JSON.parse(readFileSync(file, 'utf8')))];
+      const lease = leaseSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+      const progress = statSync(join(dirname(file), 'progress.jsonl'), { throwIfNoEntry: false });
+      const started = statSync(join(dirname(file), 'starts', lease.token, 'job.json'));
+      return [{ ...lease, hasStepped: progress !== undefined && progress.mtimeMs > started.mtimeMs }];
     } catch {
       // The trainer has ended in the meantime.
       return [];
