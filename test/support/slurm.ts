@@ -18,6 +18,8 @@ const INSTALL_LOCK = join(tmpdir(), 'install-slurm.lock');
 const PROGRAMS = ['slurmctld', 'slurmd', 'sbatch', 'munged'];
 
 export interface SlurmCluster {
+  /** The folder with its configuration, logs and sockets. */
+  readonly folder: string;
   /** The variables with which Slurm's commands and jobs find the cluster. */
   readonly environment: { readonly SLURM_CONF: string };
   /** Runs a command of Slurm, and returns its output. */
@@ -35,12 +37,16 @@ export interface SlurmCluster {
 export const SLURM_NODES = ['n1', 'n2'] as const;
 export type SlurmNode = (typeof SLURM_NODES)[number];
 
-/** Why there is no Slurm here, for a test to skip with; undefined if there is. Installs it in CI and with `TEST_SLURM=1`. */
-export function whyNoSlurm(): string | undefined {
+/**
+ * Why there is no Slurm here, for a test to skip with; undefined if there is. Installs it in CI and with `TEST_SLURM=1`.
+ * @param more packages that a test needs too, each with the name of one of its programs
+ */
+export function whyNoSlurm(more: Readonly<Record<string, string>> = {}): string | undefined {
   const machines = whyNoMachines();
   if (machines !== undefined) return machines;
-  const install = `apt-get install -y --no-install-recommends ${PACKAGES.join(' ')}`;
-  const isInstalled = () => PROGRAMS.every((name) => findOnPath(name) !== undefined);
+  const programs = [...PROGRAMS, ...Object.values(more)];
+  const install = `apt-get install -y --no-install-recommends ${[...PACKAGES, ...Object.keys(more)].join(' ')}`;
+  const isInstalled = () => programs.every((name) => findOnPath(name) !== undefined);
   if (isInstalled()) return undefined;
   const mayInstall = process.env.CI === 'true' || process.env.TEST_SLURM === '1';
   if (!mayInstall || findOnPath('apt-get') === undefined)
@@ -54,7 +60,7 @@ export function whyNoSlurm(): string | undefined {
   } catch (error) {
     return `${install} failed: ${String(error)}`;
   }
-  return isInstalled() ? undefined : `${install} did not install ${PROGRAMS.join(', ')}`;
+  return isInstalled() ? undefined : `${install} did not install ${programs.join(', ')}`;
 }
 
 /**
@@ -89,6 +95,7 @@ export async function startSlurm(lines: readonly string[] = []): Promise<SlurmCl
   let controller: ChildProcess | undefined;
   const nodes = new Map<SlurmNode, Machine>();
   const cluster: SlurmCluster = {
+    folder,
     environment,
     async run(program, ...programArguments) {
       const { stdout } = await promisify(execFile)(program, programArguments, {
@@ -130,13 +137,18 @@ export async function startSlurm(lines: readonly string[] = []): Promise<SlurmCl
   };
   await cluster.startController();
   for (const name of SLURM_NODES) await cluster.startNode(name);
+  await untilIdle(cluster);
+  return cluster;
+}
+
+/** Waits until all nodes are idle. */
+export async function untilIdle(cluster: SlurmCluster): Promise<void> {
   const idleNodes = () => cluster.run('sinfo', '-h', '-o', '%D', '-t', 'idle').catch(() => '');
   const deadline = Date.now() + 60_000;
   while ((await idleNodes()) !== String(SLURM_NODES.length)) {
-    if (Date.now() > deadline) throw new Error(`Slurm did not start; its logs: ${join(folder, 'log')}`);
+    if (Date.now() > deadline) throw new Error(`Slurm did not start; its files: ${cluster.folder}`);
     await sleep(100);
   }
-  return cluster;
 }
 
 function slurmConfiguration(folder: string, [controller, first, second]: readonly number[]): string[] {

@@ -22,6 +22,7 @@ const SLOW_TESTS = [
   'test/models/training/kubernetes.test.ts',
   'test/models/training/slurm.test.ts',
   'test/models/training/launchers/slurm.test.ts',
+  'test/models/training/launchers/slurm-accounts.test.ts',
   'test/models/training/trackers.test.ts',
   'test/models/training/training-faults.test.ts',
   // Runs that are controlled, damaged, reset, published, or stopped by a budget or an endpoint, and workers of several builds.
