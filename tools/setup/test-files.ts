@@ -20,6 +20,7 @@ const SLOW_TESTS = [
   'test/models/training/methods.test.ts',
   'test/models/training/several-machines.test.ts',
   'test/models/training/kubernetes.test.ts',
+  'test/models/training/real-kubernetes.test.ts',
   'test/models/training/slurm.test.ts',
   'test/models/training/launchers/slurm.test.ts',
   'test/models/training/launchers/slurm-accounts.test.ts',

@@ -224,21 +224,24 @@ async function readState(job: JobId): Promise<JobState> {
   });
 }
 
-/** Deletes a Job, and kills its pods after a second: the grace time of the template is for saving. */
+/**
+ * Kills the pods of a Job after a second, because the grace time of the template is for saving, and deletes the Job. The
+ * pods come first: the deletion of a Job begins that time, and a kubelet does not shorten it.
+ */
 async function endJob(job: JobId): Promise<void> {
   const place = placeOf(job);
   const options = { method: 'DELETE' } as const;
   const ignoreMissing = (error: unknown) => {
     if (!isRefusedFor(error, 'NotFound')) throw error;
   };
-  // Foreground: the Job stays until its pods are gone.
-  const query = { propagationPolicy: 'Foreground' };
-  await request(place, `jobs/${place.name}`, z.unknown(), { ...options, query }).catch(ignoreMissing);
   for (const { metadata } of await readPods(job))
     await request(place, `pods/${metadata.name}`, z.unknown(), {
       ...options,
       query: { gracePeriodSeconds: '1' },
     }).catch(ignoreMissing);
+  // Foreground: the Job stays until its pods are gone.
+  const query = { propagationPolicy: 'Foreground' };
+  await request(place, `jobs/${place.name}`, z.unknown(), { ...options, query }).catch(ignoreMissing);
 }
 
 /** What the launcher needs beside the permission to create Jobs, which the attempt to create one tells. */

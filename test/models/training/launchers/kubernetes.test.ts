@@ -137,7 +137,7 @@ describe('the Kubernetes launcher', function () {
     ],
     [
       ...['a volume that does not exist', 422, 'Invalid'],
-      'Job.batch "x" is invalid: spec.template.spec.containers[0].volumeMounts[0].name: Not found: "store"',
+      'Job.batch "x" is invalid: spec.template.spec.containers[0].volumeMounts[0].name: Not found: "gone"',
       false,
     ],
     [
@@ -162,17 +162,24 @@ describe('the Kubernetes launcher', function () {
 
   describe('says why a Job waits', () => {
     it('for resources', async () => {
-      const message = '0/2 nodes are available: 2 Insufficient nvidia.com/gpu.';
+      const message =
+        '0/2 nodes are available: 2 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.';
       const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
       const why = await whyQueued({ phase: 'Pending', conditions });
-      assert.match(why, /^the pod \S+ waits: Unschedulable: 0\/2 nodes .* Insufficient nvidia\.com\/gpu\.$/);
+      assert.match(
+        why,
+        /^the pod \S+ waits: Unschedulable: 0\/2 nodes .* Insufficient nvidia\.com\/gpu\. .* not helpful for scheduling\.$/,
+      );
     });
     it('for an image', async () => {
       const message =
-        'Back-off pulling image "judges:2": ErrImagePull: failed to pull and unpack image "docker.io/library/judges:2": not found';
-      const state = { waiting: { reason: 'ImagePullBackOff', message } };
+        'failed to pull and unpack image "registry.invalid/judges:1": failed to resolve reference "registry.invalid/judges:1": failed to do request: Head "https://registry.invalid/v2/judges/manifests/1": dial tcp: lookup registry.invalid on 10.0.0.2:53: no such host';
+      const state = { waiting: { reason: 'ErrImagePull', message } };
       const why = await whyQueued({ phase: 'Pending', containerStatuses: [{ name: 'trainer', state }] });
-      assert.match(why, /^the pod \S+ can't start: ImagePullBackOff: Back-off pulling image .* not found$/);
+      assert.match(
+        why,
+        /^the pod \S+ can't start: ErrImagePull: failed to pull and unpack image .*: no such host$/,
+      );
     });
     it('for a volume', async () => {
       const state = { waiting: { reason: 'ContainerCreating' } };
@@ -236,8 +243,8 @@ describe('the Kubernetes launcher', function () {
     const name = job.replace('judges/', '');
     const deletions = api.requests.filter((each) => each.startsWith('DELETE'));
     assert.deepEqual(deletions, [
-      `DELETE /apis/batch/v1/namespaces/judges/jobs/${name}?propagationPolicy=Foreground`,
       `DELETE /api/v1/namespaces/judges/pods/${pod.metadata.name}?gracePeriodSeconds=1`,
+      `DELETE /apis/batch/v1/namespaces/judges/jobs/${name}?propagationPolicy=Foreground`,
     ]);
     await kubernetesLauncher.end(job, undefined);
   });
