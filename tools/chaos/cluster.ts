@@ -18,8 +18,8 @@ export interface Cluster {
   readonly temporal: SupervisedProcess;
   /** If they are on machines of their own, each is killed together with its machine. */
   readonly workers: readonly SupervisedProcess[];
-  /** The machines that run now, by the process ids of `workers`; empty if the workers share this one. */
-  readonly machines: ReadonlyMap<number, Machine>;
+  /** The machines that run now, by the process ids of `workers`; undefined if the workers share this one. */
+  readonly machines: ReadonlyMap<number, Machine> | undefined;
   close(): Promise<void>;
 }
 
@@ -75,7 +75,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await temporal.start();
     connection = await Connection.connect({ address });
     await Promise.all(workers.map((worker) => worker.start()));
-    return { storeRoot, client: new Client({ connection }), temporal, workers, machines, close };
+    return {
+      ...{ storeRoot, client: new Client({ connection }), temporal, workers, close },
+      machines: network === undefined ? undefined : machines,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -187,7 +187,7 @@ async function partitionMachines(
     for (const end = Date.now() + seconds * 1000; Date.now() < end && !hasEnded();) await sleep(50);
   };
   await awaitRecords(monitor, hasEnded);
-  while (machines.size > 0 && !hasEnded()) {
+  while (machines !== undefined && !hasEnded()) {
     await wait(random() * between);
     const running = [...machines.values()];
     const from = choose(CUT_OFF_FROM, random);

@@ -29,7 +29,7 @@ export interface Target {
 export async function findTargets(cluster: Cluster, runName: string): Promise<Target[]> {
   const { storeRoot, workers, temporal, machines } = cluster;
   const leases = trainers(storeRoot, runName);
-  if (machines.size > 0)
+  if (machines !== undefined)
     return workers.flatMap((worker) => {
       const { pid = 0 } = worker;
       const name = machines.get(pid)?.name;
