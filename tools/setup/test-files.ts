@@ -10,6 +10,7 @@ const SLOW_TESTS = [
   // The embedded example, killed in the middle of each stage, and 8 kills of every part.
   'test/chaos/chaos.test.ts',
   'test/end-to-end/embedded.test.ts',
+  'test/end-to-end/kubernetes.test.ts',
   'test/end-to-end/slurm.test.ts',
   // Services in TypeScript, Python and Go, each installed first, and the documents with their commands.
   'test/docs/running.test.ts',

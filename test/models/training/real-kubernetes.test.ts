@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { realpathSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
 import { followTraining } from '../../../src/models/training/follow-training.ts';
@@ -15,8 +14,8 @@ import { launcherOf, launcherSchema } from '../../../src/models/training/launche
 import { readFaults } from '../../../src/models/training/trainer-faults.ts';
 import { newestStart, startTokens } from '../../../src/models/training/trainer-starts.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
+import { hostPod, type HostPodOptions } from '../../support/host-pod.ts';
 import {
-  IMAGE,
   startKubernetes,
   whyNoKubernetes,
   type KubernetesCluster,
@@ -80,7 +79,10 @@ describe('a real Kubernetes', function () {
 
   it('says that a Job ran out of memory, or can not be started', async () => {
     const hungry = ['{python}', '-c', 'x = bytearray(10**9); print(len(x))'];
-    const gone = await reach((await submit({ command: hungry }, { memory: '200Mi' })).job, 'gone');
+    const gone = await reach(
+      (await submit({ command: hungry }, { limits: { memory: '200Mi' } })).job,
+      'gone',
+    );
     assert.equal(gone.reason, 'out-of-memory', gone.message);
     assert.match(gone.message ?? '', /OOMKilled, exit code 137/);
     const missing = await reach((await submit({ python: '/no/python' })).job, 'gone');
@@ -89,12 +91,12 @@ describe('a real Kubernetes', function () {
   });
 
   it('says why a Job waits, and deletes it there', async () => {
-    const gpus = await submit({}, { 'nvidia.com/gpu': 8 });
+    const gpus = await submit({}, { limits: { 'nvidia.com/gpu': 8 } });
     await waits(gpus.job, /waits: Unschedulable: 0\/2 nodes are available: 2 Insufficient nvidia\.com\/gpu/);
-    const image = await submit({}, {}, { image: 'registry.invalid/judges:1' });
+    const image = await submit({}, { image: 'registry.invalid/judges:1' });
     await waits(image.job, /can't start: (ErrImagePull|ImagePullBackOff): .*registry\.invalid/);
     await quota({ 'limits.memory': '1Gi' }, async () => {
-      const big = await submit({}, { memory: '2Gi' });
+      const big = await submit({}, { limits: { memory: '2Gi' } });
       await waits(
         big.job,
         /FailedCreate: Error creating: pods .* exceeded quota: limited, .*limits\.memory=2Gi/,
@@ -110,8 +112,14 @@ describe('a real Kubernetes', function () {
   it('refuses what is wrong in its own words, and a used-up quota only for now', async () => {
     for (const [settings, words] of [
       [{ namespace: 'nowhere' }, /cannot create resource "jobs" .* in the namespace "nowhere"/],
-      [{ podTemplate: template({}, { restartPolice: 'Never' }) }, /unknown field .*restartPolice/],
-      [{ podTemplate: template({}, { volumeMounts: [mount('gone', folder)] }) }, /Not found: "gone"/],
+      [
+        { podTemplate: hostPod(python, folder, { spec: { restartPolice: 'Never' } }) },
+        /unknown field .*restartPolice/,
+      ],
+      [
+        { podTemplate: hostPod(python, folder, { volumeMounts: [{ name: 'gone', mountPath: '/gone' }] }) },
+        /Not found: "gone"/,
+      ],
     ] as const) {
       const { problems } = await check(settings);
       assert.match(problems.join(), words);
@@ -126,7 +134,9 @@ describe('a real Kubernetes', function () {
         assert.match(error.message, /exceeded quota: limited, requested: count\/jobs\.batch=1/);
         return error instanceof LauncherUnavailable;
       });
-      const { problems } = await check({ podTemplate: template({ memory: '2Gi' }) });
+      const { problems } = await check({
+        podTemplate: hostPod(python, folder, { limits: { memory: '2Gi' } }),
+      });
       assert.match(
         problems.join(),
         /the quota limited allows 1Gi of limits\.memory, and the Job needs 2147483648/,
@@ -212,7 +222,13 @@ describe('a real Kubernetes', function () {
 
   function follow(job: TrainingJob, given: object = {}, signal?: AbortSignal) {
     const settings = launcherSchema.parse(
-      'kind' in given ? given : { kind: 'kubernetes', podTemplate: template({ memory: '3Gi' }), ...given },
+      'kind' in given
+        ? given
+        : {
+            kind: 'kubernetes',
+            podTemplate: hostPod(python, folder, { limits: { memory: '3Gi' } }),
+            ...given,
+          },
     );
     const result = followTraining({
       ...{ job, settings, launcher: launcherOf(settings), onAbort: () => 'stop' as const },
@@ -222,52 +238,21 @@ describe('a real Kubernetes', function () {
     return { result };
   }
 
-  /** A pod that sees Python, the package and the folder of the trainings at their own paths. */
-  function template(limits: object = {}, changes: object = {}) {
-    const {
-      volumeMounts = [],
-      image = IMAGE,
-      ...spec
-    } = changes as { volumeMounts?: object[]; image?: string };
-    const interpreter = realpathSync(python);
-    const places = [
-      ...[dirname(dirname(python)), dirname(dirname(interpreter)), realpathSync(packageRoot), folder],
-      ...['/usr', '/lib', '/lib64'],
-    ];
-    const volumes = places.map((path, index) => ({
-      name: `v${index}`,
-      hostPath: { path: realpathSync(path) },
-    }));
-    const trainer = {
-      ...{ name: 'trainer', image, resources: { limits } },
-      imagePullPolicy: image === IMAGE ? 'Never' : 'Always',
-      env: ['HOME', 'PATH']
-        .map((name) => ({ name, value: process.env[name] }))
-        .concat([{ name: 'OMP_NUM_THREADS', value: '1' }]),
-      volumeMounts: [...places.map((path, index) => mount(`v${index}`, path)), ...volumeMounts],
-    };
-    return { spec: { containers: [trainer], volumes, ...spec } };
-  }
-
-  function mount(name: string, mountPath: string) {
-    return { name, mountPath };
-  }
-
-  function settingsOf(settings: object, limits?: object, changes?: object) {
+  function settingsOf(settings: object, pod?: HostPodOptions) {
     return kubernetesLauncher.configuration.parse({
-      ...{ kind: 'kubernetes', podTemplate: template(limits, changes) },
+      ...{ kind: 'kubernetes', podTemplate: hostPod(python, folder, pod) },
       ...settings,
     });
   }
 
-  async function submit(settings: object, limits?: object, changes?: object) {
+  async function submit(settings: object, pod?: HostPodOptions) {
     const token = randomUUID();
     const start = join(folder, token);
     await mkdir(start);
     const files = { jobFile: join(start, 'job.json'), logFile: join(start, 'log') };
     await writeFile(files.jobFile, '{}');
     const machine = { python, packageRoot, environment: {} };
-    const request = { settings: settingsOf(settings, limits, changes), machine, token, ...files };
+    const request = { settings: settingsOf(settings, pod), machine, token, ...files };
     const job = await kubernetesLauncher.submit(request);
     return { job, token, request, folder: start, log: files.logFile };
   }
