@@ -31,18 +31,23 @@ export interface ConnectOptions {
 
 const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** @throws Error that says what is missing */
+/** This machine has no access to Kubernetes, or its kubeconfig is invalid. */
+export class NotConnected extends Error {
+  override readonly name = 'NotConnected';
+}
+
+/** @throws NotConnected, which says what is missing */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { context, environment = process.env, serviceAccountFolder = SERVICE_ACCOUNT_FOLDER } = options;
   const files = kubeconfigFiles(environment);
   if (files.length > 0) return connectByKubeconfig(files, context);
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
   if (!host || !port)
-    throw new Error(
+    throw new NotConnected(
       'there is no Kubernetes: KUBECONFIG and ~/.kube/config name no file, and this is no pod with a service account',
     );
   if (context !== null)
-    throw new Error(`launcher.context is ${context}, but there is no kubeconfig with contexts`);
+    throw new NotConnected(`launcher.context is ${context}, but there is no kubeconfig with contexts`);
   const read = (name: string) => readFile(join(serviceAccountFolder, name), 'utf8');
   return {
     server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
@@ -106,7 +111,9 @@ async function connectByKubeconfig(files: readonly string[], wanted: string | nu
       const entry = (entriesOf(config) ?? []).find((each) => each.name === name);
       if (entry !== undefined) return { ...entry, folder: config.folder };
     }
-    throw new Error(`${files.join(', ')}: there is no ${kind} ${name ?? '(current-context is not set)'}`);
+    throw new NotConnected(
+      `${files.join(', ')}: there is no ${kind} ${name ?? '(current-context is not set)'}`,
+    );
   };
   const name = wanted ?? configs.find((config) => config['current-context'])?.['current-context'];
   const { context } = find('context', name, ({ contexts }) => contexts);
@@ -156,7 +163,9 @@ async function readKubeconfig(file: string) {
     return { ...kubeconfigSchema.parse(parse(content)), folder: dirname(resolve(file)) };
   } catch (error) {
     const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new Error(`${file} is no kubeconfig: ${reason.replaceAll(/\s*\n\s*/g, '; ')}`, { cause: error });
+    throw new NotConnected(`${file} is no kubeconfig: ${reason.replaceAll(/\s*\n\s*/g, '; ')}`, {
+      cause: error,
+    });
   }
 }
 

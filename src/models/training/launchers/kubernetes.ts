@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { writeFileAtomically } from '../../../platform/atomic-write.ts';
 import { readJsonIfExists } from '../../../platform/read-json.ts';
 import { callApi, isRefusedFor, KubernetesRefused, type ApiRequest } from './kubernetes-api.ts';
-import { connect } from './kubernetes-connection.ts';
+import { connect, NotConnected } from './kubernetes-connection.ts';
 import {
   jobManifest,
   jobName,
@@ -206,6 +206,8 @@ async function readOrWait(job: JobId): Promise<JobState> {
   try {
     return await readState(job);
   } catch (error) {
+    // Such as the machine of somebody who looks at the runs.
+    if (error instanceof NotConnected) return { phase: 'unknown' };
     if (!(error instanceof LauncherUnavailable) && !(error instanceof KubernetesRefused)) throw error;
     return { phase: 'queued', why: `nothing is known of the Kubernetes Job ${job}: ${error.message}` };
   }

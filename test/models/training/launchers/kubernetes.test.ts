@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -233,6 +233,14 @@ describe('the Kubernetes launcher', function () {
     api.pods.clear();
     const gone = await reach(job, 'gone');
     assert.equal(gone.message, `Kubernetes has no Job ${job}`);
+  });
+
+  it('does not know of a Job if this machine has no access', async () => {
+    const { job } = await submit({});
+    await writeFile(join(folder, 'kubeconfig'), 'contexts: []');
+    process.env['KUBECONFIG'] = join(folder, 'kubeconfig');
+    assert.deepEqual(await kubernetesLauncher.look(job), { phase: 'unknown' });
+    await assert.rejects(submit({}), /there is no context \(current-context is not set\)/);
   });
 
   it('ends a Job with its pods at once, and returns when they are gone', async () => {
