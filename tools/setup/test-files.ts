@@ -61,15 +61,16 @@ const root = join(import.meta.dirname, '..', '..');
 export type Selection = 'quick' | 'slow' | 'all';
 
 /**
- * The test files of a selection, as paths in the checkout. The last by name come first: those of workflows take longest,
- * and none of them is to run alone in the end.
+ * The test files of a selection, as paths in the checkout. Long ones come first, so that none of them runs alone in the end:
+ * the slow ones in the order of their list, and of the others the last by name, which are those of workflows.
  */
 export function testFiles(selection: Selection): string[] {
   const all = globSync('test/**/*.test.ts', { cwd: root }).sort().toReversed();
   const missing = SLOW_TESTS.filter((file) => !all.includes(file));
   if (missing.length > 0)
     throw new Error(`${import.meta.filename} names tests that do not exist: ${missing.join(', ')}`);
-  return all.filter((file) => selection === 'all' || SLOW_TESTS.includes(file) === (selection === 'slow'));
+  const quick = all.filter((file) => !SLOW_TESTS.includes(file));
+  return { slow: [...SLOW_TESTS], quick, all: [...SLOW_TESTS, ...quick] }[selection];
 }
 
 /**
