@@ -192,7 +192,7 @@ function noteWhileTraining({ store: { objects }, machine }: Dependencies, uri: s
   };
 }
 
-/** What a training waits for; undefined if it is under way. */
+/** The reason why a training waits; undefined if it is under way. */
 function waitReason({ phase, why, silentHost }: Parameters<OnProgress>[0]): string | undefined {
   if (phase === 'queued') return `The training waits in a queue: ${why}`;
   return (

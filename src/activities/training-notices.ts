@@ -1,4 +1,4 @@
-/** What a training tells its run: its steps, and warnings that no figure shows. */
+/** The messages of a training to its run: its steps, and warnings that no figure shows. */
 import { Context } from '@temporalio/activity';
 import type { TrainingNotice, TrainingStep } from '../api/signals.ts';
 import { SIGNALS } from '../api/temporal-names.ts';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +11,7 @@ import { readFaults } from '../../../src/models/training/trainer-faults.ts';
 import { newestStart, startTokens } from '../../../src/models/training/trainer-starts.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { Refused, startKubernetesApi, type KubernetesApi, type Pod } from '../../support/kubernetes-api.ts';
-import { sftJob } from '../../support/sft-job.ts';
+import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const TRAINER = ['-m', 'trainer', '--job', '{job}'];
@@ -29,16 +28,7 @@ describe('a training on Kubernetes', function () {
     api.runsPods = true;
     process.env['KUBECONFIG'] = await api.writeKubeconfig();
     folder = await mkdtemp(join(tmpdir(), 'kubernetes-trainings-'));
-    execFileSync(python, [join(import.meta.dirname, 'make_tiny_checkpoint.py'), join(folder, 'base')], {
-      env: { ...process.env, OMP_NUM_THREADS: '1' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const rows = Array.from({ length: 32 }, (_, index) => ({
-      id: `row-${index}`,
-      prompt: [{ role: 'user', content: `${index % 50} ${(7 * index) % 50}` }],
-      completion: [{ role: 'assistant', content: 'A is better [[A]]' }],
-    }));
-    await writeFile(join(folder, 'sft.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await writeSftInputs(python, folder);
   });
   after(async () => {
     if (original === undefined) delete process.env['KUBECONFIG'];

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +20,7 @@ import {
   type KubernetesCluster,
   type KubernetesNode,
 } from '../../support/kubernetes-cluster.ts';
-import { sftJob } from '../../support/sft-job.ts';
+import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 import { findKubernetes } from '../../../tools/setup/kubernetes.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
@@ -48,16 +47,7 @@ describe('a real Kubernetes', function () {
     folder = await mkdtemp(join(tmpdir(), 'kubernetes-trainings-'));
     await applyManifests();
     process.env['KUBECONFIG'] = cluster.writeKubeconfig('trainings.yaml', token, NAMESPACE);
-    execFileSync(python, [join(import.meta.dirname, 'make_tiny_checkpoint.py'), join(folder, 'base')], {
-      env: { ...process.env, OMP_NUM_THREADS: '1' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const rows = Array.from({ length: 32 }, (_, index) => ({
-      id: `row-${index}`,
-      prompt: [{ role: 'user', content: `${index % 50} ${(7 * index) % 50}` }],
-      completion: [{ role: 'assistant', content: 'A is better [[A]]' }],
-    }));
-    await writeFile(join(folder, 'sft.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await writeSftInputs(python, folder);
   });
   after(async () => {
     if (original === undefined) delete process.env['KUBECONFIG'];

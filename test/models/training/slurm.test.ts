@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,7 +10,7 @@ import { launcherOf, launcherSchema } from '../../../src/models/training/launche
 import { readFaults } from '../../../src/models/training/trainer-faults.ts';
 import { newestStart } from '../../../src/models/training/trainer-starts.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
-import { sftJob } from '../../support/sft-job.ts';
+import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 import { startSlurm, whyNoSlurm, type SlurmCluster, type SlurmNode } from '../../support/slurm.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
@@ -40,16 +39,7 @@ describe('a training on Slurm', function () {
     ]);
     Object.assign(process.env, cluster.environment);
     folder = await mkdtemp(join(tmpdir(), 'slurm-trainings-'));
-    execFileSync(python, [join(import.meta.dirname, 'make_tiny_checkpoint.py'), join(folder, 'base')], {
-      env: { ...process.env, OMP_NUM_THREADS: '1' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const rows = Array.from({ length: 32 }, (_, index) => ({
-      id: `row-${index}`,
-      prompt: [{ role: 'user', content: `${index % 50} ${(7 * index) % 50}` }],
-      completion: [{ role: 'assistant', content: 'A is better [[A]]' }],
-    }));
-    await writeFile(join(folder, 'sft.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await writeSftInputs(python, folder);
   });
   after(async () => {
     if (original === undefined) delete process.env['SLURM_CONF'];

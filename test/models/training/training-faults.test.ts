@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,7 +25,7 @@ import {
 import { TrainingMonitor } from '../../../src/models/training/training-monitor.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { interruptedAfter } from '../../support/interrupted-training.ts';
-import { sftJob } from '../../support/sft-job.ts';
+import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = { ...process.env, OMP_NUM_THREADS: '1' };
@@ -44,16 +43,7 @@ describe('a training that goes wrong', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'faults-'));
-    execFileSync(python, [join(import.meta.dirname, 'make_tiny_checkpoint.py'), join(folder, 'base')], {
-      env: environment,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const rows = Array.from({ length: 32 }, (_, index) => ({
-      id: `row-${index}`,
-      prompt: [{ role: 'user', content: `${index % 50} ${(7 * index) % 50}` }],
-      completion: [{ role: 'assistant', content: 'A is better [[A]]' }],
-    }));
-    await writeFile(join(folder, 'sft.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    await writeSftInputs(python, folder);
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
