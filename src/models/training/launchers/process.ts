@@ -55,8 +55,12 @@ export const processLauncher = defineLauncher({
     const state = await processState(identity);
     if (state === 'remote') return { phase: 'unknown' };
     if (state === 'alive') return { phase: 'running' };
-    // A process may be gone a moment before its exit code arrives.
-    const end = await Promise.race([ends.get(job), sleep(1000, undefined, { ref: false })]);
+    // A process may be gone a moment before its exit code arrives. Neither it nor a pending promise keeps a program running, so
+    // the timer has to.
+    const waited = new AbortController();
+    const timeout = sleep(1000, undefined, { signal: waited.signal }).catch(() => undefined);
+    const end = await Promise.race([ends.get(job), timeout]);
+    waited.abort();
     return end ?? { phase: 'gone' };
   },
 
