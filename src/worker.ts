@@ -208,10 +208,10 @@ async function createDependencies(
   const cache = cacheFolder(environment, process.platform);
   const gpus = new MachineGpus(settings.machineFolder, visibleGpus(environment));
   const servers = createServerSupervisor({
-    stateFolder: join(storeRoot, MACHINES, machine, 'servers'),
+    stateFolder: join(store.objects.localRoot, MACHINES, machine, 'servers'),
     log: (level, message) => log[level](message),
     python,
-    storeRoot,
+    storeRoot: store.objects.localRoot,
     packageRoot,
     cacheFolder: cache,
     serveHost,

@@ -30,7 +30,7 @@ const FILES_WITH_LOCAL_ACCESS: readonly string[] = [
   'estimate/probe.ts',
 ];
 
-const ASKS_FOR_FILES = /\.(localFolder|withLocalFolder|localRecords)\(/;
+const ASKS_FOR_FILES = /\.(localFolder|withLocalFolder|localRecords)\(|\.localRoot\b/;
 const NAMES_THE_PLACE = /\.locate\(|\bstore\.address\b/;
 const USES_FILES = /from '(node:fs|node:fs\/promises|[./]*platform\/(file-system|atomic-write)\.ts)'/;
 

@@ -145,7 +145,7 @@ export function checkStoreProbe(deps: Dependencies, storeProbe: string, role: st
     if (!(await deps.store.exists(storeProbe))) {
       throw new Error(
         `the worker with role ${role} on ${deps.machine} does not see the store of the workflow role at ${deps.store.address}: ` +
-          'set SELF_TAUGHT_EVALUATOR_STORE of every worker to the same shared folder',
+          'set SELF_TAUGHT_EVALUATOR_STORE of every worker to the same shared folder or bucket',
       );
     }
     const probe = newStoreProbe();

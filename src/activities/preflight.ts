@@ -128,7 +128,8 @@ export async function checkMachine(
       return collectProblem(path, async () => {
         const { problems, device } = await launcherOf(launcher).check({
           settings: launcher,
-          ...{ machine, baseCheckpoint, trustRemoteCode, reportTo, signal, storeFolder: store.address },
+          ...{ machine, baseCheckpoint, trustRemoteCode, reportTo, signal },
+          ...(store.objects.isRemote ? {} : { storeFolder: store.address }),
         });
         if (problems.length > 0) throw new Error(problems.join('; '));
         trainer = device;

@@ -1,5 +1,6 @@
 import { SettingError } from '../platform/setting-error.ts';
 import { TemporalUnreachable } from '../temporal/temporal-unreachable.ts';
+import { StorageUnavailable } from '../platform/file-system.ts';
 import { SetupError } from '../platform/setup-error.ts';
 import { CommandError } from './core/command-error.ts';
 import type { FormattedError } from './core/formatted-error.ts';
@@ -10,6 +11,8 @@ export async function formatError(error: unknown): Promise<FormattedError> {
   if (error instanceof TemporalUnreachable) return { message: error.message, exitReason: 'unreachable' };
   if (error instanceof SettingError) return { message: error.message, exitReason: 'usage' };
   if (error instanceof SetupError) return { message: error.message, exitReason: 'failed' };
+  // A command does not go on by itself when the cause is gone.
+  if (error instanceof StorageUnavailable) return { message: `${error.reason}.`, exitReason: 'failed' };
   const { formatClientError } = await import('./format-client-error.ts');
   return formatClientError(error) ?? { message: stackOrText(error), exitReason: 'failed' };
 }

@@ -72,7 +72,7 @@ export async function probeModels(
   const servers = createServerSupervisor({
     ...deps,
     stateFolder,
-    storeRoot: deps.store.address,
+    storeRoot: deps.store.objects.localRoot,
     cacheFolder,
     log: (_level, line) => say(line),
     onRunning: async (_owners, process) => lease?.keepFor(process),

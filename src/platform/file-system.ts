@@ -7,18 +7,18 @@ export class StorageUnavailable extends Error {
   override readonly name = 'StorageUnavailable';
   /** The path, the cause and what to do. */
   readonly reason: string;
+  /** Whether only space is missing. */
+  readonly isFull: boolean;
 
-  constructor(reason: string, options: ErrorOptions) {
+  constructor(reason: string, options: ErrorOptions & { readonly isFull?: boolean }) {
     super(`${reason}. Then the work continues by itself; everything written so far is kept.`, options);
     this.reason = reason;
-  }
-
-  /** True if only space is missing. */
-  get isFull(): boolean {
     const { code = '' } = (this.cause ?? {}) as NodeJS.ErrnoException;
-    return code === 'ENOSPC' || code === 'EDQUOT';
+    this.isFull = options.isFull ?? FULL_CODES.includes(code);
   }
 }
+
+const FULL_CODES: readonly string[] = ['ENOSPC', 'EDQUOT'];
 
 const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full. Free some space',

@@ -2,11 +2,12 @@
 import { folderDriver } from './drivers/folder.ts';
 import { memoryDriver } from './drivers/memory.ts';
 import { s3Driver } from './drivers/s3.ts';
+import { SettingError } from '../platform/setting-error.ts';
 import type { ObjectStore, StoreDriver } from './objects/object-store.ts';
 
 const STORE_DRIVERS: readonly StoreDriver[] = [folderDriver, memoryDriver, s3Driver];
 
-/** @throws Error if no driver accepts the address */
+/** @throws SettingError if no driver accepts the address */
 export function openObjectStore(address: string): ObjectStore {
   return driverFor(address).open(address);
 }
@@ -19,6 +20,6 @@ export function resolveStoreAddress(address: string): string {
 function driverFor(address: string): StoreDriver {
   const driver = STORE_DRIVERS.find((each) => each.accepts(address));
   if (driver === undefined)
-    throw new Error(`${address} is not a known kind of store: give a folder or s3://BUCKET/PREFIX`);
+    throw new SettingError(`${address} is not a known kind of store: give a folder or s3://BUCKET/PREFIX`);
   return driver;
 }

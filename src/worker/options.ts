@@ -20,9 +20,10 @@ export const TASK_QUEUE = {
   variable: 'SELF_TAUGHT_EVALUATOR_TASK_QUEUE',
 } as const satisfies WorkerOption;
 
-/** The artifact store: the same folder for all workers, shared if they are on several machines. */
+/** The artifact store: the same folder or bucket for all workers, shared if they are on several machines. */
 export const STORE = {
-  describe: 'The folder with the artifacts of all runs, shared by all workers of a task queue.',
+  describe:
+    'The folder or bucket (s3://BUCKET/PREFIX) with the artifacts of all runs, shared by all workers of a task queue.',
   default: 'runs',
   variable: 'SELF_TAUGHT_EVALUATOR_STORE',
 } as const satisfies WorkerOption;

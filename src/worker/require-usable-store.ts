@@ -1,23 +1,21 @@
-import { mkdir } from 'node:fs/promises';
 import type { WorkerLog } from '../observability/log.ts';
-import { StorageUnavailable, withStorageErrors } from '../platform/file-system.ts';
+import { StorageUnavailable } from '../platform/file-system.ts';
 import { SetupError } from '../platform/setup-error.ts';
 import { openStore } from '../store/artifact-store.ts';
 import { checkStore } from '../store/check-store.ts';
 
 /** @throws StoreUnusable, before any work; a disk that is full now may have space again when it is needed */
 export async function requireUsableStore(storeRoot: string, log: WorkerLog): Promise<void> {
-  if (storeRoot.startsWith('s3://'))
-    throw new SetupError(
-      `The store ${storeRoot} can't be used by a worker, because trainers and model servers need files: give a folder, ` +
-        'and let runs copy what they have finished to the bucket with `publishTo` (docs/outputs.md).',
-    );
   try {
-    await withStorageErrors(storeRoot, () => mkdir(storeRoot, { recursive: true }));
     await checkStore(() => openStore(storeRoot).objects);
   } catch (error) {
     if (!(error instanceof StorageUnavailable)) throw error;
     if (!error.isFull) throw new SetupError(`${error.reason}.`, { cause: error });
     log.warn(`the store can't be checked: ${error.message}`);
   }
+  if (storeRoot.startsWith('s3://'))
+    throw new SetupError(
+      `The store ${storeRoot} can't be used by a worker, because trainers and model servers need files: give a folder, ` +
+        'and let runs copy what they have finished to the bucket with `publishTo` (docs/outputs.md).',
+    );
 }

@@ -16,7 +16,7 @@ export interface WorkerSettings {
   readonly roles: readonly Role[];
   /** The queue of the role `workflow`; the other roles' queues begin with it. */
   readonly taskQueue: string;
-  /** The artifact store: the same folder for all workers, shared if they are on several machines. */
+  /** The artifact store: the same folder or bucket for all workers, shared if they are on several machines. */
   readonly storeRoot: string;
   /** The interpreter that has the trainer's packages. */
   readonly python: string;

@@ -23,6 +23,9 @@ function storeBelow(address: string, prefix: string, other: ObjectStore): Object
   const inside = (info: ObjectInfo): ObjectInfo => ({ ...info, key: info.key.slice(prefix.length + 1) });
   return {
     address,
+    words: other.words,
+    isRemote: other.isRemote,
+    localRoot: other.localRoot,
     exists: () => other.exists(),
     locate: (key) => other.locate(keyOf(key)),
     url: (key) => other.url(keyOf(key)),

@@ -23,7 +23,7 @@ describe('the trial of a store at the start of a worker', () => {
   const problems: readonly [string, RegExp, (objects: ObjectStore) => Partial<ObjectStore>][] = [
     [
       'creates what exists',
-      /creating a file succeeds although the file already exists/,
+      /creating an object succeeds although the object already exists/,
       (objects) => ({
         async putIfAbsent(key, body) {
           await objects.put(key, body);
@@ -45,12 +45,12 @@ describe('the trial of a store at the start of a worker', () => {
     ],
     [
       'replaces nothing',
-      /a replaced file still has its earlier content/,
+      /a replaced object still has its earlier content/,
       () => ({ put: () => Promise.resolve() }),
     ],
     [
       'replaces whatever version there is',
-      /the replacement of a file is not noticed/,
+      /the replacement of an object is not noticed/,
       () => ({ replaceIfVersion: () => Promise.resolve(true) }),
     ],
     [
@@ -58,7 +58,7 @@ describe('the trial of a store at the start of a worker', () => {
       /EINVAL: invalid argument, fsync/,
       () => ({ putIfAbsent: () => Promise.reject(new Error('EINVAL: invalid argument, fsync')) }),
     ],
-    ['deletes nothing', /a deleted file still exists/, () => ({ delete: () => Promise.resolve() })],
+    ['deletes nothing', /a deleted object still exists/, () => ({ delete: () => Promise.resolve() })],
   ];
   for (const [what, message, replace] of problems)
     it(`names a store that ${what}`, async () => {
@@ -70,7 +70,7 @@ describe('the trial of a store at the start of a worker', () => {
           assert.match(error.message, message);
           assert.match(
             error.message,
-            /^The store memory:\S+ can't be used: .*\. Use a folder on a local disk/,
+            /^The store memory:\S+ can't be used: .*\. Use a store that outlives this process\.$/,
           );
           return true;
         },

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { StorageUnavailable } from '../../src/platform/file-system.ts';
 import { checkStore } from '../../src/store/check-store.ts';
 import { openObjectStore, resolveStoreAddress } from '../../src/store/drivers.ts';
+import { openBucket } from '../../src/store/drivers/s3.ts';
 import { startFaultyProxy, type Fault, type FaultyProxy } from '../support/faulty-proxy.ts';
 import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from '../support/s3-server.ts';
 import { conformsToObjectStore } from './conformance.ts';
@@ -52,6 +54,21 @@ describe('a store in a bucket', function () {
     await objects.put('large', asStream(parts));
     assert.equal((await objects.head('large'))?.bytes, 75 * 2 ** 20);
     assert(Buffer.concat(parts).equals((await objects.get('large'))?.content ?? Buffer.of()));
+  });
+
+  it('moves objects that are too large for one copy in parts', async () => {
+    const where = address();
+    const content = randomBytes(12 * 2 ** 20);
+    const objects = openBucket(where, 5 * 2 ** 20);
+    await objects.put('some/large', content);
+    assert.equal(await objects.move('some/large', 'other'), true);
+    assert(content.equals((await objects.get('other'))?.content ?? Buffer.of()));
+    assert.deepEqual(
+      (await objects.list('')).map(({ key }) => key),
+      ['other'],
+    );
+    assert.equal(await objects.move('some/large', 'other'), false);
+    assert.deepEqual(await objects.listIncomplete(''), []);
   });
 
   describe('behind a connection that breaks', () => {
@@ -109,6 +126,20 @@ describe('a store in a bucket', function () {
       assert.equal((await objects.get('key'))?.content.toString(), 'text');
     });
 
+    it('keeps what a log could not store for its end', async () => {
+      const objects = openObjectStore(address());
+      const log = await objects.openLog('log');
+      await log.append('first');
+      breakFirst(1, 'PUT', { kind: 'answer', status: 400, body: '' });
+      await assert.rejects(log.sync());
+      await log.append('second');
+      await log.close();
+      assert.deepEqual(
+        (await objects.list('log')).map(({ key, bytes }) => [key, bytes]),
+        [['log/000001.jsonl', 'firstsecond'.length]],
+      );
+    });
+
     it('goes on with an object where the connection broke', async () => {
       const objects = openObjectStore(address());
       const content = randomBytes(3 * 2 ** 20);
@@ -129,7 +160,10 @@ describe('a store in a bucket', function () {
     afterEach(() => proxy?.breaks(() => undefined));
 
     it('a bucket that does not exist', () =>
-      assert.rejects(check('s3://no-such-bucket/x'), /s3:\/\/no-such-bucket\/x: there is no such bucket\./));
+      assert.rejects(
+        check('s3://no-such-bucket/x'),
+        /^The store s3:\/\/no-such-bucket\/x can't be used: there is no such bucket\. Create it/,
+      ));
 
     it('a key that the server does not know, and a wrong secret', async () => {
       process.env['AWS_ACCESS_KEY_ID'] = 'nobody';
@@ -152,6 +186,29 @@ describe('a store in a bucket', function () {
       await assert.rejects(check(), /nothing listens at the endpoint/);
     });
 
+    it('a server that ignores the condition of a put', async () => {
+      process.env['AWS_ENDPOINT_URL_S3'] = proxy?.url;
+      const ignore = (header: string) =>
+        proxy?.breaks(({ headers }) => (header in headers ? { kind: 'condition ignored' } : undefined));
+      const where = address();
+      const refusal = (problem: string) => ({
+        name: 'StoreUnusable',
+        message:
+          `The store ${where} can't be used: ${problem}. Use a server with conditional writes (If-None-Match and If-Match) ` +
+          'that all requests see at once, as Amazon S3 has them, or a folder (docs/stores.md).',
+      });
+      ignore('if-none-match');
+      await assert.rejects(
+        check(where),
+        refusal('creating an object succeeds although the object already exists'),
+      );
+      ignore('if-match');
+      await assert.rejects(check(where), refusal('the replacement of an object is not noticed'));
+      proxy?.breaks(() => undefined);
+      await check(where);
+      assert.deepEqual(await openObjectStore(where).list(''), []);
+    });
+
     it('credentials that have expired, rights that are missing, and a bucket that is full', async () => {
       process.env['AWS_ENDPOINT_URL_S3'] = proxy?.url;
       proxy?.breaks(recorded(400, 'ExpiredToken', 'The provided token has expired.'));
@@ -161,7 +218,15 @@ describe('a store in a bucket', function () {
       proxy?.breaks(
         recorded(507, 'XMinioStorageFull', 'Storage backend has reached its minimum free drive threshold.'),
       );
-      await assert.rejects(check(), /the server is full\. Free some space/);
+      await assert.rejects(check(), (error: StorageUnavailable) => {
+        assert.match(
+          error.message,
+          /the server is full\. Free some space\. Then the work continues by itself/,
+        );
+        // A worker starts nevertheless, as with a full disk.
+        assert.equal(error.isFull, true);
+        return true;
+      });
     });
   });
 });

@@ -16,10 +16,14 @@ const SECRET_KEY = 'test-secret';
 export interface S3Server {
   /** The variables with which clients find the server and identify themselves. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The folder in which each bucket is a folder and each object a file. */
+  readonly folder: string;
+  /** Undefined while it does not run. */
+  readonly process: ChildProcess | undefined;
   createBucket(name: string): Promise<void>;
   /** Kills the server with SIGKILL; its buckets stay. */
   kill(): Promise<void>;
-  /** Starts it again at the same address. */
+  /** Starts it again at the same address, unless it runs. */
   start(): Promise<void>;
   close(): Promise<void>;
 }
@@ -40,7 +44,8 @@ export async function findVersitygw(): Promise<string | undefined> {
 
 export const NO_S3_SERVER = 'needs an S3 server: TEST_S3=1 builds versitygw with Go';
 
-export async function startS3Server(program: string): Promise<S3Server> {
+/** @param flags further flags of versitygw, such as `--readonly` */
+export async function startS3Server(program: string, flags: readonly string[] = []): Promise<S3Server> {
   const folder = await mkdtemp(join(tmpdir(), 's3-'));
   const port = await freePort();
   let child: ChildProcess | undefined;
@@ -50,6 +55,10 @@ export async function startS3Server(program: string): Promise<S3Server> {
       AWS_REGION: REGION,
       AWS_ACCESS_KEY_ID: ACCESS_KEY,
       AWS_SECRET_ACCESS_KEY: SECRET_KEY,
+    },
+    folder,
+    get process() {
+      return child;
     },
     async createBucket(name) {
       // A folder is a bucket.
@@ -63,7 +72,8 @@ export async function startS3Server(program: string): Promise<S3Server> {
       child = undefined;
     },
     async start() {
-      const started = spawn(program, ['--port', `${HOST}:${port}`, '--quiet', 'posix', folder], {
+      if (child?.exitCode === null && child.signalCode === null) return;
+      const started = spawn(program, ['--port', `${HOST}:${port}`, '--quiet', ...flags, 'posix', folder], {
         env: { ...process.env, ROOT_ACCESS_KEY: ACCESS_KEY, ROOT_SECRET_KEY: SECRET_KEY },
         stdio: ['ignore', 'ignore', 'pipe'],
       });

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { STORE, TASK_QUEUE } from '../../worker/options.ts';
 import { defineCommand } from '../core/define-command.ts';
 
@@ -26,6 +25,6 @@ export const doctor = defineCommand({
   ],
   run: async ({ configuration, 'task-queue': taskQueue, store, json }) => {
     const module = await import('../doctor/doctor.ts');
-    return module.doctor({ configuration, taskQueue, storeRoot: resolve(store) }, json);
+    return module.doctor({ configuration, taskQueue, storeRoot: store }, json);
   },
 });

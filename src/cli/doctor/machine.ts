@@ -11,6 +11,8 @@ import { PORT_SETTINGS } from '../temporal/ports.ts';
 import { pythonPath, pythonEnvironmentGigabytes } from '../setup/python-environment.ts';
 import { findTemporalCli, isNewEnough, TEMPORAL_CLI_VERSION } from '../setup/temporal-cli.ts';
 import { openStore } from '../../store/artifact-store.ts';
+import { resolveStoreAddress } from '../../store/drivers.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
 import { checkStore } from '../../store/check-store.ts';
 import { type Finding, oneLineMessage, missing, note, ok } from './finding.ts';
 
@@ -98,7 +100,22 @@ export async function cacheFinding(isPythonInstalled: boolean): Promise<Finding>
   );
 }
 
-export async function storeFinding(folder: string): Promise<Finding> {
+/** @throws Error if no kind of store has such addresses */
+export async function storeFinding(address: string): Promise<Finding> {
+  const { objects } = openStore(resolveStoreAddress(address));
+  return objects.isRemote ? remoteStoreFinding(objects) : folderStoreFinding(objects.address);
+}
+
+async function remoteStoreFinding({ address }: ObjectStore): Promise<Finding> {
+  try {
+    await checkStore(() => openStore(address).objects);
+    return ok('store', address);
+  } catch (error) {
+    return missing('store', oneLineMessage(error), 'Correct what the message names (docs/stores.md).');
+  }
+}
+
+async function folderStoreFinding(folder: string): Promise<Finding> {
   const problem = await writeProblem(folder);
   if (problem !== undefined)
     return missing('store', problem, 'Set SELF_TAUGHT_EVALUATOR_STORE to a writable folder.');

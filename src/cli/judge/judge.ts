@@ -115,7 +115,7 @@ async function judgeFile(
     const { serving } = resolved.served;
     const driver = servingDriverOf(serving);
     if (driver.needsMachine) console.error(`Starting its server: ${driver.describe(serving)}`);
-    const folders = { storeRoot: store.address, packageRoot, cacheFolder: cache, environment };
+    const folders = { storeRoot: store.objects.localRoot, packageRoot, cacheFolder: cache, environment };
     const served = await serveJudge(resolved, folders, signal);
     onServed(served);
     signal.throwIfAborted();

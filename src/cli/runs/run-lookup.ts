@@ -8,10 +8,15 @@ import { connectToTemporal, type TemporalConnection } from '../temporal/connect.
 import { withoutControlCharacters } from '../core/control-characters.ts';
 import { TemporalUnreachable } from '../../temporal/temporal-unreachable.ts';
 
-/** Warns on standard error if the store does not exist. */
-export async function warnIfStoreMissing(store: ArtifactStore): Promise<void> {
-  if (!(await store.objects.exists()))
-    console.error(`There is no store at ${store.address}: set --store or SELF_TAUGHT_EVALUATOR_STORE.`);
+/**
+ * Warns on standard error if the store does not exist.
+ * @throws CommandError if it is a bucket, which no worker will create
+ */
+export async function warnIfStoreMissing({ objects, address }: ArtifactStore): Promise<void> {
+  if (await objects.exists()) return;
+  const message = `There is no store at ${address}: set --store or SELF_TAUGHT_EVALUATOR_STORE.`;
+  if (objects.isRemote) throw new CommandError('not-found', message);
+  console.error(message);
 }
 
 /** Connects to Temporal; if no server answers, prints that and its consequence to standard error. */

@@ -78,7 +78,10 @@ export interface ServerSupervisorOptions {
   /** Belongs to this machine, and is shared by its worker processes. */
   stateFolder: string;
   log: ServerLog;
-  /** The values of `{python}`, `{storeRoot}`, `{packageRoot}` and `{cacheFolder}`; commands run in `packageRoot`. */
+  /**
+   * The values of `{python}`, `{storeRoot}` (the store's folder on this machine, with local copies if it is remote), `{packageRoot}` and
+   * `{cacheFolder}`; commands run in `packageRoot`.
+   */
   python: string;
   storeRoot: string;
   packageRoot: string;

@@ -36,6 +36,7 @@ import type {
   PutOptions,
   StoreDriver,
   StoredObject,
+  StoreWords,
 } from '../objects/object-store.ts';
 
 /** Part of the name of an incomplete file: it is being written, or its process ended before it was complete. */
@@ -43,6 +44,12 @@ const TEMPORARY = /\.tmp-[\w-]+$/;
 
 /** Number of concurrent file operations: a network folder may take milliseconds for each file. */
 const CONCURRENT_STATS = 32;
+
+const WORDS: StoreWords = {
+  object: 'file',
+  advice:
+    'Use a folder on a local disk, on NFS 4 or on another file system that follows POSIX; a bucket that is mounted as a folder does not: give its address, s3://BUCKET/PREFIX',
+};
 
 export const folderDriver: StoreDriver = {
   accepts: (address) => !/^[a-z][a-z0-9+.-]*:/.test(address),
@@ -62,6 +69,9 @@ export function openFolder(address: string, hardLink = link): ObjectStore {
  */
 class FolderStore implements ObjectStore {
   readonly address: string;
+  readonly words = WORDS;
+  readonly isRemote = false;
+  readonly localRoot: string;
   readonly #hardLink: typeof link;
   /** Unset once the file system has refused a hard link. */
   #hasHardLinks = true;
@@ -70,6 +80,7 @@ class FolderStore implements ObjectStore {
 
   constructor(address: string, hardLink: typeof link) {
     this.address = resolve(address);
+    this.localRoot = this.address;
     this.#hardLink = hardLink;
   }
 
@@ -197,6 +208,7 @@ class FolderStore implements ObjectStore {
     return withStorageErrors(path, async () => {
       const file = await this.#inFolder(path, () => open(path, 'ax'));
       return {
+        syncIntervalMs: 250,
         append: (text) => withStorageErrors(path, () => file.appendFile(text)),
         sync: () => withStorageErrors(path, () => file.datasync()),
         close: () => withStorageErrors(path, () => file.close()),

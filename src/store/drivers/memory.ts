@@ -1,5 +1,6 @@
 /** A store in the memory of this process, for tests. Like a remote store, it has no files. */
 import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { normalizeKey } from '../objects/keys.ts';
 import { copyToLocalFolder } from '../objects/local-copy.ts';
 import { ObjectPerFlushLog } from '../objects/object-per-flush-log.ts';
@@ -12,6 +13,7 @@ import type {
   ObjectStore,
   StoreDriver,
   StoredObject,
+  StoreWords,
 } from '../objects/object-store.ts';
 
 interface Entry {
@@ -33,8 +35,13 @@ export const memoryDriver: StoreDriver = {
   },
 };
 
+const WORDS: StoreWords = { object: 'object', advice: 'Use a store that outlives this process' };
+
 class MemoryStore implements ObjectStore {
   readonly address: string;
+  readonly words = WORDS;
+  readonly isRemote = false;
+  readonly localRoot = tmpdir();
   readonly #entries = new Map<string, Entry>();
 
   constructor(address: string) {

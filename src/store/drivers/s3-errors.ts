@@ -6,6 +6,9 @@ const ACCESS_KEY_UNKNOWN =
 const NO_REGION =
   'there is no region. Set AWS_REGION, also for a server of your own (any name, such as us-east-1)';
 
+const FULL = 'the server is full. Free some space';
+const QUOTA = 'the quota of the bucket is used up. Free some space, or raise the quota';
+
 /** The problem and the advice by the error's name, in the words of S3 servers, or the code of the operating system. */
 const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
   NoSuchBucket: 'there is no such bucket. Create it, or correct the address',
@@ -20,9 +23,10 @@ const ADVICE_BY_NAME: Readonly<Record<string, string>> = {
     'there are no credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role',
   AuthorizationHeaderMalformed: 'the region is wrong. Correct AWS_REGION',
   PermanentRedirect: 'the bucket is in another region. Correct AWS_REGION',
-  QuotaExceeded: 'the quota of the bucket is used up. Free some space, or raise the quota',
-  XMinioStorageFull: 'the server is full. Free some space',
-  InsufficientStorage: 'the server is full. Free some space',
+  QuotaExceeded: QUOTA,
+  XMinioAdminBucketQuotaExceeded: QUOTA,
+  XMinioStorageFull: FULL,
+  InsufficientStorage: FULL,
   SlowDown: 'the server asks for fewer requests, also after several pauses. Run fewer shards at a time',
   ENOTFOUND: 'the host of the endpoint is unknown. Correct AWS_ENDPOINT_URL_S3, or for Amazon S3 AWS_REGION',
   ECONNREFUSED: 'nothing listens at the endpoint. Start the server, or correct AWS_ENDPOINT_URL_S3',
@@ -45,7 +49,9 @@ export function explainS3Error(error: unknown, address: string): unknown {
     ADVICE_BY_NAME[error.name] ??
     ADVICE_BY_NAME[code] ??
     (error.message === 'Region is missing' ? NO_REGION : adviceByStatus(status));
-  return advice === undefined ? error : new StorageUnavailable(`${address}: ${advice}`, { cause: error });
+  if (advice === undefined) return error;
+  const isFull = advice === FULL || advice === QUOTA;
+  return new StorageUnavailable(`${address}: ${advice}`, { cause: error, isFull });
 }
 
 /** A HEAD request is answered without the error's name. */

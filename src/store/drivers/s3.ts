@@ -14,7 +14,7 @@ import type {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { normalizeKey } from '../objects/keys.ts';
-import { copyToLocalFolder } from '../objects/local-copy.ts';
+import { copyToLocalFolder, localRootOf } from '../objects/local-copy.ts';
 import { ObjectPerFlushLog } from '../objects/object-per-flush-log.ts';
 import type {
   AppendLog,
@@ -25,7 +25,11 @@ import type {
   ObjectStore,
   StoreDriver,
   StoredObject,
+  StoreWords,
 } from '../objects/object-store.ts';
+import { isInMemory, takeIntoMemory } from '../objects/object-body.ts';
+import { parseAddress } from './s3-address.ts';
+import { copyObject, LARGEST_COPY_BYTES } from './s3-copy.ts';
 import { explainS3Error, statusOf } from './s3-errors.ts';
 
 /** S3 allows 10,000 parts: 320 GB an object. Two of them are in memory at a time. */
@@ -43,23 +47,24 @@ const UPLOAD_MARK = '?uploadId=';
 
 export const s3Driver: StoreDriver = {
   accepts: (address) => address.startsWith('s3://'),
-  resolve: (address) => address.replace(/\/+$/, ''),
-  open(address) {
-    const { bucket, prefix } = parseAddress(address);
-    return new S3Store(address, bucket, prefix);
+  resolve(address) {
+    parseAddress(address);
+    return address.replace(/\/+$/, '');
   },
+  open: (address) => openBucket(address),
 };
 
-/** @throws Error if the address names no bucket */
-export function parseAddress(address: string): { bucket: string; prefix: string } {
-  const { bucket, rest = '' } =
-    /^s3:\/\/(?<bucket>[a-z0-9][a-z0-9.-]+)(\/(?<rest>.*))?$/.exec(address)?.groups ?? {};
-  if (bucket === undefined)
-    throw new Error(
-      `${address} names no bucket: give s3://BUCKET or s3://BUCKET/PREFIX, such as s3://judges/team-a`,
-    );
-  return { bucket, prefix: normalizeKey(rest, address) };
+/** @param largestCopyBytes replaced in tests, for which 5 GB is too much */
+export function openBucket(address: string, largestCopyBytes = LARGEST_COPY_BYTES): ObjectStore {
+  const { bucket, prefix } = parseAddress(address);
+  return new S3Store(address, bucket, prefix, largestCopyBytes);
 }
+
+const WORDS: StoreWords = {
+  object: 'object',
+  advice:
+    'Use a server with conditional writes (If-None-Match and If-Match) that all requests see at once, as Amazon S3 has them, or a folder (docs/stores.md)',
+};
 
 const load = createRequire(import.meta.url);
 
@@ -68,6 +73,10 @@ type Condition = { readonly IfNoneMatch: '*' } | { readonly IfMatch: string };
 
 class S3Store implements ObjectStore {
   readonly address: string;
+  readonly words = WORDS;
+  readonly isRemote = true;
+  readonly localRoot: string;
+  readonly #largestCopyBytes: number;
   readonly #bucket: string;
   readonly #prefix: string;
   // Loaded here, because most processes use no bucket, and should not spend a tenth of a second on it.
@@ -75,8 +84,10 @@ class S3Store implements ObjectStore {
   readonly #uploads = load('@aws-sdk/lib-storage') as typeof Uploads;
   readonly #client: S3Client;
 
-  constructor(address: string, bucket: string, prefix: string) {
+  constructor(address: string, bucket: string, prefix: string, largestCopyBytes: number) {
+    this.#largestCopyBytes = largestCopyBytes;
     this.address = address.replace(/\/+$/, '');
+    this.localRoot = localRootOf(this.address);
     this.#bucket = bucket;
     this.#prefix = prefix;
     this.#client = new this.#sdk.S3Client({
@@ -138,9 +149,10 @@ class S3Store implements ObjectStore {
   }
 
   async putUnderFreeKey(keys: readonly string[], body: ObjectBody): Promise<string | undefined> {
+    const content = await takeIntoMemory(body, PART_BYTES);
     // A stream can be sent only once, and its last key is the one that nobody else has.
-    const candidates = typeof body === 'string' || body instanceof Uint8Array ? keys : keys.slice(-1);
-    for (const key of candidates) if (await this.putIfAbsent(key, body)) return key;
+    const candidates = isInMemory(content) ? keys : keys.slice(-1);
+    for (const key of candidates) if (await this.putIfAbsent(key, content)) return key;
     return undefined;
   }
 
@@ -149,15 +161,11 @@ class S3Store implements ObjectStore {
   }
 
   async move(key: string, to: string): Promise<boolean> {
-    const source = this.#name(key);
-    const copied = await this.#unlessMissing(() =>
-      this.#client.send(
-        new this.#sdk.CopyObjectCommand({
-          ...this.#name(to),
-          CopySource: `${source.Bucket}/${source.Key.split('/').map(encodeURIComponent).join('/')}`,
-        }),
-      ),
-    );
+    const [from, target] = [this.#name(key), this.#name(to)];
+    const copied = await this.#unlessMissing(async () => {
+      await copyObject(this.#client, this.#sdk, from, target, this.#largestCopyBytes);
+      return true;
+    });
     if (copied === undefined) return false;
     await this.delete(key);
     return true;
@@ -271,8 +279,7 @@ class S3Store implements ObjectStore {
       client: this.#client,
       params: {
         ...this.#name(key),
-        Body:
-          typeof body === 'string' || body instanceof Uint8Array ? Buffer.from(body) : Readable.from(body),
+        Body: isInMemory(body) ? Buffer.from(body) : Readable.from(body),
         ...more,
       },
       partSize: PART_BYTES,
@@ -290,7 +297,7 @@ class S3Store implements ObjectStore {
         return true;
       } catch (error) {
         // Another conditional write of the object is under way, and may fail.
-        if (statusOf(error) === 409 && (typeof body === 'string' || body instanceof Uint8Array)) continue;
+        if (statusOf(error) === 409 && isInMemory(body)) continue;
         if (![404, 409, 412].includes(statusOf(error) ?? 0)) throw error;
         // The condition may fail because of this put itself, if the answer to its first attempt was lost.
         const standing = await this.#unlessMissing(() =>

@@ -1,28 +1,41 @@
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { cacheFolder } from '../../platform/cache-folder.ts';
+import { forEachConcurrently } from '../../platform/for-each-concurrently.ts';
 import type { LocalFolder, ObjectStore } from './object-store.ts';
+
+const CONCURRENT_COPIES = 8;
+
+/** The folder of this machine for the files of a store whose objects are no files. */
+export function localRootOf(address: string): string {
+  const name = createHash('sha256').update(address).digest('hex').slice(0, 16);
+  return join(cacheFolder(process.env, process.platform), 'stores', name);
+}
 
 /** A temporary folder with a copy of the objects below a prefix, for stores whose objects are not files. */
 export async function copyToLocalFolder(objects: ObjectStore, prefix: string): Promise<LocalFolder> {
-  const path = await mkdtemp(join(tmpdir(), 'store-copy-'));
+  await mkdir(objects.localRoot, { recursive: true });
+  const path = await mkdtemp(join(objects.localRoot, 'copy-'));
   const keyOf = (file: string): string => `${prefix}/${relative(path, file).split(sep).join('/')}`;
-  for (const { key } of await objects.list(prefix)) {
+  await forEachConcurrently(await objects.list(prefix), CONCURRENT_COPIES, async ({ key }) => {
     const content = await objects.stream(key);
-    if (content === undefined) continue;
+    if (content === undefined) return;
     const file = join(path, key.slice(prefix.length + 1));
     await mkdir(dirname(file), { recursive: true });
     await pipeline(content, createWriteStream(file));
-  }
+  });
   const unchanged = await stampsBelow(path);
   return {
     path,
     async publish() {
       const current = await stampsBelow(path);
-      for (const [file, stamp] of current)
-        if (unchanged.get(file) !== stamp) await objects.put(keyOf(file), createReadStream(file));
+      const changed = [...current].filter(([file, stamp]) => unchanged.get(file) !== stamp);
+      await forEachConcurrently(changed, CONCURRENT_COPIES, ([file]) =>
+        objects.put(keyOf(file), createReadStream(file)),
+      );
       for (const file of unchanged.keys()) if (!current.has(file)) await objects.delete(keyOf(file));
       unchanged.clear();
       for (const [file, stamp] of current) unchanged.set(file, stamp);

@@ -33,6 +33,8 @@ export interface PutOptions {
 
 /** A log: an object to which text can be appended while it is being written. */
 export interface AppendLog {
+  /** How far apart a writer begins syncs, in milliseconds, so that neither a record waits long nor a sync costs much. */
+  readonly syncIntervalMs: number;
   /**
    * Appends text. It survives the end of this process immediately if the store can append, otherwise once `sync` has
    * resolved.
@@ -41,6 +43,13 @@ export interface AppendLog {
   /** Resolves when everything appended so far survives a power cut. */
   sync(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** How messages speak of a kind of store. */
+export interface StoreWords {
+  readonly object: 'file' | 'object';
+  /** What to do about a store that doesn't keep what runs rely on. */
+  readonly advice: string;
 }
 
 /** The objects below a prefix as local files. */
@@ -61,6 +70,17 @@ export interface LocalFolder {
 export interface ObjectStore {
   /** The store's address in the notation of users: a folder, or an address with a scheme. */
   readonly address: string;
+  readonly words: StoreWords;
+  /**
+   * Whether each operation is a request to a server, which takes tens of milliseconds and costs money: callers then send
+   * fewer, and several at a time.
+   */
+  readonly isRemote: boolean;
+  /**
+   * The folder of this machine for files that are no objects, such as the state of model servers, and for local copies.
+   * Of a store whose objects are files it is the store's own folder.
+   */
+  readonly localRoot: string;
   /** Whether the store exists, perhaps without an object. A store may be created by its first object. */
   exists(): Promise<boolean>;
   /** Names an object or a prefix in messages: a path, or an address with a scheme. */
