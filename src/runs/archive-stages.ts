@@ -1,8 +1,11 @@
 import type { ArtifactStore } from '../store/artifact-store.ts';
+import { forEachConcurrently } from '../platform/for-each-concurrently.ts';
 import { journalUri } from '../store/journal.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { stageInRun, storedStages, type StoredStage } from './stored-stages.ts';
+
+const CONCURRENT_MOVES = 16;
 
 /**
  * Moves the artifacts of a stage and of all later stages to `<run>/archive/<firstRunId>/`, so that they are done
@@ -22,8 +25,9 @@ export async function archiveStages(
   if (await store.exists(doneKey)) return undefined;
   for (const folder of stages.slice(from).flatMap(({ folders }) => folders))
     for (const prefix of [folder, journalUri(folder)])
-      for (const { key } of await store.objects.list(prefix))
+      await forEachConcurrently(await store.objects.list(prefix), CONCURRENT_MOVES, async ({ key }) => {
         await store.objects.move(key, archive + key.slice(configuration.runName.length));
+      });
   await store.writeText(doneKey, `${JSON.stringify({ rerunFrom: redo })}\n`);
   return undefined;
 }

@@ -1,7 +1,8 @@
 import type { ArtifactReference } from '../store/artifact.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
-import { readShardReferences } from '../store/shards.ts';
+import { readAhead } from '../platform/read-ahead.ts';
+import { readShardReferences, shardsAhead } from '../store/shards.ts';
 import { exampleId, judgeExample, ORDERS, type ResponsePair } from '../method/examples.ts';
 import type { JudgedExample } from '../method/select-judgments.ts';
 import type { Judgment } from './records.ts';
@@ -13,7 +14,8 @@ export interface JudgedPairsInput {
 }
 
 /**
- * Yields every pair with the judgments of both its orders, in the order of ids. One shard is in memory at a time.
+ * Yields every pair with the judgments of both its orders, in the order of ids. One shard is in memory at a time, or a few
+ * of a remote store.
  * @param inOrder the numbers of the shards, if they are to be read in another order
  */
 export async function* readJudgedPairs<Pair extends ResponsePair = ResponsePair>(
@@ -23,14 +25,16 @@ export async function* readJudgedPairs<Pair extends ResponsePair = ResponsePair>
 ): AsyncGenerator<{ pair: Pair; orders: readonly JudgedExample<Judgment>[] }> {
   const pairShards = await readShardReferences(store, pairs);
   const judgmentShards = await readShardReferences(store, judgments);
-  for (const shard of inOrder([...pairShards.keys()])) {
+  const read = async (shard: number) => {
     const [pairShard, judgmentShard] = [pairShards[shard], judgmentShards[shard]];
     if (pairShard === undefined || judgmentShard === undefined)
       throw new InvalidInput(`${judgments.uri} has no shard ${shard}`);
-    const byExample = Map.groupBy(await store.readRecords<Judgment>(judgmentShard), ({ pairId, order }) =>
-      exampleId(pairId, order),
-    );
-    for (const pair of await store.readRecords<Pair>(pairShard)) {
+    return Promise.all([store.readRecords<Judgment>(judgmentShard), store.readRecords<Pair>(pairShard)]);
+  };
+  const shards = inOrder([...pairShards.keys()]);
+  for await (const [judged, ofShard] of readAhead(shards, shardsAhead(store), read)) {
+    const byExample = Map.groupBy(judged, ({ pairId, order }) => exampleId(pairId, order));
+    for (const pair of ofShard) {
       const examples = ORDERS.map((order) => judgeExample(pair, order));
       yield {
         pair,

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { FIRST_DELETED_FILE, recordPrunedModel } from '../models/training/pruned-model.ts';
+import { forEachConcurrently } from '../platform/for-each-concurrently.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { latestEpoch } from '../store/claims.ts';
 import type { Garbage } from './garbage.ts';
@@ -10,6 +11,8 @@ export interface PruneResult {
   /** Set if the run was started in the meantime. Nothing was deleted after that. */
   readonly restarted: boolean;
 }
+
+const CONCURRENT_DELETES = 16;
 
 /**
  * Deletes a run's garbage piece by piece. Before a judge's weights are deleted, a note says so for those who need them
@@ -41,6 +44,6 @@ async function prune(store: ArtifactStore, { kind, uri, bytes }: Garbage): Promi
     await objects.delete(`${uri}/${FIRST_DELETED_FILE}`);
   }
   if ((await objects.head(uri)) !== undefined) await objects.delete(uri);
-  for (const { key } of [...(await objects.list(uri)), ...(await objects.listIncomplete(uri))])
-    await objects.delete(key);
+  const all = [...(await objects.list(uri)), ...(await objects.listIncomplete(uri))];
+  await forEachConcurrently(all, CONCURRENT_DELETES, ({ key }) => objects.delete(key));
 }

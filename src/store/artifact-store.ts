@@ -241,11 +241,14 @@ export class ArtifactStore {
       if (state.kind === 'invalid') throw new ArtifactDamaged(state.reason);
       const { manifest } = state;
       check(manifest);
-      for (const [name, sha256] of Object.entries(filesOf(manifest))) {
-        const key = fileKey(manifest, name);
-        const damage = this.#damage(key, await this.#hashes.sha256Of(key), sha256);
-        if (damage !== undefined) throw new ArtifactDamaged(damage);
-      }
+      const damages = await Promise.all(
+        Object.entries(filesOf(manifest)).map(async ([name, sha256]) => {
+          const key = fileKey(manifest, name);
+          return this.#damage(key, await this.#hashes.sha256Of(key), sha256);
+        }),
+      );
+      const damage = damages.find((each) => each !== undefined);
+      if (damage !== undefined) throw new ArtifactDamaged(damage);
       return manifest;
     } catch (error) {
       if (!(error instanceof ArtifactDamaged)) throw error;

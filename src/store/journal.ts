@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import pLimit from 'p-limit';
+import { forEachConcurrently } from '../platform/for-each-concurrently.ts';
 import type { AppendLog, ObjectStore } from './objects/object-store.ts';
 
-const SYNC_INTERVAL_MS = 250;
+/** Objects that are read or deleted at the same time: a remote store takes tens of milliseconds for each. */
+const CONCURRENT_OBJECTS = 32;
 
 /** Returns the prefix of an unfinished artifact's journal. */
 export function journalUri(artifactUri: string): string {
@@ -13,43 +16,42 @@ export function journalUri(artifactUri: string): string {
  * requested again.
  */
 export async function readJournal<T>(objects: ObjectStore, journal: string): Promise<T[]> {
-  const records: T[] = [];
-  for (const key of await segmentKeys(objects, journal)) {
-    const lines = (await objects.get(key))?.content.toString('utf8').split('\n') ?? [];
-    // The part after the last newline is empty or truncated.
-    for (const line of lines.slice(0, -1)) {
-      try {
-        records.push(JSON.parse(line) as T);
-      } catch {
-        // After a power cut, a line may lack blocks that never reached the disk, although later lines did.
-      }
-    }
-  }
-  return records;
+  // A segment is one object, or several objects below its key if the store can't append.
+  const segments = (await objects.list(journal)).filter(({ key }) => key.startsWith(`${journal}/segment-`));
+  const read = pLimit(CONCURRENT_OBJECTS);
+  const records = segments.map(({ key }) =>
+    read(async () => recordsIn<T>((await objects.get(key))?.content.toString('utf8') ?? '')),
+  );
+  return (await Promise.all(records)).flat();
 }
 
-/** A segment is one object, or several objects below its key if the store can't append. */
-async function segmentKeys(objects: ObjectStore, journal: string): Promise<string[]> {
-  const keys: string[] = [];
-  for (const { name, kind } of await objects.children(journal)) {
-    if (!name.startsWith('segment-')) continue;
-    const key = `${journal}/${name}`;
-    if (kind === 'object') keys.push(key);
-    else keys.push(...(await objects.children(key)).map((part) => `${key}/${part.name}`));
-  }
-  return keys;
+function recordsIn<T>(text: string): T[] {
+  // The part after the last newline is empty or truncated.
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as T];
+      } catch {
+        // After a power cut, a line may lack blocks that never reached the disk, although later lines did.
+        return [];
+      }
+    });
 }
 
 /** Deletes a journal and its leases. */
 export async function deleteJournal(objects: ObjectStore, journal: string): Promise<void> {
-  for (const { key } of [...(await objects.list(journal)), ...(await objects.listIncomplete(journal))])
-    await objects.delete(key);
+  const [complete, incomplete] = await Promise.all([objects.list(journal), objects.listIncomplete(journal)]);
+  await forEachConcurrently([...complete, ...incomplete], CONCURRENT_OBJECTS, ({ key }) =>
+    objects.delete(key),
+  );
 }
 
 /**
  * Appends records to its own segment. The segment is named by a new UUID, because attempt numbers repeat after a
- * reset. A record is handed to the store immediately, and synced within a quarter of a second; what a sync protects
- * against depends on the store (`AppendLog`).
+ * reset. A record is handed to the store immediately, and synced within a quarter or half of a second, as the store wants it; what
+ * a sync protects against depends on the store (`AppendLog`).
  */
 export class JournalWriter {
   readonly #log: AppendLog;
@@ -63,7 +65,7 @@ export class JournalWriter {
 
   private constructor(log: AppendLog) {
     this.#log = log;
-    this.#timer = setInterval(() => void this.flush().catch(() => undefined), SYNC_INTERVAL_MS);
+    this.#timer = setInterval(() => void this.flush().catch(() => undefined), log.syncIntervalMs);
   }
 
   static async open(objects: ObjectStore, journal: string): Promise<JournalWriter> {

@@ -1,7 +1,11 @@
+import pLimit from 'p-limit';
+import { readAhead } from '../platform/read-ahead.ts';
 import { sumCounts } from './artifact.ts';
 import type { ArtifactReference, Counts, Fingerprint, Manifest } from './artifact.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { toReference, type ArtifactContent } from './artifact.ts';
+
+const CONCURRENT_CHECKS = 8;
 
 /** Returns the uri of a stage's shard. */
 export function shardUri(stageUri: string, shard: number): string {
@@ -76,10 +80,10 @@ export async function findIntactIndex(
 ): Promise<Manifest | undefined> {
   const index = await store.findIntact(`${stageUri}/index`, fingerprint);
   if (index === undefined) return undefined;
-  let isComplete = true;
-  for (const shard of await readShardReferences(store, index))
-    isComplete = (await store.isIntact(shard)) && isComplete;
-  return isComplete ? index : undefined;
+  const checked = pLimit(CONCURRENT_CHECKS);
+  const shards = await readShardReferences(store, index);
+  const intact = await Promise.all(shards.map((shard) => checked(() => store.isIntact(shard))));
+  return intact.every(Boolean) ? index : undefined;
 }
 
 /** Returns the references to the shards of an index. */
@@ -90,10 +94,17 @@ export async function readShardReferences(
   return store.readRecords<ArtifactReference>(index);
 }
 
+/** How many further shards are read while one is used: a remote store answers late, but several requests at a time. */
+export function shardsAhead({ objects }: ArtifactStore): number {
+  return objects.isRemote ? 3 : 0;
+}
+
 /** Reads all records of an index, shard by shard. */
 export async function* readShardedRecords<T>(
   store: ArtifactStore,
   index: ArtifactReference,
 ): AsyncGenerator<T> {
-  for (const shard of await readShardReferences(store, index)) yield* await store.readRecords<T>(shard);
+  const shards = await readShardReferences(store, index);
+  for await (const records of readAhead(shards, shardsAhead(store), (shard) => store.readRecords<T>(shard)))
+    yield* records;
 }

@@ -1,7 +1,12 @@
 import type { AppendLog, ObjectStore } from './object-store.ts';
 
-/** A log for stores that can't append: each sync stores the text since the last one as an object of its own. */
+/**
+ * A log for stores that can't append: each sync stores the text since the last one as an object of its own. Its caller begins no
+ * sync during another one.
+ */
 export class ObjectPerFlushLog implements AppendLog {
+  // Each object costs as much as a request, and a record is still stored within a second if a put takes half of it.
+  readonly syncIntervalMs = 500;
   readonly #objects: ObjectStore;
   readonly #prefix: string;
   #pending: string[] = [];
@@ -21,9 +26,15 @@ export class ObjectPerFlushLog implements AppendLog {
     if (this.#pending.length === 0) return;
     const pending = this.#pending;
     this.#pending = [];
-    this.#count += 1;
-    const name = `${String(this.#count).padStart(6, '0')}.jsonl`;
-    await this.#objects.put(`${this.#prefix}/${name}`, pending.join(''));
+    const name = `${String(this.#count + 1).padStart(6, '0')}.jsonl`;
+    try {
+      await this.#objects.put(`${this.#prefix}/${name}`, pending.join(''));
+      this.#count += 1;
+    } catch (error) {
+      // The next sync, which may be that of `close`, stores it under the same name.
+      this.#pending = [...pending, ...this.#pending];
+      throw error;
+    }
   }
 
   close(): Promise<void> {
