@@ -110,7 +110,7 @@ export async function processShard<
       () => wait(deps.inference.outage(endpoints)?.text),
       1000 * OUTAGE_CHECK_SECONDS,
     );
-    const manifest = await resumeShard<Unit, Entry, Result>(deps.store, {
+    const working = resumeShard<Unit, Entry, Result>(deps.store, {
       uri: shardUri(stageUri(stage, input.run.runName, input.iteration, input.benchmark), input.shard),
       fingerprint: shardFingerprint(configuration, input.model, shard, fingerprintInputs),
       units: units(await deps.store.readRecords<Item>(shard)),
@@ -139,6 +139,7 @@ export async function processShard<
       finishSeconds: deps.shutdownGraceSeconds,
       onProgress: report,
     }).finally(() => clearInterval(outageTimer));
+    const manifest = await ledger.settleAfter(working);
     const hasBudget = Object.keys(ledger.limits).length > 0;
     return { counts: manifest.counts, ...(hasBudget ? { usage: ledger.usage(configuration.prices) } : {}) };
   });

@@ -21,6 +21,7 @@ import {
   type UsageTotals,
   type RoleUsage,
 } from './usage-totals.ts';
+import { shareOf, UsageReserve } from './usage-reserve.ts';
 import { coalesceCalls } from '../../platform/coalesce-calls.ts';
 
 /** The run's budget allows no more requests. */
@@ -36,6 +37,11 @@ const LIMITS_FILE = 'limits.json';
 
 /** Milliseconds after which a run without a budget checks whether it has one now. */
 const LIMITS_MAX_AGE_MS = 1000;
+
+/** The same for a remote store, which is then looked at in the background; after this time requests wait for it. */
+const REMOTE_LIMITS_MAX_AGE_MS = 3000;
+
+const ONE_REQUEST: RoleUsage = { requests: 1, promptTokens: 0, completionTokens: 0 };
 
 /**
  * Minimum interval between two syncs of an account to the disk, in milliseconds. A power cut loses at most the usage
@@ -54,7 +60,8 @@ const limitsSchema = z.object({
  * The usage and the limits of a run, in `<run>/usage/` of the store. Each worker process has an account, named by a
  * UUID, which only that process writes; `limits.json` contains the limits. Every request is recorded before it is
  * sent, and every answer before it is used. Accounts are never archived, because repeated work is paid for twice.
- * Beside each account there is a copy that is synced at intervals.
+ * Beside each account there is a copy that is synced at intervals. In a remote store, where every write is durable and slow, a
+ * process records a reserve ahead instead (usage-reserve.ts), and returns what it has not used when work ends.
  */
 export class UsageLedger {
   readonly #objects: ObjectStore;
@@ -65,10 +72,17 @@ export class UsageLedger {
   #limits: BudgetLimits = {};
   #lookedAt = -Infinity;
   #syncedAt = -Infinity;
+  /** Undefined if each change is written. */
+  #reserve: UsageReserve | undefined;
+  #isSettling = false;
+  /** The number of processes that have an account. */
+  #processes = 1;
+  #prices: Prices | undefined;
 
   constructor(objects: ObjectStore, prefix: string) {
     this.#objects = objects;
     this.#prefix = prefix;
+    this.#reserve = objects.isRemote ? new UsageReserve() : undefined;
   }
 
   /** Reads the usage of the other processes, and the limits. */
@@ -84,11 +98,16 @@ export class UsageLedger {
         .map((name) => readUsageTotals(this.#objects, this.#key(name))),
     );
     this.#others = sumUsageTotals(accounts.filter((account) => account !== undefined));
+    this.#processes = accounts.length + 1;
     this.#limits = await readLimits(this.#objects, this.#key(LIMITS_FILE));
     this.#lookedAt = performance.now();
   });
 
-  readonly #save = coalesceCalls(async () => {
+  readonly #save = coalesceCalls(() =>
+    this.#reserve === undefined ? this.#saveUsage() : this.#saveWithReserve(),
+  );
+
+  async #saveUsage(): Promise<void> {
     const name = this.#ownFile;
     const text = toJsonLine(this.#own);
     // Not synced, because syncing would take longer than many requests.
@@ -96,7 +115,44 @@ export class UsageLedger {
     if (performance.now() < this.#syncedAt + SYNC_INTERVAL_MS) return;
     await this.#objects.put(syncedCopyKey(this.#key(name)), text);
     this.#syncedAt = performance.now();
-  });
+  }
+
+  async #saveWithReserve(): Promise<void> {
+    if (this.#isLimited) await this.refresh();
+    const reserve = (this.#reserve ??= new UsageReserve());
+    const usage = structuredClone(this.#own);
+    const ahead = this.#isSettling ? emptyUsageTotals() : this.#withinLimits(reserve.next(usage));
+    this.#isSettling = false;
+    const recorded = sumUsageTotals([usage, ahead]);
+    await this.#objects.put(this.#key(this.#ownFile), toJsonLine(recorded));
+    this.#syncedAt = performance.now();
+    reserve.renewed(recorded, usage);
+  }
+
+  /**
+   * The part of a reserve that this process may take: half of what the limits leave for it, so that the reserves of all
+   * processes together stay within the limits.
+   */
+  #withinLimits(reserve: UsageTotals): UsageTotals {
+    const now = this.usage(this.#prices);
+    const then = usageFromTotals(sumUsageTotals([this.#own, this.#others, reserve]), this.#prices);
+    const shares = BUDGET_UNITS.filter((unit) => then[unit] > now[unit]).map(
+      (unit) =>
+        ((this.#limits[unit] ?? Infinity) - now[unit]) / (2 * this.#processes * (then[unit] - now[unit])),
+    );
+    return shareOf(reserve, Math.max(0, Math.min(1, ...shares)));
+  }
+
+  /** Resolves once the usage is recorded, by the reserve or by a write. */
+  async #record(): Promise<void> {
+    if (this.#reserve?.covers(this.#own) !== true) return this.#save();
+    // A failure is found out when the reserve is used up.
+    if (this.#reserve.isDue(this.#own)) void this.#save().catch(() => undefined);
+  }
+
+  get #isLimited(): boolean {
+    return BUDGET_UNITS.some((name) => this.#limits[name] !== undefined);
+  }
 
   #key(name: string): string {
     return `${this.#prefix}/${name}`;
@@ -106,6 +162,7 @@ export class UsageLedger {
     this.#ownFile = `${randomUUID()}.json`;
     this.#own = emptyUsageTotals();
     this.#syncedAt = -Infinity;
+    if (this.#reserve !== undefined) this.#reserve = new UsageReserve();
   }
 
   /** The limits as they were last read. */
@@ -123,21 +180,33 @@ export class UsageLedger {
    * @throws BudgetExhausted if a limit is reached
    */
   async admitRequest(role: ModelRole, prices: Prices | undefined): Promise<void> {
-    const isFree = BUDGET_UNITS.every((name) => this.#limits[name] === undefined);
-    if (!isFree || performance.now() - this.#lookedAt > LIMITS_MAX_AGE_MS) await this.refresh();
+    this.#prices = prices;
+    await this.#refreshIfStale(role);
     const reached = reachedLimits(this.#limits, this.usage(prices));
     if (reached.length > 0) {
-      await this.#save();
+      await (this.#reserve === undefined ? this.#save() : this.#settle());
       throw new BudgetExhausted(reached);
     }
     await this.recordRequest(role);
   }
 
+  /** Reads the limits again before a request that the reserve does not cover, or after a while. */
+  async #refreshIfStale(role: ModelRole): Promise<void> {
+    const age = performance.now() - this.#lookedAt;
+    if (this.#reserve === undefined) {
+      if (this.#isLimited || age > LIMITS_MAX_AGE_MS) await this.refresh();
+      return;
+    }
+    if (age > REMOTE_LIMITS_MAX_AGE_MS || (this.#isLimited && !this.#reserve.hasRequest(this.#own, role)))
+      await this.refresh();
+    else if (age > LIMITS_MAX_AGE_MS) void this.refresh().catch(() => undefined);
+  }
+
   /** Counts one request, regardless of the limits. Resolves once the count is on disk. */
   async recordRequest(role: ModelRole): Promise<void> {
-    addRoleUsage(this.#own, role, { requests: 1, promptTokens: 0, completionTokens: 0 });
+    addRoleUsage(this.#own, role, ONE_REQUEST);
     try {
-      await this.#save();
+      await this.#record();
     } catch (error) {
       addRoleUsage(this.#own, role, { requests: -1, promptTokens: 0, completionTokens: 0 });
       throw error;
@@ -150,13 +219,28 @@ export class UsageLedger {
     { promptTokens, completionTokens }: Omit<RoleUsage, 'requests'>,
   ): Promise<void> {
     addRoleUsage(this.#own, role, { requests: 0, promptTokens, completionTokens });
+    await this.#record();
+  }
+
+  /** Returns what was reserved and not used once work has ended. If that fails, the account says a little more than was used. */
+  async settleAfter<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } finally {
+      await this.#settle().catch(() => undefined);
+    }
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#reserve === undefined || this.#reserve.equals(this.#own)) return;
+    this.#isSettling = true;
     await this.#save();
   }
 
   /** Records how long a start of a trainer has run so far, in seconds. */
   async recordTrainerSeconds(token: string, seconds: number): Promise<void> {
     recordTrainerSeconds(this.#own, token, seconds);
-    await this.#save();
+    await this.#record();
   }
 
   /** Sets the limits, which all processes apply from their next request on. */
