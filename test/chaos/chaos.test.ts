@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Aim } from '../../tools/chaos/disturbed-run.ts';
+import type { StoreKind } from '../../tools/chaos/stores.ts';
 import { runChaos } from '../../tools/chaos/run-chaos.ts';
 import { summaryOf, tableOf } from '../../tools/chaos/summary.ts';
 import { ensurePython } from '../../src/cli/setup/python-environment.ts';
@@ -8,10 +9,15 @@ import { whyNoMachines } from '../support/machines.ts';
 const seed = Number(process.env['TEST_SEED'] ?? Date.now()) % 2 ** 31;
 
 /** Runs the scripted example with kills until `kills` of them are done, and compares it with an undisturbed run. */
-async function requireSameData(machines: number, kills: number, aim: Aim = 'anything') {
+async function requireSameData(
+  machines: number,
+  kills: number,
+  aim: Aim = 'anything',
+  store: StoreKind = 'folder',
+) {
   const lines: string[] = [];
   const outcome = await runChaos({
-    ...{ seed, kills, machines, aim },
+    ...{ seed, kills, machines, aim, store },
     endpoint: 'scripted',
     workers: 1,
     python: await ensurePython(),

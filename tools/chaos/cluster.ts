@@ -9,11 +9,17 @@ import { localServerEnvironment } from '../../src/temporal/settings.ts';
 import { startDevServer } from '../../src/cli/temporal/dev-server.ts';
 import { createNetwork, type Machine, type MachineProcess } from '../../test/support/machines.ts';
 import { freeServerPorts } from '../setup/free-ports.ts';
+import { folderStore, startBucket, type StoreKind } from './stores.ts';
 import { SupervisedProcess, type StartedProcess } from './supervised-process.ts';
 import { moduleFile, packageRoot, sourceRoot } from '../../src/platform/package-root.ts';
 
 export interface Cluster {
+  /** The store's address for workers. */
   readonly storeRoot: string;
+  /** Its objects as files. */
+  readonly storeFolder: string;
+  /** The server of a store in a bucket. */
+  readonly bucketServer: SupervisedProcess | undefined;
   readonly client: Client;
   readonly temporal: SupervisedProcess;
   /** If they are on machines of their own, each is killed together with its machine. */
@@ -27,6 +33,7 @@ export interface ClusterOptions {
   /** The folder for the store, the database and the logs. */
   readonly folder: string;
   readonly python: string;
+  readonly store: StoreKind;
   /** The number of worker processes, each with all roles, if they share this machine. */
   readonly workers: number;
   /** The number of machines with one worker each; 1 is this machine. */
@@ -39,7 +46,9 @@ export interface ClusterOptions {
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { folder, python, downtime } = options;
   const network = options.machines > 1 ? await createNetwork() : undefined;
-  const storeRoot = join(folder, 'store');
+  const store = options.store === 'folder' ? folderStore(join(folder, 'store')) : await startBucket(folder);
+  const { address: storeRoot } = store;
+  const bucketEnvironment = await store.environment(network);
   const ports = await freeServerPorts();
   const address = `127.0.0.1:${ports.grpc}`;
   const workersAddress = (await network?.forward(ports.grpc)) ?? address;
@@ -51,7 +60,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   let started = 0;
   const startNext = async (): Promise<StartedProcess> => {
     started += 1;
-    const worker = { address: workersAddress, storeRoot, python };
+    const worker = { address: workersAddress, storeRoot, python, environment: bucketEnvironment };
     if (network === undefined)
       return startWorker({ ...worker, logFile: join(folder, 'workers.log'), launch: launchHere });
     const name = `n${started}`;
@@ -69,14 +78,17 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await Promise.all(workers.map((worker) => worker.stop()));
     await connection?.close();
     await temporal.stop();
+    await store.close();
     await network?.close();
   };
   try {
+    await store.server?.start();
     await temporal.start();
     connection = await Connection.connect({ address });
     await Promise.all(workers.map((worker) => worker.start()));
     return {
-      ...{ storeRoot, client: new Client({ connection }), temporal, workers, close },
+      ...{ storeRoot, storeFolder: store.folder, bucketServer: store.server },
+      ...{ client: new Client({ connection }), temporal, workers, close },
       machines: network === undefined ? undefined : machines,
     };
   } catch (error) {
@@ -117,12 +129,14 @@ interface WorkerOptions {
   readonly python: string;
   readonly logFile: string;
   readonly launch: typeof launchHere;
+  /** With the address of the bucket's server. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Where its model servers listen; loopback by default. */
   readonly serveHost?: string | undefined;
 }
 
 function startWorker(options: WorkerOptions): StartedProcess {
-  const { address, storeRoot, python, logFile, launch, serveHost } = options;
+  const { address, storeRoot, python, logFile, launch, serveHost, environment } = options;
   const log = openSync(logFile, 'a');
   const worker = launch(
     [
@@ -137,6 +151,7 @@ function startWorker(options: WorkerOptions): StartedProcess {
       stdio: ['ignore', log, log, 'ipc'],
       env: {
         ...localServerEnvironment(address, process.env),
+        ...environment,
         SELF_TAUGHT_EVALUATOR_PYTHON: python,
         OMP_NUM_THREADS: '1',
       },

@@ -14,6 +14,7 @@ const WEIGHTS: Record<TargetKind, number> = {
   trainer: 1,
   'model server': 1,
   'Temporal server': 1,
+  'S3 server': 1,
   machine: 1,
 };
 /** How long a machine is cut off from the network (shorter and longer than a trainer's lease), and the time in between. */
@@ -76,7 +77,7 @@ export async function monitorRun(
 ): Promise<MonitoredRun> {
   const { runName } = configuration;
   const startedAt = Date.now();
-  const monitor = new ProgressMonitor(join(cluster.storeRoot, runName));
+  const monitor = new ProgressMonitor(join(cluster.storeFolder, runName));
   try {
     await startRun(cluster.client, configuration);
     let hasEnded = false;

@@ -42,7 +42,10 @@ export class ProgressMonitor {
 
 function sizesIn(folder: string): Map<string, number> {
   try {
-    const paths = globSync('**/{segment-*.jsonl,progress.jsonl,manifest.json,result.json}', { cwd: folder });
+    const paths = globSync(
+      '**/{segment-*.jsonl,segment-*.jsonl/*,progress.jsonl,manifest.json,result.json}',
+      { cwd: folder },
+    );
     const sizes = paths
       .filter((path) => !path.includes('.tmp-'))
       .map((path) => [path, statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? 0] as const);

@@ -6,6 +6,8 @@ import { startCluster, type Cluster } from './cluster.ts';
 import { compareRuns, type Comparison } from './compare-runs.ts';
 import { configurationFor, LONGEST_DELAY_MILLISECONDS, type EndpointName } from './configurations.ts';
 import { monitorRun, type Aim, type MonitoredRun } from './disturbed-run.ts';
+import type { StoreKind } from './stores.ts';
+import type { TargetKind } from './targets.ts';
 import { countRequests, type Interval, type RequestCounts } from './request-log.ts';
 
 export interface ChaosOptions {
@@ -13,6 +15,7 @@ export interface ChaosOptions {
   readonly kills: number;
   readonly endpoint: EndpointName;
   readonly aim: Aim;
+  readonly store: StoreKind;
   /** The number of worker processes, if there is one machine. */
   readonly workers: number;
   /** The number of machines with one worker each; 1 is this machine. */
@@ -45,7 +48,7 @@ export interface ChaosOutcome {
  * first.
  */
 export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
-  const { seed, endpoint, aim, workers, machines, python, signal, log } = options;
+  const { seed, endpoint, aim, store, workers, machines, python, signal, log } = options;
   const folder = await mkdtemp(join(tmpdir(), 'chaos-'));
   const requestLog = (runName: string) => join(folder, `${runName}-requests.jsonl`);
   const configure = (runName: string) =>
@@ -56,8 +59,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
   const logRun = ({ runName, seconds, longestPauseSeconds }: MonitoredRun) =>
     log(`${runName}: ${seconds.toFixed(0)} s, longest pause ${longestPauseSeconds.toFixed(1)} s`);
   try {
-    cluster = await startCluster({ folder, python, workers, machines, downtime });
-    const { storeRoot } = cluster;
+    cluster = await startCluster({ folder, python, store, workers, machines, downtime });
+    const { storeFolder } = cluster;
     const baseline = await monitorRun(cluster, configure('undisturbed'), signal);
     logRun(baseline);
     const random = seededRandom(seed, 'chaos');
@@ -72,9 +75,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
         longestDelayMilliseconds: LONGEST_DELAY_MILLISECONDS[endpoint],
       });
       logRun(run);
-      const comparison = compareRuns(storeRoot, baseline.runName, runName);
+      const comparison = compareRuns(storeFolder, baseline.runName, runName);
       for (const difference of comparison.differences) log(`  ${difference}`);
-      runs.push({ ...run, comparison, requests: countRequests(requestLog(runName), interruptionsOf(run)) });
+      runs.push({
+        ...run,
+        comparison,
+        requests: countRequests(requestLog(runName), interruptionsOf(run, store)),
+      });
     }
     return {
       baseline: { ...baseline, requests: countRequests(requestLog(baseline.runName), []) },
@@ -97,8 +104,17 @@ function seededRandom(seed: number, purpose: string): () => number {
   return () => Number.parseInt(stableHash(seed, purpose, (count += 1)).slice(0, 8), 16) / 2 ** 32;
 }
 
-/** When requests were interrupted: by a partition, and by every kill except that of a trainer or the Temporal server. */
-function interruptionsOf({ kills, partitions }: MonitoredRun): Interval[] {
-  const interrupting = kills.filter(({ kind }) => kind !== 'trainer' && kind !== 'Temporal server');
-  return [...interrupting.map(({ at }) => ({ from: at, to: at })), ...partitions];
+/** How much longer an answer may not be stored yet: a bucket takes it at the latest one second after it came. */
+const STORING_MILLISECONDS: Record<StoreKind, number> = { folder: 0, s3: 500 };
+
+/** When requests were interrupted: by a partition, and by every kill except that of a trainer or a server of the product's. */
+function interruptionsOf({ kills, partitions }: MonitoredRun, store: StoreKind): Interval[] {
+  const harmless: readonly TargetKind[] = ['trainer', 'Temporal server', 'S3 server'];
+  const interrupting = kills
+    .filter(({ kind }) => !harmless.includes(kind))
+    .map(({ at }) => ({ from: at, to: at }));
+  return [...interrupting, ...partitions].map(({ from, to }) => ({
+    from: from - STORING_MILLISECONDS[store],
+    to,
+  }));
 }

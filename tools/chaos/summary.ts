@@ -23,17 +23,19 @@ export function summaryOf({ baseline, runs, unexpectedExits }: ChaosOutcome, see
     records,
     unexpectedExits,
     byKind: Object.fromEntries(
-      TARGET_KINDS.filter((kind) => (kind === 'machine') === hasMachines).map((kind) => {
+      TARGET_KINDS.filter((kind) => (kind === 'machine') === hasMachines).flatMap((kind) => {
         const ofKind = kills.filter((kill) => kill.kind === kind);
+        if (kind === 'S3 server' && ofKind.length === 0) return [];
         const seconds = ofKind.flatMap(({ recoverySeconds }) => recoverySeconds ?? []).sort((a, b) => a - b);
-        return [
+        const figures = [
           kind,
           {
             kills: ofKind.length,
             medianRecoverySeconds: seconds[Math.floor(seconds.length / 2)] ?? null,
             maxRecoverySeconds: seconds.at(-1) ?? null,
           },
-        ];
+        ] as const;
+        return [figures];
       }),
     ),
   };

@@ -5,11 +5,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { machineName } from '../../src/platform/machine-name.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '../../src/platform/process-identity.ts';
 import { MACHINES } from '../../src/models/serving/served-models.ts';
+import { openObjectStore } from '../../src/store/drivers.ts';
 import { openServerRegistry } from '../../src/models/serving/server-registry.ts';
 import { leaseSchema } from '../../src/models/training/job.ts';
 import type { Cluster } from './cluster.ts';
 
-export const TARGET_KINDS = ['worker', 'trainer', 'model server', 'Temporal server', 'machine'] as const;
+export const TARGET_KINDS = [
+  'worker',
+  'trainer',
+  'model server',
+  'Temporal server',
+  'S3 server',
+  'machine',
+] as const;
 export type TargetKind = (typeof TARGET_KINDS)[number];
 
 export interface Target {
@@ -27,8 +35,8 @@ export interface Target {
 
 /** The machines, if the workers are on machines of their own; otherwise the processes. */
 export async function findTargets(cluster: Cluster, runName: string): Promise<Target[]> {
-  const { storeRoot, workers, temporal, machines } = cluster;
-  const leases = trainers(storeRoot, runName);
+  const { storeRoot, storeFolder, workers, temporal, bucketServer, machines } = cluster;
+  const leases = trainers(storeFolder, runName);
   if (machines !== undefined)
     return workers.flatMap((worker) => {
       const { pid = 0 } = worker;
@@ -43,6 +51,7 @@ export async function findTargets(cluster: Cluster, runName: string): Promise<Ta
   const supervised = [
     ...workers.map((worker) => ({ kind: 'worker' as const, process: worker })),
     { kind: 'Temporal server' as const, process: temporal },
+    ...(bucketServer === undefined ? [] : [{ kind: 'S3 server' as const, process: bucketServer }]),
   ].flatMap(({ kind, process }) =>
     process.pid === undefined
       ? []
@@ -65,7 +74,7 @@ export async function findTargets(cluster: Cluster, runName: string): Promise<Ta
 }
 
 async function modelServers(storeRoot: string): Promise<ProcessIdentity[]> {
-  const folder = join(storeRoot, MACHINES, await machineName(), 'servers');
+  const folder = join(openObjectStore(storeRoot).localRoot, MACHINES, await machineName(), 'servers');
   return existsSync(folder)
     ? openServerRegistry(folder)
         .list()
