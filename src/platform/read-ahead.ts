@@ -3,12 +3,12 @@
  * when it is asked for.
  */
 export async function* readAhead<Item, T>(
-  items: Iterable<Item>,
+  items: Iterable<Item> | AsyncIterable<Item>,
   ahead: number,
   read: (item: Item) => Promise<T>,
 ): AsyncGenerator<T> {
   const reading: Promise<T>[] = [];
-  for (const item of items) {
+  for await (const item of items) {
     const next = read(item);
     // A failure is thrown when it is this item's turn, if the consumer comes so far.
     next.catch(() => undefined);

@@ -6,6 +6,7 @@ import type { ArtifactStore } from './artifact-store.ts';
 import { toReference, type ArtifactContent } from './artifact.ts';
 
 const CONCURRENT_CHECKS = 8;
+const SHARDS_AT_A_TIME = 8;
 
 /** Returns the uri of a stage's shard. */
 export function shardUri(stageUri: string, shard: number): string {
@@ -14,7 +15,8 @@ export function shardUri(stageUri: string, shard: number): string {
 
 /**
  * Cuts records into shards of `size` and publishes each. All later stages use the same shards. Shards that an earlier
- * attempt has published keep their bounds, even if they have another size. Holds one shard's records in memory.
+ * attempt has published keep their bounds, even if they have another size. Holds one shard's records in memory, or
+ * those of a few shards if the store is remote.
  */
 export async function publishShards(
   store: ArtifactStore,
@@ -23,6 +25,8 @@ export async function publishShards(
   size: number,
   fingerprint: Fingerprint,
 ): Promise<Manifest[]> {
+  if (store.objects.isRemote && (await store.names(stageUri)).length === 0)
+    return publishNewShards(store, stageUri, records, size, fingerprint);
   const manifests: Manifest[] = [];
   let start = 0;
   let waiting: unknown[] = [];
@@ -44,6 +48,40 @@ export async function publishShards(
   }
   while (waiting.length > 0) await publish();
   return manifests;
+}
+
+/** Publishes several shards at a time, of a stage that has none: their bounds follow from their size. */
+async function publishNewShards(
+  store: ArtifactStore,
+  stageUri: string,
+  records: Iterable<unknown> | AsyncIterable<unknown>,
+  size: number,
+  fingerprint: Fingerprint,
+): Promise<Manifest[]> {
+  const manifests: Manifest[] = [];
+  const publish = async ({ shard, rows }: { shard: number; rows: readonly unknown[] }): Promise<Manifest> => {
+    const uri = shardUri(stageUri, shard);
+    const start = shard * size;
+    const manifest = await store.publish(uri, { fingerprint: { ...fingerprint, start }, records: rows });
+    if (manifest.records !== rows.length)
+      throw new Error(`${uri} was published with another size meanwhile; the next attempt keeps it`);
+    return manifest;
+  };
+  for await (const manifest of readAhead(cut(records, size), SHARDS_AT_A_TIME - 1, publish))
+    manifests.push(manifest);
+  return manifests;
+}
+
+async function* cut(records: Iterable<unknown> | AsyncIterable<unknown>, size: number) {
+  let shard = 0;
+  let rows: unknown[] = [];
+  for await (const record of records) {
+    if (rows.push(record) < size) continue;
+    yield { shard, rows };
+    shard += 1;
+    rows = [];
+  }
+  if (rows.length > 0) yield { shard, rows };
 }
 
 /** Publishes the list of a stage's shards, to which one reference refers. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { openStore } from '../../src/store/artifact-store.ts';
 import {
   publishShardIndex,
   publishShards,
@@ -37,6 +39,21 @@ describe('shards', () => {
     assert.deepEqual(all, records);
     const sizes = (await readShardReferences(temporary.store, index)).map((shard) => shard.records);
     assert.deepEqual(sizes, [10, 10, 4, 1]);
+  });
+
+  it('are published several at a time in a remote store, with the same bounds, also after a crash', async () => {
+    const store = openStore(`memory:${randomUUID()}`);
+    const publish = () => publishShards(store, 'run/pool', records, 4, fingerprint);
+    const shards = await publish();
+    assert.deepEqual(
+      shards.map((shard) => shard.records),
+      [4, 4, 4, 4, 4, 4, 1],
+    );
+    const { objects } = store;
+    for (const { key } of await objects.list(shardUri('run/pool', 2))) await objects.delete(key);
+    assert.deepEqual((await publish()).map(toReference), shards.map(toReference));
+    const index = toReference(await publishShardIndex(store, 'run/pool', shards, { fingerprint }));
+    assert.deepEqual(await Array.fromAsync(readShardedRecords(store, index)), records);
   });
 
   it('sum their counts by name', () => {

@@ -40,7 +40,7 @@ const WORDS: StoreWords = { object: 'object', advice: 'Use a store that outlives
 class MemoryStore implements ObjectStore {
   readonly address: string;
   readonly words = WORDS;
-  readonly isRemote = false;
+  readonly isRemote = true;
   readonly localRoot = tmpdir();
   readonly #entries = new Map<string, Entry>();
 
