@@ -162,7 +162,7 @@ describe('a store in a bucket', function () {
     it('a bucket that does not exist', () =>
       assert.rejects(
         check('s3://no-such-bucket/x'),
-        /^The store s3:\/\/no-such-bucket\/x can't be used: there is no such bucket\. Create it/,
+        /The store s3:\/\/no-such-bucket\/x can't be used: there is no such bucket\. Create it/,
       ));
 
     it('a key that the server does not know, and a wrong secret', async () => {

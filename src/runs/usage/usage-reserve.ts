@@ -23,6 +23,8 @@ export class UsageReserve {
   /** What the account says; undefined until it is written. */
   #recorded: UsageTotals = emptyUsageTotals();
   #usage: UsageTotals = emptyUsageTotals();
+  /** The usage in a second. */
+  readonly #perSecond = emptyUsageTotals();
   #renewedAt = -Infinity;
 
   /** Whether the account says at least as much as a usage. */
@@ -55,16 +57,17 @@ export class UsageReserve {
     });
   }
 
-  /** The next reserve, by the usage since the last one. */
+  /** The next reserve, by the usage since the last one. Requests and their tokens come by turns, so rates only fade. */
   next(usage: UsageTotals): UsageTotals {
-    const seconds = Math.max(1, (performance.now() - this.#renewedAt) / 1000);
+    const seconds = (performance.now() - this.#renewedAt) / 1000;
     const reserve = emptyUsageTotals();
     for (const role of MODEL_ROLES)
       for (const unit of UNITS) {
         const used = usage.models[role][unit] - this.#usage.models[role][unit];
-        const atRate = Math.ceil((RESERVE_SECONDS * used) / seconds);
-        reserve.models[role][unit] =
-          used > 0 && unit === 'requests' ? Math.max(MIN_REQUESTS, atRate) : atRate;
+        const rate = Math.max(used / Math.max(1, seconds), this.#perSecond.models[role][unit] * 0.5 ** seconds);
+        this.#perSecond.models[role][unit] = rate;
+        const ahead = Math.ceil(RESERVE_SECONDS * rate);
+        reserve.models[role][unit] = used > 0 && unit === 'requests' ? Math.max(MIN_REQUESTS, ahead) : ahead;
       }
     return reserve;
   }

@@ -99,10 +99,17 @@ class S3Store implements ObjectStore {
   }
 
   async exists(): Promise<boolean> {
-    const found = await this.#unlessMissing(() =>
-      this.#client.send(new this.#sdk.HeadBucketCommand({ Bucket: this.#bucket })),
-    );
-    return found !== undefined;
+    try {
+      // A HEAD request for the bucket would be answered without saying what is wrong.
+      await this.#explained(() =>
+        this.#client.send(new this.#sdk.ListObjectsV2Command({ Bucket: this.#bucket, MaxKeys: 1 })),
+      );
+      return true;
+    } catch (error) {
+      const { cause } = error as Error;
+      if (cause instanceof Error && cause.name === 'NoSuchBucket') return false;
+      throw error;
+    }
   }
 
   locate(key: string): string {

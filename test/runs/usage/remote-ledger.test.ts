@@ -8,6 +8,7 @@ import { openStore } from '../../../src/store/artifact-store.ts';
 import { startFaultyProxy } from '../../support/faulty-proxy.ts';
 import { useBucket } from '../../support/use-bucket.ts';
 
+const AT_ONCE = 16;
 const COST = { promptTokens: 70, completionTokens: 30 };
 
 describe('the usage ledger of a run in a bucket', function () {
@@ -37,7 +38,7 @@ describe('the usage ledger of a run in a bucket', function () {
         answered += 1;
       }
     };
-    const ends = await of.settleAfter(Promise.allSettled(Array.from({ length: 16 }, work)));
+    const ends = await of.settleAfter(Promise.allSettled(Array.from({ length: AT_ONCE }, work)));
     for (const end of ends)
       if (end.status === 'rejected') assert(end.reason instanceof BudgetExhausted, String(end.reason));
     return answered;
@@ -86,8 +87,8 @@ describe('the usage ledger of a run in a bucket', function () {
     const processes = [ledger(), ledger(), ledger()];
     const answered = await Promise.all(processes.map((each) => ask(each, 1000)));
     const total = answered.reduce((sum, each) => sum + each, 0);
-    // Each of the others may admit one that it does not see yet, as in a folder.
-    assert(total >= 290 && total <= 302, answered.join());
+    // The two others may have as many in flight as they send at once before they see each other's, as in a folder.
+    assert(total >= 300 && total <= 300 + 2 * AT_ONCE, answered.join());
     assert.equal((await recorded()).requests, total);
   });
 
