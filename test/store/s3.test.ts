@@ -6,6 +6,7 @@ import { openObjectStore, resolveStoreAddress } from '../../src/store/drivers.ts
 import { openBucket } from '../../src/store/drivers/s3.ts';
 import { startFaultyProxy, type Fault, type FaultyProxy } from '../support/faulty-proxy.ts';
 import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from '../support/s3-server.ts';
+import { removeLocalFiles } from '../support/use-bucket.ts';
 import { conformsToObjectStore } from './conformance.ts';
 
 describe('a store in a bucket', function () {
@@ -28,12 +29,17 @@ describe('a store in a bucket', function () {
     Object.assign(process.env, server?.environment);
   });
   after(async () => {
+    for (const each of addresses) await removeLocalFiles(each);
     process.env = environment;
     await proxy?.close();
     await server?.close();
   });
 
-  const address = () => `s3://judges/${randomUUID()}`;
+  const addresses: string[] = [];
+  const address = () => {
+    addresses.push(`s3://judges/${randomUUID()}`);
+    return addresses.at(-1) ?? '';
+  };
   conformsToObjectStore('s3', async () => openObjectStore(address()));
 
   it('may be a whole bucket, or a prefix, with or without a slash at its end', async () => {

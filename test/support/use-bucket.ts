@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { openObjectStore } from '../../src/store/drivers.ts';
 import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from './s3-server.ts';
 
 /**
@@ -7,6 +9,7 @@ import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from './s3-
  */
 export function useBucket(): { readonly server: S3Server; newAddress(): string } {
   const environment = { ...process.env };
+  const addresses: string[] = [];
   let running: S3Server | undefined;
   before(async function () {
     const program = await findVersitygw();
@@ -21,6 +24,7 @@ export function useBucket(): { readonly server: S3Server; newAddress(): string }
     Object.assign(process.env, running?.environment);
   });
   after(async () => {
+    for (const address of addresses) await removeLocalFiles(address);
     process.env = environment;
     await running?.close();
   });
@@ -29,6 +33,15 @@ export function useBucket(): { readonly server: S3Server; newAddress(): string }
       if (running === undefined) throw new Error('there is a server in tests only');
       return running;
     },
-    newAddress: () => `s3://judges/${randomUUID()}`,
+    newAddress() {
+      const address = `s3://judges/${randomUUID()}`;
+      addresses.push(address);
+      return address;
+    },
   };
+}
+
+/** Removes what a process of this machine has stored for a bucket. */
+export async function removeLocalFiles(address: string): Promise<void> {
+  await rm(openObjectStore(address).localRoot, { recursive: true, force: true });
 }

@@ -30,6 +30,7 @@ const SLOW_TESTS = [
   // Runs that are controlled, damaged, reset, published, or stopped by a budget or an endpoint, and workers of several builds.
   'test/cli/doctor/slurm.test.ts',
   'test/cli/start-judging.test.ts',
+  'test/cli/runs/bucket-commands.test.ts',
   'test/cli/control/control.test.ts',
   'test/workflows/budget.test.ts',
   'test/workflows/cancel-without-worker.test.ts',

@@ -64,7 +64,10 @@ export class UsageReserve {
     for (const role of MODEL_ROLES)
       for (const unit of UNITS) {
         const used = usage.models[role][unit] - this.#usage.models[role][unit];
-        const rate = Math.max(used / Math.max(1, seconds), this.#perSecond.models[role][unit] * 0.5 ** seconds);
+        const rate = Math.max(
+          used / Math.max(1, seconds),
+          this.#perSecond.models[role][unit] * 0.5 ** seconds,
+        );
         this.#perSecond.models[role][unit] = rate;
         const ahead = Math.ceil(RESERVE_SECONDS * rate);
         reserve.models[role][unit] = used > 0 && unit === 'requests' ? Math.max(MIN_REQUESTS, ahead) : ahead;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openObjectStore } from '../../../src/store/drivers.ts';
@@ -66,6 +66,10 @@ describe('the commands for stored runs, used on a bucket', function () {
     const pairs = join(scratch, 'pairs.jsonl');
     await writeFile(pairs, '{"prompt": "What comes after a?", "chosen": "b", "rejected": "c"}\n');
     const serve = `${await ensurePython()} ${packageRoot}/embedded/server.py --host {host} --port {port} --root {storeRoot}`;
+    // The small model has no room for as many tokens as the run's judge may answer with.
+    const recorded = await readFile(join(folder, 'frozen/iteration-1/training/judge.json'), 'utf8');
+    const judgeFile = join(scratch, 'judge.json');
+    await writeFile(judgeFile, recorded.replace(/"maxTokens": \d+/, '"maxTokens": 32'));
     const judge = (store: string) =>
       outputOf(
         [
@@ -77,7 +81,7 @@ describe('the commands for stored runs, used on a bucket', function () {
             '--out',
             join(scratch, `${store.slice(0, 2)}.jsonl`),
           ],
-          ...['--serve', serve, '--served-model-name', '{checkpoint}', '--json'],
+          ...['--judge', judgeFile, '--serve', serve, '--served-model-name', '{checkpoint}', '--json'],
         ],
         store,
       );
