@@ -30,6 +30,7 @@ import type {
 import { isInMemory, takeIntoMemory } from '../objects/object-body.ts';
 import { parseAddress } from './s3-address.ts';
 import { copyObject, LARGEST_COPY_BYTES } from './s3-copy.ts';
+import { wholeContent } from './s3-content.ts';
 import { explainS3Error, statusOf } from './s3-errors.ts';
 
 /** S3 allows 10,000 parts: 320 GB an object. Two of them are in memory at a time. */
@@ -37,8 +38,6 @@ const PART_BYTES = 32 * 2 ** 20;
 const PARTS_AT_A_TIME = 2;
 /** Attempts of each request. A server that asks to slow down is obeyed with growing pauses. */
 const ATTEMPTS = 8;
-/** Attempts to go on with the content of an object whose connection broke, without a byte in between. */
-const READ_ATTEMPTS = 5;
 /** The metadata by which a conditional put recognizes its own object, if the answer to its first attempt was lost. */
 const PUT_ID = 'put-id';
 /** The names of errors for an object or an upload that does not exist; without a body a missing bucket is one, too. */
@@ -254,31 +253,8 @@ class S3Store implements ObjectStore {
     const first = await request(0);
     if (first === undefined) return undefined;
     const version = first.ETag ?? '';
-    const where = this.locate(key);
-    async function* content(): AsyncGenerator<Uint8Array> {
-      let body = first?.Body as Readable;
-      let read = 0;
-      let attempts = 0;
-      const total = first?.ContentLength ?? 0;
-      for (;;) {
-        try {
-          for await (const part of body) {
-            read += (part as Uint8Array).length;
-            attempts = 0;
-            yield part as Uint8Array;
-          }
-          if (read === total) return;
-          throw new Error(`${where}: ${read} of ${total} bytes came`);
-        } catch (error) {
-          attempts += 1;
-          if (attempts === READ_ATTEMPTS) throw error;
-          const next = await request(read, version);
-          if (next === undefined) throw new Error(`${where} was deleted while it was read`, { cause: error });
-          body = next.Body as Readable;
-        }
-      }
-    }
-    return { content: content(), version };
+    const content = wholeContent(first, (from) => request(from, version), this.locate(key));
+    return { content, version };
   }
 
   async #upload(key: string, body: ObjectBody, more: object = {}): Promise<void> {
