@@ -3,6 +3,10 @@
     python -m trainer --job /path/job.json           runs the job (its fields: trainer/job.schema.json)
     python -m trainer --check [--base-checkpoint X]  prints one JSON line {ok, versions, device, problems}; exit 0 or 78
 
+FILE, X and the paths in the job may be addresses such as `s3://judges/team-a/...`. An output folder in a bucket has the same
+files under the same names; the trainer works in a scratch folder of the machine (trainer/workspace.py), and sends what it
+writes (trainer/mirror.py).
+
 The trainer writes these files into the job's output folder: `lease.json` (trainer/lease.py), `progress.jsonl`,
 `heartbeat`, `tensorboard/` and the files of other trackers (trainer/tracking.py), `checkpoints/`, then `model/` (and
 `adapter/`, if a LoRA adapter is kept), and last `result.json`. A training is done only when `result.json` exists.
@@ -35,8 +39,8 @@ import traceback
 
 from trainer.checkpoints import require_same_job
 from trainer.data import read_rows
-from trainer.errors import ConfigurationError, TrainerExit
-from trainer.files import create_json, read_json
+from trainer.errors import ENVIRONMENT_FAILED, ConfigurationError, StorageUnavailable, TrainerExit
+from trainer.files import create_json, exists, is_address, read_json, remove_file
 from trainer.job import read_job, tracker_names
 from trainer.lease import Lease
 
@@ -46,7 +50,7 @@ def main():
     mode = parser.add_mutually_exclusive_group(required=True)
     mode.add_argument('--job', metavar='FILE', help='train what this job file says')
     mode.add_argument('--check', action='store_true', help='only check whether a training could start')
-    parser.add_argument('--base-checkpoint', metavar='FOLDER', help='with --check: a folder or a model hub name')
+    parser.add_argument('--base-checkpoint', metavar='FOLDER', help='with --check: a folder, an address or a model hub name')
     parser.add_argument(
         '--trust-remote-code', action='store_true', help='with --check: allow code of the checkpoint to run'
     )
@@ -71,17 +75,25 @@ def run(job_file):
     """Trains; returns the exit code."""
     stop_requested = stop_on_signals()
     is_first_rank = os.environ.get('RANK', '0') == '0'
-    exit_file = os.path.join(os.path.dirname(os.path.abspath(job_file)), 'exit.json')
-    lease, code, message = None, 0, 'done'
+    job_file = job_file if is_address(job_file) else os.path.abspath(job_file)
+    exit_file = os.path.join(os.path.dirname(job_file), 'exit.json')
+    job, lease, workspace, code, message = None, None, None, 0, 'done'
     try:
         job = read_job(job_file)
+        if any(map(is_address, (job.outputFolder, job.data, job.baseCheckpoint))):
+            from trainer.workspace import Workspace
+
+            workspace = Workspace(job, is_first_rank, stop_requested)
+        else:
+            os.makedirs(job.outputFolder, exist_ok=True)
         # The lease is taken before the imports, which take seconds: followers must see at once that a trainer runs.
-        os.makedirs(job.outputFolder, exist_ok=True)
         if is_first_rank:
-            lease = Lease(job.outputFolder, job.token, stop_requested)
+            lease = workspace.create() if workspace else Lease(job.outputFolder, job.token, stop_requested)
             lease.acquire()
-            if os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0' and os.path.exists(exit_file):
-                os.remove(exit_file)  # torchrun has restarted all ranks after one failed
+            if os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0':
+                remove_file(exit_file)  # torchrun has restarted all ranks after one failed
+        if workspace:
+            job = workspace.prepare(lease)
         prepare_environment(job.baseCheckpoint, job.threads)
         if 'WORLD_SIZE' not in os.environ:
             # One process trains on one GPU; torchrun starts one process for each GPU.
@@ -89,6 +101,8 @@ def run(job_file):
         train(job, lease, stop_requested)
     except TrainerExit as end:
         code, message = end.exit_code, str(end)
+    except StorageUnavailable as error:
+        code, message = ConfigurationError.exit_code if error.is_permanent else ENVIRONMENT_FAILED, str(error)
     except ImportError as error:
         code, message = ConfigurationError.exit_code, f'{sys.executable}: {error}'
     except Exception as error:
@@ -99,18 +113,24 @@ def run(job_file):
         if is_full_disk(error):
             # PyTorch and safetensors name no file.
             place = getattr(error, 'filename', None) or os.path.dirname(exit_file)
+            place = workspace.folder if workspace else place
             message = f'{place}: the disk is full, or the quota used up. Make room; the training continues by itself from its newest complete checkpoint ({message})'
+    if workspace:
+        code, message = workspace.save(code, message)
     with contextlib.suppress(OSError):
         if code:
             print(f'trainer: {message}', file=sys.stderr, flush=True)
-        if (is_first_rank or code) and os.path.isfile(job_file):
+    if workspace:
+        workspace.close()
+    with contextlib.suppress(OSError):
+        is_unreachable = job is None and code == ENVIRONMENT_FAILED
+        if (is_first_rank or code) and not is_unreachable and exists(job_file):
             create_json(exit_file, {'exitCode': code, 'message': message})
     if lease:
         lease.release()
+    if workspace:
+        workspace.remove()
     return code
-
-
-ENVIRONMENT_FAILED = 74
 
 
 def is_environment_failure(error):
@@ -150,7 +170,7 @@ def prepare_environment(base_checkpoint, threads):
     """Sets the environment variables that torch and transformers read when they are imported."""
     os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # otherwise TRL reports each start
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
-    if os.path.isdir(base_checkpoint):
+    if os.path.isdir(base_checkpoint) or is_address(base_checkpoint):
         os.environ['HF_HUB_OFFLINE'] = '1'  # every file is local: do not wait for the network
     if threads:
         os.environ['OMP_NUM_THREADS'] = os.environ['MKL_NUM_THREADS'] = str(threads)

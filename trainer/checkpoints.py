@@ -7,6 +7,7 @@ resumes from the checkpoint.
 """
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -80,18 +81,32 @@ def remove_incomplete(parent):
             remove(path)
 
 
-def keep_newest(parent, count):
-    """Removes all but the `count` newest complete checkpoints. Call it only after the newest one is marked."""
+def keep_newest(parent, count, used=None):
+    """Removes all but the `count` newest complete checkpoints, and one that is `used`. Call it only after the newest one is
+    marked."""
     complete = [path for _, path in checkpoints(parent) if read_json(os.path.join(path, MARKER))]
     for path in complete[:-count]:
-        remove(path)
+        if path != used:
+            remove(path)
 
 
 def checkpoints(parent):
     """`[(step, path)]`, oldest first."""
     names = os.listdir(parent) if os.path.isdir(parent) else []
-    matches = filter(None, (re.fullmatch(r'checkpoint-(\d+)', name) for name in names))
-    return sorted((int(match[1]), os.path.join(parent, match[0])) for match in matches)
+    steps = {name: checkpoint_step(name) for name in names}
+    return sorted((step, os.path.join(parent, name)) for name, step in steps.items() if step is not None)
+
+
+def checkpoint_step(name):
+    """The step of a checkpoint by the name of its folder; None if it is no checkpoint."""
+    match = re.fullmatch(r'checkpoint-(\d+)', name)
+    return int(match[1]) if match else None
+
+
+def record_damage(output_folder, folder, reason):
+    """Appends to `damaged-checkpoints.jsonl`, from which the run makes a warning."""
+    with open(os.path.join(output_folder, 'damaged-checkpoints.jsonl'), 'a', encoding='utf-8') as file:
+        file.write(json.dumps({'checkpoint': os.path.basename(folder), 'reason': reason}) + '\n')
 
 
 def require_same_job(identity, found, where):

@@ -1,4 +1,11 @@
-"""The ways in which a training ends without a result. The launching side (src/training) acts on the exit codes."""
+"""The ways in which a training ends without a result. The launching side (src/models/training) acts on the exit codes."""
+
+ENVIRONMENT_FAILED = 74  # the exit code if the disk, the network or another part of the environment failed
+
+NEEDS_FOLDER = (
+    'a training on several machines keeps its output in a folder that all of them see, and not in a bucket: use a store in a '
+    'shared folder, or train on one machine'
+)
 
 
 class TrainerExit(Exception):
@@ -32,3 +39,12 @@ class TrainingDiverged(TrainerExit):
     """A loss, a gradient or a weight is not a finite number."""
 
     exit_code = 1
+
+
+class StorageUnavailable(OSError):
+    """A bucket can't be used. The message is one sentence that says what is wrong and what to do. `is_permanent` says
+    whether it stays so until somebody changes the configuration."""
+
+    def __init__(self, message, is_permanent):
+        super().__init__(message)
+        self.is_permanent = is_permanent

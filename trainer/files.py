@@ -1,4 +1,7 @@
-"""Writes files so that they exist completely or not at all, even after a power failure."""
+"""Writes files so that they exist completely or not at all, even after a power failure.
+
+`exists`, `read_json`, `create_json` and `remove_file` accept the address of an object in a bucket, too.
+"""
 
 import contextlib
 import errno
@@ -10,13 +13,45 @@ from concurrent.futures import ThreadPoolExecutor
 
 THREADS = min(8, os.cpu_count() or 1)  # that flush and hash files
 
+ADDRESS = 's3://'
+
+
+def is_address(path):
+    return path.startswith(ADDRESS)
+
+
+def exists(path):
+    if is_address(path):
+        return read_address(path) is not None
+    return os.path.isfile(path)
+
 
 def read_json(path):
     """The JSON value in `path`; None if the file does not exist or is not JSON."""
+    if is_address(path):
+        content = read_address(path)
+        return None if content is None else parse_json(content)
     try:
-        with open(path, encoding='utf-8') as file:
-            return json.load(file, parse_constant=refuse_constant)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        with open(path, 'rb') as file:
+            return parse_json(file.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_address(address):
+    """The content of an object; None if it does not exist."""
+    from trainer.bucket import object_at
+
+    bucket, key = object_at(address)
+    found = bucket.get(key)
+    return found and found[0]
+
+
+def parse_json(content):
+    """The JSON value in UTF-8 text; None if it is not JSON."""
+    try:
+        return json.loads(content.decode('utf-8'), parse_constant=refuse_constant)
+    except ValueError:
         return None
 
 
@@ -33,6 +68,12 @@ def write_json(path, value, durable=True):
 
 def create_json(path, value):
     """Creates `path` atomically. An existing file stays as it is."""
+    if is_address(path):
+        from trainer.bucket import object_at
+
+        bucket, key = object_at(path)
+        bucket.put_if(key, as_json(value), None)
+        return
     temporary = write_temporary_json(path, value, durable=True)
     try:
         os.link(temporary, path)
@@ -53,13 +94,28 @@ def create_json(path, value):
 def write_temporary_json(path, value, durable):
     temporary = f'{path}.{uuid.uuid4().hex}.tmp'
     with open(temporary, 'w', encoding='utf-8') as file:
-        # Other JSON readers refuse the bare word NaN.
-        json.dump(value, file, indent=2, allow_nan=False)
-        file.write('\n')
+        file.write(as_json(value))
         if durable:
             file.flush()
             os.fsync(file.fileno())
     return temporary
+
+
+def as_json(value):
+    # Other JSON readers refuse the bare word NaN.
+    return json.dumps(value, indent=2, allow_nan=False) + '\n'
+
+
+def remove_file(path):
+    """Removes a file, if it exists."""
+    if is_address(path):
+        from trainer.bucket import object_at
+
+        bucket, key = object_at(path)
+        bucket.delete(key)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
 
 
 def sync(path):

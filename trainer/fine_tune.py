@@ -3,7 +3,6 @@
 This module has what all methods share; `sft.py` and `dpo.py` have what differs between them.
 """
 
-import json
 import math
 import os
 
@@ -48,7 +47,7 @@ def fine_tune(job, rows, lease, stop_requested):
     examples = f'{len(training_set.examples)} examples ({training_set.dropped_too_long} too long)'
     devices = f'{trainer.accelerator.num_processes} x {trainer.args.device.type}'
     origin = resumed[0] if resumed else job.baseCheckpoint
-    log(lease, f'{job.method}: {examples}, {trainer.args.max_steps} steps on {devices}, from {origin}')
+    log(lease, f'{job.method}: {examples}, {trainer.args.max_steps} steps on {devices}, from {job.named(origin)}')
     if trainer.args.max_steps <= trainer.args.warmup_steps:
         warmup = trainer.args.warmup_steps
         log(lease, f'warning: all steps are within the {warmup} warm-up steps, so the learning rate stays low')
@@ -70,7 +69,7 @@ def checkpoint_to_resume(job, output_dir, lease, device):
 
         def on_damage(folder, reason):
             log(lease, f'warning: {folder} is damaged, so it is removed and the one before is used: {reason}')
-            record_damage(job.outputFolder, folder, reason)
+            checkpoints.record_damage(job.outputFolder, folder, reason)
 
         intact = checkpoints.newest_intact(output_dir, lambda: touch_heartbeat(job, lease), on_damage)
         step = intact[1]['step'] if intact else -1
@@ -79,12 +78,6 @@ def checkpoint_to_resume(job, output_dir, lease, device):
         torch.distributed.broadcast(chosen, src=0)
         step = int(chosen.item())
     return checkpoints.complete_at(output_dir, step)
-
-
-def record_damage(output_folder, folder, reason):
-    """Appends to `damaged-checkpoints.jsonl`, from which the run makes a warning."""
-    with open(os.path.join(output_folder, 'damaged-checkpoints.jsonl'), 'a', encoding='utf-8') as file:
-        file.write(json.dumps({'checkpoint': os.path.basename(folder), 'reason': reason}) + '\n')
 
 
 def load_base(job):

@@ -28,6 +28,7 @@ def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
     if job.lora is None:
         files = publish_folder(job, lease, 'model', lambda folder: save_model(job, model, weights, tokenizer, folder))
     else:
+        model.peft_config['default'].base_model_name_or_path = job.named(job.baseCheckpoint)
         publish_folder(job, lease, 'adapter', lambda folder: model.save_pretrained(folder, state_dict=weights))
         adapter = os.path.join(job.outputFolder, 'adapter')
         full = merge_adapter(job, adapter, served_dtype(job))
@@ -55,8 +56,12 @@ def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
         'model': {'files': files, 'sha256': sha256_of_listing(files)},
     }
     write_json(os.path.join(job.outputFolder, 'result.json'), result)
+    if job.mirror:
+        job.mirror.publish()
     log(lease, f'done: {result["steps"]} steps, loss {result["finalLoss"]:.4f}, {result["seconds"]} s')
     shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
+    if job.mirror:
+        job.mirror.remove_checkpoints()
 
 
 def save_model(job, model, weights, tokenizer, folder):

@@ -1,4 +1,4 @@
-"""The job file: what to train, from which checkpoint, into which folder.
+"""The job file: what to train, from which checkpoint, into which folder. Each of these may be the address of a bucket.
 
 job.schema.json, which lies beside this file, declares the fields; it is generated (`npm run schemas`). This module
 checks a job against it and adds no check and no field of its own.
@@ -11,7 +11,7 @@ import os
 from types import SimpleNamespace
 
 from trainer.errors import ConfigurationError
-from trainer.files import read_json, sha256_of
+from trainer.files import is_address, read_json, sha256_of
 
 SCHEMA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'job.schema.json')
 
@@ -19,10 +19,21 @@ SCHEMA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'job.sche
 class Job(SimpleNamespace):
     """A checked job. Its attributes have the names of the fields in job.schema.json."""
 
+    # Sends the output folder to a bucket (trainer/mirror.py). The first rank sets it if the folder's address says so.
+    mirror = None
+    # The addresses of the local copies that the paths above name, by path.
+    addresses = {}
+
     @property
     def lora(self):
         """The adapter's settings; None if all weights are trained."""
         return self.adapter if self.adapter.kind == 'lora' else None
+
+    def named(self, text):
+        """A text with addresses in place of the paths of their local copies."""
+        for path, address in self.addresses.items():
+            text = text.replace(path, address)
+        return text
 
     def identity(self):
         """Everything that the trained weights depend on. A checkpoint or a result belongs to this job only if it has
@@ -64,7 +75,7 @@ def tracker_names():
 
 def read_job(path):
     """Reads and checks a job file. Raises ConfigurationError that lists every wrong field."""
-    path = os.path.abspath(path)
+    path = path if is_address(path) else os.path.abspath(path)
     fields = read_json(path)
     if not isinstance(fields, dict):
         raise ConfigurationError(f'{path}: no such file, or not a JSON object')

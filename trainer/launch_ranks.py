@@ -21,8 +21,15 @@ import sys
 import threading
 import time
 
-from trainer.errors import ConfigurationError, Stopped, TrainerExit
-from trainer.files import read_json, write_json
+from trainer.errors import (
+    ENVIRONMENT_FAILED,
+    NEEDS_FOLDER,
+    ConfigurationError,
+    Stopped,
+    StorageUnavailable,
+    TrainerExit,
+)
+from trainer.files import exists, is_address, read_json, write_json
 
 JOB_FILE_SECONDS = 60  # a network file system may hide a new file for so long
 FAILED_RANK_SECONDS = 5
@@ -44,10 +51,14 @@ def main():
         wait_for_job(options.start)
         master = meet(options.start, node, options.nodes) if options.nodes * options.processes > 1 else None
         log = options.log if node == 0 else os.path.join(options.start, f'node-{node}.log')
+        log = None if is_address(log) else log
         return Ranks(options.command, log).run(rank_variables(options, node, master))
     except TrainerExit as end:
         print(f'trainer: {end}', file=sys.stderr, flush=True)
         return end.exit_code
+    except StorageUnavailable as error:
+        print(f'trainer: {error}', file=sys.stderr, flush=True)
+        return ConfigurationError.exit_code if error.is_permanent else ENVIRONMENT_FAILED
 
 
 def stop_before_start(*_):
@@ -58,25 +69,29 @@ def wait_for_job(folder):
     """Waits until the start's job is visible here. A start happens once: Kubernetes may bring up the pod of a suspended job
     again, whose training goes on under another start."""
     deadline = time.monotonic() + JOB_FILE_SECONDS
-    while not os.path.exists(os.path.join(folder, 'job.json')):
+    while not exists(os.path.join(folder, 'job.json')):
         if time.monotonic() > deadline:
             raise ConfigurationError(
                 f'{folder} of the worker is not visible in this container: mount the volume of the store at the same path'
             )
         time.sleep(0.2)
-    if os.path.exists(os.path.join(folder, 'exit.json')):
+    if exists(os.path.join(folder, 'exit.json')):
         raise Stopped(f'{folder}: this start has ended before')
 
 
 def meet(folder, node, nodes):
     """Waits until all nodes are there; returns address and port of the first one."""
-    folder = os.path.join(folder, 'nodes')
-    os.makedirs(folder, exist_ok=True)
     address = os.environ.get('POD_IP', '127.0.0.1')
     family = socket.AF_INET6 if ':' in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((address, 0))
         own = {'address': address, 'port': probe.getsockname()[1]}
+    if is_address(folder):
+        if nodes > 1:
+            raise ConfigurationError(NEEDS_FOLDER)
+        return own
+    folder = os.path.join(folder, 'nodes')
+    os.makedirs(folder, exist_ok=True)
     write_json(os.path.join(folder, f'{node}.json'), own, durable=False)
     while not all(os.path.exists(os.path.join(folder, f'{each}.json')) for each in range(nodes)):
         time.sleep(0.2)
@@ -156,9 +171,10 @@ class Ranks:
 
     def _write(self, data):
         with self._output:
-            with contextlib.suppress(OSError):  # the disk may be full
-                with open(self._log, 'ab') as log:
-                    log.write(data)
+            if self._log:
+                with contextlib.suppress(OSError):  # the disk may be full
+                    with open(self._log, 'ab') as log:
+                        log.write(data)
             with contextlib.suppress(OSError):
                 sys.stdout.buffer.write(data)
                 sys.stdout.buffer.flush()

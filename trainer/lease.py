@@ -31,8 +31,10 @@ LOCK_WAIT_SECONDS = 120
 
 
 class Lease:
-    """Held from `acquire` to `release`. `lost` is set when the file has the token of another start, `stop_requested` when
-    this start is asked to stop."""
+    """Held from `acquire` to `release`. `lost` is set when another start holds it, `stop_requested` when this start is
+    asked to stop. This class keeps the lease in a folder, BucketLease (trainer/bucket_lease.py) in a bucket."""
+
+    poll_seconds = 0.1  # between two looks at the lease of another trainer
 
     def __init__(self, folder, token, stop_requested):
         self.folder = folder
@@ -49,34 +51,30 @@ class Lease:
     def acquire(self):
         """Raises Stopped if another trainer holds the folder, or if this start is asked to stop. If another trainer can't be
         seen, because it ran on another machine, waits until its lease is renewed or has expired."""
-        lock = open(f'{self.path}.lock', 'w', encoding='utf-8')
-        foreign = ForeignLease(self.folder)
+        foreign = ForeignLease(self._read)
         deadline = time.monotonic() + LOCK_WAIT_SECONDS
         while True:
             self._obey()
             if self.stop_requested.is_set():
                 raise Stopped(f'{self.folder}: stopped before the start')
-            existing = read_json(self.path)
-            state = 'dead' if existing is None or existing.get('token') == self.token else foreign.state(existing)
+            existing = self._read('lease.json')
+            state = 'dead' if existing is None or self._is_own(existing) else foreign.state(existing)
             if state == 'alive':
                 process = f'process {existing.get("pid")} on {existing.get("host")}'
                 raise Stopped(f'{self.path}: {process} holds this folder')
-            if state == 'dead' and try_lock(lock):
+            if state == 'dead' and self._take():
                 break
             if state == 'dead' and time.monotonic() > deadline:
-                raise Stopped(f'{lock.name}: a process that is not in {self.path} has locked this file')
-            time.sleep(0.1)
-        self._lock = lock
-        self._write()
+                raise Stopped(f'{self.path}.lock: a process that is not in {self.path} has locked this file')
+            time.sleep(self.poll_seconds)
         self._held = True
         self._renewal.start()
 
     def check(self):
         """Raises Stopped if the lease is lost. Call it before writing a file that others may read."""
-        existing = read_json(self.path)
+        existing = self._read('lease.json')
         if self.lost.is_set() or existing is None or existing.get('token') != self.token:
-            self.lost.set()
-            raise Stopped(f'{self.path}: another start has taken over this folder')
+            self._lose()
 
     def release(self):
         """Removes the lease if it still belongs to this start: the next start need not wait until it expires."""
@@ -84,26 +82,29 @@ class Lease:
             return
         self._released.set()
         self._renewal.join()
-        existing = read_json(self.path)
-        if existing and existing.get('token') == self.token:
-            os.remove(self.path)
+        self._remove()
 
     def _keep_renewing(self):
+        was_renewed = True
         while not self._released.wait(RENEW_SECONDS):
             with contextlib.suppress(OSError):  # the store can't be read for a while
                 self._obey()
             try:
-                self.check()
-                self._write()
+                self._renew()
+                if not was_renewed:
+                    log(f'{self.path}: the lease is renewed again')
+                was_renewed = True
             except Stopped:
                 return
             except OSError as error:
-                log(f'{self.path}: the lease was not renewed, retrying: {error}')
+                if was_renewed:
+                    log(f'{self.path}: the lease was not renewed, retrying: {error}')
+                was_renewed = False
 
     def _obey(self):
         """Carries out a request to stop. The file lies in the folder that this process writes to, because a network file
         system may hide a new file in any other folder for a minute."""
-        request = read_json(os.path.join(self.folder, 'stop.json'))
+        request = self._read('stop.json')
         if not request or request.get('token') != self.token:
             return
         if not self.stop_requested.is_set():
@@ -112,17 +113,46 @@ class Lease:
         if request.get('kill'):  # it made no progress, so it can't save
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def _write(self):
+    def _lose(self):
+        self.lost.set()
+        raise Stopped(f'{self.path}: another start has taken over this folder')
+
+    def _content(self):
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='milliseconds').replace('+00:00', 'Z')
-        write_json(self.path, {**self._holder, 'token': self.token, 'renewedAt': now}, durable=False)
+        return {**self._holder, 'token': self.token, 'renewedAt': now}
+
+    # What differs where the lease is kept elsewhere.
+
+    def _read(self, name):
+        return read_json(os.path.join(self.folder, name))
+
+    def _is_own(self, lease):
+        return lease.get('token') == self.token
+
+    def _take(self):
+        """Returns whether this process has got the lease."""
+        self._lock = self._lock or open(f'{self.path}.lock', 'w', encoding='utf-8')
+        if not try_lock(self._lock):
+            return False
+        write_json(self.path, self._content(), durable=False)
+        return True
+
+    def _renew(self):
+        self.check()
+        write_json(self.path, self._content(), durable=False)
+
+    def _remove(self):
+        existing = self._read('lease.json')
+        if existing and existing.get('token') == self.token:
+            os.remove(self.path)
 
 
 class ForeignLease:
     """Observes the lease of another trainer. The observation begins where the followers of that trainer ended theirs
     (src/models/training/start-silence.ts)."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, read):
+        self._read = read
         self.sign = None
 
     def state(self, lease):
@@ -132,7 +162,7 @@ class ForeignLease:
         sign = lease.get('renewedAt')
         if self.sign is None:
             self.sign, self.since = sign, time.monotonic()
-            seen = read_json(os.path.join(self.folder, 'starts', str(lease.get('token')), 'silence.json'))
+            seen = self._read(f'starts/{lease.get("token")}/silence.json')
             if seen and seen.get('sign') == sign:
                 self.since -= seen['seconds']
         if sign != self.sign:

@@ -4,6 +4,10 @@ import json
 import os
 import platform
 import sys
+import tempfile
+
+from trainer.errors import TrainerExit
+from trainer.files import is_address
 
 
 def preflight(base_checkpoint, trust_remote_code, report_to):
@@ -21,6 +25,8 @@ def preflight(base_checkpoint, trust_remote_code, report_to):
             problems += checkpoint_problems(base_checkpoint, trust_remote_code)
     except ImportError as error:
         problems.append(f'{sys.executable}: {error} (install the packages of trainer/requirements.txt)')
+    except TrainerExit as error:
+        problems.append(str(error))
     except (OSError, ValueError) as error:
         problems.append(f'base checkpoint {base_checkpoint}: {" ".join(str(error).split())}')
     print(json.dumps({'ok': not problems, 'versions': found, 'device': device, 'problems': problems}), flush=True)
@@ -31,6 +37,14 @@ def checkpoint_problems(base_checkpoint, trust_remote_code):
     """The reasons why a checkpoint cannot be fine-tuned. Does not load its weights."""
     from transformers import AutoConfig, AutoTokenizer
 
+    if is_address(base_checkpoint):
+        from trainer.inputs import fetch_checkpoint
+
+        with tempfile.TemporaryDirectory() as folder:
+            names = fetch_checkpoint(base_checkpoint, folder, is_wanted=lambda name: not is_weights(name))
+            for name in filter(is_weights, names):
+                open(os.path.join(folder, os.path.basename(name)), 'w').close()  # only the name is looked at
+            return [text.replace(folder, base_checkpoint) for text in checkpoint_problems(folder, trust_remote_code)]
     if os.path.isabs(base_checkpoint) and not os.path.isdir(base_checkpoint):
         return [f'base checkpoint {base_checkpoint}: no such folder']
     problems = []
@@ -43,6 +57,10 @@ def checkpoint_problems(base_checkpoint, trust_remote_code):
     elif not has_end_of_answer(tokenizer):
         problems.append('its chat template writes no end token after an answer, so the judge would never learn to stop')
     return [f'base checkpoint {base_checkpoint}: {problem}' for problem in problems]
+
+
+def is_weights(name):
+    return name.endswith(('.safetensors', '.bin', '.pt', '.pth'))
 
 
 def has_end_of_answer(tokenizer):

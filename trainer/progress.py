@@ -93,7 +93,11 @@ class Progress(TrainerCallback):
             'resumedFromSteps': self.resumed_from,
         }
         checkpoints.mark_complete(folder, facts, self.touch_heartbeat)
-        checkpoints.keep_newest(args.output_dir, self.job.hyperparameters.saveTotalLimit)
+        mirror = self.job.mirror
+        if mirror:
+            mirror.checkpoint_saved(folder)
+        used = mirror.sending if mirror else None
+        checkpoints.keep_newest(args.output_dir, self.job.hyperparameters.saveTotalLimit, used)
 
     def _append(self, line):
         with open(self.path, 'a', encoding='utf-8') as file:

@@ -7,16 +7,20 @@ import { RECIPES } from './recipes/registry.ts';
 import { trackerSchema } from './tracker.ts';
 
 const text = z.string().min(1);
-const absolutePath = z.string().regex(/^[/]/, 'an absolute path');
+const location = z.string().regex(/^([/]|s3:[/][/])/, 'an absolute path, or an address s3://BUCKET/...');
 
 /** The fields that every job has, independent of its method. */
 const jobFields = {
   schema: z.literal(1).describe('The version of this format.'),
-  baseCheckpoint: text.describe("A folder in Hugging Face layout (an absolute path), or a model hub's id."),
-  data: absolutePath.describe(
-    'The training set, an absolute path: JSONL with lists of messages; the columns follow from the method.',
+  baseCheckpoint: text.describe(
+    "A folder in Hugging Face layout (an absolute path, or an address in a bucket), or a model hub's id.",
   ),
-  outputFolder: absolutePath.describe('An absolute path; the folder belongs to this job alone.'),
+  data: location.describe(
+    'The training set, an absolute path or an address in a bucket: JSONL with lists of messages; the columns follow from the method.',
+  ),
+  outputFolder: location.describe(
+    'An absolute path, or an address in a bucket; the folder belongs to this job alone.',
+  ),
   seed: z
     .int()
     .min(0)

@@ -22,7 +22,7 @@ PARTS = {
     'lora': 'adapter',
     'job.lora': 'adapter',
 }
-METHODS = {'identity', 'lora'}
+NO_FIELDS = {'identity', 'lora', 'mirror', 'addresses', 'named'}
 
 
 def fields():
@@ -33,7 +33,7 @@ def fields():
             part = parts.get(ast.unparse(node.value)) if isinstance(node, ast.Attribute) else None
             if part:
                 found[part].add(node.attr)
-    found['job'] -= METHODS
+    found['job'] -= NO_FIELDS
     return {part: sorted(names) for part, names in found.items()}
 
 

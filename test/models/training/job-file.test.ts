@@ -60,7 +60,10 @@ describe('the job file of the trainer', function () {
     [{ ...sft, schema: 2 }, 'schema: found 2, allowed: 1'],
     [{ ...sft, method: 'ppo' }, 'method: found "ppo", allowed: "sft" or "dpo"'],
     [withoutToken, 'token: found nothing, allowed: a text with a length of at least 1'],
-    [{ ...sft, data: 'rows.jsonl' }, 'data: found "rows.jsonl", allowed: a text that matches ^[/]'],
+    [
+      { ...sft, data: 'rows.jsonl' },
+      'data: found "rows.jsonl", allowed: a text that matches ^([/]|s3:[/][/])',
+    ],
     [{ ...sft, seed: 1.5 }, 'seed: found 1.5, allowed: an integer of at least 0 and of at most 4294967295'],
     [{ ...sft, seed: true }, 'seed: found true, allowed: an integer of at least 0 and of at most 4294967295'],
     [{ ...sft, threads: 0 }, 'threads: found 0, allowed: an integer above 0, or null'],
@@ -122,8 +125,9 @@ describe('the job file of the trainer', function () {
       dpo,
       { ...sft, adapter: lora },
       { ...dpo, adapter: { ...lora, targetModules: ['q'] } },
+      { ...sft, baseCheckpoint: 's3://b/model', data: 's3://b/rows.jsonl', outputFolder: 's3://b/training' },
     ];
-    assert.deepEqual(await problemsOf(jobs), [[], [], [], []]);
+    assert.deepEqual(await problemsOf(jobs), [[], [], [], [], []]);
     for (const job of jobs) assert.deepEqual(jobFileSchema.parse(job), job);
   });
 
