@@ -145,12 +145,7 @@ async function runAllWorkers(settings: WorkerSettings, surroundings: WorkerConte
     inferenceOptions: (queue) => inferenceOptions(settings, deps, surroundings, queue),
   });
   const observing = roles.includes('gpu')
-    ? watchTrainings(
-        deps.store.objects,
-        async (uri) => (await deps.store.localFolder(uri)).path,
-        (message) => log.warn(message),
-        stopping.signal,
-      )
+    ? watchTrainings(deps.store.objects, (message) => log.warn(message), stopping.signal)
     : undefined;
   try {
     await runWorkers(workers, stop, settings.temporal);

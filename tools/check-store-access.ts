@@ -8,12 +8,7 @@ import { join, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const FILES_WITH_LOCAL_ACCESS: readonly string[] = [
-  // The trainer reads its data and writes its folder.
-  'activities/fine-tune.ts',
-  'worker.ts',
-  'runs/liveness.ts',
   // Model servers and the tokenizer read the files of a checkpoint.
-  'activities/serve-model.ts',
   'runs/find-checkpoint.ts',
   // A checkpoint may be named by a path or a link into the store's folder.
   'runs/checkpoints-in-use.ts',

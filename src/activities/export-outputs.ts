@@ -148,10 +148,9 @@ async function exportModel(
   const readme = await judgeCard(deps, about, resolved);
   if (readme === undefined) return;
   const files = result.model.files.map(({ name }) => name);
+  const damage = await findModelDamage(store.objectsBelow(uri), result, 'content');
+  if (damage !== undefined) throw new ArtifactDamaged(`${damage}: the model is damaged and was not exported`);
   await store.withLocalFolder(uri, async (training) => {
-    const damage = await findModelDamage(training.path, result, 'content');
-    if (damage !== undefined)
-      throw new ArtifactDamaged(`${damage}: the model is damaged and was not exported`);
     await store.withLocalFolder(runUris.modelFolder(runName), async (folder) => {
       await makeModelFolder(folder.path, join(training.path, 'model'), files, {
         [CARD_FILE]: readme,

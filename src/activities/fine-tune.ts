@@ -1,16 +1,15 @@
 import type { StageName } from '../api/stages.ts';
 import { Context } from '@temporalio/activity';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import { ArtifactDamaged, FingerprintMismatch } from '../store/errors.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import { fieldDifferences } from '../platform/field-differences.ts';
 import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
-import { writeFileAtomically } from '../platform/atomic-write.ts';
+import type { ObjectStore } from '../store/objects/object-store.ts';
 import {
   checkpointPathOrId,
-  findCheckpoint,
+  findOutsideCheckpoint,
+  requireCheckpoint,
   toStoreCheckpoint,
   storeUriOf,
 } from '../runs/find-checkpoint.ts';
@@ -68,14 +67,14 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const { trainingStallSeconds, trainingStartSeconds } = configuration.timeouts;
     const { method, hyperparameters } = roundForIteration(configuration.fineTuning, input.iteration);
     const uri = runUris.training(input.run.runName, input.iteration);
-    const { path: data } = await store.localRecords(input.trainingSet);
-    const { path: folder } = await store.localFolder(uri);
-    const { stalls } = await faultCounts(folder);
+    const data = store.locate(await store.verifyRecords(input.trainingSet));
+    const training = store.objectsBelow(uri);
+    const { stalls } = await faultCounts(training);
     const tellRun = trainingReporter(deps, input.iteration, stalls, (totalSteps) =>
       warmupWarning(configuration.fineTuning, input.iteration, totalSteps),
     );
     const ledger = deps.ledgers.forRun(input.run.runName);
-    const budget = new TrainingBudgetGuard(ledger, configuration.prices, folder);
+    const budget = new TrainingBudgetGuard(ledger, configuration.prices, training);
     const measured = trackTrainingMetrics(deps.metrics, input.run.runName, input.iteration);
     const usesGpus = launcher.processOf !== undefined;
     const use = { runName: input.run.runName, purpose: `trains M_${input.iteration}`, gpus };
@@ -85,18 +84,18 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       return lease?.environment ?? {};
     };
     // A trainer of another machine uses none of this one's GPUs.
-    if (!(await isTrained(folder)) && !(await trainsElsewhere(folder, launcher))) await leaseOnce();
+    if (!(await isTrained(training)) && !(await trainsElsewhere(training, launcher))) await leaseOnce();
     const noted = noteWhileTraining(deps, uri);
     const train = async (): Promise<TrainingResult> => {
       const fingerprint = trainingFingerprint(configuration, input);
-      await recordFingerprint(trainingFingerprintFile(folder), uri, fingerprint);
+      await recordFingerprint(store.objects, uri, fingerprint);
       return followTraining({
         job: trainingJobSchema.parse({
           schema: 1,
           method,
-          baseCheckpoint: await baseCheckpointPath(deps, input.base.checkpoint, folder),
+          baseCheckpoint: await baseCheckpointAddress(deps, input.base.checkpoint, training),
           data,
-          outputFolder: folder,
+          outputFolder: training.address,
           seed: configuration.seed,
           hyperparameters,
           adapter,
@@ -151,7 +150,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     await budget.recordFinished();
     measured.result(result);
     await writeInitialJudgeFile(deps, input.iteration, resolved);
-    const faults = await faultCounts(folder);
+    const faults = await faultCounts(training);
     const { steps, trainExamples, droppedTooLong, tokens } = result;
     return {
       model: { checkpoint: toStoreCheckpoint(`${uri}/model`), sha256: result.model.sha256 },
@@ -168,7 +167,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       ...(Object.keys(ledger.limits).length > 0 ? { usage: ledger.usage(configuration.prices) } : {}),
       warnings: trainingWarnings(input.iteration, faults, [
         warmupWarning(configuration.fineTuning, input.iteration, steps),
-        ...(await readDamagedCheckpoints(folder)).map((damage) =>
+        ...(await readDamagedCheckpoints(training)).map((damage) =>
           damagedCheckpointWarning(input.iteration, damage),
         ),
       ]),
@@ -205,8 +204,8 @@ function waitReason({ phase, why, silentHost }: Parameters<OnProgress>[0]): stri
 type OnProgress = NonNullable<FollowOptions['onProgress']>;
 
 /** A damaged result counts as none: it is found out when it is read to be used. */
-async function isTrained(folder: string): Promise<boolean> {
-  return (await readTrainingResult(folder).catch(() => undefined)) !== undefined;
+async function isTrained(training: ObjectStore): Promise<boolean> {
+  return (await readTrainingResult(training).catch(() => undefined)) !== undefined;
 }
 
 /** The fingerprint of an iteration's training: everything that decides its weights. */
@@ -229,9 +228,9 @@ export function trainingFingerprint(
 
 const FINGERPRINT_FILE = 'fingerprint.json';
 
-/** The file in a training's folder that contains its fingerprint. */
-export function trainingFingerprintFile(folder: string): string {
-  return `${folder}/${FINGERPRINT_FILE}`;
+/** The key of the fingerprint of a training. */
+export function trainingFingerprintKey(uri: string): string {
+  return `${uri}/${FINGERPRINT_FILE}`;
 }
 
 /** The part of the input that a training's fingerprint contains. */
@@ -242,20 +241,20 @@ interface TrainingInput {
 }
 
 /**
- * Returns the path of the base checkpoint. The base of a finished training is no longer needed, and may have been pruned.
+ * Returns the address of the base checkpoint, or its hub id. The base of a finished training is no longer needed, and may have been pruned.
  * @throws InvalidInput if the base was pruned and the training is not finished
  */
-async function baseCheckpointPath(
+async function baseCheckpointAddress(
   { store, files }: Dependencies,
   checkpoint: string,
-  outputFolder: string,
+  training: ObjectStore,
 ): Promise<string> {
   const uri = storeUriOf(checkpoint);
-  const prunedReason = uri === undefined ? undefined : await prunedModelMessage(store, uri);
-  if (uri === undefined || prunedReason === undefined)
-    return checkpointPathOrId(await findCheckpoint(store, files, checkpoint));
-  if ((await readTrainingResult(outputFolder)) === undefined) throw new InvalidInput(prunedReason);
-  return (await store.localFolder(uri)).path;
+  if (uri === undefined) return checkpointPathOrId(findOutsideCheckpoint(files, checkpoint));
+  const prunedReason = await prunedModelMessage(store, uri);
+  if (prunedReason === undefined) await requireCheckpoint(store, files, checkpoint);
+  else if ((await readTrainingResult(training)) === undefined) throw new InvalidInput(prunedReason);
+  return store.locate(uri);
 }
 
 export interface StopTrainingInput {
@@ -273,7 +272,7 @@ export function stopTraining(deps: Dependencies, input: StopTrainingInput): Prom
     const { fineTuning, timeouts } = (await openRun(deps.store, input.run)).configuration;
     const launcher = launcherOf(fineTuning.launcher);
     await stopTrainer(
-      (await deps.store.localFolder(uri)).path,
+      deps.store.objectsBelow(uri),
       launcher,
       { reason: 'the run was cancelled or paused', stallSeconds: timeouts.trainingStallSeconds },
       signal,
@@ -291,19 +290,16 @@ function shouldStopTraining(deps: Dependencies): boolean {
   return details?.workerShutdown === true && deps.onShutdown === 'stop';
 }
 
-/** Writes the fingerprint of a training into its folder, before its first step. */
-async function recordFingerprint(file: string, uri: string, fingerprint: Fingerprint): Promise<void> {
-  if (!existsSync(file)) {
-    await writeFileAtomically(file, `${canonicalJson(fingerprint)}\n`);
-    return;
-  }
-  const text = await readFile(file, 'utf8');
+/** Records the fingerprint of a training, before its first step. */
+async function recordFingerprint(objects: ObjectStore, uri: string, fingerprint: Fingerprint): Promise<void> {
+  const key = trainingFingerprintKey(uri);
+  if (await objects.putIfAbsent(key, `${canonicalJson(fingerprint)}\n`)) return;
   let found: Fingerprint;
   try {
-    found = JSON.parse(text) as Fingerprint;
+    found = JSON.parse((await objects.get(key))?.content.toString('utf8') ?? '') as Fingerprint;
   } catch {
-    // Without its fingerprint the training in the folder can't be recognised.
-    throw new ArtifactDamaged(`${file} is not JSON`);
+    // Without its fingerprint the training can't be recognised.
+    throw new ArtifactDamaged(`${objects.locate(key)} is not JSON`);
   }
   if (fieldDifferences(found, fingerprint).length > 0) throw new FingerprintMismatch(uri, found, fingerprint);
 }

@@ -122,7 +122,7 @@ async function modelFiles(
   const damage =
     result === undefined
       ? `${store.locate(training)} has no result`
-      : await store.withLocalFolder(training, ({ path }) => findModelDamage(path, result, 'content'));
+      : await findModelDamage(store.objectsBelow(training), result, 'content');
   if (damage !== undefined)
     throw new ArtifactDamaged(`${damage}: the model is damaged and was not pushed. ${MADE_AGAIN}`);
   return names.map((path) => ({ path, file: join(folder, path) }));

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { ArtifactDamaged } from '../store/errors.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
@@ -127,11 +127,11 @@ function modelLabel({ iteration, role }: ServeModelInput): string {
 async function requireIntactCheckpoint(store: ArtifactStore, checkpoint: string): Promise<void> {
   const uri = storeUriOf(checkpoint);
   if (uri === undefined) return;
-  const damage = await store.withLocalFolder(dirname(uri), async ({ path: folder }) => {
-    const result = await readTrainingResult(folder);
-    return result === undefined
-      ? `${join(folder, RESULT_FILE)} is missing`
-      : findModelDamage(folder, result, 'sizes');
-  });
+  const training = store.objectsBelow(dirname(uri));
+  const result = await readTrainingResult(training);
+  const damage =
+    result === undefined
+      ? `${training.locate(RESULT_FILE)} is missing`
+      : await findModelDamage(training, result, 'sizes');
   if (damage !== undefined) throw new ArtifactDamaged(damage);
 }

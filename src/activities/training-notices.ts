@@ -6,6 +6,7 @@ import { roundForIteration, type FineTuning } from '../config/fine-tuning.ts';
 import type { DamagedCheckpoint } from '../models/training/damaged-checkpoints.ts';
 import type { TrainingProgress } from '../models/training/job.ts';
 import { readFaults, type TrainerFault } from '../models/training/trainer-faults.ts';
+import type { ObjectStore } from '../store/objects/object-store.ts';
 import type { Dependencies } from './dependencies.ts';
 
 /** Most reports of steps that a training sends to its run, so that the run's history stays small. */
@@ -43,9 +44,9 @@ export function trainingReporter(
 
 /** Counts the faults of the training so far; after each it continued from its newest checkpoint. */
 export async function faultCounts(
-  folder: string,
+  training: ObjectStore,
 ): Promise<{ readonly stalls: number; readonly errors: number }> {
-  const faults = await readFaults(folder);
+  const faults = await readFaults(training);
   const count = (kind: TrainerFault['kind']) => faults.filter((fault) => fault.kind === kind).length;
   return { stalls: count('stalled'), errors: count('error') };
 }

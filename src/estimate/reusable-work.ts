@@ -7,7 +7,7 @@ import { categorizationFingerprintInputs } from '../activities/categorize-instru
 import type { LocalDependencies } from '../activities/dependencies.ts';
 import { evaluationFingerprintInputs } from '../activities/evaluate-benchmark.ts';
 import { trainingSetFingerprint } from '../activities/filter-judgments.ts';
-import { trainingFingerprint, trainingFingerprintFile } from '../activities/fine-tune.ts';
+import { trainingFingerprint, trainingFingerprintKey } from '../activities/fine-tune.ts';
 import { pairGenerationFingerprintInputs } from '../activities/generate-pairs.ts';
 import { judgmentFingerprintInputs } from '../activities/judge-pairs.ts';
 import { benchmarkFingerprint } from '../activities/prepare-benchmark.ts';
@@ -193,7 +193,7 @@ class ReusableWorkScan {
   async #trainedJudge(iteration: number, base: Model, trainingSet: Manifest): Promise<Model> {
     const { store } = this.#deps;
     const [folder = ''] = this.#foldersOf('fineTune', iteration);
-    const stored = parseFingerprint(required(await store.readText(trainingFingerprintFile(folder))));
+    const stored = parseFingerprint(required(await store.readText(trainingFingerprintKey(folder))));
     const fingerprint = trainingFingerprint(this.#resolved.configuration, { iteration, base, trainingSet });
     requireEqual(folder, stored, fingerprint);
     const { model } = required(await readStoredTraining(store, folder));

@@ -1,13 +1,13 @@
 /** Determines whether a run is open, because nothing of an open run may be deleted. */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { processState } from '../platform/process-identity.ts';
-import { leaseSchema, type TrainingLease } from '../models/training/job.ts';
+import { LEASE_FILE, leaseSchema, type TrainingLease } from '../models/training/job.ts';
 import { launcherOf } from '../models/training/launchers/registry.ts';
 import { newestStart } from '../models/training/trainer-starts.ts';
-import { readJsonIfExists } from '../platform/read-json.ts';
+import type { ObjectStore } from '../store/objects/object-store.ts';
+import { readJsonObject } from '../store/objects/read-json-object.ts';
 import { statusOfExecution, type EndStatus } from '../api/run-status.ts';
 import type { StoredRun } from './stored-run.ts';
 
@@ -110,18 +110,18 @@ export async function recentActivity(store: ArtifactStore, runName: string): Pro
 
 async function trainerActivity(store: ArtifactStore, uri: string): Promise<string | undefined> {
   if (!(await store.exists(uri))) return undefined;
-  const { path: folder } = await store.localFolder(uri);
-  const leaseFile = join(folder, 'lease.json');
-  const lease = await readJsonIfExists(leaseFile, leaseSchema);
-  const start = await newestStart(folder);
-  if (lease !== undefined && (await processState(lease)) === 'alive') return `a trainer runs in ${folder}`;
+  const training = store.objectsBelow(uri);
+  const { address } = training;
+  const lease = await readJsonObject(training, LEASE_FILE, leaseSchema);
+  const start = await newestStart(training);
+  if (lease !== undefined && (await processState(lease)) === 'alive') return `a trainer runs in ${address}`;
   if (start?.exit === undefined && start?.job !== undefined) {
     const { phase } = await launcherOf({ kind: start.launcher }).look(start.job);
-    if (phase === 'running' || phase === 'queued') return `a trainer of ${folder} is ${phase}`;
+    if (phase === 'running' || phase === 'queued') return `a trainer of ${address} is ${phase}`;
   }
   const isElsewhere = lease !== undefined && (await processState(lease)) === 'remote';
-  return isElsewhere && (await isRenewed(leaseFile, lease))
-    ? `a trainer runs in ${folder}, on ${lease.host}`
+  return isElsewhere && (await isRenewed(training, lease))
+    ? `a trainer runs in ${address}, on ${lease.host}`
     : undefined;
 }
 
@@ -129,10 +129,10 @@ async function trainerActivity(store: ArtifactStore, uri: string): Promise<strin
 const RENEWAL_WATCH_MILLISECONDS = 6000;
 
 /** Whether a lease is renewed while this process looks: the clocks of two machines are not compared. */
-async function isRenewed(file: string, { renewedAt }: TrainingLease): Promise<boolean> {
+async function isRenewed(training: ObjectStore, { renewedAt }: TrainingLease): Promise<boolean> {
   for (const deadline = performance.now() + RENEWAL_WATCH_MILLISECONDS; performance.now() < deadline;) {
-    await sleep(200);
-    const lease = await readJsonIfExists(file, leaseSchema);
+    await sleep(training.isRemote ? 1000 : 200);
+    const lease = await readJsonObject(training, LEASE_FILE, leaseSchema);
     if (lease?.renewedAt !== renewedAt) return lease !== undefined;
   }
   return false;

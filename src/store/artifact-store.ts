@@ -74,6 +74,11 @@ export class ArtifactStore {
     await this.objects.put(uri, text);
   }
 
+  /** The objects below a uri as a store of their own. */
+  objectsBelow(uri: string): ObjectStore {
+    return openObjectStore(this.locate(uri));
+  }
+
   /**
    * A folder of this machine with the files below a uri, for programs that read or write files
    * (src/store/objects/object-store.ts). The caller must release it: use `withLocalFolder`, unless the program outlives

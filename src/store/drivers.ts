@@ -1,4 +1,5 @@
 /** The kinds of stores. */
+import { posix } from 'node:path';
 import { folderDriver } from './drivers/folder.ts';
 import { memoryDriver } from './drivers/memory.ts';
 import { s3Driver } from './drivers/s3.ts';
@@ -10,6 +11,11 @@ const STORE_DRIVERS: readonly StoreDriver[] = [folderDriver, memoryDriver, s3Dri
 /** @throws SettingError if no driver accepts the address */
 export function openObjectStore(address: string): ObjectStore {
   return driverFor(address).open(address);
+}
+
+/** Opens the folder, or the prefix, of an object, in which the object has the key. */
+export function openParent(address: string): { readonly objects: ObjectStore; readonly key: string } {
+  return { objects: openObjectStore(posix.dirname(address)), key: posix.basename(address) };
 }
 
 /** Returns the address in a form that is valid for a process with another working directory. */

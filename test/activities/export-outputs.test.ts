@@ -29,6 +29,7 @@ import { startPushableHub } from '../support/pushable-hub.ts';
 import { sampleScores } from '../support/sample-report.ts';
 import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
+import { openObjectStore } from '../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = {
@@ -193,7 +194,7 @@ describe('the outputs of a run', function () {
 
   it('have the same model files as the training', async () => {
     const training = path(runUris.training('test', 1));
-    const result = await readTrainingResult(training);
+    const result = await readTrainingResult(openObjectStore(training));
     assert(result !== undefined);
     const folder = path(runUris.modelFolder('test'));
     assert.deepEqual(
@@ -204,7 +205,7 @@ describe('the outputs of a run', function () {
     assert((await lstat(weights)).isSymbolicLink());
     assert.equal(await realpath(weights), await realpath(join(training, 'model', 'model.safetensors')));
     await appendFile(join(folder, 'README.md'), 'a note\n');
-    assert.equal(await findModelDamage(training, result, 'content'), undefined);
+    assert.equal(await findModelDamage(openObjectStore(training), result, 'content'), undefined);
     await asActivity(() => exportOutputs(testRun.deps, input));
     assert(!(await card()).includes('a note'));
   });

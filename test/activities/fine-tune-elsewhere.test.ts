@@ -11,6 +11,7 @@ import { newestStart } from '../../src/models/training/trainer-starts.ts';
 import { identifyProcess } from '../../src/platform/process-identity.ts';
 import { runUris } from '../../src/runs/run-layout.ts';
 import { startTestRun, type TestRun } from '../support/test-run.ts';
+import { openObjectStore } from '../../src/store/drivers.ts';
 
 describe('following a trainer of another machine', () => {
   let testRun: TestRun;
@@ -54,7 +55,7 @@ describe('following a trainer of another machine', () => {
 
     await rm(join(folder, 'lease.json'));
     await latest(({ wait }) => wait?.reason.includes('run other trains M_1') === true);
-    assert.equal(await newestStart(folder), undefined);
+    assert.equal(await newestStart(openObjectStore(folder)), undefined);
     environment.cancel();
     await following;
   });

@@ -9,6 +9,7 @@ import type { TrainingJob } from '../../src/models/training/job.ts';
 import { findLauncher, LAUNCHERS, launcherSchemaOf } from '../../src/models/training/launchers/registry.ts';
 import { newestStart, trainerSecondsByStart } from '../../src/models/training/trainer-starts.ts';
 import { queueLauncher, runQueue } from './example-launcher.ts';
+import { openObjectStore } from '../../src/store/drivers.ts';
 
 type Update = Parameters<NonNullable<FollowOptions['onProgress']>>[0];
 
@@ -43,12 +44,16 @@ describe('a second launcher', function () {
     assert(updates.length > 1);
     for (const { phase, why, trainer } of updates)
       assert.deepEqual([phase, why, trainer], ['queued', 'another trainer runs', undefined]);
-    assert.equal((await newestStart(folder))?.runningSince, undefined);
+    assert.equal((await newestStart(openObjectStore(folder)))?.runningSince, undefined);
     await runQueue();
     assert((await followed) instanceof TrainingStopped);
     assert(updates.some(({ phase }) => phase === 'starting'));
-    assert.notEqual((await newestStart(folder))?.runningSince, undefined);
-    assert.deepEqual(await trainerSecondsByStart(folder), {}, 'it has not said how it ended');
+    assert.notEqual((await newestStart(openObjectStore(folder)))?.runningSince, undefined);
+    assert.deepEqual(
+      await trainerSecondsByStart(openObjectStore(folder)),
+      {},
+      'it has not said how it ended',
+    );
   });
 
   it('ends a job that still waits when the training is cancelled', async () => {
@@ -60,7 +65,7 @@ describe('a second launcher', function () {
     });
     await assert.rejects(followed, TrainingStopped);
     await runQueue();
-    const { job = '' } = (await newestStart(folder)) ?? {};
+    const { job = '' } = (await newestStart(openObjectStore(folder))) ?? {};
     assert.deepEqual(await queueLauncher.look(job), { phase: 'gone', reason: 'cancelled' });
   });
 });

@@ -31,6 +31,7 @@ function storeBelow(address: string, prefix: string, other: ObjectStore): Object
     url: (key) => other.url(keyOf(key)),
     get: (key) => other.get(keyOf(key)),
     stream: (key) => other.stream(keyOf(key)),
+    tail: (key, bytes) => other.tail(keyOf(key), bytes),
     async head(key) {
       const info = await other.head(keyOf(key));
       return info && inside(info);

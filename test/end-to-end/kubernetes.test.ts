@@ -12,6 +12,7 @@ import {
   type KubernetesNode,
 } from '../support/kubernetes-cluster.ts';
 import { waitForProgress } from '../support/tiny-run.ts';
+import { openObjectStore } from '../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 
@@ -92,7 +93,7 @@ describe('the embedded example on Kubernetes', function () {
 
   /** The node of a training's newest pod. */
   async function nodeOf(folder: string): Promise<KubernetesNode> {
-    const start = await newestStart(folder);
+    const start = await newestStart(openObjectStore(folder));
     const [namespace, name] = start!.job!.split('/');
     const { items } = (await kubernetes.api(`/api/v1/namespaces/${namespace}/pods`, {
       query: { labelSelector: `batch.kubernetes.io/job-name=${name}` },

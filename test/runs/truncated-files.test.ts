@@ -8,7 +8,12 @@ import { processLauncher } from '../../src/models/training/launchers/process.ts'
 import { prunedModel } from '../../src/models/training/pruned-model.ts';
 import { readStoredTraining } from '../../src/models/training/stored-training.ts';
 import { readFaults } from '../../src/models/training/trainer-faults.ts';
-import { claimStart, newestStart, startTokens } from '../../src/models/training/trainer-starts.ts';
+import {
+  claimStart,
+  newestStart,
+  startTokens,
+  type TrainerStart,
+} from '../../src/models/training/trainer-starts.ts';
 import { TrainingMonitor } from '../../src/models/training/training-monitor.ts';
 import { fineTuningSchema, roundForIteration } from '../../src/config/fine-tuning.ts';
 import { claimRun } from '../../src/runs/claim-run.ts';
@@ -116,32 +121,36 @@ for (const [what, content] of Object.entries(REMAINS))
           ...{ trustRemoteCode: false, name: 'test', reportTo: [] },
         });
       });
-      const state = () => new TrainingMonitor(job.outputFolder, processLauncher, 30).readState(job);
+      const state = () =>
+        new TrainingMonitor(store.objectsBelow(training), processLauncher, 30).readState(job);
+
+      const claim = (token: string, after: TrainerStart | undefined) =>
+        claimStart(store.objectsBelow(training), { token, after, job, launcher: 'process' });
 
       it('as the claim of a start, the first or a later one, lets another trainer be started', async () => {
         await damage(`${training}/starts/000001.json`);
         assert.deepEqual(await state(), { kind: 'idle', start: undefined, gone: undefined });
-        assert((await claimStart(undefined, job, 'first', 'process')) !== undefined);
-        assert.equal(await claimStart(undefined, job, 'late', 'process'), undefined);
+        assert((await claim('first', undefined)) !== undefined);
+        assert.equal(await claim('late', undefined), undefined);
         await damage(`${training}/starts/000003.json`);
-        const first = await newestStart(job.outputFolder);
+        const first = await newestStart(store.objectsBelow(training));
         assert.equal(first?.token, 'first');
-        assert((await claimStart(first, job, 'second', 'process')) !== undefined);
-        assert.deepEqual(await startTokens(job.outputFolder), ['first', 'second']);
+        assert((await claim('second', first)) !== undefined);
+        assert.deepEqual(await startTokens(store.objectsBelow(training)), ['first', 'second']);
         const log = await readFile(join(job.outputFolder, 'trainer.log'), 'utf8');
         assert.match(log, /000001\.json can't be read/);
         assert.match(log, /000003\.json can't be read .*counts as a claim by nobody/);
       });
 
       it('as lease, launch, exit or fault counts as missing', async () => {
-        assert((await claimStart(undefined, job, 'first', 'process')) !== undefined);
+        assert((await claim('first', undefined)) !== undefined);
         await damage(`${training}/lease.json`);
         for (const name of ['launch.json', 'exit.json', 'fault.json', 'running.json'])
           await damage(`${training}/starts/first/${name}`);
         assert.equal((await state()).kind, 'starting');
-        const { job: launched, exit } = (await newestStart(job.outputFolder)) ?? {};
+        const { job: launched, exit } = (await newestStart(store.objectsBelow(training))) ?? {};
         assert.deepEqual([launched, exit], [undefined, undefined]);
-        assert.deepEqual(await readFaults(job.outputFolder), []);
+        assert.deepEqual(await readFaults(store.objectsBelow(training)), []);
         assert.equal(await recentActivity(store, 'run'), undefined);
       });
 

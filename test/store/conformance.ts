@@ -10,6 +10,7 @@ import { fileKey, manifestKey, readManifestState } from '../../src/store/manifes
 import type { ObjectStore } from '../../src/store/objects/object-store.ts';
 import { resumeShard } from '../../src/store/resume-shard.ts';
 import { conformsToClaims } from './claim-conformance.ts';
+import { conformsToReads } from './read-conformance.ts';
 import { watchLocalFolders } from '../support/watch-local-folders.ts';
 import { SAMPLES_PER_UNIT, sampledShard, SHARD_URI, UNIT_COUNT, type Sample } from './sampled-shard.ts';
 
@@ -32,17 +33,7 @@ export function conformsToObjectStore(driver: string, open: () => Promise<Object
     });
 
     describe('objects', () => {
-      it('are read as they were put, whole and as a stream', async () => {
-        await objects.put('run/a.json', 'é');
-        await objects.put('run/b', new Uint8Array([0, 255]));
-        await objects.put('run/c', pieces('first ', 'second'));
-        assert.equal(await text('run/a.json'), 'é');
-        assert.deepEqual((await objects.get('run/b'))?.content, Buffer.from([0, 255]));
-        assert.equal(await text('run/c'), 'first second');
-        const streamed = await Array.fromAsync((await objects.stream('run/c')) ?? []);
-        assert.equal(Buffer.concat(streamed).toString(), 'first second');
-        assert.equal((await objects.head('run/c'))?.bytes, 12);
-      });
+      conformsToReads(() => objects);
 
       it('that do not exist are undefined, and can be deleted', async () => {
         assert.equal(await objects.get('none'), undefined);
@@ -433,9 +424,4 @@ export function conformsToObjectStore(driver: string, open: () => Promise<Object
       });
     });
   });
-}
-
-async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array> {
-  for (const piece of texts) yield Buffer.from(piece);
-  await Promise.resolve();
 }

@@ -24,6 +24,7 @@ describe('a store by its address', () => {
 });
 
 conformsToObjectStore('memory', async () => openObjectStore(`memory:${randomUUID()}`));
+conformsToObjectStore('below a prefix in memory', async () => openObjectStore(`memory:${randomUUID()}/team`));
 
 describe('in a folder', () => {
   let root: string;

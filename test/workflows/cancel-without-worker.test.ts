@@ -9,6 +9,7 @@ import { newestStart } from '../../src/models/training/trainer-starts.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { tinyConfiguration, scriptedAnswers } from '../support/tiny-run.ts';
+import { openObjectStore } from '../../src/store/drivers.ts';
 
 describe('a run whose worker with the role gpu is gone while its trainer works', function () {
   this.timeout(300_000);
@@ -45,7 +46,7 @@ describe('a run whose worker with the role gpu is gone while its trainer works',
     await gpu.kill();
     await run.cancel();
     await assert.rejects(run.result());
-    const { exit } = (await newestStart(training))!;
+    const { exit } = (await newestStart(openObjectStore(training)))!;
     assert.equal(exit?.exitCode, 75);
     const last = (await steps()).at(-1)!.step;
     assert(existsSync(join(training, 'checkpoints', `checkpoint-${last}`, 'complete.json')));

@@ -24,6 +24,7 @@ import {
   scriptedAnswer,
   scriptedConfiguration,
 } from '../support/scripted-run.ts';
+import { openObjectStore } from '../../src/store/drivers.ts';
 
 /** One run that is controlled in every way, one after the other: what it loses adds up, and is counted at its end. */
 describe('a run that is controlled', function () {
@@ -119,7 +120,7 @@ describe('a run that is controlled', function () {
     until(`training step ${step}`, async () => ((await steps()).at(-1) ?? 0) >= step);
 
   const trainerIsAlive = async () => {
-    const job = (await newestStart(training))?.job;
+    const job = (await newestStart(openObjectStore(training)))?.job;
     return job !== undefined && (await processLauncher.look(job)).phase === 'running';
   };
 
@@ -236,14 +237,14 @@ describe('a run that is controlled', function () {
     const again = await stoppedAt();
     await cluster.cli('activity', 'unpause', ...fineTune);
     await trainedTo(again + 3);
-    const before = await newestStart(training);
+    const before = await newestStart(openObjectStore(training));
     const [activity] =
       (await cluster.client.workflow.getHandle('controlled').describe()).raw.pendingActivities ?? [];
     await cluster.cli(
       ...['activity', 'reset', '--workflow-id', 'controlled', '--activity-id', activity?.activityId ?? ''],
     );
     await trainedTo(((await steps()).at(-1) ?? 0) + 3);
-    assert.equal((await newestStart(training))?.token, before?.token);
+    assert.equal((await newestStart(openObjectStore(training)))?.token, before?.token);
   });
 
   it('stops the trainer with a checkpoint on cancel, and a new run of the same name continues from it', async () => {

@@ -18,6 +18,7 @@ import {
   scriptedAnswer,
   scriptedConfiguration,
 } from '../support/scripted-run.ts';
+import { openObjectStore } from '../../src/store/drivers.ts';
 
 describe('a run with damaged artifacts or a reset workflow', function () {
   this.timeout(600_000);
@@ -224,10 +225,13 @@ describe('a run with damaged artifacts or a reset workflow', function () {
   it('can be reset while it trains: the worker follows the running trainer', async () => {
     const run = findRun(cluster.client, 'reset');
     const training = join(cluster.storeRoot, 'reset/iteration-1/training');
-    await until('the trainer has begun', async () => (await newestStart(training))?.job !== undefined);
+    await until(
+      'the trainer has begun',
+      async () => (await newestStart(openObjectStore(training)))?.job !== undefined,
+    );
     await reset('reset', '--type', 'FirstWorkflowTask');
     const { iterations } = await run.result();
     assert.equal(iterations.length, 2);
-    assert.equal((await newestStart(training))?.epoch, 1);
+    assert.equal((await newestStart(openObjectStore(training)))?.epoch, 1);
   });
 });

@@ -1,7 +1,6 @@
 /** The checkpoints that a trainer found damaged before it resumed; it removed them and used the ones before. */
-import { join } from 'node:path';
 import { z } from 'zod';
-import { readTextIfExists } from '../../platform/file-system.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
 
 const damageSchema = z.object({
   /** The folder's name, such as `checkpoint-40`. */
@@ -12,8 +11,8 @@ const damageSchema = z.object({
 export type DamagedCheckpoint = z.infer<typeof damageSchema>;
 
 /** The damaged checkpoints of a training in the order in which they were found. */
-export async function readDamagedCheckpoints(outputFolder: string): Promise<DamagedCheckpoint[]> {
-  const text = (await readTextIfExists(join(outputFolder, 'damaged-checkpoints.jsonl'))) ?? '';
+export async function readDamagedCheckpoints(training: ObjectStore): Promise<DamagedCheckpoint[]> {
+  const text = (await training.get('damaged-checkpoints.jsonl'))?.content.toString('utf8') ?? '';
   return text.split('\n').flatMap((line) => {
     try {
       return [damageSchema.parse(JSON.parse(line))];

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactDamaged } from '../../store/errors.ts';
 import { TrainingDetached, TrainingFailedPermanently, TrainingStopped } from './errors.ts';
@@ -15,7 +14,9 @@ import {
 } from './launchers/launcher.ts';
 import { kindOf } from './launchers/registry.ts';
 import { prunedModel } from './pruned-model.ts';
-import { openStore } from '../../store/artifact-store.ts';
+import { ArtifactStore } from '../../store/artifact-store.ts';
+import { openObjectStore } from '../../store/drivers.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
 import { findModelDamage } from './model-integrity.ts';
 import { StallDetector, type StallLimits } from './stall-detector.ts';
 import {
@@ -68,7 +69,7 @@ export interface FollowOptions {
    * cancelled); `detach` lets it continue (the worker shuts down).
    */
   readonly onAbort?: (reason: unknown) => 'stop' | 'detach';
-  /** Milliseconds between two polls; 500 by default. */
+  /** Milliseconds between two polls; by default 500 for files, and 2000 where each poll takes some requests. */
   readonly pollMilliseconds?: number;
   /** Seconds without a sign of life after which a trainer that can't be seen from here counts as lost; 30 by default. */
   readonly leaseSeconds?: number;
@@ -107,6 +108,7 @@ const MAX_LIMITS_WITHOUT_STEP = 3;
 
 class TrainingFollower {
   readonly #options: FollowOptions;
+  readonly #training: ObjectStore;
   readonly #monitor: TrainingMonitor;
   /**
    * Set once a trainer was seen running. If none runs any more, the training has ended, and this follower
@@ -131,9 +133,10 @@ class TrainingFollower {
   constructor(options: FollowOptions) {
     this.#options = options;
     const { job, launcher, leaseSeconds, stallLimits = { seconds: 1800, firstStepSeconds: 3600 } } = options;
-    this.#monitor = new TrainingMonitor(job.outputFolder, launcher, leaseSeconds);
+    this.#training = openObjectStore(job.outputFolder);
+    this.#monitor = new TrainingMonitor(this.#training, launcher, leaseSeconds);
     this.#stallLimits = stallLimits;
-    this.#stallDetector = new StallDetector(job.outputFolder, stallLimits);
+    this.#stallDetector = new StallDetector(this.#training, stallLimits);
   }
 
   async follow(): Promise<TrainingResult> {
@@ -146,9 +149,9 @@ class TrainingFollower {
         this.#wasSeen = true;
         await this.#report(state);
       } else if (this.#stalledFor !== undefined || (this.#wasSeen && !(await this.#continues(state)))) {
-        throw await endedTrainingError(job.outputFolder, this.#monitor, state, this.#stalledFor);
+        throw await endedTrainingError(this.#monitor, state, this.#stalledFor);
       } else {
-        const error = await unseenCrashError(job.outputFolder, this.#monitor, state);
+        const error = await unseenCrashError(this.#monitor, state);
         if (error !== undefined) throw error;
         await this.#start(state.start);
         continue;
@@ -160,8 +163,7 @@ class TrainingFollower {
   /** Whether the end of a start is neither a fault nor requested, so that the next one begins at once. */
   async #continues(state: IdleState): Promise<boolean> {
     if (isLost(state)) return true;
-    const { outputFolder } = this.#options.job;
-    if (!isEndedByScheduler(state) || (await wasStopRequested(outputFolder, state.start?.token)))
+    if (!isEndedByScheduler(state) || (await wasStopRequested(this.#training, state.start?.token)))
       return false;
     if (state.gone?.reason === 'time-limit') await this.#requireSteps(state.gone);
     return true;
@@ -176,7 +178,7 @@ class TrainingFollower {
     if (this.#limitsWithoutStep < MAX_LIMITS_WITHOUT_STEP) return;
     throw new TrainingFailedPermanently({
       what:
-        `the training in ${this.#options.job.outputFolder} reached its job's time limit ${MAX_LIMITS_WITHOUT_STEP} times in a row ` +
+        `the training in ${this.#training.address} reached its job's time limit ${MAX_LIMITS_WITHOUT_STEP} times in a row ` +
         `without a new step (${message}): raise fineTuning.launcher.time, or lower saveSteps`,
       logFile: this.#monitor.logFile,
       lastLines: await this.#monitor.lastLogLines(),
@@ -184,23 +186,23 @@ class TrainingFollower {
   }
 
   async #finish(result: TrainingResult): Promise<TrainingResult> {
-    const { outputFolder } = this.#options.job;
-    if ((await prunedModel(openStore(outputFolder), '')) !== undefined) return result;
+    const training = this.#training;
+    if ((await prunedModel(new ArtifactStore(training), '')) !== undefined) return result;
     // A model that was just trained was hashed by the trainer itself.
-    const damage = await findModelDamage(outputFolder, result, this.#wasSeen ? 'sizes' : 'content');
+    const damage = await findModelDamage(training, result, this.#wasSeen ? 'sizes' : 'content');
     if (damage !== undefined) throw new ArtifactDamaged(damage);
     // The machine's memory is free only once the job is gone, which has nothing more to do than exit.
     const deadline = performance.now() + 5000;
     while ((await this.#monitor.isJobRunning()) && performance.now() < deadline) await sleep(20);
-    await rm(join(outputFolder, STOP_FILE), { force: true });
+    await training.delete(STOP_FILE);
     // The trainer removes them itself, unless it died just before.
-    await rm(join(outputFolder, 'checkpoints'), { recursive: true, force: true });
+    for (const { key } of await training.list('checkpoints')) await training.delete(key);
     return result;
   }
 
   async #start(previous: TrainerStart | undefined): Promise<void> {
     const { job, launcher, settings, machine } = this.#options;
-    const { outputFolder } = job;
+    const training = this.#training;
     const variables = await this.#options.beforeStart?.().catch((error: unknown) => {
       // The next poll obeys.
       if (this.#options.signal?.aborted) return undefined;
@@ -208,7 +210,8 @@ class TrainingFollower {
     });
     if (this.#options.signal?.aborted) return;
     const token = randomUUID();
-    const jobFile = await claimStart(previous, job, token, kindOf(launcher));
+    const start = { token, after: previous, job, launcher: kindOf(launcher) };
+    const jobFile = await claimStart(training, start);
     if (jobFile === undefined) return; // Another follower is starting the trainer: poll again and follow.
     this.#wasSeen = true;
     const onEnd = () => {
@@ -224,14 +227,14 @@ class TrainingFollower {
       });
       if (id === undefined) {
         const message = 'the trainer was stopped before its job was submitted';
-        await recordExit(outputFolder, token, { exitCode: 75, message });
+        await recordExit(training, token, { exitCode: 75, message });
         return;
       }
-      await recordLaunch(outputFolder, token, id);
+      await recordLaunch(training, token, id);
       await this.#options.onLaunch?.(id);
     } catch (error) {
       const message = `the trainer can't be started: ${error instanceof Error ? error.message : String(error)}`;
-      await recordExit(outputFolder, token, { exitCode: 78, message });
+      await recordExit(training, token, { exitCode: 78, message });
     }
   }
 
@@ -241,7 +244,9 @@ class TrainingFollower {
     for (let isFirst = true; ; isFirst = false) {
       try {
         // A submission without an answer may have succeeded.
-        const found = isFirst ? undefined : await launcher.find(request.token, dirname(request.jobFile));
+        const found = isFirst
+          ? undefined
+          : await launcher.find(request.token, posix.dirname(request.jobFile));
         return found ?? (await launcher.submit(request));
       } catch (error) {
         if (!(error instanceof LauncherUnavailable)) throw error;
@@ -254,17 +259,17 @@ class TrainingFollower {
 
   /** Carries out an abort; called at every poll until the trainer is gone. */
   async #obey(state: Exclude<TrainingState, { kind: 'done' }>): Promise<void> {
-    const { signal, onAbort, job } = this.#options;
+    const { signal, onAbort } = this.#options;
     const { logFile } = this.#monitor;
     if (!this.#isStopped && onAbort?.(signal?.reason) !== 'stop') {
       throw new TrainingDetached({
-        what: `no longer following the training in ${job.outputFolder}`,
+        what: `no longer following the training in ${this.#training.address}`,
         logFile,
       });
     }
     this.#isStopped = true;
     if (state.kind === 'idle') {
-      throw new TrainingStopped({ what: `the training in ${job.outputFolder} was stopped`, logFile });
+      throw new TrainingStopped({ what: `the training in ${this.#training.address} was stopped`, logFile });
     }
     await this.#stop(state, signal?.reason instanceof Error ? signal.reason.message : 'requested');
   }
@@ -276,9 +281,9 @@ class TrainingFollower {
   #stop(state: RunningState, reason: string): Promise<void> {
     const { seconds } = this.#stallLimits;
     const stallSeconds = this.#stalledFor === undefined ? seconds : Math.min(seconds, STALLED_STOP_SECONDS);
-    const { job, launcher, leaseSeconds } = this.#options;
+    const { launcher, leaseSeconds } = this.#options;
     const options = { reason, stallSeconds, leaseSeconds };
-    this.#stopper ??= new TrainerStopper(job.outputFolder, launcher, options);
+    this.#stopper ??= new TrainerStopper(this.#training, launcher, options);
     return this.#stopper.advance(state);
   }
 
@@ -286,9 +291,8 @@ class TrainingFollower {
   async #report(state: RunningState): Promise<void> {
     const progress = await this.#monitor.readProgress();
     const { start } = state;
-    const { outputFolder } = this.#options.job;
     const isRunning = state.kind !== 'queued' && start?.job !== undefined;
-    if (isRunning && start.runningSince === undefined) await recordRunning(outputFolder, start.token);
+    if (isRunning && start.runningSince === undefined) await recordRunning(this.#training, start.token);
     this.#options.onProgress?.({
       phase: state.kind,
       ...(state.kind === 'queued' ? { why: state.why } : {}),
@@ -296,7 +300,7 @@ class TrainingFollower {
       ...(progress === undefined ? {} : { progress }),
       ...(start?.runningSince === undefined
         ? {}
-        : { trainer: { token: start.token, seconds: await runningSeconds(outputFolder, start) } }),
+        : { trainer: { token: start.token, seconds: await runningSeconds(this.#training, start) } }),
     });
     // A queued job can't stall.
     if (state.kind === 'queued') return;
@@ -306,7 +310,7 @@ class TrainingFollower {
   }
 
   async #pause(): Promise<void> {
-    const { signal, pollMilliseconds = 500 } = this.#options;
+    const { signal, pollMilliseconds = this.#training.isRemote ? 2000 : 500 } = this.#options;
     const done = new AbortController();
     const wake = signal?.aborted ? undefined : signal;
     await Promise.race([

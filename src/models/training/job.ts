@@ -70,7 +70,8 @@ export const jobFileSchema = z.discriminatedUnion(
   jobs.map((job) => job.extend(startFields)) as unknown as JobSchemas<typeof RECIPES>,
 );
 
-/** The files in an output folder that other modules read too. */
+/** The files of a training that other modules read too. */
+export const LEASE_FILE = 'lease.json';
 export const PROGRESS_FILE = 'progress.jsonl';
 export const RESULT_FILE = 'result.json';
 

@@ -1,7 +1,5 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { ObjectInfo, ObjectStore } from '../../store/objects/object-store.ts';
 import { PROGRESS_FILE } from './job.ts';
-import { statIfExists } from '../../platform/file-system.ts';
 import type { TrainerStart } from './trainer-starts.ts';
 
 /** Seconds without progress after which a training counts as stalled. */
@@ -18,15 +16,15 @@ export interface StallLimits {
  * counts as stalled, because the lease has its own thread.
  */
 export class StallDetector {
-  readonly #outputFolder: string;
+  readonly #training: ObjectStore;
   readonly #limits: StallLimits;
   #sign = '';
   #since = 0;
   #lookedAt = -Infinity;
   #stalledFor: number | undefined;
 
-  constructor(outputFolder: string, limits: StallLimits) {
-    this.#outputFolder = outputFolder;
+  constructor(training: ObjectStore, limits: StallLimits) {
+    this.#training = training;
     this.#limits = limits;
   }
 
@@ -41,19 +39,20 @@ export class StallDetector {
     if (now - this.#lookedAt < Math.min(10_000, 100 * Math.min(seconds, firstStepSeconds)))
       return this.#stalledFor;
     this.#lookedAt = now;
-    const allowed = (await this.#hasStepped(start)) ? seconds : firstStepSeconds;
-    const sign = `${start?.token} ${await activitySignature(this.#outputFolder)}`;
+    const objects = await this.#training.list('');
+    const allowed = hasStepped(objects, start) ? seconds : firstStepSeconds;
+    const sign = `${start?.token} ${activitySignature(objects)}`;
     if (sign !== this.#sign) [this.#sign, this.#since] = [sign, now];
     const silent = (now - this.#since) / 1000;
     this.#stalledFor = silent > allowed ? silent : undefined;
     return this.#stalledFor;
   }
+}
 
-  /** Whether this start, not an earlier one, has made a step. Both times are of the folder's file system. */
-  async #hasStepped(start: TrainerStart | undefined): Promise<boolean> {
-    const progress = await statIfExists(join(this.#outputFolder, PROGRESS_FILE));
-    return progress !== undefined && progress.mtimeMs > (start?.runningSince ?? Infinity);
-  }
+/** Whether this start, not an earlier one, has made a step. Both times are of the store. */
+function hasStepped(objects: readonly ObjectInfo[], start: TrainerStart | undefined): boolean {
+  const progress = objects.find(({ key }) => key === PROGRESS_FILE);
+  return progress !== undefined && progress.modifiedAt.getTime() > (start?.runningSince ?? Infinity);
 }
 
 /** The trainer touches this file after each part of a long operation (`trainer/progress.py`). */
@@ -61,31 +60,14 @@ const HEARTBEAT_FILE = 'heartbeat';
 const GRADUALLY_WRITTEN = ['checkpoints', 'adapter.partial', 'model.partial'];
 
 /** A value that changes whenever the trainer has made progress. */
-async function activitySignature(outputFolder: string): Promise<string> {
-  const single = [PROGRESS_FILE, HEARTBEAT_FILE].map((name) => join(outputFolder, name));
-  const folders = GRADUALLY_WRITTEN.map((name) => join(outputFolder, name));
-  const inFolders = await Promise.all(folders.map(filesBelow));
-  const signs = await Promise.all([...single, ...inFolders.flat()].map(fileSignature));
-  return signs.join();
-}
-
-async function filesBelow(folder: string): Promise<string[]> {
-  try {
-    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-/** A file may be removed at any time. */
-async function fileSignature(file: string): Promise<string> {
-  try {
-    const { size, mtimeMs } = await stat(file);
-    return `${size}/${mtimeMs}`;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
-  }
+function activitySignature(objects: readonly ObjectInfo[]): string {
+  return objects
+    .filter(
+      ({ key }) =>
+        key === PROGRESS_FILE ||
+        key === HEARTBEAT_FILE ||
+        GRADUALLY_WRITTEN.some((folder) => key.startsWith(`${folder}/`)),
+    )
+    .map(({ key, version, modifiedAt }) => `${key} ${version} ${modifiedAt.getTime()}`)
+    .join();
 }

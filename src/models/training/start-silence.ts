@@ -1,8 +1,7 @@
-import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomically } from '../../platform/atomic-write.ts';
-import { readJsonIfExists } from '../../platform/read-json.ts';
-import { startFolder } from './trainer-starts.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
+import { readJsonObject } from '../../store/objects/read-json-object.ts';
+import { startPrefix } from './trainer-starts.ts';
 
 const silenceSchema = z.object({ sign: z.string(), seconds: z.number() });
 
@@ -17,11 +16,11 @@ const RECORD_INTERVAL_SECONDS = 1;
  * none lives long enough for it alone with certainty.
  */
 export class StartSilence {
-  readonly #outputFolder: string;
+  readonly #training: ObjectStore;
   readonly #observed = new Map<string, Observation>();
 
-  constructor(outputFolder: string) {
-    this.#outputFolder = outputFolder;
+  constructor(training: ObjectStore) {
+    this.#training = training;
   }
 
   /**
@@ -29,10 +28,10 @@ export class StartSilence {
    * @param sign the time of its lease's last renewal as it wrote it; empty before its first
    */
   async seconds(token: string, sign: string): Promise<number> {
-    const file = join(startFolder(this.#outputFolder, token), 'silence.json');
+    const key = `${startPrefix(token)}/silence.json`;
     let observation = this.#observed.get(token);
     if (observation?.sign !== sign) {
-      const before = await readJsonIfExists(file, silenceSchema).catch(() => undefined);
+      const before = await readJsonObject(this.#training, key, silenceSchema).catch(() => undefined);
       const seconds = before?.sign === sign ? before.seconds : 0;
       observation = { sign, since: performance.now() - 1000 * seconds, recorded: seconds };
       this.#observed.set(token, observation);
@@ -41,7 +40,7 @@ export class StartSilence {
     if (seconds >= Math.max(RECORDED_FROM_SECONDS, observation.recorded + RECORD_INTERVAL_SECONDS)) {
       observation.recorded = seconds;
       // If it can't be written, the next follower begins anew.
-      await writeFileAtomically(file, `${JSON.stringify({ sign, seconds })}\n`).catch(() => undefined);
+      await this.#training.put(key, `${JSON.stringify({ sign, seconds })}\n`).catch(() => undefined);
     }
     return seconds;
   }

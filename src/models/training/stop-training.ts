@@ -1,12 +1,11 @@
 /**
- * Stops trainers with a checkpoint, wherever they run: by a request in the training's folder, which each trainer looks for
+ * Stops trainers with a checkpoint, wherever they run: by a request among the training's files, which each trainer looks for
  * where it renews its lease (trainer/lease.py).
  */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { writeFileAtomically } from '../../platform/atomic-write.ts';
-import { readJsonIfExists } from '../../platform/read-json.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
+import { readJsonObject } from '../../store/objects/read-json-object.ts';
 import { TrainerUnreachable } from './errors.ts';
 import { launcherOfStart } from './launcher-of-start.ts';
 import type { Launcher } from './launchers/launcher.ts';
@@ -23,8 +22,8 @@ export const STOP_FILE = 'stop.json';
 const requestSchema = z.object({ token: z.string() });
 
 /** Whether a start was asked to stop. */
-export async function wasStopRequested(outputFolder: string, token: string | undefined): Promise<boolean> {
-  const request = await readJsonIfExists(join(outputFolder, STOP_FILE), requestSchema);
+export async function wasStopRequested(training: ObjectStore, token: string | undefined): Promise<boolean> {
+  const request = await readJsonObject(training, STOP_FILE, requestSchema);
   return request !== undefined && request.token === token;
 }
 
@@ -39,7 +38,7 @@ export interface StopOptions {
 
 /** Ends a trainer, with a checkpoint if it can save one. */
 export class TrainerStopper {
-  readonly #outputFolder: string;
+  readonly #training: ObjectStore;
   readonly #launcher: Launcher;
   readonly #reason: string;
   readonly #stallDetector: StallDetector;
@@ -47,14 +46,14 @@ export class TrainerStopper {
   #written = '';
   #killedAt: number | undefined;
 
-  constructor(outputFolder: string, launcher: Launcher, options: StopOptions) {
+  constructor(training: ObjectStore, launcher: Launcher, options: StopOptions) {
     const { reason, stallSeconds, leaseSeconds = LEASE_SECONDS } = options;
-    this.#outputFolder = outputFolder;
+    this.#training = training;
     this.#launcher = launcher;
     this.#reason = reason;
     this.#leaseSeconds = leaseSeconds;
     const limits = { seconds: stallSeconds, firstStepSeconds: stallSeconds };
-    this.#stallDetector = new StallDetector(outputFolder, limits);
+    this.#stallDetector = new StallDetector(training, limits);
   }
 
   /**
@@ -81,7 +80,7 @@ export class TrainerStopper {
   async #request(request: { token: string; reason: string; kill: boolean }): Promise<void> {
     const text = `${JSON.stringify(request)}\n`;
     if (text === this.#written) return;
-    await writeFileAtomically(join(this.#outputFolder, STOP_FILE), text);
+    await this.#training.put(STOP_FILE, text);
     this.#written = text;
   }
 
@@ -90,30 +89,30 @@ export class TrainerStopper {
     if (seconds < 2 * this.#leaseSeconds) return;
     throw new TrainerUnreachable({
       what:
-        `the trainer in ${this.#outputFolder} renews its lease, but neither saves a checkpoint nor ends: on ${lease.host}, where it ` +
+        `the trainer in ${this.#training.address} renews its lease, but neither saves a checkpoint nor ends: on ${lease.host}, where it ` +
         `runs, kill the process ${lease.pid}; then everything goes on by itself`,
-      logFile: join(this.#outputFolder, LOG_FILE),
+      logFile: this.#training.locate(LOG_FILE),
     });
   }
 }
 
 /**
- * Stops the trainer of an output folder with a checkpoint; returns when it is gone, or when its lease has expired. For
+ * Stops the trainer of a training with a checkpoint; returns when it is gone, or when its lease has expired. For
  * trainings without a follower. A trainer without progress for longer than `stallSeconds` is killed.
  * @throws TrainerUnreachable if it has to be killed by hand, on the machine that the message names
  */
 export async function stopTrainer(
-  outputFolder: string,
+  training: ObjectStore,
   launcher: Launcher,
   options: StopOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const monitor = new TrainingMonitor(outputFolder, launcher, options.leaseSeconds);
-  const stopper = new TrainerStopper(outputFolder, launcher, options);
+  const monitor = new TrainingMonitor(training, launcher, options.leaseSeconds);
+  const stopper = new TrainerStopper(training, launcher, options);
   for (;;) {
     const state = await monitor.readTrainer();
     if (state.kind === 'idle') return;
     await stopper.advance(state);
-    await sleep(100, undefined, { signal });
+    await sleep(training.isRemote ? 2000 : 100, undefined, { signal });
   }
 }

@@ -2,12 +2,10 @@
  * The faults that ended a trainer's starts. They are stored with each start, so that repeated faults are
  * recognized.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomically } from '../../platform/atomic-write.ts';
-import { readJsonIfExists } from '../../platform/read-json.ts';
-import { startFolder, startTokens } from './trainer-starts.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
+import { readJsonObject } from '../../store/objects/read-json-object.ts';
+import { startPrefix, startTokens } from './trainer-starts.ts';
 
 const faultSchema = z.object({
   /**
@@ -38,36 +36,38 @@ const MAX_CONSECUTIVE_FAULTS: Record<TrainerFault['kind'], number> = { stalled: 
  * @returns how many times in a row the same fault has happened without a step in between, including this one
  */
 export async function recordFault(
-  outputFolder: string,
+  training: ObjectStore,
   token: string,
   { kind, message, step }: Omit<TrainerFault, 'isLast'>,
 ): Promise<{ readonly times: number; readonly fault: TrainerFault }> {
-  const earlier = await readFaults(outputFolder, token);
+  const earlier = await readFaults(training, token);
   // Steps since the last checkpoint are repeated: only a step beyond all of them is progress.
   const furthest = Math.max(step, ...earlier.map((fault) => fault.step));
   const times = 1 + consecutiveRepeats(earlier, { kind, message, step: furthest });
   const fault = { kind, message, step: furthest, isLast: times >= MAX_CONSECUTIVE_FAULTS[kind] };
-  await writeFileAtomically(join(startFolder(outputFolder, token), FAULT_FILE), `${JSON.stringify(fault)}\n`);
+  await training.put(faultKey(token), `${JSON.stringify(fault)}\n`);
   return { times, fault };
 }
 
 /** The faults of a training so far, oldest first. */
-export async function readFaults(outputFolder: string, exceptToken?: string): Promise<TrainerFault[]> {
+export async function readFaults(training: ObjectStore, exceptToken?: string): Promise<TrainerFault[]> {
   const faults: TrainerFault[] = [];
-  for (const token of await startTokens(outputFolder)) {
+  for (const token of await startTokens(training)) {
     if (token === exceptToken) continue;
-    const fault = await readJsonIfExists(join(startFolder(outputFolder, token), FAULT_FILE), faultSchema);
+    const fault = await readJsonObject(training, faultKey(token), faultSchema);
     if (fault !== undefined) faults.push(fault);
   }
   return faults;
 }
 
 /** Whether a fault of this start was recorded. */
-export function hasFault(outputFolder: string, token: string): boolean {
-  return existsSync(join(startFolder(outputFolder, token), FAULT_FILE));
+export async function hasFault(training: ObjectStore, token: string): Promise<boolean> {
+  return (await training.head(faultKey(token))) !== undefined;
 }
 
-const FAULT_FILE = 'fault.json';
+function faultKey(token: string): string {
+  return `${startPrefix(token)}/fault.json`;
+}
 
 /** Counts the newest faults that equal the next one and happened at the same step. */
 function consecutiveRepeats(earlier: readonly TrainerFault[], next: Omit<TrainerFault, 'isLast'>): number {

@@ -49,12 +49,11 @@ export function isEndedByScheduler({ start, gone }: IdleState): boolean {
  * @param stalledFor the seconds without progress after which it was stopped, if that is why it ended
  */
 export async function endedTrainingError(
-  outputFolder: string,
   monitor: TrainingMonitor,
   { start, gone }: IdleState,
   stalledFor: number | undefined,
 ): Promise<Error> {
-  const training = `the training in ${outputFolder}`;
+  const training = `the training in ${monitor.training.address}`;
   const exit = start?.exit ?? exitOf(gone);
   const end: Omit<TrainingErrorDetails, 'what'> = {
     logFile: monitor.logFile,
@@ -63,7 +62,7 @@ export async function endedTrainingError(
   };
   if (stalledFor !== undefined) {
     const message = `showed no progress for ${Math.round(stalledFor)} s`;
-    const { times, fault } = await noteFault(outputFolder, monitor, start, 'stalled', message);
+    const { times, fault } = await noteFault(monitor, start, 'stalled', message);
     const what = `${training} ${message} ${sinceStep(fault)} and was stopped`;
     if (!fault.isLast) return new TrainingStalled({ ...end, what });
     return new TrainingFailedPermanently({
@@ -82,15 +81,15 @@ export async function endedTrainingError(
   // Only the trainer's own report proves an exception: the exit code may be that of torchrun.
   if (start?.exit === undefined) {
     if (start === undefined || gone?.exitCode !== ENVIRONMENT_EXIT_CODE)
-      return crashError(outputFolder, monitor, start, gone, { ...end, what });
+      return crashError(monitor, start, gone, { ...end, what });
     // A trainer can't report a full disk on that disk. Neither can this follower, which then names the file.
     const { exitCode } = gone;
-    const message = `${outputFolder} could not be written (exit code ${exitCode}); most often the disk is full`;
-    await recordExit(outputFolder, start.token, { exitCode, message });
+    const message = `${monitor.training.address} could not be written (exit code ${exitCode}); most often the disk is full`;
+    await recordExit(monitor.training, start.token, { exitCode, message });
     return new TrainingCrashed({ ...end, what: message });
   }
   if (start.exit.exitCode !== EXCEPTION_EXIT_CODE) return new TrainingCrashed({ ...end, what });
-  const { times, fault } = await noteFault(outputFolder, monitor, start, 'error', start.exit.message);
+  const { times, fault } = await noteFault(monitor, start, 'error', start.exit.message);
   if (!fault.isLast) return new TrainingCrashed({ ...end, what });
   return new TrainingFailedPermanently({
     ...end,
@@ -103,18 +102,17 @@ export async function endedTrainingError(
  * memory ran out. Undefined if another trainer is to be started.
  */
 export async function unseenCrashError(
-  outputFolder: string,
   monitor: TrainingMonitor,
   { start, gone }: IdleState,
 ): Promise<Error | undefined> {
-  if (start === undefined || start.exit !== undefined || hasFault(outputFolder, start.token))
+  if (start === undefined || start.exit !== undefined || (await hasFault(monitor.training, start.token)))
     return undefined;
   const end = {
-    what: `the training in ${outputFolder} died${reasonText(gone)}`,
+    what: `the training in ${monitor.training.address} died${reasonText(gone)}`,
     logFile: monitor.logFile,
     lastLines: await monitor.lastLogLines(),
   };
-  const error = await crashError(outputFolder, monitor, start, gone, end);
+  const error = await crashError(monitor, start, gone, end);
   return error instanceof TrainingFailedPermanently ? error : undefined;
 }
 
@@ -123,7 +121,6 @@ export async function unseenCrashError(
  * the training.
  */
 async function crashError(
-  outputFolder: string,
   monitor: TrainingMonitor,
   start: TrainerStart | undefined,
   gone: GoneJob | undefined,
@@ -131,7 +128,7 @@ async function crashError(
 ): Promise<Error> {
   if (start?.job === undefined || REASONS_OF_THE_MACHINE.includes(gone?.reason ?? 'cancelled'))
     return new TrainingCrashed(end);
-  const { times, fault } = await noteFault(outputFolder, monitor, start, 'crashed', end.what);
+  const { times, fault } = await noteFault(monitor, start, 'crashed', end.what);
   if (!fault.isLast) return new TrainingCrashed(end);
   return new TrainingFailedPermanently({
     ...end,
@@ -154,14 +151,13 @@ function reasonText(gone: GoneJob | undefined): string {
 }
 
 async function noteFault(
-  outputFolder: string,
   monitor: TrainingMonitor,
   start: TrainerStart | undefined,
   kind: TrainerFault['kind'],
   message: string,
 ) {
   const step = (await monitor.readProgress())?.step ?? 0;
-  if (start !== undefined) return recordFault(outputFolder, start.token, { kind, message, step });
+  if (start !== undefined) return recordFault(monitor.training, start.token, { kind, message, step });
   return { times: 1, fault: { kind, message, step, isLast: false } };
 }
 

@@ -1,12 +1,12 @@
-import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fieldDifferences } from '../../platform/field-differences.ts';
-import { fileSha256 } from '../../platform/file-hashes.ts';
 import { processState } from '../../platform/process-identity.ts';
-import { readJsonIfExists } from '../../platform/read-json.ts';
-import { statIfExists } from '../../platform/file-system.ts';
+import { openParent } from '../../store/drivers.ts';
+import { ObjectHashes } from '../../store/object-hashes.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
+import { readJsonObject } from '../../store/objects/read-json-object.ts';
 import { TrainingFailedPermanently } from './errors.ts';
 import {
+  LEASE_FILE,
   PROGRESS_FILE,
   lastProgress,
   leaseSchema,
@@ -19,7 +19,7 @@ import { LauncherUnavailable, type JobId, type JobState, type Launcher } from '.
 import { launcherOfStart } from './launcher-of-start.ts';
 import { readTrainingResult } from './model-integrity.ts';
 import { StartSilence } from './start-silence.ts';
-import { exitOf, LOG_FILE, newestStart, startFolder, type TrainerStart } from './trainer-starts.ts';
+import { exitOf, LOG_FILE, newestStart, startPrefix, type TrainerStart } from './trainer-starts.ts';
 
 /**
  * The state of a training according to its files, and then to its launcher. With a result it is done, even if
@@ -53,11 +53,11 @@ export const LEASE_SECONDS = 30;
 const SILENT_FROM_SECONDS = 8;
 
 /**
- * Reads the state of a training's output folder repeatedly: whether a trainer on another machine is alive shows only over
+ * Reads the state of a training repeatedly: whether a trainer on another machine is alive shows only over
  * time.
  */
 export class TrainingMonitor {
-  readonly #outputFolder: string;
+  readonly training: ObjectStore;
   readonly #launcher: Launcher;
   readonly #leaseSeconds: number;
   readonly #silence: StartSilence;
@@ -66,39 +66,39 @@ export class TrainingMonitor {
    * @param launcher starts trainers and knows them, except those that a launcher of another kind started
    * earlier
    */
-  constructor(outputFolder: string, launcher: Launcher, leaseSeconds = LEASE_SECONDS) {
-    this.#outputFolder = outputFolder;
+  constructor(training: ObjectStore, launcher: Launcher, leaseSeconds = LEASE_SECONDS) {
+    this.training = training;
     this.#launcher = launcher;
     this.#leaseSeconds = leaseSeconds;
-    this.#silence = new StartSilence(outputFolder);
+    this.#silence = new StartSilence(training);
   }
 
   get logFile(): string {
-    return join(this.#outputFolder, LOG_FILE);
+    return this.training.locate(LOG_FILE);
   }
 
   /**
-   * @throws TrainingFailedPermanently if the result in the folder is another job's
+   * @throws TrainingFailedPermanently if the result is another job's
    * @throws ArtifactDamaged if the result can't be read
    */
   async readState(job: TrainingJob): Promise<TrainingState> {
     const state = await this.readTrainer();
     // The result is read last: a trainer that ended in the meantime wrote it before it released its lease.
-    const result = await readTrainingResult(this.#outputFolder);
+    const result = await readTrainingResult(this.training);
     if (result !== undefined) {
       await this.#check(job, result);
       return { kind: 'done', result };
     }
     if (state.kind !== 'idle' || state.start === undefined) return state;
     // Read again, because a trainer that ended in the meantime may have reported why.
-    const exit = await exitOf(this.#outputFolder, state.start.token);
+    const exit = await exitOf(this.training, state.start.token);
     return { ...state, start: { ...state.start, exit } };
   }
 
   /** Reads whether a trainer runs, whatever the result. */
   async readTrainer(): Promise<RunningState | IdleState> {
-    const start = await newestStart(this.#outputFolder);
-    const lease = await readJsonIfExists(join(this.#outputFolder, 'lease.json'), leaseSchema);
+    const start = await newestStart(this.training);
+    const lease = await readJsonObject(this.training, LEASE_FILE, leaseSchema);
     const silentSeconds = lease === undefined ? Infinity : await this.#silentSeconds(lease);
     if (lease !== undefined && silentSeconds < this.#leaseSeconds)
       return { kind: 'training', lease, start, isSilent: silentSeconds > SILENT_FROM_SECONDS };
@@ -107,16 +107,20 @@ export class TrainingMonitor {
 
   /** Whether the job of the newest start still runs. */
   async isJobRunning(): Promise<boolean> {
-    const start = await newestStart(this.#outputFolder);
+    const start = await newestStart(this.training);
     return start?.job !== undefined && (await this.#look(start, start.job)).phase === 'running';
   }
 
   async readProgress(): Promise<TrainingProgress | undefined> {
-    return lastProgress(await readTail(join(this.#outputFolder, PROGRESS_FILE), 2000));
+    return lastProgress(await this.#tail(PROGRESS_FILE, 2000));
   }
 
   async lastLogLines(): Promise<string[]> {
-    return (await readTail(this.logFile, 4000)).trimEnd().split('\n').slice(-20);
+    return (await this.#tail(LOG_FILE, 4000)).trimEnd().split('\n').slice(-20);
+  }
+
+  async #tail(key: string, bytes: number): Promise<string> {
+    return (await this.training.tail(key, bytes))?.toString('utf8') ?? '';
   }
 
   /** The state while no living trainer holds the lease. */
@@ -131,7 +135,7 @@ export class TrainingMonitor {
     try {
       job =
         start.job ??
-        (await launcherOfStart(start, this.#launcher).find(token, startFolder(this.#outputFolder, token)));
+        (await launcherOfStart(start, this.#launcher).find(token, this.training.locate(startPrefix(token))));
     } catch (error) {
       if (!(error instanceof LauncherUnavailable)) throw error;
       return { kind: 'queued', start, why: error.message };
@@ -170,7 +174,8 @@ export class TrainingMonitor {
   }
 
   async #check(job: TrainingJob, result: TrainingResult): Promise<void> {
-    const { method, seed, hyperparameters, adapter, data, outputFolder } = job;
+    const { method, seed, hyperparameters, adapter, data } = job;
+    const { objects, key } = openParent(data);
     // Fields that don't change the weights.
     const { saveSteps: _, saveTotalLimit: __, ...meaning } = hyperparameters;
     const { saveAdapter: ___, ...adapterMeaning } = { saveAdapter: false, ...adapter };
@@ -179,37 +184,22 @@ export class TrainingMonitor {
       seed,
       hyperparameters: meaning,
       adapter: adapterMeaning,
-      data: await fileSha256(data),
+      data: await new ObjectHashes(objects).sha256Of(key),
     };
     const { base: ____, ...found } = result.identity;
     const differing = fieldDifferences(found, wanted).map(
       ({ field, before: was, after: is }) => `${field} was ${was}, now ${is}`,
     );
     if (differing.length === 0) return;
-    const what = `${outputFolder} holds the result of another job: ${differing.join('; ')}`;
+    const what = `${this.training.address} holds the result of another job: ${differing.join('; ')}`;
     throw new TrainingFailedPermanently({ what, logFile: this.logFile });
   }
 }
 
-/** Whether the trainer of an output folder runs on another machine, as far as it can be known at first sight. */
-export async function trainsElsewhere(outputFolder: string, launcher: Launcher): Promise<boolean> {
-  const state = await new TrainingMonitor(outputFolder, launcher).readTrainer();
+/** Whether the trainer of a training runs on another machine, as far as it can be known at first sight. */
+export async function trainsElsewhere(training: ObjectStore, launcher: Launcher): Promise<boolean> {
+  const state = await new TrainingMonitor(training, launcher).readTrainer();
   if (state.kind === 'idle') return false;
   const process = state.kind === 'training' ? state.lease : state.start.launchedBy;
   return (await processState(process)) === 'remote';
-}
-
-/** The last `length` bytes of a file as text; empty if there is no such file. */
-async function readTail(file: string, length: number): Promise<string> {
-  if ((await statIfExists(file)) === undefined) return '';
-  const handle = await open(file);
-  try {
-    const { size } = await handle.stat();
-    const start = Math.max(0, size - length);
-    const buffer = Buffer.alloc(size - start);
-    await handle.read(buffer, 0, buffer.length, start);
-    return buffer.toString('utf8');
-  } finally {
-    await handle.close();
-  }
 }

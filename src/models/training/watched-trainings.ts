@@ -3,15 +3,15 @@
  * machine is lost, nobody follows it until the run has chosen another one. So each machine notes its trainings in the
  * store, and all machines observe the leases of these: when the next follower comes, the time is known already.
  */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { processState } from '../../platform/process-identity.ts';
-import { readJsonIfExists } from '../../platform/read-json.ts';
 import { stableHash } from '../../platform/stable-hash.ts';
+import { openObjectStore } from '../../store/drivers.ts';
 import type { ObjectStore } from '../../store/objects/object-store.ts';
+import { readJsonObject } from '../../store/objects/read-json-object.ts';
 import { MACHINES, parseJson } from '../serving/served-models.ts';
-import { leaseSchema } from './job.ts';
+import { LEASE_FILE, leaseSchema } from './job.ts';
 import { StartSilence } from './start-silence.ts';
 
 const noteSchema = z.object({ uri: z.string() });
@@ -19,7 +19,7 @@ const noteSchema = z.object({ uri: z.string() });
 const prefixOf = (machine: string): string => `${MACHINES}/${machine}/trainings`;
 const keyOf = (machine: string, uri: string): string => `${prefixOf(machine)}/${stableHash(uri)}.json`;
 
-/** Notes that a machine has a training, in a folder of the store. */
+/** Notes that a machine has a training. */
 export async function noteTraining(objects: ObjectStore, machine: string, uri: string): Promise<void> {
   await objects.put(keyOf(machine, uri), JSON.stringify({ uri }), { sync: 'none' });
 }
@@ -30,28 +30,26 @@ export async function forgetTraining(objects: ObjectStore, uri: string): Promise
   await Promise.all(machines.map(({ name }) => objects.delete(keyOf(name, uri))));
 }
 
-const CHECK_SECONDS = 2;
+/** The time between two looks: at files, and by requests, of which each machine makes some for each other one. */
+const CHECK_SECONDS = { files: 2, requests: 10 };
 /** A training without a trainer for this time has ended, or its run has; its follower notes it again when it goes on. */
 const FORGET_SECONDS = 600;
 
-/**
- * Observes the trainers of all machines until the signal aborts.
- * @param folderOf returns the folder of a training
- */
+/** Observes the trainers of all machines until the signal aborts. */
 export async function watchTrainings(
   objects: ObjectStore,
-  folderOf: (uri: string) => Promise<string>,
   warn: (message: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const watched = new Map<string, WatchedTraining>();
   let problem: string | undefined;
+  const seconds = objects.isRemote ? CHECK_SECONDS.requests : CHECK_SECONDS.files;
   while (!signal.aborted) {
     try {
       const uris = new Set(await notedTrainings(objects));
       for (const uri of watched.keys()) if (!uris.has(uri)) watched.delete(uri);
       for (const uri of uris) {
-        const training = watched.get(uri) ?? new WatchedTraining(await folderOf(uri));
+        const training = watched.get(uri) ?? new WatchedTraining(openObjectStore(objects.locate(uri)));
         watched.set(uri, training);
         if ((await training.secondsWithoutTrainer()) > FORGET_SECONDS) await forgetTraining(objects, uri);
       }
@@ -61,23 +59,23 @@ export async function watchTrainings(
       if (message !== problem) warn(`Can't observe the trainers of other machines: ${message}`);
       problem = message;
     }
-    await sleep(1000 * CHECK_SECONDS, undefined, { ref: false, signal }).catch(() => undefined);
+    await sleep(1000 * seconds, undefined, { ref: false, signal }).catch(() => undefined);
   }
 }
 
 class WatchedTraining {
-  readonly #folder: string;
+  readonly #training: ObjectStore;
   readonly #silence: StartSilence;
   #trainerSeenAt = performance.now();
 
-  constructor(folder: string) {
-    this.#folder = folder;
-    this.#silence = new StartSilence(folder);
+  constructor(training: ObjectStore) {
+    this.#training = training;
+    this.#silence = new StartSilence(training);
   }
 
   /** Observes the lease of the trainer, if there is one and the trainer itself can't be seen from here. */
   async secondsWithoutTrainer(): Promise<number> {
-    const lease = await readJsonIfExists(join(this.#folder, 'lease.json'), leaseSchema);
+    const lease = await readJsonObject(this.#training, LEASE_FILE, leaseSchema);
     const state = lease === undefined ? 'dead' : await processState(lease);
     if (lease !== undefined && state === 'remote') return this.#silence.seconds(lease.token, lease.renewedAt);
     if (state === 'alive') this.#trainerSeenAt = performance.now();

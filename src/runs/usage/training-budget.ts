@@ -1,6 +1,7 @@
 import type { Prices } from '../../config/prices.ts';
 import { reachedLimits } from '../../api/budget.ts';
 import { BudgetExhausted, type UsageLedger } from './usage-ledger.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
 import { trainerSecondsByStart } from '../../models/training/trainer-starts.ts';
 
 /** A running start of a trainer, with its running time so far. */
@@ -16,14 +17,14 @@ const RECORD_INTERVAL_MS = 1000;
 export class TrainingBudgetGuard {
   readonly #ledger: UsageLedger;
   readonly #prices: Prices | undefined;
-  readonly #outputFolder: string;
+  readonly #training: ObjectStore;
   readonly #reached = new AbortController();
   #next = 0;
 
-  constructor(ledger: UsageLedger, prices: Prices | undefined, outputFolder: string) {
+  constructor(ledger: UsageLedger, prices: Prices | undefined, training: ObjectStore) {
     this.#ledger = ledger;
     this.#prices = prices;
-    this.#outputFolder = outputFolder;
+    this.#training = training;
   }
 
   /** Aborted with BudgetExhausted. */
@@ -33,7 +34,7 @@ export class TrainingBudgetGuard {
 
   /** Records the running times of ended starts, including those that ended without a follower. */
   async recordFinished(): Promise<void> {
-    for (const [token, seconds] of Object.entries(await trainerSecondsByStart(this.#outputFolder)))
+    for (const [token, seconds] of Object.entries(await trainerSecondsByStart(this.#training)))
       await this.#ledger.recordTrainerSeconds(token, seconds);
     await this.#compare();
   }

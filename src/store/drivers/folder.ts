@@ -112,6 +112,19 @@ class FolderStore implements ObjectStore {
     return file && createReadStream('', { fd: file, highWaterMark: 1 << 20 });
   }
 
+  async tail(key: string, bytes: number): Promise<Buffer | undefined> {
+    const file = await openIfExists(this.locate(key));
+    if (file === undefined) return undefined;
+    try {
+      const { size } = await file.stat();
+      const length = Math.min(size, bytes);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  }
+
   async head(key: string): Promise<ObjectInfo | undefined> {
     const found = await ifExists(() => stat(this.locate(key), { bigint: true }));
     return found?.isFile() === true ? toInfo(normalizeKey(key, this.address), found) : undefined;

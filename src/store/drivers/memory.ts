@@ -22,16 +22,17 @@ interface Entry {
   readonly modifiedAt: Date;
 }
 
-/** Stores by address: everything that opens `memory:name` gets the same objects. */
-const stores = new Map<string, MemoryStore>();
+/** The objects by the names of stores: everything that opens `memory:NAME` or `memory:NAME/PREFIX` gets the same. */
+const stores = new Map<string, Map<string, Entry>>();
 
 export const memoryDriver: StoreDriver = {
   accepts: (address) => address.startsWith('memory:'),
   resolve: (address) => address,
   open(address) {
-    const store = stores.get(address) ?? new MemoryStore(address);
-    stores.set(address, store);
-    return store;
+    const [name = '', ...prefix] = address.split('/');
+    const entries = stores.get(name) ?? new Map<string, Entry>();
+    stores.set(name, entries);
+    return new MemoryStore(address, entries, prefix.join('/'));
   },
 };
 
@@ -42,10 +43,14 @@ class MemoryStore implements ObjectStore {
   readonly words = WORDS;
   readonly isRemote = true;
   readonly localRoot = tmpdir();
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: Map<string, Entry>;
+  /** The beginning of the keys of all its objects. */
+  readonly #prefix: string;
 
-  constructor(address: string) {
+  constructor(address: string, entries: Map<string, Entry>, prefix: string) {
     this.address = address;
+    this.#entries = entries;
+    this.#prefix = prefix === '' ? '' : `${prefix}/`;
   }
 
   async exists(): Promise<boolean> {
@@ -53,7 +58,7 @@ class MemoryStore implements ObjectStore {
   }
 
   locate(key: string): string {
-    return `${this.address}/${this.#key(key)}`;
+    return `${this.address}/${normalizeKey(key, this.address)}`;
   }
 
   url(key: string): string {
@@ -69,10 +74,14 @@ class MemoryStore implements ObjectStore {
     return entry && pieces(entry.content);
   }
 
+  async tail(key: string, bytes: number): Promise<Buffer | undefined> {
+    const content = this.#entries.get(this.#key(key))?.content;
+    return content?.subarray(Math.max(0, content.length - bytes));
+  }
+
   async head(key: string): Promise<ObjectInfo | undefined> {
-    const normal = this.#key(key);
-    const entry = this.#entries.get(normal);
-    return entry && toInfo(normal, entry);
+    const entry = this.#entries.get(this.#key(key));
+    return entry && toInfo(normalizeKey(key, this.address), entry);
   }
 
   async put(key: string, body: ObjectBody): Promise<void> {
@@ -127,7 +136,7 @@ class MemoryStore implements ObjectStore {
     const start = this.#start(prefix);
     return [...this.#entries]
       .filter(([key]) => key.startsWith(start))
-      .map(([key, entry]) => toInfo(key, entry))
+      .map(([key, entry]) => toInfo(key.slice(this.#prefix.length), entry))
       .sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
@@ -148,12 +157,12 @@ class MemoryStore implements ObjectStore {
   }
 
   #key(key: string): string {
-    return normalizeKey(key, this.address);
+    return this.#prefix + normalizeKey(key, this.address);
   }
 
   #start(prefix: string): string {
-    const normal = this.#key(prefix);
-    return normal === '' ? '' : `${normal}/`;
+    const normal = normalizeKey(prefix, this.address);
+    return this.#prefix + (normal === '' ? '' : `${normal}/`);
   }
 }
 

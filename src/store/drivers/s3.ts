@@ -132,6 +132,18 @@ class S3Store implements ObjectStore {
     return (await this.#open(key))?.content;
   }
 
+  async tail(key: string, bytes: number): Promise<Buffer | undefined> {
+    const request = new this.#sdk.GetObjectCommand({ ...this.#name(key), Range: `bytes=-${bytes}` });
+    try {
+      const found = await this.#unlessMissing(() => this.#client.send(request));
+      return found?.Body && Buffer.from(await found.Body.transformToByteArray());
+    } catch (error) {
+      // An empty object has no last bytes.
+      if (statusOf(error) === 416) return Buffer.alloc(0);
+      throw error;
+    }
+  }
+
   async head(key: string): Promise<ObjectInfo | undefined> {
     const found = await this.#unlessMissing(() =>
       this.#client.send(new this.#sdk.HeadObjectCommand(this.#name(key))),

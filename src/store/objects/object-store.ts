@@ -91,6 +91,8 @@ export interface ObjectStore {
   get(key: string): Promise<StoredObject | undefined>;
   /** The content of an object in pieces; undefined if there is no such object. */
   stream(key: string): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** The last bytes of an object, all if it has fewer; undefined if there is no such object. */
+  tail(key: string, bytes: number): Promise<Buffer | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
   /** Creates or replaces an object. Readers see the complete earlier content or the complete new one. */
   put(key: string, body: ObjectBody, options?: PutOptions): Promise<void>;

@@ -12,6 +12,7 @@ import { flipByte } from '../../support/flip-byte.ts';
 import { processLauncher } from '../../../src/models/training/launchers/process.ts';
 import { interruptedAfter } from '../../support/interrupted-training.ts';
 import { sftJob } from '../../support/sft-job.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = { ...process.env, OMP_NUM_THREADS: '1' };
@@ -92,7 +93,7 @@ describe('a training with a damaged checkpoint', function () {
     await damage(join(job.outputFolder, 'checkpoints'));
     const result = await follow(job, {}, program);
     const log = await readFile(join(job.outputFolder, 'trainer.log'), 'utf8');
-    return { result, log, damaged: await readDamagedCheckpoints(job.outputFolder) };
+    return { result, log, damaged: await readDamagedCheckpoints(openObjectStore(job.outputFolder)) };
   }
 
   const damages: Readonly<Record<string, [RegExp, (checkpoint: string) => Promise<unknown>]>> = {

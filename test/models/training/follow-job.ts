@@ -10,6 +10,7 @@ import { followTraining } from '../../../src/models/training/follow-training.ts'
 import { trainingJobSchema } from '../../../src/models/training/job.ts';
 import { processLauncher } from '../../../src/models/training/launchers/process.ts';
 import { stopTrainer } from '../../../src/models/training/stop-training.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const [file = '', mode] = process.argv.slice(2);
 const job = trainingJobSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
@@ -19,7 +20,12 @@ let lastPhase: string | undefined;
 try {
   if (mode === 'stop') {
     const options = { reason: 'a test', stallSeconds: 60 };
-    await stopTrainer(job.outputFolder, processLauncher, options, new AbortController().signal);
+    await stopTrainer(
+      openObjectStore(job.outputFolder),
+      processLauncher,
+      options,
+      new AbortController().signal,
+    );
     console.log('stopped');
   } else {
     const { resumedFromSteps } = await followTraining({

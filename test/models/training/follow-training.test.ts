@@ -19,6 +19,7 @@ import type { TrainingJob, TrainingLease, TrainingResult } from '../../../src/mo
 import { TrainingMonitor } from '../../../src/models/training/training-monitor.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { interruptedAfter } from '../../support/interrupted-training.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 // One thread: several processes with a thread for each core slow each other down many times over.
@@ -236,7 +237,7 @@ describe('followTraining', function () {
     const lease = { ...self, token: 'a', renewedAt: new Date().toISOString() };
     await mkdir(job.outputFolder);
     await writeFile(join(job.outputFolder, 'lease.json'), JSON.stringify(lease));
-    const watch = new TrainingMonitor(job.outputFolder, processLauncher, 30);
+    const watch = new TrainingMonitor(openObjectStore(job.outputFolder), processLauncher, 30);
     assert.equal((await watch.readTrainer()).kind, 'training');
     await writeFile(join(job.outputFolder, 'lease.json'), JSON.stringify({ ...lease, startTime: '1' }));
     assert.equal((await watch.readTrainer()).kind, 'idle');
@@ -254,7 +255,7 @@ describe('followTraining', function () {
     };
     await mkdir(job.outputFolder);
     await writeFile(join(job.outputFolder, 'lease.json'), JSON.stringify(lease));
-    const watch = new TrainingMonitor(job.outputFolder, processLauncher, 0.1);
+    const watch = new TrainingMonitor(openObjectStore(job.outputFolder), processLauncher, 0.1);
     assert.equal((await watch.readTrainer()).kind, 'training');
     await new Promise((done) => setTimeout(done, 150));
     assert.equal((await watch.readTrainer()).kind, 'idle');

@@ -12,6 +12,7 @@ import { newestStart, startTokens } from '../../../src/models/training/trainer-s
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { Refused, startKubernetesApi, type KubernetesApi, type Pod } from '../../support/kubernetes-api.ts';
 import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const TRAINER = ['-m', 'trainer', '--job', '{job}'];
@@ -46,8 +47,12 @@ describe('a training on Kubernetes', function () {
     const { resumedFromSteps, model, steps } = await result;
     assert.equal(steps, 400);
     assert.equal(resumedFromSteps.length, 1);
-    assert.deepEqual(await readFaults(job.outputFolder), [], 'a lost node is no fault of the training');
-    const tokens = await startTokens(job.outputFolder);
+    assert.deepEqual(
+      await readFaults(openObjectStore(job.outputFolder)),
+      [],
+      'a lost node is no fault of the training',
+    );
+    const tokens = await startTokens(openObjectStore(job.outputFolder));
     assert.deepEqual(
       tokens.map((token) => `self-taught-evaluator-${token}`),
       [...api.jobs.keys()],
@@ -74,10 +79,10 @@ describe('a training on Kubernetes', function () {
     const { token } = await trainsWith(job, 30);
     stop.abort(new Error('a test'));
     await assert.rejects(result, { name: 'TrainingStopped' });
-    assert.equal((await newestStart(job.outputFolder))!.exit?.exitCode, 75);
+    assert.equal((await newestStart(openObjectStore(job.outputFolder)))!.exit?.exitCode, 75);
     const { step } = (await progressOf(job)).at(-1)!;
     assert(existsSync(join(job.outputFolder, 'checkpoints', `checkpoint-${step}`, 'complete.json')));
-    assert.deepEqual(await startTokens(job.outputFolder), [token]);
+    assert.deepEqual(await startTokens(openObjectStore(job.outputFolder)), [token]);
   });
 
   it('says why it waits in the queue, and is deleted there by a cancellation', async () => {
@@ -87,8 +92,8 @@ describe('a training on Kubernetes', function () {
     const { result, reasons } = follow(job, {}, stop.signal);
     void result.catch(() => undefined);
     const created = () => [...api.jobs.values()].find(({ metadata }) => metadata.name.endsWith(token));
-    while ((await newestStart(job.outputFolder))?.job === undefined) await sleep(20);
-    const { token } = (await newestStart(job.outputFolder))!;
+    while ((await newestStart(openObjectStore(job.outputFolder)))?.job === undefined) await sleep(20);
+    const { token } = (await newestStart(openObjectStore(job.outputFolder)))!;
     const message = '0/2 nodes are available: 2 Insufficient nvidia.com/gpu.';
     const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
     api.addPod(created()!, { phase: 'Pending', conditions });

@@ -10,6 +10,7 @@ import { processLauncher } from '../../../src/models/training/launchers/process.
 import { TrainingMonitor } from '../../../src/models/training/training-monitor.ts';
 import { recordRunning, runningSeconds } from '../../../src/models/training/trainer-starts.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const ACQUIRE = `
@@ -47,7 +48,7 @@ describe("a trainer's lease", function () {
 
   /** The state of the training once it is another one than `training`, or after the time. */
   async function stateAfter(seconds: number): Promise<string> {
-    const monitor = new TrainingMonitor(folder, processLauncher, LEASE_SECONDS);
+    const monitor = new TrainingMonitor(openObjectStore(folder), processLauncher, LEASE_SECONDS);
     for (const deadline = performance.now() + 1000 * seconds; performance.now() < deadline; await sleep(50)) {
       const { kind } = await monitor.readTrainer();
       if (kind !== 'training') return kind;
@@ -101,15 +102,19 @@ describe("a trainer's lease", function () {
   });
 
   it('measures how long its trainer has run by the times of the file system, whatever the time here', async () => {
-    await recordRunning(folder, 'remote');
+    await recordRunning(openObjectStore(folder), 'remote');
     renew(HOUR);
     const began = new Date('2001-01-01T00:00:00Z');
     utimesSync(join(folder, 'starts', 'remote', 'running.json'), began, began);
     const renewed = new Date(began.getTime() + 90_000);
     utimesSync(join(folder, 'lease.json'), renewed, renewed);
     const start = { token: 'remote', runningSince: began.getTime() };
-    assert.equal(await runningSeconds(folder, start), 90);
-    assert.equal(await runningSeconds(folder, { ...start, token: 'next' }), 0, 'it has no lease yet');
+    assert.equal(await runningSeconds(openObjectStore(folder), start), 90);
+    assert.equal(
+      await runningSeconds(openObjectStore(folder), { ...start, token: 'next' }),
+      0,
+      'it has no lease yet',
+    );
   });
 
   it('waits for the lock of a trainer that is being ended', async () => {

@@ -22,6 +22,7 @@ import {
 } from '../../support/kubernetes-cluster.ts';
 import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 import { findKubernetes } from '../../../tools/setup/kubernetes.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const NAMESPACE = 'self-taught-evaluator';
@@ -183,21 +184,25 @@ describe('a real Kubernetes', function () {
     await trains(job, 30);
     stop.abort(new Error('a test'));
     await assert.rejects(result, { name: 'TrainingStopped' });
-    assert.equal((await newestStart(job.outputFolder))!.exit?.exitCode, 75);
+    assert.equal((await newestStart(openObjectStore(job.outputFolder)))!.exit?.exitCode, 75);
   });
 
   it('goes on in a new Job when the node is gone, which is never waited for', async () => {
     const job = jobOf('node-lost', 300);
     const { result } = follow(job);
     await trains(job, 30);
-    const { token } = (await newestStart(job.outputFolder))!;
+    const { token } = (await newestStart(openObjectStore(job.outputFolder)))!;
     const [, node] = await podsOf(`${NAMESPACE}/self-taught-evaluator-${token}`);
     await cluster.killNode(node as KubernetesNode);
     const { resumedFromSteps, steps, model } = await result;
     assert.equal(steps, 300);
     assert.equal(resumedFromSteps.length, 1);
-    assert.deepEqual(await readFaults(job.outputFolder), [], 'a lost node is no fault of the training');
-    assert.equal((await startTokens(job.outputFolder)).length, 2);
+    assert.deepEqual(
+      await readFaults(openObjectStore(job.outputFolder)),
+      [],
+      'a lost node is no fault of the training',
+    );
+    assert.equal((await startTokens(openObjectStore(job.outputFolder))).length, 2);
     const command = ['{python}', '-m', 'trainer', '--job', '{job}'];
     const undisturbed = await follow(jobOf('undisturbed', 300), { kind: 'process', command }).result;
     assert.equal(model.sha256, undisturbed.model.sha256);

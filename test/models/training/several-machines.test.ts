@@ -21,6 +21,7 @@ import { openStore } from '../../../src/store/artifact-store.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { startMachine, whyNoMachines, type Machine } from '../../support/machines.ts';
 import { sftJob } from '../../support/sft-job.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = { ...process.env, OMP_NUM_THREADS: '1' };
@@ -148,7 +149,11 @@ describe('a training and several machines', function () {
     assert.match(printed.at(-1) ?? '', /^done, resumed from \d+,\d+,\d+$/);
 
     assert.equal((await claims(job)).length, 4);
-    assert.deepEqual(await readFaults(job.outputFolder), [], 'a lost machine is no fault of the training');
+    assert.deepEqual(
+      await readFaults(openObjectStore(job.outputFolder)),
+      [],
+      'a lost machine is no fault of the training',
+    );
     const undisturbed = await followTraining({
       job: reference,
       launcher: processLauncher,
@@ -174,12 +179,7 @@ describe('a training and several machines', function () {
     // Nobody follows the training meanwhile.
     const stopping = new AbortController();
     const problems: string[] = [];
-    const watching = watchTrainings(
-      objects,
-      async () => job.outputFolder,
-      (message) => void problems.push(message),
-      stopping.signal,
-    );
+    const watching = watchTrainings(objects, (message) => void problems.push(message), stopping.signal);
     await sleep(1000 * LEASE_SECONDS);
     assert.equal((await claims(job)).length, 1, 'it only observes');
     stopping.abort();
@@ -200,7 +200,7 @@ describe('a training and several machines', function () {
     const following = on(await machineNamed('trains'), job);
     const lease = await trainsFrom(job);
     assert.deepEqual(await on(await machineNamed('stops'), job, 'stop'), ['stopped']);
-    const { exit } = (await newestStart(job.outputFolder))!;
+    const { exit } = (await newestStart(openObjectStore(job.outputFolder)))!;
     assert.equal(exit?.exitCode, 75);
     const last = (await steps(job)).at(-1)!.step;
     assert(last < STEPS);

@@ -12,6 +12,7 @@ import { newestStart } from '../../../src/models/training/trainer-starts.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 import { startSlurm, whyNoSlurm, type SlurmCluster, type SlurmNode } from '../../support/slurm.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const PROCESS = {
@@ -56,7 +57,11 @@ describe('a training on Slurm', function () {
     const { resumedFromSteps, model, steps } = await result;
     assert.equal(steps, 400);
     assert.equal(resumedFromSteps.length, 1);
-    assert.deepEqual(await readFaults(job.outputFolder), [], 'a lost node is no fault of the training');
+    assert.deepEqual(
+      await readFaults(openObjectStore(job.outputFolder)),
+      [],
+      'a lost node is no fault of the training',
+    );
     const undisturbed = await follow(jobOf('undisturbed', 400), PROCESS).result;
     assert.equal(model.sha256, undisturbed.model.sha256);
     await cluster.startNode(host as SlurmNode);
@@ -70,14 +75,18 @@ describe('a training on Slurm', function () {
     const first = await trainsWith(job, 30);
     const second = await trainsWith(job, 30, first.token);
     const stepsOfFirst = (await progressOf(job)).length;
-    assert.deepEqual(await readFaults(job.outputFolder), [], 'a time limit is no fault of the training');
+    assert.deepEqual(
+      await readFaults(openObjectStore(job.outputFolder)),
+      [],
+      'a time limit is no fault of the training',
+    );
     assert.match(
       await readFile(join(job.outputFolder, 'trainer.log'), 'utf8'),
       /steps on .*, from \S+checkpoint-\d+/,
     );
     stop.abort(new Error('a test'));
     await assert.rejects(result, { name: 'TrainingStopped' });
-    const start = (await newestStart(job.outputFolder))!;
+    const start = (await newestStart(openObjectStore(job.outputFolder)))!;
     assert.equal(start.token, second.token);
     assert.equal(start.exit?.exitCode, 75);
     const { step } = (await progressOf(job)).at(-1)!;
@@ -120,8 +129,12 @@ describe('a training on Slurm', function () {
     );
     const { steps } = await result;
     assert.equal(steps, 400);
-    assert.notEqual((await newestStart(job.outputFolder))!.token, token);
-    assert.deepEqual(await readFaults(job.outputFolder), [], 'a preemption is no fault of the training');
+    assert.notEqual((await newestStart(openObjectStore(job.outputFolder)))!.token, token);
+    assert.deepEqual(
+      await readFaults(openObjectStore(job.outputFolder)),
+      [],
+      'a preemption is no fault of the training',
+    );
     assert.match(await cluster.run('scontrol', 'show', 'job', other), /JobState=COMPLETED/);
   });
 

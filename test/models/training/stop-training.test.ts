@@ -14,6 +14,7 @@ import { followTraining } from '../../../src/models/training/follow-training.ts'
 import type { TrainingJob } from '../../../src/models/training/job.ts';
 import { stopTrainer } from '../../../src/models/training/stop-training.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 /** Longer than a trainer takes to see the request. */
@@ -84,7 +85,7 @@ describe('stopping a trainer', function () {
   async function stopUnfollowed(script: string): Promise<void> {
     await abort(script, 'detach');
     const options = { reason: 'a test', stallSeconds: SILENT_SECONDS };
-    await stopTrainer(folder, processLauncher, options, new AbortController().signal);
+    await stopTrainer(openObjectStore(folder), processLauncher, options, new AbortController().signal);
   }
 
   it('waits while its checkpoint grows', async () => {
@@ -123,7 +124,7 @@ describe('stopping a trainer', function () {
 
     const stop = () => {
       const options = { reason: 'a test', stallSeconds: SILENT_SECONDS, leaseSeconds: 6 };
-      return stopTrainer(folder, processLauncher, options, new AbortController().signal);
+      return stopTrainer(openObjectStore(folder), processLauncher, options, new AbortController().signal);
     };
 
     it('asks it to save, and waits until it has', async () => {

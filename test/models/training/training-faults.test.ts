@@ -26,6 +26,8 @@ import { TrainingMonitor } from '../../../src/models/training/training-monitor.t
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { interruptedAfter } from '../../support/interrupted-training.ts';
 import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
+import type { ObjectStore } from '../../../src/store/objects/object-store.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = { ...process.env, OMP_NUM_THREADS: '1' };
@@ -110,10 +112,10 @@ describe('a training that goes wrong', function () {
     assert.deepEqual(resumed.resumedFromSteps, [newest]);
     assert.equal(resumed.model.sha256, reference.model.sha256);
     assert.deepEqual(
-      (await readFaults(job.outputFolder)).map(({ kind, isLast }) => [kind, isLast]),
+      (await readFaults(openObjectStore(job.outputFolder))).map(({ kind, isLast }) => [kind, isLast]),
       [['stalled', false]],
     );
-    assert.deepEqual(await readFaults(whole.outputFolder), []);
+    assert.deepEqual(await readFaults(openObjectStore(whole.outputFolder)), []);
   });
 
   it('saves a checkpoint if it stalls but handles the signal, and resumes from there', async () => {
@@ -152,25 +154,30 @@ describe('a training that goes wrong', function () {
       assert.equal(error.exitCode, 74);
       return true;
     });
-    assert.deepEqual(await readFaults(job.outputFolder), []);
+    assert.deepEqual(await readFaults(openObjectStore(job.outputFolder)), []);
   });
 });
 
 describe('the faults of a training', () => {
   let folder: string;
-  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'faults-'))));
+  let training: ObjectStore;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'faults-'));
+    training = openObjectStore(folder);
+  });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   /** Notes a fault of another start each time; returns how many were alike then. */
   async function note(kind: TrainerFault['kind'], message: string, step: number) {
     const token = await start();
-    const { times, fault } = await recordFault(folder, token, { kind, message, step });
+    const { times, fault } = await recordFault(training, token, { kind, message, step });
     return fault.isLast ? `${times}, the last` : times;
   }
 
   async function start(): Promise<string> {
     const token = crypto.randomUUID();
-    await claimStart(await newestStart(folder), { outputFolder: folder } as TrainingJob, token, 'process');
+    const job = { outputFolder: folder } as TrainingJob;
+    await claimStart(training, { token, after: await newestStart(training), job, launcher: 'process' });
     return token;
   }
 
@@ -197,7 +204,7 @@ describe('the faults of a training', () => {
   /** Notes a trainer that is gone, and that nobody saw go. */
   async function goneUnseen(boot: object = {}): Promise<void> {
     const self = await identifyProcess(process.pid);
-    await recordLaunch(folder, await start(), processJob({ ...self!, startTime: '1', ...boot }));
+    await recordLaunch(training, await start(), processJob({ ...self!, startTime: '1', ...boot }));
   }
 
   it('include crashes without a message, of which the sixth in a row fails for good with the end of the log', async () => {
@@ -221,7 +228,7 @@ describe('the faults of a training', () => {
       await goneUnseen(lost);
       await fails(TrainingCrashed);
       assert.equal(
-        (await readFaults(folder)).length,
+        (await readFaults(training)).length,
         index + 1,
         'only of the one that was started in its place',
       );
@@ -231,31 +238,31 @@ describe('the faults of a training', () => {
     await goneUnseen();
     await fails(TrainingFailedPermanently);
     assert.deepEqual(
-      (await readFaults(folder)).map(({ kind, isLast }) => [kind, isLast]),
+      (await readFaults(training)).map(({ kind, isLast }) => [kind, isLast]),
       [1, 2, 3, 4, 5, 6].map((times) => ['crashed', times === 6]),
     );
   });
 
   it('are reported when torchrun has ended, not when the first of its processes has', async () => {
-    const watch = new TrainingMonitor(folder, processLauncher, 30);
+    const watch = new TrainingMonitor(training, processLauncher, 30);
     const token = await start();
     const self = (await identifyProcess(process.pid))!;
-    await recordLaunch(folder, token, processJob(self));
-    await recordExit(folder, token, { exitCode: 1, message: 'RuntimeError: of rank 3' });
+    await recordLaunch(training, token, processJob(self));
+    await recordExit(training, token, { exitCode: 1, message: 'RuntimeError: of rank 3' });
     assert.equal((await watch.readTrainer()).kind, 'starting');
-    await recordLaunch(folder, token, processJob({ ...self, startTime: '1' }));
+    await recordLaunch(training, token, processJob({ ...self, startTime: '1' }));
     assert.equal((await watch.readTrainer()).kind, 'idle');
   });
 
   it('include stalls: nothing is written for longer than the limit, before or after the first step', async () => {
     await start();
-    const { token } = (await newestStart(folder))!;
+    const { token } = (await newestStart(training))!;
     const progress = join(folder, 'progress.jsonl');
     await writeFile(progress, 'a step of an earlier start');
     await sleep(50);
-    await recordRunning(folder, token);
-    const started = (await newestStart(folder))!;
-    const watch = new StallDetector(folder, { seconds: 0.3, firstStepSeconds: 0.9 });
+    await recordRunning(training, token);
+    const started = (await newestStart(training))!;
+    const watch = new StallDetector(training, { seconds: 0.3, firstStepSeconds: 0.9 });
     const look = () => watch.stalledFor(started);
 
     assert.equal(await look(), undefined);

@@ -9,23 +9,25 @@ import { processJob, processLauncher } from '../../../src/models/training/launch
 import type { TrainingJob } from '../../../src/models/training/job.ts';
 import { claimStart, recordExit, recordLaunch } from '../../../src/models/training/trainer-starts.ts';
 import { TrainingMonitor } from '../../../src/models/training/training-monitor.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 describe('reading the state of a training', () => {
   it('includes the message of a trainer that ends in the meantime', async () => {
     const outputFolder = await mkdtemp(join(tmpdir(), 'watch-'));
+    const training = openObjectStore(outputFolder);
     const trainer = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
     try {
       const job = { outputFolder } as TrainingJob;
-      await claimStart(undefined, job, 'token', 'process');
+      await claimStart(training, { token: 'token', after: undefined, job, launcher: 'process' });
       const identity = await identifyProcess(trainer.pid!);
       assert(identity !== undefined);
-      await recordLaunch(outputFolder, 'token', processJob(identity));
+      await recordLaunch(training, 'token', processJob(identity));
       // The look reads the start, then the lease: a pipe holds it up in between until something is written there.
       execFileSync('mkfifo', [join(outputFolder, 'lease.json')]);
-      const look = new TrainingMonitor(outputFolder, processLauncher, 30).readState(job);
+      const look = new TrainingMonitor(training, processLauncher, 30).readState(job);
       const lease = await open(join(outputFolder, 'lease.json'), 'w');
       const exit = { exitCode: 1, message: 'diverged' };
-      await recordExit(outputFolder, 'token', exit);
+      await recordExit(training, 'token', exit);
       trainer.kill('SIGKILL');
       await once(trainer, 'exit');
       await lease.write(JSON.stringify({ ...identity, token: 'token', renewedAt: 'now' }));

@@ -9,6 +9,7 @@ import { followTraining } from '../../../src/models/training/follow-training.ts'
 import { trainingJobSchema } from '../../../src/models/training/job.ts';
 import { processLauncher } from '../../../src/models/training/launchers/process.ts';
 import { readFaults } from '../../../src/models/training/trainer-faults.ts';
+import { openObjectStore } from '../../../src/store/drivers.ts';
 
 export interface FullDiskTrial {
   /** The errors of attempts in order: `name: message`. */
@@ -71,7 +72,7 @@ const withoutAnyRoom = [await errorOf(), await errorOf(), await errorOf(), await
 isFilledAtStep = false;
 await rm(filler);
 const { outputFolder } = JSON.parse(job) as { outputFolder: string };
-const faults = (await readFaults(outputFolder)).length;
+const faults = (await readFaults(openObjectStore(outputFolder))).length;
 const { steps } = await attempt().catch(() => attempt());
 const trial: FullDiskTrial = { withoutRoomForCheckpoint, withoutAnyRoom, faults, steps };
 console.log(JSON.stringify(trial));
