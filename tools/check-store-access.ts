@@ -8,6 +8,10 @@ import { join, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const FILES_WITH_LOCAL_ACCESS: readonly string[] = [
+  // What a trainer prints goes into a file.
+  'models/training/start-log.ts',
+  // Model servers are processes of this machine, which has files about them.
+  'worker.ts',
   // Model servers and the tokenizer read the files of a checkpoint.
   'runs/find-checkpoint.ts',
   // A checkpoint may be named by a path or a link into the store's folder.

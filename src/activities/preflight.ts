@@ -129,7 +129,7 @@ export async function checkMachine(
         const { problems, device } = await launcherOf(launcher).check({
           settings: launcher,
           ...{ machine, baseCheckpoint, trustRemoteCode, reportTo, signal },
-          ...(store.objects.isRemote ? {} : { storeFolder: store.address }),
+          ...(store.objects.isRemote ? { isStoreRemote: true } : { storeFolder: store.address }),
         });
         if (problems.length > 0) throw new Error(problems.join('; '));
         trainer = device;

@@ -86,14 +86,15 @@ export async function findSlurmJob(name: string): Promise<string | undefined> {
 
 /**
  * Submits a job.
- * @param sbatchArguments options, and the script
+ * @param sbatchArguments options, and the script's file unless `script` has its text
  * @param environment what sbatch sees, and passes on to the job
  */
 export async function submitSlurmJob(
   sbatchArguments: readonly string[],
   environment?: Environment,
+  script?: string,
 ): Promise<string> {
-  const { output } = await runSlurm(['sbatch', '--parsable', ...sbatchArguments], environment);
+  const { output } = await runSlurm(['sbatch', '--parsable', ...sbatchArguments], environment, script);
   // With several clusters the id is followed by the name of the cluster.
   return output.trim().split(';')[0] ?? '';
 }
@@ -121,10 +122,11 @@ const TEMPORARY =
 export function runSlurm(
   [program = '', ...programArguments]: readonly string[],
   environment?: Environment,
+  input?: string,
 ): Promise<{ readonly output: string; readonly said: string }> {
   return new Promise((resolve, reject) => {
     const options = { timeout: 60_000, ...(environment === undefined ? {} : { env: environment }) };
-    execFile(program, programArguments, options, (error, output, errors) => {
+    const child = execFile(program, programArguments, options, (error, output, errors) => {
       const said = errors.trim().replaceAll(/\s*\n\s*/g, '; ');
       if (error === null) return resolve({ output, said });
       if (error.code === 'ENOENT')
@@ -135,6 +137,10 @@ export function runSlurm(
       const isTemporary = error.killed === true || TEMPORARY.test(message);
       reject(isTemporary ? new SlurmUnavailable(message) : new Error(message));
     });
+    if (input === undefined) return;
+    // A program that ends before it has read its input says why.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
   });
 }
 

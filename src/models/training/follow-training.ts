@@ -18,9 +18,11 @@ import { ArtifactStore } from '../../store/artifact-store.ts';
 import { openObjectStore } from '../../store/drivers.ts';
 import type { ObjectStore } from '../../store/objects/object-store.ts';
 import { findModelDamage } from './model-integrity.ts';
+import { moveStartLog, startLogFile } from './start-log.ts';
 import { StallDetector, type StallLimits } from './stall-detector.ts';
 import {
   claimStart,
+  newestStart,
   recordExit,
   recordLaunch,
   recordRunning,
@@ -144,6 +146,7 @@ class TrainingFollower {
     for (;;) {
       const state = await this.#monitor.readState(job);
       if (state.kind === 'done') return this.#finish(state.result);
+      if (state.kind === 'idle') await this.#keepLog(state.start);
       if (this.#options.signal?.aborted) await this.#obey(state);
       if (state.kind !== 'idle') {
         this.#wasSeen = true;
@@ -192,12 +195,18 @@ class TrainingFollower {
     const damage = await findModelDamage(training, result, this.#wasSeen ? 'sizes' : 'content');
     if (damage !== undefined) throw new ArtifactDamaged(damage);
     // The machine's memory is free only once the job is gone, which has nothing more to do than exit.
-    const deadline = performance.now() + 5000;
-    while ((await this.#monitor.isJobRunning()) && performance.now() < deadline) await sleep(20);
+    const start = await newestStart(training);
+    if (start !== undefined) await this.#monitor.waitForJob(start, 5000);
+    await this.#keepLog(start);
     await training.delete(STOP_FILE);
     // The trainer removes them itself, unless it died just before.
     for (const { key } of await training.list('checkpoints')) await training.delete(key);
     return result;
+  }
+
+  /** Adds what an ended start has printed here to the log. */
+  async #keepLog(start: TrainerStart | undefined): Promise<void> {
+    if (start !== undefined) await moveStartLog(this.#training, this.#options.machine, start.token);
   }
 
   async #start(previous: TrainerStart | undefined): Promise<void> {
@@ -219,7 +228,7 @@ class TrainingFollower {
       this.#jobEnded.resolve();
     };
     try {
-      const { logFile } = this.#monitor;
+      const logFile = await startLogFile(training, machine, token);
       const environment = { ...machine.environment, ...variables };
       const id = await this.#submit({
         ...{ settings, token, jobFile, logFile, onEnd },

@@ -71,7 +71,10 @@ export async function endedTrainingError(
     });
   }
   if (exit !== undefined && isPermanent(exit.exitCode))
-    return new TrainingFailedPermanently({ ...end, what: exit.message });
+    return new TrainingFailedPermanently({
+      ...end,
+      what: start?.exit?.message ?? unreported(training, exit, end),
+    });
   if (exit !== undefined && STOPPED_EXIT_CODES.includes(exit.exitCode))
     return new TrainingStopped({ ...end, what: exit.message });
   const what =
@@ -144,6 +147,16 @@ function exitOf(gone: GoneJob | undefined) {
   if (gone?.exitCode === undefined) return undefined;
   const { exitCode, message = `exit code ${exitCode}` } = gone;
   return { exitCode, message };
+}
+
+/** What is known of a trainer that has ended before it could report why. */
+function unreported(
+  training: string,
+  { message }: { message: string },
+  { lastLines = [] }: { lastLines?: readonly string[] },
+) {
+  const words = inOneLine(lastLines.slice(-1));
+  return `${training} could not begin: ${message}${words === '' ? '' : `; its log ends: ${words}`}`;
 }
 
 function reasonText(gone: GoneJob | undefined): string {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fieldDifferences } from '../../platform/field-differences.ts';
 import { processState } from '../../platform/process-identity.ts';
 import { openParent } from '../../store/drivers.ts';
@@ -105,10 +106,12 @@ export class TrainingMonitor {
     return this.#stateWithoutTrainer(start, lease);
   }
 
-  /** Whether the job of the newest start still runs. */
-  async isJobRunning(): Promise<boolean> {
-    const start = await newestStart(this.training);
-    return start?.job !== undefined && (await this.#look(start, start.job)).phase === 'running';
+  /** Waits until the job of a start has ended, but not for longer than this. */
+  async waitForJob(start: TrainerStart, milliseconds: number): Promise<void> {
+    if (start.job === undefined) return;
+    const deadline = performance.now() + milliseconds;
+    while ((await this.#look(start, start.job)).phase === 'running' && performance.now() < deadline)
+      await sleep(20);
   }
 
   async readProgress(): Promise<TrainingProgress | undefined> {

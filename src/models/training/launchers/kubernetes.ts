@@ -2,11 +2,12 @@
  * Trainers as Jobs of Kubernetes (batch/v1). Each start is a Job with a name of its own that Kubernetes never starts again:
  * the files in the training's folder say how the training went, and Kubernetes only explains. Written for 1.31 and newer.
  */
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { writeFileAtomically } from '../../../platform/atomic-write.ts';
-import { readJsonIfExists } from '../../../platform/read-json.ts';
+import { openObjectStore, openParent } from '../../../store/drivers.ts';
+import { readJsonObject } from '../../../store/objects/read-json-object.ts';
+import { bucketProblem } from './bucket-problem.ts';
 import { callApi, isRefusedFor, KubernetesRefused, type ApiRequest } from './kubernetes-api.ts';
 import { connect, NotConnected } from './kubernetes-connection.ts';
 import {
@@ -74,16 +75,15 @@ export const kubernetesLauncher = defineLauncher({
 
   async submit(start) {
     const { settings, token, jobFile } = start;
-    const problem = mountProblem(settings, dirname(jobFile));
+    const { objects: files } = openParent(jobFile);
+    const problem = files.isRemote ? undefined : mountProblem(settings, files.address);
     if (problem !== undefined) throw new Error(problem);
     const { context } = settings;
     const namespace = settings.namespace ?? (await connect({ context })).namespace;
-    const manifest = jobManifest(namespace, start);
+    // In a bucket the trainer writes its log itself.
+    const manifest = jobManifest(namespace, files.isRemote ? { ...start, logFile: '/dev/null' } : start);
     const job = jobId({ context, namespace, name: jobName(token) });
-    await writeFileAtomically(
-      join(dirname(jobFile), SUBMISSION_FILE),
-      `${JSON.stringify({ job, manifest }, undefined, 2)}\n`,
-    );
+    await files.put(SUBMISSION_FILE, `${JSON.stringify({ job, manifest }, undefined, 2)}\n`);
     await create(context, manifest).catch((error: unknown) => {
       // An earlier request whose answer was lost.
       if (!isRefusedFor(error, 'AlreadyExists')) throw error;
@@ -91,8 +91,8 @@ export const kubernetesLauncher = defineLauncher({
     return job;
   },
 
-  async find(_token, folder) {
-    const submission = await readJsonIfExists(join(folder, SUBMISSION_FILE), submissionSchema);
+  async find(_token, start) {
+    const submission = await readJsonObject(openObjectStore(start), SUBMISSION_FILE, submissionSchema);
     if (submission === undefined) return undefined;
     return (await readJob(submission.job)) === undefined ? undefined : submission.job;
   },
@@ -128,7 +128,7 @@ export const kubernetesLauncher = defineLauncher({
   },
 });
 
-/** What was submitted, in the folder of the start: it says where to look for a Job whose creation was interrupted. */
+/** What was submitted, beside the job file of the start: it says where to look for a Job whose creation was interrupted. */
 const SUBMISSION_FILE = 'kubernetes.json';
 const submissionSchema = z.object({ job: z.string() });
 
@@ -257,13 +257,14 @@ export const PERMISSIONS = [
 
 const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
 
-async function checkCluster({ settings, machine, storeFolder }: TrainerCheck<Settings>) {
+async function checkCluster({ settings, machine, storeFolder, isStoreRemote }: TrainerCheck<Settings>) {
   const { context, nodes, processesPerNode } = settings;
   const connection = await connect({ context });
   const namespace = settings.namespace ?? connection.namespace;
   const problems: string[] = [];
   const folder = storeFolder ?? '/store';
   if (storeFolder !== undefined) problems.push(...[mountProblem(settings, storeFolder) ?? []].flat());
+  if (isStoreRemote) problems.push(...[bucketProblem(settings) ?? []].flat());
   const files = { jobFile: join(folder, 'job.json'), logFile: join(folder, 'trainer.log') };
   const manifest = jobManifest(namespace, { settings, machine, token: 'check', ...files });
   // The server checks everything but creates nothing.

@@ -17,9 +17,9 @@ export interface Launcher<Schema extends z.ZodObject<LauncherShape> = z.ZodObjec
   submit(start: StartRequest<z.output<Schema>>): Promise<JobId>;
   /**
    * Finds the job of a start whose submission may have been interrupted before its id was recorded.
-   * @param folder the folder of the start, which contains its job file
+   * @param start the address of the start, below which its job file is
    */
-  find(token: string, folder: string): Promise<JobId | undefined>;
+  find(token: string, start: string): Promise<JobId | undefined>;
   look(job: JobId): Promise<JobState>;
   /**
    * Ends a job immediately, and returns when it is gone; does nothing if this machine can't reach it. It is the last resort:
@@ -74,8 +74,12 @@ export interface StartRequest<Settings> {
   readonly machine: TrainerMachine;
   /** Unique; the job's name is derived from it. */
   readonly token: string;
+  /** The address of the job file. Its folder, or prefix, is that of the start, for what the launcher itself has to note. */
   readonly jobFile: string;
-  /** Standard output and error are appended here. */
+  /**
+   * The file to which standard output and error are appended: the training's log, or a file of this machine if the log is in a
+   * bucket, which the trainer then writes itself as soon as it can.
+   */
   readonly logFile: string;
   /** May be called when the job has ended, by a launcher that is notified immediately. */
   readonly onEnd?: () => void;
@@ -117,6 +121,8 @@ export interface TrainerCheck<Settings> {
   readonly reportTo: readonly string[];
   /** The folder of the store, which trainers elsewhere must see too; undefined if it is not known. */
   readonly storeFolder?: string;
+  /** Whether the store is in a bucket instead, so that the trainer downloads and uploads its files. */
+  readonly isStoreRemote?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -2,8 +2,6 @@
  * Trainers as jobs of Slurm. Each start is a job with a name of its own that Slurm never starts again: the files in the
  * training's folder say how the training went, and Slurm only explains.
  */
-import { chmod, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import {
   findSlurmJob,
@@ -16,6 +14,8 @@ import {
   submitSlurmJob,
 } from '../../../platform/slurm.ts';
 import { sbatchOptions, slurmOptionFields } from '../../../platform/slurm-options.ts';
+import { openParent } from '../../../store/drivers.ts';
+import { bucketProblem } from './bucket-problem.ts';
 import { launchParallelism } from './launch-parallelism.ts';
 import { defineLauncher, type JobId, type JobState, LauncherUnavailable } from './launcher.ts';
 import { trainerArguments, trainerEnvironment } from './trainer-command.ts';
@@ -54,20 +54,23 @@ export const slurmLauncher = defineLauncher({
   configuration,
 
   async submit({ settings, machine, token, jobFile, logFile }) {
-    const script = join(dirname(jobFile), 'launch.sh');
+    const { objects: start } = openParent(jobFile);
     const command = trainerArguments(settings.command, machine.python, jobFile);
-    await writeFile(script, batchScript(settings, machine.packageRoot, command));
-    await chmod(script, 0o755);
+    const script = batchScript(settings, machine.packageRoot, command);
+    // For people; sbatch gets the text.
+    await start.put('launch.sh', script);
+    // A log on this machine is of no use to the nodes. The trainer uploads its own.
+    const output = start.isRemote ? '/dev/null' : logFile;
     return orUnavailable(
       submitSlurmJob(
         [
           ...['--no-requeue', '--dependency=singleton'],
           ...[`--job-name=${jobName(token)}`, `--comment=${token}`],
-          ...[`--output=${logFile}`, '--open-mode=append', `--chdir=${machine.packageRoot}`],
+          ...[`--output=${output}`, '--open-mode=append', `--chdir=${machine.packageRoot}`],
           ...userOptions(settings),
-          script,
         ],
         jobEnvironment(machine),
+        script,
       ),
     );
   },
@@ -86,10 +89,12 @@ export const slurmLauncher = defineLauncher({
     }
   },
 
-  async check({ settings, machine }) {
+  async check({ settings, machine, isStoreRemote }) {
     const { command, nodes, tasksPerNode, gres, partition } = settings;
     // Reports placeholders of the command that have no value.
     trainerArguments(command, machine.python, 'job.json');
+    const problem = isStoreRemote ? bucketProblem(settings) : undefined;
+    if (problem !== undefined) return { device: undefined, problems: [problem] };
     try {
       const { said } = await runSlurm(
         ['sbatch', '--test-only', ...userOptions(settings), '--wrap=true'],

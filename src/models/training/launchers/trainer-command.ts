@@ -14,18 +14,19 @@ export function trainerArguments(command: readonly string[], python: string, job
 const PASSED_VARIABLES = new Set(
   (
     'PATH HOME USER LOGNAME SHELL LANG TZ TMPDIR TMP TEMP VIRTUAL_ENV LD_LIBRARY_PATH LD_PRELOAD DYLD_LIBRARY_PATH ' +
-    'SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy'
+    'SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy ' +
+    'SELF_TAUGHT_EVALUATOR_CACHE'
   ).split(' '),
 );
 const PASSED_PREFIXES = (
   'LC_ XDG_ PYTHON CONDA_ HF_ TRANSFORMERS_ TOKENIZERS_ TORCH PYTORCH_ TRITON_ ' +
-  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ ACCELERATE_ FSDP_ WANDB_ MLFLOW_'
+  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ ACCELERATE_ FSDP_ WANDB_ MLFLOW_ AWS_'
 ).split(' ');
 
 /**
  * The part of the worker's environment that a trainer may see: a list of the variables that are passed on, because a list
  * of those that are withheld would miss a key. The keys of model endpoints and of Temporal are withheld; `HF_TOKEN` is
- * passed on, because gated base checkpoints need it, and so are the keys of trackers.
+ * passed on, because gated base checkpoints need it, and so are the keys of trackers and those of a bucket.
  */
 export function trainerEnvironment({
   environment,
