@@ -77,11 +77,16 @@ def explain(error, address):
 def code_of(error):
     if isinstance(error, ValueError) and str(error).startswith('Invalid endpoint'):
         return 'InvalidEndpoint'
-    return getattr(error, 'response', {}).get('Error', {}).get('Code')
+    return answer(error).get('Error', {}).get('Code')
 
 
 def status_of(error):
-    return getattr(error, 'response', {}).get('ResponseMetadata', {}).get('HTTPStatusCode')
+    return answer(error).get('ResponseMetadata', {}).get('HTTPStatusCode')
+
+
+def answer(error):
+    """The server's answer; empty for an error without one."""
+    return getattr(error, 'response', None) or {}
 
 
 def is_missing(error):

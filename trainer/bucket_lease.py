@@ -20,7 +20,7 @@ class BucketLease(Lease):
 
     def __init__(self, address, token, stop_requested):
         super().__init__(address, token, stop_requested)
-        self._bucket = Bucket(address, 'quick')
+        self._bucket = Bucket(address)
         self._version = None
         self._renewed_at = 0.0
         self._put_id = uuid.uuid4().hex
@@ -52,7 +52,10 @@ class BucketLease(Lease):
 
     def _take(self):
         with self._lock:
-            return self._put()
+            is_taken = self._put()
+            if is_taken:
+                self._bucket = Bucket(self.folder, 'quick')  # the next renewal comes soon
+            return is_taken
 
     def _renew(self):
         with self._lock:

@@ -6,6 +6,7 @@ may be away for a while: the training goes on, and what could not be sent is sen
 read, the mirror confirms the lease.
 """
 
+import contextlib
 import os
 import shutil
 import threading
@@ -19,6 +20,7 @@ from trainer.lease import log
 SEND_SECONDS = 2
 RETRY_SECONDS = 5
 GIVE_UP_SECONDS = 600  # for what a training can't end without
+CLEANING_SECONDS = 60  # for what it can
 # A file is sent as a whole each time, so a large one less often.
 BYTES_PER_SECOND = 500_000
 RESULT = 'result.json'
@@ -63,10 +65,8 @@ class Mirror:
             self._changed.notify_all()
         if self._threads[0].is_alive():
             self._threads[0].join()
-        try:
-            self._send_files(at_once=True)
-        except (OSError, Stopped) as error:
-            log(f'{self._bucket.address}: the last lines of the log were not stored: {error}')
+        with contextlib.suppress(OSError, Stopped):
+            self._persist(lambda: self._send_files(at_once=True), 'the last lines are not stored yet', CLEANING_SECONDS)
 
     def progress(self, shows=True):
         """Shows followers that a long transfer is not stalled, and ends it if another start has taken over."""
@@ -95,7 +95,7 @@ class Mirror:
             marker = f'checkpoints/{name}/{MARKER}'
             facts = parse_json(self._bucket.get(marker)[0]) if marker in keys else None
             if not isinstance(facts, dict):
-                self._remove_checkpoint(keys)
+                self._persist(lambda: self._remove_checkpoint(keys), f'{name} is not removed yet')
                 continue
             folder = os.path.join(self.folder, 'checkpoints', name)
             wanted = {f'checkpoints/{name}/{file}': os.path.join(folder, file) for file in facts['files']}
@@ -109,7 +109,7 @@ class Mirror:
             log(f'warning: {place} is damaged, so it is removed and the one before is used: {reason}')
             record_damage(self.folder, folder, reason)
             shutil.rmtree(folder)
-            self._remove_checkpoint(keys)
+            self._persist(lambda: self._remove_checkpoint(keys), f'{name} is not removed yet')
 
     # Checkpoints
 
@@ -193,22 +193,13 @@ class Mirror:
     # The end
 
     def publish(self):
-        """Sends the model, then the result. Retries for a while."""
-        deadline = time.monotonic() + GIVE_UP_SECONDS
+        """Sends the model, then the result."""
         with self._changed:
             self._is_publishing = True
             self._to_send = self._problem = None
             while self.sending and not self._lease.lost.is_set():
                 self._changed.wait(1)
-        while True:
-            try:
-                self._publish()
-                return
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise StorageUnavailable(str(error), is_permanent=False) from error
-                log(f'the result is not in the bucket yet, retrying: {error}')
-                self._ended.wait(RETRY_SECONDS)
+        self._persist(self._publish, 'the result is not in the bucket yet')
 
     def _publish(self):
         for folder in ('adapter', 'model'):
@@ -222,11 +213,23 @@ class Mirror:
         self._bucket.upload({RESULT: os.path.join(self.folder, RESULT)})
 
     def remove_checkpoints(self):
-        try:
+        def remove():
             for _, keys in self._checkpoints():
                 self._remove_checkpoint(keys)
-        except (OSError, Stopped) as error:
-            log(f'{self._bucket.locate("checkpoints")} was not removed: {error}')
+
+        with contextlib.suppress(OSError, Stopped):  # the follower removes them, too
+            self._persist(remove, 'the checkpoints are not removed yet', CLEANING_SECONDS)
+
+    def _persist(self, action, problem, seconds=GIVE_UP_SECONDS):
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return action()
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise StorageUnavailable(str(error), is_permanent=False) from error
+                log(f'{problem}, retrying: {error}')
+                time.sleep(RETRY_SECONDS)
 
     # Files that grow
 

@@ -18,6 +18,7 @@ const SLOW_TESTS = [
   'test/examples/examples.test.ts',
   // Trainings that are stopped, killed and resumed, and jobs of Slurm.
   'test/models/serving/drivers/slurm.test.ts',
+  'test/models/training/bucket-faults.test.ts',
   'test/models/training/bucket-training.test.ts',
   'test/models/training/methods.test.ts',
   'test/models/training/several-machines.test.ts',
