@@ -1,5 +1,4 @@
 import type { StageName } from '../api/stages.ts';
-import { join } from 'node:path';
 import { ArtifactDamaged } from '../store/errors.ts';
 import type { Manifest } from '../store/artifact.ts';
 import { readShardedRecords } from '../store/shards.ts';
@@ -7,7 +6,7 @@ import { toReference } from '../store/artifact.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { JUDGE_FILE } from '../api/judge-file.ts';
 import type { ResponsePair } from '../method/examples.ts';
-import { makeModelFolder } from '../reporting/exports/model-folder.ts';
+import { makeModelFolder, putModelFolder } from '../reporting/exports/model-folder.ts';
 import { trainingRows, type PairMetadata } from '../reporting/exports/training-rows.ts';
 import { writeParquet } from '../reporting/exports/write-parquet.ts';
 import { prunedModel } from '../models/training/pruned-model.ts';
@@ -150,15 +149,10 @@ async function exportModel(
   const files = result.model.files.map(({ name }) => name);
   const damage = await findModelDamage(store.objectsBelow(uri), result, 'content');
   if (damage !== undefined) throw new ArtifactDamaged(`${damage}: the model is damaged and was not exported`);
-  await store.withLocalFolder(uri, async (training) => {
-    await store.withLocalFolder(runUris.modelFolder(runName), async (folder) => {
-      await makeModelFolder(folder.path, join(training.path, 'model'), files, {
-        [CARD_FILE]: readme,
-        [JUDGE_FILE]: judge,
-      });
-      await folder.publish();
-    });
-  });
+  const texts = { [CARD_FILE]: readme, [JUDGE_FILE]: judge };
+  const [model, folder] = [`${uri}/model`, runUris.modelFolder(runName)];
+  if (store.objects.isRemote) await putModelFolder(store.objects, folder, model, files, texts);
+  else await makeModelFolder(store.locate(folder), store.locate(model), files, texts);
 }
 
 async function removeModelFolder(store: ArtifactStore, runName: string): Promise<void> {

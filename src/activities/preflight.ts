@@ -1,6 +1,11 @@
 import type { Problem } from '../platform/problem.ts';
 import type { Configuration, PartialConfiguration } from '../config/run-configuration.ts';
-import { checkpointPathOrId, requireCheckpoint, withCheckpoint } from '../runs/find-checkpoint.ts';
+import {
+  checkpointPathOrId,
+  findOutsideCheckpoint,
+  requireCheckpoint,
+  storeUriOf,
+} from '../runs/find-checkpoint.ts';
 import { type Serving, servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { launcherOf } from '../models/training/launchers/registry.ts';
 import { withHeartbeats } from './heartbeats.ts';
@@ -119,7 +124,11 @@ export async function checkMachine(
     );
     // The check of the checkpoint reports a missing checkpoint; the trainer is checked without it.
     if (!isFound) return checkLauncher(undefined);
-    return withCheckpoint(store, files, checkpoint, (place) => checkLauncher(checkpointPathOrId(place)));
+    const uri = storeUriOf(checkpoint);
+    // The trainer can read the address of a bucket.
+    return checkLauncher(
+      uri === undefined ? checkpointPathOrId(findOutsideCheckpoint(files, checkpoint)) : store.locate(uri),
+    );
 
     function checkLauncher(baseCheckpoint: string | undefined): Promise<Problem[]> {
       const { python, packageRoot, environment } = deps;

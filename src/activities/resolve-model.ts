@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import type { Model, RunReference } from '../api/activity-types.ts';
 import { modelOfRole, type ModelRole } from '../config/model-roles.ts';
 import { fileSha256 } from '../platform/file-hashes.ts';
-import { withCheckpoint } from '../runs/find-checkpoint.ts';
+import {
+  findOutsideCheckpoint,
+  requireCheckpoint,
+  storedCheckpointFolder,
+  storeUriOf,
+} from '../runs/find-checkpoint.ts';
+import { ObjectHashes } from '../store/object-hashes.ts';
+import type { ObjectStore } from '../store/objects/object-store.ts';
 import { openModels } from '../runs/open-run.ts';
 import type { Dependencies } from './dependencies.ts';
 import { withHeartbeats } from './heartbeats.ts';
@@ -29,14 +36,36 @@ export async function resolveCheckpoint(
   { store, files }: Pick<Dependencies, 'store' | 'files'>,
   checkpoint: string,
 ): Promise<Model> {
-  return withCheckpoint(store, files, checkpoint, async (place) => {
-    const hash = createHash('sha256');
-    if (place.kind === 'hub') hash.update(place.id);
-    else {
-      const entries = await readdir(place.path, { withFileTypes: true });
-      const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
-      for (const name of names.sort()) hash.update(`${name} ${await fileSha256(join(place.path, name))}\n`);
-    }
-    return { checkpoint, sha256: hash.digest('hex') };
-  });
+  const uri = storeUriOf(checkpoint);
+  if (uri !== undefined) await requireCheckpoint(store, files, checkpoint);
+  if (uri !== undefined && store.objects.isRemote)
+    return { checkpoint, sha256: hashOf(await objectHashes(store.objects, uri)) };
+  const place =
+    uri === undefined
+      ? findOutsideCheckpoint(files, checkpoint)
+      : { kind: 'folder' as const, path: await storedCheckpointFolder(store, uri) };
+  return { checkpoint, sha256: hashOf(place.kind === 'hub' ? [place.id] : await fileHashes(place.path)) };
+}
+
+function hashOf(parts: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+}
+
+async function fileHashes(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  const lines: string[] = [];
+  for (const name of names.sort()) lines.push(`${name} ${await fileSha256(join(folder, name))}\n`);
+  return lines;
+}
+
+/** The same of objects, without a copy of them on this machine. */
+async function objectHashes(objects: ObjectStore, uri: string): Promise<string[]> {
+  const hashes = new ObjectHashes(objects);
+  const names = (await objects.children(uri)).filter(({ kind }) => kind === 'object').map(({ name }) => name);
+  const lines: string[] = [];
+  for (const name of names) lines.push(`${name} ${await hashes.sha256Of(`${uri}/${name}`)}\n`);
+  return lines;
 }

@@ -1,10 +1,12 @@
 import type { ArtifactStore } from '../store/artifact-store.ts';
-import { withCheckpoint } from '../runs/find-checkpoint.ts';
+import { findOutsideCheckpoint, requireCheckpoint, storeUriOf } from '../runs/find-checkpoint.ts';
 import { type InputFiles, resolveInputPath } from '../platform/input-files.ts';
 import type { PairsJudgingConfiguration } from '../config/pairs-judging-configuration.ts';
 import type { JudgeFile } from '../api/judge-file.ts';
 import {
   JudgeFileMissing,
+  judgeFilePlaces,
+  noJudgeFile,
   parseJudgeText,
   readJudgeFile,
   readCheckpointJudgeFile,
@@ -42,11 +44,27 @@ export async function judgeFileFor(
   const checkpoint = model?.checkpoint ?? '';
   const ofRun = await resolveJudgeReference(store, checkpoint);
   if (ofRun !== undefined) return judgeFileOfRun(store, ofRun.run, ofRun.iteration);
-  return withCheckpoint(store, files, checkpoint, async (place) => {
-    if (place.kind === 'folder') return readCheckpointJudgeFile(place.path);
-    throw new JudgeFileMissing(
-      `the checkpoint ${place.id} is on the hub, where this worker doesn't look for a judge.json: download that file and set ` +
-        'judgeFile',
-    );
-  });
+  const uri = storeUriOf(checkpoint);
+  if (uri !== undefined) {
+    await requireCheckpoint(store, files, checkpoint);
+    return storedCheckpointJudgeFile(store, uri);
+  }
+  const place = findOutsideCheckpoint(files, checkpoint);
+  if (place.kind === 'folder') return readCheckpointJudgeFile(place.path);
+  throw new JudgeFileMissing(
+    `the checkpoint ${place.id} is on the hub, where this worker doesn't look for a judge.json: download that file and set ` +
+      'judgeFile',
+  );
+}
+
+async function storedCheckpointJudgeFile(store: ArtifactStore, uri: string): Promise<JudgeFile> {
+  const keys = judgeFilePlaces(uri);
+  for (const key of keys) {
+    const text = await store.readText(key);
+    if (text !== undefined) return parseJudgeText(text, store.locate(key));
+  }
+  throw noJudgeFile(
+    store.locate(uri),
+    keys.map((key) => store.locate(key)),
+  );
 }

@@ -33,19 +33,30 @@ export function parseJudgeText(text: string, path: string): JudgeFile {
 }
 
 /**
- * Reads `judge.json` of a checkpoint: from the folder, as in `outputs/model`, or beside it if the folder is the
- * `model` of a run's training.
+ * Reads `judge.json` of a checkpoint in a folder.
  * @throws JudgeFileMissing that names the places, InvalidJudgeFile
  */
 export async function readCheckpointJudgeFile(folder: string): Promise<JudgeFile> {
-  const places = [
+  const places = judgeFilePlaces(folder);
+  const found = places.find((place) => existsSync(place));
+  if (found === undefined) throw noJudgeFile(folder, places);
+  return readJudgeFile(found);
+}
+
+/**
+ * The places of a checkpoint's `judge.json`: in its folder, as in `outputs/model`, or beside it if the folder is the `model`
+ * of a run's training.
+ * @param folder a folder, or a uri of the store
+ */
+export function judgeFilePlaces(folder: string): string[] {
+  return [
     join(folder, JUDGE_FILE),
     ...(basename(folder) === 'model' ? [join(dirname(folder), JUDGE_FILE)] : []),
   ];
-  const found = places.find((place) => existsSync(place));
-  if (found === undefined)
-    throw new JudgeFileMissing(
-      `the checkpoint ${folder} has no judge.json, which says how to prompt it (looked for ${places.join(', and for ')})`,
-    );
-  return readJudgeFile(found);
+}
+
+export function noJudgeFile(folder: string, places: readonly string[]): JudgeFileMissing {
+  return new JudgeFileMissing(
+    `the checkpoint ${folder} has no judge.json, which says how to prompt it (looked for ${places.join(', and for ')})`,
+  );
 }

@@ -1,5 +1,5 @@
-import { constants, existsSync } from 'node:fs';
-import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { constants, existsSync, type Stats } from 'node:fs';
+import { access, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** A disk can't be written to. A retry may succeed, because somebody can free space. No existing file was changed. */
@@ -83,6 +83,26 @@ export async function removeTemporary(path: string): Promise<void> {
 export async function readTextIfExists(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The names in a folder; none if there is no such folder. */
+export async function listNames(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Size and modification time of a file; undefined if there is no such file. */
+export async function statIfExists(file: string): Promise<Stats | undefined> {
+  try {
+    return await stat(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

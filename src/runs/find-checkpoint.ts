@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { ArtifactStore } from '../store/artifact-store.ts';
+import type { ObjectStore } from '../store/objects/object-store.ts';
+import { cachedCopy, removeCachedCopies } from '../store/objects/cached-copy.ts';
 import { prunedModelMessage } from '../models/training/pruned-model.ts';
 import { InputNotFound, resolveInputPath, type InputFiles } from '../platform/input-files.ts';
 
@@ -23,8 +25,8 @@ export type CheckpointLocation =
   { readonly kind: 'folder'; readonly path: string } | { readonly kind: 'hub'; readonly id: string };
 
 /**
- * Finds a checkpoint for a program that outlives this call, such as a server: one of the store, a folder, or otherwise a
- * hub id such as `meta-llama/Llama-3.1-8B-Instruct`. A local copy of the files is kept; `withCheckpoint` deletes it.
+ * Finds a checkpoint for a program that reads files, such as a server: one of the store, a folder, or otherwise a hub id
+ * such as `meta-llama/Llama-3.1-8B-Instruct`. Of a checkpoint in a bucket this machine keeps a copy.
  * @throws InputNotFound
  */
 export async function findCheckpoint(
@@ -35,23 +37,21 @@ export async function findCheckpoint(
   const uri = storeUriOf(checkpoint);
   if (uri === undefined) return findOutsideCheckpoint(files, checkpoint);
   await requireStoredCheckpoint(store, uri);
-  return { kind: 'folder', path: (await store.localFolder(uri)).path };
+  return { kind: 'folder', path: await storedCheckpointFolder(store, uri) };
 }
 
-/**
- * Gives `use` the location of a checkpoint, and releases it when `use` ends.
- * @throws InputNotFound
- */
-export async function withCheckpoint<T>(
-  store: ArtifactStore,
-  files: InputFiles,
-  checkpoint: string,
-  use: (place: CheckpointLocation) => Promise<T>,
-): Promise<T> {
-  const uri = storeUriOf(checkpoint);
-  if (uri === undefined) return use(findOutsideCheckpoint(files, checkpoint));
-  await requireStoredCheckpoint(store, uri);
-  return store.withLocalFolder(uri, ({ path }) => use({ kind: 'folder', path }));
+/** A folder with the files of a checkpoint of the store: the store's own, or the copy of this machine. */
+export async function storedCheckpointFolder({ objects }: ArtifactStore, uri: string): Promise<string> {
+  return objects.isRemote ? cachedCopy(objects, uri, copiesFolder(objects)) : objects.locate(uri);
+}
+
+/** Removes this machine's copies of a checkpoint that is deleted. */
+export async function removeCheckpointCopies({ objects }: ArtifactStore, uri: string): Promise<void> {
+  if (objects.isRemote) await removeCachedCopies(objects, uri, copiesFolder(objects));
+}
+
+function copiesFolder({ localRoot }: ObjectStore): string {
+  return join(localRoot, 'checkpoints');
 }
 
 /**

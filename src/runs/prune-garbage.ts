@@ -3,6 +3,7 @@ import { FIRST_DELETED_FILE, recordPrunedModel } from '../models/training/pruned
 import { forEachConcurrently } from '../platform/for-each-concurrently.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { latestEpoch } from '../store/claims.ts';
+import { removeCheckpointCopies } from './find-checkpoint.ts';
 import type { Garbage } from './garbage.ts';
 import { runUris } from './run-layout.ts';
 
@@ -42,6 +43,7 @@ async function prune(store: ArtifactStore, { kind, uri, bytes }: Garbage): Promi
   if (kind === 'pruned judges') {
     await recordPrunedModel(store, posix.dirname(uri), { prunedAt: new Date().toISOString(), bytes });
     await objects.delete(`${uri}/${FIRST_DELETED_FILE}`);
+    await removeCheckpointCopies(store, uri);
   }
   if ((await objects.head(uri)) !== undefined) await objects.delete(uri);
   const all = [...(await objects.list(uri)), ...(await objects.listIncomplete(uri))];

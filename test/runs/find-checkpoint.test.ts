@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type ArtifactStore } from '../../src/store/artifact-store.ts';
 import {
   checkpointPathOrId,
   findCheckpoint,
+  removeCheckpointCopies,
   requireCheckpoint,
   toStoreCheckpoint,
-  withCheckpoint,
 } from '../../src/runs/find-checkpoint.ts';
 import { resolveCheckpoint } from '../../src/activities/resolve-model.ts';
 import { judgeFileFor } from '../../src/pair-judging/find-judge-file.ts';
@@ -38,9 +38,10 @@ describe('a checkpoint', () => {
     await assert.rejects(() => find('store:../../etc'), /leads out of the store/);
   });
 
-  it('in a store without local files is copied while it is used, but not for a check that it exists', async () => {
+  it('in a bucket is copied once for all programs of a machine, and only for a program that reads files', async () => {
     const remote = openStore(`memory:${randomUUID()}`);
-    const { given, kept } = watchLocalFolders(remote);
+    Object.assign(remote.objects, { localRoot: join(folder, 'local') });
+    const { given } = watchLocalFolders(remote);
     const files = { roots: [folder] };
     const uri = 'run/outputs/model';
     const checkpoint = toStoreCheckpoint(uri);
@@ -48,17 +49,25 @@ describe('a checkpoint', () => {
     await remote.writeText(`${uri}/config.json`, '{}');
     await remote.writeText(`${uri}/judge.json`, JSON.stringify(sampleJudge()));
     await requireCheckpoint(remote, files, checkpoint);
-    assert.deepEqual(given, []);
-    const used = await withCheckpoint(remote, files, checkpoint, async (place) => {
-      const path = checkpointPathOrId(place);
-      assert(existsSync(join(path, 'config.json')));
-      return path;
-    });
-    assert(!existsSync(used));
-    await resolveCheckpoint({ store: remote, files }, checkpoint);
+    const { sha256 } = await resolveCheckpoint({ store: remote, files }, checkpoint);
     const judge = await judgeFileFor({ store: remote, files }, { model: { checkpoint } });
     assert.equal(judge.run, sampleJudge().run);
-    assert.deepEqual([given, [...kept]], [[uri, uri, uri], []]);
+    assert(!existsSync(join(folder, 'local')));
+
+    const copy = async () => checkpointPathOrId(await findCheckpoint(remote, files, checkpoint));
+    const [path, ...others] = await Promise.all([copy(), copy(), copy()]);
+    assert.deepEqual(others, [path, path]);
+    assert.equal((await resolveCheckpoint({ store, files }, path)).sha256, sha256);
+    await writeFile(join(path, 'judge.json'), 'half');
+    assert.equal(await copy(), path, 'a damaged copy is made again');
+    assert.equal((await resolveCheckpoint({ store, files }, path)).sha256, sha256);
+    await remote.writeText(`${uri}/config.json`, '{"other": 1}');
+    const other = await copy();
+    assert.notEqual(other, path);
+    assert.equal(await readFile(join(other, 'config.json'), 'utf8'), '{"other": 1}');
+    await removeCheckpointCopies(remote, uri);
+    assert.deepEqual([existsSync(path), existsSync(other)], [false, false]);
+    assert.deepEqual(given, [], 'no copy of which nobody knows when it is needed no more');
   });
 
   it('is a folder if there is one, otherwise an id of the hub if the name has its form', async () => {

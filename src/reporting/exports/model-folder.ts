@@ -3,6 +3,7 @@ import { copyFile, lstat, readdir, readlink, rename, rm, symlink } from 'node:fs
 import { dirname, join, relative } from 'node:path';
 import { isLinkUnsupported, makeFolders, withStorageErrors } from '../../platform/file-system.ts';
 import { writeFileAtomically } from '../../platform/atomic-write.ts';
+import type { ObjectStore } from '../../store/objects/object-store.ts';
 
 /**
  * Makes a folder with links to the model's files, its card and `judge.json`. The texts can't be in `model/` itself, because
@@ -25,6 +26,34 @@ export async function makeModelFolder(
     for (const name of files) await linkTo(join(model, name), join(folder, name));
   });
   for (const [name, text] of Object.entries(texts)) await writeFileAtomically(join(folder, name), text);
+}
+
+/**
+ * The same in a bucket, which has no links: copies of the model's files, through this process but not on its disk. A file that
+ * is there already is not copied again.
+ * @param model the prefix of the model
+ */
+export async function putModelFolder(
+  objects: ObjectStore,
+  folder: string,
+  model: string,
+  files: readonly string[],
+  texts: Readonly<Record<string, string>>,
+): Promise<void> {
+  const present = new Map(
+    (await objects.list(folder)).map((info) => [info.key.slice(folder.length + 1), info]),
+  );
+  for (const name of present.keys())
+    if (!Object.hasOwn(texts, name) && !files.includes(name)) await objects.delete(`${folder}/${name}`);
+  for (const name of files) {
+    const source = await objects.head(`${model}/${name}`);
+    if (source !== undefined && present.get(name)?.version === source.version) continue;
+    const content = await objects.stream(`${model}/${name}`);
+    if (content === undefined)
+      throw new Error(`${objects.locate(`${model}/${name}`)} was deleted while it was exported`);
+    await objects.put(`${folder}/${name}`, content);
+  }
+  for (const [name, text] of Object.entries(texts)) await objects.put(`${folder}/${name}`, text);
 }
 
 async function linkTo(file: string, link: string): Promise<void> {

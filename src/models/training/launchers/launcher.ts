@@ -115,7 +115,7 @@ export type GoneReason = 'out-of-memory' | 'node-lost' | 'time-limit' | 'preempt
 export interface TrainerCheck<Settings> {
   readonly settings: Settings;
   readonly machine: TrainerMachine;
-  /** A folder, or the id of a model of the hub; unchecked if undefined. */
+  /** A folder, an address in a bucket, or the id of a model of the hub; unchecked if undefined. */
   readonly baseCheckpoint: string | undefined;
   readonly trustRemoteCode: boolean;
   readonly reportTo: readonly string[];
