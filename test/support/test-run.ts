@@ -39,13 +39,17 @@ export interface TestRun {
 
 type Changes = Partial<ConfigurationInput>;
 
-/** Prepares a run as planRun does, with short prompts and a minimal configuration with the given changes. */
+/**
+ * Prepares a run as planRun does, with short prompts and a minimal configuration with the given changes.
+ * @param storeAddress by default a folder
+ */
 export async function startTestRun(
   changes: Changes = {},
   prompts: Partial<ResolvedConfiguration['prompts']> = {},
+  storeAddress?: string,
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'run-'));
-  const store = openStore(join(folder, 'store'));
+  const store = openStore(storeAddress ?? join(folder, 'store'));
   const endpoint = await startScriptedEndpoint();
   const connection = Connection.lazy();
   const temporal = new Client({ connection });

@@ -19,6 +19,8 @@ const SLOW_TESTS = [
   // Trainings that are stopped, killed and resumed, and jobs of Slurm.
   'test/models/serving/drivers/slurm.test.ts',
   'test/models/training/bucket-faults.test.ts',
+  'test/activities/fine-tune-in-bucket.test.ts',
+  'test/models/training/bucket.test.ts',
   'test/models/training/bucket-training.test.ts',
   'test/models/training/methods.test.ts',
   'test/models/training/several-machines.test.ts',

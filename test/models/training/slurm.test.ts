@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,8 +13,12 @@ import { packageRoot } from '../../../src/platform/package-root.ts';
 import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 import { startSlurm, whyNoSlurm, type SlurmCluster, type SlurmNode } from '../../support/slurm.ts';
 import { openObjectStore } from '../../../src/store/drivers.ts';
+import { readJsonObject } from '../../../src/store/objects/read-json-object.ts';
+import { useBucket } from '../../support/use-bucket.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
+/** Where trainers work whose files are in a bucket. */
+const cacheFolder = join(tmpdir(), `slurm-cache-${process.pid}`);
 const PROCESS = {
   kind: 'process',
   command: ['{python}', '-m', 'trainer', '--job', '{job}'],
@@ -47,6 +51,7 @@ describe('a training on Slurm', function () {
     else process.env['SLURM_CONF'] = original;
     await cluster?.close();
     if (folder !== undefined) await rm(folder, { recursive: true });
+    await rm(cacheFolder, { recursive: true, force: true });
   });
 
   it('goes on when its node is lost, and ends with the weights of an undisturbed training', async () => {
@@ -138,6 +143,35 @@ describe('a training on Slurm', function () {
     assert.match(await cluster.run('scontrol', 'show', 'job', other), /JobState=COMPLETED/);
   });
 
+  describe('whose files are in a bucket', () => {
+    const bucket = useBucket();
+
+    it('goes on when its node is lost, and ends with the weights of one in a folder', async () => {
+      const place = bucket.newAddress();
+      for (const name of [
+        'sft.jsonl',
+        ...(await readdir(join(folder, 'base'))).map((each) => `base/${each}`),
+      ])
+        await openObjectStore(place).put(name, await readFile(join(folder, name)));
+      const job = {
+        ...jobOf('in-a-bucket', 400),
+        ...{ baseCheckpoint: `${place}/base`, data: `${place}/sft.jsonl`, outputFolder: `${place}/training` },
+      };
+      const { result } = follow(job, { kind: 'slurm' });
+      const { host } = await trainsWith(job, 30);
+      await cluster.killNode(host as SlurmNode);
+      const { resumedFromSteps, model, steps } = await result;
+      assert.equal(steps, 400);
+      assert.equal(resumedFromSteps.length, 1);
+      const undisturbed = await follow(jobOf('in-a-folder', 400), PROCESS).result;
+      assert.equal(model.sha256, undisturbed.model.sha256);
+      const training = openObjectStore(job.outputFolder);
+      assert.deepEqual(await readFaults(training), [], 'a lost node is no fault of the training');
+      assert.match((await training.get('trainer.log'))?.content.toString() ?? '', /steps on /);
+      await cluster.startNode(host as SlurmNode);
+    });
+  });
+
   function jobOf(name: string, maxSteps: number): TrainingJob {
     return sftJob(folder, name, {
       ...{ epochs: 1_000_000, maxSteps, perDeviceBatchSize: 4, gradientAccumulationSteps: 1 },
@@ -154,7 +188,11 @@ function follow(job: TrainingJob, given: object, signal?: AbortSignal) {
     job,
     settings,
     launcher: launcherOf(settings),
-    machine: { python, packageRoot, environment: { ...process.env, OMP_NUM_THREADS: '1' } },
+    machine: {
+      python,
+      packageRoot,
+      environment: { ...process.env, OMP_NUM_THREADS: '1', SELF_TAUGHT_EVALUATOR_CACHE: cacheFolder },
+    },
     onProgress: ({ why }) => {
       if (why !== undefined) reasons.push(why);
     },
@@ -168,8 +206,7 @@ function follow(job: TrainingJob, given: object, signal?: AbortSignal) {
 async function trainsWith(job: TrainingJob, steps: number, except?: string) {
   let done: number | undefined;
   for (;;) {
-    const text = await readFile(join(job.outputFolder, 'lease.json'), 'utf8').catch(() => undefined);
-    const lease = text === undefined ? undefined : leaseSchema.parse(JSON.parse(text));
+    const lease = await readJsonObject(openObjectStore(job.outputFolder), 'lease.json', leaseSchema);
     if (lease !== undefined && lease.token !== except) {
       done ??= except === undefined ? 0 : (await progressOf(job)).length;
       if ((await progressOf(job)).length >= done + steps) return lease;
@@ -179,5 +216,6 @@ async function trainsWith(job: TrainingJob, steps: number, except?: string) {
 }
 
 async function progressOf({ outputFolder }: TrainingJob) {
-  return allProgress(await readFile(join(outputFolder, 'progress.jsonl'), 'utf8').catch(() => ''));
+  const found = await openObjectStore(outputFolder).get('progress.jsonl');
+  return allProgress(found?.content.toString() ?? '');
 }

@@ -119,6 +119,19 @@ describe('the Kubernetes launcher', function () {
       );
       assert.deepEqual(api.requests, []);
     });
+
+    it('whose pods need no volume if the files of the training are in a bucket, and finds it by its note there', async () => {
+      const podTemplate = { spec: { containers: [{ name: 'trainer', image: 'i' }] } };
+      const start = await newStart();
+      const place = `memory:${start.token}/starts/${start.token}`;
+      const request = { ...start.request({ podTemplate }), jobFile: `${place}/job.json` };
+      const job = await kubernetesLauncher.submit(request);
+      assert.deepEqual(onlyJob().spec.template.spec.containers[0]?.command?.slice(5), [
+        ...['--processes', '1', '--start', place, '--log', '/dev/null', '--'],
+        ...['python3', '-m', 'trainer', '--job', `${place}/job.json`],
+      ]);
+      assert.equal(await kubernetesLauncher.find(start.token, place), job);
+    });
   });
 
   for (const [what, code, reason, message, isTemporary] of [
@@ -278,6 +291,15 @@ describe('the Kubernetes launcher', function () {
     ]);
   });
 
+  it('refuses several nodes before anything is created if the store is in a bucket', async () => {
+    const { problems } = await check({ nodes: 2 }, undefined, true);
+    assert.match(
+      problems.join(),
+      /launcher\.nodes is 2, but with a store in a bucket a training runs on one node/,
+    );
+    assert.deepEqual((await check({ processesPerNode: 8 }, undefined, true)).problems, []);
+  });
+
   it('refuses a pod template without an image for the trainer', () => {
     const parse = (podTemplate: Record<string, unknown>) => settingsOf({ podTemplate });
     assert.throws(
@@ -332,11 +354,12 @@ describe('the Kubernetes launcher', function () {
     return { token, job: await kubernetesLauncher.submit(request(settings)) };
   }
 
-  function check(settings: Settings, storeFolder = folder) {
+  function check(settings: Settings, storeFolder: string | undefined = folder, isStoreRemote = false) {
     return kubernetesLauncher.check({
       settings: settingsOf(settings),
       machine: { python: 'python3', packageRoot: folder, environment: {} },
-      ...{ baseCheckpoint: undefined, trustRemoteCode: false, reportTo: [], storeFolder },
+      ...{ baseCheckpoint: undefined, trustRemoteCode: false, reportTo: [], isStoreRemote },
+      ...(isStoreRemote ? {} : { storeFolder }),
     });
   }
 

@@ -85,6 +85,28 @@ describe('the Slurm launcher', function () {
     assert.deepEqual((await check({ nodes: 2, partition: 'all' })).problems, []);
   });
 
+  it('refuses several nodes if the store is in a bucket, and keeps no log where no node sees it', async () => {
+    const { problems } = await check({ nodes: 2 }, true);
+    assert.match(
+      problems.join(),
+      /launcher\.nodes is 2, but with a store in a bucket a training runs on one node/,
+    );
+    assert.deepEqual((await check({ tasksPerNode: 2 }, true)).problems, []);
+    const token = randomUUID();
+    const job = await slurmLauncher.submit({
+      settings: settingsOf({ command: ['sleep', '1000'] }),
+      ...{
+        machine: machine(),
+        token,
+        jobFile: `memory:${token}/starts/a/job.json`,
+        logFile: '/no/folder/log',
+      },
+    });
+    await reach(job, 'running');
+    assert.match(await cluster.run('scontrol', 'show', 'job', job), /StdOut=\/dev\/null/);
+    await slurmLauncher.end(job, undefined);
+  });
+
   it('reports a node that is gone', async () => {
     const { job } = await submit({ options: ['--nodelist=n2'] });
     await reach(job, 'running');
@@ -138,9 +160,10 @@ describe('the Slurm launcher', function () {
     return { job, token, log: () => readFile(logFile, 'utf8').catch(() => '') };
   }
 
-  function check(settings: Settings) {
+  function check(settings: Settings, isStoreRemote = false) {
     return slurmLauncher.check({
       settings: settingsOf(settings),
+      isStoreRemote,
       ...{ machine: machine(), baseCheckpoint: undefined, trustRemoteCode: false, reportTo: [] },
     });
   }
