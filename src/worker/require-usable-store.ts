@@ -13,9 +13,4 @@ export async function requireUsableStore(storeRoot: string, log: WorkerLog): Pro
     if (!error.isFull) throw new SetupError(`${error.reason}.`, { cause: error });
     log.warn(`the store can't be checked: ${error.message}`);
   }
-  if (storeRoot.startsWith('s3://'))
-    throw new SetupError(
-      `The store ${storeRoot} can't be used by a worker, because trainers and model servers need files: give a folder, ` +
-        'and let runs copy what they have finished to the bucket with `publishTo` (docs/outputs.md).',
-    );
 }

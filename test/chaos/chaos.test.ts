@@ -4,6 +4,7 @@ import type { StoreKind } from '../../tools/chaos/stores.ts';
 import { runChaos } from '../../tools/chaos/run-chaos.ts';
 import { summaryOf, tableOf } from '../../tools/chaos/summary.ts';
 import { ensurePython } from '../../src/cli/setup/python-environment.ts';
+import { findVersitygw, NO_S3_SERVER } from '../support/s3-server.ts';
 import { whyNoMachines } from '../support/machines.ts';
 
 const seed = Number(process.env['TEST_SEED'] ?? Date.now()) % 2 ** 31;
@@ -53,6 +54,20 @@ describe('a run whose worker, trainer, model server and Temporal server are kill
 
   it(`produces the same data as an undisturbed run (TEST_SEED=${seed})`, async () => {
     await requireSameData(1, 8);
+  });
+});
+
+describe('a run on a bucket whose server, worker, trainer, model server and Temporal server are killed repeatedly', function () {
+  this.timeout(900_000);
+
+  before(async function () {
+    if ((await findVersitygw()) !== undefined) return;
+    console.warn(`      skipped: ${NO_S3_SERVER}`);
+    this.skip();
+  });
+
+  it(`produces the same data as an undisturbed run (TEST_SEED=${seed})`, async () => {
+    await requireSameData(1, 6, 'anything', 's3');
   });
 });
 

@@ -44,6 +44,7 @@ const SLOW_TESTS = [
   'test/workflows/own-data.test.ts',
   'test/workflows/publish.test.ts',
   'test/workflows/recover.test.ts',
+  'test/workflows/run-in-bucket.test.ts',
   'test/workflows/served-on-machines.test.ts',
   'test/workflows/waits.test.ts',
   'test/workflows/worker-versioning.test.ts',

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startRun } from '../../src/client/index.ts';
+import { compareRuns } from '../../tools/chaos/compare-runs.ts';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { startFaultyProxy, type FaultyProxy } from '../support/faulty-proxy.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { scriptedAnswers, stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
+import { useBucket } from '../support/use-bucket.ts';
+
+const QUEUE = 'with-bucket';
+
+describe('a run whose store is a bucket', function () {
+  this.timeout(600_000);
+  const bucket = useBucket();
+  let proxy: FaultyProxy;
+  let endpoint: ScriptedEndpoint;
+  let cluster: Cluster;
+  let address: string;
+  before(async () => {
+    proxy = await startFaultyProxy(bucket.server.environment['AWS_ENDPOINT_URL_S3'] ?? '');
+    endpoint = await startScriptedEndpoint({ script: scriptedAnswers });
+    address = bucket.newAddress();
+    cluster = await startCluster(undefined, {
+      ...bucket.server.environment,
+      AWS_ENDPOINT_URL_S3: proxy.url,
+    });
+    cluster.startWorker('--store', address, '--task-queue', QUEUE);
+  });
+  after(async () => {
+    await cluster?.close();
+    await endpoint?.close();
+    await proxy?.close();
+  });
+
+  const configuration = (name: string) =>
+    tinyConfiguration(name, endpoint.baseUrl, { budget: { requests: 100_000 } });
+  const sent = () => endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
+
+  it('waits while the bucket is full, says so, and continues by itself', async () => {
+    const run = await startRun(cluster.client, configuration('in-bucket'), { taskQueue: QUEUE });
+    await waitForProgress(run, stageStarted('judgePairs', 1));
+    const body =
+      '<?xml version="1.0"?><Error><Code>XMinioStorageFull</Code><Message>Storage is full.</Message></Error>';
+    proxy.breaks(({ method }) => (method === 'PUT' ? { kind: 'answer', status: 507, body } : undefined));
+    await waitForProgress(run, ({ waits = [] }) =>
+      waits.some(({ reason }) => reason.includes(`${address}: the server is full. Free some space`)),
+    );
+    proxy.breaks(() => undefined);
+    const { iterations } = await run.result();
+    assert.equal(iterations.length, 2);
+  });
+
+  it('counts what it used to the request', async () => {
+    const { budget } = await startRun(cluster.client, configuration('in-bucket'), { taskQueue: QUEUE }).then(
+      async (run) => {
+        await run.result();
+        return run.progress();
+      },
+    );
+    assert.equal(budget?.usage.requests, sent());
+  });
+
+  it('makes the same data and the same weights as in a folder', async () => {
+    cluster.startWorker();
+    await (await startRun(cluster.client, configuration('in-folder'))).result();
+    const objects = join(bucket.server.folder, address.replace('s3://', ''), 'in-bucket');
+    await cp(objects, join(cluster.storeRoot, 'in-bucket'), { recursive: true });
+    const { differences, lost, artifacts } = compareRuns(cluster.storeRoot, 'in-folder', 'in-bucket');
+    assert.deepEqual(differences, []);
+    assert.equal(lost, 0);
+    assert(artifacts > 10);
+  });
+});
