@@ -8,8 +8,6 @@ import { join, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const FILES_WITH_LOCAL_ACCESS: readonly string[] = [
-  // Model servers are processes of this machine, which has files about them.
-  'worker.ts',
   // What a trainer prints goes into a file.
   'models/training/start-log.ts',
   // Model servers are processes of this machine, which has files about them.

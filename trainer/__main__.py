@@ -122,7 +122,8 @@ def run(job_file):
             print(f'trainer: {message}', file=sys.stderr, flush=True)
     if workspace:
         workspace.close()
-    with contextlib.suppress(OSError):
+    # Without the package that buckets need, the reason is only in the log.
+    with contextlib.suppress(OSError, ImportError):
         is_unreachable = job is None and code == ENVIRONMENT_FAILED
         if (is_first_rank or code) and not is_unreachable and exists(job_file):
             create_json(exit_file, {'exitCode': code, 'message': message})

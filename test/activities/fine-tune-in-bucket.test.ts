@@ -8,9 +8,10 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { fineTune } from '../../src/activities/fine-tune.ts';
 import type { FineTuneResult } from '../../src/api/activity-types.ts';
-import { allProgress, leaseSchema, type TrainingLease } from '../../src/models/training/job.ts';
+import { leaseSchema, type TrainingLease } from '../../src/models/training/job.ts';
 import { startTokens } from '../../src/models/training/trainer-starts.ts';
 import { isSameProcessAlive } from '../../src/platform/process-identity.ts';
+import { recentActivity } from '../../src/runs/liveness.ts';
 import { runUris } from '../../src/runs/run-layout.ts';
 import { toReference } from '../../src/store/artifact.ts';
 import type { ObjectStore } from '../../src/store/objects/object-store.ts';
@@ -20,10 +21,10 @@ import { startTestRun, type TestRun } from '../support/test-run.ts';
 import { useBucket } from '../support/use-bucket.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
-const STEPS = 1000;
+const STEPS = 800;
 
 describe('fine-tuning with a store in a bucket', function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   const bucket = useBucket();
   let folder: string;
   let server: Awaited<ReturnType<typeof startLocalServer>>;
@@ -44,7 +45,7 @@ describe('fine-tuning with a store in a bucket', function () {
   async function runIn(storeAddress?: string) {
     const hyperparameters = {
       ...{ epochs: 1000, maxSteps: STEPS, perDeviceBatchSize: 4, gradientAccumulationSteps: 1 },
-      ...{ learningRate: 1e-3, warmupSteps: 0, maxLength: 32, saveSteps: 50 },
+      ...{ learningRate: 1e-3, warmupSteps: 0, maxLength: 32, saveSteps: 20 },
       precision: 'float32' as const,
     };
     const fineTuning = { rounds: [{ method: 'sft' as const, hyperparameters }], threads: 1 };
@@ -64,6 +65,7 @@ describe('fine-tuning with a store in a bucket', function () {
       SELF_TAUGHT_EVALUATOR_CACHE: join(folder, 'cache'),
     };
     return {
+      activity: () => recentActivity(store, 'test'),
       training: store.objectsBelow(runUris.training('test', 1)),
       /** Begins an attempt of the activity, which `detach` ends as the shutdown of its worker does. */
       attempt: () => {
@@ -94,7 +96,7 @@ describe('fine-tuning with a store in a bucket', function () {
 
   it('trains the same judge as one in a folder, though trainer, follower and both are killed', async () => {
     const reference = await (await runIn()).attempt().result;
-    const { attempt, training } = await runIn(bucket.newAddress());
+    const { attempt, activity, training } = await runIn(bucket.newAddress());
 
     const first = attempt();
     first.result.catch(() => undefined);
@@ -105,6 +107,7 @@ describe('fine-tuning with a store in a bucket', function () {
     second.result.catch(() => undefined);
     const lease = await trainsOn(training);
     await second.detach();
+    assert.match((await activity()) ?? '', /^a trainer runs in s3:\/\/\S+\/test\/iteration-1\/training$/);
     const third = attempt();
     third.result.catch(() => undefined);
     await trainsOn(training);
@@ -129,14 +132,15 @@ async function leaseOf(training: ObjectStore): Promise<TrainingLease | undefined
   return found && leaseSchema.parse(JSON.parse(found.content.toString()));
 }
 
-/** Waits until a trainer has made more steps than any before, and returns its lease. */
+/** Waits until a trainer has stored a newer checkpoint than any before, and returns its lease. */
 async function trainsOn(training: ObjectStore): Promise<TrainingLease> {
-  const before = await furthestStep(training);
-  while ((await furthestStep(training)) === before) await sleep(50);
+  const before = await newestCheckpoint(training);
+  while ((await newestCheckpoint(training)) <= before) await sleep(50);
   return (await leaseOf(training))!;
 }
 
-async function furthestStep(training: ObjectStore): Promise<number> {
-  const progress = allProgress((await training.get('progress.jsonl'))?.content.toString() ?? '');
-  return Math.max(0, ...progress.map(({ step }) => step));
+async function newestCheckpoint(training: ObjectStore): Promise<number> {
+  const keys = (await training.list('checkpoints')).map(({ key }) => key);
+  const complete = keys.filter((key) => key.endsWith('/complete.json'));
+  return Math.max(0, ...complete.map((key) => Number(/checkpoint-(\d+)/.exec(key)?.[1])));
 }

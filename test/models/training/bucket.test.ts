@@ -42,7 +42,7 @@ const STEPS = 40;
 const TRAINER = ['{python}', '-m', 'trainer', '--job', '{job}'];
 
 describe('a training whose files are in a bucket', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   const bucket = useBucket();
   let folder: string;
   let place: string;
@@ -235,10 +235,15 @@ describe('a training whose files are in a bucket', function () {
 
   it('fails for good with what was printed if the trainer could not begin', async () => {
     const { job } = remote('unable');
-    const command = ['sh', '-c', 'echo "No module named boto3" >&2; exit 78'];
+    const withoutPackage =
+      "import runpy, sys; sys.modules['boto3'] = None; runpy.run_module('trainer', run_name='__main__')";
+    const command = ['{python}', '-c', withoutPackage, '--job', '{job}'];
     await assert.rejects(follow(job, { settings: { kind: 'process', command } }), (error) => {
       assert(error instanceof TrainingFailedPermanently, String(error));
-      assert.match(error.message, /could not begin: exit code 78; its log ends: No module named boto3/);
+      assert.match(
+        error.message,
+        /could not begin: exit code 78; its log ends: trainer: \S+python\S*: import of boto3 halted/,
+      );
       return true;
     });
   });
