@@ -8,6 +8,7 @@ import {
   TrainingCrashed,
   TrainingDetached,
   TrainingFailedPermanently,
+  TrainingStalled,
   TrainingStopped,
 } from '../../../src/models/training/errors.ts';
 import { followTraining, type FollowOptions } from '../../../src/models/training/follow-training.ts';
@@ -196,6 +197,27 @@ describe('a training whose files are in a bucket', function () {
     assert.equal((await startTokens(training)).length, 2);
     assert.equal(result.resumedFromSteps.length, 1);
     assert.deepEqual(await readFaults(training), [], 'a lost machine is no fault of the training');
+    await assertDone(training, result);
+  });
+
+  it('is ended when its trainer is frozen, and goes on from its newest checkpoint', async () => {
+    const { job, training } = remote('frozen');
+    const freeze = async () => {
+      while ((await checkpoints(training)).length === 0) await sleep(20);
+      process.kill((await leaseOf(training)).pid, 'SIGSTOP');
+    };
+    const frozen = follow(job, {
+      ...interruptedAfter(15, () => void freeze()),
+      stallLimits: { seconds: 15, firstStepSeconds: 300 },
+    });
+    await assert.rejects(frozen, TrainingStalled);
+    const [newest] = await checkpoints(training);
+    const result = await follow(job);
+    assert.deepEqual(result.resumedFromSteps, [newest]);
+    assert.deepEqual(
+      (await readFaults(training)).map(({ kind }) => kind),
+      ['stalled'],
+    );
     await assertDone(training, result);
   });
 
