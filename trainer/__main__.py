@@ -88,7 +88,7 @@ def run(job_file):
             os.makedirs(job.outputFolder, exist_ok=True)
         # The lease is taken before the imports, which take seconds: followers must see at once that a trainer runs.
         if is_first_rank:
-            lease = workspace.create() if workspace else Lease(job.outputFolder, job.token, stop_requested)
+            lease = workspace.lease() if workspace else Lease(job.outputFolder, job.token, stop_requested)
             lease.acquire()
             if os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0':
                 remove_file(exit_file)  # torchrun has restarted all ranks after one failed

@@ -43,18 +43,20 @@ class Workspace:
         self._keeps_output = is_address(job.outputFolder)
         self._mirror = self._captured = self._lock = None
 
-    def create(self):
-        """Creates the folder, and returns the lease of the output, not acquired yet. Only the first rank calls it."""
-        kind = BucketLease if self._keeps_output else Lease
-        lease = kind(self._job.outputFolder, self._job.token, self._stop_requested)
-        remove_abandoned(scratch_folder())
-        self._lock = claim(self.folder)
+    def lease(self):
+        """The lease of the output folder, not acquired yet."""
+        if self._keeps_output:
+            return BucketLease(self._job.outputFolder, self._job.token, self._stop_requested)
         os.makedirs(self._output_folder, exist_ok=True)
-        return lease
+        return Lease(self._output_folder, self._job.token, self._stop_requested)
 
     def prepare(self, lease):
-        """Returns the job with local paths, once all that it needs is there. Every rank must call it."""
+        """Returns the job with local paths, once all that it needs is there. Every rank must call it, the first one with the
+        lease, which it has acquired."""
         if self._is_first_rank:
+            remove_abandoned(scratch_folder())
+            self._lock = claim(self.folder)
+            os.makedirs(self._output_folder, exist_ok=True)
             self._fetch(lease)
             write_json(os.path.join(self.folder, READY), {}, durable=False)
         else:

@@ -88,7 +88,10 @@ describe('a training in a bucket with faults', function () {
       method === 'PUT' && path.includes('/checkpoint') ? slowDown : undefined,
     );
     trainer.child.kill('SIGTERM');
-    while (!/checkpoint-\d+ is not in the bucket yet/.test(await trainings.log('late'))) await sleep(200);
+    while (!/checkpoint-\d+ is not in the bucket yet/.test(await trainings.log('late'))) {
+      assert.equal(trainer.child.exitCode, null, 'it has ended without its checkpoint');
+      await sleep(200);
+    }
     assert.equal(trainer.child.exitCode, null);
     const before = await trainings.checkpoints('late');
     proxy.breaks(() => undefined);

@@ -25,6 +25,17 @@ while not lease.lost.wait(0.05):
   pass
 print("lost", flush=True)
 `;
+/** Takes an expired lease for eight starts at the same moment; prints how many have got it. */
+const RACE = `
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from trainer.bucket_lease import BucketLease
+leases = [BucketLease(sys.argv[1], str(number), threading.Event()) for number in range(8)]
+for lease in leases:
+  lease._read("lease.json")
+with ThreadPoolExecutor(8) as pool:
+  print(sum(pool.map(BucketLease._take, leases)))
+`;
 
 describe("a trainer's lease in a bucket", function () {
   this.timeout(120_000);
@@ -59,8 +70,8 @@ describe("a trainer's lease in a bucket", function () {
   });
 
   /** Starts a trainer; `first` is what it prints first. */
-  function acquire(token: string) {
-    const child = spawn(python, ['-c', HOLD, address, token], {
+  function acquire(token: string, script = HOLD) {
+    const child = spawn(python, ['-c', script, address, token], {
       cwd: packageRoot,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -90,6 +101,8 @@ describe("a trainer's lease in a bucket", function () {
   });
 
   it('goes to exactly one of several trainers when it has expired', async () => {
+    await expire();
+    assert.equal(await acquire('race', RACE).first, '1\n');
     await expire();
     const first = await Promise.all(['a', 'b', 'c', 'd'].map((token) => acquire(token).first));
     assert.equal(first.filter((line) => line === 'held\n').length, 1, first.join());
