@@ -81,9 +81,12 @@ export async function processShard<
   ) => ShardTask<Item, Unit, Entry, Result> | Promise<ShardTask<Item, Unit, Entry, Result>>,
 ): Promise<ShardResult> {
   return withHeartbeats(async ({ signal, report, wait }) => {
+    const reading = readShardReferences(deps.store, input.input);
+    // The store of another run explains a missing index better.
+    reading.catch(() => undefined);
     const resolved = await open(deps.store, input.run);
     const { configuration } = resolved;
-    const shard = (await readShardReferences(deps.store, input.input))[input.shard];
+    const shard = (await reading)[input.shard];
     if (shard === undefined) throw new InvalidInput(`${input.input.uri} has no shard ${input.shard}`);
     const {
       fingerprintInputs,

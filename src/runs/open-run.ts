@@ -151,6 +151,9 @@ async function openWith<Resolved>(
   store: ArtifactStore,
   run: RunReference,
 ): Promise<Resolved> {
+  const reading = readRecord(store, run.configuration);
+  // Without a manifest there is a better explanation.
+  reading.catch(() => undefined);
   if ((await store.readManifest(run.configuration.uri)) === undefined) {
     if (await store.exists(runUris.owner(run.runName)))
       throw new ArtifactDamaged(
@@ -162,7 +165,7 @@ async function openWith<Resolved>(
         'queue share one store (--store, or SELF_TAUGHT_EVALUATOR_STORE); start workers with another store on another task queue (--task-queue)',
     );
   }
-  return parse(schema, await readRecord(store, run.configuration), run.configuration);
+  return parse(schema, await reading, run.configuration);
 }
 
 async function readRecord(store: ArtifactStore, reference: ArtifactReference): Promise<unknown> {

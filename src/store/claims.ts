@@ -61,10 +61,18 @@ export async function tryClaim(
   return objects.putIfAbsent(claimKey(prefix, after + 1), `${JSON.stringify(holder)}\n`, { sync: 'content' });
 }
 
-/** Takes the work over from its present holder. Returns the new epoch, which supersedes all earlier ones. */
-export async function takeOverClaim(objects: ObjectStore, prefix: string, holder: unknown): Promise<number> {
-  for (;;) {
-    const epoch = await latestEpoch(objects, prefix);
+/**
+ * Takes the work over from its present holder. Returns the new epoch, which supersedes all earlier ones.
+ * @param latest the latest epoch, if the caller has just read it
+ */
+export async function takeOverClaim(
+  objects: ObjectStore,
+  prefix: string,
+  holder: unknown,
+  latest?: number,
+): Promise<number> {
+  for (let known = latest; ; known = undefined) {
+    const epoch = known ?? (await latestEpoch(objects, prefix));
     if (await tryClaim(objects, prefix, epoch, holder)) return epoch + 1;
   }
 }
@@ -76,9 +84,13 @@ export async function latestEpoch(objects: ObjectStore, prefix: string): Promise
 
 /** The epochs of all claims below a prefix, the highest first. */
 export async function claimedEpochs(objects: ObjectStore, prefix: string): Promise<number[]> {
-  const children = await objects.children(prefix);
-  return children
-    .map(({ name }) => Number(/^(\d{6})\.json$/.exec(name)?.[1] ?? 0))
+  return epochsAmong((await objects.children(prefix)).map(({ name }) => name));
+}
+
+/** The epochs of the claims among the names below a prefix, the highest first. */
+export function epochsAmong(names: readonly string[]): number[] {
+  return names
+    .map((name) => Number(/^(\d{6})\.json$/.exec(name)?.[1] ?? 0))
     .filter((epoch) => epoch > 0)
     .sort((a, b) => b - a);
 }

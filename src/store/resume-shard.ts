@@ -43,13 +43,16 @@ export async function resumeShard<Unit extends { readonly id: string }, Item ext
 ): Promise<Manifest> {
   const { objects } = store;
   const journal = journalUri(shard.uri);
-  const complete = await store.findIntact(shard.uri, shard.fingerprint);
+  const leases = `${journal}/leases`;
+  const [complete, claim] = await Promise.all([
+    store.findIntact(shard.uri, shard.fingerprint),
+    store.latestClaim<LeaseHolder>(leases),
+  ]);
   if (complete !== undefined) {
     await deleteJournal(objects, journal);
     return complete;
   }
-  const leases = `${journal}/leases`;
-  const earlier = (await store.latestClaim<LeaseHolder>(leases))?.holder;
+  const earlier = claim?.holder;
   if (earlier !== undefined && fieldDifferences(earlier.fingerprint, shard.fingerprint).length > 0) {
     throw new FingerprintMismatch(shard.uri, earlier.fingerprint, shard.fingerprint);
   }
@@ -58,7 +61,7 @@ export async function resumeShard<Unit extends { readonly id: string }, Item ext
     fingerprint: shard.fingerprint,
     process: await identifyProcess(process.pid),
   };
-  const epoch = await takeOverClaim(objects, leases, holder);
+  const epoch = await takeOverClaim(objects, leases, holder, claim?.epoch ?? 0);
   const lease = watchLease(objects, leases, epoch, shard);
   const stop = AbortSignal.any([shard.signal, lease.signal]);
   try {

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import { processState } from '../platform/process-identity.ts';
-import { claimedEpochs, claimKey } from './claims.ts';
+import { claimKey, epochsAmong } from './claims.ts';
 import type { ObjectStore } from './objects/object-store.ts';
 
 /** Longer than an attempt takes to notice that it was taken over (resume-shard.ts). */
@@ -43,8 +43,10 @@ export async function awaitEarlierAttempts(
   epoch: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const earlier = (await claimedEpochs(objects, leases)).filter((each) => each < epoch);
-  const names = new Set((await objects.children(leases)).map(({ name }) => `${leases}/${name}`));
+  if (epoch === 1) return;
+  const children = (await objects.children(leases)).map(({ name }) => name);
+  const earlier = epochsAmong(children).filter((each) => each < epoch);
+  const names = new Set(children.map((name) => `${leases}/${name}`));
   await Promise.all(
     earlier
       .filter((each) => !names.has(markKey(leases, each, 'ended')))

@@ -88,7 +88,10 @@ export class UsageLedger {
   /** Reads the usage of the other processes, and the limits. */
   readonly refresh = coalesceCalls(async () => {
     const isWritten = this.#syncedAt > -Infinity;
-    const names = await listUsageFiles(this.#objects, this.#prefix);
+    const [names, limits] = await Promise.all([
+      listUsageFiles(this.#objects, this.#prefix),
+      readLimits(this.#objects, this.#key(LIMITS_FILE)),
+    ]);
     // The run's folder was removed for a new start of the run, so this process begins a new account. If the old file
     // reappears, it counts as another process's.
     if (isWritten && !names.includes(this.#ownFile)) this.#startAnew();
@@ -99,7 +102,7 @@ export class UsageLedger {
     );
     this.#others = sumUsageTotals(accounts.filter((account) => account !== undefined));
     this.#processes = accounts.length + 1;
-    this.#limits = await readLimits(this.#objects, this.#key(LIMITS_FILE));
+    this.#limits = limits;
     this.#lookedAt = performance.now();
   });
 
