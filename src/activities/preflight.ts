@@ -132,7 +132,7 @@ export async function checkMachine(
 
     function checkLauncher(baseCheckpoint: string | undefined): Promise<Problem[]> {
       const { python, packageRoot, environment } = deps;
-      const machine = { python, packageRoot, environment };
+      const machine = { python, packageRoot, environment, usesBucket: store.objects.isRemote };
       const path = 'fineTuning.launcher';
       return collectProblem(path, async () => {
         const { problems, device } = await launcherOf(launcher).check({

@@ -232,7 +232,7 @@ class TrainingFollower {
       const environment = { ...machine.environment, ...variables };
       const id = await this.#submit({
         ...{ settings, token, jobFile, logFile, onEnd },
-        machine: { ...machine, environment },
+        machine: { ...machine, environment, usesBucket: training.isRemote },
       });
       if (id === undefined) {
         const message = 'the trainer was stopped before its job was submitted';

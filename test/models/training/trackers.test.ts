@@ -106,14 +106,18 @@ describe('the trackers of a training', function () {
     assert.deepEqual(problems, [install('wandb'), install('mlflow')]);
   });
 
-  it("get their own keys from the worker's environment, and no others", () => {
+  it("get their own keys from the worker's environment, and no others except those of a bucket that the trainer uses", () => {
     const environment = {
       WANDB_API_KEY: 'a',
       MLFLOW_TRACKING_URI: 'b',
       OPENAI_API_KEY: 'c',
       TEMPORAL_API_KEY: 'd',
+      AWS_SECRET_ACCESS_KEY: 'e',
     };
-    const passed = trainerEnvironment({ packageRoot, environment });
-    assert.deepEqual(Object.keys(passed).sort(), ['MLFLOW_TRACKING_URI', 'PYTHONPATH', 'WANDB_API_KEY']);
+    const passed = (usesBucket: boolean) =>
+      Object.keys(trainerEnvironment({ packageRoot, environment, usesBucket })).sort();
+    const ofTrackers = ['MLFLOW_TRACKING_URI', 'PYTHONPATH', 'WANDB_API_KEY'];
+    assert.deepEqual(passed(false), ofTrackers);
+    assert.deepEqual(passed(true), ['AWS_SECRET_ACCESS_KEY', ...ofTrackers]);
   });
 });

@@ -93,6 +93,8 @@ export interface TrainerMachine {
   readonly packageRoot: string;
   /** The worker's environment. The trainer gets only a part of it (trainer-command.ts). */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether the trainer reads and writes a bucket, and so needs the keys for it. */
+  readonly usesBucket?: boolean;
 }
 
 export type JobState =

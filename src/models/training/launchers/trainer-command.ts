@@ -20,22 +20,27 @@ const PASSED_VARIABLES = new Set(
 );
 const PASSED_PREFIXES = (
   'LC_ XDG_ PYTHON CONDA_ HF_ TRANSFORMERS_ TOKENIZERS_ TORCH PYTORCH_ TRITON_ ' +
-  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ ACCELERATE_ FSDP_ WANDB_ MLFLOW_ AWS_'
+  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ ACCELERATE_ FSDP_ WANDB_ MLFLOW_'
 ).split(' ');
+
+/** Of the variables with the keys and the endpoint of a bucket. */
+const BUCKET_PREFIX = 'AWS_';
 
 /**
  * The part of the worker's environment that a trainer may see: a list of the variables that are passed on, because a list
  * of those that are withheld would miss a key. The keys of model endpoints and of Temporal are withheld; `HF_TOKEN` is
- * passed on, because gated base checkpoints need it, and so are the keys of trackers and those of a bucket.
+ * passed on, because gated base checkpoints need it, and so are the keys of trackers, and those of a bucket if the store is in one.
  */
 export function trainerEnvironment({
   environment,
   packageRoot,
-}: Pick<TrainerMachine, 'environment' | 'packageRoot'>): Record<string, string> {
+  usesBucket = false,
+}: Pick<TrainerMachine, 'environment' | 'packageRoot' | 'usesBucket'>): Record<string, string> {
+  const prefixes = usesBucket ? [...PASSED_PREFIXES, BUCKET_PREFIX] : PASSED_PREFIXES;
   const passed: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
     if (value === undefined) continue;
-    if (PASSED_VARIABLES.has(name) || PASSED_PREFIXES.some((prefix) => name.startsWith(prefix)))
+    if (PASSED_VARIABLES.has(name) || prefixes.some((prefix) => name.startsWith(prefix)))
       passed[name] = value;
   }
   const path = passed['PYTHONPATH'];
