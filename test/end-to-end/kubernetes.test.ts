@@ -3,7 +3,7 @@ import type { RunResult } from '../../src/client/index.ts';
 import { newestStart } from '../../src/models/training/trainer-starts.ts';
 import { findKubernetes } from '../../tools/setup/kubernetes.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
-import { HELD_STEP, HELD_TRAINER, HeldTrainings, startExample } from '../support/held-example.ts';
+import { HELD_STEP, heldTrainer, HeldTrainings, startExample } from '../support/held-example.ts';
 import { hostPod } from '../support/host-pod.ts';
 import {
   startKubernetes,
@@ -48,7 +48,7 @@ describe('the embedded example on Kubernetes', function () {
       fineTuning: {
         ...example.fineTuning,
         launcher: {
-          ...{ kind: 'kubernetes', command: HELD_TRAINER },
+          ...{ kind: 'kubernetes', command: heldTrainer() },
           podTemplate: hostPod(python, cluster.storeRoot),
         },
       },

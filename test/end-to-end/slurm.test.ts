@@ -6,7 +6,7 @@ import type { RunResult } from '../../src/client/index.ts';
 import { leaseSchema } from '../../src/models/training/job.ts';
 import { readJsonIfExists } from '../../src/platform/read-json.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
-import { HELD_STEP, HELD_TRAINER, HeldTrainings, startExample } from '../support/held-example.ts';
+import { HELD_STEP, heldTrainer, HeldTrainings, startExample } from '../support/held-example.ts';
 import { startSlurm, whyNoSlurm, type SlurmCluster, type SlurmNode } from '../support/slurm.ts';
 import { stageStarted, waitForProgress } from '../support/tiny-run.ts';
 
@@ -39,7 +39,7 @@ describe('the embedded example on Slurm', function () {
   it('makes the same training sets and models though it loses a node, the controller and its worker', async () => {
     const worker = cluster.startWorker();
     const run = await startExample(cluster, 'disturbed', 2, (example) => ({
-      fineTuning: { ...example.fineTuning, launcher: { kind: 'slurm', command: HELD_TRAINER } },
+      fineTuning: { ...example.fineTuning, launcher: { kind: 'slurm', command: heldTrainer() } },
     }));
     const disturbed = new HeldTrainings(cluster, 'disturbed');
 

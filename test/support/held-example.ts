@@ -1,11 +1,10 @@
 /** The embedded example, smaller, whose trainings are held in the middle until a test releases them. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRun, type ConfigurationInput, type Run } from '../../src/client/index.ts';
-import { resultSchema } from '../../src/models/training/job.ts';
+import { RESULT_FILE, resultSchema } from '../../src/models/training/job.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
-import { readJsonIfExists } from '../../src/platform/read-json.ts';
 import { runUris } from '../../src/runs/run-layout.ts';
 import { openStore } from '../../src/store/artifact-store.ts';
 import { readManifest } from '../../src/store/manifest.ts';
@@ -16,17 +15,23 @@ import type { Cluster } from './cluster.ts';
 export const HELD_STEP = 5;
 const SAVE_STEPS = 2;
 
-/** The command of a launcher whose trainings are held. */
-export const HELD_TRAINER = [
-  ...['{python}', join(packageRoot, 'test/models/training/failing_trainer.py'), 'hold', String(HELD_STEP)],
-  ...['--job', '{job}'],
-];
+/**
+ * The command of a launcher whose trainings are held.
+ * @param holdFolder where they are held, if their store is no folder
+ */
+export function heldTrainer(holdFolder?: string): string[] {
+  return [
+    ...['{python}', join(packageRoot, 'test/models/training/failing_trainer.py')],
+    ...(holdFolder === undefined ? [] : ['--hold-folder', holdFolder]),
+    ...['hold', String(HELD_STEP), '--job', '{job}'],
+  ];
+}
 
 export type Example = Required<ConfigurationInput>;
 
 /** Starts the example with fewer instructions, and checkpoints before {@link HELD_STEP}. */
 export async function startExample(
-  { client }: Cluster,
+  { client }: Pick<Cluster, 'client'>,
   runName: string,
   iterations: number,
   changed: (example: Example) => object = () => ({}),
@@ -45,16 +50,22 @@ export async function startExample(
 
 /** The trainings of a run of the example. */
 export class HeldTrainings {
-  readonly #cluster: Cluster;
+  readonly #cluster: Pick<Cluster, 'client' | 'storeRoot'>;
   readonly #runName: string;
+  readonly #holdFolder: string | undefined;
 
-  constructor(cluster: Cluster, runName: string) {
+  /** @param holdFolder that of {@link heldTrainer} */
+  constructor(cluster: Pick<Cluster, 'client' | 'storeRoot'>, runName: string, holdFolder?: string) {
     this.#cluster = cluster;
     this.#runName = runName;
+    this.#holdFolder = holdFolder;
   }
 
+  /** The folder of a training, or of what holds it. */
   folder(iteration: number): string {
-    return join(this.#cluster.storeRoot, runUris.training(this.#runName, iteration));
+    return this.#holdFolder === undefined
+      ? join(this.#cluster.storeRoot, runUris.training(this.#runName, iteration))
+      : join(this.#holdFolder, this.#runName, `iteration-${iteration}`);
   }
 
   /** Waits until so many starts of the training have been held. */
@@ -64,6 +75,7 @@ export class HeldTrainings {
   }
 
   async release(iteration: number): Promise<void> {
+    await mkdir(this.folder(iteration), { recursive: true });
     await writeFile(join(this.folder(iteration), 'released'), '');
   }
 
@@ -80,12 +92,14 @@ export class HeldTrainings {
 
   /** How often the training of each iteration was started, and where it went on. */
   async starts() {
+    const store = openStore(this.#cluster.storeRoot);
     return Promise.all(
       [1, 2].map(async (iteration) => {
-        const folder = this.folder(iteration);
-        const starts = (await readdir(join(folder, 'starts'))).filter((name) => name.endsWith('.json'));
-        const result = await readJsonIfExists(join(folder, 'result.json'), resultSchema);
-        return { starts: starts.length, resumedFromSteps: result?.resumedFromSteps };
+        const uri = runUris.training(this.#runName, iteration);
+        const starts = (await store.names(`${uri}/starts`)).filter((name) => name.endsWith('.json'));
+        const result = await store.readText(`${uri}/${RESULT_FILE}`);
+        const { resumedFromSteps } = resultSchema.parse(JSON.parse(result ?? ''));
+        return { starts: starts.length, resumedFromSteps };
       }),
     );
   }

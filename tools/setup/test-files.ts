@@ -9,6 +9,7 @@ import { join } from 'node:path';
 const SLOW_TESTS = [
   // The embedded example, killed in the middle of each stage, and 8 kills of every part.
   'test/chaos/chaos.test.ts',
+  'test/end-to-end/bucket.test.ts',
   'test/end-to-end/embedded.test.ts',
   'test/end-to-end/kubernetes.test.ts',
   'test/end-to-end/slurm.test.ts',

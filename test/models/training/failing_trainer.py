@@ -1,7 +1,8 @@
 """Runs the trainer and makes it fail at a step: failing_trainer.py MODE STEP --job FILE
 
 pause    in the first start only: hangs after the step until it is told to stop, then saves and stops as usual
-hold     in each start: writes a line to `holds` of the output folder, and goes on when `released` is there
+hold     in each start: writes a line to `holds` of the output folder, and goes on when `released` is there; after
+         `--hold-folder FOLDER`, which stands first, in that folder's subfolder with the training's name
 freeze   in each start: hangs before the next step, forever
 raise    in each start: raises an exception whose text has another number each time
 refuse   in each start: raises an error of the operating system
@@ -14,6 +15,10 @@ import time
 from trainer import __main__ as trainer
 from trainer.progress import Progress
 
+hold_folder = None
+if sys.argv[1] == '--hold-folder':
+    hold_folder = sys.argv[2]
+    del sys.argv[1:3]
 mode, step = sys.argv[1], int(sys.argv[2])
 del sys.argv[1:3]
 on_step_end = Progress.on_step_end
@@ -31,6 +36,9 @@ def fail_after_step(progress, args, state, control, **more):
             open(marker, 'w').close()
             progress.stop_requested.wait()
         if mode == 'hold':
+            if hold_folder:
+                folder = os.path.join(hold_folder, progress.job.name)
+                os.makedirs(folder, exist_ok=True)
             with open(os.path.join(folder, 'holds'), 'a') as holds:
                 holds.write('held\n')
             while not os.path.exists(os.path.join(folder, 'released')):
