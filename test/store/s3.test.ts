@@ -152,6 +152,8 @@ describe('a store in a bucket', function () {
       await objects.put('key', content);
       breakFirst(3, 'GET', { kind: 'answer cut' });
       assert(content.equals((await objects.get('key'))?.content ?? Buffer.of()));
+      breakFirst(3, 'GET', { kind: 'answer cut' });
+      assert(content.subarray(-1000).equals((await objects.tail('key', 1000)) ?? Buffer.of()));
     });
   });
 

@@ -13,6 +13,7 @@ import type {
   ListObjectsV2CommandOutput,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { StorageUnavailable } from '../../platform/file-system.ts';
 import { normalizeKey } from '../objects/keys.ts';
 import { copyToLocalFolder, localRootOf } from '../objects/local-copy.ts';
 import { ObjectPerFlushLog } from '../objects/object-per-flush-log.ts';
@@ -38,6 +39,8 @@ const PART_BYTES = 32 * 2 ** 20;
 const PARTS_AT_A_TIME = 2;
 /** Attempts of each request. A server that asks to slow down is obeyed with growing pauses. */
 const ATTEMPTS = 8;
+/** Attempts to read the end of an object, whose connection may break. */
+const TAIL_ATTEMPTS = 5;
 /** The metadata by which a conditional put recognizes its own object, if the answer to its first attempt was lost. */
 const PUT_ID = 'put-id';
 /** The names of errors for an object or an upload that does not exist; without a body a missing bucket is one, too. */
@@ -134,14 +137,16 @@ class S3Store implements ObjectStore {
 
   async tail(key: string, bytes: number): Promise<Buffer | undefined> {
     const request = new this.#sdk.GetObjectCommand({ ...this.#name(key), Range: `bytes=-${bytes}` });
-    try {
-      const found = await this.#unlessMissing(() => this.#client.send(request));
-      return found?.Body && Buffer.from(await found.Body.transformToByteArray());
-    } catch (error) {
-      // An empty object has no last bytes.
-      if (statusOf(error) === 416) return Buffer.alloc(0);
-      throw error;
-    }
+    for (let attempt = 1; ; attempt += 1)
+      try {
+        const found = await this.#unlessMissing(() => this.#client.send(request));
+        return found?.Body && Buffer.from(await found.Body.transformToByteArray());
+      } catch (error) {
+        // An empty object has no last bytes.
+        if (statusOf(error) === 416) return Buffer.alloc(0);
+        // The content of an answer, unlike a request, is not asked for again by itself.
+        if (error instanceof StorageUnavailable || attempt === TAIL_ATTEMPTS) throw error;
+      }
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {
