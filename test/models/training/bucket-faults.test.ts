@@ -1,5 +1,6 @@
 /** Trainings in a bucket that fails, and trainers that compete for one. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BucketTrainings, TRAININGS, type Trainer } from '../../support/bucket-trainings.ts';
 import {
@@ -20,6 +21,27 @@ const denied: Fault = {
   status: 403,
   body: '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>',
 };
+/** Sends a file of several parts and gets it again; then ends a transfer in the middle. */
+const LARGE_FILE = `
+import os, sys
+from trainer.bucket import Bucket
+from trainer.errors import Stopped
+bucket, path = Bucket(sys.argv[1]), sys.argv[2]
+with open(path, "wb") as file:
+  file.write(os.urandom(70 * 2**20))
+bucket.upload({"large": path})
+bucket.download({"large": path + ".got"})
+assert open(path, "rb").read() == open(path + ".got", "rb").read()
+calls = []
+def lose():
+  calls.append(1)
+  if len(calls) > 100:
+    raise Stopped("lost")
+try:
+  bucket.upload({"half": path}, lose)
+except Stopped:
+  print(list(bucket.list()))
+`;
 
 describe('a training in a bucket with faults', function () {
   this.timeout(600_000);
@@ -149,6 +171,18 @@ describe('a training in a bucket with faults', function () {
       await trainings.start(trainings.job('renewed'), { seconds: 0.2, ...behindProxy }),
     );
     assert(count > 6, String(count));
+  });
+
+  it('sends and gets files of several parts, of which none counts if the transfer ends early', async () => {
+    let count = 0;
+    proxy.breaks(({ method }) => {
+      count += 1;
+      if (count % 4 !== 0) return undefined;
+      return method === 'GET' ? { kind: 'answer cut' } : slowDown;
+    });
+    const command = ['-c', LARGE_FILE, `${TRAININGS}/large`, join(trainings.folder, 'large')];
+    const { code, output } = await trainings.run(command, behindProxy).ended;
+    assert.deepEqual([code, output], [0, "['large']\n"]);
   });
 
   describe('says what to do', () => {
