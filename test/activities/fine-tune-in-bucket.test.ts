@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,19 +10,19 @@ import { DefaultLogger } from '@temporalio/worker';
 import { fineTune } from '../../src/activities/fine-tune.ts';
 import type { FineTuneResult } from '../../src/api/activity-types.ts';
 import { leaseSchema, type TrainingLease } from '../../src/models/training/job.ts';
-import { startTokens } from '../../src/models/training/trainer-starts.ts';
 import { isSameProcessAlive } from '../../src/platform/process-identity.ts';
 import { recentActivity } from '../../src/runs/liveness.ts';
 import { runUris } from '../../src/runs/run-layout.ts';
 import { toReference } from '../../src/store/artifact.ts';
 import type { ObjectStore } from '../../src/store/objects/object-store.ts';
+import { HELD_STEP, HeldTrainings, heldTrainer } from '../support/held-example.ts';
 import { startLocalServer } from '../support/local-server.ts';
 import { writeSftInputs } from '../support/sft-job.ts';
 import { startTestRun, type TestRun } from '../support/test-run.ts';
 import { useBucket } from '../support/use-bucket.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
-const STEPS = 800;
+const STEPS = 10;
 
 describe('fine-tuning with a store in a bucket', function () {
   this.timeout(600_000);
@@ -41,14 +42,20 @@ describe('fine-tuning with a store in a bucket', function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** A run whose judge of its first iteration is to be trained, in a store of its own. */
-  async function runIn(storeAddress?: string) {
+  /**
+   * A run whose judge of its first iteration is to be trained, in a store of its own.
+   * @param command of the trainer, by default the usual one
+   */
+  async function runIn(storeAddress?: string, command?: string[]) {
     const hyperparameters = {
       ...{ epochs: 1000, maxSteps: STEPS, perDeviceBatchSize: 4, gradientAccumulationSteps: 1 },
-      ...{ learningRate: 1e-3, warmupSteps: 0, maxLength: 32, saveSteps: 20 },
+      ...{ learningRate: 1e-3, warmupSteps: 0, maxLength: 32, saveSteps: HELD_STEP - 1 },
       precision: 'float32' as const,
     };
-    const fineTuning = { rounds: [{ method: 'sft' as const, hyperparameters }], threads: 1 };
+    const fineTuning = {
+      ...{ rounds: [{ method: 'sft' as const, hyperparameters }], threads: 1 },
+      ...(command === undefined ? {} : { launcher: { kind: 'process' as const, command } }),
+    };
     const testRun = await startTestRun({ fineTuning }, {}, storeAddress);
     testRuns.push(testRun);
     const { store } = testRun.deps;
@@ -89,58 +96,54 @@ describe('fine-tuning with a store in a bucket', function () {
           activity.cancel('WORKER_SHUTDOWN', details);
           await assert.rejects(result);
         };
-        return { result: result as Promise<FineTuneResult>, detach };
+        return {
+          result: result as Promise<FineTuneResult>,
+          follows: once(activity, 'heartbeat'),
+          detach,
+        };
       },
     };
   }
 
   it('trains the same judge as one in a folder, though trainer, follower and both are killed', async () => {
     const reference = await (await runIn()).attempt().result;
-    const { attempt, activity, training } = await runIn(bucket.newAddress());
+    const holdFolder = join(folder, 'holds');
+    const storeRoot = bucket.newAddress();
+    const { attempt, activity, training } = await runIn(storeRoot, heldTrainer(holdFolder));
+    const held = new HeldTrainings({ client: server.client, storeRoot }, 'test', holdFolder);
 
     const first = attempt();
     first.result.catch(() => undefined);
-    process.kill((await trainsOn(training)).pid, 'SIGKILL');
+    await held.held(1, 1);
+    while ((await training.head(`checkpoints/checkpoint-${HELD_STEP - 1}/complete.json`)) === undefined)
+      await sleep(50);
+    process.kill((await leaseOf(training)).pid, 'SIGKILL');
     await assert.rejects(first.result, { name: 'TrainingCrashed' });
 
     const second = attempt();
     second.result.catch(() => undefined);
-    const lease = await trainsOn(training);
+    await held.held(1, 2);
     await second.detach();
+    const lease = await leaseOf(training);
     assert.match((await activity()) ?? '', /^a trainer runs in s3:\/\/\S+\/test\/iteration-1\/training$/);
     const third = attempt();
     third.result.catch(() => undefined);
-    await trainsOn(training);
-    assert.equal((await leaseOf(training))?.token, lease.token, 'it went on without a follower');
+    await third.follows;
+    assert.equal((await leaseOf(training)).token, lease.token, 'it went on without a follower');
 
     await third.detach();
     process.kill(lease.pid, 'SIGKILL');
     while (await isSameProcessAlive(lease)) await sleep(20);
+    await held.release(1);
     const { model, counts } = await attempt().result;
     assert.equal(model.sha256, reference.model.sha256);
     assert.equal(counts['steps'], STEPS);
-    assert.equal((await startTokens(training)).length, 3);
-    const result = JSON.parse((await training.get('result.json'))!.content.toString()) as {
-      resumedFromSteps: number[];
-    };
-    assert.equal(result.resumedFromSteps.length, 2);
+    // The second start saved nothing.
+    assert.deepEqual(await held.starts([1]), [{ starts: 3, resumedFromSteps: [HELD_STEP - 1] }]);
   });
 });
 
-async function leaseOf(training: ObjectStore): Promise<TrainingLease | undefined> {
+async function leaseOf(training: ObjectStore): Promise<TrainingLease> {
   const found = await training.get('lease.json');
-  return found && leaseSchema.parse(JSON.parse(found.content.toString()));
-}
-
-/** Waits until a trainer has stored a newer checkpoint than any before, and returns its lease. */
-async function trainsOn(training: ObjectStore): Promise<TrainingLease> {
-  const before = await newestCheckpoint(training);
-  while ((await newestCheckpoint(training)) <= before) await sleep(50);
-  return (await leaseOf(training))!;
-}
-
-async function newestCheckpoint(training: ObjectStore): Promise<number> {
-  const keys = (await training.list('checkpoints')).map(({ key }) => key);
-  const complete = keys.filter((key) => key.endsWith('/complete.json'));
-  return Math.max(0, ...complete.map((key) => Number(/checkpoint-(\d+)/.exec(key)?.[1])));
+  return leaseSchema.parse(JSON.parse(found?.content.toString() ?? ''));
 }

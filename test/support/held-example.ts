@@ -91,10 +91,10 @@ export class HeldTrainings {
   }
 
   /** How often the training of each iteration was started, and where it went on. */
-  async starts() {
+  async starts(iterations = [1, 2]) {
     const store = openStore(this.#cluster.storeRoot);
     return Promise.all(
-      [1, 2].map(async (iteration) => {
+      iterations.map(async (iteration) => {
         const uri = runUris.training(this.#runName, iteration);
         const starts = (await store.names(`${uri}/starts`)).filter((name) => name.endsWith('.json'));
         const result = await store.readText(`${uri}/${RESULT_FILE}`);
