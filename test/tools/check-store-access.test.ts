@@ -10,7 +10,7 @@ describe('the check of how the product uses the store', () => {
       storeAccessProblem('runs/run-state.ts', text) ?? '',
       /run-state\.ts asks the store for files/,
     );
-    assert.equal(storeAccessProblem('activities/fine-tune.ts', text), undefined);
+    assert.equal(storeAccessProblem('activities/export-outputs.ts', text), undefined);
     assert.equal(storeAccessProblem('store/artifact-store.ts', text), undefined);
   });
 

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ArtifactDamaged } from '../../store/errors.ts';
 import { TrainingDetached, TrainingFailedPermanently, TrainingStopped } from './errors.ts';
@@ -27,6 +26,7 @@ import {
   recordLaunch,
   recordRunning,
   runningSeconds,
+  startFiles,
   type TrainerStart,
 } from './trainer-starts.ts';
 import { STOP_FILE, TrainerStopper, wasStopRequested } from './stop-training.ts';
@@ -232,6 +232,7 @@ class TrainingFollower {
       const environment = { ...machine.environment, ...variables };
       const id = await this.#submit({
         ...{ settings, token, jobFile, logFile, onEnd },
+        files: startFiles(training, token),
         machine: { ...machine, environment, usesBucket: training.isRemote },
       });
       if (id === undefined) {
@@ -253,9 +254,7 @@ class TrainingFollower {
     for (let isFirst = true; ; isFirst = false) {
       try {
         // A submission without an answer may have succeeded.
-        const found = isFirst
-          ? undefined
-          : await launcher.find(request.token, posix.dirname(request.jobFile));
+        const found = isFirst ? undefined : await launcher.find(request.token, request.files);
         return found ?? (await launcher.submit(request));
       } catch (error) {
         if (!(error instanceof LauncherUnavailable)) throw error;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { identifyProcess, type ProcessIdentity } from '../../platform/process-identity.ts';
 import { latestClaim, tryClaim, unreadableClaimsMessage } from '../../store/claims.ts';
+import { openObjectStore } from '../../store/drivers.ts';
 import { appendText } from '../../store/objects/append-text.ts';
 import type { ObjectStore } from '../../store/objects/object-store.ts';
 import { readJsonObject } from '../../store/objects/read-json-object.ts';
@@ -164,6 +165,11 @@ export async function recordExit(training: ObjectStore, token: string, exit: Tra
 
 async function putJson(training: ObjectStore, token: string, name: string, value: unknown): Promise<void> {
   await training.put(`${startPrefix(token)}/${name}`, `${JSON.stringify(value)}\n`);
+}
+
+/** The files of a start, as a store of their own. */
+export function startFiles(training: ObjectStore, token: string): ObjectStore {
+  return openObjectStore(training.locate(startPrefix(token)));
 }
 
 /** The prefix of the files of a start. */

@@ -20,7 +20,7 @@ import { LauncherUnavailable, type JobId, type JobState, type Launcher } from '.
 import { launcherOfStart } from './launcher-of-start.ts';
 import { readTrainingResult } from './model-integrity.ts';
 import { StartSilence } from './start-silence.ts';
-import { exitOf, LOG_FILE, newestStart, startPrefix, type TrainerStart } from './trainer-starts.ts';
+import { exitOf, LOG_FILE, newestStart, startFiles, type TrainerStart } from './trainer-starts.ts';
 
 /**
  * The state of a training according to its files, and then to its launcher. With a result it is done, even if
@@ -138,7 +138,7 @@ export class TrainingMonitor {
     try {
       job =
         start.job ??
-        (await launcherOfStart(start, this.#launcher).find(token, this.training.locate(startPrefix(token))));
+        (await launcherOfStart(start, this.#launcher).find(token, startFiles(this.training, token)));
     } catch (error) {
       if (!(error instanceof LauncherUnavailable)) throw error;
       return { kind: 'queued', start, why: error.message };

@@ -59,7 +59,7 @@ describe('a real Kubernetes', function () {
 
   it('runs a Job for a start, finds it again, and sees its end and its output', async () => {
     const start = await submit({ command: ['sh', '-c', 'echo "up as ${WORLD_SIZE:-one}"; exit 75'] });
-    assert.equal(await kubernetesLauncher.find(start.token, start.folder), start.job);
+    assert.equal(await kubernetesLauncher.find(start.token, start.request.files), start.job);
     assert.equal(await kubernetesLauncher.submit(start.request), start.job, 'a repeated submission');
     const gone = await reach(start.job, 'gone');
     assert.equal(gone.exitCode, 75);
@@ -244,12 +244,13 @@ describe('a real Kubernetes', function () {
     const token = randomUUID();
     const start = join(folder, token);
     await mkdir(start);
-    const files = { jobFile: join(start, 'job.json'), logFile: join(start, 'log') };
-    await writeFile(files.jobFile, '{}');
+    const paths = { jobFile: join(start, 'job.json'), logFile: join(start, 'log') };
+    await writeFile(paths.jobFile, '{}');
     const machine = { python, packageRoot, environment: {} };
-    const request = { settings: settingsOf(settings, pod), machine, token, ...files };
+    const files = openObjectStore(start);
+    const request = { settings: settingsOf(settings, pod), machine, token, files, ...paths };
     const job = await kubernetesLauncher.submit(request);
-    return { job, token, request, folder: start, log: files.logFile };
+    return { job, token, request, log: paths.logFile };
   }
 
   function check(settings: object) {

@@ -85,7 +85,7 @@ export function jobName(token: string): string {
 
 export function jobManifest(
   namespace: string,
-  { settings, machine, token, jobFile, logFile }: StartRequest<ManifestSettings>,
+  { settings, machine, token, jobFile, logFile }: Omit<StartRequest<ManifestSettings>, 'files'>,
 ) {
   const { nodes, podTemplate } = settings;
   const template = templateSchema.parse(podTemplate);

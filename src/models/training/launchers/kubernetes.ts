@@ -5,7 +5,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { openObjectStore, openParent } from '../../../store/drivers.ts';
 import { readJsonObject } from '../../../store/objects/read-json-object.ts';
 import { bucketProblem } from './bucket-problem.ts';
 import { callApi, isRefusedFor, KubernetesRefused, type ApiRequest } from './kubernetes-api.ts';
@@ -74,8 +73,7 @@ export const kubernetesLauncher = defineLauncher({
   configuration,
 
   async submit(start) {
-    const { settings, token, jobFile } = start;
-    const { objects: files } = openParent(jobFile);
+    const { settings, token, files } = start;
     const problem = files.isRemote ? undefined : mountProblem(settings, files.address);
     if (problem !== undefined) throw new Error(problem);
     const { context } = settings;
@@ -91,8 +89,8 @@ export const kubernetesLauncher = defineLauncher({
     return job;
   },
 
-  async find(_token, start) {
-    const submission = await readJsonObject(openObjectStore(start), SUBMISSION_FILE, submissionSchema);
+  async find(_token, files) {
+    const submission = await readJsonObject(files, SUBMISSION_FILE, submissionSchema);
     if (submission === undefined) return undefined;
     return (await readJob(submission.job)) === undefined ? undefined : submission.job;
   },

@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod';
 import type { ProcessIdentity } from '../../../platform/process-identity.ts';
+import type { ObjectStore } from '../../../store/objects/object-store.ts';
 import type { Parallelism } from './launch-parallelism.ts';
 
 export interface Launcher<Schema extends z.ZodObject<LauncherShape> = z.ZodObject<LauncherShape>> {
@@ -17,9 +18,9 @@ export interface Launcher<Schema extends z.ZodObject<LauncherShape> = z.ZodObjec
   submit(start: StartRequest<z.output<Schema>>): Promise<JobId>;
   /**
    * Finds the job of a start whose submission may have been interrupted before its id was recorded.
-   * @param start the address of the start, below which its job file is
+   * @param files those of the start
    */
-  find(token: string, start: string): Promise<JobId | undefined>;
+  find(token: string, files: ObjectStore): Promise<JobId | undefined>;
   look(job: JobId): Promise<JobState>;
   /**
    * Ends a job immediately, and returns when it is gone; does nothing if this machine can't reach it. It is the last resort:
@@ -74,8 +75,10 @@ export interface StartRequest<Settings> {
   readonly machine: TrainerMachine;
   /** Unique; the job's name is derived from it. */
   readonly token: string;
-  /** The address of the job file. Its folder, or prefix, is that of the start, for what the launcher itself has to note. */
+  /** The address of the job file. */
   readonly jobFile: string;
+  /** The files of the start, among them the job file, for what the launcher itself has to note. */
+  readonly files: ObjectStore;
   /**
    * The file to which standard output and error are appended: the training's log, or a file of this machine if the log is in a
    * bucket, which the trainer then writes itself as soon as it can.

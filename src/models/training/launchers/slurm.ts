@@ -14,7 +14,6 @@ import {
   submitSlurmJob,
 } from '../../../platform/slurm.ts';
 import { sbatchOptions, slurmOptionFields } from '../../../platform/slurm-options.ts';
-import { openParent } from '../../../store/drivers.ts';
 import { bucketProblem } from './bucket-problem.ts';
 import { launchParallelism } from './launch-parallelism.ts';
 import { defineLauncher, type JobId, type JobState, LauncherUnavailable } from './launcher.ts';
@@ -53,14 +52,13 @@ type Settings = z.output<typeof configuration>;
 export const slurmLauncher = defineLauncher({
   configuration,
 
-  async submit({ settings, machine, token, jobFile, logFile }) {
-    const { objects: start } = openParent(jobFile);
+  async submit({ settings, machine, token, jobFile, files, logFile }) {
     const command = trainerArguments(settings.command, machine.python, jobFile);
     const script = batchScript(settings, machine.packageRoot, command);
     // For people; sbatch gets the text.
-    await start.put('launch.sh', script);
+    await files.put('launch.sh', script);
     // A log on this machine is of no use to the nodes. The trainer uploads its own.
-    const output = start.isRemote ? '/dev/null' : logFile;
+    const output = files.isRemote ? '/dev/null' : logFile;
     return orUnavailable(
       submitSlurmJob(
         [

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { kubernetesLauncher } from '../../../../src/models/training/launchers/kubernetes.ts';
 import { LauncherUnavailable, type JobState } from '../../../../src/models/training/launchers/launcher.ts';
+import { openObjectStore } from '../../../../src/store/drivers.ts';
 import {
   Refused,
   startKubernetesApi,
@@ -95,7 +96,7 @@ describe('the Kubernetes launcher', function () {
 
     it('once, though its answer is lost, and finds it by the folder of the start', async () => {
       const start = await newStart();
-      assert.equal(await kubernetesLauncher.find(start.token, start.folder), undefined);
+      assert.equal(await kubernetesLauncher.find(start.token, start.files), undefined);
       let isLost = true;
       api.answer = ({ method, path, body }) => {
         if (method !== 'POST' || !isLost) return undefined;
@@ -104,7 +105,7 @@ describe('the Kubernetes launcher', function () {
         throw new Refused({ code: 504, reason: 'Timeout', message: `${path}: request timed out` });
       };
       await assert.rejects(kubernetesLauncher.submit(start.request({})), LauncherUnavailable);
-      const found = await kubernetesLauncher.find(start.token, start.folder);
+      const found = await kubernetesLauncher.find(start.token, start.files);
       assert.equal(found, await kubernetesLauncher.submit(start.request({})));
       assert.equal(api.jobs.size, 1);
     });
@@ -124,13 +125,17 @@ describe('the Kubernetes launcher', function () {
       const podTemplate = { spec: { containers: [{ name: 'trainer', image: 'i' }] } };
       const start = await newStart();
       const place = `memory:${start.token}/starts/${start.token}`;
-      const request = { ...start.request({ podTemplate }), jobFile: `${place}/job.json` };
+      const request = {
+        ...start.request({ podTemplate }),
+        jobFile: `${place}/job.json`,
+        files: openObjectStore(place),
+      };
       const job = await kubernetesLauncher.submit(request);
       assert.deepEqual(onlyJob().spec.template.spec.containers[0]?.command?.slice(5), [
         ...['--processes', '1', '--start', place, '--log', '/dev/null', '--'],
         ...['python3', '-m', 'trainer', '--job', `${place}/job.json`],
       ]);
-      assert.equal(await kubernetesLauncher.find(start.token, place), job);
+      assert.equal(await kubernetesLauncher.find(start.token, request.files), job);
     });
   });
 
@@ -337,15 +342,18 @@ describe('the Kubernetes launcher', function () {
     const token = randomUUID();
     const start = join(folder, token);
     await mkdir(start);
-    const files = { jobFile: join(start, 'job.json'), logFile: join(folder, 'trainer.log') };
+    const files = openObjectStore(start);
+    const paths = { jobFile: join(start, 'job.json'), logFile: join(folder, 'trainer.log') };
     const machine = {
       python: '/worker/python',
       packageRoot: folder,
       environment: { SECRET: 'not for jobs' },
     };
     return {
-      ...{ token, folder: start },
-      request: (settings: Settings) => ({ settings: settingsOf(settings), machine, token, ...files }),
+      ...{ token, files },
+      request: (settings: Settings) => ({
+        ...{ settings: settingsOf(settings), machine, token, files, ...paths },
+      }),
     };
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LauncherUnavailable } from '../../../../src/models/training/launchers/launcher.ts';
 import { slurmLauncher } from '../../../../src/models/training/launchers/slurm.ts';
+import { openObjectStore } from '../../../../src/store/drivers.ts';
 import { startAccounting, whyNoAccounting } from '../../../support/slurm-accounting.ts';
 import { startSlurm, type SlurmCluster } from '../../../support/slurm.ts';
 
@@ -105,7 +106,7 @@ describe('the Slurm launcher and accounts', function () {
     await writeFile(jobFile, 'sleep 1000');
     return slurmLauncher.submit({
       settings: settingsOf(settings),
-      ...{ machine: machine(), token, jobFile, logFile },
+      ...{ machine: machine(), token, jobFile, files: openObjectStore(folder), logFile },
     });
   }
 });

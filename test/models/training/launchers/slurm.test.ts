@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LauncherUnavailable, type JobState } from '../../../../src/models/training/launchers/launcher.ts';
 import { slurmLauncher } from '../../../../src/models/training/launchers/slurm.ts';
+import { openObjectStore } from '../../../../src/store/drivers.ts';
 import { startSlurm, whyNoSlurm, type SlurmCluster } from '../../../support/slurm.ts';
 
 /** A trainer that saves for a second when it is told to end. */
@@ -41,7 +42,7 @@ describe('the Slurm launcher', function () {
   it('starts a job once on the nodes that are asked for, finds it by its token, and sees its end', async () => {
     const { job, token, log } = await submit({ nodes: 2 });
     await reach(job, 'running');
-    assert.equal(await slurmLauncher.find(token, folder), job);
+    assert.equal(await slurmLauncher.find(token, openObjectStore(folder)), job);
     await eventually(async () => /rank 0/.test(await log()) && /rank 1/.test(await log()));
     assert.match(await log(), /rank 0 of 2 on n1, master n1, secret none/);
     assert.match(await log(), /rank 1 of 2 on n2, master n1, secret none/);
@@ -50,7 +51,7 @@ describe('the Slurm launcher', function () {
     const gone = await reach(job, 'gone');
     assert.match(await log(), /saved/);
     assert.equal(gone.exitCode, 75);
-    assert.equal(await slurmLauncher.find(randomUUID(), folder), undefined);
+    assert.equal(await slurmLauncher.find(randomUUID(), openObjectStore(folder)), undefined);
   });
 
   it('says why a job waits, and ends it in the queue', async () => {
@@ -99,6 +100,7 @@ describe('the Slurm launcher', function () {
         machine: machine(),
         token,
         jobFile: `memory:${token}/starts/a/job.json`,
+        files: openObjectStore(`memory:${token}/starts/a`),
         logFile: '/no/folder/log',
       },
     });
@@ -155,7 +157,7 @@ describe('the Slurm launcher', function () {
     await mkdir(start);
     const [jobFile, logFile] = [join(start, 'job.json'), join(start, 'log')];
     await writeFile(jobFile, STUB);
-    const request = { machine: machine(), token, jobFile, logFile };
+    const request = { machine: machine(), token, jobFile, files: openObjectStore(start), logFile };
     const job = await slurmLauncher.submit({ settings: settingsOf(settings), ...request });
     return { job, token, log: () => readFile(logFile, 'utf8').catch(() => '') };
   }
