@@ -116,7 +116,8 @@ describe('a training in a bucket', function () {
     }
     const result = await trainings.result('lost');
     assert.equal(result.model.sha256, expected);
-    assert.deepEqual(result.resumedFromSteps, resumed);
+    // A start that stored no checkpoint leaves no trace.
+    assert.deepEqual(result.resumedFromSteps, [...new Set(resumed)]);
   });
 
   describe('that was stopped', () => {
