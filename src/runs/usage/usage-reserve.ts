@@ -15,12 +15,12 @@ const UNITS = [
 ] as const satisfies readonly (keyof RoleUsage)[];
 
 /**
- * What a process records in its account beyond its usage, so that it can send requests and take answers without a write for each:
+ * Decides what a process records in its account beyond its usage, so that it can send requests and take answers without a write for each:
  * a remote store takes tens of milliseconds for one. The account never says less than the usage. After a crash it says more, by at
  * most the reserve.
  */
 export class UsageReserve {
-  /** What the account says; undefined until it is written. */
+  /** The account as it was last written. */
   #recorded: UsageTotals = emptyUsageTotals();
   #usage: UsageTotals = emptyUsageTotals();
   /** The usage in a second. */

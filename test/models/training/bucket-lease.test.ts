@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { openObjectStore } from '../../../src/store/drivers.ts';
 import type { ObjectStore } from '../../../src/store/objects/object-store.ts';
-import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from '../../support/s3-server.ts';
+import { useBucket } from '../../support/use-bucket.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 /** Acquires a lease, says so, and holds it until its input ends. */
@@ -39,34 +38,19 @@ with ThreadPoolExecutor(8) as pool:
 
 describe("a trainer's lease in a bucket", function () {
   this.timeout(120_000);
-  let server: S3Server | undefined;
+  const bucket = useBucket();
   let address: string;
   let objects: ObjectStore;
   let renewal: NodeJS.Timeout | undefined;
   const children: ChildProcess[] = [];
-  const environment = { ...process.env };
 
-  before(async function () {
-    const program = await findVersitygw();
-    if (program === undefined) {
-      console.log(`      skipped: ${NO_S3_SERVER}`);
-      return this.skip();
-    }
-    server = await startS3Server(program);
-    await server.createBucket('leases');
-    Object.assign(process.env, server.environment);
-  });
   beforeEach(() => {
-    address = `s3://leases/${randomUUID()}`;
+    address = bucket.newAddress();
     objects = openObjectStore(address);
   });
   afterEach(() => {
     clearInterval(renewal);
     for (const child of children.splice(0)) child.kill('SIGKILL');
-  });
-  after(async () => {
-    process.env = environment;
-    await server?.close();
   });
 
   /** Starts a trainer; `first` is what it prints first. */

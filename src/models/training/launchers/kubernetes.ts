@@ -126,7 +126,7 @@ export const kubernetesLauncher = defineLauncher({
   },
 });
 
-/** What was submitted, beside the job file of the start: it says where to look for a Job whose creation was interrupted. */
+/** Holds what was submitted, beside the job file of the start: it says where to look for a Job whose creation was interrupted. */
 const SUBMISSION_FILE = 'kubernetes.json';
 const submissionSchema = z.object({ job: z.string() });
 

@@ -23,7 +23,7 @@ const PASSED_PREFIXES = (
   'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ ACCELERATE_ FSDP_ WANDB_ MLFLOW_'
 ).split(' ');
 
-/** Of the variables with the keys and the endpoint of a bucket. */
+/** Begins the names of the variables with the keys and the endpoint of a bucket. */
 const BUCKET_PREFIX = 'AWS_';
 
 /**
