@@ -3,7 +3,7 @@ import { join, posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fieldDifferences } from '../platform/field-differences.ts';
 import type { ArtifactContent, ArtifactReference, Fingerprint, Manifest } from './artifact.ts';
-import { openObjectStore } from './drivers.ts';
+import { openBelow, openObjectStore } from './drivers.ts';
 import { type Claim, latestClaim, unreadableClaimsMessage } from './claims.ts';
 import { ArtifactDamaged, FingerprintMismatch } from './errors.ts';
 import { fileKey, filesOf, manifestKey, readManifest, readManifestState, RECORDS_FILE } from './manifest.ts';
@@ -76,7 +76,7 @@ export class ArtifactStore {
 
   /** The objects below a uri as a store of their own. */
   objectsBelow(uri: string): ObjectStore {
-    return openObjectStore(this.locate(uri));
+    return openBelow(this.objects, uri);
   }
 
   /**

@@ -13,6 +13,11 @@ export function openObjectStore(address: string): ObjectStore {
   return driverFor(address).open(address);
 }
 
+/** Opens what is below a prefix as a store of its own. */
+export function openBelow(objects: ObjectStore, prefix: string): ObjectStore {
+  return openObjectStore(objects.locate(prefix));
+}
+
 /** Opens the folder, or the prefix, of an object, in which the object has the key. */
 export function openParent(address: string): { readonly objects: ObjectStore; readonly key: string } {
   return { objects: openObjectStore(posix.dirname(address)), key: posix.basename(address) };

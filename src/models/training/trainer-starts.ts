@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { identifyProcess, type ProcessIdentity } from '../../platform/process-identity.ts';
 import { latestClaim, tryClaim, unreadableClaimsMessage } from '../../store/claims.ts';
-import { openObjectStore } from '../../store/drivers.ts';
+import { openBelow } from '../../store/drivers.ts';
 import { appendText } from '../../store/objects/append-text.ts';
 import type { ObjectStore } from '../../store/objects/object-store.ts';
 import { readJsonObject } from '../../store/objects/read-json-object.ts';
@@ -169,7 +169,7 @@ async function putJson(training: ObjectStore, token: string, name: string, value
 
 /** The files of a start, as a store of their own. */
 export function startFiles(training: ObjectStore, token: string): ObjectStore {
-  return openObjectStore(training.locate(startPrefix(token)));
+  return openBelow(training, startPrefix(token));
 }
 
 /** The prefix of the files of a start. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { processState } from '../../platform/process-identity.ts';
 import { stableHash } from '../../platform/stable-hash.ts';
-import { openObjectStore } from '../../store/drivers.ts';
+import { openBelow } from '../../store/drivers.ts';
 import type { ObjectStore } from '../../store/objects/object-store.ts';
 import { readJsonObject } from '../../store/objects/read-json-object.ts';
 import { MACHINES, parseJson } from '../serving/served-models.ts';
@@ -49,7 +49,7 @@ export async function watchTrainings(
       const uris = new Set(await notedTrainings(objects));
       for (const uri of watched.keys()) if (!uris.has(uri)) watched.delete(uri);
       for (const uri of uris) {
-        const training = watched.get(uri) ?? new WatchedTraining(openObjectStore(objects.locate(uri)));
+        const training = watched.get(uri) ?? new WatchedTraining(openBelow(objects, uri));
         watched.set(uri, training);
         if ((await training.secondsWithoutTrainer()) > FORGET_SECONDS) await forgetTraining(objects, uri);
       }
