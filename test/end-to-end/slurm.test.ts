@@ -81,17 +81,21 @@ describe('the embedded example on Slurm', function () {
   });
 
   it('makes the same with its models served on Slurm though the node of the server is lost', async () => {
-    const run = await startExample(cluster, 'served', 1, ({ serving }) => ({
+    const run = await startExample(cluster, 'served', 1, ({ serving, fineTuning }) => ({
       serving: { ...serving, kind: 'slurm' },
+      fineTuning: { ...fineTuning, launcher: { kind: 'process', command: heldTrainer() } },
     }));
+    const served = new HeldTrainings(cluster, 'served');
     await waitForProgress(run, stageStarted('judgePairs', 1));
     const node = (await slurm.run('squeue', '-h', '-o', '%N')) as SlurmNode;
     await slurm.killNode(node);
+    // The judging may be over by now, but not the evaluation after the training: the server is still needed.
+    await served.held(1, 1);
+    await served.release(1);
     const { iterations } = await run.result();
     assert.equal(iterations[1]!.model.sha256, undisturbed.iterations[1]!.model.sha256);
-    const sets = ['served', 'undisturbed'].map((name) => new HeldTrainings(cluster, name).trainingSet(1));
-    const [served, reference] = await Promise.all(sets);
-    assert.equal(served, reference);
+    const reference = new HeldTrainings(cluster, 'undisturbed');
+    assert.equal(await served.trainingSet(1), await reference.trainingSet(1));
     const logs = join(cluster.storeRoot, '.machines', hostname(), 'servers', '*.log');
     const log = await Promise.all((await Array.fromAsync(glob(logs))).map((file) => readFile(file, 'utf8')));
     const jobs = new Set(log.join('').match(/^Slurm job \d+ runs on n\d$/gm));
