@@ -51,7 +51,7 @@ describe('runPairsJudging', function () {
       await Promise.resolve();
       if (refuses(prompt))
         throw new RequestRejected('too long', { endpoint: 'http://judge', reason: 'context-length' });
-      const choice = { text: correctJudgment(prompt), finishReason: 'stop' };
+      const choice = { text: correctJudgment(prompt), finishReason: 'stop' as const };
       return {
         choices: Array.from({ length: samples }, () => choice),
         usage: { promptTokens: 10, completionTokens: 2 },

@@ -1,10 +1,11 @@
 /** Reads an answer to `POST /chat/completions`, and checks it, because any server may have sent it. */
-import { z } from 'zod';
+import { type FinishReason, readFinishReason } from './finish-reason.ts';
 
 export interface Choice {
   text: string;
-  /** `stop`, `length`, `content_filter`, ... as the endpoint returned it; `unknown` if it returned none. */
-  finishReason: string;
+  /** The reasoning that the server returned apart from the text; absent if there was none. */
+  reasoning?: string;
+  finishReason: FinishReason;
 }
 
 export interface TokenUsage {
@@ -14,6 +15,7 @@ export interface TokenUsage {
 
 export interface ChatAnswer {
   choices: Choice[];
+  /** 0 if the server did not count the tokens. */
   usage: TokenUsage;
 }
 
@@ -23,38 +25,119 @@ export class InvalidAnswer extends Error {}
 /** The endpoint's content filter removed all samples of the answer. Another attempt would be filtered too. */
 export class ContentFiltered extends Error {}
 
-const tokens = z.number().nonnegative().nullish();
-const answerSchema = z.object({
-  choices: z.array(
-    z.object({
-      index: z.number().nullish(),
-      message: z.object({ content: z.string().nullish() }),
-      finish_reason: z.string().nullish(),
-    }),
-  ),
-  usage: z.object({ prompt_tokens: tokens, completion_tokens: tokens }).nullish(),
-});
+/** An object of an answer, of which nothing is known. */
+type Fields = Readonly<Record<string, unknown>>;
 
-/** Returns the choices in the order of their index, which determines a sample's seed, and the tokens used. */
+/**
+ * Returns the choices in the order of their index, which determines a sample's seed, and the tokens used. Only the text of
+ * each choice is needed; anything else may be missing or of any type.
+ */
 export function readChatAnswer(body: unknown): ChatAnswer {
-  const parsed = answerSchema.safeParse(body);
-  if (!parsed.success) throw new InvalidAnswer(`the answer is not a chat completion: ${describeBody(body)}`);
-  const { choices, usage } = parsed.data;
+  const choices = isFields(body) ? body.choices : undefined;
+  if (!isFields(body) || !Array.isArray(choices))
+    throw new InvalidAnswer(`the answer is not a chat completion: ${describeBody(body)}`);
   if (choices.length === 0) throw new InvalidAnswer('the answer has no choices');
-  if (choices.every((choice) => choice.finish_reason === 'content_filter')) {
+  const read = inOrder(choices).map((choice) => readChoice(choice, body));
+  if (read.every(({ finishReason }) => finishReason === 'content_filter'))
     throw new ContentFiltered('its content filter stopped every sample');
-  }
-  const inOrder = choices
-    .map((choice, position) => ({ choice, index: choice.index ?? position }))
-    .sort((left, right) => left.index - right.index);
+  return { choices: read, usage: readUsage(body.usage) };
+}
+
+function readChoice(choice: unknown, body: Fields): Choice {
+  if (!isFields(choice)) throw new InvalidAnswer(`a choice is not an object: ${describeBody(body)}`);
+  const finishReason = readFinishReason(choice.finish_reason ?? choice.native_finish_reason);
+  if (finishReason === 'failed' || isError(choice.error))
+    throw new InvalidAnswer(`the endpoint broke off: ${describeBody(choice.error ?? choice)}`);
+  const message = isFields(choice.message) ? choice.message : {};
+  const { text, thoughts } = readContent(message.content ?? choice.text);
+  if (text === undefined && choice.message === undefined && finishReason !== 'content_filter')
+    throw new InvalidAnswer(`a choice has no message: ${describeBody(body)}`);
+  const refusal = typeof message.refusal === 'string' ? message.refusal : '';
+  const reasoning = readReasoning(message) || thoughts;
   return {
-    choices: inOrder.map(({ choice }) => ({
-      // A truncated text may end with a lone surrogate, which tokenizers and the trainer reject.
-      text: (choice.message.content ?? '').toWellFormed(),
-      finishReason: choice.finish_reason ?? 'unknown',
-    })),
-    usage: { promptTokens: usage?.prompt_tokens ?? 0, completionTokens: usage?.completion_tokens ?? 0 },
+    // A truncated text may end with a lone surrogate, which tokenizers and the trainer reject.
+    text: (text || refusal).toWellFormed(),
+    ...(reasoning === '' ? {} : { reasoning: reasoning.toWellFormed() }),
+    finishReason,
   };
+}
+
+/** The choices by their index, if each has its own; else as they came. */
+function inOrder(choices: readonly unknown[]): readonly unknown[] {
+  const indices = choices.map((choice) => (isFields(choice) ? choice.index : undefined));
+  const isUsable = indices.every(Number.isSafeInteger) && new Set(indices).size === choices.length;
+  return isUsable ? choices.toSorted((left, right) => indexOf(left) - indexOf(right)) : choices;
+}
+
+function indexOf(choice: unknown): number {
+  return (choice as { readonly index: number }).index;
+}
+
+/** Reads a content that is a text, or a list of parts: texts, and thoughts between them. */
+function readContent(content: unknown): { text: string | undefined; thoughts: string } {
+  if (content === undefined || content === null) return { text: undefined, thoughts: '' };
+  if (typeof content === 'string') return { text: content, thoughts: '' };
+  const parts = [content].flat();
+  if (!parts.every((part) => typeof part === 'string' || isFields(part)))
+    throw new InvalidAnswer(
+      `the content of a choice is neither a text nor a list of parts: ${describeBody(content)}`,
+    );
+  return {
+    text: parts
+      .filter((part) => !isThought(part))
+      .map(partText)
+      .join(''),
+    thoughts: parts.filter(isThought).map(partText).join(''),
+  };
+}
+
+/** The reasoning fields of the servers, in the order in which they are looked for. */
+const REASONING_FIELDS = [
+  'reasoning_content',
+  'reasoning',
+  'reasoning_details',
+  'thinking',
+  'thinking_blocks',
+];
+
+function readReasoning(message: Fields): string {
+  return REASONING_FIELDS.map((field) => partText(message[field])).find((text) => text !== '') ?? '';
+}
+
+function isThought(part: unknown): boolean {
+  return isFields(part) && typeof part.type === 'string' && /think|reason|thought/.test(part.type);
+}
+
+/** The text of a part, in whichever field it is; a list is joined. */
+function partText(part: unknown): string {
+  if (typeof part === 'string') return part;
+  if (Array.isArray(part)) return part.map(partText).join('');
+  if (!isFields(part)) return '';
+  const { text, content, value, thinking, reasoning, summary, refusal } = part;
+  return partText(text ?? content ?? value ?? thinking ?? reasoning ?? summary ?? refusal);
+}
+
+/** Reads what is a number, or a text that is one; anything else counts as not said. */
+function readUsage(usage: unknown): TokenUsage {
+  const fields = isFields(usage) ? usage : {};
+  return {
+    promptTokens: readCount(fields.prompt_tokens ?? fields.input_tokens) ?? 0,
+    completionTokens: readCount(fields.completion_tokens ?? fields.output_tokens) ?? 0,
+  };
+}
+
+function readCount(value: unknown): number | undefined {
+  const count = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : undefined;
+}
+
+/** Some servers send an empty error with each good answer. */
+function isError(error: unknown): boolean {
+  return typeof error === 'string' ? error !== '' : isFields(error) && Object.keys(error).length > 0;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function describeBody(body: unknown): string {
