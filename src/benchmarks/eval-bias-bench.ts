@@ -6,6 +6,7 @@ import type { PairResult, ParsedVerdict } from './judged-pairs.ts';
 import { type PairBenchmark, pairBenchmark } from './pair-benchmark.ts';
 import { orderAgreement, pairFigures } from './pair-figures.ts';
 import { requireItems, rowCountWarnings, throwIfProblems } from './read-benchmark.ts';
+import { decodeFile } from '../platform/text-encoding.ts';
 import { UnreadableFile } from '../datasets/rows/read-rows.ts';
 import { meanOrNull } from './strict-scores.ts';
 import { firstLetterVerdict } from './votes.ts';
@@ -132,7 +133,7 @@ async function readEvalBiasBench(location: string): Promise<BenchmarkFile<Benchm
 
 async function parsedFile(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, 'utf8'));
+    return JSON.parse(decodeFile(await readFile(file)));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UnreadableFile(file, `can't be read as JSON: ${reason}`, { cause: error });

@@ -67,34 +67,3 @@ export function userRequestKey({ instruction, conversation }: UserRequest): stri
 export function userRequestTexts({ instruction, conversation = [] }: UserRequest): string[] {
   return [instruction, ...conversation.filter(({ role }) => role === 'user').map(({ content }) => content)];
 }
-
-/** The names that data sets use for the roles. */
-const ROLES: ReadonlyMap<unknown, ChatMessage['role']> = new Map([
-  ['system', 'system'],
-  ['developer', 'system'],
-  ['user', 'user'],
-  ['human', 'user'],
-  ['assistant', 'assistant'],
-  ['gpt', 'assistant'],
-]);
-
-/** Why a value is not a conversation. There are only a few reasons, so that rows can be counted by reason. */
-export interface InvalidConversation {
-  readonly reason: string;
-}
-
-/** Reads a list of `{role, content}`, or of ShareGPT's `{from, value}`. */
-export function parseMessages(value: unknown, field: string): ChatMessage[] | InvalidConversation {
-  if (!Array.isArray(value) || value.length === 0) return { reason: `"${field}" is not a list of messages` };
-  const messages: ChatMessage[] = [];
-  for (const turn of value as unknown[]) {
-    if (typeof turn !== 'object' || turn === null) return { reason: `"${field}" is not a list of messages` };
-    const { role: roleName, from, content, value: shareGptText } = turn as Record<string, unknown>;
-    const role = ROLES.get(roleName ?? from);
-    if (role === undefined) return { reason: `"${field}" has a role other than system, user and assistant` };
-    const text = content ?? shareGptText;
-    if (typeof text !== 'string') return { reason: `"${field}" has a message whose content is not text` };
-    messages.push({ role, content: text });
-  }
-  return messages;
-}

@@ -13,6 +13,7 @@ import {
 } from '../datasets/preference-formats/preference-format.ts';
 import { implicitPromptFormat } from '../datasets/preference-formats/implicit-prompt.ts';
 import { preferenceFormat } from '../datasets/preference-formats/preference.ts';
+import { shareGptPreferenceFormat } from '../datasets/preference-formats/sharegpt.ts';
 
 /** The better response according to the row. */
 export type PairLabel = Exclude<Verdict, 'none'>;
@@ -35,8 +36,8 @@ export type PairRow =
  * assistant's):
  *
  * - `responseA` and `responseB`, optionally with `label` or `betterSide` (`A`, `B` or `tie`);
- * - `chosen` and `rejected`, in the row formats `preference` and `implicit-prompt` (src/datasets/preference-formats). A hash
- *   of the row determines which of them is A, so that a judge that prefers a position has no advantage.
+ * - `chosen` and `rejected`, in the row formats `preference`, `implicit-prompt` and `sharegpt` (src/datasets/preference-formats).
+ *   A hash of the row determines which of them is A, so that a judge that prefers a position has no advantage.
  *
  * @throws UnreadableFile that names the file
  */
@@ -78,7 +79,12 @@ function fromResponses(row: DataRow): Omit<FilePair, 'id'> | string {
 }
 
 function fromPreference(row: DataRow): Omit<FilePair, 'id'> | string {
-  const layout = 'prompt' in row ? preferenceFormat : implicitPromptFormat;
+  const layout =
+    'prompt' in row
+      ? preferenceFormat
+      : 'conversations' in row
+        ? shareGptPreferenceFormat
+        : implicitPromptFormat;
   const read = requireNonEmpty(layout.read(row), ['chosen', 'rejected']);
   if ('reason' in read) return read.reason;
   const { instruction, chosen, rejected } = read;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { decodeFile, UnknownEncoding } from '../platform/text-encoding.ts';
 import { JUDGE_FILE, type JudgeFile, InvalidJudgeFile, parseJudgeFile } from '../api/judge-file.ts';
 
 /** A checkpoint has no `judge.json`, which defines its prompt and sampling. */
@@ -14,7 +15,14 @@ export class JudgeFileMissing extends Error {
  */
 export async function readJudgeFile(path: string): Promise<JudgeFile> {
   if (!existsSync(path)) throw new JudgeFileMissing(`there is no file ${path}`);
-  return parseJudgeText(await readFile(path, 'utf8'), path);
+  const bytes = await readFile(path);
+  try {
+    return parseJudgeText(decodeFile(bytes), path);
+  } catch (error) {
+    if (error instanceof UnknownEncoding)
+      throw new InvalidJudgeFile(`${path} ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 /**

@@ -30,6 +30,7 @@ export function resolveInputPath(files: InputFiles, path: string): string {
 /**
  * Finds the files that a path or a pattern (with `*`, `**`, `?`, `[...]` and `{a,b}`, such as `data/*.parquet`)
  * names, as sorted absolute paths. Searches below each root, and returns the matches of the first root that has any.
+ * Folders at the beginning that exist under that name are no pattern, whatever characters they have.
  * @throws InputNotFound
  */
 export async function resolveInputPaths(files: InputFiles, pattern: string): Promise<string[]> {
@@ -38,9 +39,20 @@ export async function resolveInputPaths(files: InputFiles, pattern: string): Pro
   if (!/[*?[\]{}]/.test(pattern) || candidates.some((path) => existsSync(path)))
     return [resolveInputPath(files, pattern)];
   for (const root of files.roots) {
-    const entries = await Array.fromAsync(glob(pattern, { cwd: root, withFileTypes: true }));
+    const { folder, rest } = literalBeginning(root, pattern);
+    const entries = await Array.fromAsync(glob(rest, { cwd: folder, withFileTypes: true }));
     const found = entries.filter((entry) => !entry.isDirectory());
     if (found.length > 0) return found.map(({ parentPath, name }) => join(parentPath, name)).sort();
   }
   throw new InputNotFound(`no file matches ${[...new Set(candidates)].join(', nor ')}`);
+}
+
+/** Splits a pattern into its first folders, which exist as they are written, and the pattern below them. */
+function literalBeginning(root: string, pattern: string): { folder: string; rest: string } {
+  const parts = pattern.split('/');
+  let folder = isAbsolute(pattern) ? '/' : root;
+  if (isAbsolute(pattern)) parts.shift();
+  while (parts.length > 1 && existsSync(join(folder, parts[0] ?? '')))
+    folder = join(folder, parts.shift() ?? '');
+  return { folder, rest: parts.join('/') };
 }

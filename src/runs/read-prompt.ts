@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { placeholders, type PromptExample, type PromptTemplate } from '../method/prompt-template.ts';
+import { decodeFile, UnknownEncoding } from '../platform/text-encoding.ts';
 import { resolveInputPath, type InputFiles } from '../platform/input-files.ts';
 
 /** A prompt as it is stored with a run. */
@@ -18,7 +19,8 @@ const examplesSchema = z
 
 /**
  * Reads a prompt folder: `user.txt`, perhaps `system.txt`, and perhaps `examples.json` with turns between the two,
- * `[{"user": ..., "assistant": ...}]`. The last newline of a text file is not part of the prompt.
+ * `[{"user": ..., "assistant": ...}]`. Lines end with a newline, and the last
+ * newline of a text file is not part of the prompt.
  * @throws Error if a needed placeholder is missing, or the examples can't be read
  */
 export async function readPrompt(
@@ -55,5 +57,12 @@ async function readExamples(file: string): Promise<PromptExample[]> {
 }
 
 async function readText(file: string): Promise<string> {
-  return (await readFile(file, 'utf8')).replace(/\n$/, '');
+  try {
+    return decodeFile(await readFile(file))
+      .replaceAll('\r\n', '\n')
+      .replace(/\n$/, '');
+  } catch (error) {
+    if (error instanceof UnknownEncoding) throw new Error(`${file}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }

@@ -90,12 +90,13 @@ describe('preferences in a file', () => {
     assert.deepEqual(outcomes(await read([pair])), [['Why?', 'So.', 'No.']]);
     const sides = { instruction: 'Why?', responseA: 'No.', responseB: 'So.' };
     assert.deepEqual(
-      outcomes(await read(['B', 'A', 'tie', 'C'].map((betterSide) => ({ ...sides, betterSide })))),
+      outcomes(await read(['B', 'A', 'tie', 'C', null].map((betterSide) => ({ ...sides, betterSide })))),
       [
         ['Why?', 'So.', 'No.'],
         ['Why?', 'No.', 'So.'],
         'dropped: tie',
         'failed: "betterSide" is neither "A", "B" nor "tie"',
+        'dropped: no label',
       ],
     );
   });
@@ -148,9 +149,9 @@ describe('preferences in a file', () => {
       'failed: no field "rejected"',
       'failed: "chosen" is null',
       'failed: "prompt" is neither text nor messages',
-      'failed: "prompt" is not a list of messages',
-      'failed: "prompt" has a message whose content is not text',
-      'failed: "prompt" has a role other than system, user and assistant',
+      'failed: "prompt" is not a list of messages: it is empty',
+      'failed: "prompt" has a message without a content: its keys are "role"; a message needs "role" and "content", or "from" and "value"',
+      'failed: "prompt" does not end with a user message',
       'failed: "prompt" does not end with a user message',
       'failed: "chosen" does not end with an assistant message',
       'failed: "chosen" does not continue "prompt"',

@@ -51,6 +51,34 @@ describe('the files that a configuration names', () => {
     assert.deepEqual(await resolveInputPaths({ roots }, 'data/[x].jsonl'), [inPackage('[x].jsonl')]);
   });
 
+  it('may lie in folders with characters of patterns, spaces, quotes, percent signs and newlines', async () => {
+    for (const name of [
+      'my [data]',
+      'a{b,c}',
+      'what?',
+      '50% #1',
+      'it\'s "so"',
+      'two\nlines',
+      'é 数据',
+      '**',
+    ]) {
+      const root = join(folder, name);
+      await mkdir(join(root, 'in [it]'), { recursive: true });
+      const file = join(root, 'in [it]', 'a 1.jsonl');
+      await writeFile(file, '');
+      const found = [file];
+      assert.deepEqual(await resolveInputPaths({ roots: [root] }, 'in [it]/*.jsonl'), found, name);
+      assert.deepEqual(await resolveInputPaths({ roots: [root] }, '**/*.jsonl'), found, name);
+      assert.deepEqual(await resolveInputPaths({ roots: [folder] }, `${name}/in [it]/*.jsonl`), found, name);
+      assert.deepEqual(
+        await resolveInputPaths({ roots: [folder] }, join(root, 'in [it]', 'a*')),
+        found,
+        name,
+      );
+      assert.equal(resolveInputPath({ roots: [root] }, 'in [it]/a 1.jsonl'), file);
+    }
+  });
+
   it('are named with every place that was looked at where nothing matches', async () => {
     const roots = [join(folder, 'worker'), join(folder, 'package')];
     for (const root of roots) await mkdir(root);
@@ -68,6 +96,17 @@ describe('the files that a configuration names', () => {
       user: '{instruction}\n',
       system: 'No newline',
     });
+  });
+
+  it('give a prompt that another system has written, and name an encoding that is not read', async () => {
+    await writeFile(join(folder, 'user.txt'), '\uFEFFé\r\n{instruction}\r\n');
+    await writeFile(join(folder, 'system.txt'), Buffer.from('\uFEFFBe brief.\r\n', 'utf16le'));
+    assert.deepEqual(await readPrompt(shipped, folder, ['instruction']), {
+      user: 'é\n{instruction}',
+      system: 'Be brief.',
+    });
+    await writeFile(join(folder, 'system.txt'), Buffer.from('caf\xe9', 'latin1'));
+    await assert.rejects(readPrompt(shipped, folder, []), /system\.txt: is not UTF-8.*iconv/);
   });
 
   it('give a prompt with the examples that its folder shows, and say what is wrong with them', async () => {

@@ -12,6 +12,7 @@ import {
   parseJudgeEvaluation,
   parsePairsJudging,
 } from '../../config/parse-configuration.ts';
+import { decodeFile, UnknownEncoding } from '../../platform/text-encoding.ts';
 import { CommandError } from './command-error.ts';
 
 /** A configuration whose fields are valid; the files and endpoints that they name are not checked. */
@@ -50,12 +51,13 @@ export function readJsonObject(file: string, what = 'configuration'): object {
     throw new CommandError('usage', `Cannot read the ${what} ${path}: ${reason}.`);
   };
   try {
-    const content: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const content: unknown = JSON.parse(decodeFile(readFileSync(path)));
     if (typeof content === 'object' && content !== null && !Array.isArray(content)) return content;
     return fail('it must be a JSON object, as in temporal/inputs');
   } catch (error) {
     if (error instanceof CommandError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof UnknownEncoding) return fail(`it ${message}`);
     if (error instanceof SyntaxError) return fail(`it is not valid JSON (${message})`);
     return fail(code === 'ENOENT' ? 'there is no such file' : message);
   }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import {
@@ -121,7 +121,8 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
   await requireFreeDatabase(dbFile);
   const logFile = join(dirname(dbFile), 'server.log');
   const log = openSync(logFile, 'w');
-  const files = ['--db-filename', dbFile, '--log-level', 'warn'];
+  // The server puts the name into an address, in which `?`, `#` and `%` of a folder would have a meaning.
+  const files = ['--db-filename', basename(dbFile), '--log-level', 'warn'];
   const addresses = [
     '--ip',
     HOST,
@@ -136,7 +137,8 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
     '--search-attribute',
     `${name}=${type}`,
   ]);
-  const child = spawn(cli, ['server', 'start-dev', ...files, ...addresses, ...attributes], {
+  const child = spawn(resolve(cli), ['server', 'start-dev', ...files, ...addresses, ...attributes], {
+    cwd: dirname(dbFile),
     stdio: ['ignore', log, log],
     detached: true,
   });

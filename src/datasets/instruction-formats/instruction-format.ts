@@ -1,5 +1,7 @@
 import { droppedRow, failedRow, type UnusableRow } from '../rows/unusable-row.ts';
-import { userRequestOf, parseMessages, type UserRequest } from '../../method/conversation.ts';
+import type { JsonObject } from '../rows/json-object.ts';
+import { messageItems, messageRole, parseItems, parseTurn } from '../messages/parse-messages.ts';
+import { userRequestOf, type UserRequest } from '../../method/conversation.ts';
 
 /** The instruction of a row, with what the file says about it. */
 export interface InstructionRow extends UserRequest {
@@ -31,16 +33,6 @@ export function readTextField(row: Readonly<Record<string, unknown>>, field: str
   return failedRow(`"${field}" is ${found}, not text`);
 }
 
-/** Reads a field with the messages of a conversation, which must be an array of objects. */
-export function readMessageObjects(
-  row: Readonly<Record<string, unknown>>,
-  field: string,
-): readonly Readonly<Record<string, unknown>>[] | UnusableRow {
-  const value = row[field];
-  if (Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null)) return value;
-  return failedRow(`"${field}" is not a list of messages`);
-}
-
 /**
  * Reads a conversation up to its last user message. The messages after it are ignored, because they answer it. An empty
  * last user message makes the row unusable.
@@ -49,11 +41,19 @@ export function readConversation(
   row: Readonly<Record<string, unknown>>,
   field: string,
 ): InstructionRow | UnusableRow {
-  const messages = parseMessages(row[field], field);
-  if ('reason' in messages) return failedRow(messages.reason);
-  const last = messages.findLastIndex(({ role }) => role === 'user');
+  const items = messageItems(row[field], field);
+  if ('reason' in items) return items;
+  const last = items.findLastIndex((item) => isUserMessage(item, field));
+  const turns = parseItems(last < 0 ? items : items.slice(0, last + 1), field);
+  if ('reason' in turns) return turns;
   if (last < 0) return droppedRow('no user message');
-  const turns = messages.slice(0, last + 1);
-  if (turns[last]?.content.trim() === '') return droppedRow('empty instruction');
+  if (turns.at(-1)?.content.trim() === '') return droppedRow('empty instruction');
   return { ...userRequestOf(turns), turns: turns.filter(({ role }) => role === 'user').length };
+}
+
+/** Whether a message is the user's. Some services write the result of a tool as a message of the user. */
+function isUserMessage(item: JsonObject, field: string): boolean {
+  if (messageRole(item) !== 'user') return false;
+  const turn = parseTurn(item, field);
+  return 'reason' in turn || turn.role === 'user';
 }

@@ -1,5 +1,6 @@
 import { failedRow } from '../rows/unusable-row.ts';
-import { readMessageObjects, readTextField, type InstructionFormat } from './instruction-format.ts';
+import { messageItems, messageRole, parseTurn } from '../messages/parse-messages.ts';
+import type { InstructionFormat } from './instruction-format.ts';
 
 /**
  * WildChat (allenai/WildChat-1M): conversations of users with a chat service. The instruction is the last user message,
@@ -10,18 +11,18 @@ export const wildChatFormat: InstructionFormat = {
   requiredColumns: ['conversation', 'turn'],
   optionalColumns: ['language', 'toxic', 'redacted'],
   read(row) {
-    const messages = readMessageObjects(row, 'conversation');
+    const messages = messageItems(row['conversation'], 'conversation');
     if ('reason' in messages) return messages;
     const { turn, language } = row;
     if (typeof turn !== 'number' || !Number.isInteger(turn) || turn < 1)
       return failedRow('"turn" is not a positive whole number');
     const message = messages[2 * (turn - 1)];
-    if (message?.['role'] !== 'user')
+    if (message === undefined || messageRole(message) !== 'user')
       return failedRow('the message at the position of "turn" is not a user message');
-    const instruction = readTextField(message, 'content');
-    if (typeof instruction !== 'string') return instruction;
+    const read = parseTurn(message, 'conversation');
+    if ('reason' in read) return read;
     return {
-      instruction,
+      instruction: read.text,
       turns: turn,
       language: typeof language === 'string' ? language : undefined,
       toxic: row['toxic'] === true || message['toxic'] === true,

@@ -1,4 +1,5 @@
-import { userRequestOf, parseFlattenedTurns, parseMessages } from '../../method/conversation.ts';
+import { userRequestOf, parseFlattenedTurns } from '../../method/conversation.ts';
+import { parseMessages } from '../messages/parse-messages.ts';
 import { droppedRow, failedRow } from '../rows/unusable-row.ts';
 import type { PreferenceFormat } from './preference-format.ts';
 
@@ -28,7 +29,7 @@ export const helpSteer2Format: PreferenceFormat = {
     if (better === undefined || worse === undefined || better.helpfulness === worse.helpfulness)
       return droppedRow('equally helpful');
     const turns = parseMessages(parseFlattenedTurns(better.prompt), 'prompt');
-    if ('reason' in turns) return failedRow(turns.reason);
+    if ('reason' in turns) return turns;
     return { ...userRequestOf(turns), chosen: better.response, rejected: worse.response };
   },
 };

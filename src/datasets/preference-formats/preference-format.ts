@@ -1,5 +1,7 @@
 import { failedRow, type UnusableRow } from '../rows/unusable-row.ts';
-import { userRequestOf, parseMessages, type UserRequest } from '../../method/conversation.ts';
+import { isPartList, parseContent } from '../messages/message-content.ts';
+import { parseJsonConversation, parseMessages } from '../messages/parse-messages.ts';
+import { userRequestOf, type UserRequest } from '../../method/conversation.ts';
 import type { ChatMessage } from '../../method/prompt-template.ts';
 
 export type DataRow = Readonly<Record<string, unknown>>;
@@ -29,29 +31,31 @@ interface ResponseInContext {
 
 /** Reads a response: a text, or messages of which the last one is the response. */
 export function readResponse(row: DataRow, field: string): ResponseInContext | UnusableRow {
-  const value = row[field];
-  if (typeof value === 'string') return { context: [], response: value };
-  const messages = fieldMessages(row, field);
-  if ('reason' in messages) return messages;
-  const last = messages.at(-1);
+  const read = readTextOrMessages(row, field);
+  if (typeof read === 'string') return { context: [], response: read };
+  if ('reason' in read) return read;
+  const last = read.at(-1);
   return last?.role === 'assistant'
-    ? { context: messages.slice(0, -1), response: last.content }
+    ? { context: read.slice(0, -1), response: last.content }
     : failedRow(`"${field}" does not end with an assistant message`);
 }
 
 /** Reads a request: a text of the user, or the messages of a conversation. */
 export function readTurns(row: DataRow, field: string): readonly ChatMessage[] | UnusableRow {
-  const value = row[field];
-  return typeof value === 'string' ? [{ role: 'user', content: value }] : fieldMessages(row, field);
+  const read = readTextOrMessages(row, field);
+  return typeof read === 'string' ? [{ role: 'user', content: read }] : read;
 }
 
-function fieldMessages(row: DataRow, field: string): ChatMessage[] | UnusableRow {
-  const value = row[field];
+/** Reads a text, which may be a list of parts, or messages, which may be a JSON text. */
+function readTextOrMessages(row: DataRow, field: string): string | ChatMessage[] | UnusableRow {
+  const value = parseJsonConversation(row[field]);
+  if (typeof value === 'string') return value;
   if (value === undefined) return failedRow(`no field "${field}"`);
   if (value === null) return failedRow(`"${field}" is null`);
-  if (!Array.isArray(value)) return failedRow(`"${field}" is neither text nor messages`);
-  const messages = parseMessages(value, field);
-  return 'reason' in messages ? failedRow(messages.reason) : messages;
+  if (typeof value !== 'object') return failedRow(`"${field}" is neither text nor messages`);
+  if (!isPartList(value)) return parseMessages(value, field);
+  const text = parseContent(value, field);
+  return typeof text === 'string' || 'reason' in text ? text : failedRow(`"${field}" has no text`);
 }
 
 /** Makes a preference of a conversation and two responses to it. */

@@ -4,6 +4,7 @@ import { implicitPromptFormat } from './implicit-prompt.ts';
 import { preferenceFormat } from './preference.ts';
 import type { PreferenceFormat } from './preference-format.ts';
 import { responseABFormat } from './response-a-b.ts';
+import { shareGptPreferenceFormat } from './sharegpt.ts';
 
 /** All formats of preferences by their names in the configuration. */
 export const preferenceFormats = {
@@ -12,6 +13,7 @@ export const preferenceFormats = {
   'better-worse': betterWorseFormat,
   'response-a-b': responseABFormat,
   helpsteer2: helpSteer2Format,
+  sharegpt: shareGptPreferenceFormat,
 } satisfies Readonly<Record<string, PreferenceFormat>>;
 
 export type PreferenceFormatName = keyof typeof preferenceFormats;

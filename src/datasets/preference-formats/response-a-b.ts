@@ -11,6 +11,7 @@ export const responseABFormat: PreferenceFormat = {
   read(row) {
     const { betterSide } = row;
     if (betterSide === 'tie') return droppedRow('tie');
+    if (betterSide === null || betterSide === undefined) return droppedRow('no label');
     if (betterSide !== 'A' && betterSide !== 'B')
       return failedRow('"betterSide" is neither "A", "B" nor "tie"');
     const [a, b] = [readResponse(row, 'responseA'), readResponse(row, 'responseB')];

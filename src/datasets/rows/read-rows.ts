@@ -2,39 +2,33 @@ import { constants, createReadStream } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { streamArray } from 'stream-json/streamers/stream-array.js';
+import { decodeText } from './decode-text.ts';
+import { parseJson, splitArray, splitLines } from './json-text.ts';
+import { UnreadableFile } from './unreadable-file.ts';
+
+export { UnreadableFile };
 
 /** One row of a file: its number from 0, and its value or why it can't be read. */
 export type FileRow =
   { row: number; value: unknown; problem?: undefined } | { row: number; value?: undefined; problem: string };
 
-/** A file that can't be read as rows. The message names its absolute path and what is expected. */
-export class UnreadableFile extends Error {
-  override readonly name = 'UnreadableFile';
-  readonly path: string;
-
-  constructor(file: string, problem: string, options?: ErrorOptions) {
-    super(`${file}: ${problem}`, options);
-    this.path = file;
-  }
-}
-
-const allowedExtensions = '.parquet, .jsonl, .jsonl.gz, .json or .json.gz (one array)';
+const allowedExtensions = '.parquet, .jsonl, .jsonl.gz, .json or .json.gz';
 
 /**
  * Streams the rows of a `.parquet`, `.jsonl` or `.json` file in order; the latter two may be gzipped.
  *
- * Values are JSON values: an int64 becomes a number, or a string if a number would round it, and a timestamp becomes an
- * ISO string. A line that isn't JSON is yielded as a row with a `problem`, so that the caller can count such lines; blank
- * lines are ignored. Memory holds one row of JSON, or one row group of Parquet.
+ * Both extensions of JSON may hold one object per line or one array. Text is UTF-8, or UTF-16 with a byte order mark.
+ *
+ * Values are JSON values: an int64 becomes a number, or a string if a number would round it, a timestamp becomes an ISO
+ * string, and a number that is not finite becomes null. A row that isn't JSON is yielded with a `problem`, so that the
+ * caller can count such rows; blank lines are ignored. Memory holds one row of JSON, or one row group of Parquet.
  *
  * @param options.columns the only columns to read. A Parquet file must have all of them; rows of other files may lack
  *   some.
- * @throws UnreadableFile while iterating: no such file, unknown extension, damaged file, missing Parquet column
+ * @throws UnreadableFile while iterating: no such file, unknown extension or encoding, damaged file, missing Parquet column
  */
 export async function* readRows(file: string, options: { columns?: string[] } = {}): AsyncGenerator<FileRow> {
   const absolute = path.resolve(file);
@@ -50,8 +44,8 @@ export async function* readRows(file: string, options: { columns?: string[] } = 
 }
 
 /**
- * The number of rows of a file. Rows are parsed only in a JSON array: Parquet stores the number, and of JSON Lines all
- * lines that aren't blank count.
+ * The number of rows of a file. Rows are parsed only if the file is not called `.jsonl`: Parquet stores the number, and of
+ * JSON Lines all lines that aren't blank count.
  * @throws UnreadableFile as `readRows` does
  */
 export async function countRows(file: string): Promise<number> {
@@ -67,8 +61,10 @@ export async function countRows(file: string): Promise<number> {
   }
   if (/\.jsonl(\.gz)?$/.test(lower)) {
     await assertReadableFile(file);
-    for await (const line of readLines(file)) if (line.trim() !== '') rows += 1;
-    return rows;
+    if ((await jsonLayout(file)) === 'lines') {
+      for await (const line of readLines(file)) if (line.trim() !== '') rows += 1;
+      return rows;
+    }
   }
   for await (const _row of readRows(file)) rows += 1;
   return rows;
@@ -79,8 +75,7 @@ type Reader = (file: string, columns: string[] | undefined) => AsyncIterable<Fil
 function readerFor(file: string): Reader {
   const lower = file.toLowerCase();
   if (lower.endsWith('.parquet')) return readParquet;
-  if (lower.endsWith('.jsonl') || lower.endsWith('.jsonl.gz')) return readJsonLines;
-  if (lower.endsWith('.json') || lower.endsWith('.json.gz')) return readJsonArray;
+  if (/\.jsonl?(\.gz)?$/.test(lower)) return readJson;
   throw new UnreadableFile(file, `has an unknown extension; allowed: ${allowedExtensions}`);
 }
 
@@ -113,64 +108,85 @@ async function* readParquet(file: string, columns: string[] | undefined): AsyncG
   }
 }
 
-async function* readJsonLines(file: string, columns: string[] | undefined): AsyncGenerator<FileRow> {
+async function* readJson(file: string, columns: string[] | undefined): AsyncGenerator<FileRow> {
   let row = 0;
+  if ((await jsonLayout(file)) === 'array') {
+    for await (const element of splitArray(readText(file)))
+      yield parseRow(element, `element ${row}`, row++, columns);
+    return;
+  }
   let lineNumber = 0;
   for await (const line of readLines(file)) {
     lineNumber++;
-    if (line.trim() === '') continue;
-    yield parseLine(line, row++, lineNumber, columns);
+    if (line.trim() !== '') yield parseRow(line, `line ${lineNumber}`, row++, columns);
   }
 }
 
-function parseLine(line: string, row: number, lineNumber: number, columns: string[] | undefined): FileRow {
+function parseRow(text: string, place: string, row: number, columns: string[] | undefined): FileRow {
   try {
-    return { row, value: pick(JSON.parse(line), columns) };
+    // The second of two files that were concatenated may bring its own byte order mark.
+    return { row, value: pick(parseJson(text.replace(/^\uFEFF/, '')), columns) };
   } catch (error) {
-    return { row, problem: `line ${lineNumber} is not JSON: ${(error as Error).message}` };
+    return { row, problem: `${place} is not JSON: ${(error as Error).message}` };
   }
 }
 
-/** The lines of a file. Only a newline ends a line: `node:readline` also splits at U+2028, which JSON strings may contain. */
-export async function* readLines(file: string): AsyncGenerator<string> {
-  const bytes = openBytes(file);
-  const decoder = new StringDecoder('utf8');
-  let pending = '';
-  let first = true;
-  for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    let text = decoder.write(chunk);
-    if (first && text !== '') {
-      text = text.replace(/^\uFEFF/, '');
-      first = false;
-    }
-    const lines = text.split('\n');
-    lines[0] = pending + (lines[0] ?? '');
-    pending = lines.pop() ?? '';
-    yield* lines;
+/**
+ * Whether a file holds one array or a row on each line. People name both `.json` and `.jsonl`, so the text decides: lines
+ * that are arrays themselves are possible only in `.jsonl`, and only if the first one is complete and another one follows.
+ *
+ * @throws UnreadableFile if a `.json` is neither
+ */
+async function jsonLayout(file: string): Promise<'array' | 'lines'> {
+  const isNamedLines = /\.jsonl(\.gz)?$/.test(file.toLowerCase());
+  if ((await firstCharacter(file)) === '[') {
+    if (!isNamedLines) return 'array';
+    const [first = '', second] = await firstLines(file);
+    return isJson(first) === (second === undefined) || /^\[\s*$/.test(first) ? 'array' : 'lines';
   }
-  pending += decoder.end();
-  if (pending !== '') yield pending;
-}
-
-async function* readJsonArray(file: string, columns: string[] | undefined): AsyncGenerator<FileRow> {
-  await assertArray(file);
-  const items = streamArray.withParserAsStream();
-  pipeline(openBytes(file), items, () => {});
-  for await (const { key: row, value } of items as AsyncIterable<{ key: number; value: unknown }>) {
-    yield { row, value: pick(value, columns) };
-  }
-}
-
-async function assertArray(file: string): Promise<void> {
-  for await (const chunk of openBytes(file) as AsyncIterable<Buffer>) {
-    const start = /[^\s\uFEFF]/u.exec(chunk.toString('utf8'))?.[0];
-    if (start === '[') return;
-    if (start !== undefined) break;
-  }
+  if (isNamedLines) return 'lines';
+  const [first = '', second] = await firstLines(file);
+  if (second !== undefined && isJson(first)) return 'lines';
   throw new UnreadableFile(
     file,
-    'contains no JSON array: it must begin with "["; a file with one object per line must be called .jsonl',
+    'contains no JSON array: it must begin with "[", or have one object on each line as a .jsonl',
   );
+}
+
+function isJson(text: string): boolean {
+  try {
+    parseJson(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function firstCharacter(file: string): Promise<string | undefined> {
+  for await (const text of readText(file)) {
+    const found = /\S/.exec(text)?.[0];
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The first two lines that aren't blank. */
+async function firstLines(file: string): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of readLines(file)) {
+    if (line.trim() !== '') lines.push(line.trim());
+    if (lines.length === 2) break;
+  }
+  return lines;
+}
+
+function readText(file: string): AsyncGenerator<string> {
+  return decodeText(file, () => openBytes(file) as AsyncIterable<Buffer>);
+}
+
+/** The lines of a file. Other marks end no line: `node:readline` also splits at U+2028, which JSON strings may contain. */
+export function readLines(file: string): AsyncGenerator<string> {
+  return splitLines(readText(file));
 }
 
 /** The bytes of a file, decompressed. Errors reach the reader of the stream. */
@@ -188,6 +204,7 @@ function pick(value: unknown, columns: string[] | undefined): unknown {
 function toJsonValue(value: unknown): unknown {
   if (typeof value === 'bigint')
     return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+  if (typeof value === 'number' && !Number.isFinite(value)) return null;
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return value.map(toJsonValue);
   if (ArrayBuffer.isView(value)) return Array.from(value as unknown as Iterable<unknown>, toJsonValue);

@@ -97,7 +97,10 @@ describe('the formats of instructions', () => {
       { instruction: 'Böses', turns: 1, language: 'German', toxic: true, redacted: false },
       { kind: 'dropped', reason: 'empty instruction' },
       { kind: 'failed', reason: 'the message at the position of "turn" is not a user message' },
-      { kind: 'failed', reason: '"conversation" is not a list of messages' },
+      {
+        kind: 'failed',
+        reason: '"conversation" is not a list of messages: it is a text that is not JSON',
+      },
       { kind: 'failed', reason: '"turn" is not a positive whole number' },
     ]);
   });
@@ -225,8 +228,8 @@ describe('the formats of instructions', () => {
         { instruction: 'Why?', turns: 1 },
         { kind: 'dropped', reason: 'no user message' },
         { kind: 'dropped', reason: 'empty instruction' },
-        { kind: 'failed', reason: '"messages" has a role other than system, user and assistant' },
-        { kind: 'failed', reason: '"messages" is not a list of messages' },
+        { kind: 'dropped', reason: 'no user message' },
+        { kind: 'failed', reason: '"messages" is not a list of messages: it is a text that is not JSON' },
       ],
     );
   });
