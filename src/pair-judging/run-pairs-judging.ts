@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PairsJudgingFigures } from '../api/pairs-judging-result.ts';
 import { readLines } from '../datasets/rows/read-rows.ts';
@@ -15,6 +15,7 @@ import { fieldDifferences } from '../platform/field-differences.ts';
 import { fileSha256 } from '../platform/file-hashes.ts';
 import { withLock } from '../platform/file-lock.ts';
 import { stableHash } from '../platform/stable-hash.ts';
+import { userName } from '../platform/user.ts';
 import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
 import { type ArtifactStore, openStore } from '../store/artifact-store.ts';
 import { TooManySkipped } from '../store/errors.ts';
@@ -130,7 +131,7 @@ export async function runPairsJudging(job: PairsJudgingJob, total: number): Prom
     return isTooMany(figures) && refused !== undefined ? { figures, refused } : { figures };
   };
   // A second process with the same output waits, and then finds that everything is done.
-  const lock = join(tmpdir(), `self-taught-evaluator-${userInfo().uid}-${stableHash(out)}.lock`);
+  const lock = join(tmpdir(), `self-taught-evaluator-${userName()}-${stableHash(out)}.lock`);
   return withLock(lock, judge, { signal, onWait: ({ pid }) => onWait(pid) });
 }
 

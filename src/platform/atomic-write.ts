@@ -23,12 +23,15 @@ export async function writeFileAtomically(path: string, text: string | AsyncIter
 
 /**
  * Syncs the folder, so that a rename survives a power cut: a workflow's history may refer to the renamed file from
- * now on.
+ * now on. Some network file systems can't sync a folder; there nothing more can be done.
  */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
     await folder.sync();
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EBADF'].includes(code)) throw error;
   } finally {
     await folder.close();
   }

@@ -1,5 +1,5 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { homeFolder } from './user.ts';
 
 /**
  * The folder outside the checkout for downloads (the Temporal CLI, the Python environment, files of the Hugging Face
@@ -11,8 +11,8 @@ export function cacheFolder(
 ): string {
   const named = environment['SELF_TAUGHT_EVALUATOR_CACHE'];
   if (named) return named;
-  const home = environment['HOME'] ?? homedir();
   const base =
-    environment['XDG_CACHE_HOME'] || join(home, platform === 'darwin' ? 'Library/Caches' : '.cache');
+    environment['XDG_CACHE_HOME'] ||
+    join(homeFolder(environment), platform === 'darwin' ? 'Library/Caches' : '.cache');
   return join(base, 'self-taught-evaluator');
 }

@@ -65,10 +65,13 @@ export async function makeFolders(path: string): Promise<void> {
   }
 }
 
-/** Returns whether an error means that the file system has no links of the requested kind: exFAT, s3fs and others. */
+/**
+ * Returns whether an error means that the file system has no links of the requested kind. exFAT, SMB, AFS, 9p and file systems in
+ * user space have different codes for it. If the code had another cause, whatever is done in place of the link fails for it too.
+ */
 export function isLinkUnsupported(error: unknown): boolean {
   const { code = '' } = error as NodeJS.ErrnoException;
-  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code);
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV', 'EACCES', 'EINVAL'].includes(code);
 }
 
 /**

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import type { ObjectStore } from '../store/objects/object-store.ts';
 import { cachedCopy, removeCachedCopies } from '../store/objects/cached-copy.ts';
 import { prunedModelMessage } from '../models/training/pruned-model.ts';
 import { InputNotFound, resolveInputPath, type InputFiles } from '../platform/input-files.ts';
+import { homeFolder } from '../platform/user.ts';
 
 const STORE_PREFIX = 'store:';
 const HUB_ID = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
@@ -115,7 +115,7 @@ export async function checkpointFolder(
 }
 
 function hubFolder(id: string, environment: Environment): string | undefined {
-  const home = environment['HF_HOME'] || join(environment['HOME'] ?? homedir(), '.cache', 'huggingface');
+  const home = environment['HF_HOME'] || join(homeFolder(environment), '.cache', 'huggingface');
   const cache = environment['HF_HUB_CACHE'] || join(home, 'hub');
   const repository = join(cache, `models--${id.replace('/', '--')}`);
   try {

@@ -28,7 +28,7 @@ describe('in a folder without hard links', () => {
   });
   afterEach(() => rm(root, { recursive: true }));
 
-  for (const code of ['EPERM', 'ENOTSUP'])
+  for (const code of ['EPERM', 'ENOTSUP', 'EXDEV'])
     conformsToObjectStore(`folder (${code})`, async () => openFolder(join(root, 'store'), refusing(code)));
 
   it('a process that is killed between claim and content leaves a guard, which is removed after half a minute', async () => {

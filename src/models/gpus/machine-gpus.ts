@@ -7,7 +7,7 @@
  * workers of a machine share it, whatever their stores are.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -20,6 +20,7 @@ import {
   processState,
   type ProcessIdentity,
 } from '../../platform/process-identity.ts';
+import { userName } from '../../platform/user.ts';
 import { visibleGpus } from './visible-gpus.ts';
 
 /** One use of GPUs by a run: its trainer, or one of its servers. */
@@ -90,7 +91,7 @@ const DEFAULT_HOLD_SECONDS = 90;
 
 /** The folder of the leases unless the worker's option `--machine-folder` names another one. */
 export function defaultMachineFolder(): string {
-  return join(tmpdir(), `self-taught-evaluator-${userInfo().username}`);
+  return join(tmpdir(), `self-taught-evaluator-${userName()}`);
 }
 
 /** The variable that names another folder than the default one; the worker has an option for it. */

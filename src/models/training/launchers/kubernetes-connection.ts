@@ -5,11 +5,11 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Agent } from 'undici';
 import { z } from 'zod';
+import { homeFolder } from '../../../platform/user.ts';
 import { LauncherUnavailable } from './launcher.ts';
 
 export interface Connection {
@@ -92,10 +92,11 @@ const kubeconfigSchema = z.object({
 type Exec = z.output<typeof execSchema>;
 
 /** The kubeconfig files that exist. */
-function kubeconfigFiles({ KUBECONFIG, HOME }: Readonly<Record<string, string | undefined>>): string[] {
+function kubeconfigFiles(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const { KUBECONFIG } = environment;
   const files = KUBECONFIG
     ? KUBECONFIG.split(delimiter).filter((file) => file !== '')
-    : [join(HOME ?? homedir(), '.kube', 'config')];
+    : [join(homeFolder(environment), '.kube', 'config')];
   return files.filter((file) => existsSync(file));
 }
 
