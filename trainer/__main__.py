@@ -3,6 +3,9 @@
     python -m trainer --job /path/job.json           runs the job (its fields: trainer/job.schema.json)
     python -m trainer --check [--base-checkpoint X]  prints one JSON line {ok, versions, device, problems}; exit 0 or 78
 
+With `--run -` the check reads from standard input what a run would do with the checkpoint: {conversations: [{field, prompt,
+completion}, ...], adapter}. `field` is that of the configuration which names the prompt; `adapter` as in a job.
+
 FILE, X and the paths in the job may be addresses such as `s3://judges/team-a/...`. An output folder in a bucket has the same
 files under the same names; the trainer works in a scratch folder of the machine (trainer/workspace.py), and sends what it
 writes (trainer/mirror.py).
@@ -19,7 +22,8 @@ Exit codes:
     0   done
     1   an exception. Try again; give up if the same exception comes again and again at the same step.
     65  the training set is unusable. Do not try again.
-    74  the environment failed (a full disk, a missing folder). Try again.
+    71  the operating system refused something. The same; only more often, because such a fault may pass by itself.
+    74  there is no room, or a bucket can't be reached. Try again, until somebody has made room.
     75  stopped by `stop.json`, SIGTERM or SIGINT, or another trainer holds the folder. The next start resumes from the
         newest complete checkpoint.
     78  the configuration is unusable. Do not try again.
@@ -31,6 +35,7 @@ To train on several GPUs, start it with torchrun. Rank 0 then writes all files e
 import argparse
 import contextlib
 import errno
+import json
 import os
 import signal
 import sys
@@ -39,7 +44,8 @@ import traceback
 
 from trainer.checkpoints import require_same_job
 from trainer.data import read_rows
-from trainer.errors import ENVIRONMENT_FAILED, ConfigurationError, StorageUnavailable, TrainerExit
+from trainer.environment import clear_settings, know_user
+from trainer.errors import NO_ROOM, SYSTEM_FAILED, ConfigurationError, StorageUnavailable, TrainerExit
 from trainer.files import create_json, exists, is_address, read_json, remove_file
 from trainer.job import read_job, tracker_names
 from trainer.lease import Lease
@@ -54,6 +60,7 @@ def main():
     parser.add_argument(
         '--trust-remote-code', action='store_true', help='with --check: allow code of the checkpoint to run'
     )
+    parser.add_argument('--run', choices=['-'], help='with --check: reads what a run would do with the checkpoint')
     parser.add_argument(
         '--report-to',
         metavar='TRACKER',
@@ -63,15 +70,18 @@ def main():
         help='with --check: the trackers that the training reports to',
     )
     arguments = parser.parse_args()
+    clear_settings()
+    know_user()
     if arguments.check:
-        prepare_environment(arguments.base_checkpoint or '', threads=None)
+        prepare_environment(arguments.base_checkpoint or '')
         from trainer.preflight import preflight
 
-        return preflight(arguments.base_checkpoint, arguments.trust_remote_code, arguments.report_to)
-    return run(arguments.job)
+        run = json.load(sys.stdin) if arguments.run else {'conversations': [], 'adapter': {'kind': 'none'}}
+        return preflight(arguments.base_checkpoint, arguments.trust_remote_code, arguments.report_to, run)
+    return run_job(arguments.job)
 
 
-def run(job_file):
+def run_job(job_file):
     """Trains; returns the exit code."""
     stop_requested = stop_on_signals()
     is_first_rank = os.environ.get('RANK', '0') == '0'
@@ -102,15 +112,16 @@ def run(job_file):
     except TrainerExit as end:
         code, message = end.exit_code, str(end)
     except StorageUnavailable as error:
-        code, message = ConfigurationError.exit_code if error.is_permanent else ENVIRONMENT_FAILED, str(error)
+        code, message = ConfigurationError.exit_code if error.is_permanent else NO_ROOM, str(error)
     except ImportError as error:
         code, message = ConfigurationError.exit_code, f'{sys.executable}: {error}'
     except Exception as error:
         with contextlib.suppress(OSError):  # the log may be on the full disk too
             traceback.print_exc()
-        code = ENVIRONMENT_FAILED if is_environment_failure(error) else 1
+        code = SYSTEM_FAILED if is_system_failure(error) else 1
         message = ' '.join(f'{type(error).__name__}: {error}'.split())[:2000]
         if is_full_disk(error):
+            code = NO_ROOM
             # PyTorch and safetensors name no file.
             place = getattr(error, 'filename', None) or os.path.dirname(exit_file)
             place = workspace.folder if workspace else place
@@ -124,7 +135,7 @@ def run(job_file):
         workspace.close()
     # Without the package that buckets need, the reason is only in the log.
     with contextlib.suppress(OSError, ImportError):
-        is_unreachable = job is None and code == ENVIRONMENT_FAILED
+        is_unreachable = job is None and code == NO_ROOM
         if (is_first_rank or code) and not is_unreachable and exists(job_file):
             create_json(exit_file, {'exitCode': code, 'message': message})
     if lease:
@@ -134,11 +145,10 @@ def run(job_file):
     return code
 
 
-def is_environment_failure(error):
-    """Whether the disk, the network or another part of the environment failed, so that a later try may succeed. PyTorch
-    and safetensors wrap errors of the operating system in errors of their own."""
-    texts = ('No space left on device', 'os error', 'PytorchStreamWriter failed')
-    return isinstance(error, OSError) or any(text in str(error) for text in texts)
+def is_system_failure(error):
+    """Whether the operating system refused something, which may pass by itself or not. PyTorch and safetensors wrap its
+    errors in errors of their own."""
+    return isinstance(error, OSError) or any(text in str(error) for text in ('os error', 'PytorchStreamWriter failed'))
 
 
 def is_full_disk(error):
@@ -167,7 +177,7 @@ def stop_on_signals():
     return requested
 
 
-def prepare_environment(base_checkpoint, threads):
+def prepare_environment(base_checkpoint, threads=None):
     """Sets the environment variables that torch and transformers read when they are imported."""
     os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'  # otherwise TRL reports each start
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')

@@ -8,20 +8,19 @@ template and the generation prompt. If the tokenizer has no chat template, it co
 import json
 import sys
 
+from trainer.conversations import encode, load_tokenizer
+
 
 def main():
     request = json.load(sys.stdin)
-    from transformers import AutoTokenizer
-
-    from trainer.data import token_ids
-
-    tokenizer = AutoTokenizer.from_pretrained(request['checkpoint'], trust_remote_code=request['trustRemoteCode'])
-    print(json.dumps({'counts': [count(tokenizer, messages, token_ids) for messages in request['conversations']]}))
+    tokenizer = load_tokenizer(request['checkpoint'], request['trustRemoteCode'])
+    print(json.dumps({'counts': [count(tokenizer, messages) for messages in request['conversations']]}))
 
 
-def count(tokenizer, messages, token_ids):
+def count(tokenizer, messages):
     if tokenizer.chat_template:
-        return len(token_ids(tokenizer, messages, add_generation_prompt=True))
+        ids, _ = encode(tokenizer, messages, add_generation_prompt=True)
+        return len(ids)
     return sum(len(tokenizer(message['content'])['input_ids']) for message in messages)
 
 

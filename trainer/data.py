@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from trainer.conversations import TemplateRefuses, converse, problem_of, refusal_problem, tokenizer_problem
 from trainer.errors import ConfigurationError, DataError
 
 FIELDS = {'sft': ('prompt', 'completion'), 'dpo': ('prompt', 'chosen', 'rejected')}
@@ -67,30 +68,29 @@ def shuffled(rows, seed):
 
 
 def tokenize(row, tokenizer):
-    """Token ids of prompt and completion, and labels that ignore the prompt.
-
-    The completion begins at the first token in which the full conversation differs from the prompt as it is served
-    (with the generation prompt). With some chat templates that is a few tokens before the end of the prompt.
-    """
-    prompt = token_ids(tokenizer, row['prompt'], add_generation_prompt=True)
-    conversation = token_ids(tokenizer, row['prompt'] + row['completion'])
-    shortest = min(len(prompt), len(conversation))
-    shared = next((i for i, (a, b) in enumerate(zip(prompt, conversation)) if a != b), shortest)
-    return {'input_ids': conversation, 'labels': [IGNORED] * shared + conversation[shared:]}
+    """Token ids of prompt and completion, and labels that ignore the prompt."""
+    return with_labels(converse(row['prompt'], row['completion'], tokenizer))
 
 
-def token_ids(tokenizer, messages, **options):
-    return tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)['input_ids']
+def with_labels(conversation):
+    ids, begin = conversation.ids, conversation.begin
+    return {'input_ids': ids, 'labels': [IGNORED] * begin + ids[begin:]}
 
 
-def build_training_set(rows, tokenizer, job):
+def build_training_set(rows, tokenizer, job, embedding_rows=None):
     """Shuffles the rows, makes examples of them and drops those longer than maxLength. A long example is not
-    truncated, because its end is the verdict. Raises DataError if no example is left."""
-    if not tokenizer.chat_template:
-        raise ConfigurationError(f'base checkpoint {job.baseCheckpoint}: its tokenizer has no chat template')
+    truncated, because its end is the verdict. Raises ConfigurationError if the model would not see a prompt whole or not
+    learn exactly its answer, DataError if no example is left."""
+    problem = tokenizer_problem(tokenizer, embedding_rows)
+    if problem:
+        raise ConfigurationError(f'base checkpoint {job.baseCheckpoint}: {problem}')
     max_length = job.hyperparameters.maxLength
     make_example = {'sft': sft_example, 'dpo': dpo_example}[job.method]
-    examples = [make_example(row, tokenizer) for row in shuffled(rows, job.seed)]
+    examples = []
+    for row in shuffled(rows, job.seed):
+        conversations = [conversation_of(row, field, tokenizer, job, embedding_rows) for field in FIELDS[job.method][1:]]
+        length = max(len(conversation.ids) for conversation in conversations)
+        examples.append((make_example(row, conversations), length))
     kept = [example for example, length in examples if length <= max_length]
     if not kept:
         shortest = min(length for _, length in examples)
@@ -98,14 +98,23 @@ def build_training_set(rows, tokenizer, job):
     return TrainingSet(kept, len(examples) - len(kept))
 
 
-def sft_example(row, tokenizer):
-    """`(example, its length in tokens)`."""
-    example = tokenize(row, tokenizer)
-    return example, len(example['input_ids'])
+def conversation_of(row, field, tokenizer, job, embedding_rows):
+    """The rendered prompt and answer of a row. Raises ConfigurationError if something of it gets lost."""
+    try:
+        conversation = converse(row['prompt'], row[field], tokenizer)
+        problem = problem_of(conversation, tokenizer, embedding_rows)
+    except TemplateRefuses as refusal:
+        problem = refusal_problem(row['prompt'], row[field], tokenizer, refusal)
+    if problem:
+        where = f'the row {row["id"]} of {job.data}'
+        raise ConfigurationError(f'base checkpoint {job.baseCheckpoint}, with {where}: {problem}')
+    return conversation
 
 
-def dpo_example(row, tokenizer):
-    """`(example, length in tokens of the prompt with the longer completion)`. The example has messages: TRL tokenizes
-    them in the same way as `tokenize` (the test of the loss compares both)."""
-    example = {field: row[field] for field in FIELDS['dpo']}
-    return example, max(len(token_ids(tokenizer, row['prompt'] + row[side])) for side in ('chosen', 'rejected'))
+def sft_example(_row, conversations):
+    return with_labels(*conversations)
+
+
+def dpo_example(row, _conversations):
+    """An example of messages: TRL tokenizes them in the same way as `tokenize` (the test of the loss compares both)."""
+    return {field: row[field] for field in FIELDS['dpo']}

@@ -1,6 +1,7 @@
 """The ways in which a training ends without a result. The launching side (src/models/training) acts on the exit codes."""
 
-ENVIRONMENT_FAILED = 74  # the exit code if the disk, the network or another part of the environment failed
+SYSTEM_FAILED = 71  # the exit code if the operating system refused something
+NO_ROOM = 74  # the exit code if a disk is full or a bucket can't be reached
 
 NEEDS_FOLDER = (
     'a training on several machines keeps its output in a folder that all of them see, and not in a bucket: use a store in a '

@@ -15,6 +15,9 @@ THREADS = min(8, os.cpu_count() or 1)  # that flush and hash files
 
 ADDRESS = 's3://'
 
+# What file systems without hard links say (src/platform/file-system.ts).
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES, errno.EINVAL)
+
 
 def is_address(path):
     return path.startswith(ADDRESS)
@@ -80,7 +83,7 @@ def create_json(path, value):
     except FileExistsError:
         return
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+        if error.errno not in NO_LINKS:
             raise
         # The file system has no hard links. Two ranks that fail at the same moment may replace each other's report.
         if not os.path.exists(path):
@@ -119,10 +122,14 @@ def remove_file(path):
 
 
 def sync(path):
-    """Flushes one file or folder to the disk."""
+    """Flushes one file or folder to the disk. Some network file systems can't flush a folder: then nothing more is to be
+    done for it here."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if not os.path.isdir(path) or error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
+            raise
     finally:
         os.close(descriptor)
 
@@ -138,9 +145,7 @@ def sync_tree(folder):
 def sync_and_hash(folder, touch):
     """Flushes `folder` to the disk. Returns `{relative path: [bytes, hash]}` of all files below it. Files are hashed
     while others are still being flushed, so that the hashes hardly delay a save. `touch` is called after each file."""
-    names = [
-        os.path.relpath(os.path.join(parent, name), folder) for parent, _, files in os.walk(folder) for name in files
-    ]
+    names = list(files_below(folder))
     with ThreadPoolExecutor(THREADS) as pool:
         flushed = [pool.submit(sync, os.path.join(folder, name)) for name in names]
         hashes = dict(hash_files(folder, names, touch))
@@ -179,12 +184,17 @@ def digest_of(path, digest):
 
 
 def listing(folder):
-    """`[{name, sha256, bytes}]` of the files directly in `folder`, by name."""
+    """`[{name, sha256, bytes}]` of all files below `folder`, by name, such as `additional_chat_templates/rag.jinja`."""
     return [
-        {'name': name, 'sha256': sha256_of(path), 'bytes': os.path.getsize(path)}
-        for name in sorted(os.listdir(folder))
-        if os.path.isfile(path := os.path.join(folder, name))
+        {'name': name.replace(os.sep, '/'), 'sha256': sha256_of(path), 'bytes': os.path.getsize(path)}
+        for name, path in sorted(files_below(folder).items())
     ]
+
+
+def files_below(folder):
+    """`{name: path}` of all files in a folder and its folders."""
+    paths = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return {os.path.relpath(path, folder): path for path in paths}
 
 
 def touch(path):

@@ -8,11 +8,12 @@ import os
 
 import torch
 from datasets import Dataset, disable_progress_bars
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
+from transformers import AutoModelForCausalLM, PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
 from trainer import checkpoints, dpo, sft
-from trainer.adapter import lora_config
+from trainer.adapter import lora_config, require_mergeable
+from trainer.conversations import load_tokenizer
 from trainer.data import build_training_set
 from trainer.errors import ConfigurationError, Stopped
 from trainer.finish import finish
@@ -30,8 +31,9 @@ def fine_tune(job, rows, lease, stop_requested):
     disable_progress_bars()
     output_dir = os.path.join(job.outputFolder, 'checkpoints')
     tokenizer, model = load_base(job)
+    require_mergeable(job, model)
     touch_heartbeat(job, lease)
-    training_set = build_training_set(rows, tokenizer, job)
+    training_set = build_training_set(rows, tokenizer, job, model.get_input_embeddings().weight.shape[0])
     touch_heartbeat(job, lease)
     identity = job.identity()
     trainer = make_trainer(job, output_dir, tokenizer, model, training_set)
@@ -84,14 +86,14 @@ def load_base(job):
     """Returns tokenizer and model. Raises ConfigurationError if the base checkpoint is unusable."""
     options = {'trust_remote_code': job.trustRemoteCode}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(job.baseCheckpoint, **options)
+        tokenizer = load_tokenizer(job.baseCheckpoint, job.trustRemoteCode)
         model = AutoModelForCausalLM.from_pretrained(
             job.baseCheckpoint, dtype=weights_dtype(job), use_safetensors=True, **options
         )
     except (OSError, ValueError) as error:
+        if getattr(error, 'errno', None):
+            raise  # the machine refused something; transformers' own errors have no number
         raise ConfigurationError(f'base checkpoint {job.baseCheckpoint}: {error}') from None
-    if tokenizer.pad_token is None and tokenizer.eos_token is None:
-        raise ConfigurationError(f'base checkpoint {job.baseCheckpoint}: its tokenizer has no pad and no end token')
     return tokenizer, model
 
 

@@ -1,5 +1,6 @@
 """The end of a training: writes model/, then result.json. A training is done only when result.json exists."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ from transformers import AutoConfig
 
 from trainer.adapter import merge_adapter
 from trainer.errors import TrainingDiverged
-from trainer.files import listing, sync, sync_tree, write_json
+from trainer.files import files_below, listing, sync, sync_tree, write_json
 from trainer.preflight import describe_device, versions
 from trainer.progress import log
 
@@ -97,8 +98,9 @@ def publish_folder(job, lease, name, save):
     save(partial)
     # Weights are saved readable by their owner only, but a server may run as another user.
     readable = next(file.path for file in os.scandir(partial) if file.name.endswith('config.json'))
-    for file in os.scandir(partial):
-        shutil.copymode(readable, file.path)
+    for path in files_below(partial).values():
+        with contextlib.suppress(OSError):  # a file system without modes
+            shutil.copymode(readable, path)
     files = listing(partial)
     sync_tree(partial)
     lease.check()

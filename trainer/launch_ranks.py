@@ -22,7 +22,7 @@ import threading
 import time
 
 from trainer.errors import (
-    ENVIRONMENT_FAILED,
+    NO_ROOM,
     NEEDS_FOLDER,
     ConfigurationError,
     Stopped,
@@ -58,7 +58,7 @@ def main():
         return end.exit_code
     except StorageUnavailable as error:
         print(f'trainer: {error}', file=sys.stderr, flush=True)
-        return ConfigurationError.exit_code if error.is_permanent else ENVIRONMENT_FAILED
+        return ConfigurationError.exit_code if error.is_permanent else NO_ROOM
 
 
 def stop_before_start(*_):

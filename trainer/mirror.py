@@ -14,7 +14,7 @@ import time
 
 from trainer.checkpoints import MARKER, checkpoint_step, damage_of, record_damage
 from trainer.errors import Stopped, StorageUnavailable
-from trainer.files import parse_json, touch
+from trainer.files import files_below, parse_json, touch
 from trainer.lease import log
 
 SEND_SECONDS = 2
@@ -267,12 +267,6 @@ class Mirror:
             self._lease.confirm(2 * SEND_SECONDS)
             (self._bucket if at_once else self._quick).put(name.replace(os.sep, '/'), content)
             self._sent[name] = (change, time.monotonic())
-
-
-def files_below(folder):
-    """`{name: path}` of all files in a folder and its folders."""
-    paths = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return {os.path.relpath(path, folder): path for path in paths}
 
 
 def change_of(path):

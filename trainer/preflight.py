@@ -6,13 +6,14 @@ import platform
 import sys
 import tempfile
 
-from trainer.errors import TrainerExit
+from trainer.errors import ConfigurationError, TrainerExit
 from trainer.files import is_address
 
 
-def preflight(base_checkpoint, trust_remote_code, report_to):
+def preflight(base_checkpoint, trust_remote_code, report_to, run):
     """Prints one JSON line `{ok, versions, device, problems}` and returns the exit code, 0 or 78. If the base
-    checkpoint is None, only the environment is checked."""
+    checkpoint is None, only the environment is checked. `versions` has the packages if they can be imported.
+    @param run: what of a run is checked with the checkpoint, {conversations, adapter} (trainer/__main__.py)"""
     found, device, problems = {'python': platform.python_version()}, None, []
     try:
         import jsonschema  # noqa: F401  checks the job
@@ -22,7 +23,7 @@ def preflight(base_checkpoint, trust_remote_code, report_to):
         found, device = versions(), describe_device()
         problems = tracker_problems(report_to)
         if base_checkpoint:
-            problems += checkpoint_problems(base_checkpoint, trust_remote_code)
+            problems += checkpoint_problems(base_checkpoint, trust_remote_code, run)
     except ImportError as error:
         problems.append(f'{sys.executable}: {error} (install the packages of trainer/requirements.txt)')
     except TrainerExit as error:
@@ -33,9 +34,11 @@ def preflight(base_checkpoint, trust_remote_code, report_to):
     return 78 if problems else 0
 
 
-def checkpoint_problems(base_checkpoint, trust_remote_code):
+def checkpoint_problems(base_checkpoint, trust_remote_code, run):
     """The reasons why a checkpoint cannot be fine-tuned. Does not load its weights."""
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
+
+    from trainer.conversations import conversation_problem, load_tokenizer, tokenizer_problem
 
     if is_address(base_checkpoint):
         from trainer.inputs import fetch_checkpoint
@@ -44,32 +47,50 @@ def checkpoint_problems(base_checkpoint, trust_remote_code):
             names = fetch_checkpoint(base_checkpoint, folder, is_wanted=lambda name: not is_weights(name))
             for name in filter(is_weights, names):
                 open(os.path.join(folder, os.path.basename(name)), 'w').close()  # only the name is looked at
-            return [text.replace(folder, base_checkpoint) for text in checkpoint_problems(folder, trust_remote_code)]
+            problems = checkpoint_problems(folder, trust_remote_code, run)
+            return [text.replace(folder, base_checkpoint) for text in problems]
     if os.path.isabs(base_checkpoint) and not os.path.isdir(base_checkpoint):
         return [f'base checkpoint {base_checkpoint}: no such folder']
-    problems = []
+    subject, problems = f'base checkpoint {base_checkpoint}', []
     if os.path.isdir(base_checkpoint) and not any(n.endswith('.safetensors') for n in os.listdir(base_checkpoint)):
-        problems.append('it has no weights in safetensors format')
-    AutoConfig.from_pretrained(base_checkpoint, trust_remote_code=trust_remote_code)
-    tokenizer = AutoTokenizer.from_pretrained(base_checkpoint, trust_remote_code=trust_remote_code)
-    if not tokenizer.chat_template:
-        problems.append('its tokenizer has no chat template')
-    elif not has_end_of_answer(tokenizer):
-        problems.append('its chat template writes no end token after an answer, so the judge would never learn to stop')
-    return [f'base checkpoint {base_checkpoint}: {problem}' for problem in problems]
+        problems.append(f'{subject}: it has no weights in safetensors format')
+    configuration = AutoConfig.from_pretrained(base_checkpoint, trust_remote_code=trust_remote_code)
+    rows = getattr(configuration.get_text_config(), 'vocab_size', None)
+    problem = tied_adapter_problem(configuration, trust_remote_code, run['adapter'])
+    if problem:
+        problems.append(problem)
+    try:
+        tokenizer = load_tokenizer(base_checkpoint, trust_remote_code)
+    except ConfigurationError as error:
+        return [*problems, str(error)]
+    # The least that every chat template must be able to render.
+    prompt, answer = [{'role': 'user', 'content': 'A'}], [{'role': 'assistant', 'content': 'B'}]
+    problem = tokenizer_problem(tokenizer, rows) or conversation_problem(prompt, answer, tokenizer, rows)
+    if problem:
+        return [*problems, f'{subject}: {problem}']
+    for each in run['conversations']:
+        problem = conversation_problem(each['prompt'], each['completion'], tokenizer, rows)
+        if problem:
+            problems.append(f'{subject}, with the prompt of {each["field"]}: {problem}')
+    return problems
+
+
+def tied_adapter_problem(configuration, trust_remote_code, adapter):
+    """Why an adapter can't be merged into a checkpoint of this configuration; None if it can."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from trainer.adapter import tied_problem
+
+    if adapter['kind'] != 'lora' or adapter['targetModules'] == 'all-linear':
+        return None
+    with torch.device('meta'):
+        model = AutoModelForCausalLM.from_config(configuration, trust_remote_code=trust_remote_code)
+    return tied_problem(model, adapter['targetModules'])
 
 
 def is_weights(name):
     return name.endswith(('.safetensors', '.bin', '.pt', '.pth'))
-
-
-def has_end_of_answer(tokenizer):
-    """Whether the chat template writes a special token after the answer. It is not always `eos_token`."""
-    from trainer.data import IGNORED, tokenize
-
-    row = {'prompt': [{'role': 'user', 'content': 'A'}], 'completion': [{'role': 'assistant', 'content': 'B'}]}
-    trained = [label for label in tokenize(row, tokenizer)['labels'] if label != IGNORED]
-    return any(token in tokenizer.all_special_ids or token in tokenizer.added_tokens_decoder for token in trained)
 
 
 def describe_device():

@@ -11,7 +11,7 @@ import time
 
 from trainer.bucket import Bucket
 from trainer.bucket_lease import BucketLease
-from trainer.errors import ENVIRONMENT_FAILED, NEEDS_FOLDER, ConfigurationError, Stopped
+from trainer.errors import NO_ROOM, NEEDS_FOLDER, ConfigurationError, Stopped
 from trainer.files import is_address, touch, write_json
 from trainer.inputs import fetch_checkpoint, fetch_data
 from trainer.job import Job
@@ -117,7 +117,7 @@ class Workspace:
             message = message.replace(path, address)
         problem = self._mirror.wait_for_checkpoint() if self._mirror else None
         if problem and code == Stopped.exit_code:
-            code = ENVIRONMENT_FAILED
+            code = NO_ROOM
         return code, f'{message}; its newest checkpoint was not stored: {problem}' if problem else message
 
     def close(self):

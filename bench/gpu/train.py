@@ -48,7 +48,7 @@ def ours(job_file, record):
         record.add(state, logs)
 
     Progress.on_log = recorded
-    return trainer.run(job_file)
+    return trainer.run_job(job_file)
 
 
 def bare(job_file, record):

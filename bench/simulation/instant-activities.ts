@@ -85,6 +85,7 @@ export function createInstantActivities(
         Promise.resolve({
           ...{ problems: [], usable: configuration, needsMachine: true },
           storeProbe: '.preflight/instant',
+          conversations: [],
         }),
       planRun: () => {
         const run = {

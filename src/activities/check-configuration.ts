@@ -4,10 +4,12 @@ import { resolveInputPath } from '../platform/input-files.ts';
 import { readPrompt } from '../runs/read-prompt.ts';
 import type { Problem } from '../platform/problem.ts';
 import { parseConfiguration } from '../config/parse-configuration.ts';
+import type { TrainedConversation } from '../models/training/launchers/launcher.ts';
 import type { PartialConfiguration } from '../config/run-configuration.ts';
 import { checkInstructionFile } from '../datasets/read-instructions.ts';
 import { checkPreferenceFile, type RequestedFormat } from '../datasets/read-preferences.ts';
 import { benchmarkPrompts } from '../runs/benchmark-prompts.ts';
+import { markedConversations } from '../runs/marked-conversations.ts';
 import { requiredPrompts } from '../runs/prompts.ts';
 import type { Dependencies, LocalDependencies } from './dependencies.ts';
 import { checkEntry } from '../datasets/data-files.ts';
@@ -29,11 +31,17 @@ export interface CheckedConfiguration {
   readonly storeProbe: string;
 }
 
+/** The same for a run. */
+export interface CheckedRun extends CheckedConfiguration {
+  /** Conversations with the run's prompts, which this worker can read. */
+  readonly conversations: readonly TrainedConversation[];
+}
+
 /**
  * Checks everything that a worker with the role `workflow` can see: the fields, the prompts, the instruction pool, the
  * benchmarks and the store.
  */
-export async function checkConfiguration(deps: Dependencies, input: unknown): Promise<CheckedConfiguration> {
+export async function checkConfiguration(deps: Dependencies, input: unknown): Promise<CheckedRun> {
   const { usable, problems } = parseConfiguration(input);
   const storeProbe = newStoreProbe();
   const problemLists = await Promise.all([writeStoreProbe(deps, storeProbe), inputProblems(deps, usable)]);
@@ -41,6 +49,7 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
     usable,
     needsMachine: true,
     storeProbe,
+    conversations: await markedConversations(deps.files, usable),
     problems: [...problems, ...uniqueProblems(problemLists.flat())],
   };
 }

@@ -1,3 +1,4 @@
+import type { TrainedConversation } from '../models/training/launchers/launcher.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { Configuration, PartialConfiguration } from '../config/run-configuration.ts';
 import {
@@ -16,6 +17,8 @@ import { MODEL_ROLES } from '../config/model-roles.ts';
 export interface PreflightInput {
   readonly usable: PartialConfiguration;
   readonly storeProbe: string;
+  /** Conversations with the run's prompts; none if nothing is trained. */
+  readonly conversations?: readonly TrainedConversation[];
 }
 
 /** Checks everything that a worker with the role `inference` can see: the store, and the external endpoints. */
@@ -70,12 +73,12 @@ async function servingChecks(
  */
 export function preflightGpu(
   deps: Dependencies,
-  { usable, storeProbe }: PreflightInput,
+  { usable, storeProbe, conversations = [] }: PreflightInput,
 ): Promise<readonly Problem[]> {
   return withHeartbeats(async ({ signal }) => {
     const problemLists = await Promise.all([
       checkStoreProbe(deps, storeProbe, 'gpu'),
-      checkMachine(deps, usable, signal).then(({ problems }) => problems),
+      checkMachine(deps, usable, conversations, signal).then(({ problems }) => problems),
     ]);
     // A check that was interrupted by an abort has no result.
     signal.throwIfAborted();
@@ -90,10 +93,14 @@ export interface MachineCheck {
   readonly trainer: string | undefined;
 }
 
-/** Checks on this machine what the checkpoints, the commands that start servers, and the trainer need. */
+/**
+ * Checks on this machine what the checkpoints, the commands that start servers, and the trainer need.
+ * @param conversations with the prompts of the run, which the seed model's chat template must render whole
+ */
 export async function checkMachine(
   deps: LocalDependencies,
   usable: PartialConfiguration,
+  conversations: readonly TrainedConversation[],
   signal: AbortSignal,
 ): Promise<MachineCheck> {
   const { models, fineTuning } = usable;
@@ -115,7 +122,7 @@ export async function checkMachine(
 
   async function checkTraining(
     checkpoint: string,
-    { launcher, trustRemoteCode, reportTo }: Configuration['fineTuning'],
+    { adapter, launcher, trustRemoteCode, reportTo }: Configuration['fineTuning'],
   ): Promise<Problem[]> {
     const { store, files } = deps;
     const isFound = await requireCheckpoint(store, files, checkpoint).then(
@@ -138,6 +145,7 @@ export async function checkMachine(
         const { problems, device } = await launcherOf(launcher).check({
           settings: launcher,
           ...{ machine, baseCheckpoint, trustRemoteCode, reportTo, signal },
+          run: { conversations, adapter },
           ...(store.objects.isRemote ? { isStoreRemote: true } : { storeFolder: store.address }),
         });
         if (problems.length > 0) throw new Error(problems.join('; '));

@@ -48,7 +48,7 @@ export async function faultCounts(
 ): Promise<{ readonly stalls: number; readonly errors: number }> {
   const faults = await readFaults(training);
   const count = (kind: TrainerFault['kind']) => faults.filter((fault) => fault.kind === kind).length;
-  return { stalls: count('stalled'), errors: count('error') };
+  return { stalls: count('stalled'), errors: count('error') + count('system') };
 }
 
 export function trainingWarnings(

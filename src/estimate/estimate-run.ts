@@ -10,6 +10,7 @@ import { trainingMemory } from '../models/training/training-memory.ts';
 import type { Problem } from '../platform/problem.ts';
 import { PROGRAM_CALL } from '../platform/program.ts';
 import { checkpointFolder } from '../runs/find-checkpoint.ts';
+import { markedConversations } from '../runs/marked-conversations.ts';
 import { AssumptionsInUse, type Assumptions } from './assumptions.ts';
 import { countTokens } from './count-tokens.ts';
 import { findEarlierRun, type EarlierRunFigures } from './earlier-run.ts';
@@ -104,8 +105,9 @@ async function checkStart(
   const hasPython = deps.python !== undefined;
   // A missing Python environment is reported once, not by each check that needs it.
   const machine = { ...deps, python: deps.python ?? process.execPath };
+  const conversations = await markedConversations(deps.files, configuration);
   const [{ problems, trainer }, ...others] = await Promise.all([
-    checkMachine(machine, hasPython ? configuration : withoutTraining, signal),
+    checkMachine(machine, hasPython ? configuration : withoutTraining, conversations, signal),
     inputProblems(machine, configuration),
     endpointProblems(deps, configuration),
   ]);

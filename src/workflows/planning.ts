@@ -19,7 +19,7 @@ export async function planRunOrFail(
     { summary: 'check the configuration' },
     [configuration],
   );
-  const { usable, storeProbe } = checked;
+  const { usable, storeProbe, conversations } = checked;
   const [inferenceProblems, gpuProblems] = await Promise.all([
     missingRoleProblems('inference', () =>
       preflightActivities
@@ -30,7 +30,7 @@ export async function planRunOrFail(
       preflightActivities
         .gpu()
         .preflightGpu.executeWithOptions({ summary: 'check checkpoints, servers and trainer' }, [
-          { usable, storeProbe },
+          { usable, storeProbe, conversations },
         ]),
     ),
   ]);

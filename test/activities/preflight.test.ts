@@ -23,7 +23,7 @@ describe('the check of a machine before a run', () => {
       files: { roots: [packageRoot] },
       ...{ python: 'python3', packageRoot, environment: {} },
     };
-    const { problems } = await checkMachine(deps, configuration!, new AbortController().signal);
+    const { problems } = await checkMachine(deps, configuration!, [], new AbortController().signal);
     assert.deepEqual(problems, [
       {
         path: 'fineTuning.launcher',

@@ -129,7 +129,12 @@ describe('the client', function () {
       const configuration = tinyConfiguration('shared', NOBODY);
       await startRun(cluster.client, configuration);
       await startRun(cluster.client, { ...configuration, inference: { concurrentShards: 2 }, seed: 42 });
-      const changed = { ...configuration, seed: 7, judging: { samples: 2 }, rerunFrom: '1/judgePairs' };
+      const changed = {
+        ...configuration,
+        seed: 7,
+        judging: { ...configuration.judging, samples: 2 },
+        rerunFrom: '1/judgePairs',
+      };
       const error = await thrownBy(startRun(cluster.client, changed));
       assert(error instanceof RunConflict);
       assert.deepEqual(error.fields, ['judging.samples', 'rerunFrom', 'seed']);

@@ -4,14 +4,17 @@ import { join } from 'node:path';
 import type { ConfigurationInput } from '../../src/client/index.ts';
 import type { RecordedRequest } from './scripted-endpoint.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
-import { isJudgeRequest, scriptedAnswer } from './scripted-run.ts';
+import { isJudgeRequest, SCRIPTED_JUDGE_PROMPT, scriptedAnswer } from './scripted-run.ts';
 
 /** A ready configuration with a scripted endpoint for its models and a training of one step. */
 export async function readyInput(file: string, baseUrl: string): Promise<ConfigurationInput> {
   const path = join(packageRoot, 'temporal/inputs', file);
   const configuration = JSON.parse(await readFile(path, 'utf8')) as ConfigurationInput;
+  const { trainingPrompt: _, ...filtering } = configuration.filtering ?? {};
   return {
     ...configuration,
+    filtering,
+    judging: { ...configuration.judging, prompt: SCRIPTED_JUDGE_PROMPT },
     models: { seed: { checkpoint: 'embedded/model' } },
     serving: { kind: 'endpoint', baseUrl, servedModelName: 'judge-{iteration}' },
     fineTuning: {

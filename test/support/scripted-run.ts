@@ -17,6 +17,9 @@ export function isJudgeRequest({ messages }: RecordedRequest['body']): boolean {
   return messages.some(({ content }) => content.includes("Assistant A's Answer"));
 }
 
+/** The embedded model's chat template leaves out system messages, so this prompt has none. */
+export const SCRIPTED_JUDGE_PROMPT = 'test/support/prompts/judge';
+
 export function scriptedConfiguration(
   baseUrl: string,
   runName: string,
@@ -29,7 +32,7 @@ export function scriptedConfiguration(
     serving: { kind: 'endpoint', baseUrl, servedModelName: 'judge-{iteration}' },
     instructions: { pool: ['embedded/instructions.jsonl'], maxInstructions: 40, shardSize: 10 },
     pairs: { calls: 'two' },
-    judging: { samples: 4 },
+    judging: { samples: 4, prompt: SCRIPTED_JUDGE_PROMPT },
     evaluation: {
       benchmarks: [
         {

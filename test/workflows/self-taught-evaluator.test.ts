@@ -20,7 +20,12 @@ import {
   type ScriptedEndpoint,
 } from '../support/scripted-endpoint.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
-import { isJudgeRequest, scriptedAnswer, scriptedConfiguration } from '../support/scripted-run.ts';
+import {
+  isJudgeRequest,
+  SCRIPTED_JUDGE_PROMPT,
+  scriptedAnswer,
+  scriptedConfiguration,
+} from '../support/scripted-run.ts';
 
 describe('selfTaughtEvaluator', function () {
   this.timeout(120_000);
@@ -212,7 +217,11 @@ describe('selfTaughtEvaluator', function () {
 
   it('refuses to mix artifacts of different configurations, and names the field', async () => {
     const changed = configuration('loop', {
-      judging: { samples: 4, sampling: { temperature: 0.1, topP: 0.9, maxTokens: 4096 } },
+      judging: {
+        samples: 4,
+        prompt: SCRIPTED_JUDGE_PROMPT,
+        sampling: { temperature: 0.1, topP: 0.9, maxTokens: 4096 },
+      },
     });
     const error: unknown = await startRun(cluster.client, changed)
       .then((run) => run.result())

@@ -14,6 +14,7 @@ import { readJsonObject } from '../core/configuration-file.ts';
 import { type Finding, missing, ok } from './finding.ts';
 import type { PythonLookup } from './machine.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { markedConversations } from '../../runs/marked-conversations.ts';
 
 /**
  * Checks the fields and what they name: files, prompts, pools, benchmarks, pairs, endpoints, the hub, checkpoints, commands and
@@ -43,7 +44,7 @@ export async function configurationFindings(
     // If somebody else serves the judge, no machine needs its checkpoint.
     kind !== 'run' && !needsMachine(usable.serving)
       ? { problems: [], trainer: undefined }
-      : checkMachine(deps, checked, new AbortController().signal),
+      : checkMachine(deps, checked, await markedConversations(files, usable), new AbortController().signal),
     inputProblems(deps, usable),
     endpointProblems(deps, usable),
   ]);

@@ -94,7 +94,8 @@ export interface FollowOptions {
  *   complete checkpoint. A third stall in a row without a step in between is TrainingFailedPermanently.
  * @throws TrainingCrashed if it ended in any other way: call again to resume from the newest complete checkpoint. The
  *   same exception of the trainer a third time in a row, without a step in between, is TrainingFailedPermanently. So is
- *   the sixth crash in a row that the trainer could not explain, unless its machine was lost.
+ *   the sixth refusal of the operating system in a row (unless the disk is full), and the sixth crash that the trainer
+ *   could not explain (unless its machine was lost).
  * @throws TrainingDetached if the signal requested to let it continue
  * @throws TrainerUnreachable if it stalled and has to be killed by hand, on the machine that the message names
  */

@@ -14,13 +14,16 @@ import { recordExit, type TrainerStart } from './trainer-starts.ts';
 import type { GoneJob, IdleState, TrainingMonitor } from './training-monitor.ts';
 
 /**
- * The trainer's exit code after its own exception. An exception that the machine caused, such as a full disk,
- * has another code.
+ * The kinds of faults that a trainer reports by its exit code (trainer/__main__.py): its own exception, or a refusal of the
+ * operating system. If the same comes again and again, it is not started any more.
  */
-const EXCEPTION_EXIT_CODE = 1;
+const FAULT_OF_EXIT_CODE: ReadonlyMap<number, TrainerFault['kind']> = new Map([
+  [1, 'error'],
+  [71, 'system'],
+]);
 
-/** The trainer's exit code if its environment failed, such as a full disk (trainer/__main__.py). */
-const ENVIRONMENT_EXIT_CODE = 74;
+/** The trainer's exit code if there is no room, until somebody makes some. */
+const NO_ROOM_EXIT_CODE = 74;
 
 /** The trainer's exit code after a request to stop, and that of SIGTERM before it could obey. */
 const STOPPED_EXIT_CODE = 75;
@@ -62,12 +65,12 @@ export async function endedTrainingError(
   };
   if (stalledFor !== undefined) {
     const message = `showed no progress for ${Math.round(stalledFor)} s`;
-    const { times, fault } = await noteFault(monitor, start, 'stalled', message);
+    const { inARow, fault } = await noteFault(monitor, start, 'stalled', message);
     const what = `${training} ${message} ${sinceStep(fault)} and was stopped`;
     if (!fault.isLast) return new TrainingStalled({ ...end, what });
     return new TrainingFailedPermanently({
       ...end,
-      what: `${what}, ${times} times in a row without a step in between: it is not started again`,
+      what: `${what}, ${inARow}: it is not started again`,
     });
   }
   if (exit !== undefined && isPermanent(exit.exitCode))
@@ -83,7 +86,7 @@ export async function endedTrainingError(
       : `${training} ended without a result: ${exit.message}`;
   // Only the trainer's own report proves an exception: the exit code may be that of torchrun.
   if (start?.exit === undefined) {
-    if (start === undefined || gone?.exitCode !== ENVIRONMENT_EXIT_CODE)
+    if (start === undefined || gone?.exitCode !== NO_ROOM_EXIT_CODE)
       return crashError(monitor, start, gone, { ...end, what });
     // A trainer can't report a full disk on that disk. Neither can this follower, which then names the file.
     const { exitCode } = gone;
@@ -91,12 +94,13 @@ export async function endedTrainingError(
     await recordExit(monitor.training, start.token, { exitCode, message });
     return new TrainingCrashed({ ...end, what: message });
   }
-  if (start.exit.exitCode !== EXCEPTION_EXIT_CODE) return new TrainingCrashed({ ...end, what });
-  const { times, fault } = await noteFault(monitor, start, 'error', start.exit.message);
+  const kind = FAULT_OF_EXIT_CODE.get(start.exit.exitCode);
+  if (kind === undefined) return new TrainingCrashed({ ...end, what });
+  const { inARow, fault } = await noteFault(monitor, start, kind, start.exit.message);
   if (!fault.isLast) return new TrainingCrashed({ ...end, what });
   return new TrainingFailedPermanently({
     ...end,
-    what: `${what}; the same ${times} times in a row without a step in between: it would happen again`,
+    what: `${what}; ${inARow}: it would happen again`,
   });
 }
 
@@ -131,12 +135,12 @@ async function crashError(
 ): Promise<Error> {
   if (start?.job === undefined || REASONS_OF_THE_MACHINE.includes(gone?.reason ?? 'cancelled'))
     return new TrainingCrashed(end);
-  const { times, fault } = await noteFault(monitor, start, 'crashed', end.what);
+  const { inARow, fault } = await noteFault(monitor, start, 'crashed', end.what);
   if (!fault.isLast) return new TrainingCrashed(end);
   return new TrainingFailedPermanently({
     ...end,
     what:
-      `${end.what} ${sinceStep(fault)}, ${times} times in a row without a step in between, and never said why: it would happen ` +
+      `${end.what} ${sinceStep(fault)}, ${inARow}, and never said why: it would happen ` +
       "again. Most often memory ran out: the machine's, where the kernel killed the trainer (SIGKILL, exit code 137 or -9; " +
       "see dmesg), or a GPU's. Give it more memory, or lower the round's hyperparameters.perDeviceBatchSize or maxLength. " +
       `Its log ends: ${inOneLine(end.lastLines ?? [])}`,
@@ -171,7 +175,7 @@ async function noteFault(
 ) {
   const step = (await monitor.readProgress())?.step ?? 0;
   if (start !== undefined) return recordFault(monitor.training, start.token, { kind, message, step });
-  return { times: 1, fault: { kind, message, step, isLast: false } };
+  return { inARow: 'once', fault: { kind, message, step, isLast: false } };
 }
 
 function sinceStep({ step }: TrainerFault): string {
@@ -184,7 +188,7 @@ function inOneLine(lines: readonly string[]): string {
   return texts.join(' | ').slice(-1000);
 }
 
-/** The exit codes of sysexits.h that mean invalid data or configuration (trainer/errors.py). */
+/** The exit codes of sysexits.h that mean invalid data or configuration (trainer/__main__.py). */
 function isPermanent(exitCode: number): boolean {
   return (exitCode >= 64 && exitCode <= 70) || exitCode === 78;
 }

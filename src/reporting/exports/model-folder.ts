@@ -21,7 +21,7 @@ export async function makeModelFolder(
   await withStorageErrors(folder, async () => {
     await makeFolders(folder);
     for (const name of await readdir(folder))
-      if (!Object.hasOwn(texts, name) && !files.includes(name))
+      if (!Object.hasOwn(texts, name) && !files.some((file) => file === name || file.startsWith(`${name}/`)))
         await rm(join(folder, name), { recursive: true });
     for (const name of files) await linkTo(join(model, name), join(folder, name));
   });

@@ -5,7 +5,8 @@ hold     in each start: writes a line to `holds` of the output folder, and goes 
          `--hold-folder FOLDER`, which stands first, in that folder's subfolder with the training's name
 freeze   in each start: hangs before the next step, forever
 raise    in each start: raises an exception whose text has another number each time
-refuse   in each start: raises an error of the operating system
+refuse   in each start: raises the error of the operating system for a full disk
+forbid   in each start: raises another error of the operating system
 """
 
 import os
@@ -32,6 +33,8 @@ def fail_after_step(progress, args, state, control, **more):
             raise RuntimeError(f'example {time.time()} is bad')
         if mode == 'refuse':
             raise OSError(28, 'No space left on device')
+        if mode == 'forbid':
+            raise PermissionError(13, 'Permission denied', f'{folder}/starts/{progress.job.token}')
         if mode == 'pause' and not os.path.exists(marker):
             open(marker, 'w').close()
             progress.stop_requested.wait()

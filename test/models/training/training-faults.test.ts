@@ -142,12 +142,33 @@ describe('a training that goes wrong', function () {
     for (const _ of [1, 2]) await assert.rejects(follow(job, failing('raise', 12)), TrainingCrashed);
     await assert.rejects(follow(job, failing('raise', 12)), (error) => {
       assert(error instanceof TrainingFailedPermanently, String(error));
-      assert.match(error.message, /RuntimeError: example [\d.]+ is bad; the same 3 times in a row/);
+      assert.match(
+        error.message,
+        /RuntimeError: example [\d.]+ is bad; 3 times in a row without a step in between/,
+      );
       return true;
     });
   });
 
-  it('may be tried again any number of times if the machine caused the error', async () => {
+  it('counts refusals of the operating system, whatever start they name', async () => {
+    const job = jobIn('forbidden');
+    for (const _ of [1, 2])
+      await assert.rejects(follow(job, failing('forbid', 2)), (error) => {
+        assert(error instanceof TrainingCrashed, String(error));
+        assert.equal(error.exitCode, 71);
+        return true;
+      });
+    const training = openObjectStore(job.outputFolder);
+    const [first, second] = await readFaults(training);
+    assert.deepEqual([first?.kind, second?.kind], ['system', 'system']);
+    const token = crypto.randomUUID();
+    await claimStart(training, { token, after: await newestStart(training), job, launcher: 'process' });
+    const message = first!.message.replace(/[0-9a-f-]{36}/, crypto.randomUUID());
+    assert.notEqual(message, first!.message);
+    assert.equal((await recordFault(training, token, { ...first!, message })).times, 3);
+  });
+
+  it('may be tried again any number of times if the disk is full', async () => {
     const job = jobIn('refused');
     await assert.rejects(follow(job, failing('refuse', 2)), (error) => {
       assert(error instanceof TrainingCrashed, String(error));
@@ -190,6 +211,32 @@ describe('the faults of a training', () => {
     assert.equal(await note('stalled', 'no progress', 30), 2);
     assert.equal(await note('stalled', 'no progress', 30), '3, the last');
     assert.equal(await note('stalled', 'no progress', 30), 1, 'it was started again after it was given up');
+  });
+
+  it('of the operating system may come five times in a row; the sixth is the last', async () => {
+    for (const times of [1, 2, 3, 4, 5])
+      assert.equal(await note('system', 'PermissionError: [Errno 13] Permission denied: a', 0), times);
+    assert.equal(await note('system', 'PermissionError: [Errno 13] Permission denied: b', 0), 1);
+    for (const times of [2, 3, 4, 5])
+      assert.equal(await note('system', 'PermissionError: [Errno 13] Permission denied: b', 7), times - 1);
+    for (const times of [5, '6, the last'])
+      assert.equal(await note('system', 'PermissionError: [Errno 13] Permission denied: b', 7), times);
+  });
+
+  it('may differ each time, but not more than eleven times without a step in between', async () => {
+    for (let number = 1; number <= 11; number += 1)
+      assert.equal(await note('error', `error ${'x'.repeat(number)}`, 4), 1);
+    const token = await start();
+    const { inARow, fault } = await recordFault(training, token, {
+      kind: 'error',
+      message: 'another',
+      step: 4,
+    });
+    assert.deepEqual(
+      [fault.isLast, inARow],
+      [true, 'the last of 12 faults in a row without a step in between'],
+    );
+    assert.equal(await note('error', 'and another', 4), 1, 'it was started again after it was given up');
   });
 
   /** Follows a trainer that only says something and ends. */

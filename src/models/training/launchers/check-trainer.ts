@@ -13,7 +13,11 @@ const reportSchema = z.object({
   ok: z.boolean(),
   device: z.string().nullable(),
   problems: z.array(z.string()),
+  /** Those of the packages too if all of them can be imported. */
+  versions: z.record(z.string(), z.string()).default({}),
 });
+type Report = z.output<typeof reportSchema>;
+type Check = Omit<TrainerCheck<unknown>, 'settings' | 'machine'>;
 
 /** The time for which a passed check is trusted on this machine, in milliseconds. */
 const CACHE_MILLISECONDS = 600_000;
@@ -24,41 +28,60 @@ const CACHE_MILLISECONDS = 600_000;
  * of this machine trust a passed check for ten minutes, unless the base checkpoint or the trainer changes;
  * each check has a file in the cache folder.
  */
-export async function checkTrainer(
-  machine: TrainerMachine,
-  check: Omit<TrainerCheck<unknown>, 'settings' | 'machine'>,
-): Promise<TrainerReport> {
+export async function checkTrainer(machine: TrainerMachine, check: Check): Promise<TrainerReport> {
   const { python, packageRoot } = machine;
-  const { baseCheckpoint, trustRemoteCode, reportTo, signal } = check;
-  const options = [
-    ...(baseCheckpoint === undefined ? [] : ['--base-checkpoint', baseCheckpoint]),
-    ...(trustRemoteCode ? ['--trust-remote-code'] : []),
-    ...(reportTo.length === 0 ? [] : ['--report-to', ...reportTo]),
-  ];
+  const { baseCheckpoint, run } = check;
+  const options = checkOptions(check);
   const env = trainerEnvironment(machine);
   const stamps = [await fileStamps(baseCheckpoint), await fileStamps(join(packageRoot, 'trainer'))];
-  const key = JSON.stringify([python, packageRoot, options, env, stamps]);
+  const key = JSON.stringify([python, packageRoot, options, run, env, stamps]);
   const name = `${createHash('sha256').update(key).digest('hex')}.txt`;
   const cacheFile = join(cacheFolder(machine.environment, process.platform), 'trainer-checks', name);
   const cached = await cachedDevice(cacheFile);
   if (cached !== undefined) return { device: cached, problems: [] };
-  const { error, stdout, stderr } = await execProgram(python, ['-m', 'trainer', '--check', ...options], {
-    cwd: packageRoot,
-    env,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const lastLine = stdout.trimEnd().split('\n').at(-1) ?? '';
-  const report = reportSchema.safeParse(parseJson(lastLine));
-  if (!report.success) {
-    const reason = stderr.trimEnd().split('\n').at(-1) || (error?.message ?? 'no report');
-    const message = `${python} -m trainer --check in ${packageRoot} failed: ${reason}`;
-    return { device: undefined, problems: [message] };
-  }
-  if (!report.data.ok) return { device: undefined, problems: report.data.problems };
-  const device = report.data.device ?? 'unknown device';
+  const report = await runCheck(machine, check);
+  if (typeof report === 'string') return { device: undefined, problems: [report] };
+  if (!report.ok) return { device: undefined, problems: report.problems };
+  const device = report.device ?? 'unknown device';
   // If the cache can't be written, the next check only takes longer.
   await cacheDevice(cacheFile, device).catch(() => undefined);
   return { device, problems: [] };
+}
+
+/**
+ * Finds the problems of the base checkpoint for a trainer that runs elsewhere, if this machine has the trainer's packages. Without
+ * them nothing is known before the training itself checks the same.
+ */
+export async function checkpointProblems(machine: TrainerMachine, check: Check): Promise<readonly string[]> {
+  if (check.baseCheckpoint === undefined) return [];
+  const report = await runCheck(machine, { ...check, reportTo: [] });
+  return typeof report === 'string' || report.versions['torch'] === undefined ? [] : report.problems;
+}
+
+/** The trainer's report, or why there is none. */
+async function runCheck(machine: TrainerMachine, check: Check): Promise<Report | string> {
+  const { python, packageRoot } = machine;
+  const { run, signal } = check;
+  const { error, stdout, stderr } = await execProgram(
+    python,
+    ['-m', 'trainer', '--check', ...checkOptions(check)],
+    { cwd: packageRoot, env: trainerEnvironment(machine), ...(signal === undefined ? {} : { signal }) },
+    JSON.stringify(run ?? null),
+  );
+  const lastLine = stdout.trimEnd().split('\n').at(-1) ?? '';
+  const report = reportSchema.safeParse(parseJson(lastLine));
+  if (report.success) return report.data;
+  const reason = stderr.trimEnd().split('\n').at(-1) || (error?.message ?? 'no report');
+  return `${python} -m trainer --check in ${packageRoot} failed: ${reason}`;
+}
+
+function checkOptions({ baseCheckpoint, trustRemoteCode, reportTo, run }: Check): string[] {
+  return [
+    ...(baseCheckpoint === undefined ? [] : ['--base-checkpoint', baseCheckpoint]),
+    ...(trustRemoteCode ? ['--trust-remote-code'] : []),
+    ...(reportTo.length === 0 ? [] : ['--report-to', ...reportTo]),
+    ...(run === undefined ? [] : ['--run', '-']),
+  ];
 }
 
 /** The device that a recent check found. */
@@ -84,10 +107,10 @@ async function cacheDevice(file: string, device: string): Promise<void> {
   }
 }
 
-/** Size and time of each file of a folder; empty for a hub's id. */
+/** Size and time of each file below a folder; empty for a hub's id. */
 async function fileStamps(checkpoint: string | undefined): Promise<string[]> {
   if (checkpoint === undefined || !existsSync(checkpoint)) return [];
-  const names = (await readdir(checkpoint)).sort();
+  const names = (await readdir(checkpoint, { recursive: true })).sort();
   return Promise.all(
     names.map(async (name) => {
       const { size, mtimeMs } = await stat(join(checkpoint, name));
@@ -106,11 +129,14 @@ function execProgram(
   program: string,
   programArguments: string[],
   options: { cwd: string; env: Record<string, string>; signal?: AbortSignal },
+  input: string,
 ): Promise<ProgramResult> {
   return new Promise((resolve) => {
-    execFile(program, programArguments, options, (error, stdout, stderr) =>
+    const child = execFile(program, programArguments, options, (error, stdout, stderr) =>
       resolve({ error, stdout, stderr }),
     );
+    // A program that ends early breaks the pipe; its own words say why.
+    child.stdin?.on('error', () => undefined).end(input);
   });
 }
 

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { readJsonObject } from '../../../store/objects/read-json-object.ts';
 import { bucketProblem } from './bucket-problem.ts';
+import { checkpointProblems } from './check-trainer.ts';
 import { callApi, isRefusedFor, KubernetesRefused, type ApiRequest } from './kubernetes-api.ts';
 import { connect, NotConnected } from './kubernetes-connection.ts';
 import {
@@ -255,7 +256,8 @@ export const PERMISSIONS = [
 
 const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
 
-async function checkCluster({ settings, machine, storeFolder, isStoreRemote }: TrainerCheck<Settings>) {
+async function checkCluster({ settings, machine, ...check }: TrainerCheck<Settings>) {
+  const { storeFolder, isStoreRemote } = check;
   const { context, nodes, processesPerNode } = settings;
   const connection = await connect({ context });
   const namespace = settings.namespace ?? connection.namespace;
@@ -284,5 +286,6 @@ async function checkCluster({ settings, machine, storeFolder, isStoreRemote }: T
   const devices = limits.map(([name, amount]) => `${amount} ${name}`).join(', ');
   const place = `pods of ${namespace} at ${connection.server}`;
   const each = devices === '' ? '' : ` with ${devices} each`;
-  return { device: `${nodes} x ${processesPerNode} processes in ${place}${each}`, problems };
+  const device = `${nodes} x ${processesPerNode} processes in ${place}${each}`;
+  return { device, problems: await checkpointProblems(machine, check) };
 }

@@ -4,6 +4,7 @@
  * training went; a launcher explains the end of a job and can end it.
  */
 import type { z } from 'zod';
+import type { ChatMessage } from '../../../method/prompt-template.ts';
 import type { ProcessIdentity } from '../../../platform/process-identity.ts';
 import type { ObjectStore } from '../../../store/objects/object-store.ts';
 import type { Parallelism } from './launch-parallelism.ts';
@@ -124,11 +125,28 @@ export interface TrainerCheck<Settings> {
   readonly baseCheckpoint: string | undefined;
   readonly trustRemoteCode: boolean;
   readonly reportTo: readonly string[];
+  /** What the run would do with the base checkpoint. */
+  readonly run?: TrainedRun;
   /** The folder of the store, which trainers elsewhere must see too; undefined if it is not known. */
   readonly storeFolder?: string;
   /** Whether the store is in a bucket instead, so that the trainer downloads and uploads its files. */
   readonly isStoreRemote?: boolean;
   readonly signal?: AbortSignal;
+}
+
+/** What the check of a base checkpoint has to know about a run (trainer/__main__.py). */
+export interface TrainedRun {
+  /** Examples of what is trained, which the checkpoint's chat template must render whole. */
+  readonly conversations: readonly TrainedConversation[];
+  /** `fineTuning.adapter`, which only the trainer reads. */
+  readonly adapter: object;
+}
+
+export interface TrainedConversation {
+  /** The field of the configuration that names the prompt. */
+  readonly field: string;
+  readonly prompt: readonly ChatMessage[];
+  readonly completion: readonly ChatMessage[];
 }
 
 export interface TrainerReport {

@@ -15,6 +15,7 @@ import {
 } from '../../../platform/slurm.ts';
 import { sbatchOptions, slurmOptionFields } from '../../../platform/slurm-options.ts';
 import { bucketProblem } from './bucket-problem.ts';
+import { checkpointProblems } from './check-trainer.ts';
 import { launchParallelism } from './launch-parallelism.ts';
 import { defineLauncher, type JobId, type JobState, LauncherUnavailable } from './launcher.ts';
 import { trainerArguments, trainerEnvironment } from './trainer-command.ts';
@@ -87,7 +88,7 @@ export const slurmLauncher = defineLauncher({
     }
   },
 
-  async check({ settings, machine, isStoreRemote }) {
+  async check({ settings, machine, isStoreRemote, ...check }) {
     const { command, nodes, tasksPerNode, gres, partition } = settings;
     // Reports placeholders of the command that have no value.
     trainerArguments(command, machine.python, 'job.json');
@@ -106,7 +107,7 @@ export const slurmLauncher = defineLauncher({
       const forecast =
         start === undefined ? '' : `; a job submitted now would start at ${start} on ${nodeList}`;
       const device = `${nodes} x ${tasksPerNode} tasks on nodes of ${where}${each}${forecast}`;
-      return { device, problems: [] };
+      return { device, problems: await checkpointProblems(machine, check) };
     } catch (error) {
       return { device: undefined, problems: [(error as Error).message] };
     }

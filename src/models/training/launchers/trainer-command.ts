@@ -18,9 +18,13 @@ const PASSED_VARIABLES = new Set(
     'SELF_TAUGHT_EVALUATOR_CACHE'
   ).split(' '),
 );
+/**
+ * No variable of accelerate or FSDP is among them: those of a launch come from the launcher's command. The trainer itself clears
+ * what else would change a training (trainer/environment.py).
+ */
 const PASSED_PREFIXES = (
   'LC_ XDG_ PYTHON CONDA_ HF_ TRANSFORMERS_ TOKENIZERS_ TORCH PYTORCH_ TRITON_ ' +
-  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ ACCELERATE_ FSDP_ WANDB_ MLFLOW_'
+  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ WANDB_ MLFLOW_'
 ).split(' ');
 
 /** Begins the names of the variables with the keys and the endpoint of a bucket. */
