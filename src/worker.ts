@@ -226,6 +226,7 @@ async function createDependencies(
       // immediately.
       retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
       environment,
+      onNotice: (notice) => log.warn(notice),
       observers: [
         createModelRequestMetrics(metrics),
         ...(tracing === undefined ? [] : [tracing.requestObserver]),

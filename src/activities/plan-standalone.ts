@@ -82,7 +82,7 @@ export function endpointModel(configuration: ServingSections): ServedModel | und
   const { serving, model } = configuration;
   const driver = servingDriverOf(serving);
   if (driver.needsMachine) return undefined;
-  const { baseUrl, apiKeyEnv } = driver.addresses(serving);
+  const { baseUrl, apiKeyEnv, apiKeyHeader } = driver.addresses(serving);
   const servedModelName = servedNameOf(configuration);
   const checkpoint = model?.checkpoint ?? servedModelName;
   return {
@@ -91,6 +91,7 @@ export function endpointModel(configuration: ServingSections): ServedModel | und
     baseUrl,
     servedModelName,
     ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }),
+    ...(apiKeyHeader === undefined ? {} : { apiKeyHeader }),
   };
 }
 

@@ -12,7 +12,8 @@ import { launcherOf } from '../models/training/launchers/registry.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { collectProblem, checkStoreProbe } from './check-configuration.ts';
 import type { Dependencies, LocalDependencies } from './dependencies.ts';
-import { MODEL_ROLES } from '../config/model-roles.ts';
+import { MODEL_ROLES, type ModelRole } from '../config/model-roles.ts';
+import { requestsOfRoles } from '../config/requests-of-roles.ts';
 
 export interface PreflightInput {
   readonly usable: PartialConfiguration;
@@ -155,13 +156,25 @@ export async function checkMachine(
   }
 }
 
-/** The `serving` sections that a configuration uses, each with its path and a checkpoint that it serves. */
-function servings({ serving, models }: PartialConfiguration) {
+/** The `serving` sections that a configuration uses, each with its path, a checkpoint that it serves, and its requests. */
+function servings(usable: PartialConfiguration) {
+  const { serving, models } = usable;
+  const sectionOf = (role: ModelRole) => {
+    const owner = models?.[role] === undefined ? 'seed' : role;
+    return models?.[owner]?.serving === undefined ? 'serving' : `models.${owner}.serving`;
+  };
+  const requestsOf = (path: string) =>
+    requestsOfRoles(
+      usable,
+      MODEL_ROLES.filter((role) => sectionOf(role) === path),
+    );
   const own = MODEL_ROLES.flatMap((role) => {
     const model = models?.[role];
     if (model?.serving === undefined) return [];
-    return [{ path: `models.${role}.serving`, settings: model.serving, checkpoint: model.checkpoint }];
+    const path = `models.${role}.serving`;
+    return [{ path, settings: model.serving, checkpoint: model.checkpoint, requests: requestsOf(path) }];
   });
   if (serving === undefined) return own;
-  return [{ path: 'serving', settings: serving, checkpoint: models?.seed.checkpoint ?? '' }, ...own];
+  const checkpoint = models?.seed.checkpoint ?? '';
+  return [{ path: 'serving', settings: serving, checkpoint, requests: requestsOf('serving') }, ...own];
 }

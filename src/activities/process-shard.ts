@@ -144,7 +144,12 @@ export async function processShard<
     }).finally(() => clearInterval(outageTimer));
     const manifest = await ledger.settleAfter(working);
     const hasBudget = Object.keys(ledger.limits).length > 0;
-    return { counts: manifest.counts, ...(hasBudget ? { usage: ledger.usage(configuration.prices) } : {}) };
+    const warnings = deps.inference.notices(endpoints);
+    return {
+      counts: manifest.counts,
+      ...(hasBudget ? { usage: ledger.usage(configuration.prices) } : {}),
+      ...(warnings.length === 0 ? {} : { warnings }),
+    };
   });
 }
 
@@ -175,7 +180,7 @@ async function sendModelRequest(
 ): Promise<ModelAnswer> {
   if (model.prunedReason !== undefined) throw new InvalidInput(model.prunedReason);
   try {
-    const { choices, usage, requests, attempts } = await deps.inference.complete({
+    const { choices, usage, uncounted, requests, attempts } = await deps.inference.complete({
       endpoints: endpointsOf(model, model.servedModelName),
       // If a server that the run started is gone, the attempt fails and the run serves the model again; external
       // endpoints come back by themselves.
@@ -188,7 +193,10 @@ async function sendModelRequest(
       signal: abort,
       admit: budgetGuard.admit,
     });
-    await budgetGuard.settle(usage);
+    await budgetGuard.settle({
+      promptTokens: usage.promptTokens + uncounted.promptTokens,
+      completionTokens: usage.completionTokens + uncounted.completionTokens,
+    });
     return { choices, usage: { ...usage, requests, retries: attempts - requests } };
   } catch (error) {
     if (error instanceof RequestRejected) throw new UnitFailed(error.reason, error.message);

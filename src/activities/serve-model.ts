@@ -53,7 +53,7 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
           attempt,
         )
       : undefined;
-    const { baseUrl, model, apiKeyEnv } = await deps.servers
+    const { baseUrl, model, apiKeyEnv, apiKeyHeader } = await deps.servers
       .ensureServing({
         serving,
         checkpoint: checkpointPathOrId(await findCheckpoint(deps.store, deps.files, input.model.checkpoint)),
@@ -74,6 +74,7 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
       baseUrl,
       servedModelName: model,
       ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }),
+      ...(apiKeyHeader === undefined ? {} : { apiKeyHeader }),
       ...(needsMachine ? { servedFor: servedFor(deps, input) } : {}),
     };
   });

@@ -25,6 +25,7 @@ export interface ServedModel extends Model {
   readonly servedModelName: string;
   /** The environment variable of the API key: one for all endpoints, or one for each. */
   readonly apiKeyEnv?: string | readonly string[];
+  readonly apiKeyHeader?: string;
   /** Set if a worker with the role `gpu` serves it. */
   readonly servedFor?: ServedFor;
   /** Set if its weights were pruned: why it cannot take requests. Its earlier answers are in the store. */
@@ -153,6 +154,8 @@ export interface ShardResult {
   readonly counts: Counts;
   /** The usage of the whole run, if it has a budget. */
   readonly usage?: Usage;
+  /** What the endpoints of the model do differently from what was asked. */
+  readonly warnings?: readonly string[];
 }
 
 /** The result of a training. */

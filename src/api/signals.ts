@@ -21,6 +21,8 @@ export interface ShardProgress {
   readonly counts: Counts;
   /** The usage of the whole run, if it has a budget. */
   readonly usage?: Usage;
+  /** Warnings for readers of the figures, so far. */
+  readonly warnings?: readonly string[];
 }
 
 /** A worker reports to a run all that the run's activities wait for; what is missing is over. */

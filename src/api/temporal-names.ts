@@ -46,6 +46,7 @@ export const NON_RETRYABLE_FAILURES = [
   'UnreadableFile',
   'AuthenticationFailed',
   'ModelNotFound',
+  'EndpointUnsuitable',
   'TrainingFailedPermanently',
 ] as const;
 

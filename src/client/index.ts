@@ -61,7 +61,9 @@ export type { WorkflowStatus as RunStatus } from '../api/run-status.ts';
 export type { EvaluationSummary, IterationSummary, JudgeEvaluationResult, RunResult } from '../api/result.ts';
 export {
   AuthenticationFailed,
+  CreditExhausted,
   EndpointUnavailable,
+  EndpointUnsuitable,
   InferenceError,
   ModelNotFound,
   RequestRejected,

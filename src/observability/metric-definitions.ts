@@ -36,7 +36,7 @@ export const WORKER_METRICS = {
     kind: 'counter',
     name: `${PREFIX}_model_request_failures`,
     labels: [...REQUEST_LABELS, 'reason'],
-    help: 'Failed requests, by reason: EndpointUnavailable (after all retries), AuthenticationFailed (key), ModelNotFound, RequestRejected (its record is skipped)',
+    help: 'Failed requests, by reason: EndpointUnavailable (after all retries), CreditExhausted, AuthenticationFailed (key), ModelNotFound, EndpointUnsuitable, RequestRejected (its record is skipped)',
   },
   modelRequestDuration: {
     kind: 'histogram',

@@ -26,8 +26,10 @@ export interface JudgeOptions {
   readonly baseUrl: string;
   /** The model's name at the endpoint. */
   readonly model: string;
-  /** Sent as a bearer token. It never appears in a message. */
+  /** Sent as a bearer token, or in `apiKeyHeader`. It never appears in a message. */
   readonly apiKey?: string | undefined;
+  /** The header that carries the key, such as `x-api-key`; by default `api-key` for Azure and `Authorization` for all others. */
+  readonly apiKeyHeader?: string | undefined;
   /** The content of the checkpoint's `judge.json`. */
   readonly judge: JudgeFile;
   /** Number of judgments in each order, of which the majority decides; 1 by default. */
@@ -53,6 +55,8 @@ export interface JudgeOptions {
   readonly requestTimeoutSeconds?: number | undefined;
   /** Maximum number of attempts of a request if the endpoint returns no usable answer; 5 by default. */
   readonly attempts?: number | undefined;
+  /** Is told once of each thing that the endpoint does differently from what was asked, such as taking no seed. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
 /** A judge's verdict on two responses, and its cost. */
@@ -80,7 +84,8 @@ export interface Judge {
   readonly voting: VotingOptions;
   /**
    * Compares two responses.
-   * @throws EndpointUnavailable, AuthenticationFailed, ModelNotFound, RequestRejected; the signal's reason
+   * @throws an InferenceError: EndpointUnavailable, CreditExhausted, AuthenticationFailed, ModelNotFound, EndpointUnsuitable,
+   * RequestRejected; the signal's reason
    */
   compare(instruction: Instruction, a: string, b: string, options?: CallOptions): Promise<Comparison>;
   /**
@@ -120,6 +125,7 @@ export function createJudge(options: JudgeOptions): Judge {
     requestTimeoutSeconds,
     retry: { attempts, initialSeconds: 0.5, maximumSeconds: 8 },
     environment: {},
+    onNotice: options.onNotice,
   });
   const orders = requestedOrders(voting);
 
@@ -184,7 +190,7 @@ function instructionText(instruction: Instruction): string {
 }
 
 /** @throws AuthenticationFailed for an address or a key that can't be used */
-function usableEndpoint({ baseUrl, model, apiKey }: JudgeOptions): Endpoint {
+function usableEndpoint({ baseUrl, model, apiKey, apiKeyHeader }: JudgeOptions): Endpoint {
   const shown = redactUrl(baseUrl);
   const { protocol, username } = URL.parse(baseUrl) ?? { protocol: '', username: '' };
   if (!/^https?:$/.test(protocol))
@@ -193,7 +199,7 @@ function usableEndpoint({ baseUrl, model, apiKey }: JudgeOptions): Endpoint {
     throw new AuthenticationFailed(`The URL ${shown} must not contain a user name: pass the key as apiKey.`, {
       endpoint: shown,
     });
-  const endpoint = { baseUrl, model, apiKey: apiKey?.trim() || undefined };
+  const endpoint = { baseUrl, model, apiKey: apiKey?.trim() || undefined, apiKeyHeader };
   apiKeyOf(endpoint, {});
   return endpoint;
 }

@@ -17,6 +17,7 @@ export interface MapShardsInput {
 export interface MapShardsState {
   readonly done: number;
   readonly counts: Counts;
+  readonly warnings?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly pause: PauseState;

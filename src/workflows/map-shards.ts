@@ -38,6 +38,7 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
   const activity = inferenceActivities(timeouts, shardInput.model.servedFor?.inferenceQueue)[stage];
   const runHandle = getExternalWorkflowHandle(runWorkflowId);
   const counts: { [name: string]: number } = { ...state?.counts };
+  const warnings = new Set(state?.warnings);
   let done = state?.done ?? 0;
   let next = done;
   let reported = Math.floor((done * MAX_PROGRESS_REPORTS) / shards);
@@ -55,6 +56,7 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       shards,
       counts: { ...counts },
       ...(usage === undefined ? {} : { usage }),
+      ...(warnings.size === 0 ? {} : { warnings: [...warnings] }),
     });
   };
 
@@ -87,6 +89,7 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       next += 1;
       const result = await processShard(shard);
       for (const [name, count] of Object.entries(result.counts)) counts[name] = (counts[name] ?? 0) + count;
+      for (const warning of result.warnings ?? []) warnings.add(warning);
       done += 1;
       await report(result.usage);
     }
@@ -95,7 +98,10 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
     Promise.all(Array.from({ length: Math.min(concurrentShards, shards) }, processShards)),
   );
   if (next < shards) {
-    await continueAsNew<typeof mapShards>(input, { done: next, counts, startedAt, pause: gate.state });
+    await continueAsNew<typeof mapShards>(input, {
+      ...{ done: next, counts, startedAt, pause: gate.state },
+      ...(warnings.size === 0 ? {} : { warnings: [...warnings] }),
+    });
   }
   await gate.whenOpen();
 

@@ -118,6 +118,7 @@ export function setProgressHandlers(tracker: ProgressTracker, reports: ReportQue
   setHandler(shardProgressSignal, (progress) => {
     if (!hasNumbers(progress, 'iteration', 'done', 'shards')) return;
     tracker.recordShards(progress);
+    if (isStringArray(progress.warnings)) tracker.addWarnings(progress.warnings);
     showCurrentDetails(tracker);
   });
   setHandler(waitsChangedSignal, (report) => {

@@ -21,7 +21,7 @@ import {
   type RunProgress,
 } from '../../src/client/index.ts';
 import { startDevServer, type DevServer, type DevServerPorts } from '../../src/cli/temporal/dev-server.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { tinyConfiguration } from '../support/tiny-run.ts';
@@ -65,7 +65,7 @@ describe('the client', function () {
         kind: 'answer',
         texts: ['I prefer [[A]].'],
         finishReason: 'stop',
-        afterMilliseconds: body.max_tokens === 1 ? 0 : milliseconds,
+        afterMilliseconds: isCanary(body) ? 0 : milliseconds,
       }),
     });
   });
@@ -233,10 +233,10 @@ describe('the client', function () {
       findRun(cluster.client, 'followed').result(),
       /followed has a result of another kind/,
     );
-    const asked = endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
+    const asked = endpoint.requests.filter(({ body }) => !isCanary(body)).length;
     const again = await startEvaluation(cluster.client, evaluation('followed'));
     assert.deepEqual((await again.result()).evaluations, (await ended.result()).evaluations);
-    assert.equal(endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length, asked);
+    assert.equal(endpoint.requests.filter(({ body }) => !isCanary(body)).length, asked);
   });
 
   it('stops following a run that fails, is terminated, or never had a worker', async () => {

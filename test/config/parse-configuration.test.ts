@@ -150,7 +150,13 @@ describe('parsing a configuration', () => {
       'prompt',
       'sampling',
     ]);
-    assert.deepEqual(known('models.seed.serving.key'), ['kind', 'baseUrl', 'servedModelName', 'apiKeyEnv']);
+    assert.deepEqual(known('models.seed.serving.key'), [
+      'kind',
+      'baseUrl',
+      'servedModelName',
+      'apiKeyEnv',
+      'apiKeyHeader',
+    ]);
   });
 
   it('refuses a name that no environment variable can have', () => {

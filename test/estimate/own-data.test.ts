@@ -8,6 +8,7 @@ import { AssumptionsInUse, parseAssumption } from '../../src/estimate/assumption
 import { readEstimateInputs } from '../../src/estimate/estimate-inputs.ts';
 import { measurePrompts, type Conversation } from '../../src/estimate/prompts.ts';
 import {
+  isCanary,
   startScriptedEndpoint,
   type RecordedRequest,
   type ScriptedEndpoint,
@@ -50,7 +51,7 @@ describe('the estimate of a run on the user’s own data', function () {
   async function requestsOfRun(input: ConfigurationInput): Promise<RecordedRequest[]> {
     const first = endpoint.requests.length;
     await (await startRun(cluster.client, input)).result();
-    return endpoint.requests.slice(first).filter(({ body }) => body.max_tokens !== 1);
+    return endpoint.requests.slice(first).filter(({ body }) => !isCanary(body));
   }
 
   /** The prompts whose tokens an estimate counts. */
@@ -113,7 +114,7 @@ describe('the estimate of a run on the user’s own data', function () {
       const first = endpoint.requests.length;
       const plan = await makeTestPlan(input, join(empty, 'store'), { probeSeconds: 30 });
       assert.equal(plan.probe?.problem, undefined);
-      const asked = endpoint.requests.slice(first).filter(({ body }) => body.max_tokens !== 1);
+      const asked = endpoint.requests.slice(first).filter(({ body }) => !isCanary(body));
       assert(asked.length > 100 && asked.every(asksForVerdict));
       assert.deepEqual(
         plan.assumptions.filter(({ from }) => from === 'probe').map(({ name }) => name),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from '../../src/platform/ports.ts';
 import { freeServerPorts } from '../../tools/setup/free-ports.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { startRun } from '../../src/client/index.ts';
 import { type Cluster, startCluster, type WorkerProcess } from '../support/cluster.ts';
 import { tinyConfiguration } from '../support/tiny-run.ts';
@@ -63,7 +63,7 @@ describe('the health of a worker', function () {
     // A request that never ends keeps its activity, and so the worker, running for the grace period.
     const hung = new Promise<void>((resolve) => {
       endpoint.script(({ body }) => {
-        if (body.max_tokens === 1) return { kind: 'answer' };
+        if (isCanary(body)) return { kind: 'answer' };
         resolve();
         return { kind: 'hang' };
       });

@@ -16,7 +16,12 @@ import { parse as parseYaml } from 'yaml';
 import { freePorts } from '../../src/platform/ports.ts';
 import { startRun } from '../../src/client/index.ts';
 import { prometheusName, WORKER_METRICS } from '../../src/observability/metric-definitions.ts';
-import { type Script, type ScriptedEndpoint, startScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import {
+  isCanary,
+  type Script,
+  type ScriptedEndpoint,
+  startScriptedEndpoint,
+} from '../support/scripted-endpoint.ts';
 import { type Cluster, startCluster, type WorkerProcess } from '../support/cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { isJudgeRequest } from '../support/scripted-run.ts';
@@ -33,7 +38,7 @@ function withFaults(): Script {
   const isNew = (fault: string) => faults.delete(fault);
   return (request) => {
     const { body } = request;
-    if (body.max_tokens === 1 && body.model === 'judge-1' && isNew('not there yet'))
+    if (isCanary(body) && body.model === 'judge-1' && isNew('not there yet'))
       return { kind: 'status', status: 404, error: { code: 'model_not_found', message: 'no such model' } };
     if (!isJudgeRequest(body) || body.n !== SAMPLES) return scriptedAnswers(request);
     if (isNew('again')) return { kind: 'status', status: 503 };
@@ -113,7 +118,7 @@ describe('a worker that has executed a run', function () {
 
     it('that count the requests that the endpoint received', () => {
       // Canary requests are not counted.
-      const chats = endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length;
+      const chats = endpoint.requests.filter(({ body }) => !isCanary(body)).length;
       const sent = [...scrape.matchAll(/model_requests_total\{[^}]*\} (\d+)/g)].map(([, count]) =>
         Number(count),
       );
@@ -241,7 +246,7 @@ describe('a worker that has executed a run', function () {
       const chats = spans.filter(({ name }) => name.startsWith('chat '));
       assert.equal(
         chats.length,
-        endpoint.requests.filter(({ body }) => body.max_tokens !== 1).length - 1,
+        endpoint.requests.filter(({ body }) => !isCanary(body)).length - 1,
         'one was sent twice',
       );
     });

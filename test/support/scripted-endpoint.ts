@@ -63,6 +63,11 @@ export interface ScriptedEndpoint {
   close(): Promise<void>;
 }
 
+/** Whether a request belongs to a check of the endpoint, and not to the work. */
+export function isCanary({ messages }: Pick<ChatBody, 'messages'>): boolean {
+  return messages.length === 1 && messages[0]?.content === 'Hello';
+}
+
 /** The text of the sample with this seed. */
 export function scriptedText(model: string, messages: ChatBody['messages'], seed: number): string {
   return createHash('sha256')

@@ -2,6 +2,7 @@
 import type { ConfigurationInput } from '../../src/client/index.ts';
 import { stableHash } from '../../src/platform/stable-hash.ts';
 import type { RecordedRequest } from './scripted-endpoint.ts';
+import { isCanary } from './scripted-endpoint.ts';
 
 /** Generates responses and similar instructions, and verdicts that depend on the seed. */
 export function scriptedAnswer({ body }: RecordedRequest): string[] {
@@ -65,7 +66,7 @@ export function scriptedConfiguration(
 /** The number of repeated requests, without canary requests. */
 export function repeatedRequests(requests: readonly RecordedRequest[]): number {
   const asked = requests
-    .filter(({ body }) => body.max_tokens !== 1)
+    .filter(({ body }) => !isCanary(body))
     .map(({ body }) => JSON.stringify([body.model, body.messages, body.seed, body.n]));
   return asked.length - new Set(asked).size;
 }

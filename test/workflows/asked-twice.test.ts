@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRun } from '../../src/client/index.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { repeatedRequests } from '../support/scripted-run.ts';
 import { scriptedAnswers, stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
 
@@ -23,8 +23,7 @@ describe('a run on two workers', function () {
       script(request) {
         const answer = scriptedAnswers(request);
         if (answer.kind !== 'answer') return answer;
-        const isCanary = request.body.max_tokens === 1;
-        const isHeld = !isCanary && held !== undefined && held.requests < MOST_HELD;
+        const isHeld = !isCanary(request.body) && held !== undefined && held.requests < MOST_HELD;
         if (isHeld) held!.requests += 1;
         return { ...answer, afterMilliseconds: 100, heldUntil: isHeld ? held!.until : undefined };
       },

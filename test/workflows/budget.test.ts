@@ -11,7 +11,7 @@ import {
   type RunProgress,
   type RunResult,
 } from '../../src/client/index.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
 import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
 
@@ -79,7 +79,7 @@ describe('a run with a budget', function () {
   const pausedByBudget = (run: Run) => until(run, ({ paused }) => paused?.by === 'budget');
 
   /** All requests so far but those that only look whether a model answers. */
-  const asked = () => endpoint.requests.filter(({ body }) => body.max_tokens !== 1);
+  const asked = () => endpoint.requests.filter(({ body }) => !isCanary(body));
 
   /** How many they are once a run has come to rest. */
   async function requestsAtRest(): Promise<number> {

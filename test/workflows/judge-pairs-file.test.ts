@@ -15,7 +15,7 @@ import {
 import { readPrompt } from '../../src/runs/read-prompt.ts';
 import type { JudgedPair } from '../../src/pair-judging/judged-pair.ts';
 import { fencedBlocks } from '../docs/fenced-blocks.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { correctJudgmentsAfter, sampleJudge } from '../support/sample-judge.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
@@ -65,7 +65,7 @@ describe('the workflow judgePairsFile', function () {
     timeouts: { heartbeatSeconds: 5 },
     ...changes,
   });
-  const judged = () => endpoint.requests.filter(({ body }) => body.max_tokens !== 1);
+  const judged = () => endpoint.requests.filter(({ body }) => !isCanary(body));
   async function verdictsOf({ verdicts }: PairsJudgingResult): Promise<JudgedPair[]> {
     const text = await readFile(join(cluster.storeRoot, verdicts.uri, 'records.jsonl'), 'utf8');
     return text

@@ -12,6 +12,7 @@ import {
 } from '../../src/client/index.ts';
 import type { TrainingRow } from '../../src/reporting/exports/training-rows.ts';
 import {
+  isCanary,
   startScriptedEndpoint,
   type RecordedRequest,
   type ScriptedEndpoint,
@@ -58,7 +59,7 @@ describe('a run on the user’s own data', function () {
 
   const ready = (file: string) => readyInput(file, endpoint.baseUrl);
   const requestsSince = (first: number) =>
-    endpoint.requests.slice(first).filter(({ body }) => body.max_tokens !== 1);
+    endpoint.requests.slice(first).filter(({ body }) => !isCanary(body));
   const trainingRows = (run: string, iteration: number) =>
     linesOf<TrainingRow>(
       cluster.storeRoot,

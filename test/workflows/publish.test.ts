@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startRun } from '../../src/client/index.ts';
 import type { RunResult } from '../../src/api/result.ts';
 import { startPushableHub, type PushableHub } from '../support/pushable-hub.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { isJudgeRequest } from '../support/scripted-run.ts';
 import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
@@ -81,7 +81,7 @@ describe('a run with outputs to push', function () {
     );
     assert.deepEqual(await resultFile(), result);
     assert(
-      endpoint.requests.slice(asked).every(({ body }) => body.max_tokens === 1),
+      endpoint.requests.slice(asked).every(({ body }) => isCanary(body)),
       'nothing is judged again',
     );
     const outputs = join(cluster.storeRoot, 'published', 'outputs');

@@ -15,6 +15,7 @@ import {
 import type { TrainingJob } from '../../src/models/training/job.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import {
+  isCanary,
   startScriptedEndpoint,
   type Behaviour,
   type ScriptedEndpoint,
@@ -211,7 +212,7 @@ describe('selfTaughtEvaluator', function () {
       before.iterations.map(({ evaluations }) => evaluations),
     );
     // One canary request for each time that a model is served; nothing for pairs, judgments or benchmarks.
-    const repeated = endpoint.requests.slice(asked).filter(({ body }) => body.max_tokens !== 1);
+    const repeated = endpoint.requests.slice(asked).filter(({ body }) => !isCanary(body));
     assert.equal(repeated.length, 0);
   });
 
@@ -279,7 +280,7 @@ describe('selfTaughtEvaluator', function () {
 
   it('joins a second start with an equivalent configuration, and rejects one with another configuration', async () => {
     const { client, taskQueue } = cluster;
-    endpoint.script(({ body }) => (body.max_tokens === 1 ? { kind: 'answer' } : { kind: 'hang' }));
+    endpoint.script(({ body }) => (isCanary(body) ? { kind: 'answer' } : { kind: 'hang' }));
     const owner = await startRun(client, configuration('shared'));
     while ((await owner.progress()).status === 'planning') await sleep(100);
 

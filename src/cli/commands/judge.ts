@@ -47,6 +47,11 @@ export const judge = defineCommand({
       type: 'string',
       describe: 'The environment variable with the key for the endpoint.',
     },
+    'api-key-header': {
+      type: 'string',
+      describe:
+        'The header with the key, such as x-api-key; by default api-key for Azure, and Authorization for all others.',
+    },
     serve: {
       type: 'string',
       describe: 'A command that serves the checkpoint: "... {checkpoint} ... {servedModelName} ... {port}".',
@@ -78,6 +83,7 @@ export const judge = defineCommand({
       ...args,
       servedModelName: args['served-model-name'],
       apiKeyEnv: args['api-key-env'],
+      apiKeyHeader: args['api-key-header'],
       bothOrders: args['both-orders'],
       topP: args['top-p'],
       maxRefusedShare: args['max-refused-share'],

@@ -13,6 +13,8 @@ const REDRAW_MILLISECONDS = 250;
 
 export interface FileProgressDisplay {
   show(progress: PairsJudgingProgress): void;
+  /** Prints a line above the progress. */
+  say(line: string): void;
   close(): void;
 }
 
@@ -34,7 +36,7 @@ export function fileProgressDisplay(
       for (const line of periodic.dueLinesOfStage(update(progress), 'judge', Date.now()))
         stream.write(`${line}\n`);
     };
-    return { show, close: () => undefined };
+    return { show, say: (line) => void stream.write(`${line}\n`), close: () => undefined };
   }
   const log = createLogUpdate(stream);
   const draw = () => {
@@ -46,6 +48,11 @@ export function fileProgressDisplay(
   const timer = setInterval(draw, REDRAW_MILLISECONDS);
   return {
     show: (progress) => void update(progress),
+    say(line) {
+      log.clear();
+      stream.write(`${line}\n`);
+      draw();
+    },
     close() {
       clearInterval(timer);
       draw();

@@ -10,7 +10,9 @@ import { InvalidJudgeFile } from '../../api/judge-file.ts';
 import { createInferenceClient } from '../../models/inference/client.ts';
 import {
   AuthenticationFailed,
+  CreditExhausted,
   EndpointUnavailable,
+  EndpointUnsuitable,
   ModelNotFound,
   RequestRejected,
 } from '../../models/inference/errors.ts';
@@ -105,23 +107,25 @@ async function judgeFile(
     `${resolved.name} judges the ${total} pairs of ${pairs}: ${requests} requests${votes === 1 ? '' : ` of ${votes} votes each`}. ` +
       `Verdicts: ${out}`,
   );
+  const display = fileProgressDisplay(process.stderr, environment);
   const inference = createInferenceClient({
     concurrency: { minimum: 1, maximum: concurrency },
     requestTimeoutSeconds: 1800,
     retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
     environment,
+    onNotice: (notice) => display.say(notice),
   });
   const startJudge = async () => {
     const { serving } = resolved.served;
     const driver = servingDriverOf(serving);
     if (driver.needsMachine) console.error(`Starting its server: ${driver.describe(serving)}`);
     const folders = { storeRoot: store.objects.localRoot, packageRoot, cacheFolder: cache, environment };
-    const served = await serveJudge(resolved, folders, signal);
+    const { sampling, votes: samples } = voting;
+    const served = await serveJudge(resolved, folders, [{ sampling, samples }], signal);
     onServed(served);
     signal.throwIfAborted();
     return askAtEndpoints(inference, served.endpoints, signal);
   };
-  const display = fileProgressDisplay(process.stderr, environment);
   const job = {
     ...{ pairs, out, signal, startJudge, concurrency, maxRefusedShare },
     judge: { judge: resolved.judge, voting, seed },
@@ -163,6 +167,11 @@ function toCommandError(error: unknown): unknown {
       cause: error,
     });
   if (error instanceof EndpointUnavailable) return new CommandError('unreachable', message, { cause: error });
+  if (error instanceof CreditExhausted)
+    return new CommandError('unreachable', withAdvice('The same command continues from here.'), {
+      cause: error,
+    });
+  if (error instanceof EndpointUnsuitable) return new CommandError('failed', message, { cause: error });
   if (error instanceof AuthenticationFailed)
     return new CommandError(
       'unreachable',
@@ -175,7 +184,7 @@ function toCommandError(error: unknown): unknown {
     return new CommandError('not-found', withAdvice('Set --served-model-name to its name at the endpoint.'), {
       cause: error,
     });
-  // The rejection of the test request for one token that is sent first.
+  // The rejection of the test request that is sent first.
   if (error instanceof RequestRejected) return new CommandError('failed', message, { cause: error });
   if (error instanceof TooManyPairsRefused)
     return new CommandError('failed', withAdvice(RETRY_ADVICE), { cause: error });

@@ -26,6 +26,7 @@ export interface JudgeSelection {
   readonly judge?: string | undefined;
   readonly servedModelName?: string | undefined;
   readonly apiKeyEnv?: string | undefined;
+  readonly apiKeyHeader?: string | undefined;
   /** A command line that serves the checkpoint. */
   readonly serve?: string | undefined;
 }
@@ -53,10 +54,10 @@ export async function resolveJudge(
   const { model } = choice;
   if (/^https?:\/\//.test(model)) return endpointJudge(choice);
   const hasUnusedName = choice.servedModelName !== undefined && choice.serve === undefined;
-  if (hasUnusedName || choice.apiKeyEnv !== undefined)
+  if (hasUnusedName || choice.apiKeyEnv !== undefined || choice.apiKeyHeader !== undefined)
     throw new CommandError(
       'usage',
-      `--served-model-name and --api-key-env only apply to the URL of an endpoint, but --model is ${JSON.stringify(model)}: ` +
+      `--served-model-name, --api-key-env and --api-key-header only apply to the URL of an endpoint, but --model is ${JSON.stringify(model)}: ` +
         'omit them, or give the URL.',
     );
   const folder = resolve(model);
@@ -75,6 +76,7 @@ async function endpointJudge({
   judge,
   servedModelName,
   apiKeyEnv,
+  apiKeyHeader,
   serve,
 }: JudgeSelection): Promise<ResolvedJudge> {
   if (serve !== undefined)
@@ -90,7 +92,7 @@ async function endpointJudge({
     identity: servedModelName,
     judge: await readJudgeFile(resolve(judge)),
     served: {
-      serving: endpointServing({ baseUrl: model, servedModelName: '{checkpoint}', apiKeyEnv }),
+      serving: endpointServing({ baseUrl: model, servedModelName: '{checkpoint}', apiKeyEnv, apiKeyHeader }),
       checkpoint: servedModelName,
       runName: '',
       iteration: 0,

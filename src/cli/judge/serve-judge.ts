@@ -6,6 +6,7 @@ import {
   isSameProcessAlive,
   type ProcessIdentity,
 } from '../../platform/process-identity.ts';
+import type { ProbedRequest } from '../../models/inference/check-endpoints.ts';
 import type { CompletionRequest } from '../../models/inference/completion.ts';
 import { endpointsOf } from '../../models/inference/endpoint.ts';
 import { machineGpus } from '../../models/gpus/machine-gpus.ts';
@@ -33,12 +34,14 @@ export interface ServingFolders {
 /**
  * Starts a server for the model unless one is running, once the GPUs of this machine belong to no run. A server of a command that was killed is used if it serves the same
  * model, and stopped otherwise; servers of workers are not touched.
+ * @param requests are tried at an endpoint before the work
  * @param signal also ends waiting for the GPUs, and for a server that loads its model
  * @throws ServerFailed, and for an endpoint what the inference client throws (src/models/inference/errors.ts)
  */
 export async function serveJudge(
   { served, name }: ResolvedJudge,
   folders: ServingFolders,
+  requests: readonly ProbedRequest[],
   signal: AbortSignal,
 ): Promise<ServedJudge> {
   const driver = servingDriverOf(served.serving);
@@ -77,7 +80,7 @@ export async function serveJudge(
       };
       ({ environment } = await gpus.acquireForCommand(use, (line) => console.error(line), signal));
     }
-    const endpoint = await supervisor.ensureServing({ ...served, owner, environment });
+    const endpoint = await supervisor.ensureServing({ ...served, owner, environment, requests });
     await supervisor.recover();
     return { endpoints: endpointsOf(endpoint, endpoint.model), stop };
   } catch (error) {

@@ -1,5 +1,6 @@
 /** Reads an answer to `POST /chat/completions`, and checks it, because any server may have sent it. */
 import { type FinishReason, readFinishReason } from './finish-reason.ts';
+import { failureInAnswer } from './http-failure.ts';
 
 export interface Choice {
   text: string;
@@ -15,7 +16,7 @@ export interface TokenUsage {
 
 export interface ChatAnswer {
   choices: Choice[];
-  /** 0 if the server did not count the tokens. */
+  /** 0 for what the server did not count. */
   usage: TokenUsage;
 }
 
@@ -31,8 +32,10 @@ type Fields = Readonly<Record<string, unknown>>;
 /**
  * Returns the choices in the order of their index, which determines a sample's seed, and the tokens used. Only the text of
  * each choice is needed; anything else may be missing or of any type.
+ * @throws InvalidAnswer, ContentFiltered; HttpFailure for an error in the answer
  */
 export function readChatAnswer(body: unknown): ChatAnswer {
+  if (isFields(body) && isError(body.error)) throw failureInAnswer(body);
   const choices = isFields(body) ? body.choices : undefined;
   if (!isFields(body) || !Array.isArray(choices))
     throw new InvalidAnswer(`the answer is not a chat completion: ${describeBody(body)}`);
@@ -46,8 +49,8 @@ export function readChatAnswer(body: unknown): ChatAnswer {
 function readChoice(choice: unknown, body: Fields): Choice {
   if (!isFields(choice)) throw new InvalidAnswer(`a choice is not an object: ${describeBody(body)}`);
   const finishReason = readFinishReason(choice.finish_reason ?? choice.native_finish_reason);
-  if (finishReason === 'failed' || isError(choice.error))
-    throw new InvalidAnswer(`the endpoint broke off: ${describeBody(choice.error ?? choice)}`);
+  if (isError(choice.error)) throw failureInAnswer(choice);
+  if (finishReason === 'failed') throw new InvalidAnswer(`the endpoint broke off: ${describeBody(choice)}`);
   const message = isFields(choice.message) ? choice.message : {};
   const { text, thoughts } = readContent(message.content ?? choice.text);
   if (text === undefined && choice.message === undefined && finishReason !== 'content_filter')

@@ -1,19 +1,27 @@
 /** Checks an endpoint before a run uses it: in the preflight, and when a server has been started. */
 import { createInferenceClient } from './client.ts';
 import { createConnections, listModels } from './connections.ts';
+import type { CompletionRequest } from './completion.ts';
 import { apiKeyOf, type Endpoint, type Environment, redactText, redactUrl } from './endpoint.ts';
-import { EndpointUnavailable, InferenceError } from './errors.ts';
+import { CreditExhausted, EndpointUnavailable, InferenceError } from './errors.ts';
 import { classifyFailure } from './classify-failure.ts';
+import { MODEL_LIST_TIMEOUT_SECONDS, permanentError } from './permanent-error.ts';
+import { CANARY } from './send-with-retry.ts';
+
+/** The parameters of requests that will be sent, all of which the endpoint must take. */
+export type ProbedRequest = Pick<CompletionRequest, 'sampling' | 'samples'>;
 
 export interface ProbeOptions {
   environment: Environment;
   timeoutSeconds: number;
+  /** The parameters of the requests that the work will send, if they are known. */
+  requests?: readonly ProbedRequest[] | undefined;
 }
 
 export interface CheckEndpointsOptions extends ProbeOptions {
   /**
-   * Whether the model must exist already. Then one request for one token is sent to it. A judge that is not trained yet
-   * can't exist, so only the endpoint and the key are checked for it.
+   * Whether the model must exist already. Then the probe requests are sent to it. A judge that is not trained yet can't
+   * exist, so only the endpoint and the key are checked for it.
    */
   expectModel: boolean;
 }
@@ -44,49 +52,80 @@ async function checkEndpoint(endpoint: Endpoint, options: CheckEndpointsOptions)
   if (!URL.canParse(endpoint.baseUrl))
     return [{ message: `${redactUrl(endpoint.baseUrl)} is not a URL.`, isTemporary: false }];
   if (!options.expectModel) return checkModelList(endpoint, options);
-  const error = await probeEndpoint(endpoint, options);
+  const { requests = [ORDINARY] } = options;
+  const error = await probeEndpoint(endpoint, { ...options, requests });
   return error === undefined ? [] : [toEndpointProblem(error)];
 }
 
 function toEndpointProblem(error: InferenceError): EndpointProblem {
-  return { message: error.message, isTemporary: error instanceof EndpointUnavailable };
+  return { message: error.message, isTemporary: isTemporary(error) };
+}
+
+/** Whether another endpoint can take over until a person has acted. */
+function isTemporary(error: InferenceError | undefined): boolean {
+  return error instanceof EndpointUnavailable || error instanceof CreditExhausted;
 }
 
 /**
- * Sends a request for one token to each endpoint of the model. Returns the first error; an endpoint that doesn't answer
+ * Sends the probe requests to each endpoint of the model. Returns the first error; an endpoint that doesn't answer
  * is no error if another one does.
  */
 export async function probeEndpoints(
   endpoints: readonly Endpoint[],
   options: ProbeOptions,
 ): Promise<InferenceError | undefined> {
-  const errors = await Promise.all(endpoints.map((endpoint) => probeEndpoint(endpoint, options)));
+  const { requests = [ORDINARY] } = options;
+  const errors = await Promise.all(
+    endpoints.map((endpoint) => probeEndpoint(endpoint, { ...options, requests })),
+  );
   const isOneUp = errors.includes(undefined);
-  return errors.find((error) => error !== undefined && !(isOneUp && error instanceof EndpointUnavailable));
+  return errors.find((error) => error !== undefined && !(isOneUp && isTemporary(error)));
 }
 
-/** Sends the model one request for one token, without retries. Returns its error, if it fails. */
+/** The smallest request, for a server that the run has started. A reasoning model at an endpoint may refuse it. */
+const SMALLEST: ProbedRequest = { sampling: { temperature: 0, topP: 1, maxTokens: 1 }, samples: 1 };
+/** A request that every endpoint takes, for work of which nothing is known. */
+const ORDINARY: ProbedRequest = { sampling: { temperature: 1, topP: 1, maxTokens: 256 }, samples: 1 };
+
+/**
+ * Sends the model one harmless request with the parameters of each of the given ones, without retries, and so learns which of them
+ * the endpoint takes. Returns the first error.
+ */
 export async function probeEndpoint(
   endpoint: Endpoint,
-  options: ProbeOptions,
+  { environment, timeoutSeconds, requests = [SMALLEST] }: ProbeOptions,
 ): Promise<InferenceError | undefined> {
   const client = createInferenceClient({
     concurrency: { minimum: 1, maximum: 1 },
-    requestTimeoutSeconds: options.timeoutSeconds,
+    requestTimeoutSeconds: timeoutSeconds,
     retry: { attempts: 1, initialSeconds: 0, maximumSeconds: 0 },
-    environment: options.environment,
+    environment,
   });
+  const probe = async (request: ProbedRequest): Promise<InferenceError | undefined> => {
+    const { sampling, samples } = request;
+    try {
+      await client.complete({
+        endpoints: [endpoint],
+        messages: CANARY,
+        sampling,
+        samples: Math.min(samples, 2),
+        ...(request === SMALLEST ? {} : { seed: 1 }),
+      });
+      return undefined;
+    } catch (error) {
+      if (error instanceof InferenceError) return error;
+      throw error;
+    }
+  };
   try {
-    await client.complete({
-      endpoints: [endpoint],
-      messages: [{ role: 'user', content: 'Hello' }],
-      sampling: { temperature: 0, topP: 1, maxTokens: 1 },
-      samples: 1,
-    });
+    for (const request of requests) {
+      const error = await probe(request);
+      // A whole answer may take longer than a check: then it only matters that the model answers at all.
+      if (error instanceof EndpointUnavailable && request !== SMALLEST && error.status === undefined) {
+        if ((await probe(SMALLEST)) instanceof EndpointUnavailable) return error;
+      } else if (error !== undefined) return error;
+    }
     return undefined;
-  } catch (error) {
-    if (error instanceof InferenceError) return error;
-    throw error;
   } finally {
     await client.close();
   }
@@ -97,21 +136,25 @@ async function checkModelList(endpoint: Endpoint, options: ProbeOptions): Promis
   let key = '';
   try {
     key = apiKeyOf(endpoint, options.environment);
-    await listModels(connections.clientFor(endpoint, key), options.timeoutSeconds);
+    await listModels(connections, { endpoint, key }, options.timeoutSeconds);
     return [];
   } catch (error) {
     if (error instanceof InferenceError) return [toEndpointProblem(error)];
     const failure = classifyFailure(error);
-    const isDown = failure.kind === 'retry';
     const url = redactUrl(endpoint.baseUrl);
+    const text = redactText(failure.message, key);
     if (failure.kind === 'model-not-found') {
       const advice = "check that the base URL ends in the API's base path, as a rule /v1";
-      return [{ message: `${url} has no list of models: ${advice}.`, isTemporary: isDown }];
+      return [{ message: `${url} has no list of models: ${advice}.`, isTemporary: false }];
+    }
+    if (failure.kind === 'unauthorized' || failure.kind === 'unsuitable') {
+      const list = () => listModels(connections, { endpoint, key }, MODEL_LIST_TIMEOUT_SECONDS);
+      return [toEndpointProblem(await permanentError(endpoint, failure, text, list))];
     }
     return [
       {
-        message: `${url} does not return its list of models: ${redactText(failure.message, key)}.`,
-        isTemporary: isDown,
+        message: `${url} does not return its list of models: ${text}.`,
+        isTemporary: failure.kind === 'retry',
       },
     ];
   } finally {

@@ -87,7 +87,9 @@ export class CircuitBreaker {
     this.#failures += 1;
     this.#lastFailure = failure;
     if (this.#nextProbeAt === undefined) {
-      if (this.#failures >= FAILURE_THRESHOLD) this.#open(INITIAL_OPEN_SECONDS, now);
+      // Without credit no other request is answered either.
+      if (this.#failures >= FAILURE_THRESHOLD || failure.reason === 'no-credit')
+        this.#open(INITIAL_OPEN_SECONDS, now);
     } else if (isProbe) {
       this.#open(Math.min(MAX_OPEN_SECONDS, 2 * this.#openSeconds), now);
     }

@@ -6,6 +6,8 @@ import type { TokenUsage } from './chat-answer.ts';
 import type { Completion, CompletionRequest } from './completion.ts';
 import { type Clock, realClock } from './clock.ts';
 import { createConnections } from './connections.ts';
+import { profileOf } from './endpoint-profile.ts';
+import { uncountedTokens } from './uncounted-tokens.ts';
 import type { Endpoint, Environment } from './endpoint.ts';
 import type { RetryReason } from './classify-failure.ts';
 import type { ConcurrencyBounds } from './concurrency-limiter.ts';
@@ -36,12 +38,13 @@ export interface EndpointStatistics extends TokenUsage {
 
 export interface InferenceClient {
   /**
-   * Draws samples. Throws `EndpointUnavailable`, `AuthenticationFailed`, `ModelNotFound` or `RequestRejected` (errors.ts),
-   * and the signal's own reason when that aborts.
+   * Draws samples. Throws an error of errors.ts, and the signal's own reason when that aborts.
    */
   complete(request: CompletionRequest): Promise<Completion>;
   /** Counts since the client was made, by base URL. */
   statistics(): Record<string, EndpointStatistics>;
+  /** What these endpoints do differently from what was asked, as far as this process knows; a sentence for each thing. */
+  notices(endpoints: readonly Endpoint[]): string[];
   /** Why requests to these endpoints wait, if none of them takes requests now; undefined if one does. */
   outage(endpoints: readonly Endpoint[]): EndpointOutage | undefined;
   close(): Promise<void>;
@@ -57,6 +60,8 @@ export interface InferenceClientOptions {
   environment: Environment;
   /** Notified of each request. */
   observers?: readonly RequestObserver[];
+  /** Is told once of each notice about an endpoint that is used. */
+  onNotice?: ((notice: string) => void) | undefined;
   /** Replaced in tests, which don't wait. */
   wait?: WaitFunction;
   clock?: Clock;
@@ -89,6 +94,15 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
     },
   };
 
+  const told = new Set<string>();
+  const tellNotices = (endpoints: readonly Endpoint[]) => {
+    for (const notice of options.onNotice === undefined ? [] : noticesOf(endpoints)) {
+      if (told.has(notice)) continue;
+      told.add(notice);
+      options.onNotice?.(notice);
+    }
+  };
+
   return {
     async complete(request) {
       const started = performance.now();
@@ -114,16 +128,17 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
           ),
         )),
       );
-      return {
+      const completion: Completion = {
         choices: answers.flatMap((answer) => answer.choices).slice(0, request.samples),
-        usage: {
-          promptTokens: sum(answers.map((answer) => answer.usage.promptTokens)),
-          completionTokens: sum(answers.map((answer) => answer.usage.completionTokens)),
-        },
+        usage: sumUsage(answers.map(({ usage }) => usage)),
+        uncounted: sumUsage(answers.map((answer) => uncountedTokens(request.messages, answer))),
         requests: answers.filter((answer) => answer.choices.length > 0).length,
         attempts: sum(answers.map((answer) => answer.attempts)),
         seconds: (performance.now() - started) / 1000,
       };
+      profileOf(request.endpoints[0]).observe(request, completion);
+      tellNotices(request.endpoints);
+      return completion;
     },
 
     statistics: () =>
@@ -142,6 +157,8 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
         ]),
       ),
 
+    notices: noticesOf,
+
     outage: (endpoints) =>
       outageOf(
         endpoints.map(({ baseUrl }) => endpointStates.get(baseUrl)),
@@ -153,6 +170,17 @@ export function createInferenceClient(options: InferenceClientOptions): Inferenc
       scheduler.close();
       await connections.close();
     },
+  };
+}
+
+function noticesOf(endpoints: readonly Endpoint[]): string[] {
+  return endpoints.flatMap((endpoint) => profileOf(endpoint).notices);
+}
+
+function sumUsage(usages: readonly TokenUsage[]): TokenUsage {
+  return {
+    promptTokens: sum(usages.map(({ promptTokens }) => promptTokens)),
+    completionTokens: sum(usages.map(({ completionTokens }) => completionTokens)),
   };
 }
 

@@ -35,6 +35,8 @@ export interface Completion {
   /** As many as requested, in the order of their seeds. */
   choices: Choice[];
   usage: TokenUsage;
+  /** An estimate, on the high side, of the tokens that the server used and did not count; 0 if it counts them. */
+  uncounted: TokenUsage;
   /** HTTP requests that were answered with samples: one, or more if the server gives fewer samples than requested. */
   requests: number;
   /** HTTP requests that were sent for it, retries included. */

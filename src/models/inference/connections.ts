@@ -1,59 +1,141 @@
-/** Creates one client of the OpenAI library for each endpoint and key; all share a pool of connections. */
-import OpenAI from 'openai';
-import { Agent, fetch } from 'undici';
-import type { Endpoint } from './endpoint.ts';
+/** Sends requests to endpoints over a pool of connections, and reads their answers whatever the server calls them. */
+import { Agent, EnvHttpProxyAgent, fetch, type Response } from 'undici';
+import { InvalidAnswer } from './chat-answer.ts';
+import { type Endpoint, isLocalAddress, keyHeader, redactUrl, requestUrl } from './endpoint.ts';
+
+import { HttpFailure, Redirected, StreamedAnswer } from './http-failure.ts';
 import { withTimeout } from './timeout.ts';
 
 export interface Connections {
-  clientFor(endpoint: Endpoint, key: string): OpenAI;
+  /**
+   * Sends a JSON document with the key by POST, or a GET without one, and returns the JSON of the answer.
+   * @param path below the endpoint's base URL
+   * @throws HttpFailure, Redirected, StreamedAnswer, InvalidAnswer; the errors of fetch
+   */
+  send(
+    destination: Destination,
+    path: string,
+    document: object | undefined,
+    signal: AbortSignal,
+  ): Promise<unknown>;
   /** Fetches a page of a server without sending a key. */
   fetchPage(url: URL, signal: AbortSignal): Promise<{ status: number; text: string }>;
   /** Closes the pool after the requests in flight have ended. */
   close(): Promise<void>;
 }
 
-/** @param maximumConnections at the same time to one host */
+export interface Destination {
+  readonly endpoint: Endpoint;
+  readonly key: string;
+}
+
+/** How often a server may name another path of itself. */
+const MAX_REDIRECTS = 3;
+
+/**
+ * Uses the proxies of the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY, except to this machine and to private addresses, where
+ * the servers of runs are.
+ * @param maximumConnections at the same time to one host
+ */
 export function createConnections(maximumConnections: number): Connections {
   // Node's fetch fails after five minutes without a header or a part of the body, and a request for many long samples
   // takes longer. Only `withTimeout` limits an attempt. The agent and fetch must come from the same undici.
-  const dispatcher = new Agent({ connections: maximumConnections, headersTimeout: 0, bodyTimeout: 0 });
-  const clients = new Map<string, OpenAI>();
+  const options = { connections: maximumConnections, headersTimeout: 0, bodyTimeout: 0 };
+  const direct = new Agent(options);
+  let byEnvironment: EnvHttpProxyAgent | undefined;
+  const dispatcherFor = (url: URL) =>
+    isLocalAddress(url) ? direct : (byEnvironment ??= new EnvHttpProxyAgent(options));
 
   return {
-    clientFor(endpoint, key) {
-      const id = `${endpoint.baseUrl}\n${key}`;
-      let client = clients.get(id);
-      if (client === undefined) {
-        client = new OpenAI({
-          baseURL: endpoint.baseUrl,
-          apiKey: key,
-          // Without these, the library reads variables that are meant for OpenAI's own service.
-          adminAPIKey: null,
-          organization: null,
-          project: null,
-          webhookSecret: null,
-          // This client decides which failures are retried.
-          maxRetries: 0,
-          timeout: 2 ** 31 - 1,
-          logLevel: 'off',
-          // undici and Node declare the same function with different types.
-          fetch: fetch as unknown as typeof globalThis.fetch,
-          fetchOptions: { dispatcher },
-        });
-        clients.set(id, client);
+    async send({ endpoint, key }, path, document, signal) {
+      const request = {
+        ...(document === undefined ? {} : { method: 'POST', body: JSON.stringify(document) }),
+        headers: {
+          accept: 'application/json',
+          'content-type': 'application/json',
+          'user-agent': 'self-taught-evaluator',
+          ...keyHeader(endpoint, key),
+        },
+        redirect: 'manual',
+        signal,
+      } as const;
+      let url = requestUrl(endpoint.baseUrl, path);
+      for (let redirects = 0; ; redirects++) {
+        const response = await fetch(url, { ...request, dispatcher: dispatcherFor(url) });
+        const text = await response.text();
+        const target = redirectTarget(response, url);
+        if (target === undefined) return readResponse(response, text);
+        // 307 and 308 keep method and body. A key must not go to another server, nor unencrypted where it was not meant to.
+        if (target.origin !== url.origin || response.status < 307 || redirects === MAX_REDIRECTS)
+          throw new Redirected(response.status, redactUrl(target.href));
+        url = target;
       }
-      return client;
     },
     async fetchPage(url, signal) {
-      const response = await fetch(url, { dispatcher, signal });
+      const response = await fetch(url, { dispatcher: dispatcherFor(url), signal });
       return { status: response.status, text: await response.text() };
     },
-    close: () => dispatcher.close(),
+    async close() {
+      await Promise.all([direct.close(), byEnvironment?.close()]);
+    },
   };
 }
 
-/** Returns the names of the models that an endpoint has. Throws the library's errors. */
-export async function listModels(openai: OpenAI, timeoutSeconds: number): Promise<string[]> {
-  const page = await withTimeout(timeoutSeconds, undefined, async (signal) => openai.models.list({ signal }));
-  return page.data.map((model) => model.id);
+/** Returns the names of the models that an endpoint has, in whatever shape it lists them. Throws what `send` throws. */
+export async function listModels(
+  connections: Connections,
+  destination: Destination,
+  timeoutSeconds: number,
+): Promise<string[]> {
+  const list = await withTimeout(timeoutSeconds, undefined, (signal) =>
+    connections.send(destination, '/models', undefined, signal),
+  );
+  const { data, models } = (list ?? {}) as { readonly data?: unknown; readonly models?: unknown };
+  const entries = [list, data, models].find(Array.isArray) ?? [];
+  return entries.flatMap((entry: unknown) => {
+    if (typeof entry === 'string') return [entry];
+    const { id, name, model } = (entry ?? {}) as Readonly<Record<string, unknown>>;
+    return [id, name, model].filter((text) => typeof text === 'string').slice(0, 1);
+  });
+}
+
+function redirectTarget({ status, headers }: Response, from: URL): URL | undefined {
+  const location = headers.get('location');
+  return status >= 300 && status < 400 && location !== null
+    ? (URL.parse(location, from.href) ?? undefined)
+    : undefined;
+}
+
+function readResponse({ ok, status, headers }: Response, text: string): unknown {
+  if (!ok) throw new HttpFailure(status, readErrorBody(text), headers as unknown as Headers);
+  if (/^text\/event-stream/i.test(headers.get('content-type') ?? '') || /^\s*(data|event):/.test(text))
+    throw new StreamedAnswer('the answer is a stream of events, although the request says "stream": false');
+  const document = text.trim();
+  // A text such as HTML is shown as it is.
+  return /^[[{]/.test(document) ? parseJson(document) : document;
+}
+
+function readErrorBody(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Reads JSON, also with the NaN and Infinity of Python in fields that are not needed. */
+function parseJson(document: string): unknown {
+  for (const text of [document, withoutNonFiniteNumbers(document)]) {
+    try {
+      return JSON.parse(text);
+    } catch {}
+  }
+  // The parser's message would quote a part of the document, which might contain a part of an echoed key.
+  throw new InvalidAnswer('the answer is not a complete JSON document');
+}
+
+function withoutNonFiniteNumbers(document: string): string {
+  return document.replaceAll(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/gs, (token) =>
+    token.startsWith('"') ? token : 'null',
+  );
 }

@@ -37,10 +37,15 @@ function endpointOutage(
 ): EndpointOutage | undefined {
   const name = redactUrl(baseUrl);
   if (outage !== undefined) {
-    const { since, text, probeIntervalSeconds } = outage;
+    const { since, reason, text, probeIntervalSeconds } = outage;
+    const again = `it is asked again every ${probeIntervalSeconds} s.`;
+    const time = `${isoTimeFromNow(since - now)}Z`;
     return {
       seconds: now - since,
-      text: `The endpoint ${name} doesn't answer since ${isoTimeFromNow(since - now)}Z (${text}); it is asked again every ${probeIntervalSeconds} s.`,
+      text:
+        reason === 'no-credit'
+          ? `The account has no credit or quota left at ${name} since ${time} (${text}): add credit; ${again}`
+          : `The endpoint ${name} doesn't answer since ${time} (${text}); ${again}`,
     };
   }
   if (pausedUntil <= now) return undefined;

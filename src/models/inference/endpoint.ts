@@ -10,22 +10,25 @@ export interface Endpoint {
   apiKeyEnv?: string | undefined;
   /** The key itself, if a program passes it. */
   apiKey?: string | undefined;
+  /** The header that carries the key; by default `api-key` for Azure, and `Authorization` for all others. */
+  apiKeyHeader?: string | undefined;
 }
 
 /** Where a model is served: at one address, or at several under the same name, with one key or a key for each. */
 export interface EndpointAddresses {
   readonly baseUrl: string | readonly string[];
   readonly apiKeyEnv?: string | readonly string[] | undefined;
+  readonly apiKeyHeader?: string | undefined;
 }
 
 /** The endpoints behind the addresses, in their order. */
 export function endpointsOf(
-  { baseUrl, apiKeyEnv }: EndpointAddresses,
+  { baseUrl, apiKeyEnv, apiKeyHeader }: EndpointAddresses,
   model: string,
 ): [Endpoint, ...Endpoint[]] {
   const endpoints = [baseUrl].flat().map((address, index) => {
     const variable = typeof apiKeyEnv === 'object' ? apiKeyEnv[index] : apiKeyEnv;
-    return { baseUrl: address, model, apiKeyEnv: variable };
+    return { baseUrl: address, model, apiKeyEnv: variable, apiKeyHeader };
   });
   // The configuration has no empty list.
   return endpoints as [Endpoint, ...Endpoint[]];
@@ -69,9 +72,41 @@ function apiKeyError({ baseUrl, apiKey, apiKeyEnv }: Endpoint, problem: string):
   );
 }
 
-/** Removes a user name and a password from a URL, so that it can be shown. */
+/** The header that carries the key. */
+export function keyHeader({ baseUrl, apiKeyHeader }: Endpoint, key: string): Record<string, string> {
+  const name = apiKeyHeader ?? (isAzure(baseUrl) ? 'api-key' : 'authorization');
+  return name.toLowerCase() === 'authorization' ? { authorization: `Bearer ${key}` } : { [name]: key };
+}
+
+function isAzure(baseUrl: string): boolean {
+  const url = URL.parse(baseUrl);
+  return (
+    url !== null &&
+    (/\.azure(-api)?\.(com|us|cn|net)$/.test(url.hostname) || url.searchParams.has('api-version'))
+  );
+}
+
+/** Puts a path behind that of the base URL, and before its query. */
+export function requestUrl(baseUrl: string, path: string): URL {
+  const url = new URL(baseUrl);
+  url.pathname = url.pathname.replace(/(\/chat\/completions)?\/*$/, '') + path;
+  url.hash = '';
+  return url;
+}
+
+const LOCAL_ADDRESS =
+  /^(?:localhost|.+\.localhost|(?:127|10)(?:\.\d+){3}|192\.168(?:\.\d+){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d+){2}|\[(?:::1|f[cd][\da-f:]*)\])$/;
+
+/** Whether a URL names this machine or a private address (RFC 1918, RFC 4193), where the servers of runs are. */
+export function isLocalAddress({ hostname }: URL): boolean {
+  return LOCAL_ADDRESS.test(hostname);
+}
+
+/** Removes a user name, a password and secrets of the query from a URL, so that it can be shown. */
 export function redactUrl(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//');
+  return url
+    .replace(/\/\/[^/@]*@/, '//')
+    .replaceAll(/([?&][^=&]*(?:key|token|secret|sig|auth|password)[^=&]*=)[^&#]*/gi, '$1[key]');
 }
 
 /** Prepares text of an endpoint to be shown: removes the key, joins the lines, and shortens it to `maximumCharacters`. */

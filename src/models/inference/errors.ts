@@ -43,6 +43,14 @@ export class EndpointUnavailable extends InferenceError {
   }
 }
 
+/**
+ * The account of the key has no credit or quota left (402, `insufficient_quota` and the like). A person must act first; then
+ * the same work continues.
+ */
+export class CreditExhausted extends InferenceError {
+  override readonly name = 'CreditExhausted';
+}
+
 /** The endpoint doesn't accept the key (401, 403), or there is none to send. A person must act first. */
 export class AuthenticationFailed extends InferenceError {
   override readonly name = 'AuthenticationFailed';
@@ -61,6 +69,14 @@ export class ModelNotFound extends InferenceError {
     super(message, details);
     this.available = details.available;
   }
+}
+
+/**
+ * The endpoint can't be used as it is configured: it redirects, streams, or refuses a parameter that the method needs. A
+ * person must change the configuration first.
+ */
+export class EndpointUnsuitable extends InferenceError {
+  override readonly name = 'EndpointUnsuitable';
 }
 
 export type RejectionReason = 'context-length' | 'content-filter' | 'bad-request';

@@ -1,6 +1,12 @@
 /** The error for a failure that another attempt can't fix, with advice on what to do about it. */
 import { apiKeyAdvice, type Endpoint, redactUrl } from './endpoint.ts';
-import { AuthenticationFailed, type InferenceError, ModelNotFound, RequestRejected } from './errors.ts';
+import {
+  AuthenticationFailed,
+  EndpointUnsuitable,
+  type InferenceError,
+  ModelNotFound,
+  RequestRejected,
+} from './errors.ts';
 import type { Failure } from './classify-failure.ts';
 
 /** How many seconds to wait for the list of models, which the message about a wrong name quotes. */
@@ -19,6 +25,12 @@ export async function permanentError(
   const url = redactUrl(endpoint.baseUrl);
   const details = { endpoint: url, status: failure.status, requestId: failure.requestId };
   switch (failure.kind) {
+    case 'unsuitable':
+      return new EndpointUnsuitable(
+        `${url} can't be used for the model ${endpoint.model} as it is configured: ${text}. ${failure.advice}`,
+        details,
+      );
+    case 'forbidden':
     case 'unauthorized':
       return new AuthenticationFailed(
         `${url} doesn't accept the key: ${text}. ${apiKeyAdvice(endpoint)}`,
@@ -33,9 +45,8 @@ export async function permanentError(
       const message = `${url} doesn't serve the model ${endpoint.model}: ${text}. ${advice}`;
       return new ModelNotFound(message, { ...details, available });
     }
-    case 'samples-unsupported':
     case 'rejected': {
-      const reason = failure.kind === 'rejected' ? failure.reason : 'bad-request';
+      const { reason } = failure;
       return new RequestRejected(`${url} refuses this request to ${endpoint.model} (${reason}): ${text}`, {
         ...details,
         reason,

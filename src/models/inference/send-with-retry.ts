@@ -1,12 +1,14 @@
 /** Sends one request, with its waits in the queue and its retries. */
-import type OpenAI from 'openai';
 import { retryDelaySeconds, type RetryPolicy, type WaitFunction } from './backoff.ts';
 import { type ChatAnswer, readChatAnswer } from './chat-answer.ts';
 import type { CompletionRequest, SendReason } from './completion.ts';
 import type { Clock } from './clock.ts';
-import { type Connections, listModels } from './connections.ts';
+import { type Connections, type Destination, listModels } from './connections.ts';
+import { profileOf } from './endpoint-profile.ts';
 import { apiKeyOf, type Endpoint, type Environment, redactText, redactUrl } from './endpoint.ts';
-import { EndpointUnavailable, InferenceError } from './errors.ts';
+import { CreditExhausted, EndpointUnavailable, InferenceError } from './errors.ts';
+import { type ChatBody, chatBody } from './request-form.ts';
+import { sendInKnownForm } from './send-in-form.ts';
 import { classifyFailure, type Failure } from './classify-failure.ts';
 import { permanentError, MODEL_LIST_TIMEOUT_SECONDS } from './permanent-error.ts';
 import type { EndpointState } from './endpoint-state.ts';
@@ -31,6 +33,10 @@ export interface RequestContext {
 
 export type AnswerWithAttempts = ChatAnswer & { attempts: number };
 
+/** A 500 that comes so often may refuse a parameter. */
+const DOUBTED_SERVER_ERRORS = 3;
+/** Tells whether a key is refused, or only a prompt. */
+export const CANARY: CompletionRequest['messages'] = [{ role: 'user', content: 'Hello' }];
 /** If an endpoint asks for a longer pause, the request fails, so that the caller can come back after it. */
 const MAX_RETRY_AFTER_WAIT_SECONDS = 300;
 /** The longest pause of an endpoint when another one serves the same model: the endpoint may have sent a wrong date. */
@@ -64,12 +70,12 @@ async function retryUntilAnswered(
 ): Promise<AnswerWithAttempts> {
   const { endpoints, onUnavailable = 'fail', signal, stopSending = signal } = request;
   const routes = endpoints.map((endpoint) => {
-    const key = apiKeyOf(endpoint, context.environment);
-    return { endpoint, key, openai: context.connections.clientFor(endpoint, key) };
+    return { endpoint, key: apiKeyOf(endpoint, context.environment) };
   });
   const endpointStates = routes.map(({ endpoint }) => context.endpointStateOf(endpoint.baseUrl));
   let failed: EndpointState | undefined;
   let firstFailedAt: number | undefined;
+  let attempts = 0;
 
   for (let attempt = 1; ; attempt++) {
     const permit = await context.scheduler.acquire({
@@ -79,10 +85,12 @@ async function retryUntilAnswered(
       signal: stopSending,
     });
     await admitOrRelease(request, permit, attempt === 1 ? 'first' : 'again');
-    const { endpoint, key, openai } = routes[endpointStates.indexOf(permit.endpointState)]!;
+    const { endpoint, key } = routes[endpointStates.indexOf(permit.endpointState)]!;
     const observed = observe(endpoint);
-    const result = await sendRequest(context, permit, { openai, endpoint, key, observed }, request);
-    if ('answer' in result) return { ...result.answer, attempts: attempt };
+    const isDoubted = attempt >= Math.min(DOUBTED_SERVER_ERRORS, context.retry.attempts);
+    const result = await sendRequest(context, permit, { endpoint, key, observed, isDoubted }, request);
+    attempts += result.attempts;
+    if ('answer' in result) return { ...result.answer, attempts };
 
     const { failure, text } = result;
     const { reason } = failure;
@@ -95,10 +103,12 @@ async function retryUntilAnswered(
       retryAfterSeconds: tooLong ? undefined : retryAfterSeconds,
     });
     firstFailedAt ??= context.clock.now();
+    const isPassing = reason === 'rate-limit' || reason === 'no-credit';
     const mayWait =
-      onUnavailable === 'wait' &&
-      (reason === 'rate-limit' || !hasAnsweredOthers(endpointStates, firstFailedAt));
-    if (tooLong || (attempt >= context.retry.attempts && !mayWait)) {
+      onUnavailable === 'wait' && (isPassing || !hasAnsweredOthers(endpointStates, firstFailedAt));
+    // Nothing but a payment helps, which another attempt of the same command comes too early for.
+    const isUseless = reason === 'no-credit' && endpoints.length === 1;
+    if (tooLong || ((attempt >= context.retry.attempts || isUseless) && !mayWait)) {
       const error = unavailableError(endpoint, { attempt, failure, text, tooLong });
       // Waiting requests would get the same answer.
       if (tooLong) context.scheduler.fail(permit.endpointState, error);
@@ -130,73 +140,99 @@ async function admitOrRelease(
   }
 }
 
-interface Route {
-  readonly openai: OpenAI;
-  readonly endpoint: Endpoint;
-  readonly key: string;
+interface Route extends Destination {
   readonly observed: RequestObservation;
+  /** Whether a 500 may be the refusal of a parameter. */
+  readonly isDoubted: boolean;
 }
 
 type Retryable = Extract<Failure, { kind: 'retry' }>;
+type SendResult = { readonly attempts: number } & (
+  { readonly answer: ChatAnswer } | { readonly failure: Retryable; readonly text: string }
+);
 
-/** Sends the request once. Releases the permit, unless it failed in a way that another attempt may fix. */
+/**
+ * Sends the request once, and again if the endpoint must first be asked which parameters it takes, or whom it refuses. Releases
+ * the permit, unless it failed in a way that another attempt may fix.
+ */
 async function sendRequest(
-  { requestTimeoutSeconds }: RequestContext,
+  context: RequestContext,
   permit: Permit,
-  { openai, endpoint, key, observed }: Route,
+  route: Route,
   request: CompletionRequest,
-): Promise<{ answer: ChatAnswer } | { failure: Retryable; text: string }> {
-  const { signal, samples } = request;
+): Promise<SendResult> {
+  const { endpoint, key, observed, isDoubted } = route;
+  const { signal } = request;
   const { counts } = permit.endpointState;
-  counts.attempts++;
-  observed.sent(endpoint);
-  const sentAt = performance.now();
-  const answered = (answer: ChatAnswer): { answer: ChatAnswer } => {
-    permit.release({ kind: 'answered' });
-    observed.answered(answer, (performance.now() - sentAt) / 1000);
-    return { answer };
+  const profile = profileOf(endpoint);
+  const usage = { promptTokens: 0, completionTokens: 0 };
+  let attempts = 0;
+  let sentAt = performance.now();
+  let denial: { readonly error: unknown } | undefined;
+  const send = async (body: ChatBody): Promise<ChatAnswer> => {
+    if (attempts > 0)
+      await request.admit?.('again').catch((error: unknown) => {
+        denial = { error };
+        throw error;
+      });
+    attempts += 1;
+    counts.attempts++;
+    observed.sent(endpoint);
+    sentAt = performance.now();
+    const answer = readChatAnswer(
+      await withTimeout(context.requestTimeoutSeconds, signal, (bounded) =>
+        context.connections.send(route, '/chat/completions', body, bounded),
+      ),
+    );
+    for (const counted of [counts, usage]) {
+      counted.promptTokens += answer.usage.promptTokens;
+      counted.completionTokens += answer.usage.completionTokens;
+    }
+    return answer;
   };
   try {
-    const answer = await withTimeout(requestTimeoutSeconds, signal, (bounded) =>
-      postChatCompletion(openai, endpoint.model, request, bounded),
-    );
-    counts.promptTokens += answer.usage.promptTokens;
-    counts.completionTokens += answer.usage.completionTokens;
-    return answered(answer);
-  } catch (error) {
-    if (signal?.aborted === true) permit.release({ kind: 'aborted' });
-    signal?.throwIfAborted();
-    const failure = classifyFailure(error);
-    const text = redactText(failure.message, key);
-    if (failure.kind === 'retry') return { failure, text };
-    if (failure.kind === 'samples-unsupported' && samples > 1) {
-      return answered({ choices: [], usage: { promptTokens: 0, completionTokens: 0 } });
-    }
+    const sending = { profile, model: endpoint.model, request, send, doubtsServerErrors: isDoubted };
+    const answer = { ...(await sendInKnownForm(sending)), usage };
     permit.release({ kind: 'answered' });
-    const list = () => listModels(openai, MODEL_LIST_TIMEOUT_SECONDS);
+    observed.answered(answer, (performance.now() - sentAt) / 1000);
+    return { answer, attempts };
+  } catch (error) {
+    let failure = classifyFailure(error);
+    if (failure.kind === 'forbidden')
+      failure = await decideForbidden(failure, request, (canary) =>
+        send(chatBody(endpoint.model, canary, profile.refused)),
+      );
+    if (signal?.aborted === true || denial !== undefined) permit.release({ kind: 'aborted' });
+    signal?.throwIfAborted();
+    if (denial !== undefined) throw denial.error;
+    const text = redactText(failure.message, key);
+    if (failure.kind === 'retry') return { failure, text, attempts };
+    permit.release({ kind: 'answered' });
+    const list = () => listModels(context.connections, route, MODEL_LIST_TIMEOUT_SECONDS);
     throw await permanentError(endpoint, failure, text, list);
   }
 }
 
-async function postChatCompletion(
-  openai: OpenAI,
-  model: string,
-  { messages, sampling, samples, seed }: CompletionRequest,
-  signal: AbortSignal,
-): Promise<ChatAnswer> {
-  const body = await openai.chat.completions.create(
-    {
-      model,
-      messages,
-      temperature: sampling.temperature,
-      top_p: sampling.topP,
-      max_tokens: sampling.maxTokens,
-      ...(samples === 1 ? {} : { n: samples }),
-      ...(seed === undefined ? {} : { seed }),
-    },
-    { signal },
-  );
-  return readChatAnswer(body);
+/**
+ * Decides whether a request was refused for its key or for its prompt, by sending a harmless one: gateways and their moderation
+ * answer both with 403.
+ */
+async function decideForbidden(
+  failure: Failure,
+  request: CompletionRequest,
+  send: (canary: CompletionRequest) => Promise<ChatAnswer>,
+): Promise<Failure> {
+  const { message, status, requestId } = failure;
+  const unauthorized = { kind: 'unauthorized', message, status, requestId } as const;
+  if (request.messages === CANARY) return unauthorized;
+  try {
+    await send({ ...request, messages: CANARY, samples: 1 });
+  } catch (error) {
+    const other = classifyFailure(error);
+    if (other.kind === 'forbidden') return unauthorized;
+    if (other.kind !== 'rejected') return other;
+  }
+  return { kind: 'rejected', reason: 'content-filter', message, status, requestId };
 }
 
 /** Whether the endpoints answered other requests while this one failed, so that they are not down. */
@@ -212,10 +248,16 @@ function cappedRetryAfter({ retryAfterSeconds }: Retryable, endpoints: number): 
 function unavailableError(
   { baseUrl, model }: Endpoint,
   about: { attempt: number; failure: Retryable; text: string; tooLong: boolean },
-): EndpointUnavailable {
+): EndpointUnavailable | CreditExhausted {
   const { attempt, failure, text, tooLong } = about;
   const { reason, status, requestId, retryAfterSeconds } = failure;
   const endpoint = redactUrl(baseUrl);
+  if (reason === 'no-credit') {
+    const advice = 'Add credit, or use another key; nothing is lost, and the same work then continues.';
+    return new CreditExhausted(`The account has no credit or quota left at ${endpoint}: ${text}. ${advice}`, {
+      ...{ endpoint, status, requestId },
+    });
+  }
   return new EndpointUnavailable(
     `${endpoint} gave no usable answer for model ${model} in ${attempt} ` +
       `attempt${attempt === 1 ? '' : 's'}; the last one: ${reason}: ${text}. ` +

@@ -2,7 +2,7 @@
  * Supervises the model servers of a machine: starts them, shares them between owners, restarts them after a failure, and
  * stops them when their last owner has released them.
  */
-import { probeEndpoints } from '../inference/check-endpoints.ts';
+import { type ProbedRequest, probeEndpoints } from '../inference/check-endpoints.ts';
 import { type EndpointAddresses, endpointsOf, type Environment } from '../inference/endpoint.ts';
 import { endProcessGroup } from '../../platform/process-group.ts';
 import type { ProcessIdentity } from '../../platform/process-identity.ts';
@@ -35,6 +35,8 @@ export interface ServingRequest {
   owner: string;
   /** Variables of the server in addition to those of its settings, such as the GPUs that it sees. */
   environment?: Readonly<Record<string, string>>;
+  /** The requests that will be sent to an endpoint, which are tried before. */
+  requests?: readonly ProbedRequest[] | undefined;
   /** Called again and again until it is served, with the reason why it waits, if it does. */
   onWait?: (reason: string | undefined) => void;
 }
@@ -132,6 +134,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     const error = await probeEndpoints(endpointsOf(addresses, model), {
       environment,
       timeoutSeconds: settings.probeTimeoutSeconds,
+      requests: request.requests,
     });
     if (error !== undefined) throw error;
     return { ...addresses, model };

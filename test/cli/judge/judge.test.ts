@@ -11,7 +11,7 @@ import { readPrompt } from '../../../src/runs/read-prompt.ts';
 import type { JudgeFile } from '../../../src/api/judge-file.ts';
 import type { PairsJudgingFigures } from '../../../src/api/pairs-judging-result.ts';
 import type { JudgedPair } from '../../../src/pair-judging/judged-pair.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../../support/scripted-endpoint.ts';
+import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../../support/scripted-endpoint.ts';
 import { correctJudgmentsAfter, sampleJudge } from '../../support/sample-judge.ts';
 import { repeatedRequests } from '../../support/scripted-run.ts';
 import { machineGpus } from '../../../src/models/gpus/machine-gpus.ts';
@@ -235,7 +235,7 @@ describe('the command judge', function () {
     const error = { message: 'max_tokens is too large', code: 'invalid' };
     const asksFor = (row: number, text: string) => text.includes(`which is more, ${row}?`);
     endpoint.script((request) =>
-      request.body.max_tokens === 1 ||
+      isCanary(request.body) ||
       [0, 1].some((row) => asksFor(row, request.body.messages.at(-1)?.content ?? ''))
         ? honest(request)
         : { kind: 'status', status: 400, error },
@@ -258,7 +258,7 @@ describe('the command judge', function () {
       ],
       [1, 0],
     );
-    const asked = endpoint.requests.filter(({ body }) => body.max_tokens !== 1);
+    const asked = endpoint.requests.filter(({ body }) => !isCanary(body));
     assert.equal(asked.length, PAIRS - 2);
     assert(!existsSync(join(folder, 'all-refused.jsonl.journal')));
   });

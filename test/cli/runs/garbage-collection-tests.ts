@@ -1,3 +1,4 @@
+import { isCanary } from '../../support/scripted-endpoint.ts';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -223,8 +224,11 @@ export function garbageCollectionTests(bench: StoreFixture): void {
       const asked = bench.recorded.endpoint.requests.length;
       const result = await (await startRun(bench.recorded.cluster.client, bench.recorded.first)).result();
       assert.equal(result.best, 1);
-      const canary = ({ body }: { body: { max_tokens?: number } }) => body.max_tokens === 1;
-      assert(bench.recorded.endpoint.requests.slice(asked).every(canary), 'nothing is judged again');
+      const sent = bench.recorded.endpoint.requests.slice(asked);
+      assert(
+        sent.every(({ body }) => isCanary(body)),
+        'nothing is judged again',
+      );
       assert(existsSync(join(bench.store, 'first/outputs/model/config.json')));
       const longer = await startRun(bench.recorded.cluster.client, {
         ...bench.recorded.first,

@@ -111,6 +111,7 @@ describe('the inference client', () => {
       max_tokens: 64,
       n: 3,
       seed: 100,
+      stream: false,
     });
   });
 
@@ -194,7 +195,8 @@ describe('the inference client', () => {
       assert(error instanceof EndpointUnavailable, inspect(error));
       assert.equal(error.attempts, 3);
       assert.equal(error.endpoint, endpoint.baseUrl);
-      assert.equal(endpoint.requests.length, 3);
+      // Perhaps a 500 without a word refuses a parameter.
+      assert.equal(endpoint.requests.length, name === '500' ? 5 : 3);
       assert.equal(error.status, behaviour.kind === 'status' ? behaviour.status : undefined);
     });
   }
@@ -281,7 +283,8 @@ describe('the inference client', () => {
       assert.match(error.message, /JUDGE_KEY/);
       assert.equal(error.status, status);
       assert.equal(error.requestId, 'request-0');
-      assert.equal(endpoint.requests.length, 1);
+      // A harmless request tells whether 403 is about the key.
+      assert.equal(endpoint.requests.length, status === 403 ? 2 : 1);
       assert(!inspect(error, { depth: 20, showHidden: true }).includes(key));
     });
   }
@@ -364,7 +367,8 @@ describe('the inference client', () => {
       const error = await failureOf(client.complete(request({ samples: 2 })));
       assert(error instanceof RequestRejected);
       assert.equal(error.reason, reason);
-      assert.equal(endpoint.requests.length, 1);
+      // Perhaps a refusal without a word is one of a parameter.
+      assert.equal(endpoint.requests.length, reason === 'bad-request' ? 3 : 1);
     });
   }
 

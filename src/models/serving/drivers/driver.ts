@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import { fillTemplate, unknownPlaceholders } from '../../../platform/fill-template.ts';
 import type { Problem } from '../../../platform/problem.ts';
+import type { ProbedRequest } from '../../inference/check-endpoints.ts';
 import type { EndpointAddresses, Environment } from '../../inference/endpoint.ts';
 import type { ServerSpec, ServerValues } from './server-spec.ts';
 
@@ -73,6 +74,8 @@ export interface ServingCheck<Settings> {
   readonly checkpoint: string;
   readonly runName: string;
   readonly environment: Environment;
+  /** The requests that will be sent to the model, as far as they are known. */
+  readonly requests?: readonly ProbedRequest[] | undefined;
   /** The interpreter behind `{python}`, if the machine has one. */
   readonly python: string | undefined;
 }

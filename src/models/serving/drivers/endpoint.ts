@@ -35,6 +35,13 @@ const configuration = z
         'The environment variable of the worker that contains the key; or a list with one variable for each address.',
       )
       .optional(),
+    apiKeyHeader: z
+      .string()
+      .regex(/^[A-Za-z][\w-]*$/, { error: 'expected the name of a header' })
+      .describe(
+        'The header that carries the key, such as `api-key` or `x-api-key`. By default `Authorization` with a bearer token; for Azure `api-key`.',
+      )
+      .optional(),
   })
   .describe('An endpoint that exists already.');
 
@@ -69,7 +76,7 @@ export const endpointDriver = defineEndpointDriver({
     return problems;
   },
 
-  async check({ path, settings, checkpoint, runName, environment }) {
+  async check({ path, settings, checkpoint, runName, environment, requests }) {
     const unknown = servedModelNameProblems(path, settings);
     if (unknown.length > 0) return unknown;
     const model = servedModelNameOf(settings, { runName, iteration: 0, checkpoint });
@@ -77,9 +84,14 @@ export const endpointDriver = defineEndpointDriver({
       environment,
       timeoutSeconds: 30,
       expectModel: true,
+      requests,
     });
     return problems.map((message) => ({ path, message }));
   },
 
-  addresses: ({ baseUrl, apiKeyEnv }) => ({ baseUrl, ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }) }),
+  addresses: ({ baseUrl, apiKeyEnv, apiKeyHeader }) => ({
+    baseUrl,
+    ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }),
+    ...(apiKeyHeader === undefined ? {} : { apiKeyHeader }),
+  }),
 });
