@@ -25,6 +25,7 @@ export class ConcurrencyLimiter {
   readonly #bounds: ConcurrencyBounds;
   #limit: number;
   #inFlight = 0;
+  #samplesInFlight = 0;
   /** The requests in flight when the last one was sent. Answers that arrive together all count as arriving at this number. */
   #peakInFlight = 0;
   /** When the limit was last decreased. It is not decreased again before the next answer. */
@@ -61,14 +62,17 @@ export class ConcurrencyLimiter {
     return this.limit > this.#bounds.minimum;
   }
 
-  recordSent(): void {
+  /** @param samples the answers that the request asks for */
+  recordSent(samples: number): void {
     this.#inFlight += 1;
+    this.#samplesInFlight += samples;
     this.#peakInFlight = this.#inFlight;
   }
 
   /** A request has ended, successfully or not. */
-  recordEnd(): void {
+  recordEnd(samples: number): void {
     this.#inFlight -= 1;
+    this.#samplesInFlight -= samples;
   }
 
   /**
@@ -91,8 +95,10 @@ export class ConcurrencyLimiter {
     this.#decrease(kind, now);
   }
 
-  /** @param waiting requests of all clients that are in the server's queue */
-  reportServerQueue(waiting: number, now: number): void {
+  /** @param waitingSamples what all clients have in the server's queue, where each sample of a request counts by itself */
+  reportServerQueue(waitingSamples: number, now: number): void {
+    const samplesPerRequest = this.#inFlight === 0 ? 1 : this.#samplesInFlight / this.#inFlight;
+    const waiting = waitingSamples / samplesPerRequest;
     const harmless = Math.max(HARMLESS_QUEUE_LENGTH, this.#inFlight * HARMLESS_QUEUE_SHARE);
     this.#isServerQueueing = waiting > harmless / 2;
     // After a decrease, the limit does not fall again before the requests in flight are below it.

@@ -26,6 +26,8 @@ export type RequestOutcome =
 /** A request on its way. */
 export interface SentRequest {
   readonly sentAt: number;
+  /** The answers that it asks for. */
+  readonly samples: number;
   readonly onUnavailable: OnUnavailable;
   /** Whether it is the request that tries an endpoint that was down. */
   readonly isProbe: boolean;
@@ -109,16 +111,17 @@ export class EndpointState {
     return Math.max(up, this.#rateLimiter.readyAt(now));
   }
 
-  beginRequest(onUnavailable: OnUnavailable): SentRequest {
+  beginRequest(onUnavailable: OnUnavailable, samples = 1): SentRequest {
     const sentAt = this.#clock.now();
-    this.#concurrency.recordSent();
+    this.#concurrency.recordSent(samples);
     this.#rateLimiter.recordSent(sentAt);
-    return { sentAt, onUnavailable, isProbe: onUnavailable === 'wait' && this.#breaker.recordSent() };
+    const isProbe = onUnavailable === 'wait' && this.#breaker.recordSent();
+    return { sentAt, samples, onUnavailable, isProbe };
   }
 
-  endRequest({ sentAt, onUnavailable, isProbe }: SentRequest, outcome: RequestOutcome): void {
+  endRequest({ sentAt, samples, onUnavailable, isProbe }: SentRequest, outcome: RequestOutcome): void {
     const now = this.#clock.now();
-    this.#concurrency.recordEnd();
+    this.#concurrency.recordEnd(samples);
     switch (outcome.kind) {
       case 'answered':
         this.#concurrency.recordAnswer();
@@ -133,7 +136,7 @@ export class EndpointState {
     }
   }
 
-  /** @param waiting requests that the server says it has waiting */
+  /** @param waiting samples that the server says it has waiting */
   reportServerQueue(waiting: number): void {
     this.#concurrency.reportServerQueue(waiting, this.#clock.now());
   }

@@ -12,6 +12,8 @@ export interface PermitRequest {
   /** The endpoints that the request may go to. */
   readonly endpointStates: readonly EndpointState[];
   readonly onUnavailable: OnUnavailable;
+  /** The answers that the request asks for. */
+  readonly samples: number;
   /** The endpoint of the last, failed attempt; another one is preferred. */
   readonly avoid?: EndpointState | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -19,6 +21,7 @@ export interface PermitRequest {
 
 interface WaitingRequest {
   readonly sequence: number;
+  readonly samples: number;
   readonly avoid: EndpointState | undefined;
   grant(permit: Permit): void;
   rejectWaiting(error: Error): void;
@@ -43,13 +46,14 @@ export class RequestScheduler {
   }
 
   /** Resolves when the request may be sent. Rejects with the signal's reason if the signal aborts before. */
-  acquire({ endpointStates, onUnavailable, avoid, signal }: PermitRequest): Promise<Permit> {
+  acquire({ endpointStates, onUnavailable, samples, avoid, signal }: PermitRequest): Promise<Permit> {
     signal?.throwIfAborted();
     if (this.#closed) return Promise.reject(closedError());
     const group = this.#groupOf(endpointStates, onUnavailable);
     return new Promise((resolve, reject) => {
       const waiting: WaitingRequest = {
         sequence: this.#sequence++,
+        samples,
         avoid,
         grant(permit) {
           signal?.removeEventListener('abort', onAbort);
@@ -93,7 +97,8 @@ export class RequestScheduler {
       const next = this.#next(now);
       if (next === undefined) break;
       next.group.waiting.shift();
-      next.waiting.grant(this.#begin(next.endpointState, next.group.onUnavailable));
+      const { waiting, endpointState, group } = next;
+      waiting.grant(this.#begin(endpointState, group.onUnavailable, waiting.samples));
     }
     this.#setTimer(now);
   }
@@ -106,8 +111,8 @@ export class RequestScheduler {
       for (const request of waiting.splice(0)) request.rejectWaiting(closedError());
   }
 
-  #begin(endpointState: EndpointState, onUnavailable: OnUnavailable): Permit {
-    const sending: SentRequest = endpointState.beginRequest(onUnavailable);
+  #begin(endpointState: EndpointState, onUnavailable: OnUnavailable, samples: number): Permit {
+    const sending: SentRequest = endpointState.beginRequest(onUnavailable, samples);
     return {
       endpointState,
       release: (outcome) => {

@@ -81,6 +81,7 @@ async function retryUntilAnswered(
     const permit = await context.scheduler.acquire({
       endpointStates: endpointStates,
       onUnavailable,
+      samples: request.samples,
       avoid: failed,
       signal: stopSending,
     });

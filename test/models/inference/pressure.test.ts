@@ -12,8 +12,10 @@ interface Server {
   readonly atOnce?: number;
   readonly seconds: number;
   readonly retryAfterSeconds?: number;
-  /** Requests that it processes at the same time; the others wait in its queue, whose length it reports. */
+  /** Samples that it makes at the same time; the others wait in its queue, whose length it reports. */
   readonly slots?: number;
+  /** The samples of each request; 1 by default. */
+  readonly samples?: number;
 }
 
 interface Seen {
@@ -50,7 +52,8 @@ class Pressure {
   }
 
   get queued(): number {
-    return Math.max(0, this.#atWork - (this.server.slots ?? Infinity));
+    const { samples = 1, slots = Infinity } = this.server;
+    return Math.max(0, samples * this.#atWork - slots);
   }
 
   async #askOnAndOn(): Promise<void> {
@@ -58,6 +61,7 @@ class Pressure {
       const permit = await this.#scheduler.acquire({
         endpointStates: [this.endpointState],
         onUnavailable: 'wait',
+        samples: this.server.samples ?? 1,
       });
       await this.#sleep(0.002 * this.#draw());
       if (this.#isTooMuch()) {
@@ -166,6 +170,17 @@ describe('an endpoint under pressure (simulated time)', function () {
     assert(before > 150, String(before));
     assert(pressure.queued <= 16, `${pressure.queued} wait in its queue`);
     assert(pressure.endpointState.concurrencyLimit >= 32, 'all of it is at work');
+  });
+
+  it('that queues each sample of a request keeps as many whole requests in its queue as it would with one sample each', async () => {
+    const pressure = new Pressure({ seconds: 1, slots: 64, samples: 8 });
+    await pressure.during(5);
+    for (let look = 0; look < 60; look++) {
+      pressure.endpointState.reportServerQueue(pressure.queued);
+      await pressure.during(2);
+    }
+    const { concurrencyLimit } = pressure.endpointState;
+    assert(concurrencyLimit >= 10 && concurrencyLimit <= 12, `${concurrencyLimit} requests for 8 at work`);
   });
 
   it('that sometimes times out or answers 5xx gets fewer concurrent requests, and more again when it answers', async () => {
