@@ -43,6 +43,7 @@ import { MACHINES, withdrawServedModels } from './models/serving/served-models.t
 import { MachineGpus } from './models/gpus/machine-gpus.ts';
 import { visibleGpus } from './models/gpus/visible-gpus.ts';
 import { watchTrainings } from './models/training/watched-trainings.ts';
+import { AnswerTimes } from './models/serving/answer-times.ts';
 import { createServerSupervisor } from './models/serving/supervisor.ts';
 import { TemporalUnreachable } from './temporal/temporal-unreachable.ts';
 import { UsageLedgers } from './runs/usage/usage-ledger.ts';
@@ -202,6 +203,7 @@ async function createDependencies(
   const store = openStore(storeRoot, (message) => logInActivity(log, 'warn', message));
   const cache = cacheFolder(environment, process.platform);
   const gpus = new MachineGpus(settings.machineFolder, visibleGpus(environment));
+  const answerTimes = new AnswerTimes();
   const servers = createServerSupervisor({
     stateFolder: join(store.objects.localRoot, MACHINES, machine, 'servers'),
     log: (level, message) => log[level](message),
@@ -214,6 +216,7 @@ async function createDependencies(
     onRunning: (owners, process) => gpus.keepFor(owners, process),
     onOwnerDead: (owner) => gpus.release(owner),
     isOwnerAlive: (workflowId) => isWorkflowOpen(temporal, workflowId),
+    answeredAt: (baseUrl) => answerTimes.at(baseUrl),
   });
   return {
     store,
@@ -228,6 +231,7 @@ async function createDependencies(
       environment,
       onNotice: (notice) => log.warn(notice),
       observers: [
+        answerTimes,
         createModelRequestMetrics(metrics),
         ...(tracing === undefined ? [] : [tracing.requestObserver]),
       ],

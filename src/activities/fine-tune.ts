@@ -27,7 +27,7 @@ import { forgetTraining, noteTraining } from '../models/training/watched-trainin
 import { stopTrainer } from '../models/training/stop-training.ts';
 import { LEASE_SECONDS, trainsElsewhere } from '../models/training/training-monitor.ts';
 import type { GpuLease } from '../models/gpus/machine-gpus.ts';
-import { withHeartbeats } from './heartbeats.ts';
+import { isStoppedByRun, withHeartbeats } from './heartbeats.ts';
 import { leaseGpus } from './lease-gpus.ts';
 import {
   damagedCheckpointWarning,
@@ -285,9 +285,10 @@ export function stopTraining(deps: Dependencies, input: StopTrainingInput): Prom
  * worker with `--on-shutdown stop`. Anything else (another shutdown, a reset, a lost heartbeat) leaves it running for the next attempt.
  */
 function shouldStopTraining(deps: Dependencies): boolean {
-  const details = Context.current().cancellationDetails;
-  if (details?.cancelRequested === true || details?.paused === true) return true;
-  return details?.workerShutdown === true && deps.onShutdown === 'stop';
+  return (
+    isStoppedByRun() ||
+    (Context.current().cancellationDetails?.workerShutdown === true && deps.onShutdown === 'stop')
+  );
 }
 
 /** Records the fingerprint of a training, before its first step. */

@@ -15,6 +15,12 @@ export interface HeartbeatContext {
   readonly wait: (reason?: string) => void;
 }
 
+/** Returns whether the attempt ends because its run was cancelled or paused, so that nobody will go on with it soon. */
+export function isStoppedByRun(): boolean {
+  const details = Context.current().cancellationDetails;
+  return details?.cancelRequested === true || details?.paused === true;
+}
+
 /**
  * Runs an activity's work with heartbeats, three in each heartbeat timeout. If the attempt was cancelled, it fails
  * with the cancellation instead of the error of the work, so that Temporal sees the reason.

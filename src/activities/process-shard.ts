@@ -15,7 +15,7 @@ import { readShardReferences, shardUri } from '../store/shards.ts';
 import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import { EndpointUnavailable, ModelNotFound, RequestRejected } from '../models/inference/errors.ts';
 import type { Choice } from '../models/inference/chat-answer.ts';
-import type { SendReason } from '../models/inference/completion.ts';
+import type { CompletionRequest, SendReason } from '../models/inference/completion.ts';
 import { endpointsOf } from '../models/inference/endpoint.ts';
 import type { ChatMessage } from '../method/prompt-template.ts';
 import { withHeartbeats } from './heartbeats.ts';
@@ -23,7 +23,9 @@ import type { Dependencies } from './dependencies.ts';
 import type { ResolvedModels } from '../runs/open-run.ts';
 import { stageUri } from '../runs/run-layout.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
-import type { Model, RunReference, ShardInput, ShardResult } from '../api/activity-types.ts';
+import type { Model, RunReference, ServedModel, ShardInput, ShardResult } from '../api/activity-types.ts';
+import { servingDriverOf } from '../models/serving/drivers/registry.ts';
+import { servingOf } from '../config/model-roles.ts';
 import type { ShardedStage } from '../api/stages.ts';
 import { roleOfStage } from '../runs/usage/model-role.ts';
 
@@ -108,7 +110,8 @@ export async function processShard<
     const labels = { stage, benchmark: input.benchmark ?? '' };
     const countSkipped = (kind: SkippedRecord['kind'], reason: string) =>
       deps.metrics.unitsSkipped(1, { ...labels, kind, reason });
-    const endpoints = endpointsOf(input.model, input.model.servedModelName);
+    const apiKey = keyOf(configuration, input.model);
+    const endpoints = endpointsOf({ ...input.model, apiKey }, input.model.servedModelName);
     const outageTimer = setInterval(
       () => wait(deps.inference.outage(endpoints)?.text),
       1000 * OUTAGE_CHECK_SECONDS,
@@ -118,7 +121,8 @@ export async function processShard<
       fingerprint: shardFingerprint(configuration, input.model, shard, fingerprintInputs),
       units: units(await deps.store.readRecords<Item>(shard)),
       processUnit: async (unit, existing, emit, end) => {
-        const ask: SendRequest = (request) => sendModelRequest(deps, input, request, budgetGuard, end);
+        const ask: SendRequest = (request) =>
+          sendModelRequest(deps, { ...input, endpoints }, request, budgetGuard, end);
         const counted = (record: Entry) => {
           emit(record);
           deps.metrics.records(1, labels);
@@ -165,6 +169,17 @@ export function shardFingerprint(
   return { schema: 1, seed, model: model.sha256, input: input.sha256, ...fingerprintInputs };
 }
 
+/** The key of a server that the run starts, if its settings contain it: histories don't. */
+function keyOf(
+  configuration: ResolvedModels['configuration'],
+  { servedFor }: ServedModel,
+): string | undefined {
+  if (servedFor === undefined) return undefined;
+  const serving = servingOf(configuration, servedFor.role);
+  const driver = servingDriverOf(serving);
+  return driver.needsMachine ? driver.key?.(serving) : undefined;
+}
+
 /** Checks the budget before each request of a shard and records its usage. */
 interface RequestBudgetGuard {
   readonly admit: (sending: SendReason) => Promise<void>;
@@ -173,7 +188,7 @@ interface RequestBudgetGuard {
 
 async function sendModelRequest(
   deps: Dependencies,
-  { model }: ShardInput,
+  { model, endpoints }: ShardInput & Pick<CompletionRequest, 'endpoints'>,
   request: Parameters<SendRequest>[0],
   budgetGuard: RequestBudgetGuard,
   { stop, abort }: EndOfAttempt,
@@ -181,7 +196,7 @@ async function sendModelRequest(
   if (model.prunedReason !== undefined) throw new InvalidInput(model.prunedReason);
   try {
     const { choices, usage, uncounted, requests, attempts } = await deps.inference.complete({
-      endpoints: endpointsOf(model, model.servedModelName),
+      endpoints,
       // If a server that the run started is gone, the attempt fails and the run serves the model again; external
       // endpoints come back by themselves.
       onUnavailable: model.servedFor === undefined ? 'wait' : 'fail',

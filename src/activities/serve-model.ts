@@ -6,11 +6,12 @@ import { checkpointPathOrId, findCheckpoint, storeUriOf } from '../runs/find-che
 import { prunedModelMessage } from '../models/training/pruned-model.ts';
 import { RESULT_FILE } from '../models/training/job.ts';
 import { findModelDamage, readTrainingResult } from '../models/training/model-integrity.ts';
-import { withHeartbeats } from './heartbeats.ts';
+import { isStoppedByRun, withHeartbeats } from './heartbeats.ts';
 import { currentWorkflowId } from './current-workflow.ts';
 import { leaseGpus } from './lease-gpus.ts';
 import type { Dependencies } from './dependencies.ts';
 import { ServerFailed } from '../models/serving/errors.ts';
+import { MAX_FAILED_STARTS } from '../models/serving/monitor-server.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { servingOf } from '../config/model-roles.ts';
 import { openModels } from '../runs/open-run.ts';
@@ -37,6 +38,9 @@ export interface ServeModelInput {
  */
 export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<ServedModel> {
   return withHeartbeats(async (attempt) => {
+    // Shown with the last failure until the server is up (temporal/pending-activities.ts).
+    const failedStarts = failedStartsBefore();
+    if (failedStarts > 0) attempt.report({ failedStarts } satisfies ActivityHeartbeat);
     const { configuration } = await openModels(deps.store, input.run);
     const serving = servingOf(configuration, input.role);
     const driver = servingDriverOf(serving);
@@ -61,13 +65,15 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
         iteration: input.iteration,
         label: `${modelLabel(input)} of ${input.run.runName}`,
         owner: currentWorkflowId(),
+        signal: attempt.signal,
+        stopsOnAbort: isStoppedByRun,
         onWait: (reason) => attempt.wait(reason === undefined ? reason : `The model server waits: ${reason}`),
         ...(lease === undefined ? {} : { environment: lease.environment }),
       })
       .catch((error: unknown) => {
         // The next attempt finds the lease.
         lease?.leave();
-        throw error instanceof ServerFailed ? failedStart(error) : error;
+        throw error instanceof ServerFailed ? failedStart(error, failedStarts + 1) : error;
       });
     return {
       ...input.model,
@@ -80,24 +86,25 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
   });
 }
 
-/** After so many failures in a row a server is not started again: its command, or its machine, needs a person. */
-const MAX_FAILED_STARTS = 6;
-/** The first delay before another start; it doubles with each failure, so that the last one comes after some minutes. */
-const FIRST_RETRY_SECONDS = 5;
+/** The first delay before another start; it doubles with each failure. Meanwhile the run shows why. */
+const FIRST_RETRY_SECONDS = 20;
 
-/**
- * Counts the failed starts in the heartbeat details, which a killed worker loses: then the server is started more often.
- * @returns the failure of this start, which ends the run if it was the last one
- */
-function failedStart({ name: type, message }: ServerFailed): ApplicationFailure {
-  const context = Context.current();
-  const before = context.info.heartbeatDetails as ActivityHeartbeat | null | undefined;
-  const failedStarts = (before?.failedStarts ?? 0) + 1;
-  context.heartbeat({ failedStarts } satisfies ActivityHeartbeat);
-  if (failedStarts >= MAX_FAILED_STARTS)
+/** How often in a row the server has failed to start, by the heartbeat details of the last attempt. */
+function failedStartsBefore(): number {
+  const before = Context.current().info.heartbeatDetails as ActivityHeartbeat | null | undefined;
+  return before?.failedStarts ?? 0;
+}
+
+/** @returns the failure of a start, which ends the run if another one would not help */
+function failedStart(
+  { name: type, message, isFinal }: ServerFailed,
+  failedStarts: number,
+): ApplicationFailure {
+  Context.current().heartbeat({ failedStarts } satisfies ActivityHeartbeat);
+  if (isFinal || failedStarts >= MAX_FAILED_STARTS)
     return ApplicationFailure.nonRetryable(
-      `${message}\nIt has failed ${failedStarts} times in a row. Correct the serving command or the machine, then start the run ` +
-        'again under its name: it continues with what is complete.',
+      `${message}\nIt has failed ${failedStarts === 1 ? 'once, and another start would not help' : `${failedStarts} times in a row`}. ` +
+        'Correct the serving command or the machine, then start the run again under its name: it continues with what is complete.',
       type,
     );
   const nextRetryDelay = 1000 * FIRST_RETRY_SECONDS * 2 ** (failedStarts - 1);

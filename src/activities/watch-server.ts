@@ -18,7 +18,8 @@ export function watchServer(deps: Dependencies, { baseUrl }: { readonly baseUrl:
     for (;;) {
       if (!deps.servers.serves(baseUrl))
         throw serverGone(`${deps.machine} no longer serves a model at ${baseUrl}`);
-      const reasons = await readNotes(baseUrl);
+      const problem = deps.servers.problem(baseUrl);
+      const reasons = [...(problem === undefined ? [] : [problem]), ...(await readNotes(baseUrl))];
       wait(reasons.length === 0 ? undefined : reasons.join('; '));
       await sleep(1000 * CHECK_INTERVAL_SECONDS, undefined, { signal });
     }

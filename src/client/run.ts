@@ -18,7 +18,7 @@ import { Execution } from './execution.ts';
 abstract class PausableExecution<Result> extends Execution<Result> {
   /**
    * Pauses it: shards in flight are finished, a training stops with a checkpoint, and nothing new begins until
-   * `resume`. Model servers keep running. Rejected if it is paused already, or if the reason is not a text.
+   * `resume`. Model servers keep running; one that still starts is stopped, and started again later. Rejected if it is paused already, or if the reason is not a text.
    */
   async pause(request: PauseRequest = {}): Promise<void> {
     await this.update(UPDATES.pause, request);

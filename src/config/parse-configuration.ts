@@ -5,7 +5,12 @@ import {
   type JudgeEvaluationConfiguration,
 } from './judge-evaluation-configuration.ts';
 import { budgetProblems } from './budget-problems.ts';
-import { missingCheckpointProblems, missingJudgeFileProblems, servingProblems } from './serving-problems.ts';
+import {
+  missingCheckpointProblems,
+  missingJudgeFileProblems,
+  servingProblems,
+  trainedJudgeProblems,
+} from './serving-problems.ts';
 import { crossSectionProblems } from './cross-section-problems.ts';
 import { pairSourceProblems } from './pair-source-problems.ts';
 import {
@@ -28,6 +33,7 @@ export interface ParsedConfiguration<Whole = Configuration> {
 export function parseConfiguration(input: unknown): ParsedConfiguration {
   return readBy<Configuration>(configurationSchema, input, (usable) => [
     ...listProblems(usable),
+    ...trainedJudgeProblems(usable),
     ...(isObject(input) ? pairSourceProblems(usable, input['instructions'] !== undefined) : []),
   ]);
 }

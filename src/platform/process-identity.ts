@@ -39,7 +39,7 @@ function linuxStartTime(pid: number): string | undefined {
 }
 
 /** The fields of `/proc/PID/stat` from the third (the state) on. */
-function linuxStatFields(pid: number | string): string[] | undefined {
+export function linuxStatFields(pid: number | string): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the program's name in parentheses, and may itself contain spaces and parentheses.

@@ -96,7 +96,8 @@ async function toPendingActivity(
     0,
     heartbeatDetails?.payloads,
   )) as ActivityHeartbeat | null | undefined;
-  const { wait, failedStarts: _, ...progress } = heartbeat ?? {};
+  const { wait, failedStarts = 0, ...progress } = heartbeat ?? {};
+  const shownFailure = failure && failureText(failure, lastWorkerIdentity ?? 'unknown');
   return {
     workflowId,
     key: `${runId ?? workflowId}/${activity.activityId}`,
@@ -105,10 +106,14 @@ async function toPendingActivity(
     attempt: attempt ?? 1,
     scheduledAt: optionalTsToDate(activity.scheduledTime) ?? new Date(0),
     taskQueue: activityOptions?.taskQueue?.name ?? '',
-    ...(failure === undefined ? {} : { failure: failureText(failure, lastWorkerIdentity ?? 'unknown') }),
+    ...(shownFailure === undefined ? {} : { failure: shownFailure }),
     ...(failedAt === undefined ? {} : { failedAt }),
     progress: Object.keys(progress).length === 0 ? '' : JSON.stringify(progress),
-    ...(state === SCHEDULED || wait === undefined ? {} : { wait }),
+    ...(state !== SCHEDULED && wait !== undefined ? { wait } : {}),
+    // A server that has failed to start is shown at once, and until it is up: each start takes minutes.
+    ...(wait === undefined && failedStarts > 0 && shownFailure !== undefined
+      ? { wait: { reason: shownFailure, since: (failedAt ?? new Date()).toISOString() } }
+      : {}),
   };
 }
 
@@ -130,7 +135,7 @@ function failureText(failure: Error, worker: string): string {
   return `${shortened(distinct.join(' Cause: '))} (on the worker ${worker})`;
 }
 
-const MAX_LENGTH = 700;
+const MAX_LENGTH = 1000;
 
 /** The text on one line; without its middle if it is long: the last words of a process are at the end. */
 function shortened(text: string): string {

@@ -1,7 +1,9 @@
 /** Estimates of the remaining time of a run, from the time that it has taken so far. */
 import type { RunProgress, StageProgress } from '../api/progress.ts';
-import { ITERATION_STAGES } from '../api/stages.ts';
 import { currentIteration, lastIteration } from '../api/current-iteration.ts';
+
+/** The stages of an iteration whose time counts. Most of the time of `serveModel` is the start of the new judge's server. */
+const TIMED_STAGES = ['judgePairs', 'filterJudgments', 'fineTune', 'serveModel', 'evaluateJudge'] as const;
 
 /**
  * The seconds until a stage ends: by the trainer's estimate, by the rate so far if the stage counts its work, or by the time
@@ -32,17 +34,20 @@ export function remainingSeconds(progress: RunProgress, now: number): number | u
   const lastSeconds = (name: string): number => lastIterationSummary.seconds[name] ?? 0;
   const iteration = currentIteration(progress);
   const laterIterations = Math.max(0, lastIteration(progress) - iteration);
-  const iterationSeconds = ITERATION_STAGES.reduce((sum, name) => sum + lastSeconds(name), 0);
+  const iterationSeconds = TIMED_STAGES.reduce((sum, name) => sum + lastSeconds(name), 0);
   if (completed.some((summary) => summary.iteration === iteration)) return laterIterations * iterationSeconds;
-  const runningStage = stages.find(({ name }) => (ITERATION_STAGES as readonly string[]).includes(name));
-  const next = ITERATION_STAGES.findIndex((name) => name === runningStage?.name) + 1;
+  // The judge of the iteration before is served at the beginning of an iteration.
+  const runningStage = stages.find(
+    (stage) => (TIMED_STAGES as readonly string[]).includes(stage.name) && stage.iteration === iteration,
+  );
+  const next = TIMED_STAGES.findIndex((name) => name === runningStage?.name) + 1;
   const stageSeconds =
     runningStage === undefined
       ? 0
       : (stageRemainingSeconds(runningStage, progress, now) ?? lastSeconds(runningStage.name));
   return (
     stageSeconds +
-    ITERATION_STAGES.slice(next).reduce((sum, name) => sum + lastSeconds(name), 0) +
+    TIMED_STAGES.slice(next).reduce((sum, name) => sum + lastSeconds(name), 0) +
     laterIterations * iterationSeconds
   );
 }

@@ -130,14 +130,15 @@ export class RunStages {
     );
   }
 
+  /** Serves a model. A pause stops a server that still starts; the end of the pause starts it again. */
   serveModel(model: Model, iteration: number, role: ModelRole): Promise<ServedModel> {
     const { run } = this.#plan;
     const summary = `serve ${role === 'seed' ? `M_${iteration}` : role}`;
-    return this.trackStage({ name: 'serveModel', iteration }, () =>
+    const serve = () =>
       this.#machine.run((machine) =>
         machine.serveModel.executeWithOptions({ summary }, [{ run, model, iteration, role }]),
-      ),
-    );
+      );
+    return this.trackStage({ name: 'serveModel', iteration }, () => this.#gate.runInterruptibly(serve));
   }
 
   /** Stops the run's servers. Servers of a machine without a worker are stopped when it has one again. */

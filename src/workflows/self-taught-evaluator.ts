@@ -188,7 +188,9 @@ async function prepareRun(
     : await prepareGeneratedPairs(plan, stages, models, benchmarks);
   tracker.addWarnings(pairYieldWarnings(preparedStages['generatePairs']?.counts));
 
+  const servingBegan = Date.now();
   const seed = await stages.serveModel(models.seed, 0, 'seed');
+  const serveModel = secondsSince(servingBegan);
   const evaluation = await stages.evaluateJudge(seed, 0, benchmarks);
   const pairCounts = Object.fromEntries(
     Object.entries(preparedStages).map(([stage, { counts }]) => [stage, counts]),
@@ -201,7 +203,7 @@ async function prepareRun(
     model: models.seed,
     evaluations: evaluation.evaluations,
     counts: { ...pairCounts, ...evaluation.counts },
-    seconds: { ...seconds, evaluateJudge: evaluation.seconds },
+    seconds: { ...seconds, serveModel, evaluateJudge: evaluation.seconds },
   });
   return { models, benchmarks, pairs, pairCounts };
 }
@@ -234,10 +236,12 @@ async function runIterations(
     }
     mayContinueAsNew = true;
     const previous = completed()[iteration - 1];
+    const servingBegan = Date.now();
     const judge =
       iteration === 1 || previous === undefined
         ? await stages.serveModel(models.firstJudge, 0, 'firstJudge')
         : await stages.serveModel(previous.model, iteration - 1, 'seed');
+    const judgeServed = secondsSince(servingBegan);
     const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
     tracker.addWarnings(verdictWarnings(iteration, judgments.counts));
     const trainingSet = await stages.trackStage({ name: 'filterJudgments', iteration }, () =>
@@ -253,8 +257,10 @@ async function runIterations(
     const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
     tracker.addWarnings(trained.warnings ?? []);
     tracker.recordUsage(trained.usage);
-    const fineTuneSeconds = (Date.now() - fineTuneBegan) / 1000;
+    const fineTuneSeconds = secondsSince(fineTuneBegan);
+    const servingAgainBegan = Date.now();
     const newJudge = await stages.serveModel(trained.model, iteration, 'seed');
+    const serveModel = judgeServed + secondsSince(servingAgainBegan);
     const evaluation = await stages.evaluateJudge(newJudge, iteration, benchmarks);
     await completeIteration(tracker, stages, context, {
       iteration,
@@ -273,6 +279,7 @@ async function runIterations(
         judgePairs: judgments.seconds,
         filterJudgments: trainingSet.seconds,
         fineTune: fineTuneSeconds,
+        serveModel,
         evaluateJudge: evaluation.seconds,
       },
     });
@@ -289,6 +296,10 @@ async function runIterations(
     warnings: tracker.current.warnings,
   };
   return finalizeRun(plan, result);
+}
+
+function secondsSince(began: number): number {
+  return (Date.now() - began) / 1000;
 }
 
 /** The model that the fine-tuning of an iteration starts from. */

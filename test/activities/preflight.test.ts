@@ -10,7 +10,7 @@ describe('the check of a machine before a run', () => {
     const { configuration } = parseConfiguration({
       runName: 'test',
       models: { seed: { checkpoint: 'embedded/model' } },
-      serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm' },
+      serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm-{iteration}' },
       instructions: { pool: ['pool.jsonl'] },
       fineTuning: { launcher: { kind: 'slurm', nodes: 2 } },
       evaluation: {

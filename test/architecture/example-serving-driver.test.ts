@@ -58,7 +58,7 @@ describe('a third serving driver', () => {
     const two = serverFor(2, 8000);
     assert.equal(
       two.command,
-      'vllm serve /models/judge --served-model-name judge-1 --host 10.0.0.7 --port 8000 --tensor-parallel-size 2',
+      'vllm serve /models/judge --served-model-name judge-1 --host 10.0.0.7 --port 8000 --generation-config vllm --disable-uvicorn-access-log --tensor-parallel-size 2',
     );
     assert.equal(two.key, serverFor(2, 9000).key);
     assert.notEqual(two.key, serverFor(4, 8000).key);

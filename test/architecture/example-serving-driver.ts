@@ -27,6 +27,8 @@ export const vllm = defineMachineDriver({
           },
         ]
       : [],
+  // The server gets the checkpoint.
+  trainedJudgeProblems: () => [],
   check: ({ path, settings, environment }) =>
     Promise.resolve([
       ...servedModelNameProblems(path, settings),
@@ -48,6 +50,9 @@ export const vllm = defineMachineDriver({
             '{host}',
             '--port',
             '{port}',
+            '--generation-config',
+            'vllm',
+            '--disable-uvicorn-access-log',
           ],
           ...['--tensor-parallel-size', String(gpus), ...(eager ? ['--enforce-eager'] : [])],
           ...(compilationConfig === undefined ? [] : ['--compilation-config', compilationConfig]),

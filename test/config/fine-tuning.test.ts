@@ -7,7 +7,7 @@ function problemsOf(asked: unknown): Record<string, string> {
   const { problems } = parseConfiguration({
     runName: 'test',
     models: { seed: { checkpoint: 'm' } },
-    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm' },
+    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm-{iteration}' },
     instructions: { pool: ['pool.jsonl'] },
     evaluation: {
       benchmarks: [{ name: 'test', format: 'reward-bench', path: 'b.jsonl', purpose: 'test' }],

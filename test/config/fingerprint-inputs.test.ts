@@ -23,7 +23,11 @@ describe('the fingerprint inputs of a configuration', () => {
   const asItIs = meaningWith(() => undefined);
 
   it('is the same however the run is carried out', () => {
-    const otherServing = { kind: 'endpoint', baseUrl: 'http://box:8000/v1', servedModelName: 'judge' };
+    const otherServing = {
+      kind: 'endpoint',
+      baseUrl: 'http://box:8000/v1',
+      servedModelName: 'judge-{iteration}',
+    };
     const same: Record<string, string> = {
       'another endpoint': meaningWith((input) => Object.assign(input, { serving: otherServing })),
       'several endpoints': meaningWith((input) =>

@@ -10,7 +10,7 @@ describe('the fields of a configuration that differ from the defaults', () => {
   const written = {
     runName: 'x',
     models: { seed: { checkpoint: 'embedded/model' } },
-    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:1/v1', servedModelName: 'judge' },
+    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:1/v1', servedModelName: 'judge-{iteration}' },
     instructions: { pool: ['a.jsonl'] },
     judging: { samples: 4 },
     fineTuning: { rounds: [{ method: 'dpo', hyperparameters: { beta: 0.2 } }] },

@@ -12,7 +12,7 @@ function least(): Record<string, unknown> {
   return {
     runName: 'test',
     models: { seed: { checkpoint: 'some/model' } },
-    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:8000/v1', servedModelName: 'judge' },
+    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:8000/v1', servedModelName: 'judge-{iteration}' },
     instructions: { pool: ['pool.jsonl'] },
     evaluation: {
       benchmarks: [{ name: 'test', format: 'reward-bench', path: 'test.jsonl', purpose: 'test' }],
@@ -65,7 +65,7 @@ describe('parsing a configuration', () => {
     const { configuration, problems } = parseConfiguration({
       ...rest,
       seed: -1,
-      serving: { kind: 'endpoint', baseUrl: 'ftp://box/v1', servedModelName: 'judge' },
+      serving: { kind: 'endpoint', baseUrl: 'ftp://box/v1', servedModelName: 'judge-{iteration}' },
       pairs: { calls: 'three' },
       judging: { samples: '15', sampling: { temperature: 3, topP: 0.9, maxTokens: 10 } },
       evaluation: { benchmarks: [{ name: 'test', format: 'mr-bench', path: 't.jsonl', purpose: 'test' }] },
@@ -94,7 +94,7 @@ describe('parsing a configuration', () => {
     const serving = (changes: object) => ({
       serving: {
         kind: 'endpoint',
-        servedModelName: 'judge',
+        servedModelName: 'judge-{iteration}',
         baseUrl: ['http://a/v1', 'http://b/v1'],
         ...changes,
       },
@@ -117,6 +117,41 @@ describe('parsing a configuration', () => {
     ];
     for (const [baseUrl, path, message] of wrong)
       assert.match(problemsOf(serving({ baseUrl }))[path] ?? '', message);
+  });
+
+  it('refuses serving that answers with the same model for every judge of a run, and accepts it for other models', () => {
+    const endpoint = (servedModelName: string) => ({
+      kind: 'endpoint',
+      baseUrl: 'http://a/v1',
+      servedModelName,
+    });
+    const command = (words: string[], servedModelName?: string) => ({
+      ...{ kind: 'command', command: words },
+      ...(servedModelName === undefined ? {} : { servedModelName }),
+    });
+    const same = /the same model would answer|with the same model for the seed model and for every judge/;
+    for (const serving of [endpoint('judge'), endpoint('{runName}'), endpoint('judge{ iteration }')])
+      assert.match(problemsOf({ serving })['serving.servedModelName'] ?? '', same);
+    for (const serving of [
+      command(['serve', '--port', '{port}'], 'judge'),
+      command(['serve', '{servedModelName}'], '{runName}'),
+      { ...command(['serve', '--port', '{port}'], 'judge'), kind: 'slurm' },
+    ])
+      assert.match(problemsOf({ serving })['serving.command'] ?? '', same);
+    for (const serving of [
+      endpoint('{checkpoint}'),
+      command(['serve', '{checkpoint}'], 'judge'),
+      command(['serve', '--port', '{port}'], '{checkpoint}'),
+    ])
+      assert.deepEqual(problemsOf({ serving }), {});
+
+    const models = (changes: object) => ({ models: { seed: { checkpoint: 'm' }, ...changes } });
+    const own = models({ seed: { checkpoint: 'm', serving: endpoint('judge') } });
+    assert.deepEqual(Object.keys(problemsOf(own)), ['models.seed.serving.servedModelName']);
+    const others = { checkpoint: 'n', serving: endpoint('large') };
+    assert.deepEqual(problemsOf(models({ generator: others, firstJudge: others })), {});
+    const seed = { checkpoint: 'm', serving: endpoint('judge-{iteration}') };
+    assert.deepEqual(problemsOf({ ...models({ seed }), serving: endpoint('large') }), {});
   });
 
   it('names the known fields beside an unknown one, at any depth', () => {

@@ -196,7 +196,11 @@ describe('the estimate of a run', function () {
   });
 
   it('says which endpoint does not answer, and by which rule tokens are counted', async () => {
-    const down = { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'x' } as const;
+    const down = {
+      kind: 'endpoint',
+      baseUrl: 'http://127.0.0.1:9/v1',
+      servedModelName: 'x-{iteration}',
+    } as const;
     const pool = join(empty, 'pool.jsonl');
     await writeFile(pool, '{"instruction":"Count to ten."}\n');
     const plan = await makeTestPlan(

@@ -11,7 +11,7 @@ const { configuration } = parseConfiguration({
   runName: 'run',
   iterations: 2,
   models: { seed: { checkpoint: 'm' } },
-  serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm' },
+  serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm-{iteration}' },
   instructions: { pool: ['pool.jsonl'] },
   evaluation: {
     benchmarks: [{ name: 'held-out', format: 'reward-bench', path: 'b.jsonl', purpose: 'test' }],

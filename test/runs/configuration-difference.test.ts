@@ -7,7 +7,7 @@ const benchmark = { name: 'b', format: 'reward-bench', path: 'b.jsonl', purpose:
 const input = {
   runName: 'a',
   models: { seed: { checkpoint: 'embedded/model' } },
-  serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:1/v1', servedModelName: 'judge' },
+  serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:1/v1', servedModelName: 'judge-{iteration}' },
   instructions: { pool: ['a.jsonl'] },
   evaluation: { benchmarks: [benchmark] },
 };
@@ -44,7 +44,7 @@ describe('the difference of two configurations', () => {
     const other = resolved({
       seed: 7,
       models: { seed: { checkpoint: 'other/model' } },
-      serving: { ...input.serving, servedModelName: 'other' },
+      serving: { ...input.serving, servedModelName: 'other-{iteration}' },
       inference: { concurrentShards: 8 },
       instructions: { pool: ['a.jsonl'], shardSize: 7 },
       evaluation: { benchmarks: [{ ...benchmark, path: 'c.jsonl' }] },

@@ -117,7 +117,7 @@ async function publishConfiguration(
   const { configuration, problems } = parseConfiguration({
     runName: 'test',
     models: { seed: { checkpoint: 'm' } },
-    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm' },
+    serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm-{iteration}' },
     instructions: { pool: ['pool.jsonl'] },
     evaluation: {
       benchmarks: [{ name: 'held-out', format: 'reward-bench', path: 'b.jsonl', purpose: 'test' }],

@@ -99,7 +99,7 @@ describe('selfTaughtEvaluator', function () {
       ...configuration('wrong'),
       iteration: 3,
       judging: { samples: 'many', prompt: 'prompts/respond' },
-      serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:18999/v1', servedModelName: 'x' },
+      serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:18999/v1', servedModelName: 'x-{iteration}' },
       models: {
         seed: { checkpoint: 'no/such/folder' },
         generator: { checkpoint: 'embedded/model', servings: 1 },

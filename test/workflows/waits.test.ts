@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { rename, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import {
   type Evaluation,
   failureMessage,
@@ -150,15 +151,34 @@ describe('the waits of a run', function () {
     await run.result();
   });
 
-  it('end the run with the last output of a server that has failed to start six times in a row', async () => {
+  it('show the log of a server that does not start, and end when it has failed three times in a row', async () => {
     cluster.startWorker();
     const run = await evaluate('hopeless', ['sh', '-c', 'echo "the model is too large"; exit 4']);
+    const followed = follow('hopeless');
+    const wait = await nextWait(run);
+    assert.match(
+      wait.reason,
+      /exit code 4 before it was ready\. Log: (\/\S+\.log)\. .*the model is too large/,
+    );
+    assert.match(await details('hopeless'), /\*\*Waiting\*\* since .*the model is too large/);
+    await until(() => /Waiting since .*: serveModel: .*the model is too large/.test(followed()));
     const failure = await run.result().then(() => '', failureMessage);
     assert.match(
       failure,
-      /exit code 4 before it was ready.*the model is too large\nIt has failed 6 times in a row/s,
+      /exit code 4 before it was ready.*the model is too large\nIt has failed 3 times in a row/s,
     );
     assert.equal((await run.progress()).waits, undefined);
+  });
+
+  it('do not begin for a server that refuses the first request: the run ends at once', async () => {
+    cluster.startWorker();
+    const server = fileURLToPath(import.meta.resolve('../models/serving/fake-server.ts'));
+    const run = await evaluate('refused', [process.execPath, server, '--port', '{port}', '--refuse', '403']);
+    const failure = await run.result().then(() => '', failureMessage);
+    assert.match(
+      failure,
+      /refuses the first short request: .*Log: .*\nIt has failed once, and another start would not help/s,
+    );
   });
 
   it('name a missing store, and end when it is back', async () => {

@@ -45,7 +45,8 @@ export const judge = defineCommand({
     },
     'api-key-env': {
       type: 'string',
-      describe: 'The environment variable with the key for the endpoint.',
+      describe:
+        'The environment variable with the key for the endpoint, or for the server that --serve starts.',
     },
     'api-key-header': {
       type: 'string',

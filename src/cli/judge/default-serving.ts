@@ -13,11 +13,13 @@ const MAX_EMBEDDED_SERVER_BYTES = 1_000_000_000;
 /**
  * The server that a command line starts, whose words may be quoted.
  * @param servedModelName the server's name of the model; may contain placeholders
+ * @param apiKeyEnv the variable that contains the server's key
  * @throws CommandError
  */
 export function servingByCommand(
   text: string | undefined,
   servedModelName = 'judge',
+  apiKeyEnv?: string,
 ): CommandServing | undefined {
   if (text === undefined) return undefined;
   const words = splitCommandLine(text);
@@ -29,7 +31,11 @@ export function servingByCommand(
       `--serve is ${JSON.stringify(text)}${unknown.length === 0 ? '' : `, with the unknown placeholder ${braces(unknown)}`}: it must be a command ` +
         `such as "vllm serve {checkpoint} --served-model-name {servedModelName} --host {host} --port {port}"; the placeholders are ${braces(SERVER_PLACEHOLDERS)}.`,
     );
-  return commandServing({ command: words, servedModelName });
+  return commandServing({
+    command: words,
+    servedModelName,
+    ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }),
+  });
 }
 
 /**
@@ -42,6 +48,8 @@ export function defaultServing(checkpoint: string): CommandServing {
       command: [
         ...['vllm', 'serve', '{checkpoint}', '--served-model-name', '{servedModelName}'],
         ...['--host', '{host}', '--port', '{port}'],
+        // Only the judge's own sampling counts, not that of the checkpoint's generation_config.json.
+        ...['--generation-config', 'vllm', '--disable-uvicorn-access-log'],
       ],
       servedModelName: 'judge',
     });

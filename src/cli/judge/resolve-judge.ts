@@ -53,11 +53,12 @@ export async function resolveJudge(
 ): Promise<ResolvedJudge> {
   const { model } = choice;
   if (/^https?:\/\//.test(model)) return endpointJudge(choice);
-  const hasUnusedName = choice.servedModelName !== undefined && choice.serve === undefined;
-  if (hasUnusedName || choice.apiKeyEnv !== undefined || choice.apiKeyHeader !== undefined)
+  const { serve, servedModelName, apiKeyEnv, apiKeyHeader } = choice;
+  const isUnused = serve === undefined && (servedModelName ?? apiKeyEnv) !== undefined;
+  if (isUnused || apiKeyHeader !== undefined)
     throw new CommandError(
       'usage',
-      `--served-model-name, --api-key-env and --api-key-header only apply to the URL of an endpoint, but --model is ${JSON.stringify(model)}: ` +
+      `--served-model-name, --api-key-env and --api-key-header only apply to the URL of an endpoint, the first two also to --serve, but --model is ${JSON.stringify(model)}: ` +
         'omit them, or give the URL.',
     );
   const folder = resolve(model);
@@ -119,7 +120,10 @@ async function checkpointJudge(
     identity: (await resolveCheckpoint({ store, files }, folder)).sha256,
     judge,
     served: {
-      serving: servingByCommand(choice.serve, choice.servedModelName) ?? configured ?? defaultServing(folder),
+      serving:
+        servingByCommand(choice.serve, choice.servedModelName, choice.apiKeyEnv) ??
+        configured ??
+        defaultServing(folder),
       checkpoint: folder,
       runName: judge.run,
       iteration: judge.iteration,
@@ -135,7 +139,7 @@ async function trainedRunJudge(
 ): Promise<ResolvedJudge> {
   const argument = checkpointPathOrId(await findCheckpoint(store, files, checkpoint));
   const serving =
-    servingByCommand(choice.serve, choice.servedModelName) ??
+    servingByCommand(choice.serve, choice.servedModelName, choice.apiKeyEnv) ??
     (await configuredServing(store, run)) ??
     defaultServing(argument);
   const result =

@@ -19,16 +19,19 @@ export interface EndpointAddresses {
   readonly baseUrl: string | readonly string[];
   readonly apiKeyEnv?: string | readonly string[] | undefined;
   readonly apiKeyHeader?: string | undefined;
+  /** The key itself, if only this process knows it. */
+  readonly apiKey?: string | undefined;
 }
 
 /** The endpoints behind the addresses, in their order. */
 export function endpointsOf(
-  { baseUrl, apiKeyEnv, apiKeyHeader }: EndpointAddresses,
+  { baseUrl, apiKeyEnv, apiKeyHeader, apiKey }: EndpointAddresses,
   model: string,
 ): [Endpoint, ...Endpoint[]] {
   const endpoints = [baseUrl].flat().map((address, index) => {
     const variable = typeof apiKeyEnv === 'object' ? apiKeyEnv[index] : apiKeyEnv;
-    return { baseUrl: address, model, apiKeyEnv: variable, apiKeyHeader };
+    const key = apiKey === undefined ? {} : { apiKey };
+    return { baseUrl: address, model, apiKeyEnv: variable, apiKeyHeader, ...key };
   });
   // The configuration has no empty list.
   return endpoints as [Endpoint, ...Endpoint[]];

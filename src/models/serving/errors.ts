@@ -5,6 +5,8 @@ export class ServerFailed extends Error {
   readonly command: readonly string[];
   /** Exit code of the process, if it ended by itself while this process waited for it. */
   readonly exitCode: number | undefined;
+  /** Whether another start can't help. */
+  readonly isFinal: boolean;
 
   constructor(
     reason: ServerFailureReason,
@@ -15,11 +17,14 @@ export class ServerFailed extends Error {
     this.reason = reason;
     this.command = details.command;
     this.exitCode = details.exitCode;
+    this.isFinal = reason === 'refused';
   }
 }
 
 /**
  * `spawn-failed`: the system can't run the command; `exited`: the process ended; `health-timeout`: the health path did
- * not answer in time; `model-not-ready`: the server is healthy, but the model doesn't answer.
+ * not answer in time; `model-not-ready`: the server is healthy, but the model doesn't answer; `refused`: the server refuses
+ * the first request for good (400, 401, 403), so that it would refuse all others.
  */
-export type ServerFailureReason = 'spawn-failed' | 'exited' | 'health-timeout' | 'model-not-ready';
+export type ServerFailureReason =
+  'spawn-failed' | 'exited' | 'health-timeout' | 'model-not-ready' | 'refused';

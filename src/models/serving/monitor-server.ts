@@ -1,6 +1,9 @@
 /** Monitors a server: restarts it when its process is gone or hangs, and stops doing so after repeated quick failures. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSameProcessAlive } from '../../platform/process-identity.ts';
+import { ServerFailed } from './errors.ts';
+import { HangDetector, type HangDetectorOptions } from './hang-detector.ts';
+import { boundLog } from './server-log.ts';
 import { probeModel, isHealthy } from './server-process.ts';
 import { isSameProcess, type ServerEntry, type ServerRegistry } from './server-registry.ts';
 
@@ -17,9 +20,14 @@ export interface MonitorSettings {
   minUptimeSeconds: number;
   /** After more quick failures in a row the server is not restarted. */
   maxQuickFailures: number;
+  /** After so many starts in a row that never became ready, the server is not restarted. */
+  maxFailedStarts: number;
   /** Delay before a restart; it doubles with each quick failure up to the maximum. The first restart has no delay. */
   backoff: { initialSeconds: number; maximumSeconds: number };
 }
+
+/** A server that has failed to start so often in a row needs a person: its command, or its machine, is wrong. */
+export const MAX_FAILED_STARTS = 3;
 
 export const DEFAULT_MONITOR_SETTINGS: MonitorSettings = {
   checkIntervalSeconds: 1,
@@ -28,12 +36,13 @@ export const DEFAULT_MONITOR_SETTINGS: MonitorSettings = {
   probeTimeoutSeconds: 60,
   minUptimeSeconds: 20,
   maxQuickFailures: 6,
+  maxFailedStarts: MAX_FAILED_STARTS,
   backoff: { initialSeconds: 1, maximumSeconds: 60 },
 };
 
 export type ServerLog = (level: 'info' | 'warn' | 'error', message: string) => void;
 
-export interface MonitorOptions {
+export interface MonitorOptions extends HangDetectorOptions {
   key: string;
   registry: ServerRegistry;
   settings: MonitorSettings;
@@ -50,9 +59,11 @@ export interface MonitorOptions {
  * worker processes may monitor one server: the registry tells each whether another one has acted already.
  */
 export async function monitorServer(options: MonitorOptions, signal: AbortSignal): Promise<void> {
-  const { key, registry, settings, log } = options;
+  const { key, registry, settings, log, environment } = options;
   let failedChecks = 0;
   let quickFailures = 0;
+  let failedStarts = 0;
+  let watched: { readonly entry: ServerEntry; readonly detector: HangDetector } | undefined;
 
   while (!signal.aborted) {
     // This timer does not keep the worker's process running.
@@ -70,6 +81,7 @@ export async function monitorServer(options: MonitorOptions, signal: AbortSignal
   }
 
   async function checkServer(entry: ServerEntry): Promise<void> {
+    boundLog(registry.logFile(key));
     const fault = await faultOf(entry);
     if (fault === undefined) return;
     // Another worker may have replaced or stopped the process during the check.
@@ -79,9 +91,28 @@ export async function monitorServer(options: MonitorOptions, signal: AbortSignal
     failedChecks = 0;
     const readyFor = entry.readyAt === undefined ? 0 : (Date.now() - Date.parse(entry.readyAt)) / 1000;
     quickFailures = readyFor < settings.minUptimeSeconds ? quickFailures + 1 : 0;
-    if (quickFailures > settings.maxQuickFailures) return markFailed(entry, fault);
+    if (quickFailures > settings.maxQuickFailures) return markFailed(entry, quickFailures, fault);
     await sleep(backoffSeconds(quickFailures) * 1000, undefined, { ref: false, signal });
-    await options.restart(entry, fault);
+    try {
+      await options.restart(entry, fault);
+      failedStarts = 0;
+    } catch (error) {
+      const started = registry.read(key);
+      if (!(error instanceof ServerFailed) || signal.aborted || started === undefined) throw error;
+      failedStarts += 1;
+      if (error.isFinal || failedStarts >= settings.maxFailedStarts)
+        return markFailed(started, failedStarts, error.message);
+      await noteProblem(started, error.message);
+      throw error;
+    }
+  }
+
+  /** The problem is shown until the next start is ready. */
+  async function noteProblem(entry: ServerEntry, problem: string): Promise<void> {
+    await registry.withLock(key, async () => {
+      const current = registry.read(key);
+      if (current !== undefined && isSameProcess(current, entry)) registry.write({ ...current, problem });
+    });
   }
 
   async function faultOf(entry: ServerEntry): Promise<string | undefined> {
@@ -99,7 +130,9 @@ export async function monitorServer(options: MonitorOptions, signal: AbortSignal
     }
     if (await isHealthy(entry, settings.healthTimeoutSeconds)) {
       failedChecks = 0;
-      return undefined;
+      if (watched === undefined || !isSameProcess(watched.entry, entry))
+        watched = { entry, detector: new HangDetector(entry, options) };
+      return watched.detector.look();
     }
     if (++failedChecks < settings.maxFailedHealthChecks) return undefined;
     if (!(await answers(entry))) return 'it hangs';
@@ -108,7 +141,8 @@ export async function monitorServer(options: MonitorOptions, signal: AbortSignal
   }
 
   async function answers(entry: ServerEntry): Promise<boolean> {
-    return (await probeModel(entry, entry.model, settings.probeTimeoutSeconds)) === undefined;
+    const timeoutSeconds = settings.probeTimeoutSeconds;
+    return (await probeModel(entry, entry.model, { environment, timeoutSeconds })) === undefined;
   }
 
   function backoffSeconds(failures: number): number {
@@ -116,8 +150,8 @@ export async function monitorServer(options: MonitorOptions, signal: AbortSignal
     return failures <= 1 ? 0 : Math.min(maximumSeconds, initialSeconds * 2 ** (failures - 2));
   }
 
-  async function markFailed(entry: ServerEntry, fault: string): Promise<void> {
-    const failedReason = `failed ${quickFailures} times in a row, the last time because ${fault}`;
+  async function markFailed(entry: ServerEntry, times: number, fault: string): Promise<void> {
+    const failedReason = `failed ${times === 1 ? 'once' : `${times} times in a row`}, the last time because ${fault}`;
     await registry.withLock(key, async () => {
       const current = registry.read(key);
       if (current === undefined || !isSameProcess(current, entry)) return;

@@ -3,11 +3,12 @@ import type { Environment } from '../inference/endpoint.ts';
 import { isPortFree, freePort } from '../../platform/ports.ts';
 import { type DetachedProcess, endProcessGroup } from '../../platform/process-group.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '../../platform/process-identity.ts';
-import type { ServerSpec } from './drivers/server-spec.ts';
 import { ServerFailed } from './errors.ts';
 import type { ServerLog } from './monitor-server.ts';
 import { serverEnvironment } from './drivers/server-environment.ts';
-import { startServer, waitUntilReady } from './server-process.ts';
+import { type ServerSpec, withAddress } from './drivers/server-spec.ts';
+import { hideKey } from './drivers/server-key.ts';
+import { hostAndPort, startServer, waitUntilReady } from './server-process.ts';
 import { isSameProcess, type ServerEntry, type ServerRegistry } from './server-registry.ts';
 
 export interface LifecycleOptions {
@@ -64,16 +65,24 @@ export function serverLifecycle({
 
   /** The caller must hold the server's lock. */
   async function start(
-    server: ServerSpec & Pick<ServerEntry, 'host' | 'port' | 'owners' | 'model' | 'label'>,
+    server: ServerSpec & Pick<ServerEntry, 'host' | 'port' | 'owners' | 'model' | 'label' | 'problem'>,
   ): Promise<{ entry: ServerEntry; started: DetachedProcess }> {
+    const { apiKeyEnv } = server;
     const started = await startServer({
       command: server.command,
       host: server.host,
       port: server.port,
       folder: packageRoot,
-      environment: { ...serverEnvironment(environment), ...server.environment },
+      environment: {
+        ...serverEnvironment(environment),
+        ...(apiKeyEnv === undefined ? {} : { [apiKeyEnv]: environment[apiKeyEnv] }),
+        ...server.environment,
+      },
       logFile: registry.logFile(server.key),
     });
+    const command = hideKey(withAddress(server.command, server).join(' '), server, environment);
+    const place = `${hostAndPort(server)}; its log is ${registry.logFile(server.key)}`;
+    log('info', `Model server ${server.key} (${server.label}) starts at ${place}. Command: ${command}`);
     const entry = { ...server, process: started.identity, startedAt: new Date().toISOString() };
     registry.write(entry);
     await onRunning?.(entry.owners, entry.process);
@@ -85,7 +94,8 @@ export function serverLifecycle({
     return registry.withLock(entry.key, async () => {
       const current = registry.read(entry.key);
       if (current === undefined || !isSameProcess(current, entry)) return false;
-      registry.write({ ...current, model, label, readyAt: current.readyAt ?? new Date().toISOString() });
+      const { problem: _, ...rest } = current;
+      registry.write({ ...rest, model, label, readyAt: current.readyAt ?? new Date().toISOString() });
       return true;
     });
   }
@@ -93,7 +103,7 @@ export function serverLifecycle({
   /** Ends a process that is useless after a failure. Returns whether the caller should try again, if it may (`again`). */
   async function removeFailed(entry: ServerEntry, error: unknown, again: boolean): Promise<boolean> {
     const reason = error instanceof ServerFailed ? error.reason : undefined;
-    // With any other reason the server works, and only this model does not.
+    // With any other reason the server works, and only this model does not, or not with this key.
     if (reason !== 'exited' && reason !== 'health-timeout') return false;
     return registry.withLock(entry.key, async () => {
       const current = registry.read(entry.key);
@@ -116,7 +126,9 @@ export function serverLifecycle({
       log('warn', `Model server ${key} (${model}): ${fault}; starting it again on port ${port}.`);
       await endProcessGroup(current.process, 0);
       const { readyAt: _, ...server } = current;
-      return start(server);
+      // The reason why the last start failed says more than that its process is gone.
+      const problem = current.readyAt === undefined ? (current.problem ?? fault) : fault;
+      return start({ ...server, problem });
     });
     if (replacement === undefined) return;
     const { entry, started } = replacement;
@@ -126,7 +138,7 @@ export function serverLifecycle({
         withinSeconds: entry.startTimeoutSeconds,
         ended: started.exited,
         logFile: registry.logFile(entry.key),
-        signal,
+        ...{ environment, signal },
       });
     } catch (error) {
       if (!signal.aborted) await kill(entry);

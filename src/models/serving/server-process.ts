@@ -1,17 +1,24 @@
 /** Starts a server process, waits until it serves a model, and checks its health. */
-import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ModelNotFound } from '../inference/errors.ts';
+import type { Environment } from '../inference/endpoint.ts';
+import {
+  AuthenticationFailed,
+  type InferenceError,
+  ModelNotFound,
+  RequestRejected,
+} from '../inference/errors.ts';
 import { probeEndpoint } from '../inference/check-endpoints.ts';
 import { withTimeout } from '../inference/timeout.ts';
 import { type DetachedProcess, startDetached } from '../../platform/process-group.ts';
 import { isSameProcessAlive } from '../../platform/process-identity.ts';
 import { isLoopback } from './serve-host.ts';
 import { namesHost, WAIT_PREFIX, withAddress } from './drivers/server-spec.ts';
-import { ServerFailed } from './errors.ts';
+import { ServerFailed, type ServerFailureReason } from './errors.ts';
+import { hideKey, serverKey } from './drivers/server-key.ts';
+import { beginLog, boundLog, lastLogLine, logEnd } from './server-log.ts';
 import type { ServerEntry } from './server-registry.ts';
 
-type ServerAddress = Pick<ServerEntry, 'host' | 'port' | 'basePath' | 'healthPath'>;
 type HostAndPort = Pick<ServerEntry, 'host' | 'port'>;
 
 export function baseUrlOf(server: Pick<ServerEntry, 'host' | 'port' | 'basePath'>): string {
@@ -26,33 +33,31 @@ export function hostAndPort({ host, port }: HostAndPort): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** When a server starts, a log above this size is renamed to `.1`, and a new one begins. */
-const MAX_LOG_BYTES = 10_000_000;
-
 /** Starts the command. Throws `ServerFailed` (`spawn-failed`) if the system can't run it. */
 export async function startServer(options: {
   command: readonly string[];
   host: string;
   port: number;
   folder: string;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   logFile: string;
 }): Promise<DetachedProcess> {
   const { logFile, folder, environment } = options;
-  if (existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES) renameSync(logFile, `${logFile}.1`);
   const command = withAddress(options.command, options);
+  beginLog(logFile, `starts at ${hostAndPort(options)}`);
   try {
     return await startDetached({ command, folder, environment, logFile });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const message = `The server command can't be started: ${reason}. Command: ${command.join(' ')}. Folder: ${folder}.`;
+    const shown = hideKey(command.join(' '), { command }, environment);
+    const message = `The server command can't be started: ${reason}. Command: ${shown}. Folder: ${folder}.`;
     throw new ServerFailed('spawn-failed', message, { command });
   }
 }
 
 /** Whether the health path answers successfully within the timeout. */
 export async function isHealthy(
-  server: Omit<ServerAddress, 'basePath'>,
+  server: Pick<ServerEntry, 'host' | 'port' | 'healthPath'>,
   timeoutSeconds: number,
 ): Promise<boolean> {
   try {
@@ -67,14 +72,19 @@ export async function isHealthy(
   }
 }
 
-/** Sends the model a request for one token. Returns its error, if it fails. */
-export async function probeModel(server: ServerAddress, model: string, timeoutSeconds: number) {
-  return probeEndpoint({ baseUrl: baseUrlOf(server), model }, { environment: {}, timeoutSeconds });
+/** Sends the model a request for one token, with the server's key. Returns its error, if it fails. */
+export async function probeModel(
+  server: ServerEntry,
+  model: string,
+  options: { readonly environment: Environment; readonly timeoutSeconds: number },
+): Promise<InferenceError | undefined> {
+  const key = serverKey(server, options.environment);
+  return probeEndpoint({ baseUrl: baseUrlOf(server), model, ...key }, options);
 }
 
 /**
  * Waits until the server is healthy and the model has answered one request. Throws `ServerFailed` if the process ends,
- * the time is over, or the server doesn't have the model; throws the signal's reason if the signal aborts.
+ * the time is over, or the server doesn't have the model or refuses the request; throws the signal's reason if the signal aborts.
  */
 export async function waitUntilReady(
   entry: ServerEntry,
@@ -84,14 +94,20 @@ export async function waitUntilReady(
     /** The end of the process with its exit code, if this process has started it. */
     ended?: DetachedProcess['exited'] | undefined;
     logFile: string;
+    /** Contains the server's key, if it is in a variable. */
+    environment: Environment;
     signal?: AbortSignal;
     /** Called with the reason why the server waits, as it has printed it (`WAIT_PREFIX`); undefined if it doesn't. */
     onWait?: ((reason: string | undefined) => void) | undefined;
   },
 ): Promise<void> {
-  const { model, withinSeconds, logFile, signal, onWait } = options;
+  const { model, withinSeconds, logFile, environment, signal, onWait } = options;
   const command = withAddress(entry.command, entry);
-  const shown = `Command: ${command.join(' ')}. Log: ${logFile}`;
+  const fail = (reason: ServerFailureReason, what: string, exitCode?: number): ServerFailed => {
+    // A summary of a long message keeps its beginning and its end.
+    const text = `${what} Log: ${logFile}. Command: ${command.join(' ')}.${logEnd(logFile)}`;
+    return new ServerFailed(reason, hideKey(text, entry, environment), { command, exitCode });
+  };
   const deadline = performance.now() + withinSeconds * 1000;
   let exit: { code: number | null; signal: NodeJS.Signals | null } | undefined;
   void options.ended?.then((ended) => (exit = ended));
@@ -103,25 +119,40 @@ export async function waitUntilReady(
     if (!(await isSameProcessAlive(entry.process))) {
       await Promise.race([options.ended, sleep(100)]);
       const exitText = exit === undefined ? '' : ` with ${exit.signal ?? `exit code ${exit.code}`}`;
-      const message = `The server ended${exitText} before it was ready. ${shown}${lastLines(logFile)}`;
-      throw new ServerFailed('exited', message, { command, exitCode: exit?.code ?? undefined });
+      throw fail('exited', `The server ended${exitText} before it was ready.`, exit?.code ?? undefined);
     }
     const remainingSeconds = (deadline - performance.now()) / 1000;
     if (remainingSeconds <= 0) {
-      const message = `The server wasn't ready within ${withinSeconds} s: ${problem}${hostHint(entry)}. ${shown}${lastLines(logFile)}`;
-      throw new ServerFailed(healthy ? 'model-not-ready' : 'health-timeout', message, { command });
+      const what = `The server wasn't ready within ${withinSeconds} s: ${problem}${hostHint(entry)}.`;
+      throw fail(healthy ? 'model-not-ready' : 'health-timeout', what);
     }
     if (await isHealthy(entry, Math.min(remainingSeconds, 5))) {
       healthy = true;
-      const error = await probeModel(entry, model, Math.max(remainingSeconds, 1));
+      const timeoutSeconds = Math.max(remainingSeconds, 1);
+      const error = await untilAborted(probeModel(entry, model, { environment, timeoutSeconds }), signal);
       if (error === undefined) return;
-      if (error instanceof ModelNotFound) {
-        throw new ServerFailed('model-not-ready', `${error.message} ${shown}`, { command });
-      }
+      if (error instanceof ModelNotFound) throw fail('model-not-ready', error.message);
+      if (error instanceof RequestRejected || error instanceof AuthenticationFailed)
+        throw fail('refused', `The server refuses the first short request: ${error.message}`);
       problem = error.message;
     }
     onWait?.(waitReason(logFile));
-    await sleep(pause);
+    boundLog(logFile);
+    await sleep(pause, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  }
+}
+
+/** Rejects with the signal's reason when it aborts; nobody waits for the work then. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const stop = new AbortController();
+  const aborted = once(signal, 'abort', { signal: stop.signal }).then(() => signal.throwIfAborted());
+  aborted.catch(() => undefined);
+  try {
+    signal.throwIfAborted();
+    return (await Promise.race([work, aborted])) as T;
+  } finally {
+    stop.abort();
   }
 }
 
@@ -132,20 +163,7 @@ function hostHint({ command, host }: ServerEntry): string {
     : `; the command doesn't contain {host}, so the server may not listen at ${host}`;
 }
 
-function lastLines(logFile: string): string {
-  const lines = linesOf(logFile).slice(-15);
-  return lines.length === 0 ? '' : `, whose last lines are:\n${lines.join('\n')}`;
-}
-
 function waitReason(logFile: string): string | undefined {
-  const last = linesOf(logFile).at(-1);
+  const last = lastLogLine(logFile);
   return last?.startsWith(WAIT_PREFIX) === true ? last.slice(WAIT_PREFIX.length) : undefined;
-}
-
-function linesOf(logFile: string): string[] {
-  try {
-    return readFileSync(logFile, 'utf8').trimEnd().split('\n');
-  } catch {
-    return [];
-  }
 }

@@ -15,6 +15,9 @@ const entrySchema = z.object({
   healthPath: z.string(),
   basePath: z.string(),
   startTimeoutSeconds: z.number(),
+  hangTimeoutSeconds: z.number().optional(),
+  apiKeyEnv: z.string().optional(),
+  isRelay: z.boolean().optional(),
   /** Stays the same when the server is restarted, so that its base URL stays valid. */
   port: z.number(),
   process: processIdentitySchema,
@@ -27,6 +30,8 @@ const entrySchema = z.object({
   startedAt: z.string(),
   /** When the server last became ready; undefined while it starts. */
   readyAt: z.string().optional(),
+  /** Why it was started again, until it is ready. */
+  problem: z.string().optional(),
   /** Why the server is no longer restarted automatically. */
   failedReason: z.string().optional(),
 });

@@ -20,6 +20,7 @@ import {
 import { serverLifecycle } from './server-lifecycle.ts';
 import { placesOf, type ServedModelPlace } from './served-models.ts';
 import { DEFAULT_SERVE_HOST } from './serve-host.ts';
+import { serverKey } from './drivers/server-key.ts';
 import { baseUrlOf, waitUntilReady } from './server-process.ts';
 import { openServerRegistry } from './server-registry.ts';
 
@@ -39,6 +40,10 @@ export interface ServingRequest {
   requests?: readonly ProbedRequest[] | undefined;
   /** Called again and again until it is served, with the reason why it waits, if it does. */
   onWait?: (reason: string | undefined) => void;
+  /** Ends the wait. */
+  signal?: AbortSignal;
+  /** Asked when the signal has aborted: whether a server that still starts is stopped, or goes on for the next attempt. Default: stop. */
+  stopsOnAbort?: () => boolean;
 }
 
 export interface ServedEndpoint extends EndpointAddresses {
@@ -68,6 +73,8 @@ export interface ServerSupervisor {
   recover(wanted?: ServingRequest): Promise<void>;
   /** Whether this machine serves a model at this base URL, or is about to do so again. */
   serves(baseUrl: string): boolean;
+  /** Why the server at this base URL is started again; undefined if it is up. */
+  problem(baseUrl: string): string | undefined;
   /** The models that this machine serves. */
   servedModels(): ServedModelPlace[];
   /** The number of this machine's servers in each state. */
@@ -101,6 +108,8 @@ export interface ServerSupervisorOptions {
   /** Time between SIGTERM and SIGKILL, in seconds. */
   stopGraceSeconds?: number;
   monitor?: Partial<MonitorSettings>;
+  /** When a request of this process was last answered by a server, in milliseconds of `performance.now()`. */
+  answeredAt?: (baseUrl: string) => number | undefined;
 }
 
 export function createServerSupervisor(options: ServerSupervisorOptions): ServerSupervisor {
@@ -143,9 +152,10 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
   async function ensureServer(
     server: ServerSpec,
     model: string,
-    { label = model, owner, onWait }: ServingRequest,
+    { label = model, owner, onWait, stopsOnAbort, ...request }: ServingRequest,
   ): Promise<ServedEndpoint> {
     const logFile = registry.logFile(server.key);
+    const ended = request.signal === undefined ? signal : AbortSignal.any([signal, request.signal]);
     for (let attempt = 1; ; attempt++) {
       const { entry, started, isNewOwner } = await lifecycle.joinOrStart(server, model, label, owner);
       // A server that was ready before may hang now. Monitoring replaces it, which ends the wait for the old process.
@@ -155,7 +165,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
           model,
           withinSeconds: server.startTimeoutSeconds,
           ended: started?.exited,
-          ...{ logFile, signal, onWait },
+          ...{ logFile, environment, onWait, signal: ended },
         });
         if (!(await lifecycle.markReady(entry, model, label))) {
           throw new ServerFailed(
@@ -165,10 +175,15 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
           );
         }
         startMonitor(server.key);
-        return { baseUrl: baseUrlOf(entry), model, key: server.key };
+        return { baseUrl: baseUrlOf(entry), model, key: server.key, ...serverKey(entry, environment) };
       } catch (error) {
         // If only this worker ends, the server may go on starting: the next worker finds it.
         if (signal.aborted) throw error;
+        if (request.signal?.aborted === true) {
+          const isStarting = registry.read(server.key)?.readyAt === undefined;
+          if ((isStarting || isNewOwner) && stopsOnAbort?.() !== false) await stopServing(owner, server.key);
+          throw error;
+        }
         // One more attempt: if another worker started the server, or if its port was taken in the meantime.
         const again = attempt === 1 && (started === undefined || !(await isPortFree(entry.port)));
         if (await lifecycle.removeFailed(entry, error, again)) continue;
@@ -180,7 +195,9 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
 
   function startMonitor(key: string): void {
     if (monitors.has(key) || signal.aborted) return;
-    const monitor = monitorServer({ key, registry, settings, log, ...lifecycle }, signal)
+    const { answeredAt = () => undefined } = options;
+    const watched = { key, registry, settings, log, environment, answeredAt };
+    const monitor = monitorServer({ ...watched, ...lifecycle }, signal)
       .catch((error: unknown) => log('error', `Model server ${key} is no longer monitored: ${String(error)}`))
       .finally(() => monitors.delete(key));
     monitors.set(key, monitor);
@@ -262,6 +279,10 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     },
     serves: (baseUrl) =>
       registry.list().some((entry) => entry.failedReason === undefined && baseUrlOf(entry) === baseUrl),
+    problem(baseUrl) {
+      const entry = registry.list().find((each) => baseUrlOf(each) === baseUrl);
+      return entry?.problem === undefined ? undefined : `${entry.label} is started again: ${entry.problem}`;
+    },
     servedModels: () => placesOf(registry.list()),
     countByState() {
       const counts = { starting: 0, ready: 0, failed: 0 };

@@ -19,7 +19,7 @@ export function howToUseSection({
     '## How to use it',
     codeBlock('python', transformersCode(prompt, sampling, model)),
     'Or behind a server, with the same messages:',
-    codeBlock('sh', `vllm serve ${model}`),
+    codeBlock('sh', `vllm serve ${model} --host 127.0.0.1 --generation-config vllm`),
     codeBlock('python', endpointCode(sampling, model)),
     '`judge.json` beside this card contains the same for programs: the prompt, the sampling, and the rules for verdicts and votes. The command ' +
       '`judge` of the Self-Taught Evaluator uses it to judge a file of pairs, and `createJudge` of its client to compare and rank responses:',

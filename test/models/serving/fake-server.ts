@@ -1,6 +1,7 @@
 /**
  * A small model server for tests, run as a program: `node fake-server.ts --port N [--host H] [--model NAME]...`
- * It serves any model, or only the named ones; after `POST /control/hang` it no longer answers.
+ * It serves any model, or only the named ones; after `POST /control/hang` it no longer answers; after `POST /control/print` it has
+ * printed some megabytes.
  */
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync } from 'node:fs';
@@ -20,12 +21,18 @@ const { values: options } = parseArgs({
     stubborn: { type: 'boolean' },
     /** The file whose existence makes it healthy. */
     ready: { type: 'string' },
+    /** The key that requests must have; it may also be in a variable. */
+    'api-key': { type: 'string' },
+    /** The status with which it refuses each request to the model. */
+    refuse: { type: 'string' },
   },
 });
 
 if (options.starts !== undefined) appendFileSync(options.starts, `${process.pid}\n`);
 if (options.exit !== undefined) {
-  console.error('the model could not be loaded');
+  console.error('ValueError: the model could not be loaded');
+  for (let frame = 0; frame < 20; frame++) console.error(`  at frame ${frame}`);
+  console.error('see root cause above');
   process.exit(Number(options.exit));
 }
 if (options.stubborn === true) {
@@ -48,6 +55,11 @@ createServer((request, response) => {
       case '/v1/models':
         return send(response, 200, { data: (options.model ?? []).map((id) => ({ id, object: 'model' })) });
       case '/v1/chat/completions': {
+        const key = options['api-key'] ?? process.env['VLLM_API_KEY'] ?? process.env['SERVER_API_KEY'];
+        if (key !== undefined && request.headers.authorization !== `Bearer ${key}`)
+          return send(response, 401, { error: 'Unauthorized' });
+        if (options.refuse !== undefined)
+          return send(response, Number(options.refuse), { error: { message: 'not like this' } });
         const { model } = JSON.parse(text) as { model: string };
         if (options.model !== undefined && !options.model.includes(model)) {
           return send(response, 404, { error: { message: `no model ${model}` } });
@@ -55,6 +67,9 @@ createServer((request, response) => {
         const message = { role: 'assistant', content: `${model} from ${process.pid}` };
         return send(response, 200, { choices: [{ index: 0, message, finish_reason: 'stop' }] });
       }
+      case '/control/print':
+        for (let line = 0; line < 60_000; line++) console.log('200 OK '.repeat(15));
+        return send(response, 200, {});
       case '/control/hang':
         hangs = true;
         return send(response, 200, {});

@@ -29,7 +29,7 @@ function roundOf(round: object) {
   const { configuration, problems } = parseConfiguration({
     runName: 'memory',
     models: { seed: { checkpoint: 'some/model' } },
-    serving: { kind: 'endpoint', baseUrl: 'http://localhost:1/v1', servedModelName: 'x' },
+    serving: { kind: 'endpoint', baseUrl: 'http://localhost:1/v1', servedModelName: 'x-{iteration}' },
     instructions: { pool: ['x.jsonl'] },
     judging: { samples: 4 },
     evaluation: {

@@ -1,9 +1,17 @@
 /** Serves models by a command that starts a server on a worker's machine. */
 import { z } from 'zod';
+import type { Problem } from '../../../platform/problem.ts';
 import { findProgram } from '../../../platform/programs.ts';
 import { environmentVariableName, positiveNumber } from '../../../platform/schema-fields.ts';
-import { defineMachineDriver, placeholderProblems, servedModelNameProblems } from './driver.ts';
-import { SERVER_PLACEHOLDERS, serverSpec } from './server-spec.ts';
+import type { Environment } from '../../inference/endpoint.ts';
+import {
+  defineMachineDriver,
+  fixedModelProblems,
+  placeholderProblems,
+  servedModelNameProblems,
+} from './driver.ts';
+import { hideKey, keyInSettings } from './server-key.ts';
+import { HANG_TIMEOUT_SECONDS, SERVER_PLACEHOLDERS, serverSpec } from './server-spec.ts';
 
 /** The fields of servers that a command starts, wherever it runs. */
 export const commandFields = {
@@ -31,7 +39,29 @@ export const commandFields = {
     .record(environmentVariableName, z.string())
     .default({})
     .describe("Environment variables of the server in addition to the worker's. Don't put keys here."),
+  apiKeyEnv: environmentVariableName
+    .describe(
+      "The worker's environment variable that contains the server's key, if it asks for one: the server gets it under the same name, and " +
+        'every request is sent with it. `VLLM_API_KEY` needs no mention.',
+    )
+    .optional(),
+  hangTimeoutSeconds: positiveNumber
+    .default(HANG_TIMEOUT_SECONDS)
+    .describe(
+      'A server that answers nothing for this time, also not a short request of its own, and shows no progress, is replaced.',
+    ),
 };
+
+/** A variable for the server's key that the worker doesn't have. */
+export function missingKeyProblems(
+  path: string,
+  { apiKeyEnv }: { readonly apiKeyEnv?: string | undefined },
+  environment: Environment,
+): Problem[] {
+  if (apiKeyEnv === undefined || environment[apiKeyEnv]) return [];
+  const message = `names ${apiKeyEnv}, which is not set for the worker with role gpu: set it to the key of the server`;
+  return [{ path: `${path}.apiKeyEnv`, message }];
+}
 
 const configuration = z
   .strictObject({
@@ -66,8 +96,9 @@ export const commandDriver = defineMachineDriver({
   configuration,
   noun: 'a command',
   needsMachine: true,
-  describe: ({ command }) => command.join(' '),
+  describe: (settings) => hideKey(settings.command.join(' '), settings),
   problems: () => [],
+  trainedJudgeProblems: fixedModelProblems,
 
   async check({ path, settings, environment, python }) {
     const { command } = settings;
@@ -76,6 +107,7 @@ export const commandDriver = defineMachineDriver({
         placeholderProblems(`${path}.command.${index}`, argument, SERVER_PLACEHOLDERS),
       ),
       ...servedModelNameProblems(path, settings),
+      ...missingKeyProblems(path, settings, environment),
     ];
     if (unknown.length > 0) return unknown;
     const program = (command[0] === '{python}' ? python : command[0]) ?? 'python3';
@@ -87,6 +119,7 @@ export const commandDriver = defineMachineDriver({
 
   server: (settings, values) => serverSpec(settings, values),
   usesPython: ({ command }) => command.some((argument) => argument.includes('{python}')),
+  key: keyInSettings,
   gpus: ({ gpus }) => gpus,
   stopsWhileTraining: ({ stopWhileTraining }) => stopWhileTraining,
 });

@@ -41,6 +41,8 @@ interface CommonDriver<Schema extends z.ZodObject<ServingShape>> {
    * worker that sends requests.
    */
   check(check: ServingCheck<z.output<Schema>>): Promise<Problem[]>;
+  /** Problems that serving each judge of a run that trains would have: without them another checkpoint is another model. */
+  trainedJudgeProblems(path: string, settings: z.output<Schema>): Problem[];
 }
 
 /** The worker's machine serves the model: it needs the checkpoint, and a worker with the role `gpu`. */
@@ -54,6 +56,8 @@ export interface MachineDriver<
   usesPython(settings: z.output<Schema>): boolean;
   /** How many of the machine's GPUs a server uses; null: all; 0: it is on another machine. */
   gpus(settings: z.output<Schema>): number | null;
+  /** The key that the settings contain themselves; `apiKeyEnv` names a variable that contains it. */
+  key?(settings: z.output<Schema>): string | undefined;
   /** Whether the run's servers stop while it trains. */
   stopsWhileTraining(settings: z.output<Schema>): boolean;
 }
@@ -112,6 +116,24 @@ export function servedModelNameProblems(
   { servedModelName }: { readonly servedModelName: string },
 ): Problem[] {
   return placeholderProblems(`${path}.servedModelName`, servedModelName, NAME_PLACEHOLDERS);
+}
+
+/** Returns whether the name at the server is another one for each judge that a run trains. */
+export function namesEachJudge({ servedModelName }: { readonly servedModelName: string }): boolean {
+  return /\{(iteration|checkpoint)\}/.test(servedModelName);
+}
+
+/** The problem of a command that knows neither the checkpoint nor a name that follows from it. */
+export function fixedModelProblems(
+  path: string,
+  settings: { readonly servedModelName: string; readonly command: readonly string[] },
+): Problem[] {
+  if (namesEachJudge(settings) || settings.command.some((argument) => argument.includes('{checkpoint}')))
+    return [];
+  const message =
+    'contains no {checkpoint}, and servedModelName contains neither {iteration} nor {checkpoint}: the same model would answer for ' +
+    'the seed model and for every judge that the run trains, and all would get its figures. Write {checkpoint} where the server takes its model';
+  return [{ path: `${path}.command`, message }];
 }
 
 /** Unknown placeholders in a field of the configuration. */

@@ -4,7 +4,12 @@ import type { Problem } from '../../../platform/problem.ts';
 import { environmentVariableName } from '../../../platform/schema-fields.ts';
 import { checkEndpoints } from '../../inference/check-endpoints.ts';
 import { endpointsOf, redactUrl } from '../../inference/endpoint.ts';
-import { defineEndpointDriver, servedModelNameOf, servedModelNameProblems } from './driver.ts';
+import {
+  defineEndpointDriver,
+  namesEachJudge,
+  servedModelNameOf,
+  servedModelNameProblems,
+} from './driver.ts';
 
 const address = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).meta({
   pattern: '^https?://',
@@ -74,6 +79,15 @@ export const endpointDriver = defineEndpointDriver({
       problems.push({ path: `${path}.apiKeyEnv`, message });
     }
     return problems;
+  },
+
+  trainedJudgeProblems(path, settings) {
+    if (namesEachJudge(settings)) return [];
+    const message =
+      `found ${JSON.stringify(settings.servedModelName)}, without {iteration} or {checkpoint}: the endpoint would answer with the same model ` +
+      'for the seed model and for every judge that the run trains, and all would get its figures. Write a name such as ' +
+      '"judge-{iteration}" and serve each new judge under its name, or let the run start the servers (kind: command)';
+    return [{ path: `${path}.servedModelName`, message }];
   },
 
   async check({ path, settings, checkpoint, runName, environment, requests }) {

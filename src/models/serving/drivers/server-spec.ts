@@ -34,7 +34,15 @@ export interface ServerSpec {
   /** Base of the OpenAI API. */
   readonly basePath: string;
   readonly startTimeoutSeconds: number;
+  /** A server that shows no sign of life for this time, although it is asked, is replaced; by default `HANG_TIMEOUT_SECONDS`. */
+  readonly hangTimeoutSeconds?: number | undefined;
+  /** The variable of the worker's environment that contains the server's key; the server gets it under the same name. */
+  readonly apiKeyEnv?: string | undefined;
+  /** True if the process only stands for a server on another machine, so that its CPU time says nothing. */
+  readonly isRelay?: boolean | undefined;
 }
+
+export const HANG_TIMEOUT_SECONDS = 110;
 
 /** Stand for host and port in a command whose other placeholders are filled in. No argument contains them by chance. */
 const HOST_SENTINEL = '\0host\0';
@@ -65,14 +73,20 @@ export function serverSpec(
   },
   values: ServerValues,
 ): ServerSpec {
-  const { healthPath, basePath, startTimeoutSeconds, environment = {} } = template;
-  const command = template.command.map((argument) =>
+  const { command: words, environment = {}, ...rest } = template;
+  const { healthPath, basePath, apiKeyEnv } = rest;
+  const command = words.map((argument) =>
     fillTemplate(argument, { ...values, host: HOST_SENTINEL, port: PORT_SENTINEL }),
   );
   const variables = Object.keys(environment)
     .sort()
     .map((name) => [name, environment[name]]);
-  const identity = JSON.stringify([command, variables, healthPath, basePath]);
+  const keyed = apiKeyEnv === undefined ? [] : [apiKeyEnv];
+  const identity = JSON.stringify([command, variables, healthPath, basePath, ...keyed]);
   const key = createHash('sha256').update(identity).digest('hex').slice(0, 16);
-  return { key, command, environment, healthPath, basePath, startTimeoutSeconds };
+  const { startTimeoutSeconds, hangTimeoutSeconds, isRelay } = rest;
+  return {
+    ...{ key, command, environment, healthPath, basePath, startTimeoutSeconds },
+    ...{ hangTimeoutSeconds, apiKeyEnv, isRelay },
+  };
 }

@@ -7,8 +7,14 @@ import { moduleFile } from '../../../platform/package-root.ts';
 import { positiveNumber } from '../../../platform/schema-fields.ts';
 import { runSlurm } from '../../../platform/slurm.ts';
 import { sbatchOptions, slurmOptionFields } from '../../../platform/slurm-options.ts';
-import { commandFields } from './command.ts';
-import { defineMachineDriver, placeholderProblems, servedModelNameProblems } from './driver.ts';
+import { hideKey, keyInSettings } from './server-key.ts';
+import { commandFields, missingKeyProblems } from './command.ts';
+import {
+  defineMachineDriver,
+  fixedModelProblems,
+  placeholderProblems,
+  servedModelNameProblems,
+} from './driver.ts';
 import { serverEnvironment } from './server-environment.ts';
 import { NODE_HOST, NODE_PORT } from './slurm-job-script.ts';
 import { SERVER_PLACEHOLDERS, serverSpec } from './server-spec.ts';
@@ -42,7 +48,7 @@ export const slurmDriver = defineMachineDriver({
   configuration,
   noun: 'a job of Slurm',
   needsMachine: true,
-  describe: ({ command }) => `a job of Slurm: ${command.join(' ')}`,
+  describe: (settings) => `a job of Slurm: ${hideKey(settings.command.join(' '), settings)}`,
 
   problems(path, { command }) {
     if (command.some((argument) => argument.includes('{port}'))) return [];
@@ -50,12 +56,15 @@ export const slurmDriver = defineMachineDriver({
     return [{ path: `${path}.command`, message }];
   },
 
+  trainedJudgeProblems: fixedModelProblems,
+
   async check({ path, settings, environment }) {
     const unknown = [
       ...settings.command.flatMap((argument, index) =>
         placeholderProblems(`${path}.command.${index}`, argument, SERVER_PLACEHOLDERS),
       ),
       ...servedModelNameProblems(path, settings),
+      ...missingKeyProblems(path, settings, environment),
     ];
     if (unknown.length > 0) return unknown;
     try {
@@ -79,6 +88,7 @@ export const slurmDriver = defineMachineDriver({
     return serverSpec(
       {
         ...settings,
+        isRelay: true,
         command: [
           ...relay,
           ...['{storeRoot}', String(startTimeoutSeconds), ...sbatchOptions(settings), '--', ...atNode],
@@ -90,6 +100,7 @@ export const slurmDriver = defineMachineDriver({
   },
 
   usesPython: ({ command }) => command.some((argument) => argument.includes('{python}')),
+  key: keyInSettings,
   gpus: () => 0,
   stopsWhileTraining: ({ stopWhileTraining }) => stopWhileTraining,
 });
