@@ -1,3 +1,5 @@
+import { TextDecoder } from 'node:util';
+
 /** How the first bytes of a file tell its encoding. UTF-32 begins like UTF-16, so it comes first. */
 const BYTE_ORDER_MARKS = [
   { bytes: [0xff, 0xfe, 0, 0], decoder: undefined },
