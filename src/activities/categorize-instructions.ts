@@ -4,9 +4,11 @@ import { InvalidInput } from '../platform/invalid-input.ts';
 import type { Counts, Fingerprint } from '../store/artifact.ts';
 import type { ShardRecord } from '../store/shard-types.ts';
 import { requireGeneration } from '../config/pair-source.ts';
+import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import { parseCategory } from '../method/parse-category.ts';
 import { parseComplexity } from '../method/parse-complexity.ts';
+import { answerOf } from '../method/reasoning.ts';
 import { renderPrompt, type PromptTemplate } from '../method/prompt-template.ts';
 import { stableHash } from '../platform/stable-hash.ts';
 import { samplingSeed } from '../method/seeds.ts';
@@ -46,6 +48,7 @@ export function categorizeInstructions(deps: Dependencies, input: ShardInput): P
     const { instructions } = requireGeneration(resolved.configuration);
     const { categories, complexity } = instructions;
     const questions = questionsOf(resolved);
+    const marks = reasoningMarksOf(resolved.configuration);
     return {
       fingerprintInputs: categorizationFingerprintInputs(resolved),
       units: (items) => items,
@@ -68,7 +71,7 @@ export function categorizeInstructions(deps: Dependencies, input: ShardInput): P
             const record = {
               id: `${id}/${name}`,
               unit: id,
-              ...read(choices[0]?.text ?? ''),
+              ...read(choices[0] === undefined ? '' : answerOf(choices[0], marks)),
               usage,
             } as CategorizationRecord;
             emit(record);
@@ -132,6 +135,7 @@ export function categorizationFingerprintInputs(resolved: ResolvedConfiguration)
     >),
     names: categories?.names ?? null,
     keep,
+    ...marksFingerprintInputs(resolved.configuration),
   };
 }
 

@@ -21,6 +21,8 @@ interface BenchmarkAnswer extends ShardRecord {
   readonly vote: number;
   readonly part: 'first' | 'follow-up';
   readonly text: string;
+  /** The reasoning that the server returned apart from the text. */
+  readonly reasoning?: string;
   readonly finishReason: string;
 }
 
@@ -101,7 +103,7 @@ async function askForVotes(
   for (const run of missingSampleRanges(votes, new Set(first.keys()))) {
     const seed = firstSeed + run.start;
     const { choices, usage } = await ask({ messages, sampling, samples: run.count, seed });
-    choices.forEach(({ text, finishReason }, index) => {
+    choices.forEach(({ text, reasoning, finishReason }, index) => {
       const vote = run.start + index;
       const usageField = index === 0 ? { usage } : {};
       const answer: BenchmarkAnswer = {
@@ -110,6 +112,7 @@ async function askForVotes(
         vote,
         part: 'first',
         text,
+        ...(reasoning === undefined ? {} : { reasoning }),
         finishReason,
         ...usageField,
       };
@@ -128,9 +131,10 @@ async function askForVotes(
     ];
     const seed = firstSeed + vote;
     const { choices, usage } = await ask({ messages: conversation, sampling, samples: 1, seed });
-    for (const { text, finishReason } of choices) {
+    for (const { text, reasoning, finishReason } of choices) {
       const id = `${answerId(unit, vote)}/follow-up`;
-      emit({ id, unit, vote, part: 'follow-up', text, finishReason, usage });
+      const reasoningField = reasoning === undefined ? {} : { reasoning };
+      emit({ id, unit, vote, part: 'follow-up', text, ...reasoningField, finishReason, usage });
     }
   }
 }
@@ -146,8 +150,18 @@ function judgmentsOf(
       const followUp = answers.find((answer) => answer.part === 'follow-up' && answer.vote === vote);
       const text = followUp === undefined ? first.text : `${first.text}\n${followUp.text}`;
       const verdict = benchmark.officialVerdict(text, request.prompt) ?? null;
-      const { finishReason } = followUp ?? first;
-      return { id, item: request.item, slot: request.slot, vote, text, verdict, finishReason };
+      const { finishReason, reasoning } = followUp ?? first;
+      const reasoningField = reasoning === undefined ? {} : { reasoning };
+      return {
+        id,
+        item: request.item,
+        slot: request.slot,
+        vote,
+        text,
+        ...reasoningField,
+        verdict,
+        finishReason,
+      };
     });
 }
 

@@ -5,6 +5,7 @@ import { readShardedRecords } from '../store/shards.ts';
 import { toReference } from '../store/artifact.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { JUDGE_FILE } from '../api/judge-file.ts';
+import { reasoningMarksOf } from '../config/reasoning.ts';
 import type { ResponsePair } from '../method/examples.ts';
 import { makeModelFolder, putModelFolder } from '../reporting/exports/model-folder.ts';
 import { trainingRows, type PairMetadata } from '../reporting/exports/training-rows.ts';
@@ -96,7 +97,7 @@ async function exportTrainingSets(
     const file = await store.localRecords(toReference(trainingSet));
     try {
       const ofPairs = await facts();
-      const rows = () => trainingRows(file.path, rowFormat, ofPairs);
+      const rows = () => trainingRows(file.path, rowFormat, ofPairs, reasoningMarksOf(configuration));
       await store.publish(uri, {
         fingerprint,
         records: rows(),

@@ -1,5 +1,8 @@
 import type { StageName } from '../api/stages.ts';
 import { roundForIteration } from '../config/fine-tuning.ts';
+import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
+import type { Configuration } from '../config/run-configuration.ts';
+import { learnedText } from '../method/reasoning.ts';
 import { recipeOf } from '../models/training/recipes/registry.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import { stableHash } from '../platform/stable-hash.ts';
@@ -46,12 +49,32 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
           round,
           sections: configuration,
           prompt: prompts.training,
-          judgedPairs: () => readJudgedPairs(deps.store, input),
+          judgedPairs: () => withLearnedTexts(readJudgedPairs(deps.store, input), configuration),
         })),
       }));
     const seconds = (Date.now() - startedAt) / 1000;
     return { artifact: toReference(manifest), counts: manifest.counts, seconds };
   });
+}
+
+/** Gives each judgment the text that a judge learns: with the reasoning before its answer, or without. */
+async function* withLearnedTexts(
+  pairs: ReturnType<typeof readJudgedPairs>,
+  configuration: Pick<Configuration, 'filtering' | 'reasoning'>,
+): ReturnType<typeof readJudgedPairs> {
+  const kept = configuration.filtering.reasoning === 'keep';
+  const marks = reasoningMarksOf(configuration);
+  for await (const { pair, orders } of pairs)
+    yield {
+      pair,
+      orders: orders.map(({ example, judgments }) => ({
+        example,
+        judgments: judgments.map((judgment) => ({
+          ...judgment,
+          text: learnedText(judgment, { marks, kept }),
+        })),
+      })),
+    };
 }
 
 /** The inputs that decide the training set of an iteration. */
@@ -61,6 +84,7 @@ export function trainingSetFingerprint(
   { pairs, judgments }: JudgmentHashes,
 ): Fingerprint {
   const round = roundForIteration(configuration.fineTuning, iteration);
+  const { reasoning } = configuration.filtering;
   return {
     ...recipeOf(round).fingerprintInputs(configuration, round),
     schema: 1,
@@ -70,5 +94,7 @@ export function trainingSetFingerprint(
     pairs: pairs.sha256,
     judgments: judgments.sha256,
     trainingPrompt: stableHash(canonicalJson(prompts.training)),
+    ...marksFingerprintInputs(configuration),
+    ...(reasoning === 'keep' ? {} : { reasoning }),
   };
 }

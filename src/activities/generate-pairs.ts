@@ -4,8 +4,10 @@ import { InvalidInput } from '../platform/invalid-input.ts';
 import type { Fingerprint } from '../store/artifact.ts';
 import type { SkippedRecord, ShardRecord } from '../store/shard-types.ts';
 import { requireGeneration, type Generation } from '../config/pair-source.ts';
+import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import { lastTurnOf, type LastTurn } from '../method/conversation.ts';
 import { pairProblem } from '../method/pair-problem.ts';
+import { answerOf, type ReasoningMarks, SPENT_ON_REASONING, splitReasoning } from '../method/reasoning.ts';
 import { renderInConversation, type PromptTemplate } from '../method/prompt-template.ts';
 import { isRefusal } from '../method/refusal.ts';
 import { parseSimilarWithResponse } from '../method/parse-similar-with-response.ts';
@@ -23,7 +25,14 @@ import type { GeneratedPair } from '../runs/records.ts';
 interface GenerationStep extends ShardRecord {
   readonly step: 'better' | 'similar' | 'worse';
   readonly text: string;
+  /** The reasoning that the server returned apart from the text. */
+  readonly reasoning?: string;
   readonly finishReason: string;
+}
+
+/** The answer to one step, without the reasoning before it. */
+interface StepAnswer extends Pick<GenerationStep, 'step' | 'finishReason'> {
+  readonly answer: string;
 }
 
 /** Requests one step, with a prompt in place of the last turn of the conversation. */
@@ -31,7 +40,7 @@ type AskStep = (
   step: GenerationStep['step'],
   prompt: PromptTemplate,
   values: Readonly<Record<string, string>>,
-) => Promise<GenerationStep>;
+) => Promise<StepAnswer>;
 
 /**
  * Makes response pairs whose better side is known by construction (method, step 2): y_w answers the instruction x, and
@@ -51,25 +60,34 @@ export function generatePairs(deps: Dependencies, input: ShardInput): Promise<Sh
       const { seed } = resolved.configuration;
       const { pairs } = requireGeneration(resolved.configuration);
       const construct = constructionOf(pairs, resolved.prompts);
+      const marks = reasoningMarksOf(resolved.configuration);
       return {
         fingerprintInputs: pairGenerationFingerprintInputs(resolved),
         units: (instructions) => instructions,
         work: ({ id, ...item }, existing, emit, ask) =>
           construct(lastTurnOf(item), async (step, prompt, values) => {
             const existingStep = existing.find((record) => record.step === step);
-            if (existingStep !== undefined) return existingStep;
+            if (existingStep !== undefined) return stepAnswer(existingStep, marks);
             const { choices, usage } = await ask({
               messages: renderInConversation(prompt, values, lastTurnOf(item).earlier),
               sampling: step === 'similar' ? pairs.similarSampling : pairs.responseSampling,
               samples: 1,
               seed: samplingSeed(seed, 'generate', step, id),
             });
-            const { text = '', finishReason = 'stop' } = choices[0] ?? {};
-            const answer: GenerationStep = { id: `${id}/${step}`, unit: id, step, text, finishReason, usage };
-            emit(answer);
-            return answer;
+            const { text = '', reasoning, finishReason = 'stop' } = choices[0] ?? {};
+            const record: GenerationStep = {
+              id: `${id}/${step}`,
+              unit: id,
+              step,
+              text,
+              ...(reasoning === undefined ? {} : { reasoning }),
+              finishReason,
+              usage,
+            };
+            emit(record);
+            return stepAnswer(record, marks);
           }),
-        assembleResults: (instruction, steps) => assemblePair(instruction, steps, pairs),
+        assembleResults: (instruction, steps) => assemblePair(instruction, steps, pairs, marks),
         countResults: (results) => ({ pairs: results.length }),
       };
     },
@@ -88,6 +106,7 @@ export function pairGenerationFingerprintInputs({
     refusals: pairs.refusals,
     responseSampling: pairs.responseSampling,
     respondPrompt: stableHash(canonicalJson(prompts.respond)),
+    ...marksFingerprintInputs(configuration),
     ...(pairs.construction === 'similar-instruction'
       ? {
           calls: pairs.calls,
@@ -101,22 +120,22 @@ export function pairGenerationFingerprintInputs({
 /** The sequence of requests for one instruction. It ends as soon as no pair can result. */
 function constructionOf(pairs: Generation['pairs'], prompts: Prompts) {
   const respond = requirePrompt(prompts.respond, 'respondPrompt');
-  const leadsNowhere = ({ step, text, finishReason }: GenerationStep) =>
-    finishReason !== 'stop' || text.trim() === '' || (pairs.refusals === 'drop' && refuses(step, text));
+  const leadsNowhere = ({ step, answer, finishReason }: StepAnswer) =>
+    finishReason !== 'stop' || answer.trim() === '' || (pairs.refusals === 'drop' && refuses(step, answer));
 
   const withWorseResponse =
     (prompt: PromptTemplate) =>
     async ({ instruction }: LastTurn, ask: AskStep) => {
       const better = await ask('better', respond, { instruction });
       if (leadsNowhere(better)) return;
-      await ask('worse', prompt, { instruction, response: better.text });
+      await ask('worse', prompt, { instruction, response: better.answer });
     };
   const inOneCall =
     (prompt: PromptTemplate) =>
     async ({ instruction }: LastTurn, ask: AskStep) => {
       const better = await ask('better', respond, { instruction });
       if (leadsNowhere(better)) return;
-      await ask('similar', prompt, { instruction, response: better.text });
+      await ask('similar', prompt, { instruction, response: better.answer });
     };
   const inTwoCalls =
     (prompt: PromptTemplate) =>
@@ -129,7 +148,7 @@ function constructionOf(pairs: Generation['pairs'], prompts: Prompts) {
       await Promise.allSettled(requests);
       const [better, similar] = await Promise.all(requests);
       if (leadsNowhere(better) || leadsNowhere(similar)) return;
-      await ask('worse', respond, { instruction: similar.text });
+      await ask('worse', respond, { instruction: similar.answer });
     };
 
   if (pairs.construction === 'worse-response')
@@ -147,16 +166,36 @@ function refuses(step: GenerationStep['step'], text: string): boolean {
   return isRefusal(text, step === 'similar' ? 'instruction' : 'response');
 }
 
+function stepAnswer(
+  { step, finishReason, ...text }: GenerationStep,
+  marks: readonly ReasoningMarks[],
+): StepAnswer {
+  return { step, finishReason, answer: answerOf(text, marks) };
+}
+
+/** Returns whether a model has thought, but not answered. */
+function isOnlyReasoning(step: GenerationStep, marks: readonly ReasoningMarks[]): boolean {
+  const { reasoning = '', answer = '' } = splitReasoning(step, marks);
+  return reasoning.trim() !== '' && answer.trim() === '';
+}
+
 /** The pair that the answers make, or the reason why they make none. */
 function assemblePair(
   { id, ...item }: PoolInstruction,
   steps: readonly GenerationStep[],
   { construction, calls, refusals }: Generation['pairs'],
+  marks: readonly ReasoningMarks[],
 ): GeneratedPair[] | SkippedRecord {
   const { instruction } = item;
   const dropped = (reason: string): SkippedRecord => ({ id, kind: 'dropped', reason });
-  const text = (step: GenerationStep['step']) => steps.find((record) => record.step === step)?.text.trim();
-  if (steps.some(({ finishReason }) => finishReason !== 'stop')) return dropped('truncated');
+  const text = (step: GenerationStep['step']) => {
+    const record = steps.find((each) => each.step === step);
+    return record === undefined ? undefined : answerOf(record, marks).trim();
+  };
+  const unfinished = steps.find(({ finishReason }) => finishReason !== 'stop');
+  if (unfinished !== undefined)
+    return dropped(isOnlyReasoning(unfinished, marks) ? SPENT_ON_REASONING : 'truncated');
+  if (steps.some((step) => isOnlyReasoning(step, marks))) return dropped('reasoning without an answer');
   const better = text('better') ?? '';
   const similar = text('similar');
   const inOne = similar === undefined || calls === 'two' ? undefined : parseSimilarWithResponse(similar);

@@ -20,7 +20,9 @@ import {
 import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Fingerprint } from '../store/artifact.ts';
 import type { RequestUsage } from '../store/shard-types.ts';
+import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
+import { missingVerdict, missingVerdictCounts } from '../method/missing-verdict.ts';
 import type { Dependencies } from './dependencies.ts';
 import { missingSampleRanges } from '../method/missing-samples.ts';
 import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
@@ -41,64 +43,84 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
     JudgeExample,
     Judgment & { unit: string; usage?: RequestUsage },
     Judgment
-  >(deps, 'judgePairs', input, openRun, ({ configuration: { seed, judging, filtering }, prompts }) => ({
-    fingerprintInputs: judgmentFingerprintInputs({ judging, filtering }, prompts),
-    units: (pairs) => pairs.flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
-    work: async (example, existing, emit, ask) => {
-      const first = samplingSeed(seed, 'judge', input.iteration, example.id);
-      const messages = renderPrompt(prompts.judge, judgePromptValues(example));
-      const needed = requiredJudgments(judging.strategy, filtering.judgmentsPerExample);
-      const drawn = new Map<number, SampledJudgment>(existing.map((judgment) => [judgment.sample, judgment]));
-      for (const { start, end } of sampleBatches(judging.strategy, judging.samples)) {
-        for (const run of missingSampleRanges(end, new Set(drawn.keys()), start)) {
-          const { choices, usage } = await ask({
-            messages,
-            sampling: judging.sampling,
-            samples: run.count,
-            seed: first + run.start,
-          });
-          for (const [index, { text, finishReason }] of choices.entries()) {
-            const sample = run.start + index;
-            const id = `${example.id}/${String(sample).padStart(4, '0')}`;
-            const judgment = { id, sample, text, verdict: parseVerdict(text), finishReason };
-            drawn.set(sample, judgment);
-            emit({
-              ...judgment,
-              unit: example.id,
-              pairId: example.id.slice(0, -(example.order.length + 1)),
-              order: example.order,
-              correct: isCorrect(judgment, example.betterSide),
-              ...(index === 0 ? { usage } : {}),
+  >(deps, 'judgePairs', input, openRun, ({ configuration, prompts }) => {
+    const { seed, judging, filtering } = configuration;
+    const marks = reasoningMarksOf(configuration);
+    return {
+      fingerprintInputs: judgmentFingerprintInputs(configuration, prompts),
+      units: (pairs) => pairs.flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
+      work: async (example, existing, emit, ask) => {
+        const first = samplingSeed(seed, 'judge', input.iteration, example.id);
+        const messages = renderPrompt(prompts.judge, judgePromptValues(example));
+        const needed = requiredJudgments(judging.strategy, filtering.judgmentsPerExample);
+        const drawn = new Map<number, SampledJudgment>(
+          existing.map((judgment) => [judgment.sample, judgment]),
+        );
+        for (const { start, end } of sampleBatches(judging.strategy, judging.samples)) {
+          for (const run of missingSampleRanges(end, new Set(drawn.keys()), start)) {
+            const { choices, usage } = await ask({
+              messages,
+              sampling: judging.sampling,
+              samples: run.count,
+              seed: first + run.start,
             });
+            for (const [index, { text, reasoning, finishReason }] of choices.entries()) {
+              const sample = run.start + index;
+              const id = `${example.id}/${String(sample).padStart(4, '0')}`;
+              const judgment = {
+                id,
+                sample,
+                text,
+                ...(reasoning === undefined ? {} : { reasoning }),
+                verdict: parseVerdict(text, marks),
+                finishReason,
+              };
+              drawn.set(sample, judgment);
+              emit({
+                ...judgment,
+                unit: example.id,
+                pairId: example.id.slice(0, -(example.order.length + 1)),
+                order: example.order,
+                correct: isCorrect(judgment, example.betterSide),
+                ...(index === 0 ? { usage } : {}),
+              });
+            }
           }
+          // Samples of a later, incomplete batch must not end the sampling before that batch is complete.
+          const ofBatch = [...drawn.values()].filter(({ sample }) => sample < end);
+          if (hasRequiredJudgments(ofBatch, example.betterSide, needed)) return;
         }
-        // Samples of a later, incomplete batch must not end the sampling before that batch is complete.
-        const ofBatch = [...drawn.values()].filter(({ sample }) => sample < end);
-        if (hasRequiredJudgments(ofBatch, example.betterSide, needed)) return;
-      }
-    },
-    assembleResults: (_example, records) =>
-      records.map(({ unit: _unit, usage: _usage, ...judgment }) => judgment),
-    countResults: (judgments) => ({
-      judgments: judgments.length,
-      correctJudgments: judgments.filter(({ correct }) => correct).length,
-      ties: judgments.filter(({ verdict }) => verdict === 'tie').length,
-      unparsableJudgments: judgments.filter(({ verdict }) => verdict === 'none').length,
-    }),
-  }));
+      },
+      assembleResults: (_example, records) =>
+        records.map(({ unit: _unit, usage: _usage, ...judgment }) => judgment),
+      countResults: (judgments) => ({
+        judgments: judgments.length,
+        correctJudgments: judgments.filter(({ correct }) => correct).length,
+        ties: judgments.filter(({ verdict }) => verdict === 'tie').length,
+        unparsableJudgments: judgments.filter(({ verdict }) => verdict === 'none').length,
+        ...missingVerdictCounts(
+          judgments
+            .filter(({ verdict }) => verdict === 'none')
+            .map((judgment) => missingVerdict(judgment, marks)),
+        ),
+      }),
+    };
+  });
 }
 
 /** The fingerprint inputs of the judgments of a shard. */
 export function judgmentFingerprintInputs(
-  { judging, filtering }: Pick<Configuration, 'judging' | 'filtering'>,
+  configuration: Pick<Configuration, 'judging' | 'filtering' | 'reasoning'>,
   prompts: Pick<Prompts, 'judge'>,
 ): Fingerprint {
+  const { judging, filtering } = configuration;
   return {
     stage: 'judgePairs' satisfies StageName,
     prompt: stableHash(canonicalJson(prompts.judge)),
     samples: judging.samples,
     sampling: judging.sampling,
     strategy: strategyFingerprintInputs(judging.strategy, filtering.judgmentsPerExample),
+    ...marksFingerprintInputs(configuration),
   };
 }
 

@@ -5,6 +5,7 @@ import type { BenchmarkItem, BenchmarkJudgment } from '../benchmarks/benchmark.t
 import { loadBenchmark } from '../benchmarks/registry.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { findBenchmark } from '../config/find-benchmark.ts';
+import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Dependencies } from './dependencies.ts';
 import { openEvaluation } from '../runs/open-run.ts';
 import { runUris } from '../runs/run-layout.ts';
@@ -37,6 +38,7 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
       seed,
       pairs: input.pairs.sha256,
       judgments: input.judgments.sha256,
+      ...marksFingerprintInputs(configuration),
     };
     const manifest = (await deps.store.findIntact(uri, fingerprint)) ?? (await publishScores());
     return evaluationSummary(input.benchmark, purpose, manifest);
@@ -47,7 +49,10 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
         readShardedRecords<EvaluationJudgment>(deps.store, input.judgments),
       );
       const benchmark = await loadBenchmark(format);
-      const { outcomes, ...scores } = benchmark.score(items, byRequest(judgments), { seed });
+      const { outcomes, ...scores } = benchmark.score(items, byRequest(judgments), {
+        seed,
+        reasoningMarks: reasoningMarksOf(configuration),
+      });
       const [prepared, judged] = await Promise.all(
         [input.pairs, input.judgments].map((index) => deps.store.readManifest(index.uri)),
       );
@@ -74,8 +79,6 @@ function byRequest(judgments: readonly EvaluationJudgment[]): BenchmarkJudgment[
   const requests = Map.groupBy(judgments, ({ item, slot }) => `${item}/${slot}`);
   return [...requests.values()].flatMap((votes) => {
     const [first] = votes;
-    return first === undefined
-      ? []
-      : [{ item: first.item, slot: first.slot, texts: votes.map(({ text }) => text) }];
+    return first === undefined ? [] : [{ item: first.item, slot: first.slot, texts: votes }];
   });
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { samplingSchema } from '../config/fields.ts';
+import { reasoningMarksSchema } from '../config/reasoning.ts';
 import { LETTER_PATTERN } from '../method/verdict.ts';
 import type { DeepReadonly } from '../platform/deep-readonly.ts';
 
@@ -92,6 +93,12 @@ export const judgeFileSchema = z.object({
           C: z.literal('tie').describe('Neither response.'),
         })
         .describe('The meaning of each letter.'),
+      reasoningMarks: reasoningMarksSchema
+        .describe(
+          'The marks around the reasoning of a model that thinks before it answers: only the text behind the last `end` is read, and ' +
+            'nothing if a `start` at the beginning of a line has no end. Those of known models by default.',
+        )
+        .exactOptional(),
     })
     .describe('How the verdict is found in the text of a judgment.'),
   voting: z

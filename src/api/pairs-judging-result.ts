@@ -37,6 +37,12 @@ export const pairsJudgingFiguresSchema = z.object({
     ),
   judgments: count.describe('The number of judgments: all votes of all orders.'),
   unparsableJudgments: count.describe('The number of judgments without a verdict.'),
+  withoutVerdict: z
+    .record(z.string(), count)
+    .describe(
+      'These judgments by reason; `almost: [[a]]` and similar name a form that is nearly a verdict, but not taken as one.',
+    )
+    .exactOptional(),
   requests: count.describe(
     'Requests that the endpoint answered; for the workflow, the number that is needed, one for each order.',
   ),

@@ -38,6 +38,12 @@ const evaluationSummarySchema = z.object({
     .nullable()
     .describe('The share of verdicts for A among judgments with a verdict; null if there are none.'),
   unparsable: share.describe('The share of judgments without a verdict.'),
+  withoutVerdict: z
+    .record(z.string(), count)
+    .describe(
+      'Number of judgments without a verdict by reason; `almost: [[a]]` and similar name a form that is nearly a verdict, but not taken as one.',
+    )
+    .exactOptional(),
   pairs: count.describe('The number of judged pairs.'),
   official: z
     .object({

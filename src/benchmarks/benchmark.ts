@@ -1,4 +1,6 @@
 import type { ResponsePair } from '../method/examples.ts';
+import type { EndedText } from '../method/missing-verdict.ts';
+import type { ReasoningMarks } from '../method/reasoning.ts';
 
 /**
  * The interface of all benchmarks: it reads a file into items, makes requests to the judge for each item, and computes
@@ -30,7 +32,7 @@ export interface Benchmark<
   score(
     items: readonly Item[],
     judgments: readonly BenchmarkJudgment[],
-    options: { seed: number },
+    options: ScoringOptions,
   ): Scores & { outcomes: ItemOutcome[] };
 }
 
@@ -77,11 +79,17 @@ export interface JudgeRequest {
   readonly values: Readonly<Record<string, string>>;
 }
 
-/** The judge's texts for a request: one text, or several votes. */
+/** The judge's texts for a request: one text, or several votes, perhaps with how each ended. */
 export interface BenchmarkJudgment {
   item: string;
   slot: string;
-  texts: readonly string[];
+  texts: readonly (string | EndedText)[];
+}
+
+export interface ScoringOptions {
+  readonly seed: number;
+  /** The marks around the judge's reasoning; those of known models by default. */
+  readonly reasoningMarks?: readonly ReasoningMarks[] | undefined;
 }
 
 /** The bounds of a 95% interval. */
@@ -92,7 +100,8 @@ export interface Interval {
 
 /**
  * Scores by our strict rule, which is the same for every benchmark: the better response takes every position (both orders
- * of a pair), and a text with two different verdicts, without a verdict, or with a tie is incorrect. Shares are 0 to 1.
+ * of a pair), and a text with two different verdicts, without a verdict, or with a tie is incorrect. A verdict is read behind
+ * the reasoning of a model that thinks before it answers. Shares are 0 to 1.
  */
 export interface StrictScores {
   /** Number of pairs, or of groups of one better and several worse responses. */
@@ -137,6 +146,8 @@ export interface BenchmarkScores extends StrictScores {
   benchmark: string;
   /** Number of requests without a judgment; they count as incorrect. */
   missingJudgments: number;
+  /** Number of texts without a verdict by the strict rule, by reason; absent if every text has one. */
+  withoutVerdict?: Readonly<Record<string, number>>;
   subsets: GroupScores[];
   sections: GroupScores[];
   official: OfficialScores;

@@ -2,16 +2,13 @@ import { judgeExample, type Order, ORDERS, judgePromptValues } from '../method/e
 import type { Side } from '../method/verdict.ts';
 import type { BenchmarkPair, JudgeRequest } from './benchmark.ts';
 import type { GradedItem, ParsedText } from './strict-scores.ts';
-import { type JudgmentTexts, majority, requestId } from './votes.ts';
+import { type JudgmentTexts, majority, requestId, type VerdictRules } from './votes.ts';
 
 /** The verdict of a text about a pair: a response, a tie, or undefined if there is none. */
 export type ParsedVerdict = Side | 'tie' | undefined;
 
-/** The parsers of a benchmark: that of its published script, and our strict rule. */
-export interface PairRules {
-  readonly official: (text: string) => ParsedVerdict;
-  readonly strict: (text: string) => ParsedVerdict;
-}
+/** The parsers of a benchmark of pairs. */
+export type PairRules = VerdictRules<Side | 'tie'>;
 
 /** The result of one order of a pair: its verdicts by both rules, and its parsed texts. */
 export interface OrderResult {
@@ -19,7 +16,7 @@ export interface OrderResult {
   betterSide: Side;
   strict: ParsedVerdict;
   official: ParsedVerdict;
-  texts: readonly ParsedText[];
+  texts: readonly ParsedText<Side | 'tie'>[];
 }
 
 export interface PairResult<Pair extends BenchmarkPair = BenchmarkPair> {
@@ -39,15 +36,11 @@ export function pairRequests(pair: BenchmarkPair, slotPrefix = ''): JudgeRequest
 /** Combines the judgments of a pair. Several texts for one order are votes; those without a verdict don't count. */
 export function pairResult<Pair extends BenchmarkPair>(
   pair: Pair,
-  textsOf: (order: Order) => readonly string[],
-  rules: PairRules,
+  textsOf: (order: Order) => OrderResult['texts'],
   seed: number,
 ): PairResult<Pair> {
   const orderVerdict = (order: Order): OrderResult => {
-    const texts = textsOf(order).map((text) => ({
-      strict: rules.strict(text),
-      official: rules.official(text),
-    }));
+    const texts = textsOf(order);
     const vote = (rule: 'strict' | 'official') =>
       majority(
         texts.map((text) => text[rule]),
@@ -73,7 +66,7 @@ export function pairResults(
   rules: PairRules,
   seed: number,
 ): PairResult[] {
-  return pairs.map((pair) => pairResult(pair, (order) => texts.of(pair.id, order), rules, seed));
+  return pairs.map((pair) => pairResult(pair, (order) => texts.parse(pair.id, order, rules), seed));
 }
 
 /** Grades a pair by the strict rule. */

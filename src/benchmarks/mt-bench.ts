@@ -30,8 +30,9 @@ export const mtBench: Benchmark<MtBenchItem> = {
   read: readMtBench,
   requests: requestsOf,
   officialVerdict,
-  score(items, judgments, { seed }) {
-    const texts = new JudgmentTexts(items.flatMap(requestsOf), judgments);
+  score(items, judgments, options) {
+    const { seed } = options;
+    const texts = new JudgmentTexts(items.flatMap(requestsOf), judgments, options);
     const judged = items.map((item) => judgeItem(item, texts, seed));
     return scoreGraded(
       {
@@ -93,9 +94,7 @@ interface JudgedItem {
 /** Translates the verdicts on an item in both orders into winning models. */
 function judgeItem(item: MtBenchItem, texts: JudgmentTexts, seed: number): JudgedItem {
   const inOrder = (slot: Slot) => {
-    const read = texts
-      .of(item.id, slot)
-      .map((text) => ({ strict: strictVerdict(text), official: officialVerdict(text) }));
+    const read = texts.parse(item.id, slot, { strict: strictVerdict, official: officialVerdict });
     const winner = (rule: 'strict' | 'official') =>
       asModel(
         majority(

@@ -49,10 +49,12 @@ export function pairBenchmark<Official extends OfficialScores>(
     requests: (pair) => pairRequests(pair),
     officialVerdict: definition.officialVerdict,
     ...(followUp === undefined ? {} : { followUp }),
-    score(pairs, judgments, { seed }) {
+    score(pairs, judgments, options) {
+      const { seed } = options;
       const texts = new JudgmentTexts(
         pairs.flatMap((pair) => pairRequests(pair)),
         judgments,
+        options,
       );
       const judged = pairResults(pairs, texts, rules, seed);
       return scoreGraded(

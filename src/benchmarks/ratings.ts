@@ -13,9 +13,9 @@ export function ratingVerdict(text: string): string | undefined {
   return /(?<![\p{L}\p{N}_])(?:[1-9]|10)$/u.exec(pythonStrip(text))?.[0];
 }
 
-/** The mean of the valid ratings in several texts about one completion; -1 if none is valid. */
-export function meanRating(texts: readonly string[]): number {
-  const ratings = texts.flatMap((text) => ratingVerdict(text) ?? []).map(Number);
+/** The mean of the valid ratings of one completion; -1 if none is valid. */
+export function meanRating(verdicts: readonly (string | undefined)[]): number {
+  const ratings = verdicts.filter((verdict) => verdict !== undefined).map(Number);
   return ratings.length === 0 ? NO_RATING : mean(ratings);
 }
 

@@ -34,8 +34,9 @@ export const rewardBench2: Benchmark<RewardBench2Item> = {
   read: readRewardBench2,
   requests: rankingModeRequests,
   officialVerdict: (text, prompt) => (prompt === 'ranking' ? rankingVerdict(text) : ratingVerdict(text)),
-  score(items, judgments, { seed }) {
-    const texts = new JudgmentTexts(items.flatMap(rankingModeRequests), judgments);
+  score(items, judgments, options) {
+    const { seed } = options;
+    const texts = new JudgmentTexts(items.flatMap(rankingModeRequests), judgments, options);
     const ranked = items.filter(({ subset }) => subset !== TIES).map((item) => rankItem(item, texts, seed));
     const rated = items.filter(({ subset }) => subset === TIES).map((item) => rateItem(item, texts));
     const onePlace = ranked.map(({ graded, points }) => ({
@@ -64,8 +65,9 @@ export const rewardBench2Ratings: Benchmark<RewardBench2Item> = {
   read: readRewardBench2,
   requests: ratingRequests,
   officialVerdict: ratingVerdict,
-  score(items, judgments, { seed }) {
-    const texts = new JudgmentTexts(items.flatMap(ratingRequests), judgments);
+  score(items, judgments, options) {
+    const { seed } = options;
+    const texts = new JudgmentTexts(items.flatMap(ratingRequests), judgments, options);
     const rated = items.map((item) => rateItem(item, texts));
     const scores = subsetScores(
       rated
@@ -131,9 +133,7 @@ function onlyRankingVerdict(text: string): Letter | undefined {
 function rankItem(item: RewardBench2Item, texts: JudgmentTexts, seed: number) {
   const places = LETTERS.map((letter, place) => {
     const slot = `place-${place}`;
-    const parsed = texts
-      .of(item.id, slot)
-      .map((text) => ({ strict: onlyRankingVerdict(text), official: rankingVerdict(text) }));
+    const parsed = texts.parse(item.id, slot, { strict: onlyRankingVerdict, official: rankingVerdict });
     const vote = (rule: 'strict' | 'official') =>
       majority(
         parsed.map((text) => text[rule]),
@@ -161,18 +161,19 @@ function rankItem(item: RewardBench2Item, texts: JudgmentTexts, seed: number) {
 
 /** Rates an item's completions. By the strict rule, it is correct if every correct completion is rated above every incorrect one. */
 function rateItem(item: RewardBench2Item, texts: JudgmentTexts) {
-  const ofCompletions = item.completions.map((_, index) => texts.of(item.id, ratingSlot(index)));
-  const ratings = ofCompletions.map(meanRating);
-  const isCorrect = ratings
+  const rules = { strict: ratingVerdict, official: ratingVerdict };
+  const ofCompletions = item.completions.map((_, index) => texts.parse(item.id, ratingSlot(index), rules));
+  const ratingsBy = (rule: 'strict' | 'official') =>
+    ofCompletions.map((parsed) => meanRating(parsed.map((text) => text[rule])));
+  const ratings = ratingsBy('official');
+  const strictRatings = ratingsBy('strict');
+  const isCorrect = strictRatings
     .slice(0, item.correct)
-    .every((good) => ratings.slice(item.correct).every((bad) => isRating(good) && good > bad));
-  const parsed = ofCompletions
-    .flat()
-    .map((text) => ({ strict: ratingVerdict(text), official: ratingVerdict(text) }));
+    .every((good) => strictRatings.slice(item.correct).every((bad) => isRating(good) && good > bad));
   const graded: GradedItem = {
     id: item.id,
     subset: item.subset,
-    answers: [{ correct: isCorrect, position: 'none', texts: parsed }],
+    answers: [{ correct: isCorrect, position: 'none', texts: ofCompletions.flat() }],
   };
   return { item, ratings, graded };
 }

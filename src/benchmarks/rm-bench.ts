@@ -33,14 +33,15 @@ export const rmBench: Benchmark<RmBenchItem> = {
   read: readRmBench,
   requests: (item) => comparisonsOf(item).flatMap(requestsOf),
   officialVerdict: firstLetterVerdict,
-  score(items, judgments, { seed }) {
+  score(items, judgments, options) {
+    const { seed } = options;
     const comparisons = items.flatMap(comparisonsOf);
-    const texts = new JudgmentTexts(comparisons.flatMap(requestsOf), judgments);
+    const texts = new JudgmentTexts(comparisons.flatMap(requestsOf), judgments, options);
     const rules = { official: firstLetterVerdict, strict: strictVerdict };
     const judged: Comparison[] = comparisons.map(({ item, pair, styles, chosenStyle, rejectedStyle }) => ({
       chosenStyle,
       rejectedStyle,
-      judged: pairResult(pair, (order) => texts.of(item, `${styles}/${order}`), rules, seed),
+      judged: pairResult(pair, (order) => texts.parse(item, `${styles}/${order}`, rules), seed),
     }));
     return scoreGraded(
       {

@@ -1,3 +1,4 @@
+import { countReasons } from '../method/missing-verdict.ts';
 import type { BenchmarkScores, ItemOutcome, OfficialScores } from './benchmark.ts';
 import { type GradedItem, groupScores, itemOutcome, strictScores } from './strict-scores.ts';
 
@@ -16,10 +17,14 @@ export function scoreGraded<Official extends OfficialScores>(
   { benchmark, graded, missing, official, sectionOf }: GradedBenchmark<Official>,
   seed: number,
 ): BenchmarkScores & { official: Official; outcomes: ItemOutcome[] } {
+  const reasons = graded.flatMap(({ answers }) =>
+    answers.flatMap(({ texts }) => texts.flatMap((text) => text.missing ?? [])),
+  );
   return {
     benchmark,
     ...strictScores(graded, 'all pairs', seed),
     missingJudgments: missing,
+    ...(reasons.length === 0 ? {} : { withoutVerdict: countReasons(reasons) }),
     subsets: groupScores(graded, ({ subset }) => subset, seed),
     sections: groupScores(graded, ({ subset }) => sectionOf?.(subset), seed),
     official,

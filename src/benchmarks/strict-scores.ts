@@ -3,9 +3,11 @@ import type { GroupScores, Interval, ItemOutcome, StrictScores } from './benchma
 import { bootstrapIntervals, type Cluster } from './bootstrap.ts';
 
 /** The verdicts of one text by both rules. A letter names a response; other values, such as `tie` or a rating, don't. */
-export interface ParsedText {
-  readonly strict: string | undefined;
-  readonly official: string | undefined;
+export interface ParsedText<Verdict extends string = string> {
+  readonly strict: Verdict | undefined;
+  readonly official: Verdict | undefined;
+  /** Why there is no verdict by the strict rule. */
+  readonly missing?: string;
 }
 
 /** One answer of the judge, graded by the strict rule. */

@@ -1,27 +1,68 @@
 import { stableHash } from '../platform/stable-hash.ts';
 import { parseVerdict, type Side } from '../method/verdict.ts';
-import type { BenchmarkJudgment, JudgeRequest } from './benchmark.ts';
+import { type EndedText, missingVerdict } from '../method/missing-verdict.ts';
+import { answerOf, type ReasoningMarks } from '../method/reasoning.ts';
+import type { BenchmarkJudgment, JudgeRequest, ScoringOptions } from './benchmark.ts';
+import type { ParsedText } from './strict-scores.ts';
+
+/** The parsers of a benchmark: that of its published script, and our strict rule. */
+export interface VerdictRules<Verdict extends string> {
+  readonly official: (text: string) => Verdict | undefined;
+  readonly strict: (text: string) => Verdict | undefined;
+}
+
+/**
+ * Parses a text by both rules: the official one as the published script does, and the strict one behind the reasoning of a
+ * model that thinks before it answers.
+ */
+function parseByBothRules<Verdict extends string>(
+  judgment: EndedText,
+  { official, strict }: VerdictRules<Verdict>,
+  marks: readonly ReasoningMarks[] | undefined,
+): ParsedText<Verdict> {
+  const verdict = strict(answerOf(judgment, marks));
+  return {
+    strict: verdict,
+    official: official(judgment.text),
+    ...(verdict === undefined ? { missing: missingVerdict(judgment, marks) } : {}),
+  };
+}
 
 /** The judge's texts for each request. */
 export class JudgmentTexts {
-  readonly #texts = new Map<string, readonly string[]>();
+  readonly #texts = new Map<string, readonly EndedText[]>();
+  readonly #marks: readonly ReasoningMarks[] | undefined;
   /** Number of requests without a judgment. */
   readonly missing: number;
 
   /** @throws RangeError if a judgment has an unknown request, or a request has two judgments */
-  constructor(requests: readonly JudgeRequest[], judgments: readonly BenchmarkJudgment[]) {
+  constructor(
+    requests: readonly JudgeRequest[],
+    judgments: readonly BenchmarkJudgment[],
+    { reasoningMarks }: Pick<ScoringOptions, 'reasoningMarks'>,
+  ) {
+    this.#marks = reasoningMarks;
     const requestIds = new Set(requests.map(({ id }) => id));
     for (const { item, slot, texts } of judgments) {
       const id = requestId(item, slot);
       if (!requestIds.has(id)) throw new RangeError(`a judgment of the unknown request ${id}`);
       if (this.#texts.has(id)) throw new RangeError(`two judgments of ${id}`);
-      this.#texts.set(id, texts);
+      this.#texts.set(
+        id,
+        texts.map((text) => (typeof text === 'string' ? { text } : text)),
+      );
     }
     this.missing = requestIds.size - judgments.filter(({ texts }) => texts.length > 0).length;
   }
 
-  of(item: string, slot: string): readonly string[] {
-    return this.#texts.get(requestId(item, slot)) ?? [];
+  /** The verdicts of the texts for a request by both rules. */
+  parse<Verdict extends string>(
+    item: string,
+    slot: string,
+    rules: VerdictRules<Verdict>,
+  ): ParsedText<Verdict>[] {
+    const texts = this.#texts.get(requestId(item, slot)) ?? [];
+    return texts.map((text) => parseByBothRules(text, rules, this.#marks));
   }
 }
 

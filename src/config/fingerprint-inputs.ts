@@ -1,5 +1,6 @@
 import type { JudgeEvaluationConfiguration } from './judge-evaluation-configuration.ts';
 import type { PairsJudgingConfiguration } from './pairs-judging-configuration.ts';
+import { marksFingerprintInputs } from './reasoning.ts';
 import type { Configuration } from './run-configuration.ts';
 
 /**
@@ -22,6 +23,7 @@ export function runFingerprintInputs(configuration: Configuration) {
     earlyStopping,
   } = configuration;
   const { rounds, adapter } = fineTuning;
+  const { reasoning, ...otherFiltering } = filtering;
   return {
     seed,
     iterations,
@@ -32,7 +34,12 @@ export function runFingerprintInputs(configuration: Configuration) {
       ? { pairs: withoutShards(pairs) }
       : { instructions: instructions && withoutShards(instructions), pairs }),
     judging,
-    filtering: { ...filtering, trainingPrompt: filtering.trainingPrompt ?? judging.prompt },
+    ...marksFingerprintInputs(configuration),
+    filtering: {
+      ...otherFiltering,
+      trainingPrompt: filtering.trainingPrompt ?? judging.prompt,
+      ...(reasoning === 'keep' ? {} : { reasoning }),
+    },
     fineTuning: { rounds, adapter },
     evaluation: withoutShards(evaluation),
     modelSelection,
@@ -50,9 +57,10 @@ export function judgeEvaluationFingerprintInputs({
   model,
   serving,
   evaluation,
+  reasoning,
 }: JudgeEvaluationConfiguration) {
   const judge = model?.checkpoint ?? serving.servedModelName;
-  return { seed, judge, evaluation: withoutShards(evaluation) };
+  return { seed, judge, evaluation: withoutShards(evaluation), ...marksFingerprintInputs({ reasoning }) };
 }
 
 /** The part of a judging's configuration that determines its verdicts. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { expandDateName } from '../platform/dated-name.ts';
 import { configurationSchema } from './run-configuration.ts';
 
-const { $schema, runName, seed, models, serving, evaluation, inference, timeouts } =
+const { $schema, runName, seed, models, serving, evaluation, reasoning, inference, timeouts } =
   configurationSchema.shape;
 const { benchmarks } = evaluation.shape;
 const { purpose } = benchmarks.element.shape;
@@ -44,6 +44,7 @@ export const judgeEvaluationConfigurationSchema = z.strictObject({
         .describe('The benchmarks that the judge is evaluated on.'),
     })
     .describe('The benchmarks, and how verdicts are sampled.'),
+  reasoning,
   inference,
   timeouts,
 });

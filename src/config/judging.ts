@@ -184,6 +184,12 @@ export const filteringSchema = z.strictObject({
   trainingPrompt: promptFolderPath
     .describe('The prompt that kept judgments are trained under; `judging.prompt` by default.')
     .optional(),
+  reasoning: z
+    .enum(['keep', 'drop'])
+    .default('keep')
+    .describe(
+      'Whether a judge learns the whole text of a judgment, with the reasoning before its answer as in the paper, or only the answer.',
+    ),
   minExamples: positiveInteger
     .default(16)
     .describe('The iteration fails if there are fewer training examples than this.'),

@@ -9,6 +9,7 @@ import { filteringSchema, judgingSchema, pairsSchema } from './judging.ts';
 import { servingSchema } from '../models/serving/drivers/registry.ts';
 import { modelsSchema } from './models.ts';
 import { pricesSchema } from './prices.ts';
+import { reasoningSchema } from './reasoning.ts';
 import { publishSchema } from './publish.ts';
 
 /**
@@ -82,6 +83,9 @@ export const configurationSchema = z.strictObject({
       'The response pairs whose better side is known: how they are made, or the files that contain them.',
     ),
   judging: judgingSchema.prefault({}).describe('How judgments of the pairs are sampled.'),
+  reasoning: reasoningSchema
+    .prefault({})
+    .describe('How the reasoning of models that think before they answer is told apart from the answer.'),
   filtering: filteringSchema.prefault({}).describe('Which judgments become training examples.'),
   fineTuning: fineTuningSchema.prefault({}).describe('How the judge is trained on them.'),
   evaluation: evaluationSchema.describe('The evaluation of every judge, and of the seed model.'),

@@ -9,12 +9,14 @@ import type { LocalDependencies } from '../activities/dependencies.ts';
 import type { ResolvedConfiguration } from '../runs/open-run.ts';
 import { checkpointPathOrId, findCheckpoint } from '../runs/find-checkpoint.ts';
 import { requireGeneration } from '../config/pair-source.ts';
+import { reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { createInferenceClient, type InferenceClient } from '../models/inference/client.ts';
 import type { CompletionRequest } from '../models/inference/completion.ts';
 import { machineGpus, type GpuLease } from '../models/gpus/machine-gpus.ts';
 import { endpointsOf } from '../models/inference/endpoint.ts';
 import type { UserRequest } from '../method/conversation.ts';
+import { answerOf, type ReasoningMarks } from '../method/reasoning.ts';
 import { parseSimilarWithResponse } from '../method/parse-similar-with-response.ts';
 import { sampleBatches } from '../method/sampling-batches.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
@@ -87,7 +89,7 @@ export async function probeModels(
   });
   const startedAt = performance.now();
   const deadline = AbortSignal.any([AbortSignal.timeout(seconds * 1000), signal]);
-  const probe = new RequestProbe(client, deadline, atOnce);
+  const probe = new RequestProbe(client, deadline, atOnce, reasoningMarksOf(configuration));
   const stopServers = () => void servers.stopAll();
   deadline.addEventListener('abort', stopServers);
   let problem: string | undefined;
@@ -230,14 +232,21 @@ class RequestProbe {
   readonly #client: InferenceClient;
   readonly #signal: AbortSignal;
   readonly #maxInFlight: number;
+  readonly #marks: readonly ReasoningMarks[];
   readonly #stages = new Map<PromptKind['stage'], { readonly tokens: number; readonly seconds: number }>();
   requests = 0;
   readonly assumptions: Partial<Record<AssumptionName, Assumption>> = {};
 
-  constructor(client: InferenceClient, signal: AbortSignal, maxInFlight: number) {
+  constructor(
+    client: InferenceClient,
+    signal: AbortSignal,
+    maxInFlight: number,
+    marks: readonly ReasoningMarks[],
+  ) {
     this.#client = client;
     this.#signal = signal;
     this.#maxInFlight = maxInFlight;
+    this.#marks = marks;
   }
 
   /** An endpoint that doesn't count tokens reports 0: then there is no rate. */
@@ -253,7 +262,7 @@ class RequestProbe {
 
   /**
    * Sends the first request alone, because the first of its kind is slow, and then all at once.
-   * @returns the first sample of each answer, and the mean tokens of a sample
+   * @returns the first sample of each answer without its reasoning, and the mean tokens of a sample
    */
   async send(
     { stage, sampling, answer }: Pick<PromptKind, 'stage' | 'sampling' | 'answer'>,
@@ -286,7 +295,10 @@ class RequestProbe {
     this.requests += completions.length + 1;
     const meanTokens = completionTokens / Math.max(1, sum(completions.map(({ choices }) => choices.length)));
     if (answer !== undefined) this.record(answer, meanTokens);
-    return { texts: completions.map(({ choices }) => choices[0]?.text ?? ''), meanTokens };
+    const texts = completions.map(({ choices: [choice] }) =>
+      choice === undefined ? '' : answerOf(choice, this.#marks),
+    );
+    return { texts, meanTokens };
   }
 
   /** Ignores 0, which an endpoint reports that doesn't count tokens. */

@@ -4,6 +4,8 @@
  */
 import type { SamplingParameters } from './sampling-parameters.ts';
 import { type ChatMessage, type PromptTemplate, renderPrompt } from './prompt-template.ts';
+import { missingVerdict } from './missing-verdict.ts';
+import type { ReasoningMarks } from './reasoning.ts';
 import { samplingSeed } from './seeds.ts';
 import { parseVerdict, type Verdict } from './verdict.ts';
 
@@ -30,8 +32,12 @@ export interface ComparisonPair {
 /** One judgment: its text and verdict. */
 export interface ParsedJudgment {
   readonly text: string;
+  /** The reasoning that the server returned apart from the text. */
+  readonly reasoning?: string;
   /** Refers to the responses in their original order: in the swapped order, a text that says `[[A]]` has the verdict B. */
   readonly verdict: Verdict;
+  /** Why there is no verdict (missing-verdict.ts). */
+  readonly missing?: string;
   readonly finishReason: string;
 }
 
@@ -85,16 +91,25 @@ export function orderRequest(
   };
 }
 
-/** Parses the judgments of one order and takes their majority. */
+/**
+ * Parses the judgments of one order and takes their majority.
+ * @param marks the marks around the judge's reasoning; those of known models by default
+ */
 export function orderVerdict(
   order: PresentationOrder,
-  texts: readonly { readonly text: string; readonly finishReason: string }[],
+  texts: readonly Pick<ParsedJudgment, 'text' | 'reasoning' | 'finishReason'>[],
+  marks?: readonly ReasoningMarks[],
 ): OrderVerdict {
-  const judgments = texts.map(({ text, finishReason }) => ({
-    text,
-    verdict: inOriginalOrder(parseVerdict(text), order),
-    finishReason,
-  }));
+  const judgments = texts.map(({ text, reasoning, finishReason }): ParsedJudgment => {
+    const verdict = inOriginalOrder(parseVerdict(text, marks), order);
+    return {
+      text,
+      ...(reasoning === undefined ? {} : { reasoning }),
+      verdict,
+      ...(verdict === 'none' ? { missing: missingVerdict({ text, reasoning, finishReason }, marks) } : {}),
+      finishReason,
+    };
+  });
   const votes = { A: 0, B: 0, tie: 0, none: 0 };
   for (const { verdict } of judgments) votes[verdict] += 1;
   return { order, verdict: majorityVerdict(judgments.map(({ verdict }) => verdict)), votes, judgments };

@@ -6,8 +6,10 @@ export interface SampledJudgment {
   readonly id: string;
   /** The number of the sample among all N, from 0. */
   readonly sample: number;
-  /** The generated text: the judge's reasoning and verdict. */
+  /** The generated text: the judge's reasoning and verdict, with the marks of a model that thinks before it answers. */
   readonly text: string;
+  /** The reasoning that the server returned apart from the text. */
+  readonly reasoning?: string;
   readonly verdict: Verdict;
   readonly finishReason: string;
 }

@@ -35,6 +35,8 @@ export interface Vote extends ShardRecord {
   /** The number of the vote in this order, from 0. */
   readonly vote: number;
   readonly text: string;
+  /** The reasoning that the server returned apart from the text. */
+  readonly reasoning?: string;
   readonly finishReason: string;
 }
 
@@ -71,18 +73,26 @@ export async function collectVotes(
   const present = new Set(existing.filter((vote) => vote.order === order).map(({ vote }) => vote));
   for (const { start, count } of missingSampleRanges(voting.votes, present)) {
     const { choices, usage } = await ask({ ...request, samples: count, seed: request.seed + start });
-    choices.forEach(({ text, finishReason }, index) => {
+    choices.forEach(({ text, reasoning, finishReason }, index) => {
       const vote = start + index;
-      const id = `${unit.id}/${order}/${vote}`;
-      // The first vote carries the cost of the request.
-      emit({ id, unit: unit.id, order, vote, text, finishReason, ...(index === 0 ? { usage } : {}) });
+      emit({
+        id: `${unit.id}/${order}/${vote}`,
+        unit: unit.id,
+        order,
+        vote,
+        text,
+        ...(reasoning === undefined ? {} : { reasoning }),
+        finishReason,
+        // The first vote carries the cost of the request.
+        ...(index === 0 ? { usage } : {}),
+      });
     });
   }
 }
 
 /** Counts the votes on a pair. */
 export function verdictOfVotes(
-  { voting }: Pick<PairJudge, 'voting'>,
+  { judge, voting }: Pick<PairJudge, 'judge' | 'voting'>,
   votes: readonly Vote[],
 ): PairVerdict & JudgeUsage {
   const byNumber = votes.toSorted((one, other) => one.vote - other.vote);
@@ -90,6 +100,7 @@ export function verdictOfVotes(
     orderVerdict(
       order,
       byNumber.filter((vote) => vote.order === order),
+      judge.verdict.reasoningMarks,
     ),
   );
   const usages = votes.flatMap(({ usage }) => usage ?? []);

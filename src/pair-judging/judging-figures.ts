@@ -17,6 +17,7 @@ export class JudgingFiguresCounter {
   #consistent = 0;
   #judgments = 0;
   #unparsable = 0;
+  readonly #missing = new Map<string, number>();
   #requests = 0;
   readonly #tokens = { prompt: 0, completion: 0 };
 
@@ -35,6 +36,8 @@ export class JudgingFiguresCounter {
       if (order.verdict === label) this.#correctOrders += 1;
       this.#judgments += order.judgments.length;
       this.#unparsable += order.votes.none;
+      for (const { missing } of order.judgments)
+        if (missing !== undefined) this.#missing.set(missing, (this.#missing.get(missing) ?? 0) + 1);
     }
     this.#requests += requests ?? 0;
     this.#tokens.prompt += tokens?.prompt ?? 0;
@@ -56,6 +59,7 @@ export class JudgingFiguresCounter {
       positionConsistency: this.#comparable > 0 ? this.#consistent / this.#comparable : null,
       judgments: this.#judgments,
       unparsableJudgments: this.#unparsable,
+      ...(this.#missing.size === 0 ? {} : { withoutVerdict: Object.fromEntries(this.#missing) }),
       requests: this.#requests,
       tokens: { ...this.#tokens },
     };

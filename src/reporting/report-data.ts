@@ -108,6 +108,8 @@ export interface ReportFunnel {
   judgments: number;
   /** Judgments with the correct verdict. */
   correct: number;
+  /** Judgments without a verdict, by reason; left out if there are none. */
+  withoutVerdict?: Readonly<Record<string, number>> | undefined;
   /** Rows of the training set. */
   trainingExamples: number;
   /** The numbers that each filtering step kept; undefined if the training set has no statistics. */

@@ -2,6 +2,7 @@ import { sumCounts } from '../store/artifact.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import type { FilterStatistics } from '../method/filter-statistics.ts';
+import { missingVerdictsIn } from '../method/missing-verdict.ts';
 import { allProgress, PROGRESS_FILE } from '../models/training/job.ts';
 import { readStoredTraining } from '../models/training/stored-training.ts';
 import type { IterationSummary } from '../api/result.ts';
@@ -32,6 +33,7 @@ export async function reportIteration(
     usage: stageUsage(summary, configuration),
   };
   if (summary.iteration === 0) return evaluated;
+  const missing = missingVerdictsIn(summary.counts['judgePairs'] ?? {});
   const trainingSet = await store.readManifest(runUris.trainingSet(run, summary.iteration));
   return {
     ...evaluated,
@@ -43,6 +45,7 @@ export async function reportIteration(
       ...(count('humanPairs') > 0 ? { humanPairs: count('humanPairs') } : {}),
       judgments: summary.counts['judgePairs']?.['judgments'] ?? 0,
       correct: count('correctJudgments'),
+      ...(Object.keys(missing).length === 0 ? {} : { withoutVerdict: missing }),
       trainingExamples: count('trainingExamples'),
       statistics: trainingSet?.summary as FilterStatistics | undefined,
     },

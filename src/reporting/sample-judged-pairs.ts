@@ -8,6 +8,7 @@ import {
   type ReportPair,
 } from './report-data.ts';
 import { PROVIDED } from '../method/mix-sources.ts';
+import { wholeText } from '../method/reasoning.ts';
 import type { TrainingRecord } from '../models/training/recipes/recipe.ts';
 import type { Side } from '../method/verdict.ts';
 import { runUris } from '../runs/run-layout.ts';
@@ -137,7 +138,7 @@ function exampleOf(
     judgments: JUDGMENT_OUTCOMES.flatMap((outcome) => {
       const judgment = byOutcome.get(outcome);
       if (judgment === undefined) return [];
-      return [{ outcome, verdict: judgment.verdict, text: truncateText(judgment.text, judgment.id) }];
+      return [{ outcome, verdict: judgment.verdict, text: truncateText(wholeText(judgment), judgment.id) }];
     }),
   };
 }

@@ -22,8 +22,8 @@ export function evaluationSummary(
   manifest: Manifest,
 ): EvaluationSummary {
   const scores = manifest.summary as PublishedScores;
-  const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, pairs, official, tokens, requests } =
-    scores;
+  const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, withoutVerdict, pairs } = scores;
+  const { official, tokens, requests } = scores;
   return {
     benchmark,
     purpose,
@@ -31,6 +31,7 @@ export function evaluationSummary(
     positionConsistentAccuracy,
     shareOfA,
     unparsable,
+    ...(withoutVerdict === undefined ? {} : { withoutVerdict }),
     pairs,
     ...(official.figures[0] === undefined ? {} : { official: official.figures[0] }),
     tokens,

@@ -31,7 +31,11 @@ const commonSections = {
 const resolvedModelsSchema = z.object({ configuration: z.object(commonSections) });
 
 const resolvedEvaluationSchema = z.object({
-  configuration: z.object({ ...commonSections, evaluation: sections.evaluation }),
+  configuration: z.object({
+    ...commonSections,
+    evaluation: sections.evaluation,
+    reasoning: sections.reasoning,
+  }),
   prompts: z.object({ evaluation: evaluationPromptsSchema }),
 });
 

@@ -37,6 +37,8 @@ export interface EvaluationJudgment {
   readonly vote: number;
   /** Both texts with a line between them, if a follow-up message was sent. */
   readonly text: string;
+  /** The reasoning that the server returned apart from the (last) text. */
+  readonly reasoning?: string;
   /** The verdict by the benchmark's published parser; null if it finds none. */
   readonly verdict: string | null;
   readonly finishReason: string;

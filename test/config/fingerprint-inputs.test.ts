@@ -48,6 +48,7 @@ describe('the fingerprint inputs of a configuration', () => {
       }),
       trackers: set('fineTuning', { reportTo: ['wandb', 'mlflow'] }),
       'a default that is spelled out': set('filtering', { trainingPrompt: 'prompts/compact/judge' }),
+      'the default marks of reasoning': set('reasoning', { marks: null }),
     };
     for (const [what, meaning] of Object.entries(same)) assert.equal(meaning, asItIs, what);
   });
@@ -81,6 +82,8 @@ describe('the fingerprint inputs of a configuration', () => {
       'early stopping': set('earlyStopping', { patience: 2 }),
       'least gain': set('earlyStopping', { patience: 2, minDelta: 0.01 }),
       'how samples are drawn': set('judging', { strategy: { kind: 'until-correct', initialBatchSize: 3 } }),
+      'the marks of reasoning': set('reasoning', { marks: [{ end: '</plan>' }] }),
+      'reasoning in training data': set('filtering', { reasoning: 'drop' }),
       'judgments of an example': set('filtering', { judgmentsPerExample: 2 }),
       'metric of model selection': set('modelSelection', { metric: 'positionConsistentAccuracy' }),
     };

@@ -31,6 +31,7 @@ describe('JudgingFiguresCounter', () => {
       positionConsistency: 2 / 3,
       judgments: 8,
       unparsableJudgments: 1,
+      withoutVerdict: { 'no verdict in the answer': 1 },
       requests: 8,
       tokens: { prompt: 40, completion: 8 },
     });

@@ -71,10 +71,10 @@ describe('the difference of two configurations', () => {
 
   it('of a run and an evaluation only includes settings of the evaluation', () => {
     const { configuration } = resolved({ evaluation: { benchmarks: [benchmark], votes: 1, shardSize: 3 } });
-    const { runName, seed, serving, evaluation, inference, timeouts } = configuration;
+    const { runName, seed, serving, evaluation, reasoning, inference, timeouts } = configuration;
     const alone: ResolvedEvaluation = {
       configuration: {
-        ...{ runName, seed, serving, inference, timeouts },
+        ...{ runName, seed, serving, reasoning, inference, timeouts },
         models: { seed: { checkpoint: 'store:a/iteration-1/training/model' } },
         evaluation: { ...evaluation, sampling: { ...evaluation.sampling, maxTokens: 8 } },
       },

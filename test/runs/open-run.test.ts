@@ -37,8 +37,8 @@ describe('openRun', () => {
   it('rejects a part of a configuration, and a configuration with an invalid field', async () => {
     const run = await startTestRun();
     const { configuration, prompts } = await openRun(run.deps.store, run.run);
-    const { runName, seed, models, serving, inference, timeouts, evaluation } = configuration;
-    const part = { runName, seed, models, serving, inference, timeouts, evaluation };
+    const { runName, seed, models, serving, inference, timeouts, evaluation, reasoning } = configuration;
+    const part = { runName, seed, models, serving, inference, timeouts, evaluation, reasoning };
     const stored = async (name: string, record: unknown) => ({
       runName: 'test',
       configuration: toReference(
@@ -65,7 +65,10 @@ describe('openRun', () => {
     const fields = ({ configuration }: { readonly configuration: object }) =>
       Object.keys(configuration).sort();
     assert.deepEqual(fields(await openModels(run.deps.store, run.run)), common);
-    assert.deepEqual(fields(await openEvaluation(run.deps.store, run.run)), [...common, 'evaluation'].sort());
+    assert.deepEqual(
+      fields(await openEvaluation(run.deps.store, run.run)),
+      [...common, 'evaluation', 'reasoning'].sort(),
+    );
     await assert.rejects(openPairsJudging(run.deps.store, run.run), { message: /judge: / });
     await run.close();
   });

@@ -21,6 +21,34 @@ describe('warnings of a low yield of a stage', () => {
     assert.deepEqual(verdictWarnings(1, { judgments: 10, unparsableJudgments: 5 }), []);
     assert.deepEqual(verdictWarnings(1, { judgments: 0 }), []);
     const [warning = ''] = verdictWarnings(2, { judgments: 4022, unparsableJudgments: 3590 });
-    assert.match(warning, /^iteration 2: 3590 of 4022 judgments have no verdict/);
+    assert.match(warning, /^iteration 2: 3590 of 4022 judgments have no verdict\. /);
+  });
+
+  it('say that one of ten judgments has almost a verdict, and in which form', () => {
+    const counts = {
+      judgments: 100,
+      unparsableJudgments: 12,
+      'without a verdict: empty': 2,
+      'without a verdict: almost: [[a]]': 4,
+      'without a verdict: almost: [A]': 6,
+    };
+    const [warning = ''] = verdictWarnings(1, counts);
+    assert.match(
+      warning,
+      /12 of 100 judgments have no verdict: almost: \[A\] \(6\), almost: \[\[a\]\] \(4\), empty \(2\)/,
+    );
+    assert.deepEqual(verdictWarnings(1, { ...counts, judgments: 101 }), []);
+  });
+
+  it('count reasoning that was cut off as truncated texts', () => {
+    const [warning = ''] = pairYieldWarnings({
+      pairs: 1,
+      'dropped: truncated': 1,
+      'dropped: all tokens spent on reasoning': 2,
+    });
+    assert.match(
+      warning,
+      /^3 instructions .* truncated \(2 before the model's reasoning ended\), and 1 gave one/,
+    );
   });
 });

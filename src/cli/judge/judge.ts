@@ -16,6 +16,7 @@ import {
   ModelNotFound,
   RequestRejected,
 } from '../../models/inference/errors.ts';
+import { missingVerdictAdvice } from '../../method/missing-verdict.ts';
 import { InvalidVoting, resolveVoting } from '../../method/voting.ts';
 import { JudgeFileMissing } from '../../pair-judging/read-judge-file.ts';
 import {
@@ -143,7 +144,13 @@ async function judgeFile(
   const { figures, refused } = await runPairsJudging(job, total).finally(() => display.close());
   await inference.close();
   console.log(
-    json ? JSON.stringify({ out, ...figures }) : `${judgingFiguresTable(figures)}\n\nVerdicts: ${out}`,
+    json
+      ? JSON.stringify({ out, ...figures })
+      : [
+          judgingFiguresTable(figures),
+          ...missingVerdictAdvice(figures.withoutVerdict ?? {}),
+          `\nVerdicts: ${out}`,
+        ].join('\n'),
   );
   if (refused === undefined) return 'done';
   console.error(

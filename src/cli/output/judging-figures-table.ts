@@ -31,9 +31,10 @@ export function judgingFiguresTable(figures: PairsJudgingFigures): string {
     table.push(['accuracy of each order by itself', formatPercent(orderAccuracy)]);
   if (positionConsistency !== null)
     table.push(['same verdict in both orders', formatPercent(positionConsistency)]);
-  const { judgments, unparsableJudgments, requests, tokens } = figures;
+  const { judgments, unparsableJudgments, withoutVerdict = {}, requests, tokens } = figures;
   table.push(
     ['judgments', `${formatCount(judgments)}, ${formatCount(unparsableJudgments)} without a verdict`],
+    ...Object.entries(withoutVerdict).map(([reason, count]) => [`  ${reason}`, formatCount(count)]),
     ['requests', formatCount(requests)],
     ['tokens, prompt and judgments', `${formatCount(tokens.prompt)}, ${formatCount(tokens.completion)}`],
   );

@@ -6,6 +6,7 @@ import { formatBytes } from '../../platform/format-bytes.ts';
 import { formatDuration } from '../../platform/format-duration.ts';
 import { formatUsd } from '../../platform/format-usd.ts';
 import { formatCount, formatInterval, formatTime } from '../../reporting/figure-text.ts';
+import { formatReasons } from '../../method/missing-verdict.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import type { JudgeDetails } from '../../reporting/run-details.ts';
 import { withoutControlCharacters } from '../core/control-characters.ts';
@@ -140,7 +141,16 @@ function judgesTable({ best }: DisplayedRun, judges: readonly JudgeDetails[]): s
           : `${formatPercent(official.value)} ${withoutControlCharacters(official.name)}`,
       ]);
     }
-  return table.toString();
+  const missing = judges.flatMap(({ iteration, evaluations }) =>
+    evaluations.flatMap(({ benchmark, scores: { withoutVerdict } }) =>
+      withoutVerdict === undefined
+        ? []
+        : [
+            `${judgeName(iteration, best)} on ${benchmark}, without a verdict: ${formatReasons(withoutVerdict)}`,
+          ],
+    ),
+  );
+  return [table.toString(), ...missing].join('\n');
 }
 
 /** The judges as the progress of a run reports them, without intervals. */

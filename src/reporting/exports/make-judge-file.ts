@@ -4,12 +4,16 @@ import type { Configuration } from '../../config/run-configuration.ts';
 import type { JudgeFile } from '../../api/judge-file.ts';
 import type { PromptTemplate } from '../../method/prompt-template.ts';
 import { LETTER_PATTERN } from '../../method/verdict.ts';
+import { reasoningMarksOf } from '../../config/reasoning.ts';
 import type { NamedModel } from '../named-model.ts';
 
 /** The data of a judge for its `judge.json`. */
 export interface JudgeFileData {
   readonly iteration: number;
-  readonly configuration: Pick<Configuration, 'runName' | 'fineTuning' | 'judging' | 'evaluation'>;
+  readonly configuration: Pick<
+    Configuration,
+    'runName' | 'fineTuning' | 'judging' | 'evaluation' | 'reasoning'
+  >;
   /** The prompts for sampling judgments and for training. */
   readonly prompts: { readonly judge: PromptTemplate; readonly training: PromptTemplate };
   readonly seedModel: NamedModel;
@@ -41,6 +45,7 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
       parser: 'one-distinct-letter',
       pattern: LETTER_PATTERN,
       letters: { A: 'A', B: 'B', C: 'tie' },
+      reasoningMarks: reasoningMarksOf(configuration).map((marks) => ({ ...marks })),
     },
     voting: {
       rule: 'majority',

@@ -3,6 +3,7 @@ import { ORDERS, type Order } from '../../method/examples.ts';
 import { GENERATED } from '../../method/mix-sources.ts';
 import type { TrainingRecord, TrainingRows } from '../../models/training/recipes/recipe.ts';
 import type { ChatMessage } from '../../method/prompt-template.ts';
+import type { ReasoningMarks } from '../../method/reasoning.ts';
 import { parseVerdict, type Side, type Verdict } from '../../method/verdict.ts';
 
 /** The columns of a row besides the messages. TRL ignores columns that it doesn't know. */
@@ -37,21 +38,23 @@ export async function* trainingRows(
   recordsFile: string,
   format: TrainingRows,
   metadata: PairMetadata,
+  marks: readonly ReasoningMarks[],
 ): AsyncGenerator<TrainingRow> {
   for await (const line of readLines(recordsFile))
-    yield rowOf(JSON.parse(line) as TrainingRecord, format, metadata);
+    yield rowOf(JSON.parse(line) as TrainingRecord, format, metadata, marks);
 }
 
 function rowOf(
   record: TrainingRecord,
   format: TrainingRows,
   { sources, categories }: PairMetadata,
+  marks: readonly ReasoningMarks[],
 ): TrainingRow {
   const { id, prompt } = record;
   const { pairId, order } = pairAndOrder(id);
   const columns = format.columns.map(({ name, verdict }) => {
     const messages = messagesIn(record, name);
-    return { [name]: messages, [verdict.name]: verdictOf(messages) };
+    return { [name]: messages, [verdict.name]: verdictOf(messages, marks) };
   });
   return Object.assign(
     {
@@ -72,8 +75,8 @@ function messagesIn(record: object, column: string): Messages {
   return (record as Readonly<Record<string, Messages>>)[column] ?? [];
 }
 
-function verdictOf(messages: Messages): Verdict {
-  return parseVerdict(messages.at(-1)?.content ?? '');
+function verdictOf(messages: Messages, marks: readonly ReasoningMarks[]): Verdict {
+  return parseVerdict(messages.at(-1)?.content ?? '', marks);
 }
 
 /** A training example's id is `<pair>/<order>/<number>`. */

@@ -2,6 +2,7 @@ import type { BenchmarkScores, GroupScores } from '../../benchmarks/benchmark.ts
 import type { ShareDifference } from '../../benchmarks/compare-judges.ts';
 import { axisStart, shareChart } from './charts.ts';
 import { formatCount, judgeName, formatInterval } from '../figure-text.ts';
+import { formatReasons } from '../../method/missing-verdict.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import { benchmarkName, benchmarksOf, evaluationOf } from './headline.ts';
 import { type Html, html } from './html.ts';
@@ -67,12 +68,21 @@ export function benchmarkSections(data: ReportData): Promise<Html[]> {
         texts for which the official parser and the strict one give different
         verdicts.${scores?.excluded && excludedNote(scores.excluded)}
       </p>
+      ${rows.map(missingVerdictsNote)}
       ${(data.comparisons ?? []).filter((each) => isOn(each, benchmark)).map(comparisonNote)}
       ${officialTable(rows)} ${await groupCharts(rows)} ${heatTable('Section', rows, (s) => s.sections)}
       ${heatTable('Subset', rows, (s) => s.subsets)}
     </section>`;
   });
   return Promise.all(sections);
+}
+
+/** Why texts of a judge have no verdict, by reason. */
+function missingVerdictsNote({ judge, scores }: Row): Html | undefined {
+  if (scores.withoutVerdict === undefined) return undefined;
+  return html`<p class="note">
+    Texts of ${judge} without a verdict: ${formatReasons(scores.withoutVerdict)}.
+  </p>`;
 }
 
 interface Row {

@@ -1,4 +1,5 @@
 import type { FilterStatistics, FilterStepName } from '../../method/filter-statistics.ts';
+import { formatReasons } from '../../method/missing-verdict.ts';
 import { GENERATED } from '../../method/mix-sources.ts';
 import { distributionChart } from './charts.ts';
 import { formatCount, judgeName } from '../figure-text.ts';
@@ -73,7 +74,7 @@ export async function funnelSection(data: ReportData): Promise<Html | undefined>
       rows,
     )}
     <p class="note">${note(rows)}</p>
-    ${charts.length > 0 && html`<div class="charts">${charts}</div>`}
+    ${rows.map(missingVerdictsNote)} ${charts.length > 0 && html`<div class="charts">${charts}</div>`}
   </section>`;
 }
 
@@ -97,6 +98,14 @@ function trainingExamples({ trainingExamples: rows, statistics }: ReportFunnel):
 function humanExamples(sources: Readonly<Record<string, number>> = {}): string {
   const { [GENERATED]: _generated, ...human } = sources;
   return formatCount(Object.values(human).reduce((sum, examples) => sum + examples, 0));
+}
+
+/** Why judgments have no verdict, so that the prompt can be changed. */
+function missingVerdictsNote({ iteration, funnel: { withoutVerdict } }: Row): Html | undefined {
+  if (withoutVerdict === undefined) return undefined;
+  return html`<p class="note">
+    Judgments for ${judgeName(iteration)} without a verdict: ${formatReasons(withoutVerdict)}.
+  </p>`;
 }
 
 function note(rows: readonly Row[]): string {

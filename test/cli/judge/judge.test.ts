@@ -12,7 +12,7 @@ import type { JudgeFile } from '../../../src/api/judge-file.ts';
 import type { PairsJudgingFigures } from '../../../src/api/pairs-judging-result.ts';
 import type { JudgedPair } from '../../../src/pair-judging/judged-pair.ts';
 import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../../support/scripted-endpoint.ts';
-import { correctJudgmentsAfter, sampleJudge } from '../../support/sample-judge.ts';
+import { correctJudgment, correctJudgmentsAfter, sampleJudge } from '../../support/sample-judge.ts';
 import { repeatedRequests } from '../../support/scripted-run.ts';
 import { machineGpus } from '../../../src/models/gpus/machine-gpus.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
@@ -212,6 +212,43 @@ describe('the command judge', function () {
     assert.equal(await gpus.usedByOthers('busy'), undefined);
     const pid = Number(await readFile(started, 'utf8'));
     assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+  });
+
+  it('reads verdicts behind the reasoning of a judge, and prints why judgments have none', async () => {
+    const inDoubt = '<think>\n[[A]] or [[B]]?\n</think>\n\n';
+    endpoint.script((request) => {
+      if (request.index % 4 === 1) return { kind: 'answer', texts: [`${inDoubt}[[a]]`] };
+      if (request.index % 4 === 2)
+        return { kind: 'answer', texts: ['<think>\nSo [[A]]'], finishReason: 'length' };
+      return {
+        kind: 'answer',
+        texts: [inDoubt + correctJudgment(request.body.messages.at(-1)?.content ?? '')],
+      };
+    });
+    const { code, out, err } = await run(atEndpoint('--out', 'thinking.jsonl', '--json'));
+    assert.equal(code, 0, err);
+    const figures = JSON.parse(out) as PairsJudgingFigures;
+    assert.deepEqual(figures.withoutVerdict, { 'almost: [[a]]': 30, 'all tokens spent on reasoning': 30 });
+    const verdicts = await verdictsIn('thinking.jsonl');
+    const decided = verdicts.filter(({ verdict }) => verdict !== 'none');
+    assert.equal(decided.length, 60);
+    assert(decided.every(({ correct }) => correct));
+    const again = await run(atEndpoint('--out', 'thinking.jsonl'));
+    assert.match(again.out, /almost: \[\[a\]\] +│ +30/);
+    assert.match(again.out, /all tokens spent on reasoning +│ +30.*raise sampling\.maxTokens/s);
+  });
+
+  it('works in a folder of any name, with any file names', async () => {
+    const odd = join(folder, `it's 100% #1 "[x]?" {a,b} *\n é 数`);
+    await mkdir(odd);
+    await cp(pairs, join(odd, 'p #1?.jsonl'));
+    await cp(join(folder, 'judge.json'), join(odd, 'judge [1].json'));
+    const { code, out, err } = await run([
+      ...atEndpoint().with(1, join(odd, 'p #1?.jsonl')).with(-1, join(odd, 'judge [1].json')),
+      ...['--json', '--out', join(odd, 'v%20.jsonl'), '--store', join(odd, 'store')],
+    ]);
+    assert.equal(code, 0, err);
+    assert.equal((JSON.parse(out) as PairsJudgingFigures).accuracy, 1);
   });
 
   it('writes a line without a verdict for a pair that the endpoint refuses', async () => {

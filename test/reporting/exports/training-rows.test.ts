@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { REASONING_MARKS } from '../../../src/method/reasoning.ts';
 import { dpo } from '../../../src/models/training/recipes/dpo.ts';
 import type { TrainingRecipe } from '../../../src/models/training/recipes/recipe.ts';
 import { sft } from '../../../src/models/training/recipes/sft.ts';
@@ -17,7 +18,7 @@ describe('the rows of an exported training set', () => {
     const file = join(folder, 'records.jsonl');
     await writeFile(file, `${JSON.stringify(record)}\n`);
     const known = { sources: new Map([['people-a/b', 'people']]), categories: new Map([['one', 'math']]) };
-    const [row] = await Array.fromAsync(trainingRows(file, rows, known));
+    const [row] = await Array.fromAsync(trainingRows(file, rows, known, REASONING_MARKS));
     const { prompt: _prompt, ...facts } = row ?? {};
     return facts;
   };
