@@ -92,6 +92,17 @@ describe('the remaining time', () => {
     assert.equal(stageRemainingSeconds(training, progress({}), after(60)), 30);
   });
 
+  it('of a run contains the start of the server of each new judge, which comes after its training', () => {
+    const served = { ...judge(1, 0.7).seconds, serveModel: 60 };
+    const completed = [judge(0, 0.6), { ...judge(1, 0.7), seconds: served }];
+    const at = (stages: StageProgress[]) =>
+      remainingSeconds(progress({ stages, completedIterations: completed }), after(1020));
+    assert.equal(at([stage('fineTune', 1000)]), 80 + 60 + 40 + 410);
+    assert.equal(at([stage('serveModel', 1000)]), 40 + 40 + 410);
+    // The judge of the iteration before is served again at the beginning of an iteration.
+    assert.equal(at([{ ...stage('serveModel', 1000), iteration: 1 }]), 2 * 410);
+  });
+
   it('of a run is the rest of its iteration, and the remaining iterations at the duration of the last one', () => {
     const completed = [judge(0, 0.6), judge(1, 0.7)];
     const judging = progress({ completedIterations: completed, stages: [stage('judgePairs', 1000, 20, 80)] });

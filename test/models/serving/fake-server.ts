@@ -30,7 +30,7 @@ const { values: options } = parseArgs({
 
 if (options.starts !== undefined) appendFileSync(options.starts, `${process.pid}\n`);
 if (options.exit !== undefined) {
-  console.error('ValueError: the model could not be loaded');
+  console.error(`ValueError: the model could not be loaded by ${process.pid}`);
   for (let frame = 0; frame < 20; frame++) console.error(`  at frame ${frame}`);
   console.error('see root cause above');
   process.exit(Number(options.exit));
