@@ -1,11 +1,12 @@
 /** Checks an endpoint before a run uses it: in the preflight, and when a server has been started. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createInferenceClient } from './client.ts';
 import { createConnections, listModels } from './connections.ts';
 import type { CompletionRequest } from './completion.ts';
 import { apiKeyOf, type Endpoint, type Environment, redactText, redactUrl } from './endpoint.ts';
 import { CreditExhausted, EndpointUnavailable, InferenceError } from './errors.ts';
 import { classifyFailure } from './classify-failure.ts';
-import { MODEL_LIST_TIMEOUT_SECONDS, permanentError } from './permanent-error.ts';
+import { MODEL_LIST_TIMEOUT_SECONDS, permanentError, withoutPeriod } from './permanent-error.ts';
 import { CANARY } from './send-with-retry.ts';
 
 /** The parameters of requests that will be sent, all of which the endpoint must take. */
@@ -86,10 +87,13 @@ export async function probeEndpoints(
 const SMALLEST: ProbedRequest = { sampling: { temperature: 0, topP: 1, maxTokens: 1 }, samples: 1 };
 /** A request that every endpoint takes, for work of which nothing is known. */
 const ORDINARY: ProbedRequest = { sampling: { temperature: 1, topP: 1, maxTokens: 256 }, samples: 1 };
+/** How often a request is sent to an endpoint that is busy or has broken off: the work itself would also try again. */
+const BUSY_ATTEMPTS = 3;
+const MAX_BUSY_PAUSE_SECONDS = 5;
 
 /**
- * Sends the model one harmless request with the parameters of each of the given ones, without retries, and so learns which of them
- * the endpoint takes. Returns the first error.
+ * Sends the model one harmless request with the parameters of each of the given ones, and so learns which of them the endpoint
+ * takes. Returns the first error. Only a busy endpoint is asked again, and not by the smallest request.
  */
 export async function probeEndpoint(
   endpoint: Endpoint,
@@ -119,7 +123,11 @@ export async function probeEndpoint(
   };
   try {
     for (const request of requests) {
-      const error = await probe(request);
+      let error = await probe(request);
+      for (let sent = 1; sent < BUSY_ATTEMPTS && request !== SMALLEST && isBusy(error); sent++) {
+        await sleep(1000 * Math.min(error.retryAfterSeconds ?? 1, MAX_BUSY_PAUSE_SECONDS));
+        error = await probe(request);
+      }
       // A whole answer may take longer than a check: then it only matters that the model answers at all.
       if (error instanceof EndpointUnavailable && request !== SMALLEST && error.status === undefined) {
         if ((await probe(SMALLEST)) instanceof EndpointUnavailable) return error;
@@ -129,6 +137,11 @@ export async function probeEndpoint(
   } finally {
     await client.close();
   }
+}
+
+/** Whether an endpoint has answered that it can't answer now. */
+function isBusy(error: InferenceError | undefined): error is EndpointUnavailable {
+  return error instanceof EndpointUnavailable && error.status !== undefined;
 }
 
 async function checkModelList(endpoint: Endpoint, options: ProbeOptions): Promise<EndpointProblem[]> {
@@ -142,7 +155,7 @@ async function checkModelList(endpoint: Endpoint, options: ProbeOptions): Promis
     if (error instanceof InferenceError) return [toEndpointProblem(error)];
     const failure = classifyFailure(error);
     const url = redactUrl(endpoint.baseUrl);
-    const text = redactText(failure.message, key);
+    const text = withoutPeriod(redactText(failure.message, key));
     if (failure.kind === 'model-not-found') {
       const advice = "check that the base URL ends in the API's base path, as a rule /v1";
       return [{ message: `${url} has no list of models: ${advice}.`, isTemporary: false }];

@@ -13,15 +13,16 @@ import type { Failure } from './classify-failure.ts';
 export const MODEL_LIST_TIMEOUT_SECONDS = 10;
 
 /**
- * @param text the endpoint's message, without the key
+ * @param said the endpoint's message, without the key
  * @param listModels the models of the endpoint, for the message about a name that it doesn't know
  */
 export async function permanentError(
   endpoint: Endpoint,
   failure: Exclude<Failure, { kind: 'retry' }>,
-  text: string,
+  said: string,
   listModels: () => Promise<string[]>,
 ): Promise<InferenceError> {
+  const text = withoutPeriod(said);
   const url = redactUrl(endpoint.baseUrl);
   const details = { endpoint: url, status: failure.status, requestId: failure.requestId };
   switch (failure.kind) {
@@ -38,12 +39,10 @@ export async function permanentError(
       );
     case 'model-not-found': {
       const available = await listModels().catch(() => undefined);
-      const advice =
-        available === undefined
-          ? "It doesn't list its models either: check that the base URL ends in the API's base path, usually /v1."
-          : `It has ${listModelNames(available)}.`;
-      const message = `${url} doesn't serve the model ${endpoint.model}: ${text}. ${advice}`;
-      return new ModelNotFound(message, { ...details, available });
+      return new ModelNotFound(`${url} ${notFoundText(endpoint.model, text, available)}`, {
+        ...details,
+        available,
+      });
     }
     case 'rejected': {
       const { reason } = failure;
@@ -53,6 +52,23 @@ export async function permanentError(
       });
     }
   }
+}
+
+const CHECK_BASE_URL = "check that the base URL ends in the API's base path, usually /v1";
+
+function notFoundText(model: string, text: string, available: readonly string[] | undefined): string {
+  if (available?.includes(model) === true)
+    return `lists the model ${model}, but does not serve it at /chat/completions: ${text}. Use a model for chats, and ${CHECK_BASE_URL}.`;
+  const advice =
+    available === undefined
+      ? `It doesn't list its models either: ${CHECK_BASE_URL}.`
+      : `It has ${listModelNames(available)}.`;
+  return `doesn't serve the model ${model}: ${text}. ${advice}`;
+}
+
+/** The endpoint's message as the beginning of a longer text. */
+export function withoutPeriod(text: string): string {
+  return text.replace(/\.\s*$/, '');
 }
 
 function listModelNames(models: readonly string[]): string {

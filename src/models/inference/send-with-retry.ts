@@ -10,7 +10,7 @@ import { CreditExhausted, EndpointUnavailable, InferenceError } from './errors.t
 import { type ChatBody, chatBody } from './request-form.ts';
 import { sendInKnownForm } from './send-in-form.ts';
 import { classifyFailure, type Failure } from './classify-failure.ts';
-import { permanentError, MODEL_LIST_TIMEOUT_SECONDS } from './permanent-error.ts';
+import { MODEL_LIST_TIMEOUT_SECONDS, permanentError, withoutPeriod } from './permanent-error.ts';
 import type { EndpointState } from './endpoint-state.ts';
 import type { RequestObservation, RequestObserver } from './request-observer.ts';
 import { withTimeout } from './timeout.ts';
@@ -250,7 +250,8 @@ function unavailableError(
   { baseUrl, model }: Endpoint,
   about: { attempt: number; failure: Retryable; text: string; tooLong: boolean },
 ): EndpointUnavailable | CreditExhausted {
-  const { attempt, failure, text, tooLong } = about;
+  const { attempt, failure, tooLong } = about;
+  const text = withoutPeriod(about.text);
   const { reason, status, requestId, retryAfterSeconds } = failure;
   const endpoint = redactUrl(baseUrl);
   if (reason === 'no-credit') {

@@ -33,6 +33,33 @@ describe('checking an endpoint', () => {
     assert.match(problems[0]!, /judge-9.*It has judge-0/);
   });
 
+  it('names the path if the model is listed, but nothing answers there', async () => {
+    endpoint.script(() => ({ kind: 'status', status: 404, error: { message: 'Not Found.' } }));
+    const problems = await checkEndpoints([{ baseUrl: endpoint.baseUrl, model: 'judge-0' }], {
+      ...options,
+      expectModel: true,
+    });
+    assert.match(
+      problems.join(),
+      /lists the model judge-0, but does not serve it at \/chat\/completions: 404 Not Found\. Use/,
+    );
+  });
+
+  it('asks a busy endpoint again, but not for ever', async () => {
+    let requests = 0;
+    endpoint.script(() => {
+      requests += 1;
+      return requests < 3 ? { kind: 'status', status: 429 } : { kind: 'answer' };
+    });
+    const judge = [{ baseUrl: endpoint.baseUrl, model: 'judge-0' }];
+    assert.deepEqual(await checkEndpoints(judge, { ...options, expectModel: true }), []);
+    endpoint.script(() => ({ kind: 'status', status: 503 }));
+    assert.match(
+      (await checkEndpoints(judge, { ...options, expectModel: true })).join(),
+      /server-error: 503/,
+    );
+  });
+
   it('reports no outage if another endpoint answers, but reports permanent problems', async () => {
     const other = await startScriptedEndpoint();
     const both = [endpoint, other].map(({ baseUrl }) => ({ baseUrl, model: 'judge-0' }));

@@ -325,7 +325,8 @@ describe('the inference client', () => {
 
   it('names the models that the endpoint has after a wrong name', async () => {
     first({ kind: 'status', status: 404, error: { message: 'no such model' } });
-    const error = await failureOf(client.complete(request()));
+    const misspelt = { baseUrl: endpoint.baseUrl, model: 'judge-9' };
+    const error = await failureOf(client.complete(request({ endpoints: [misspelt] })));
     assert(error instanceof ModelNotFound);
     assert.deepEqual(error.available, ['judge-0', 'judge-1']);
     assert.match(error.message, /judge-0, judge-1/);
