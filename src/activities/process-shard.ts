@@ -27,6 +27,7 @@ import type { Model, RunReference, ServedModel, ShardInput, ShardResult } from '
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { servingOf } from '../config/model-roles.ts';
 import type { ShardedStage } from '../api/stages.ts';
+import { BudgetExhausted } from '../runs/usage/usage-ledger.ts';
 import { roleOfStage } from '../runs/usage/model-role.ts';
 
 /**
@@ -146,7 +147,10 @@ export async function processShard<
       finishSeconds: deps.shutdownGraceSeconds,
       onProgress: report,
     }).finally(() => clearInterval(outageTimer));
-    const manifest = await ledger.settleAfter(working);
+    const manifest = await ledger.settleAfter(working).catch((error: unknown) => {
+      if (!(error instanceof BudgetExhausted)) throw error;
+      throw new BudgetExhausted(error.limits, deps.inference.notices(endpoints));
+    });
     const hasBudget = Object.keys(ledger.limits).length > 0;
     const warnings = deps.inference.notices(endpoints);
     return {

@@ -23,10 +23,11 @@ export function workerStopping(): ApplicationFailure {
  */
 export function toTemporalFailure(error: unknown): unknown {
   if (error instanceof BudgetExhausted) {
-    const { name: type, message } = error;
+    const { name: type, message, warnings } = error;
     return ApplicationFailure.create({
       type,
       message,
+      details: [...warnings],
       nonRetryable: true,
       category: ApplicationFailureCategory.BENIGN,
     });

@@ -3,10 +3,15 @@ import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure } from '@temp
 
 /** Returns whether a failure of this type is among the causes of an error. */
 export function hasFailureType(error: unknown, type: FailureType): boolean {
+  return findFailure(error, type) !== undefined;
+}
+
+/** Returns the failure of this type among the causes of an error. */
+export function findFailure(error: unknown, type: FailureType): ApplicationFailure | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof ApplicationFailure && cause.type === type) return true;
+    if (cause instanceof ApplicationFailure && cause.type === type) return cause;
   }
-  return false;
+  return undefined;
 }
 
 /** The messages of an error and its causes, outermost first, without Temporal's wrappers and without lone surrogates. */

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/workflow';
 import type { Counts } from '../store/artifact.ts';
 import type { ShardResult, StageResult } from '../api/activity-types.ts';
-import { hasFailureType } from './failure-causes.ts';
+import { findFailure } from './failure-causes.ts';
 import { budgetExhaustedSignal, pauseSignal, shardProgressSignal } from './messages.ts';
 import type { MapShardsInput, MapShardsState } from './map-shards-types.ts';
 import { PauseGate } from './pause.ts';
@@ -43,11 +43,14 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
   let next = done;
   let reported = Math.floor((done * MAX_PROGRESS_REPORTS) / shards);
 
-  const report = async (usage: ShardResult['usage']): Promise<void> => {
+  let reportedWarnings = warnings.size;
+
+  const report = async (usage?: ShardResult['usage']): Promise<void> => {
     setCurrentDetails(`${done} of ${shards} shards\n\n${countsTable(counts)}`);
     const step = Math.floor((done * MAX_PROGRESS_REPORTS) / shards);
-    if (step <= reported) return;
+    if (step <= reported && warnings.size === reportedWarnings) return;
     reported = step;
+    reportedWarnings = warnings.size;
     await runHandle.signal(shardProgressSignal, {
       stage,
       iteration,
@@ -69,7 +72,10 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
       try {
         return await activity.executeWithOptions({ summary }, [{ ...shardInput, shard }]);
       } catch (error) {
-        if (!hasFailureType(error, FAILURES.budgetExhausted)) throw error;
+        const exhausted = findFailure(error, FAILURES.budgetExhausted);
+        if (exhausted === undefined) throw error;
+        for (const warning of exhausted.details ?? []) if (typeof warning === 'string') warnings.add(warning);
+        await report();
       }
       const hasAnswer = () => gate.state.revision !== revision;
       if (!hasAnswer()) await runHandle.signal(budgetExhaustedSignal);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ApplicationFailure } from '@temporalio/common';
 import { judgePairs } from '../../src/activities/judge-pairs.ts';
 import type { ShardResult } from '../../src/api/activity-types.ts';
 import { toReference, type ArtifactReference } from '../../src/store/artifact.ts';
@@ -92,7 +93,12 @@ describe('a stage at an endpoint that is special', function () {
 
     it('keeps a budget of tokens', async () => {
       await run.deps.ledgers.forRun('test').setLimits({ tokens: 100 });
-      await assert.rejects(judge(), /the budget is used up: tokens/);
+      await assert.rejects(judge(), (error) => {
+        assert(error instanceof ApplicationFailure);
+        assert.equal(error.type, 'BudgetExhausted');
+        assert.match(error.details?.join() ?? '', /does not count tokens/);
+        return true;
+      });
       assert(run.endpoint.requests.length < JUDGMENTS);
     });
   });

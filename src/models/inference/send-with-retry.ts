@@ -255,10 +255,11 @@ function unavailableError(
   const { reason, status, requestId, retryAfterSeconds } = failure;
   const endpoint = redactUrl(baseUrl);
   if (reason === 'no-credit') {
-    const advice = 'Add credit, or use another key; nothing is lost, and the same work then continues.';
-    return new CreditExhausted(`The account has no credit or quota left at ${endpoint}: ${text}. ${advice}`, {
-      ...{ endpoint, status, requestId },
-    });
+    const said = text.replace(/[.!]+$/, '');
+    return new CreditExhausted(
+      `The account has no credit or quota left at ${endpoint}: ${said}. Add credit, or use another key.`,
+      { endpoint, status, requestId },
+    );
   }
   return new EndpointUnavailable(
     `${endpoint} gave no usable answer for model ${model} in ${attempt} ` +

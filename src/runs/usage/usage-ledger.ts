@@ -27,9 +27,14 @@ import { coalesceCalls } from '../../platform/coalesce-calls.ts';
 /** The run's budget allows no more requests. */
 export class BudgetExhausted extends Error {
   override readonly name = 'BudgetExhausted';
+  readonly limits: readonly BudgetUnit[];
+  /** What the endpoints of the work do differently from what was asked, such as counting no tokens. */
+  readonly warnings: readonly string[];
 
-  constructor(limits: readonly BudgetUnit[]) {
+  constructor(limits: readonly BudgetUnit[], warnings: readonly string[] = []) {
     super(`the budget is used up: ${limits.join(', ')}`);
+    this.limits = limits;
+    this.warnings = warnings;
   }
 }
 
