@@ -4,13 +4,7 @@
  */
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
-import {
-  type BundlerPlugin,
-  bundleWorkflowCode,
-  NativeConnection,
-  Worker,
-  type WorkerOptions,
-} from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Dependencies } from './activities/dependencies.ts';
 import { workerStopping } from './activities/temporal-failures.ts';
 import { isWorkflowOpen } from './runs/claim-run.ts';
@@ -25,13 +19,7 @@ import { cacheFolder } from './platform/cache-folder.ts';
 import { createInferenceClient } from './models/inference/client.ts';
 import { logActivityScope } from './observability/activity-scope.ts';
 import { type HealthSources, serveHealth } from './observability/health.ts';
-import {
-  createLog,
-  logInActivity,
-  temporalSdkLogger,
-  standardErrorWriter,
-  type WorkerLog,
-} from './observability/log.ts';
+import { createLog, logInActivity, standardErrorWriter, type WorkerLog } from './observability/log.ts';
 import { createWorkerMetrics, type WorkerMetrics } from './observability/worker-metrics.ts';
 import { createModelRequestMetrics } from './observability/model-request-metrics.ts';
 import { pollMetrics } from './observability/polled-metrics.ts';
@@ -53,11 +41,12 @@ import { runWorkers } from './worker/run-workers.ts';
 import { requireUsableStore } from './worker/require-usable-store.ts';
 import { shareServedModels } from './worker/share-served-models.ts';
 import { watchWaits } from './worker/watch-waits.ts';
+import { workflowBundle } from './worker/workflow-bundle.ts';
 import { currentVersionNotice, versioningOptions } from './worker/versioning.ts';
 import { machineTaskQueue, servedTaskQueue, taskQueueForRole, type Role } from './api/task-queues.ts';
 import type { WorkerSettings } from './worker/settings.ts';
 import { machineName } from './platform/machine-name.ts';
-import { moduleFile, packageRoot } from './platform/package-root.ts';
+import { packageRoot } from './platform/package-root.ts';
 
 /**
  * Runs a worker until SIGINT or SIGTERM; then waits for its activities to end, and stops.
@@ -321,12 +310,4 @@ async function createWorkers(
   };
   const options = (await Promise.all(settings.roles.map((role) => byRole[role]()))).flat();
   return Promise.all(options.map((each) => Worker.create(each)));
-}
-
-function workflowBundle(log: WorkerLog, plugins: BundlerPlugin[]) {
-  return bundleWorkflowCode({
-    workflowsPath: moduleFile('workflows/index'),
-    logger: temporalSdkLogger(log),
-    plugins,
-  });
 }

@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { chooseNode } from './setup/choose-node.mjs';
 import { installNodeModules } from './setup/node-modules.mjs';
 
@@ -34,7 +34,13 @@ function handOver(node, command) {
   const [script = '', ...args] = command;
   const child = spawn(
     node,
-    ['--import', join(root, 'src', 'platform', 'stop-with-parent.mjs'), join(root, script), ...args],
+    [
+      '--import',
+      // A path would be read as an address, in which `%`, `#` and `?` have a meaning.
+      pathToFileURL(join(root, 'src', 'platform', 'stop-with-parent.mjs')).href,
+      join(root, script),
+      ...args,
+    ],
     {
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
       detached: true,

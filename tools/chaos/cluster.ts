@@ -11,7 +11,7 @@ import { createNetwork, type Machine, type MachineProcess } from '../../test/sup
 import { freeServerPorts } from '../setup/free-ports.ts';
 import { folderStore, startBucket, type StoreKind } from './stores.ts';
 import { SupervisedProcess, type StartedProcess } from './supervised-process.ts';
-import { moduleFile, packageRoot, sourceRoot } from '../../src/platform/package-root.ts';
+import { moduleFile, packageRoot, STOP_WITH_PARENT } from '../../src/platform/package-root.ts';
 
 export interface Cluster {
   /** The store's address for workers. */
@@ -141,7 +141,7 @@ function startWorker(options: WorkerOptions): StartedProcess {
   const worker = launch(
     [
       process.execPath,
-      ...['--import', join(sourceRoot, 'platform', 'stop-with-parent.mjs'), moduleFile('cli/main'), 'worker'],
+      ...[...STOP_WITH_PARENT, moduleFile('cli/main'), 'worker'],
       // For the normal end; a killed worker can't stop anything.
       ...['--store', storeRoot, '--on-shutdown', 'stop', '--shutdown-grace-seconds', '1'],
       ...(serveHost === undefined ? [] : ['--serve-host', serveHost]),

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { SetupError } from '../../platform/setup-error.ts';
-import { moduleFile, sourceRoot } from '../../platform/package-root.ts';
+import { moduleFile, STOP_WITH_PARENT } from '../../platform/package-root.ts';
 
 /** Enough lines to include the message that Node prints above an error's stack. */
 const LOG_LINES = 20;
@@ -29,8 +29,7 @@ export function startWorkerProcess(options: {
   const child = spawn(
     process.execPath,
     [
-      '--import',
-      join(sourceRoot, 'platform', 'stop-with-parent.mjs'),
+      ...STOP_WITH_PARENT,
       moduleFile('cli/main'),
       'worker',
       '--store',
