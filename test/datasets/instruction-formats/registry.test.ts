@@ -105,6 +105,21 @@ describe('the formats of instructions', () => {
     ]);
   });
 
+  it('Alpaca: the instruction, with what it is about', async () => {
+    const rows = [
+      { instruction: 'Translate this.', input: 'Bonjour', output: 'Hello' },
+      { instruction: 'Why?', input: '', output: 'So.' },
+      { instruction: 'Why?', input: null },
+      { instruction: 'Why?', input: 7 },
+    ];
+    assert.deepEqual(await readsAs('alpaca.jsonl', asLines(rows)), [
+      { instruction: 'Translate this.\n\nBonjour', turns: 1 },
+      { instruction: 'Why?', turns: 1 },
+      { instruction: 'Why?', turns: 1 },
+      { kind: 'failed', reason: '"input" is number, not text' },
+    ]);
+  });
+
   it('WildChat in parquet (zstd): nested messages, 64-bit turns, several row groups', async () => {
     const file = join(import.meta.dirname, '../../fixtures/wildchat.parquet');
     const read = await Array.fromAsync(readInstructions(file, 'auto'));
