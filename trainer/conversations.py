@@ -134,15 +134,14 @@ def lost_message(message, number, conversation):
 
 
 def lost_answer(answer, text, cut):
-    reasoning = ''
-    if '</think>' in answer:
-        rest = answer.rpartition('</think>')[2]
-        if place_of(rest, text, cut, len(text)):
-            reasoning = ': it cuts out the reasoning before </think>'
-    return (
-        f'its chat template leaves out a part of the answer{reasoning}; of {quoted(answer)} the model would learn '
-        f'{quoted(text[cut:])}: {OTHER_TEMPLATE}, or train on answers without this part'
-    )
+    what, advice = 'a part of the answer', OTHER_TEMPLATE
+    words = answer.split()
+    begins, ends = (place_of(' '.join(part), text, cut, len(text)) for part in (words[:3], words[-1:]))
+    if ends and not begins:  # as before </think> or [/THINK]
+        what = 'the beginning of the answer, as templates do with reasoning'
+        advice += ', or train on judgments without reasoning (filtering.reasoning: "drop")'
+    learned = quoted(text[cut:])
+    return f'its chat template leaves out {what}; of {quoted(answer)} the model would learn {learned}: {advice}'
 
 
 def quoted(text):

@@ -14,7 +14,8 @@ export async function readyInput(file: string, baseUrl: string): Promise<Configu
   return {
     ...configuration,
     filtering,
-    judging: { ...configuration.judging, prompt: SCRIPTED_JUDGE_PROMPT },
+    judging: { ...configuration.judging, prompt: withoutSystem(configuration.judging?.prompt) },
+    evaluation: { ...configuration.evaluation, prompt: withoutSystem(configuration.evaluation.prompt) },
     models: { seed: { checkpoint: 'embedded/model' } },
     serving: { kind: 'endpoint', baseUrl, servedModelName: 'judge-{iteration}' },
     fineTuning: {
@@ -33,6 +34,11 @@ export async function readyInput(file: string, baseUrl: string): Promise<Configu
     },
     timeouts: { heartbeatSeconds: 5 },
   };
+}
+
+/** The embedded model's chat template leaves out system messages, which the compact prompts don't have. */
+function withoutSystem(prompt: string | undefined): string {
+  return prompt?.startsWith('prompts/compact/') ? prompt : SCRIPTED_JUDGE_PROMPT;
 }
 
 export const asksForVerdict = ({ body }: RecordedRequest) =>

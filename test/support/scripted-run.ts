@@ -35,6 +35,7 @@ export function scriptedConfiguration(
     pairs: { calls: 'two' },
     judging: { samples: 4, prompt: SCRIPTED_JUDGE_PROMPT },
     evaluation: {
+      prompt: SCRIPTED_JUDGE_PROMPT,
       benchmarks: [
         {
           name: 'test',

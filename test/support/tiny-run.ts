@@ -2,7 +2,12 @@
 import type { ConfigurationInput, Run, RunProgress } from '../../src/client/index.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Script } from './scripted-endpoint.ts';
-import { isJudgeRequest, scriptedAnswer, scriptedConfiguration } from './scripted-run.ts';
+import {
+  isJudgeRequest,
+  SCRIPTED_JUDGE_PROMPT,
+  scriptedAnswer,
+  scriptedConfiguration,
+} from './scripted-run.ts';
 
 const CATEGORIES = ['questions', 'tasks'];
 
@@ -35,6 +40,7 @@ export function tinyConfiguration(
   return scriptedConfiguration(baseUrl, runName, {
     instructions: { pool: ['embedded/instructions.jsonl'], maxInstructions: 20, shardSize: 10 },
     evaluation: {
+      prompt: SCRIPTED_JUDGE_PROMPT,
       benchmarks: [
         {
           name: 'validation',

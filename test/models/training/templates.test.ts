@@ -5,7 +5,6 @@ import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processLauncher } from '../../../src/models/training/launchers/process.ts';
-import type { Adapter } from '../../../src/models/training/adapter.ts';
 import { TrainingFailedPermanently } from '../../../src/models/training/errors.ts';
 import { followTraining } from '../../../src/models/training/follow-training.ts';
 import type { TrainedConversation } from '../../../src/models/training/launchers/launcher.ts';
@@ -138,7 +137,7 @@ describe('a chat template', function () {
       [
         template({ content: onlyAnswers("message['content'].split('</think>')[-1]") }),
         THINKING,
-        /^its chat template leaves out a part of the answer: it cuts out the reasoning before <\/think>; of "<think>B says is<\/think>A is better \[\[A\]\]" the model would learn "A is better \[\[A\]\] <end>"/,
+        /^its chat template leaves out the beginning of the answer, as templates do with reasoning; of "<think>B says is<\/think>A is better \[\[A\]\]" the model would learn "A is better \[\[A\]\] <end>"/,
       ],
       [
         template({ content: onlyAnswers("message['content'].split('[[')[0]") }),
@@ -169,24 +168,30 @@ describe('a chat template', function () {
   });
 
   it('is asked with the prompts of a run, before the run', async () => {
-    const { usable } = parseConfiguration({ judging: { prompt: 'prompts/pairwise' } });
-    const conversations = await markedConversations({ roots: [packageRoot] }, usable);
-    assert.deepEqual(
-      conversations.map(({ field, prompt }) => [field, prompt.map(({ role }) => role)]),
-      [['judging.prompt', ['system', 'user']]],
-    );
-    const check = async (name: string, text: string, adapter: Adapter = { kind: 'none' }) => {
-      const baseCheckpoint = await baseWith(name, text);
-      return processLauncher.check({
-        ...{ settings, machine, baseCheckpoint, trustRemoteCode: false, reportTo: [] },
-        run: { conversations, adapter },
+    const check = async (name: string, text: string, sections: object = {}) => {
+      const { usable } = parseConfiguration({ judging: { prompt: 'prompts/pairwise' }, ...sections });
+      const conversations = await markedConversations({ roots: [packageRoot] }, usable);
+      const { problems: found } = await processLauncher.check({
+        ...{ settings, machine, trustRemoteCode: false, reportTo: [] },
+        baseCheckpoint: await baseWith(name, text),
+        run: { conversations, adapter: { kind: 'none' } },
       });
+      return { problems: found, prompts: conversations.map(({ field }) => field) };
     };
-    const [complete, silent] = await Promise.all([
+    const cutting = template({ content: onlyAnswers("message['content'].split('</think>')[-1]") });
+    const [complete, silent, cut, withoutReasoning] = await Promise.all([
       check('complete', template()),
-      check('silent', template({}, ['user', 'assistant'])),
+      check('silent', template({}, ['user', 'assistant']), { filtering: { reasoning: 'drop' } }),
+      check('cut', cutting, { filtering: { trainingPrompt: 'prompts/compact/judge' } }),
+      check('without-reasoning', cutting, { filtering: { reasoning: 'drop' } }),
     ]);
     assert.deepEqual(complete.problems, []);
+    assert.deepEqual(complete.prompts, ['judging.prompt', 'judging.prompt and a judgment with reasoning']);
+    assert.deepEqual(withoutReasoning.problems, []);
+    assert.match(
+      cut.problems.join('; '),
+      /^base checkpoint \S+, with the prompt of filtering\.trainingPrompt and a judgment with reasoning: its chat template leaves out the beginning of the answer, as/,
+    );
     assert.equal(silent.problems.length, 1);
     assert.match(
       silent.problems[0] ?? '',
@@ -206,7 +211,7 @@ describe('a chat template', function () {
       assert.equal(error.exitCode, 78);
       assert.match(
         error.message,
-        /with the row row-1 of .*\/sft\.jsonl: its chat template leaves out a part of the answer: it cuts/,
+        /with the row row-1 of .*\/sft\.jsonl: its chat template leaves out the beginning of the answer, .*filtering\.reasoning/,
       );
       return true;
     });

@@ -12,7 +12,7 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkTrainer } from '../../../../src/models/training/launchers/check-trainer.ts';
+import { checkpointProblems, checkTrainer } from '../../../../src/models/training/launchers/check-trainer.ts';
 
 /** The real check is tried in follow-training.test.ts; here a program stands for Python, to count how often it is asked. */
 describe('the check of a trainer', () => {
@@ -83,5 +83,25 @@ describe('the check of a trainer', () => {
       assert.equal(device, 'a GPU');
       assert.equal((await readFile(calls, 'utf8')).length, times);
     }
+  });
+
+  it('finds the problems of a checkpoint for a trainer elsewhere, if this machine has the packages', async () => {
+    const python = join(folder, 'python-elsewhere');
+    const [answer, input] = [join(folder, 'answer-elsewhere'), join(folder, 'input')];
+    await writeFile(python, `#!/bin/sh\ncat > ${input}\ncat ${answer}\n`);
+    await chmod(python, 0o755);
+    const machine = { python, packageRoot: folder, environment: { PATH: process.env['PATH'] } };
+    const run = { conversations: [], adapter: { kind: 'none' } };
+    const problems = (baseCheckpoint: string | undefined) =>
+      checkpointProblems(machine, { baseCheckpoint, trustRemoteCode: false, reportTo: ['wandb'], run });
+    const report = { ok: false, device: null, problems: ['no chat template'] };
+    await writeFile(answer, JSON.stringify({ ...report, versions: { torch: '2' } }));
+    assert.deepEqual(await problems('model'), ['no chat template']);
+    assert.deepEqual(JSON.parse(await readFile(input, 'utf8')), run);
+    assert.deepEqual(await problems(undefined), []);
+    await writeFile(answer, JSON.stringify({ ...report, versions: { python: '3' } }));
+    assert.deepEqual(await problems('model'), [], 'without the packages');
+    await writeFile(answer, 'Segmentation fault');
+    assert.deepEqual(await problems('model'), []);
   });
 });
