@@ -47,6 +47,27 @@ describe('createJudge', function () {
     assert.equal(request?.headers.authorization, 'Bearer none');
   });
 
+  it('sends the key in the header that is named, and tells what the endpoint does not take', async () => {
+    endpoint.script((request) =>
+      'seed' in request.body
+        ? { kind: 'status', status: 422, error: { message: 'seed: Extra inputs are not permitted' } }
+        : honest(request),
+    );
+    const notices: string[] = [];
+    const judge = at({
+      model: 'judge without a seed',
+      ...{ apiKey: 'sk-secret', apiKeyHeader: 'X-Api-Key', onNotice: (notice) => notices.push(notice) },
+    });
+    for (const other of ['it is 7', 'it is 9']) await judge.compare('which?', 'it is 3', other);
+    assert.deepEqual(
+      endpoint.requests.map(({ headers }) => [headers['x-api-key'], headers.authorization]),
+      endpoint.requests.map(() => ['sk-secret', undefined]),
+    );
+    assert.equal(endpoint.requests.length, 3);
+    assert.equal(notices.length, 1);
+    assert.match(notices[0]!, /takes no seed/);
+  });
+
   it('detects position bias when it asks in both orders', async () => {
     endpoint.script(alwaysA);
     const { verdict, consistent, orders } = await at({ orders: 'both' }).compare('which?', '3', '7');

@@ -134,9 +134,9 @@ function readCount(value: unknown): number | undefined {
   return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : undefined;
 }
 
-/** Some servers send an empty error with each good answer. */
+/** Some servers send an error without content with each good answer. */
 function isError(error: unknown): boolean {
-  return typeof error === 'string' ? error !== '' : isFields(error) && Object.keys(error).length > 0;
+  return typeof error === 'string' ? error !== '' : isFields(error) && Object.values(error).some(Boolean);
 }
 
 function isFields(value: unknown): value is Fields {

@@ -60,7 +60,7 @@ export function classifyFailure(error: unknown): Failure {
       kind: 'unsuitable',
       advice: 'Give the proxy its user name and password in HTTPS_PROXY or HTTP_PROXY.',
     };
-  if (status === 404 || status === 405 || /\bmodel_not_found\b/.test(code))
+  if (status === 404 || status === 405 || /\b(model_not_found|invalid_model)\b/.test(code))
     return { ...details, kind: 'model-not-found' };
   if (isAboutRequest) return { ...details, kind: 'rejected', reason: rejectionReason(status, words) };
   return { ...details, kind: 'forbidden' };

@@ -54,6 +54,15 @@ const MENTIONS: Readonly<Record<OptionalParameter, RegExp>> = {
   stream: /\bstream(ing)?\b/i,
 };
 
+/** The refusal of a value, not of a name. A server that ignores the other name would then write without a limit. */
+const REFUSED_VALUE =
+  /too (large|high|long|small|low)|exceed|at (most|least)|greater|less|larger|maximum|minimum|finish/i;
+
+/** Whether a refusal may be one of the name `max_tokens`. */
+export function mayRefuseName({ message }: HttpFailure): boolean {
+  return !REFUSED_VALUE.test(message) || message.includes('max_completion_tokens');
+}
+
 /** The parameters of a body that a refusal names, those first that it names first. */
 export function namedParameters({ message, param }: HttpFailure, body: ChatBody): OptionalParameter[] {
   const place = (name: OptionalParameter) => {

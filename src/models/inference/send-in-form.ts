@@ -9,6 +9,7 @@ import {
   type ChatBody,
   chatBody,
   formKey,
+  mayRefuseName,
   namedParameters,
   type OptionalParameter,
   type RequestForm,
@@ -100,7 +101,9 @@ class FormSearch {
     for (;;) {
       const body = this.#body(this.#refused);
       const named = namedParameters(failure, body);
-      const changeable = changeableParameters(body);
+      const changeable = changeableParameters(body).filter(
+        (name) => name !== 'max_tokens' || mayRefuseName(failure),
+      );
       const next = named.find((name) => changeable.includes(name) && !tried.has(name));
       if (next === undefined) {
         const isSampling = named[0] === 'temperature' || named[0] === 'top_p';

@@ -198,7 +198,9 @@ describe('answers of chat completions', () => {
         message: { content: 'First.', role: 7, tool_calls: 'none' },
         logprobs: 'n/a',
       };
-      endpoint.script(() => answer([choice], { usage, id: 7, created: 'now', model: null, error: null }));
+      endpoint.script(() =>
+        answer([choice], { usage, id: 7, created: 'now', model: null, error: { code: 0, message: '' } }),
+      );
       const { choices, usage: read } = await complete();
       assert.deepEqual(
         [choices, read],

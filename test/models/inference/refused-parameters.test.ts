@@ -198,6 +198,19 @@ describe('parameters that a server refuses', () => {
     });
   }
 
+  it('does not rename max_tokens if only its value is refused', async () => {
+    for (const message of [
+      'max_tokens (64) is too large: at most 32',
+      'could not finish within max_tokens',
+    ]) {
+      refuse((body) =>
+        'max_tokens' in body ? { status: 400, body: { error: { message, param: 'max_tokens' } } } : undefined,
+      );
+      await assert.rejects(complete(), RequestRejected);
+    }
+    assert(bodies().every((body) => 'max_tokens' in body));
+  });
+
   it('takes a refusal for one of the prompt if the endpoint has answered such a request', async () => {
     const isBad = ({ messages }: Body) => JSON.stringify(messages).includes('bad');
     refuse((body) =>
