@@ -115,6 +115,11 @@ export async function requireFreePorts(ports: DevServerPorts): Promise<void> {
  */
 export async function startDevServer(options: DevServerOptions = {}): Promise<DevServer> {
   const { ports = devServerPorts(process.env), databaseFile: dbFile = DATABASE_FILE } = options;
+  if (/[?#%]/.test(basename(dbFile)))
+    throw new SetupError(
+      `The Temporal server can't open the database ${dbFile}: its name must not have "?", "#" or "%". Name another file with ` +
+        '--db-filename.',
+    );
   const cli = await ensureTemporalCli();
   await requireFreePorts(ports);
   mkdirSync(dirname(dbFile), { recursive: true });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,9 +52,15 @@ describe('the ports of the development server', () => {
 
 describe('startDevServer', () => {
   it('starts a server that answers, uses its ports, and exits when it is stopped', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'dev-server-'));
+    // The server reads the name of its database as an address.
+    const folder = mkdtempSync(join(tmpdir(), "it's 50% #1? dev-server-"));
     const ports = await freeServerPorts();
+    await assert.rejects(startDevServer({ ports, databaseFile: join(folder, 'runs#1.db') }), {
+      name: 'SetupError',
+      message: /can't open the database .*runs#1\.db: its name must not have/,
+    });
     const server = await startDevServer({ ports, databaseFile: join(folder, 'temporal.db') });
+    assert(existsSync(join(folder, 'temporal.db')));
     try {
       assert(await isTemporalReachable(server.address));
       await assert.rejects(requireFreePorts(ports), /a Temporal server already answers on 127\.0\.0\.1/);
