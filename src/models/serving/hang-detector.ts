@@ -13,7 +13,7 @@ import { baseUrlOf, probeModel } from './server-process.ts';
 import type { ServerEntry } from './server-registry.ts';
 
 /** The share of a server's hang timeout for which nobody has an answer before the short request is sent; it has the rest. */
-const SILENCE_SHARE = 0.55;
+const SILENCE_SHARE = 0.6;
 /** From this share of a core on, the processes of a server count as working. */
 const WORKING_CPU_SHARE = 0.1;
 /** For so many hang timeouts a server without metrics may work without an answer. */

@@ -5,7 +5,7 @@ import { askModel, superviseServers, type SupervisedServers, until } from './sup
 
 const program = fileURLToPath(import.meta.resolve('./engine-server.ts'));
 /** Short, so that the tests are; a busy machine needs some seconds for an answer. */
-const hangTimeoutSeconds = 5;
+const hangTimeoutSeconds = 6;
 
 describe('a model server whose front says that it is healthy', function () {
   this.timeout(120_000);

@@ -75,7 +75,8 @@ export async function askModel(
 ): Promise<string | undefined> {
   const body = JSON.stringify({ model, max_tokens: maxTokens, messages: [{ role: 'user', content: 'Hi' }] });
   try {
-    const response = await fetch(`${String(baseUrl)}/chat/completions`, { method: 'POST', body });
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`${String(baseUrl)}/chat/completions`, { method: 'POST', headers, body });
     const answer = (await response.json()) as { choices: { message: { content: string } }[] };
     return answer.choices[0]?.message.content;
   } catch {

@@ -42,7 +42,7 @@ export interface ServerSpec {
   readonly isRelay?: boolean | undefined;
 }
 
-export const HANG_TIMEOUT_SECONDS = 110;
+export const HANG_TIMEOUT_SECONDS = 100;
 
 /** Stand for host and port in a command whose other placeholders are filled in. No argument contains them by chance. */
 const HOST_SENTINEL = '\0host\0';
