@@ -198,6 +198,15 @@ describe('parameters that a server refuses', () => {
     });
   }
 
+  it('leaves out a temperature of 1 only', async () => {
+    refuse((body) =>
+      'temperature' in body ? { status: 400, body: { error: 'temperature is not supported' } } : undefined,
+    );
+    await complete({ temperature: 1 });
+    await assert.rejects(complete({ temperature: 0.5 }), EndpointUnsuitable);
+    assert.equal(bodies().at(-1)?.['temperature'], 0.5);
+  });
+
   it('does not rename max_tokens if only its value is refused', async () => {
     for (const message of [
       'max_tokens (64) is too large: at most 32',
