@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteFile } from 'hyparquet-writer';
+import { splitLines } from '../../../src/datasets/rows/json-text.ts';
 import { columnsOf } from '../../../src/datasets/rows/file-columns.ts';
 import { countRows, readRows, UnreadableFile } from '../../../src/datasets/rows/read-rows.ts';
 
@@ -82,6 +83,15 @@ describe('the text of a data file', () => {
     assert.deepEqual(await read('mixed.jsonl', `${lines[0]}\r${lines[1]}\r\n${lines[2]}`), rows);
     const [, problem] = await read('torn.jsonl', '{"a":1}\r\n\r\n{"a":\r\n');
     assert.match(String(problem), /^line 3 is not JSON/);
+  });
+
+  it('has the same lines wherever its chunks end', async () => {
+    async function* chunks(...texts: string[]) {
+      yield* texts;
+    }
+    const lines = (...texts: string[]) => Array.fromAsync(splitLines(chunks(...texts)));
+    assert.deepEqual(await lines('a\r', '\nb\r', 'c\n', '', 'd', 'e\r'), ['a', 'b', 'c', 'de']);
+    assert.deepEqual(await lines('a', '\r', '\n', '\r', '\n', 'b'), ['a', '', 'b']);
   });
 
   it('may have the numbers that only Python writes, which are missing values', async () => {
