@@ -31,8 +31,9 @@ export type PairRow =
   | { readonly row: number; readonly pair?: undefined; readonly problem: string };
 
 /**
- * Streams the pairs of a JSONL, JSON or Parquet file in the order of its rows. A row has an instruction (`instruction` or
- * `prompt`: a text, or messages that end with the user's) and its responses (a text, or messages that end with the
+ * Streams the pairs of a JSONL, JSON or Parquet file in the order of its rows. A row has an instruction (`instruction`,
+ * `prompt`, or beside two responses `messages`, `conversations` or `conversation`: a text, or messages that end with the
+ * user's) and its responses (a text, or messages that end with the
  * assistant's):
  *
  * - `responseA` and `responseB`, optionally with `label` or `betterSide` (`A`, `B` or `tie`);
@@ -53,13 +54,18 @@ function pairOf(value: unknown, row: number): FilePair | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'it is not an object';
   // Rows of a Parquet file have every column, so missing values are null.
   const columns = Object.fromEntries(Object.entries(value).filter(([, found]) => found !== null));
-  const field = 'instruction' in columns ? 'instruction' : 'prompt';
+  const isPreference = 'chosen' in columns || 'rejected' in columns;
+  const field = fieldsOf(isPreference).find((name) => name in columns) ?? 'prompt';
   const named: DataRow = { ...columns, ...(field in columns ? { prompt: columns[field] } : {}) };
-  const isPreference = 'chosen' in named || 'rejected' in named;
   const read = isPreference ? fromPreference(named) : fromResponses(named);
   if (typeof read === 'string') return read.replace('"prompt"', `"${field}"`);
   const { id } = columns;
   return { id: typeof id === 'string' || typeof id === 'number' ? String(id) : String(row), ...read };
+}
+
+/** The fields that may hold the instruction. Beside `chosen`, messages may be the whole conversation with the answer. */
+function fieldsOf(isPreference: boolean): readonly string[] {
+  return ['instruction', 'prompt', ...(isPreference ? [] : ['messages', 'conversations', 'conversation'])];
 }
 
 function fromResponses(row: DataRow): Omit<FilePair, 'id'> | string {

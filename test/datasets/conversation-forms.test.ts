@@ -152,9 +152,15 @@ describe('conversations in the forms of data sets', () => {
           chosen: { from: 'gpt', value: 'Rhine.' },
           rejected: { from: 'gpt', value: 'Everest.' },
         },
+        {
+          messages: [{ role: 'user', content: 'Name a river.' }],
+          responseA: 'Rhine.',
+          responseB: 'Everest.',
+        },
         { prompt: 'Name a river.', chosen: [{ type: 'image' }], rejected: 'Everest.' },
       ),
       [
+        ['Name a river.', 'Everest.', 'Rhine.'],
         ['Name a river.', 'Everest.', 'Rhine.'],
         ['Name a river.', 'Everest.', 'Rhine.'],
         ['Name a river.', 'Everest.', 'Rhine.'],
