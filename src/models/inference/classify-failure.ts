@@ -27,7 +27,7 @@ export type Failure = FailureDetails &
 
 /** Words of accounts that must be paid first. They come with 402, 429, 403, 400 and others. */
 const NO_CREDIT =
-  /insufficient[_ -]?(credit|balance|funds?|quota)|(credit|balance)s?\b.{0,40}\b(too low|exhausted|insufficient|used up|depleted|ran out)|out of credits?|no credits?\b|doesn't have any credits|used all.{0,20}credits|spend(ing)?[_ -]?limit|billing_(hard_limit|not_active)|billing (hard )?limit|arrearage|payment[_ ]?required|unpaid|past invoices|exceeded_current_quota|余额不足|欠费/i;
+  /insufficient[_ -]?(credit|balance|funds?|quota)|(credit|balance)s?\b.{0,40}\b(too low|exhausted|insufficient|used up|depleted|ran out)|out of credits?|no credits?\b|doesn't have any credits|used all.{0,20}credits|spend(ing)?[_ -]?limit|billing_(hard_limit|not_active)|billing (hard )?limit|arrearage|payment[_ ]?required|unpaid|past invoices|exceeded_current_quota|key limit exceeded|余额不足|欠费/i;
 /** The same in an answer that may quote the prompt. */
 const NO_CREDIT_FOR_ANY_REQUEST = /credit balance is too low|arrearage|余额不足/i;
 const INVALID_KEY =

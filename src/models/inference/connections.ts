@@ -108,7 +108,10 @@ function redirectTarget({ status, headers }: Response, from: URL): URL | undefin
 
 function readResponse({ ok, status, headers }: Response, text: string): unknown {
   if (!ok) throw new HttpFailure(status, readErrorBody(text), headers as unknown as Headers);
-  if (/^text\/event-stream/i.test(headers.get('content-type') ?? '') || /^\s*(data|event):/.test(text))
+  if (
+    /^text\/event-stream/i.test(headers.get('content-type') ?? '') ||
+    /^\s*(data|event|id|retry)?:/.test(text)
+  )
     throw new StreamedAnswer('the answer is a stream of events, although the request says "stream": false');
   const document = text.trim();
   // A text such as HTML is shown as it is.

@@ -9,10 +9,13 @@ export class HttpFailure extends Error {
   /** The parameter that the error names in a field of its own. */
   readonly param: string | undefined;
 
-  /** @param body the parsed JSON, or text */
-  constructor(status: number, body: unknown, headers?: Headers) {
+  /**
+   * @param body the parsed JSON, or text
+   * @param place of the error in the message
+   */
+  constructor(status: number, body: unknown, headers?: Headers, place = `${status}`) {
     const { text, code, param } = readError(body);
-    super(`${status} ${text === '' ? '(without a reason)' : text}`);
+    super(`${place} ${text === '' ? '(without a reason)' : text}`);
     this.status = status;
     this.headers = headers;
     this.code = code;
@@ -46,10 +49,11 @@ export class ParameterRefused extends Error {
 /** The error that an answer with status 200 contains: its code is taken for a status if it is one, else it is a fault of the server. */
 export function failureInAnswer(body: unknown): HttpFailure {
   const error = asFields(asFields(body).error ?? body);
-  const status = [error.code, error.status, error.status_code]
-    .map(Number)
-    .find((code) => code >= 400 && code < 600);
-  return new HttpFailure(status ?? 500, body);
+  const codes = [error.code, error.status, error.status_code, error.type];
+  const status =
+    codes.map(Number).find((code) => code >= 400 && code < 600) ??
+    (codes.some((code) => /rate[ _-]?limit/i.test(String(code))) ? 429 : 502);
+  return new HttpFailure(status, body, undefined, `an error (${status}) in an answer with status 200:`);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

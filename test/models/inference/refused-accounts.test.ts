@@ -121,6 +121,7 @@ describe('requests that an endpoint refuses for the key, the account or the prom
     'a limit of spending with 403': refusal(403, {
       message: 'Your team has reached its monthly spending limit.',
     }),
+    'the limit of a key with 403': refusal(403, { message: 'Key limit exceeded (total limit).' }),
     'a suspended account with 412': refusal(412, { message: 'Account suspended due to unpaid invoices.' }),
     '402 inside an answer': { body: { error: { code: 402, message: 'Insufficient credits' } } },
   };
@@ -156,7 +157,7 @@ describe('requests that an endpoint refuses for the key, the account or the prom
   });
 
   it('takes an error inside an answer with status 200 for what its code says', async () => {
-    for (const code of [429, '502', 'upstream', undefined]) {
+    for (const code of [429, '502', 'rate_limit_exceeded', 'upstream', undefined]) {
       const before = server.requests.length;
       const failed: PlainAnswer = { body: { error: { code, message: 'upstream went away' } } };
       server.answer = () => (server.requests.length === before + 1 ? failed : good);

@@ -104,7 +104,7 @@ describe('the transport of requests to an endpoint', () => {
     const event = `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: 'First.' } }] })}\n\n`;
     const stream: PlainAnswer = {
       headers: { 'content-type': 'text/event-stream' },
-      body: `${event}data: [DONE]\n\n`,
+      body: `: wait\n\n${event}data: [DONE]\n\n`,
     };
     server.answer = ({ body }) => (body?.stream === false ? { body: chatCompletion('First.') } : stream);
     assert.equal(await textFrom(), 'First.');
