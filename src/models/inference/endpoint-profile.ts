@@ -121,7 +121,7 @@ export class EndpointProfile {
     if (this.#equalRequests === EQUAL_REQUESTS)
       this.#note(
         'equal',
-        `all samples of each of ${EQUAL_REQUESTS} requests were equal at a temperature of ${temperature}: it seems to ignore temperature ` +
+        `gave only equal samples in each of ${EQUAL_REQUESTS} requests at a temperature of ${temperature}: it seems to ignore temperature ` +
           'and seed, and then further samples and votes tell nothing (if the answers are very short, the model may only be certain)',
       );
   }

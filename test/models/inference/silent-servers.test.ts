@@ -62,7 +62,7 @@ describe('what a server does in silence', () => {
     assert.deepEqual(notices, []);
     await completeOften(3);
     assert.equal(notices.length, 1);
-    assert.match(notices[0]!, /all samples of each of 20 requests were equal at a temperature of 0\.7/);
+    assert.match(notices[0]!, /gave only equal samples in each of 20 requests at a temperature of 0\.7/);
     assert.deepEqual(client.notices([{ baseUrl: server.baseUrl, model }]), notices);
   });
 
