@@ -28,6 +28,8 @@ const SLOW_TESTS = [
   'test/models/training/kubernetes.test.ts',
   'test/models/training/real-kubernetes.test.ts',
   'test/models/training/slurm.test.ts',
+  'test/models/training/surroundings.test.ts',
+  'test/models/training/templates.test.ts',
   'test/models/training/launchers/slurm.test.ts',
   'test/models/training/launchers/slurm-accounts.test.ts',
   'test/models/training/trackers.test.ts',

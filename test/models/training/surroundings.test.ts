@@ -33,7 +33,7 @@ const MISLEADING = {
 };
 
 describe('a training in odd surroundings', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'surroundings-'));
@@ -113,7 +113,7 @@ describe('a training in odd surroundings', function () {
 });
 
 describe('a base checkpoint', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'base-checkpoint-'));
