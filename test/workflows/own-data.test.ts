@@ -112,8 +112,7 @@ describe('a run on the user’s own data', function () {
       assert(known.length > 20);
       for (const { row, chosen, subset } of known) {
         assert.equal(row.category, subset);
-        const shown = `Assistant ${row.better_side}'s Answer]\n${chosen}\n`;
-        assert(row.prompt[0]?.content.includes(shown), row.id);
+        assert(row.prompt[0]?.content.includes(`(${row.better_side}) ${chosen}`), row.id);
       }
     });
 
