@@ -68,11 +68,12 @@ def checkpoint_problems(base_checkpoint, trust_remote_code, run):
     problem = tokenizer_problem(tokenizer, rows) or conversation_problem(prompt, answer, tokenizer, rows)
     if problem:
         return [*problems, f'{subject}: {problem}']
+    fields = {}  # of the prompts that have a problem, by problem
     for each in run['conversations']:
         problem = conversation_problem(each['prompt'], each['completion'], tokenizer, rows)
         if problem:
-            problems.append(f'{subject}, with the prompt of {each["field"]}: {problem}')
-    return problems
+            fields.setdefault(problem, {})[each['field']] = True
+    return [*problems, *(f'{subject}, with the prompt of {", ".join(names)}: {text}' for text, names in fields.items())]
 
 
 def tied_adapter_problem(configuration, trust_remote_code, adapter):
