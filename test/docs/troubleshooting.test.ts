@@ -11,14 +11,15 @@ function sources(): string {
       .filter((file) => /\.(ts|mjs|py)$/.test(file))
       .map((file) => readFileSync(join(root, folder, file), 'utf8')),
   );
-  return files.join('\n').replaceAll(/[`'"] \+\s+[`'"]/g, '');
+  return files.join('\n').replaceAll(/[`'"](?: \+\s+|\n\s+f?)[`'"]/g, '');
 }
 
 describe('docs/troubleshooting.md', () => {
   const text = readFileSync(join(root, 'docs', 'troubleshooting.md'), 'utf8');
   const code = sources();
 
-  for (const [, message = ''] of text.matchAll(/^### `(.*)`$/gm)) {
+  const headings = [...text.matchAll(/^### `(.*)`$/gm)].map(([, quoted = '']) => quoted);
+  for (const message of headings.flatMap((quoted) => quoted.split('`, `'))) {
     it(`quotes a message that the code prints: ${message}`, () => {
       // Headings quote only the parts of messages that are not filled in, because the code has expressions in their place.
       assert(code.includes(message), `no source file contains "${message}"`);
