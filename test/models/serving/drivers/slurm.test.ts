@@ -108,7 +108,10 @@ describe('a model server as a job of Slurm', function () {
       assert.match(error.message, /Invalid partition name specified/);
       return true;
     });
-    await assert.rejects(serve({}, undefined, ['--exit', '3']), /could not be loaded[^]*exit code 3:0/);
+    await assert.rejects(
+      serve({}, undefined, ['--exit', '3']),
+      /exit code 3:0[^]*Errors before them:\n.*could not be loaded/,
+    );
     assert.deepEqual(await check({}), []);
     const portless = { path: 'serving', settings: slurmDriver.configuration.parse(settingsOf({}, [], [])) };
     assert.match(slurmDriver.problems(portless.path, portless.settings)[0]?.message ?? '', /\{port\}/);
