@@ -5,7 +5,7 @@ import { startEvaluation, startRun, type ConfigurationInput } from '../../src/cl
 import { startScriptedEndpoint, type Script, type ScriptedEndpoint } from './scripted-endpoint.ts';
 import { startCluster, type Cluster } from './cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
-import { isJudgeRequest } from './scripted-run.ts';
+import { isJudgeRequest, SCRIPTED_JUDGE_PROMPT } from './scripted-run.ts';
 import { scriptedAnswers, tinyConfiguration, judgeWithoutVerdict } from './tiny-run.ts';
 
 export interface RecordedStore {
@@ -78,7 +78,7 @@ export async function recordStore(): Promise<RecordedStore> {
     runName: 'nightly',
     model: { checkpoint: 'run:first/best' },
     serving: { kind: 'endpoint' as const, baseUrl: endpoint.baseUrl, servedModelName: 'judge-1' },
-    evaluation: { benchmarks: [benchmark('validation', validation)] },
+    evaluation: { prompt: SCRIPTED_JUDGE_PROMPT, benchmarks: [benchmark('validation', validation)] },
   };
   const [finished] = await Promise.all([
     startRun(cluster.client, first).then((run) => run.result()),
