@@ -154,7 +154,7 @@ export interface ShardResult {
   readonly counts: Counts;
   /** The usage of the whole run, if it has a budget. */
   readonly usage?: Usage;
-  /** What the endpoints of the model do differently from what was asked. */
+  /** Sentences about what the endpoints of the model do differently from what was asked. */
   readonly warnings?: readonly string[];
 }
 

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isObject } from '../platform/is-object.ts';
 
 /**
  * Removes every field that has its default value. The result is the smallest part of the configuration that
@@ -32,8 +33,4 @@ export function flattenFields(value: unknown, path = ''): { field: string; value
   return Object.entries(value as object).flatMap(([name, inner]) =>
     flattenFields(inner, path === '' ? name : `${path}.${name}`),
   );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

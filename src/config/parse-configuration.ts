@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isObject } from '../platform/is-object.ts';
 import type { Problem } from '../platform/problem.ts';
 import {
   judgeEvaluationConfigurationSchema,
@@ -194,10 +195,6 @@ function objectOrArray(schema: unknown, value: unknown): SchemaLike | undefined 
 function takes(value: unknown): (option: SchemaLike) => boolean {
   return ({ shape }) =>
     ['kind', 'method'].some((name) => shape?.[name]?.safeParse?.(valueAt(value, [name])).success === true);
-}
-
-function isObject(input: unknown): input is Record<string, unknown> {
-  return typeof input === 'object' && input !== null && !Array.isArray(input);
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {

@@ -3,6 +3,7 @@ import { readRows } from './rows/read-rows.ts';
 import { droppedRow, failedRow, type UnusableRow } from './rows/unusable-row.ts';
 import type { InstructionFormat, InstructionRow } from './instruction-formats/instruction-format.ts';
 import { instructionFormats, type InstructionFormatName } from './instruction-formats/registry.ts';
+import { isObject } from '../platform/is-object.ts';
 
 /** The result of reading a row, with the row's number from 0. */
 export interface NumberedInstructionRow {
@@ -30,9 +31,8 @@ export async function* readInstructions(
     ...format.optionalColumns.filter((column) => columns.includes(column)),
   ];
   for await (const { row, value, problem } of readRows(file, { columns: columnsToRead })) {
-    const isObject =
-      problem === undefined && typeof value === 'object' && value !== null && !Array.isArray(value);
-    yield { row, result: isObject ? read(format, value as Record<string, unknown>) : notAnObject(problem) };
+    const isRow = problem === undefined && isObject(value);
+    yield { row, result: isRow ? read(format, value) : notAnObject(problem) };
   }
 }
 

@@ -6,6 +6,7 @@ import { stableHash } from '../platform/stable-hash.ts';
 import type { UnusableRow } from './rows/unusable-row.ts';
 import type { PreferenceFormat, PreferenceTexts, DataRow } from './preference-formats/preference-format.ts';
 import { preferenceFormats, type PreferenceFormatName } from './preference-formats/registry.ts';
+import { isObject } from '../platform/is-object.ts';
 
 /** The file and row of a preference. */
 export interface RowOrigin {
@@ -86,17 +87,16 @@ async function* readFile(
   };
   let pending: NumberedRow | undefined;
   for await (const { row, value, problem } of readRows(path, options)) {
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
     if (problem !== undefined) yield { row, kind: 'failed', reason: 'not JSON', detail: problem };
-    else if (!isObject || format === undefined) yield { row, kind: 'failed', reason: 'not an object' };
-    else if (format.isRowPair === undefined) yield readRow(format, { row, value: value as DataRow });
-    else if (pending === undefined) pending = { row, value: value as DataRow };
-    else if (format.isRowPair(pending.value, value as DataRow)) {
-      yield readRow(format, pending, value as DataRow);
+    else if (!isObject(value) || format === undefined) yield { row, kind: 'failed', reason: 'not an object' };
+    else if (format.isRowPair === undefined) yield readRow(format, { row, value });
+    else if (pending === undefined) pending = { row, value };
+    else if (format.isRowPair(pending.value, value)) {
+      yield readRow(format, pending, value);
       pending = undefined;
     } else {
       yield missingSecondRow(pending);
-      pending = { row, value: value as DataRow };
+      pending = { row, value };
     }
   }
   if (pending !== undefined) yield missingSecondRow(pending);

@@ -78,7 +78,7 @@ export function missingVerdictsIn(counts: Readonly<Record<string, number>>): Rec
   );
 }
 
-/** What a user can do if judgments have no verdict, by their reasons. */
+/** Advises what to do about judgments without a verdict, by their reasons. */
 export function missingVerdictAdvice(counts: Readonly<Record<string, number>>): string[] {
   const isIn = (part: string) => Object.keys(counts).some((reason) => reason.includes(part));
   return [

@@ -1,4 +1,5 @@
 import { canonicalJson } from './canonical-json.ts';
+import { isObject } from './is-object.ts';
 
 export interface FieldDifference {
   readonly field: string;
@@ -17,8 +18,4 @@ export function fieldDifferences(found: unknown, wanted: unknown, path = ''): Fi
   const was = found === undefined ? 'not set' : canonicalJson(found);
   const is = wanted === undefined ? 'not set' : canonicalJson(wanted);
   return was === is ? [] : [{ field: path, before: was, after: is }];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

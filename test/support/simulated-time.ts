@@ -1,4 +1,5 @@
 /** A simulated clock, which advances immediately to the next timer, so that tests of hours are fast and deterministic. */
+import type { InferenceClientOptions } from '../../src/models/inference/client.ts';
 import type { Clock } from '../../src/models/inference/clock.ts';
 
 interface Event {
@@ -38,6 +39,28 @@ export function simulatedTime(): SimulatedTime {
         await Promise.resolve();
       }
       time = end;
+    },
+  };
+}
+
+/**
+ * Time for a client that waits no real time: a wait advances the clock at once.
+ * @param waits gets the seconds of each wait
+ */
+export function instantWaits(waits: number[]): Required<Pick<InferenceClientOptions, 'wait' | 'clock'>> {
+  let time = 0;
+  return {
+    wait: async (seconds) => {
+      waits.push(seconds);
+      time += seconds;
+    },
+    clock: {
+      now: () => time,
+      after(seconds, run) {
+        time += seconds;
+        const soon = setImmediate(run);
+        return () => clearImmediate(soon);
+      },
     },
   };
 }

@@ -1,5 +1,5 @@
 import { droppedRow, failedRow, type UnusableRow } from '../rows/unusable-row.ts';
-import type { JsonObject } from '../rows/json-object.ts';
+import type { JsonObject } from '../../platform/is-object.ts';
 import { messageItems, messageRole, parseItems, parseTurn } from '../messages/parse-messages.ts';
 import { userRequestOf, type UserRequest } from '../../method/conversation.ts';
 
@@ -51,7 +51,7 @@ export function readConversation(
   return { ...userRequestOf(turns), turns: turns.filter(({ role }) => role === 'user').length };
 }
 
-/** Whether a message is the user's. Some services write the result of a tool as a message of the user. */
+/** Tells the user's messages from others. Some services write the result of a tool as a message of the user. */
 function isUserMessage(item: JsonObject, field: string): boolean {
   if (messageRole(item) !== 'user') return false;
   const turn = parseTurn(item, field);

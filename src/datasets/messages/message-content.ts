@@ -1,5 +1,6 @@
 /** Reads the content of a message in the forms that data sets use. */
-import { isObject, type JsonObject, keyOf, keysOf, kindOf } from '../rows/json-object.ts';
+import { isObject, type JsonObject } from '../../platform/is-object.ts';
+import { keyOf, keysOf, kindOf } from '../rows/json-object.ts';
 import { droppedRow, failedRow, type UnusableRow } from '../rows/unusable-row.ts';
 
 /** Parts of a message that are not text, and are not shown to a judge. */
@@ -66,7 +67,7 @@ function joinTexts(before: string, text: string): string {
     : `${before}\n${text}`;
 }
 
-/** Whether a value is one text as a list of parts, without a role. */
+/** Recognises one text that is a list of parts, without a role. */
 export function isPartList(value: unknown): value is readonly unknown[] {
   return (
     Array.isArray(value) &&

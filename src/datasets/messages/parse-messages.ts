@@ -1,7 +1,8 @@
 /** Reads the messages of a conversation in the forms that data sets use. */
 import type { ChatMessage } from '../../method/prompt-template.ts';
 import { parseContent } from './message-content.ts';
-import { isFilled, isObject, type JsonObject, keyOf, keysOf, kindOf } from '../rows/json-object.ts';
+import { isObject, type JsonObject } from '../../platform/is-object.ts';
+import { isFilled, keyOf, keysOf, kindOf } from '../rows/json-object.ts';
 import { parseJson } from '../rows/json-text.ts';
 import { failedRow, type UnusableRow } from '../rows/unusable-row.ts';
 

@@ -1,5 +1,6 @@
 import { asyncBufferFromFile, parquetMetadataAsync, parquetSchema } from 'hyparquet';
 import { readRows, UnreadableFile } from './read-rows.ts';
+import { isObject } from '../../platform/is-object.ts';
 
 /** Number of rows that are read to find the columns of a file without a schema. */
 const SAMPLED_ROWS = 100;
@@ -18,8 +19,7 @@ export async function columnsOf(file: string): Promise<readonly string[] | undef
     if (metadata !== undefined) return parquetSchema(metadata).children.map((child) => child.element.name);
   }
   for await (const { row, value } of readRows(file)) {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      for (const field of Object.keys(value)) fields.add(field);
+    if (isObject(value)) for (const field of Object.keys(value)) fields.add(field);
     if (row + 1 >= SAMPLED_ROWS) break;
   }
   return fields.size === 0 ? undefined : [...fields];

@@ -1,19 +1,14 @@
-/** What the readers of rows ask about the values of JSON. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import type { JsonObject } from '../../platform/is-object.ts';
 
 /** The first of several keys that an object has with a value; a key with null if there is no other. */
 export function keyOf(item: JsonObject, keys: readonly string[]): string | undefined {
   return keys.find((key) => item[key] !== undefined && item[key] !== null) ?? keys.find((key) => key in item);
 }
 
-/** Whether a value is there and has a length. */
+/** Tells a value that is there and not empty from a missing one. */
 export function isFilled(value: unknown): boolean {
   if (Array.isArray(value) || typeof value === 'string') return value.length > 0;
   return value !== undefined && value !== null;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Names the kind of a value for a reason. */

@@ -132,7 +132,7 @@ function parseRow(text: string, place: string, row: number, columns: string[] | 
 }
 
 /**
- * Whether a file holds one array or a row on each line. People name both `.json` and `.jsonl`, so the text decides: lines
+ * Tells a file with one array from one with a row on each line. People name both `.json` and `.jsonl`, so the text decides: lines
  * that are arrays themselves are possible only in `.jsonl`, and only if the first one is complete and another one follows.
  *
  * @throws UnreadableFile if a `.json` is neither

@@ -1,6 +1,7 @@
 /** Reads an answer to `POST /chat/completions`, and checks it, because any server may have sent it. */
 import { type FinishReason, readFinishReason } from './finish-reason.ts';
 import { failureInAnswer } from './http-failure.ts';
+import { isObject, type JsonObject } from '../../platform/is-object.ts';
 
 export interface Choice {
   text: string;
@@ -26,18 +27,15 @@ export class InvalidAnswer extends Error {}
 /** The endpoint's content filter removed all samples of the answer. Another attempt would be filtered too. */
 export class ContentFiltered extends Error {}
 
-/** An object of an answer, of which nothing is known. */
-type Fields = Readonly<Record<string, unknown>>;
-
 /**
  * Returns the choices in the order of their index, which determines a sample's seed, and the tokens used. Only the text of
  * each choice is needed; anything else may be missing or of any type.
  * @throws InvalidAnswer, ContentFiltered; HttpFailure for an error in the answer
  */
 export function readChatAnswer(body: unknown): ChatAnswer {
-  if (isFields(body) && isError(body.error)) throw failureInAnswer(body);
-  const choices = isFields(body) ? body.choices : undefined;
-  if (!isFields(body) || !Array.isArray(choices))
+  if (isObject(body) && isError(body.error)) throw failureInAnswer(body);
+  const choices = isObject(body) ? body.choices : undefined;
+  if (!isObject(body) || !Array.isArray(choices))
     throw new InvalidAnswer(`the answer is not a chat completion: ${describeBody(body)}`);
   if (choices.length === 0) throw new InvalidAnswer('the answer has no choices');
   const read = inOrder(choices).map((choice) => readChoice(choice, body));
@@ -46,12 +44,12 @@ export function readChatAnswer(body: unknown): ChatAnswer {
   return { choices: read, usage: readUsage(body.usage) };
 }
 
-function readChoice(choice: unknown, body: Fields): Choice {
-  if (!isFields(choice)) throw new InvalidAnswer(`a choice is not an object: ${describeBody(body)}`);
+function readChoice(choice: unknown, body: JsonObject): Choice {
+  if (!isObject(choice)) throw new InvalidAnswer(`a choice is not an object: ${describeBody(body)}`);
   const finishReason = readFinishReason(choice.finish_reason ?? choice.native_finish_reason);
   if (isError(choice.error)) throw failureInAnswer(choice);
   if (finishReason === 'failed') throw new InvalidAnswer(`the endpoint broke off: ${describeBody(choice)}`);
-  const message = isFields(choice.message) ? choice.message : {};
+  const message = isObject(choice.message) ? choice.message : {};
   const { text, thoughts } = readContent(message.content ?? choice.text);
   if (text === undefined && choice.message === undefined && finishReason !== 'content_filter')
     throw new InvalidAnswer(`a choice has no message: ${describeBody(body)}`);
@@ -67,7 +65,7 @@ function readChoice(choice: unknown, body: Fields): Choice {
 
 /** The choices by their index, if each has its own; else as they came. */
 function inOrder(choices: readonly unknown[]): readonly unknown[] {
-  const indices = choices.map((choice) => (isFields(choice) ? choice.index : undefined));
+  const indices = choices.map((choice) => (isObject(choice) ? choice.index : undefined));
   const isUsable = indices.every(Number.isSafeInteger) && new Set(indices).size === choices.length;
   return isUsable ? choices.toSorted((left, right) => indexOf(left) - indexOf(right)) : choices;
 }
@@ -81,7 +79,7 @@ function readContent(content: unknown): { text: string | undefined; thoughts: st
   if (content === undefined || content === null) return { text: undefined, thoughts: '' };
   if (typeof content === 'string') return { text: content, thoughts: '' };
   const parts = [content].flat();
-  if (!parts.every((part) => typeof part === 'string' || isFields(part)))
+  if (!parts.every((part) => typeof part === 'string' || isObject(part)))
     throw new InvalidAnswer(
       `the content of a choice is neither a text nor a list of parts: ${describeBody(content)}`,
     );
@@ -103,26 +101,26 @@ const REASONING_FIELDS = [
   'thinking_blocks',
 ];
 
-function readReasoning(message: Fields): string {
+function readReasoning(message: JsonObject): string {
   return REASONING_FIELDS.map((field) => partText(message[field])).find((text) => text !== '') ?? '';
 }
 
 function isThought(part: unknown): boolean {
-  return isFields(part) && typeof part.type === 'string' && /think|reason|thought/.test(part.type);
+  return isObject(part) && typeof part.type === 'string' && /think|reason|thought/.test(part.type);
 }
 
 /** The text of a part, in whichever field it is; a list is joined. */
 function partText(part: unknown): string {
   if (typeof part === 'string') return part;
   if (Array.isArray(part)) return part.map(partText).join('');
-  if (!isFields(part)) return '';
+  if (!isObject(part)) return '';
   const { text, content, value, thinking, reasoning, summary, refusal } = part;
   return partText(text ?? content ?? value ?? thinking ?? reasoning ?? summary ?? refusal);
 }
 
 /** Reads what is a number, or a text that is one; anything else counts as not said. */
 function readUsage(usage: unknown): TokenUsage {
-  const fields = isFields(usage) ? usage : {};
+  const fields = isObject(usage) ? usage : {};
   return {
     promptTokens: readCount(fields.prompt_tokens ?? fields.input_tokens) ?? 0,
     completionTokens: readCount(fields.completion_tokens ?? fields.output_tokens) ?? 0,
@@ -136,11 +134,7 @@ function readCount(value: unknown): number | undefined {
 
 /** Some servers send an error without content with each good answer. */
 function isError(error: unknown): boolean {
-  return typeof error === 'string' ? error !== '' : isFields(error) && Object.values(error).some(Boolean);
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof error === 'string' ? error !== '' : isObject(error) && Object.values(error).some(Boolean);
 }
 
 function describeBody(body: unknown): string {

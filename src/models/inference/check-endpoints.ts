@@ -21,7 +21,7 @@ export interface ProbeOptions {
 
 export interface CheckEndpointsOptions extends ProbeOptions {
   /**
-   * Whether the model must exist already. Then the probe requests are sent to it. A judge that is not trained yet can't
+   * True if the model must exist already. Then the probe requests are sent to it. A judge that is not trained yet can't
    * exist, so only the endpoint and the key are checked for it.
    */
   expectModel: boolean;
@@ -62,7 +62,7 @@ function toEndpointProblem(error: InferenceError): EndpointProblem {
   return { message: error.message, isTemporary: isTemporary(error) };
 }
 
-/** Whether another endpoint can take over until a person has acted. */
+/** Recognises an error during which another endpoint can take over until a person has acted. */
 function isTemporary(error: InferenceError | undefined): boolean {
   return error instanceof EndpointUnavailable || error instanceof CreditExhausted;
 }
@@ -139,7 +139,7 @@ export async function probeEndpoint(
   }
 }
 
-/** Whether an endpoint has answered that it can't answer now. */
+/** Recognises the answer of an endpoint that it can't answer now. */
 function isBusy(error: InferenceError | undefined): error is EndpointUnavailable {
   return error instanceof EndpointUnavailable && error.status !== undefined;
 }

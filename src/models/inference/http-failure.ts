@@ -1,4 +1,5 @@
 /** Failed HTTP requests, and what the bodies of servers say about them. */
+import { isObject, type JsonObject } from '../../platform/is-object.ts';
 
 /** The endpoint answered with an error: by the status of its answer, or inside an answer with status 200. */
 export class HttpFailure extends Error {
@@ -56,8 +57,6 @@ export function failureInAnswer(body: unknown): HttpFailure {
   return new HttpFailure(status, body, undefined, `an error (${status}) in an answer with status 200:`);
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 interface ErrorFields {
   readonly text: string;
   readonly code: string;
@@ -97,14 +96,14 @@ function readError(body: unknown): ErrorFields {
 }
 
 /** FastAPI's list of problems, each with the place of the parameter (`loc`). */
-function asDetails(value: unknown): readonly Fields[] | undefined {
+function asDetails(value: unknown): readonly JsonObject[] | undefined {
   const list = Array.isArray(value) ? value : asFields(value).detail;
   return Array.isArray(list) && list.length > 0 && list.every((entry) => 'msg' in asFields(entry))
     ? list.map(asFields)
     : undefined;
 }
 
-function detailText({ loc, msg }: Fields): string {
+function detailText({ loc, msg }: JsonObject): string {
   return `${Array.isArray(loc) ? `${loc.join('.')}: ` : ''}${asText(msg)}`;
 }
 
@@ -117,6 +116,6 @@ function asText(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function asFields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+function asFields(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
 }

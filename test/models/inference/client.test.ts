@@ -15,6 +15,7 @@ import {
   scriptedText,
   startScriptedEndpoint,
 } from '../../support/scripted-endpoint.ts';
+import { instantWaits } from '../../support/simulated-time.ts';
 
 const messages: CompletionRequest['messages'] = [{ role: 'user', content: 'Which answer is better?' }];
 const key = 'sk-secret/with+signs==';
@@ -40,29 +41,10 @@ describe('the inference client', () => {
       requestTimeoutSeconds: 10,
       retry: { attempts: 3, initialSeconds: 1, maximumSeconds: 8 },
       environment: { JUDGE_KEY: key },
-      ...unhurried(),
+      ...instantWaits(waits),
       random: () => 0.5,
       ...changed,
     });
-  }
-
-  /** Simulated time: a wait advances the clock. */
-  function unhurried(): Pick<Parameters<typeof createInferenceClient>[0], 'wait' | 'clock'> {
-    let time = 0;
-    return {
-      wait: async (seconds) => {
-        waits.push(seconds);
-        time += seconds;
-      },
-      clock: {
-        now: () => time,
-        after(seconds, run) {
-          time += seconds;
-          const soon = setImmediate(run);
-          return () => clearImmediate(soon);
-        },
-      },
-    };
   }
 
   function request(changed: Partial<CompletionRequest> = {}): CompletionRequest {

@@ -12,6 +12,7 @@ import {
   type PlainServer,
   startPlainServer,
 } from '../../support/plain-server.ts';
+import { instantWaits } from '../../support/simulated-time.ts';
 
 const environment = { KEY: 'sk-secret' };
 const document = JSON.stringify(chatCompletion('First.'));
@@ -24,25 +25,12 @@ describe('the transport of requests to an endpoint', () => {
   beforeEach(async () => {
     server = await startPlainServer(() => ({ body: chatCompletion('First.') }));
     waits = [];
-    // Simulated time: a wait advances the clock.
-    let time = 0;
     client = createInferenceClient({
       concurrency: { minimum: 1, maximum: 1 },
       requestTimeoutSeconds: 10,
       retry: { attempts: 2, initialSeconds: 0, maximumSeconds: 0 },
       environment,
-      wait: async (seconds) => {
-        waits.push(seconds);
-        time += seconds;
-      },
-      clock: {
-        now: () => time,
-        after(seconds, run) {
-          time += seconds;
-          const soon = setImmediate(run);
-          return () => clearImmediate(soon);
-        },
-      },
+      ...instantWaits(waits),
     });
   });
   afterEach(async () => {
