@@ -13,7 +13,7 @@ export interface PlainRequest {
 export interface PlainAnswer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A text, or a document that is sent as JSON. */
+  /** A text or bytes, or a document that is sent as JSON. */
   readonly body?: unknown;
 }
 
@@ -38,9 +38,9 @@ export async function startPlainServer(answer: PlainServer['answer']): Promise<P
       const request = { method, url, headers, body };
       requests.push(request);
       const { status = 200, headers: sent, body: document = '' } = started.answer(request);
-      const isText = typeof document === 'string';
-      response.writeHead(status, { ...(isText ? {} : { 'content-type': 'application/json' }), ...sent });
-      response.end(isText ? document : JSON.stringify(document));
+      const isReady = typeof document === 'string' || document instanceof Uint8Array;
+      response.writeHead(status, { ...(isReady ? {} : { 'content-type': 'application/json' }), ...sent });
+      response.end(isReady ? document : JSON.stringify(document));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, request as sendRequest } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { checkEndpoints } from '../../../src/models/inference/check-endpoints.ts';
 import { createInferenceClient, type InferenceClient } from '../../../src/models/inference/client.ts';
 import type { Endpoint } from '../../../src/models/inference/endpoint.ts';
@@ -85,6 +86,29 @@ describe('the transport of requests to an endpoint', () => {
     it(`reads JSON ${name}`, async () => {
       server.answer = () => ({ body });
       assert.equal(await textFrom(), 'First.');
+    });
+  }
+
+  const compressed: Record<string, (text: string) => Buffer> = {
+    gzip: gzipSync,
+    'X-GZip': gzipSync,
+    deflate: deflateSync,
+    br: brotliCompressSync,
+  };
+  for (const [encoding, compress] of Object.entries(compressed)) {
+    it(`reads answers and errors that are compressed with ${encoding}, and tries damaged ones again`, async () => {
+      const headers = { 'content-encoding': encoding };
+      server.answer = () => ({ headers, body: compress(document) });
+      assert.equal(await textFrom(), 'First.');
+      server.answer = () => ({ status: 413, headers, body: compress('too many words') });
+      await assert.rejects(textFrom(), /too many words/);
+      server.answer = () => ({
+        headers,
+        body: server.requests.length % 2 === 1 ? document : compress(document),
+      });
+      assert.equal(await textFrom(), 'First.');
+      server.answer = () => ({ headers, body: compress(document).subarray(0, 60) });
+      await assert.rejects(textFrom(), new RegExp(`can't be decompressed.*${encoding}`));
     });
   }
 
