@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Dependencies } from './activities/dependencies.ts';
+import { StagePlaces } from './activities/stage-places.ts';
 import { workerStopping } from './activities/temporal-failures.ts';
 import { isWorkflowOpen } from './runs/claim-run.ts';
 import {
@@ -210,6 +211,7 @@ async function createDependencies(
   return {
     store,
     ledgers: new UsageLedgers(store),
+    stagePlaces: new StagePlaces(),
     files: { roots: [process.cwd(), packageRoot, cache] },
     inference: createInferenceClient({
       concurrency: inFlight,
@@ -269,7 +271,8 @@ function inferenceOptions(
     ...sharedOptions(settings, context),
     taskQueue,
     activities: createInferenceActivities(deps),
-    maxConcurrentActivityTaskExecutions: 16,
+    // A shard that only awaits its last answers has a slot too.
+    maxConcurrentActivityTaskExecutions: 64,
   };
 }
 

@@ -5,6 +5,7 @@ import type { InferenceClient } from '../models/inference/client.ts';
 import type { WorkerMetrics } from '../observability/worker-metrics.ts';
 import type { MachineGpus } from '../models/gpus/machine-gpus.ts';
 import type { ServerSupervisor } from '../models/serving/supervisor.ts';
+import type { StagePlaces } from './stage-places.ts';
 import type { UsageLedgers } from '../runs/usage/usage-ledger.ts';
 
 /** The dependencies of checks that happen both before a run and in it. */
@@ -23,6 +24,8 @@ export interface Dependencies {
   readonly gpus: MachineGpus;
   /** The usage of each run. */
   readonly ledgers: UsageLedgers;
+  /** The places in which this process works on the units of shards. */
+  readonly stagePlaces: StagePlaces;
   readonly metrics: WorkerMetrics;
   readonly temporal: Client;
   /** The interpreter that has the trainer's packages. */

@@ -18,6 +18,8 @@ import type { Choice } from '../models/inference/chat-answer.ts';
 import type { CompletionRequest, SendReason } from '../models/inference/completion.ts';
 import { endpointsOf } from '../models/inference/endpoint.ts';
 import type { ChatMessage } from '../method/prompt-template.ts';
+import { currentWorkflowId } from './current-workflow.ts';
+import { shardHandOver } from './hand-over-shard.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { ResolvedModels } from '../runs/open-run.ts';
@@ -89,7 +91,8 @@ export async function processShard<
     reading.catch(() => undefined);
     const resolved = await open(deps.store, input.run);
     const { configuration } = resolved;
-    const shard = (await reading)[input.shard];
+    const shards = await reading;
+    const shard = shards[input.shard];
     if (shard === undefined) throw new InvalidInput(`${input.input.uri} has no shard ${input.shard}`);
     const {
       fingerprintInputs,
@@ -141,7 +144,15 @@ export async function processShard<
         return assembled;
       },
       countResults: count,
-      concurrency: configuration.inference.concurrentRequestsPerShard,
+      concurrency: deps.stagePlaces.ofShard(
+        {
+          workflowId: currentWorkflowId(),
+          shards: shards.length,
+          placesPerShard: configuration.inference.concurrentRequestsPerShard,
+          concurrentShards: configuration.inference.concurrentShards,
+        },
+        { shard: input.shard, handOver: shardHandOver(deps.temporal, { shard: input.shard }) },
+      ),
       maxSkippedShare: configuration.inference.maxSkippedShare,
       signal: AbortSignal.any([signal, deps.stopping]),
       finishSeconds: deps.shutdownGraceSeconds,

@@ -30,6 +30,7 @@ export const UPDATES = {
 export const SIGNALS = {
   budgetExhausted: 'budgetExhausted',
   pauseChanged: 'pauseChanged',
+  shardHandedOver: 'shardHandedOver',
   shardProgress: 'shardProgress',
   trainingNotice: 'trainingNotice',
   trainingStep: 'trainingStep',

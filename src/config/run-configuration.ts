@@ -21,8 +21,15 @@ import { publishSchema } from './publish.ts';
 const inference = z.strictObject({
   concurrentRequestsPerShard: positiveInteger
     .default(64)
-    .describe('Concurrent requests of one shard; the worker limits the sum for each endpoint.'),
-  concurrentShards: positiveInteger.max(100).default(4).describe('Concurrent shards of one stage.'),
+    .describe(
+      'Together with `concurrentShards`, the requests that a stage has in flight: their product. A request counts as one, however many samples it asks for. At least the sequences that the endpoint works on at once (vLLM: `--max-num-seqs`) keep it busy; the worker limits the sum for each endpoint.',
+    ),
+  concurrentShards: positiveInteger
+    .max(100)
+    .default(4)
+    .describe(
+      'Concurrent shards of one stage, and up to three times as many beside them that only await their last answers.',
+    ),
   maxSkippedShare: fraction
     .default(0.05)
     .describe("The stage fails if more than this share of a shard's records is skipped."),

@@ -7,8 +7,8 @@ import type { Counts, Fingerprint, Manifest } from './artifact.ts';
 import { deleteJournal, journalUri, JournalWriter, readJournal } from './journal.ts';
 import type { ObjectStore } from './objects/object-store.ts';
 import type { ArtifactStore } from './artifact-store.ts';
-import { forEachConcurrently } from '../platform/for-each-concurrently.ts';
 import { identifyProcess, type ProcessIdentity } from '../platform/process-identity.ts';
+import { SharedPlaces } from '../platform/shared-places.ts';
 import { awaitEarlierAttempts, markEnded, markFinishing } from './shard-handover.ts';
 import {
   countSkipReasons,
@@ -213,7 +213,9 @@ async function processUnits<Unit extends { readonly id: string }, Item extends S
     done += 1;
     shard.onProgress({ done, units: shard.units.length });
   };
-  await forEachConcurrently(shard.units, shard.concurrency, finish);
+  const { units, concurrency, signal } = shard;
+  if (typeof concurrency === 'number') await new SharedPlaces(concurrency).forEach(0, units, finish, signal);
+  else await concurrency.forEach(units, finish, signal);
 }
 
 type SkipLimits = Pick<

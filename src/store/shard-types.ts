@@ -51,6 +51,12 @@ export interface EndOfAttempt {
   readonly abort: AbortSignal;
 }
 
+/** The places in which a shard's units are worked on. */
+export interface Places {
+  /** Works on every item. Rejects after a failure, or once the signal aborts, when the running ones have ended. */
+  forEach<T>(items: readonly T[], work: (item: T) => Promise<void>, signal: AbortSignal): Promise<void>;
+}
+
 /** A piece of work that can be resumed record by record. */
 export interface ResumableShard<Unit extends { readonly id: string }, Item extends ShardRecord, Result> {
   readonly uri: string;
@@ -72,7 +78,8 @@ export interface ResumableShard<Unit extends { readonly id: string }, Item exten
     records: readonly Item[],
   ) => readonly (Result & { readonly id: string })[] | SkippedRecord;
   readonly countResults: (results: readonly Result[]) => Counts;
-  readonly concurrency: number;
+  /** How many units are worked on at once, or the places that it shares with other shards. */
+  readonly concurrency: number | Places;
   /** The largest share of units that may fail permanently. If more fail, the attempt fails. */
   readonly maxSkippedShare: number;
   /** Ends the attempt. */

@@ -10,7 +10,14 @@ import {
 import type { Counts } from '../store/artifact.ts';
 import type { ShardResult, StageResult } from '../api/activity-types.ts';
 import { findFailure } from './failure-causes.ts';
-import { budgetExhaustedSignal, pauseSignal, shardProgressSignal } from './messages.ts';
+import { MAX_RUNNING_SHARDS } from '../api/shard-hand-over.ts';
+import {
+  budgetExhaustedSignal,
+  pauseSignal,
+  shardHandedOverSignal,
+  shardProgressSignal,
+} from './messages.ts';
+import { hasNumbers } from './signal-validation.ts';
 import type { MapShardsInput, MapShardsState } from './map-shards-types.ts';
 import { PauseGate } from './pause.ts';
 import { whileServerWatched } from './while-served.ts';
@@ -23,13 +30,19 @@ const MIN_RETRY_WAIT_MS = 1000;
 const MAX_RETRY_WAIT_MS = 60_000;
 
 /**
- * Runs one stage on every shard of its input, a bounded number at once, and publishes the index of the results. It
- * continues as new between shards when its history has grown, so that a stage may have any number of shards; a shard
- * that is already complete takes one short activity.
+ * Runs one stage on every shard of its input, a bounded number at once, and publishes the index of the results. A shard hands
+ * over to the next one before its last answers have come, so that no places are idle. The stage continues as new between
+ * shards when its history has grown, so that it may have any number of shards; a shard that is already complete takes one
+ * short activity.
  */
 export async function mapShards(input: MapShardsInput, state?: MapShardsState): Promise<StageResult> {
   const gate = new PauseGate(state?.pause);
   setHandler(pauseSignal, (pause) => gate.applyState(pause));
+  const running = new Set<number>();
+  const handedOver = new Set<number>();
+  setHandler(shardHandedOverSignal, (message) => {
+    if (hasNumbers(message, 'shard') && running.has(message.shard)) handedOver.add(message.shard);
+  });
 
   const { stage, shardInput, concurrentShards, timeouts, runWorkflowId } = input;
   const { run, iteration, benchmark } = shardInput;
@@ -87,21 +100,31 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
     }
   };
 
+  const isOver = () => next >= shards || workflowInfo().continueAsNewSuggested;
+  const mayStart = () => running.size - handedOver.size < concurrentShards;
+
   const processShards = async (): Promise<void> => {
     for (;;) {
-      await gate.whenOpen();
-      if (next >= shards || workflowInfo().continueAsNewSuggested) return;
+      // Another one of these loops may have started the shard that this one has waited for.
+      do await condition(() => gate.state.paused === undefined && (isOver() || mayStart()));
+      while (!isOver() && !mayStart());
+      if (isOver()) return;
       const shard = next;
       next += 1;
+      running.add(shard);
       const result = await processShard(shard);
       for (const [name, count] of Object.entries(result.counts)) counts[name] = (counts[name] ?? 0) + count;
       for (const warning of result.warnings ?? []) warnings.add(warning);
       done += 1;
       await report(result.usage);
+      running.delete(shard);
+      handedOver.delete(shard);
     }
   };
   await whileServerWatched(input, () =>
-    Promise.all(Array.from({ length: Math.min(concurrentShards, shards) }, processShards)),
+    Promise.all(
+      Array.from({ length: Math.min(MAX_RUNNING_SHARDS * concurrentShards, shards) }, processShards),
+    ),
   );
   if (next < shards) {
     await continueAsNew<typeof mapShards>(input, {

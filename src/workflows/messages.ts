@@ -4,6 +4,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { BudgetChange } from '../api/budget.ts';
 import type { TrainingNotice, TrainingStep, WaitsReport } from '../api/signals.ts';
 import type { IterationsRequest, StopAfterRequest } from '../api/updates.ts';
+import type { ShardHandOver } from '../api/shard-hand-over.ts';
 import type { ShardProgress } from '../api/signals.ts';
 import type { PauseRequest } from '../api/updates.ts';
 import type { PauseState } from '../api/signals.ts';
@@ -39,6 +40,9 @@ export const pauseSignal = defineSignal<[PauseState]>(SIGNALS.pauseChanged);
 
 /** From a stage to its run, a bounded number of times for each stage. */
 export const shardProgressSignal = defineSignal<[ShardProgress]>(SIGNALS.shardProgress);
+
+/** From a shard to its stage, at most once for each shard. */
+export const shardHandedOverSignal = defineSignal<[ShardHandOver]>(SIGNALS.shardHandedOver);
 
 /** From a worker to a run: what its activities wait for; a bounded number of times a day. */
 export const waitsChangedSignal = defineSignal<[WaitsReport]>(SIGNALS.waitsChanged);

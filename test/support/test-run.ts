@@ -17,6 +17,7 @@ import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
 import { createInferenceClient } from '../../src/models/inference/client.ts';
 import { createWorkerMetrics } from '../../src/observability/worker-metrics.ts';
+import { StagePlaces } from '../../src/activities/stage-places.ts';
 import { MachineGpus } from '../../src/models/gpus/machine-gpus.ts';
 import { createServerSupervisor } from '../../src/models/serving/supervisor.ts';
 import { UsageLedgers } from '../../src/runs/usage/usage-ledger.ts';
@@ -81,6 +82,7 @@ export async function startTestRun(
     inferenceQueue: 'test-inference',
     metrics: createWorkerMetrics(noopMetricMeter),
     ledgers: new UsageLedgers(store),
+    stagePlaces: new StagePlaces(),
     searchAttributes: [],
     environment,
     onShutdown: 'stop',

@@ -50,6 +50,7 @@ const SLOW_TESTS = [
   'test/workflows/run-in-bucket.test.ts',
   'test/workflows/served-on-machines.test.ts',
   'test/workflows/server-starts.test.ts',
+  'test/workflows/shard-hand-over.test.ts',
   'test/workflows/waits.test.ts',
   'test/workflows/worker-versioning.test.ts',
   // A store of several runs and all that is done with it; runs beside their plans; servers that demand certificates.

@@ -1,0 +1,149 @@
+import { SharedPlaces } from '../platform/shared-places.ts';
+import type { Places } from '../store/shard-types.ts';
+import { MAX_RUNNING_SHARDS } from '../api/shard-hand-over.ts';
+
+/** How long the places of a shard that has ended or handed over stay here, if its successor has not begun here. */
+const KEPT_SECONDS = 3;
+
+/** A stage that this process works on. */
+export interface ShardedWork {
+  readonly workflowId: string;
+  /** The number of shards of the stage. */
+  readonly shards: number;
+  readonly placesPerShard: number;
+  readonly concurrentShards: number;
+}
+
+/** A shard of a stage in this process. */
+export interface ShardOfStage {
+  readonly shard: number;
+  /** Asks the workflow for the next shard, before this one has ended. Rejects if that fails. */
+  readonly handOver: () => Promise<void>;
+}
+
+/**
+ * The places of the stages that this process works on. The shards of a stage share them, so that the first requests of a shard
+ * take the places that the last ones of the shards before it leave. Each of the `concurrentShards` that run at once brings
+ * `placesPerShard` to the process that works on it, and passes them on to its successor: the sum over all processes stays
+ * the same, also when they get different numbers of shards.
+ */
+export class StagePlaces {
+  readonly #stages = new Map<string, Stage>();
+
+  /** The places of one shard, for `resumeShard`. */
+  ofShard(work: ShardedWork, shard: ShardOfStage): Places {
+    return {
+      forEach: async (units, process, signal) => {
+        const stage = this.#stages.get(work.workflowId) ?? new Stage(work);
+        this.#stages.set(work.workflowId, stage);
+        const working = stage.places.forEach(shard.shard, units, process, signal);
+        const member = stage.join(shard, units.length);
+        try {
+          await working;
+        } finally {
+          stage.leave(member);
+          if (stage.isEmpty) this.#stages.delete(work.workflowId);
+        }
+      },
+    };
+  }
+}
+
+interface Member extends ShardOfStage {
+  /** Whether it has passed its places on. */
+  hasHandedOver: boolean;
+  /** Whether its hand-over has failed. */
+  isStuck: boolean;
+}
+
+class Stage {
+  readonly places = new SharedPlaces(0, () => this.#handOverInTime());
+  readonly #work: ShardedWork;
+  readonly #members: Member[] = [];
+  /** How many shards have brought their places here, and not passed them on. */
+  #shares = 0;
+  /** The shares of shards that have ended or handed over, whose successors have not begun here. */
+  readonly #free = new Set<NodeJS.Timeout>();
+  /** Whether the stage has no shard that has not begun, as far as this process knows. */
+  #hasLastShard: boolean;
+  /** The units of the newest shard. */
+  #unitsOfShard = 1;
+
+  constructor(work: ShardedWork) {
+    this.#work = work;
+    this.#hasLastShard = work.shards <= work.concurrentShards;
+  }
+
+  get isEmpty(): boolean {
+    return this.#members.length === 0;
+  }
+
+  join(shard: ShardOfStage, units: number): Member {
+    const member = { ...shard, hasHandedOver: false, isStuck: false };
+    this.#members.push(member);
+    this.#members.sort((one, other) => one.shard - other.shard);
+    this.#unitsOfShard = Math.max(1, units);
+    if (shard.shard === this.#work.shards - 1) this.#hasLastShard = true;
+    // The first ones have no predecessors.
+    if (shard.shard < this.#work.concurrentShards) this.#shares += 1;
+    else this.#takeShare();
+    this.#resize();
+    return member;
+  }
+
+  leave(member: Member): void {
+    this.#members.splice(this.#members.indexOf(member), 1);
+    if (!member.hasHandedOver) this.#freeShare();
+    if (this.isEmpty) for (const timer of this.#free) clearTimeout(timer);
+  }
+
+  /** Takes a share that is free, or else one that another process had. */
+  #takeShare(): void {
+    const [free] = this.#free;
+    if (free === undefined) this.#shares += 1;
+    else {
+      clearTimeout(free);
+      this.#free.delete(free);
+    }
+  }
+
+  /** Keeps a share for the next shard. If that one has not begun here after some time, another process works on it. */
+  #freeShare(): void {
+    const timer = setTimeout(() => {
+      this.#free.delete(timer);
+      const { concurrentShards } = this.#work;
+      // There is no next shard, or it may not begin before another one has ended.
+      if (this.#hasLastShard || this.#members.length >= MAX_RUNNING_SHARDS * concurrentShards)
+        this.#freeShare();
+      else {
+        this.#shares -= 1;
+        this.#resize();
+      }
+    }, 1000 * KEPT_SECONDS).unref();
+    this.#free.add(timer);
+  }
+
+  #resize(): void {
+    const { placesPerShard, concurrentShards } = this.#work;
+    this.places.resize(placesPerShard * Math.min(concurrentShards, Math.max(1, this.#shares)));
+  }
+
+  /** Asks for as many further shards as are needed to keep the places busy. */
+  #handOverInTime(): void {
+    if (this.#hasLastShard) return;
+    const { unstarted, lead } = this.places;
+    for (const member of this.#members) {
+      if (unstarted + this.#free.size * this.#unitsOfShard >= lead) return;
+      if (member.hasHandedOver || member.isStuck) continue;
+      member.hasHandedOver = true;
+      this.#freeShare();
+      member.handOver().catch(() => {
+        member.isStuck = true;
+        if (!this.#members.includes(member)) return;
+        member.hasHandedOver = false;
+        this.#takeShare();
+        this.#resize();
+      });
+    }
+  }
+}
