@@ -3,7 +3,9 @@ import { RecentRequests } from './recent-requests.ts';
 
 /** Requests per second at the start. The rate then doubles until the endpoint refuses a request or the rate is unbounded. */
 const INITIAL_RATE = 100;
-const RATE_DOUBLING_SECONDS = 0.25;
+const MAX_DOUBLING_SECONDS = 0.25;
+/** The rate doubles faster at an endpoint that answers faster, because its refusals would come as soon. */
+const MIN_DOUBLING_SECONDS = 0.1;
 /** From this rate on, requests are no longer limited: the client never sends as many. */
 const UNBOUNDED_RATE = 10_000;
 /** The longest time that the rate grows for at once: a blocked process has seen no refusals in the meantime. */
@@ -37,6 +39,7 @@ interface Refusal {
   readonly sentAt: number;
   readonly retryAfterSeconds: number | undefined;
   readonly now: number;
+  readonly inFlight: number;
   /** Whether the number of requests in flight may be the cause. */
   readonly isConcurrencyCause: 'no' | 'maybe' | 'yes';
 }
@@ -53,6 +56,7 @@ export class AdaptiveRateLimiter {
   #startedAt: number;
   #pausedUntil = 0;
   #refusalsCountFrom = -1;
+  #doublingSeconds = MAX_DOUBLING_SECONDS;
   readonly #recentRequests = new RecentRequests();
 
   constructor(now: number) {
@@ -93,9 +97,15 @@ export class AdaptiveRateLimiter {
     if (this.#state.kind !== 'unbounded') this.#tokens -= 1;
   }
 
+  /** @param seconds how long the request took */
+  recordAnswer(seconds: number): void {
+    this.#doublingSeconds = Math.max(MIN_DOUBLING_SECONDS, Math.min(this.#doublingSeconds, seconds));
+  }
+
   /** Starts again after an outage, because the endpoint may have been replaced or may need to warm up. */
   reset(now: number): void {
     if (this.#state.kind !== 'paced') this.#state = { kind: 'starting', rate: INITIAL_RATE, at: now };
+    this.#doublingSeconds = MAX_DOUBLING_SECONDS;
     this.#startedAt = now;
     this.#tokens = 1;
     this.#filledAt = now;
@@ -113,7 +123,8 @@ export class AdaptiveRateLimiter {
    * it works on earlier ones, so it limits the requests in flight and not those per second.
    * @returns which of the two the caller must limit
    */
-  recordRefusal({ sentAt, retryAfterSeconds, now, isConcurrencyCause }: Refusal): 'rate' | 'in-flight' {
+  recordRefusal(refusal: Refusal): 'rate' | 'in-flight' {
+    const { sentAt, retryAfterSeconds, now, inFlight, isConcurrencyCause } = refusal;
     this.#recentRequests.refused(sentAt);
     const before = this.rate(now);
     const { accepted, span, refusedShare } = this.#seen(now);
@@ -122,8 +133,10 @@ export class AdaptiveRateLimiter {
     else if (!isFound) this.pause(WINDOW_SECONDS, now);
     if (sentAt <= this.#refusalsCountFrom) return 'rate';
     if (this.#state.kind !== 'paced') {
-      // A guess that is too high costs a pause, so the lower one of two guesses is taken.
-      const seconds = retryAfterSeconds === undefined ? span : Math.max(span, WINDOW_SECONDS);
+      // A guess that is too high costs a pause, so the lower one of two guesses is taken, unless most of the accepted requests
+      // are still in flight: then their number may be what is limited.
+      const isAboutRate = retryAfterSeconds !== undefined || inFlight < 0.75 * accepted;
+      const seconds = isAboutRate ? Math.max(span, WINDOW_SECONDS) : span;
       this.#slowDown(Math.max(MIN_FIRST_RATE, accepted / seconds), FIRST_RECOVERY_SECONDS, now);
       return 'rate';
     }
@@ -145,7 +158,7 @@ export class AdaptiveRateLimiter {
         return Infinity;
       case 'starting': {
         const step = Math.min(MAX_STEP_SECONDS, now - state.at);
-        state.rate *= 2 ** (step / RATE_DOUBLING_SECONDS);
+        state.rate *= 2 ** (step / this.#doublingSeconds);
         state.at = now;
         return state.rate;
       }

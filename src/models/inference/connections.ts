@@ -162,9 +162,9 @@ function readErrorBody(text: string): unknown {
 
 /** Reads JSON, also with the NaN and Infinity of Python in fields that are not needed. */
 function parseJson(document: string): unknown {
-  for (const text of [document, withoutNonFiniteNumbers(document)]) {
+  for (const prepare of [(text: string) => text, withoutNonFiniteNumbers]) {
     try {
-      return JSON.parse(text);
+      return JSON.parse(prepare(document));
     } catch {}
   }
   // The parser's message would quote a part of the document, which might contain a part of an echoed key.

@@ -125,6 +125,7 @@ export class EndpointState {
     switch (outcome.kind) {
       case 'answered':
         this.#concurrency.recordAnswer();
+        this.#rateLimiter.recordAnswer(now - sentAt);
         if (this.#breaker.recordAnswer(now)) this.#rateLimiter.reset(now);
         return;
       case 'aborted':
@@ -150,7 +151,8 @@ export class EndpointState {
       const { canDecrease, isNearRefusedConcurrency, inFlight } = this.#concurrency;
       const isConcurrencyCause =
         !canDecrease || inFlight === 0 ? 'no' : isNearRefusedConcurrency ? 'yes' : 'maybe';
-      const bounded = this.#rateLimiter.recordRefusal({ sentAt, retryAfterSeconds, now, isConcurrencyCause });
+      const refusal = { sentAt, retryAfterSeconds, now, inFlight, isConcurrencyCause } as const;
+      const bounded = this.#rateLimiter.recordRefusal(refusal);
       if (bounded === 'in-flight') this.#concurrency.decrease('full', sentAt, now);
       return;
     }
