@@ -2,7 +2,7 @@
  * `npm run record:histories`: records the histories in test/workflows/histories/ again, from real runs with a scripted endpoint.
  * Needed after an intended change of the workflows; open runs that must continue do not survive such a change.
  */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { WorkflowFailedError } from '@temporalio/client';
@@ -166,6 +166,8 @@ async function neutralPlaces(storeRoot: string): Promise<[RegExp, string][]> {
     [/\d+@[\w.-]+/g, 'worker'],
     [new RegExp(literally(storeRoot), 'g'), '/store'],
     [new RegExp(literally(packageRoot), 'g'), '/package'],
+    // A link, in a work tree of git.
+    [new RegExp(literally(await realpath(join(packageRoot, 'node_modules'))), 'g'), '/package/node_modules'],
     [new RegExp(literally(homedir()), 'g'), '/home'],
     [new RegExp(`(?<!\\w)${literally(await machineName())}(?!\\w)`, 'g'), 'machine'],
   ];

@@ -15,7 +15,8 @@ import { readPrompts } from '../runs/prompts.ts';
 import { archiveStages } from '../runs/archive-stages.ts';
 import type { PlanResult, RunPlan } from '../api/activity-types.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
-import { MODEL_ROLES } from '../config/model-roles.ts';
+import { MODEL_ROLES, servingOf } from '../config/model-roles.ts';
+import { launcherOf } from '../models/training/launchers/registry.ts';
 
 export interface PlanInput {
   /** The configuration as the user wrote it. */
@@ -96,8 +97,16 @@ export function toRunPlan(
   run: RunPlan['run'],
   searchAttributes: readonly string[],
 ): RunPlan {
-  const { models, serving, publish, publishTo, instructions } = configuration;
-  const driver = servingDriverOf(serving);
+  const { models, publish, publishTo, instructions, budget, prices } = configuration;
+  const servings = MODEL_ROLES.map((role) => {
+    const serving = servingOf(configuration, role);
+    const driver = servingDriverOf(serving);
+    return {
+      role,
+      onMachine: driver.needsMachine,
+      stops: driver.needsMachine && driver.stopsWhileTraining(serving),
+    };
+  });
   return {
     run,
     iterations: configuration.iterations,
@@ -111,7 +120,10 @@ export function toRunPlan(
       ...configuration.modelSelection,
       earlyStopping: configuration.earlyStopping ?? undefined,
     },
-    stopServersWhileTraining: driver.needsMachine && driver.stopsWhileTraining(serving),
+    stopServersWhileTraining: servings.some(({ role, stops }) => stops && role !== 'generator'),
+    trainsElsewhere: launcherOf(configuration.fineTuning.launcher).processOf === undefined,
+    rolesOnMachine: servings.filter(({ onMachine }) => onMachine).map(({ role }) => role),
+    overlaps: prices === undefined && Object.values(budget ?? {}).every((limit) => limit === undefined),
     rolesWithOwnModel: MODEL_ROLES.filter((role) => role !== 'seed' && models[role] !== undefined),
     searchAttributes,
     seedModel: models.seed.checkpoint,

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { quarantineWarnings } from '../runs/quarantine-warnings.ts';
-import type { BudgetProgress } from '../api/progress.ts';
+import type { BudgetProgress, MachineTimes } from '../api/progress.ts';
 import { instructionBreakdowns } from '../reporting/html/instruction-breakdown-section.ts';
 import { renderReport } from '../reporting/html/render-report.ts';
 import type { ReportData } from '../reporting/report-data.ts';
@@ -30,6 +30,8 @@ export interface WriteReportInput {
   readonly budget?: BudgetProgress;
   /** The waits of the run, and its long waits that are over. */
   readonly waits?: readonly ReportedWait[];
+  /** The busy and idle times of the run's machines. */
+  readonly machines?: readonly MachineTimes[];
 }
 
 export interface WrittenReport {
@@ -46,10 +48,11 @@ export function writeReport(deps: Dependencies, input: WriteReportInput): Promis
     const { runName } = input.run;
     const damage = await quarantineWarnings(store, runName);
     const warnings = [...new Set([...input.warnings, ...damage])];
-    const { status, startedAt, best, failure } = input;
+    const { status, startedAt, best, failure, machines } = input;
     await writeRunState(store, runName, {
       ...{ status, startedAt, best, iterations: [...input.iterations], warnings },
       configuration: input.run.configuration.uri,
+      ...(machines === undefined ? {} : { machines }),
       ...(failure === undefined ? {} : { failure }),
     });
     const { configuration } = await openRun(store, input.run);
@@ -80,6 +83,7 @@ export function writeReport(deps: Dependencies, input: WriteReportInput): Promis
       warnings,
       budget: input.budget,
       waits: input.waits,
+      machines,
       configuration,
       versions: await softwareVersions(deps, Context.current().info, runName, trained.at(-1)?.iteration),
     };

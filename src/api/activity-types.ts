@@ -59,8 +59,14 @@ export interface RunPlan {
   readonly concurrentShards: number;
   readonly modelSelection: ModelSelection;
   readonly stopServersWhileTraining: boolean;
+  /** True if the trainer uses no GPUs of the machine that the run is pinned to. */
+  readonly trainsElsewhere: boolean;
   /** The roles that have a model of their own; the others use the seed model. */
   readonly rolesWithOwnModel: readonly ModelRole[];
+  /** The roles whose model a worker's machine serves. */
+  readonly rolesOnMachine: readonly ModelRole[];
+  /** True if a judge may be evaluated beside the next stages; false if requests that may be for nothing would cost money. */
+  readonly overlaps: boolean;
   /** The search attributes of this project that the namespace has. */
   readonly searchAttributes: readonly string[];
   readonly seedModel: string;

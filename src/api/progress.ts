@@ -40,6 +40,31 @@ const stage = z.object({
     .optional(),
 });
 
+const endedStage = z.object({
+  name: stage.shape.name,
+  iteration: stage.shape.iteration,
+  startedAt: isoTime,
+  seconds: z.number().nonnegative().describe('How long it took.'),
+  counts: countsSchema.describe('Its counts, if it has any.').exactOptional(),
+  loss: stage.shape.loss,
+});
+
+const seconds = z.number().nonnegative();
+
+/** The time of a machine: it was busy, or idle for one of the reasons. */
+export const machineTimesSchema = z.object({
+  machine: z.string().describe('The machine that serves and trains for the run.'),
+  busySeconds: seconds.describe('The time in which it trained, or a stage asked a model that it serves.'),
+  idle: z
+    .array(
+      z.object({
+        reason: z.string().describe('The reason.'),
+        seconds: seconds.describe('How long it was idle for this reason.'),
+      }),
+    )
+    .describe('The idle time by reason, the longest first.'),
+});
+
 const wait = z.object({
   stage: z.string().describe('The stage that waits, for example `judgePairs`.'),
   iteration: count.describe('Its iteration.'),
@@ -103,7 +128,21 @@ export const runProgressSchema = z.object({
   stopAfter: count
     .describe('The iteration after which the run ends, if that is earlier than requested.')
     .optional(),
-  stages: z.array(stage).describe('The running stages.'),
+  stages: z.array(stage).describe('The running stages; several may run at the same time.'),
+  endedStages: z
+    .array(endedStage)
+    .describe(
+      'The stages that have ended, of iterations that are not complete, and those that came after the last complete iteration.',
+    )
+    .optional(),
+  machines: z
+    .array(machineTimesSchema)
+    .describe('The machines that the run was pinned to, with their busy and idle times.')
+    .optional(),
+  overlaps: z
+    .boolean()
+    .describe('True if the run judges pairs with a new judge while that is still evaluated.')
+    .optional(),
   waits: z
     .array(wait)
     .describe(
@@ -129,6 +168,10 @@ export const runProgressSchema = z.object({
 
 /** A running stage. */
 export type StageProgress = DeepReadonly<z.output<typeof stage>>;
+/** A stage that has ended. */
+export type EndedStage = DeepReadonly<z.output<typeof endedStage>>;
+/** The busy and idle time of a machine. */
+export type MachineTimes = DeepReadonly<z.output<typeof machineTimesSchema>>;
 /** A wait of a stage. */
 export type Wait = DeepReadonly<z.output<typeof wait>>;
 /** The reason and start of a pause. */

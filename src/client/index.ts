@@ -56,7 +56,15 @@ export type { Problem } from '../platform/problem.ts';
 export type { Configuration, ConfigurationInput } from '../config/run-configuration.ts';
 export { InvalidJudgeFile, type JudgeFile } from '../api/judge-file.ts';
 export type { PairsJudgingFigures, PairsJudgingResult } from '../api/pairs-judging-result.ts';
-export type { BudgetProgress, Paused, RunProgress, StageProgress, Wait } from '../api/progress.ts';
+export type {
+  BudgetProgress,
+  EndedStage,
+  MachineTimes,
+  Paused,
+  RunProgress,
+  StageProgress,
+  Wait,
+} from '../api/progress.ts';
 export type { WorkflowStatus as RunStatus } from '../api/run-status.ts';
 export type { EvaluationSummary, IterationSummary, JudgeEvaluationResult, RunResult } from '../api/result.ts';
 export {

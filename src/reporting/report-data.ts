@@ -1,7 +1,7 @@
 import type { ReportedWait } from '../api/activity-types.ts';
 import type { ReportedStatus } from '../api/run-status.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
-import type { BudgetProgress } from '../api/progress.ts';
+import type { BudgetProgress, MachineTimes } from '../api/progress.ts';
 import type { FilterStatistics } from '../method/filter-statistics.ts';
 import type { JudgeComparison } from '../benchmarks/compare-judges.ts';
 import type { Side, Verdict } from '../method/verdict.ts';
@@ -35,6 +35,8 @@ export interface ReportData {
   budget?: BudgetProgress | undefined;
   /** The waits of the run, and its long waits that are over; omitted if there are none. */
   waits?: readonly ReportedWait[] | undefined;
+  /** The busy and idle times of the run's machines. */
+  machines?: readonly MachineTimes[] | undefined;
   /** The run's configuration with its defaults. The report shows it as JSON. */
   configuration: unknown;
   versions: Record<string, string>;

@@ -12,6 +12,7 @@ import {
   parsePairsJudging,
 } from '../config/parse-configuration.ts';
 import type { PairsJudgingFigures } from '../api/pairs-judging-result.ts';
+import type { MachineTimes } from '../api/progress.ts';
 import type { ReportIteration } from './report-data.ts';
 import { prunedModel } from '../models/training/pruned-model.ts';
 import { readPartialIteration, type PartialIteration } from '../runs/partial-iteration.ts';
@@ -26,6 +27,8 @@ export interface RunDetails {
   /** The figures of a judging, once it has ended. */
   readonly figures?: PairsJudgingFigures | undefined;
   readonly warnings: readonly string[];
+  /** The busy and idle times of the run's machines, when its report was last written. */
+  readonly machines?: readonly MachineTimes[] | undefined;
   /** The reason if the run failed. */
   readonly failure?: string | undefined;
   readonly paths: RunPaths;
@@ -59,6 +62,7 @@ export async function readRunDetails(store: ArtifactStore, run: StoredRun): Prom
     ...(run.kind === 'judging' ? judgingDetails(run) : await evaluatedRunDetails(store, run)),
     best,
     warnings: result?.warnings ?? state?.warnings ?? [],
+    ...(state?.machines === undefined ? {} : { machines: state.machines }),
     ...(ended === 'failed' && state?.failure !== undefined ? { failure: state.failure } : {}),
     paths: {
       folder: store.locate(runName),

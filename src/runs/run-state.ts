@@ -4,6 +4,7 @@ import type { ArtifactStore } from '../store/artifact-store.ts';
 import { runUris } from './run-layout.ts';
 import type { DeepReadonly } from '../platform/deep-readonly.ts';
 import { REPORTED_STATUSES } from '../api/run-status.ts';
+import { machineTimesSchema } from '../api/progress.ts';
 import { iterationSummarySchema } from '../api/result.ts';
 
 const stateSchema = z.object({
@@ -23,6 +24,8 @@ const stateSchema = z.object({
   best: z.int().nonnegative(),
   iterations: z.array(iterationSummarySchema),
   warnings: z.array(z.string()),
+  /** The busy and idle times of the run's machines. */
+  machines: z.array(machineTimesSchema).exactOptional(),
   /** The reason of a failure. */
   failure: z.string().exactOptional(),
 });

@@ -126,23 +126,20 @@ function judgesTable({ completedIterations, best }: RunProgress): string {
 }
 
 /** The counts from instructions to training examples: one line for the pairs, then a row for each iteration. */
-function funnelTable(progress: RunProgress): string {
-  const { completedIterations, stages, counts } = progress;
-  const runningStages = Object.fromEntries(
-    stages.flatMap((stage) => (stage.counts ? [[stage.name, stage.counts]] : [])),
-  );
-  const pairs = merge({ ...counts, ...runningStages });
+function funnelTable({ completedIterations, stages, endedStages = [], counts }: RunProgress): string {
+  const countsOf = (shown: readonly { readonly name: string; readonly counts?: Counts }[]) =>
+    Object.fromEntries(shown.flatMap((stage) => (stage.counts ? [[stage.name, stage.counts]] : [])));
+  const pairs = merge({ ...counts, ...countsOf(stages) });
   if (pairs['instructions'] === undefined) return '';
   const pairsLine =
     `From ${formatNumber(pairs['instructions'])} instructions → ${formatNumber(pairs['selected'])} selected → ` +
     `${formatNumber(pairs['pairs'])} pairs`;
   const rows = completedIterations.filter(({ iteration }) => iteration > 0).map(iterationRow);
-  const iteration = currentIteration(progress);
-  const judging = runningStages['judgePairs'] ?? (rows.length < iteration ? counts['judgePairs'] : undefined);
-  if (judging !== undefined) {
-    const filtered =
-      rows.length < iteration && runningStages['judgePairs'] === undefined ? counts['filterJudgments'] : {};
-    rows.push(funnelRow(iteration, { ...filtered, ...judging }, undefined));
+  const unfinished = Map.groupBy([...endedStages, ...stages], ({ iteration }) => iteration);
+  for (const [iteration, ofIteration] of [...unfinished].toSorted(([a], [b]) => a - b)) {
+    const { judgePairs, filterJudgments } = countsOf(ofIteration);
+    if (judgePairs !== undefined)
+      rows.push(funnelRow(iteration, { ...filterJudgments, ...judgePairs }, undefined));
   }
   const head = ['iteration', 'judgments', 'correct', 'training examples', 'mean loss'];
   const table =

@@ -13,7 +13,13 @@ interface PreparedPairs {
 
 /** Makes pairs from the instruction pool, and adds human-labelled pairs if the configuration has any. */
 export async function prepareGeneratedPairs(
-  { run, rolesWithOwnModel, categorizesInstructions: categorize, addsHumanPairs: addHumanPairs }: RunPlan,
+  {
+    run,
+    rolesWithOwnModel,
+    rolesOnMachine,
+    categorizesInstructions: categorize,
+    addsHumanPairs: addHumanPairs,
+  }: RunPlan,
   stages: RunStages,
   models: RunModels,
   benchmarks: readonly PreparedBenchmark[],
@@ -23,7 +29,7 @@ export async function prepareGeneratedPairs(
       { run, benchmarks },
     ]),
   );
-  const generator = await stages.serveModel(models.generator, 0, 'generator');
+  const generator = await stages.serveRole(models, 'generator');
   const categories = categorize
     ? await stages.mapShards('categorizeInstructions', 0, generator, pool.artifact)
     : undefined;
@@ -40,7 +46,8 @@ export async function prepareGeneratedPairs(
         ]),
       )
     : undefined;
-  if (rolesWithOwnModel.includes('generator')) await stages.stopServing();
+  if (rolesWithOwnModel.includes('generator') && rolesOnMachine.includes('generator'))
+    await stages.stopServing();
   return {
     pairs: (withHuman ?? pairs).artifact,
     stageResults: {

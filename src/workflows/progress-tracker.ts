@@ -4,9 +4,11 @@ import type { ActivityWait, TrainingNotice, TrainingStep } from '../api/signals.
 import type { ReportedWait } from '../api/activity-types.ts';
 import { BUDGET_UNITS, type Usage } from '../api/budget.ts';
 import type { StageName } from '../api/stages.ts';
-import type { RunProgress, StageProgress, Wait } from '../api/progress.ts';
+import type { EndedStage, MachineTimes, RunProgress, StageProgress, Wait } from '../api/progress.ts';
+import type { IterationSummary } from '../api/result.ts';
 import type { ShardProgress } from '../api/signals.ts';
 import { currentIteration } from '../api/current-iteration.ts';
+import { BESIDE_STAGES, MachineTimesCounter } from './machine-times.ts';
 import { hasNumbers } from './signal-validation.ts';
 
 /** A stage that starts. */
@@ -23,15 +25,34 @@ const MIN_REMEMBERED_WAIT_SECONDS = 60;
 /** The most waits that are remembered, so that a run's state and its report stay small. */
 const MAX_REMEMBERED_WAITS = 50;
 
+/** What a tracker keeps beside the progress when the run continues as new. */
+export interface TrackerState {
+  /** The waits that are over. */
+  readonly endedWaits?: readonly ReportedWait[];
+  readonly machines?: readonly MachineTimes[];
+}
+
 export class ProgressTracker {
   #progress: RunProgress;
+  readonly #machines: MachineTimesCounter;
   readonly #shards = new Map<string, { readonly done: number; readonly shards: number }>();
   #endedWaits: readonly ReportedWait[];
 
-  /** @param endedWaits those before the run continued as new */
-  constructor(initial: RunProgress, endedWaits: readonly ReportedWait[] = []) {
+  /** @param before the state before the run continued as new */
+  constructor(initial: RunProgress, { endedWaits = [], machines = [] }: TrackerState = {}) {
     this.#progress = withPauseStatus(initial);
     this.#endedWaits = endedWaits;
+    this.#machines = new MachineTimesCounter(Date.now(), machines);
+  }
+
+  /** The state for a run that continues as new. */
+  get state(): TrackerState {
+    return { endedWaits: this.#endedWaits, machines: this.machineTimes() };
+  }
+
+  /** The busy and idle times of the run's machines until now. */
+  machineTimes(): MachineTimes[] {
+    return this.#machines.read(this.#progress, Date.now());
   }
 
   /** The long waits that are over, the newest last. */
@@ -53,7 +74,30 @@ export class ProgressTracker {
   }
 
   update(change: Partial<RunProgress>): void {
+    this.#machines.count(this.#progress, Date.now());
     this.#progress = withPauseStatus({ ...this.#progress, ...change });
+  }
+
+  /** The run is pinned to this machine from now on; undefined if it has none. */
+  pinMachine(machine: string | undefined): void {
+    this.#machines.count(this.#progress, Date.now());
+    this.#machines.pin(machine);
+  }
+
+  /** Counts a machine as busy while `work` of a stage runs, unless the stage waits for something. */
+  async useMachine<T>(
+    machine: string,
+    stage: Pick<StageProgress, 'name' | 'iteration'>,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    this.#machines.count(this.#progress, Date.now());
+    const end = this.#machines.use(machine, stage);
+    try {
+      return await work();
+    } finally {
+      this.#machines.count(this.#progress, Date.now());
+      end();
+    }
   }
 
   /** Shows a stage as running while `work` runs, and keeps its counts. */
@@ -62,8 +106,7 @@ export class ProgressTracker {
     this.update({ stages: [...this.#progress.stages, { ...stage, startedAt }] });
     try {
       const result = await work();
-      const counts = countsOf(result);
-      if (counts !== undefined) this.update({ counts: { ...this.#progress.counts, [stage.name]: counts } });
+      this.#keepEnded(stage, startedAt, countsOf(result));
       return result;
     } finally {
       const { waits = [] } = this.#progress;
@@ -71,6 +114,51 @@ export class ProgressTracker {
       const otherStages = this.#progress.stages.filter((other) => !isSameStage(other, stage));
       this.update({ stages: otherStages });
     }
+  }
+
+  #keepEnded({ name, iteration }: StageDescription, startedAt: string, counts: Counts | undefined): void {
+    const { stages, endedStages = [], counts: before } = this.#progress;
+    const loss = stages.find((shown) => isSameStage(shown, { name, iteration }))?.loss;
+    const ended: EndedStage = {
+      ...{ name, iteration, startedAt, seconds: (Date.now() - Date.parse(startedAt)) / 1000 },
+      ...(counts === undefined ? {} : { counts }),
+      ...(loss === undefined ? {} : { loss }),
+    };
+    this.update({
+      endedStages: [...endedStages, ended],
+      ...(counts === undefined ? {} : { counts: { ...before, [name]: counts } }),
+    });
+  }
+
+  /** Adds a judge to the table of the run. Its summary has what is known of its stages. */
+  completeIteration(summary: IterationSummary, best: number): void {
+    const { completedIterations, endedStages = [] } = this.#progress;
+    this.update({
+      completedIterations: [...completedIterations, summary],
+      best,
+      endedStages: endedStages.filter(({ iteration }) => iteration > summary.iteration),
+    });
+  }
+
+  /** Forgets stages of an iteration that was begun ahead and is not wanted: they leave no counts behind. */
+  dropUnfinishedIteration(): void {
+    const { completedIterations, endedStages = [], counts } = this.#progress;
+    const last = completedIterations.at(-1);
+    const dropped = endedStages.filter(({ iteration }) => iteration > (last?.iteration ?? 0));
+    const before = dropped.map(({ name }) => [name, last?.counts[name]] as const);
+    this.update({
+      endedStages: endedStages.filter((ended) => !dropped.includes(ended)),
+      counts: Object.fromEntries(
+        Object.entries({ ...counts, ...Object.fromEntries(before) }).filter(
+          (entry): entry is [string, Counts] => entry[1] !== undefined,
+        ),
+      ),
+    });
+  }
+
+  /** Forgets all judges: the stages of the run are repeated from the first. */
+  restart(): void {
+    this.update({ completedIterations: [], best: 0, endedStages: [] });
   }
 
   /** Applies a stage's report. Reports may arrive out of order: one with fewer finished shards is ignored. */
@@ -149,7 +237,11 @@ export class ProgressTracker {
     );
     const benchmark =
       ofChild?.workflowId === undefined ? '' : workflowId.slice(ofChild.workflowId.length + 1);
-    const stage = ofChild ?? stages.find(({ name }) => name === activity) ?? stages.at(-1);
+    const stage =
+      ofChild ??
+      stages.find(({ name }) => name === activity) ??
+      stages.findLast(({ name }) => !BESIDE_STAGES.includes(name)) ??
+      stages.at(-1);
     return {
       stage: stage?.name ?? activity,
       iteration: stage?.iteration ?? currentIteration(this.#progress),

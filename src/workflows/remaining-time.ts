@@ -26,29 +26,49 @@ export function stageRemainingSeconds(
 /**
  * The seconds until the run ends, if every iteration takes as long as the last one and none is skipped. Undefined before
  * the first iteration has ended, and while the run is paused or waits for something.
+ *
+ * A run that overlaps judges with a new judge while it is evaluated. Its training is expected after both.
  */
 export function remainingSeconds(progress: RunProgress, now: number): number | undefined {
-  const { status, stages, waits, completedIterations: completed } = progress;
+  const { status, stages, waits, completedIterations: completed, overlaps = false } = progress;
   const lastIterationSummary = completed.findLast(({ iteration }) => iteration > 0);
   if (status !== 'running' || waits !== undefined || lastIterationSummary === undefined) return undefined;
-  const lastSeconds = (name: string): number => lastIterationSummary.seconds[name] ?? 0;
-  const iteration = currentIteration(progress);
-  const laterIterations = Math.max(0, lastIteration(progress) - iteration);
-  const iterationSeconds = TIMED_STAGES.reduce((sum, name) => sum + lastSeconds(name), 0);
-  if (completed.some((summary) => summary.iteration === iteration)) return laterIterations * iterationSeconds;
-  // The judge of the iteration before is served at the beginning of an iteration.
-  const runningStage = stages.find(
-    (stage) => (TIMED_STAGES as readonly string[]).includes(stage.name) && stage.iteration === iteration,
-  );
-  const next = TIMED_STAGES.findIndex((name) => name === runningStage?.name) + 1;
-  const stageSeconds =
-    runningStage === undefined
-      ? 0
-      : (stageRemainingSeconds(runningStage, progress, now) ?? lastSeconds(runningStage.name));
+  const current = currentIteration(progress);
+  const first = completed.some(({ iteration }) => iteration === current) ? current + 1 : current;
+  /** The rest of some stages of an iteration, one after the other. */
+  const rest = (iteration: number, names: readonly (typeof TIMED_STAGES)[number][]): number =>
+    names.reduce((sum, name) => {
+      const running = stages.find((stage) => stage.name === name && stage.iteration === iteration);
+      const last = lastIterationSummary.seconds[name] ?? 0;
+      if (running !== undefined) return sum + (stageRemainingSeconds(running, progress, now) ?? last);
+      return hasPassed(progress, iteration, name) ? sum : sum + last;
+    }, 0);
+  let judgeReady = 0;
+  let evaluated = 0;
+  for (let iteration = first; iteration <= lastIteration(progress); iteration += 1) {
+    const judged = (overlaps ? judgeReady : evaluated) + rest(iteration, ['judgePairs', 'filterJudgments']);
+    const trains =
+      hasPassed(progress, iteration, 'fineTune') ||
+      stages.some(({ name, iteration: of }) => name === 'fineTune' && of === iteration)
+        ? judged
+        : Math.max(judged, evaluated);
+    judgeReady =
+      Math.max(trains + rest(iteration, ['fineTune']), evaluated) + rest(iteration, ['serveModel']);
+    evaluated = judgeReady + rest(iteration, ['evaluateJudge']);
+  }
+  return evaluated;
+}
+
+/** Returns whether a stage of an iteration has ended, or a later one has begun or ended. */
+function hasPassed(
+  { stages, endedStages = [] }: RunProgress,
+  iteration: number,
+  name: (typeof TIMED_STAGES)[number],
+): boolean {
+  const later: readonly string[] = TIMED_STAGES.slice(TIMED_STAGES.indexOf(name) + 1);
   return (
-    stageSeconds +
-    TIMED_STAGES.slice(next).reduce((sum, name) => sum + lastSeconds(name), 0) +
-    laterIterations * iterationSeconds
+    endedStages.some((ended) => ended.iteration === iteration && [name, ...later].includes(ended.name)) ||
+    stages.some((stage) => stage.iteration === iteration && later.includes(stage.name))
   );
 }
 

@@ -3,11 +3,11 @@ import { CancellationScope } from '@temporalio/workflow';
 /** Writes a report with this status; never fails. */
 type WriteReport = (status: 'paused' | 'running') => Promise<void>;
 
-/** Writes the report of a run between two iterations, beside its stages: one report after the other. */
+/** Writes the reports of a run beside its stages, one after the other, so that an older one never replaces a newer one. */
 export class ReportQueue {
   #write: WriteReport | undefined;
   #due = 0;
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
   /** Connects the queue with a planned run, which has a report. */
   attach(write: WriteReport): void {
@@ -23,11 +23,18 @@ export class ReportQueue {
   add(status: 'paused' | 'running'): void {
     const write = this.#write;
     if (write === undefined) return;
+    void this.run(() => CancellationScope.nonCancellable(() => write(status)));
+  }
+
+  /** Runs work that writes a report after those that are due, and fails as it does. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
     this.#due += 1;
-    this.#last = this.#last
-      .then(() => CancellationScope.nonCancellable(() => write(status)))
-      .finally(() => {
-        this.#due -= 1;
-      });
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    try {
+      return await result;
+    } finally {
+      this.#due -= 1;
+    }
   }
 }

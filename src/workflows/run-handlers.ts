@@ -112,7 +112,12 @@ export function setPauseHandlers(
  * @param reports gets a report when the waits of the run change
  */
 export function setProgressHandlers(tracker: ProgressTracker, reports: ReportQueue): void {
-  setHandler(progressQuery, () => withRemainingTime(tracker.current, Date.now()), {
+  const progress = () => {
+    const machines = tracker.machineTimes();
+    const times = machines.length === 0 ? {} : { machines };
+    return { ...withRemainingTime(tracker.current, Date.now()), ...times };
+  };
+  setHandler(progressQuery, progress, {
     description: 'Status, running stages, the table of judges so far.',
   });
   setHandler(shardProgressSignal, (progress) => {

@@ -35,6 +35,7 @@ export async function writeRunReport(
   { writeReport: write } = workflowActivities,
 ): Promise<string> {
   const { completedIterations: completed, best, warnings, budget } = tracker.current;
+  const machines = tracker.machineTimes();
   const { report, damage } = await write.executeWithOptions({ summary: `write the report: ${status}` }, [
     {
       run: plan.run,
@@ -45,6 +46,7 @@ export async function writeRunReport(
       warnings,
       ...(budget === undefined ? {} : { budget }),
       ...(tracker.allWaits.length === 0 ? {} : { waits: tracker.allWaits }),
+      ...(machines.length === 0 ? {} : { machines }),
       ...(failure === undefined ? {} : { failure }),
     },
   ]);

@@ -13,6 +13,7 @@ import type { ArtifactReference } from '../store/artifact.ts';
 import type { FineTuneResult, Model, RunPlan, ServedModel, StageResult } from '../api/activity-types.ts';
 import type { IterationSummary } from '../api/result.ts';
 import type { ShardedStage } from '../api/stages.ts';
+import { machineTaskQueue } from '../api/task-queues.ts';
 import type { ModelRole } from '../config/model-roles.ts';
 import { PinnedWorker } from './pinned-worker.ts';
 import type { EvaluateJudgeInput, EvaluateJudgeResult } from './evaluate-benchmarks.ts';
@@ -25,6 +26,7 @@ import { workflowActivities, TERMINATE_EXISTING } from './activity-proxies.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { RunBudget } from './run-budget.ts';
 import type { ProgressTracker, StageDescription } from './progress-tracker.ts';
+import { SharedWork } from './shared-work.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 import { showCurrentDetails } from './show-current-details.ts';
 
@@ -33,6 +35,8 @@ export type RunModels = Readonly<Record<ModelRole, Model>>;
 
 /** The workflow `evaluateJudge` as a run starts it; by name, because its standalone form imports these stages. */
 type EvaluateJudgeWorkflow = (input: EvaluateJudgeInput) => Promise<EvaluateJudgeResult>;
+
+type StageId = Pick<StageDescription, 'name' | 'iteration'>;
 
 /** Progress, pause, budget and reports of a run. */
 export interface RunControls {
@@ -50,6 +54,9 @@ export class RunStages {
   readonly #budget: RunBudget;
   readonly #reports: ReportQueue;
   readonly #machine: PinnedWorker;
+  /** The newest place of each served model: where a stage goes on when another one has had its model served again. */
+  readonly #served = new Map<string, ServedModel>();
+  readonly #serving = new SharedWork<ServedModel>();
   /** The search attributes as they were last set; each change is an event of the history. */
   #publishedAttributes = '';
 
@@ -63,7 +70,9 @@ export class RunStages {
     this.#gate = gate;
     this.#budget = budget;
     this.#reports = reports;
-    this.#machine = new PinnedWorker(plan.timeouts, machineQueue);
+    this.#machine = new PinnedWorker(plan.timeouts, machineQueue, (queue) =>
+      tracker.pinMachine(queue === undefined ? undefined : machineOf(queue)),
+    );
   }
 
   /** The pause of the run, passed on when it continues as new. */
@@ -130,7 +139,10 @@ export class RunStages {
     );
   }
 
-  /** Serves a model. A pause stops a server that still starts; the end of the pause starts it again. */
+  /**
+   * Serves a model; stages that want the same one at the same time share one start. A pause stops a server that still starts;
+   * the end of the pause starts it again.
+   */
   serveModel(model: Model, iteration: number, role: ModelRole): Promise<ServedModel> {
     const { run } = this.#plan;
     const summary = `serve ${role === 'seed' ? `M_${iteration}` : role}`;
@@ -138,11 +150,25 @@ export class RunStages {
       this.#machine.run((machine) =>
         machine.serveModel.executeWithOptions({ summary }, [{ run, model, iteration, role }]),
       );
-    return this.trackStage({ name: 'serveModel', iteration }, () => this.#gate.runInterruptibly(serve));
+    const key = servedKey(model, iteration, role);
+    return this.#serving.run(key, async () => {
+      const served = await this.trackStage({ name: 'serveModel', iteration }, () =>
+        this.#gate.runInterruptibly(serve),
+      );
+      this.#served.set(key, served);
+      return served;
+    });
+  }
+
+  /** Serves the model of a role: its own, or the seed model, which roles without a model of their own share. */
+  serveRole(models: RunModels, role: ModelRole): Promise<ServedModel> {
+    const isOwn = this.#plan.rolesWithOwnModel.includes(role);
+    return this.serveModel(models[role], 0, isOwn ? role : 'seed');
   }
 
   /** Stops the run's servers. Servers of a machine without a worker are stopped when it has one again. */
   async stopServing(): Promise<void> {
+    this.#served.clear();
     await this.#machine.runIfAvailable((machine) =>
       machine.stopServing.executeWithOptions({ summary: 'stop the model servers' }, []),
     );
@@ -160,18 +186,23 @@ export class RunStages {
     const { run } = this.#plan;
     const summary = `fine-tune M_${from.iteration} to M_${iteration}`;
     const { model: base } = from;
+    const stage = { name: 'fineTune', iteration } as const;
+    const train = () =>
+      this.#machine.run((machine, queue) =>
+        this.#useMachine(this.#plan.trainsElsewhere ? undefined : queue, stage, () =>
+          machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
+        ),
+      );
     const runTraining = () =>
       this.#gate.runInterruptibly(async () => {
         try {
-          return await this.#machine.run((machine) =>
-            machine.fineTune.executeWithOptions({ summary }, [{ run, iteration, base, trainingSet }]),
-          );
+          return await train();
         } catch (error) {
           if (CancellationScope.current().consideredCancelled) await this.#stopTraining(iteration);
           throw error;
         }
       });
-    return this.trackStage({ name: 'fineTune', iteration }, async () => {
+    return this.trackStage(stage, async () => {
       for (;;) {
         try {
           return await runTraining();
@@ -209,7 +240,7 @@ export class RunStages {
     return this.trackStage(
       { name: stage, iteration, done: 0, total: input.records, unit: 'shards', workflowId },
       () =>
-        this.#whileServed(model, (served) =>
+        this.#whileServed(model, { name: stage, iteration }, (served) =>
           this.#gate.runChild(() =>
             startChild(mapShards, {
               workflowId,
@@ -242,7 +273,7 @@ export class RunStages {
     return this.trackStage(
       { name: 'evaluateJudge', iteration, done: 0, total, unit: 'shards', workflowId },
       () =>
-        this.#whileServed(judge, (served) =>
+        this.#whileServed(judge, { name: 'evaluateJudge', iteration }, (served) =>
           this.#gate.runChild(() =>
             startChild<EvaluateJudgeWorkflow>('evaluateJudge', {
               workflowId,
@@ -253,6 +284,11 @@ export class RunStages {
           ),
         ),
     );
+  }
+
+  /** Writes a report after those that are due. */
+  writeReport<T>(write: () => Promise<T>): Promise<T> {
+    return this.#reports.run(write);
   }
 
   /** Exports the training sets and the checkpoint that other programs load (docs/outputs.md). */
@@ -268,21 +304,48 @@ export class RunStages {
   }
 
   /**
-   * Runs work that needs a served model. A server of this run may disappear with its machine or its worker: then the model
-   * is served again, perhaps on another machine, and the work continues with what is missing.
+   * Runs a stage that needs a served model. A server of this run may disappear with its machine or its worker: then the model
+   * is served again, perhaps on another machine, and the stage continues with what is missing. Of several stages that lose the
+   * same server, the first one has it served again, and the others go on with that one.
    */
-  async #whileServed<T>(model: ServedModel, work: (served: ServedModel) => Promise<T>): Promise<T> {
+  async #whileServed<T>(
+    model: ServedModel,
+    stage: StageId,
+    work: (served: ServedModel) => Promise<T>,
+  ): Promise<T> {
     const { checkpoint, sha256, servedFor } = model;
-    for (let served = model, again = 0; ; again += 1) {
+    if (servedFor === undefined) return work(model);
+    const { iteration, role } = servedFor;
+    const newest = () => this.#served.get(servedKey(model, iteration, role)) ?? model;
+    for (let served = newest(), again = 0; ; again += 1) {
+      const current = served;
       try {
-        return await work(served);
+        const machine = current.servedFor?.machineQueue;
+        return await this.#useMachine(machine, stage, () => work(current));
       } catch (error) {
-        if (servedFor === undefined || !hasFailureType(error, FAILURES.serverUnavailable)) throw error;
+        if (!hasFailureType(error, FAILURES.serverUnavailable)) throw error;
         this.#machine.giveUp(queueWithoutWorker(error));
         // Serves again at once the first time, then with growing delays, in case the server stays unusable.
         if (again > 0) await sleep(Math.min(60, 2 ** again) * 1000);
-        served = await this.serveModel({ checkpoint, sha256 }, servedFor.iteration, servedFor.role);
+        served = newest();
+        if (served === current) served = await this.serveModel({ checkpoint, sha256 }, iteration, role);
       }
     }
   }
+
+  /** Counts the machine with this task queue as busy while a stage works there; undefined: the work is elsewhere. */
+  #useMachine<T>(queue: string | undefined, stage: StageId, work: () => Promise<T>): Promise<T> {
+    return queue === undefined ? work() : this.#tracker.useMachine(machineOf(queue), stage, work);
+  }
+}
+
+/** Identifies a model that a run serves. */
+function servedKey({ sha256 }: Model, iteration: number, role: ModelRole): string {
+  return `${role}/${iteration}/${sha256}`;
+}
+
+/** The name of the machine that listens to a task queue (src/api/task-queues.ts). */
+function machineOf(queue: string): string {
+  const prefix = machineTaskQueue('', workflowInfo().taskQueue);
+  return queue.startsWith(prefix) ? queue.slice(prefix.length) : queue;
 }

@@ -1,4 +1,5 @@
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { currentIteration } from '../api/current-iteration.ts';
 import type { RunProgress } from '../api/progress.ts';
 
 /** The search attributes of runs: `temporal workflow list --query "EvaluatorStatus = 'running'"`. */
@@ -17,18 +18,18 @@ export const SEARCH_ATTRIBUTES = {
  * and be retried for ever.
  */
 export function searchAttributesOf(
-  { runName, status, stages, completedIterations: completed, best }: RunProgress,
+  progress: RunProgress,
   seedModel: string,
   registered: readonly string[],
 ): SearchAttributePair[] {
   const { run, status: statusKey, iteration, bestAccuracy, seedModel: seedModelKey } = SEARCH_ATTRIBUTES;
-  const underWay = stages.map((stage) => stage.iteration);
+  const { runName, status, completedIterations: completed, best } = progress;
   const evaluations = completed.find((judge) => judge.iteration === best)?.evaluations ?? [];
   const chosenBy = evaluations.find(({ purpose }) => purpose === 'validation') ?? evaluations[0];
   const pairs: SearchAttributePair[] = [
     { key: run, value: runName },
     { key: statusKey, value: status },
-    { key: iteration, value: Math.max(0, ...underWay, ...completed.map((judge) => judge.iteration)) },
+    { key: iteration, value: currentIteration(progress) },
     { key: seedModelKey, value: seedModel },
     ...(chosenBy === undefined ? [] : [{ key: bestAccuracy, value: chosenBy.accuracy }]),
   ];

@@ -1,29 +1,25 @@
 import { FAILURES } from '../api/temporal-names.ts';
 import { upsertMemo, workflowInfo } from '@temporalio/workflow';
-import type { ArtifactReference, Counts } from '../store/artifact.ts';
-import type { RunPlan } from '../api/activity-types.ts';
 import type { IterationSummary, RunResult } from '../api/result.ts';
-import { pairYieldWarnings, verdictWarnings } from './yield-warnings.ts';
-import { bestIteration, shouldStopEarly } from '../method/model-selection.ts';
-import { continueOnCurrentBuild, shouldContinueAsNew } from './continue-as-new.ts';
+import { bestIteration } from '../method/model-selection.ts';
+import { continueOnCurrentBuild } from './continue-as-new.ts';
 import { hasFailureType } from './failure-causes.ts';
 import { finalizeRun } from './finalize-run.ts';
-import { prepareProvidedPairs, prepareGeneratedPairs } from './prepare-pairs.ts';
+import { type PreparedRun, prepareRun } from './prepare-run.ts';
 import { PauseGate } from './pause.ts';
 import type { PauseState } from '../api/signals.ts';
 import { planRunOrFail, invalidConfiguration, runNameOf } from './planning.ts';
 import { workflowActivities } from './activity-proxies.ts';
 import { setRunHandlers } from './run-handlers.ts';
 import type { BudgetProgress } from '../api/progress.ts';
-import type { ReportedWait } from '../api/activity-types.ts';
 import { ReportQueue } from './report-queue.ts';
 import { RunBudget } from './run-budget.ts';
-import { ProgressTracker } from './progress-tracker.ts';
-import { lastIteration } from '../api/current-iteration.ts';
+import { runIterations } from './run-iterations.ts';
+import { ProgressTracker, type TrackerState } from './progress-tracker.ts';
 import { withFinalization, tryWriteReport, writeRunReport, type ReportContext } from './run-report.ts';
-import type { PreparedBenchmark } from '../datasets/benchmark-overlaps.ts';
-import { RunStages, type RunModels, type RunControls } from './run-stages.ts';
+import { RunStages, type RunControls } from './run-stages.ts';
 import { showCurrentDetails } from './show-current-details.ts';
+import { type Tasks, withTasks } from './tasks.ts';
 
 /** The state of a run before its first stage. */
 interface RunContext extends ReportContext {
@@ -33,17 +29,8 @@ interface RunContext extends ReportContext {
   readonly repairs: number;
 }
 
-/** The input of all iterations, prepared once. */
-interface PreparedRun {
-  readonly models: RunModels;
-  readonly benchmarks: readonly PreparedBenchmark[];
-  readonly pairs: ArtifactReference;
-  /** The counts of the preparation stages. */
-  readonly pairCounts: Readonly<Record<string, Counts>>;
-}
-
 /** The state that a run passes on when it continues as new: references, never data. */
-interface CarriedState extends RunContext, PreparedRun {
+interface CarriedState extends RunContext, PreparedRun, TrackerState {
   readonly warnings: readonly string[];
   readonly machineQueue: string | undefined;
   readonly pause: PauseState;
@@ -52,8 +39,6 @@ interface CarriedState extends RunContext, PreparedRun {
   readonly stopAfter?: number | undefined;
   readonly completed: readonly IterationSummary[];
   readonly budget?: BudgetProgress | undefined;
-  /** The waits that are over. */
-  readonly endedWaits?: readonly ReportedWait[];
 }
 
 /**
@@ -83,10 +68,11 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: Carrie
       counts: state?.pairCounts ?? {},
       completedIterations: state?.completed ?? [],
       best: state === undefined ? 0 : bestIteration(state.completed, state.plan.modelSelection),
+      ...(state?.plan.overlaps === true ? { overlaps: true } : {}),
       warnings: state?.warnings ?? [],
       ...(state === undefined ? {} : { report: state.reportUrl }),
     },
-    state?.endedWaits,
+    state,
   );
   const gate = new PauseGate(state?.pause);
   let resolved = state?.configuration ?? configuration;
@@ -101,7 +87,7 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: Carrie
     const continuedStages = createStages(controls, state, state.machineQueue);
     stages = continuedStages;
     return withFinalization(tracker, state, continuedStages, () =>
-      withDamageRepair(tracker, configuration, continuedStages, state, () => Promise.resolve(state)),
+      withDamageRepair(tracker, configuration, continuedStages, state, state),
     );
   }
   const planResult = await tracker.trackStage({ name: 'planRun', iteration: 0 }, () =>
@@ -119,13 +105,14 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: Carrie
   const { startedAt } = tracker.current;
   const context = { plan, configuration: resolved, reportUrl, startedAt, repairs: 0 };
   upsertMemo({ runName: plan.run.runName, seedModel: plan.seedModel, report: reportUrl });
-  tracker.update({ status: 'running', requestedIterations: plan.iterations, warnings, budget: plan.budget });
+  tracker.update({
+    ...{ status: 'running', requestedIterations: plan.iterations, warnings, budget: plan.budget },
+    ...(plan.overlaps ? { overlaps: true } : {}),
+  });
   const newStages = createStages(controls, context, undefined);
   stages = newStages;
   return withFinalization(tracker, context, newStages, () =>
-    withDamageRepair(tracker, configuration, newStages, context, () =>
-      prepareRun(tracker, newStages, context),
-    ),
+    withDamageRepair(tracker, configuration, newStages, context),
   );
 }
 
@@ -148,16 +135,18 @@ const MAX_REPAIRS = 3;
 /**
  * Runs the stages of the run in their order. If a stage finds an earlier artifact damaged, all stages are repeated from the
  * first: an intact artifact takes one short activity, a damaged one is made again.
+ * @param prepared by the run before it continued as new
  */
 async function withDamageRepair(
   tracker: ProgressTracker,
   configuration: unknown,
   stages: RunStages,
   context: RunContext,
-  prepare: () => Promise<PreparedRun>,
+  prepared?: PreparedRun,
 ): Promise<RunResult> {
   try {
-    return await runIterations(tracker, configuration, stages, context, await prepare());
+    await withTasks((tasks) => runStages(tracker, configuration, stages, context, tasks, prepared));
+    return await finishRun(tracker, stages, context);
   } catch (error) {
     if (!hasFailureType(error, FAILURES.artifactDamaged) || context.repairs >= MAX_REPAIRS) throw error;
   }
@@ -168,160 +157,89 @@ async function withDamageRepair(
       { configuration, run: plan.run },
     ]),
   );
-  tracker.update({ completedIterations: [], best: 0 });
-  return withDamageRepair(tracker, configuration, stages, repairedContext, () =>
-    prepareRun(tracker, stages, repairedContext),
-  );
+  tracker.restart();
+  return withDamageRepair(tracker, configuration, stages, repairedContext);
 }
 
-/** Steps 1 and 2 of the method, and the evaluation of the seed model: everything before the first iteration. */
-async function prepareRun(
-  tracker: ProgressTracker,
-  stages: RunStages,
-  context: RunContext,
-): Promise<PreparedRun> {
-  const { plan } = context;
-  const models = await stages.resolveModels();
-  const benchmarks = await stages.prepareBenchmarks();
-  const { pairs, stageResults: preparedStages } = plan.usesProvidedPairs
-    ? await prepareProvidedPairs(plan, stages, benchmarks)
-    : await prepareGeneratedPairs(plan, stages, models, benchmarks);
-  tracker.addWarnings(pairYieldWarnings(preparedStages['generatePairs']?.counts));
-
-  const servingBegan = Date.now();
-  const seed = await stages.serveModel(models.seed, 0, 'seed');
-  const serveModel = secondsSince(servingBegan);
-  const evaluation = await stages.evaluateJudge(seed, 0, benchmarks);
-  const pairCounts = Object.fromEntries(
-    Object.entries(preparedStages).map(([stage, { counts }]) => [stage, counts]),
-  );
-  const seconds = Object.fromEntries(
-    Object.entries(preparedStages).map(([stage, result]) => [stage, result.seconds]),
-  );
-  await completeIteration(tracker, stages, context, {
-    iteration: 0,
-    model: models.seed,
-    evaluations: evaluation.evaluations,
-    counts: { ...pairCounts, ...evaluation.counts },
-    seconds: { ...seconds, serveModel, evaluateJudge: evaluation.seconds },
-  });
-  return { models, benchmarks, pairs, pairCounts };
-}
-
-/** Steps 3 to 6 of the method, repeated: the next judge is trained on the judgments of the current one. */
-async function runIterations(
+/** Steps 1 to 6 of the method. */
+async function runStages(
   tracker: ProgressTracker,
   configuration: unknown,
   stages: RunStages,
   context: RunContext,
-  { models, benchmarks, pairs, pairCounts }: PreparedRun,
-): Promise<RunResult> {
-  const { plan } = context;
-  const { run } = plan;
-  const completed = () => tracker.current.completedIterations;
-  const isDone = () => completed().length > lastIteration(tracker.current);
-  // A run that has just continued as new first does an iteration, so that it cannot continue as new for ever.
-  let mayContinueAsNew = workflowInfo().continuedFromExecutionRunId === undefined;
-  while (!isDone() && !shouldStopEarly(completed(), plan.modelSelection)) {
-    const iteration = completed().length;
-    if (mayContinueAsNew && shouldContinueAsNew()) {
-      await stages.drained();
-      const { warnings, requestedIterations: iterations, stopAfter, budget } = tracker.current;
-      const { machineQueue, pause } = stages;
-      const preparedStages = { models, benchmarks, pairs, pairCounts };
-      const now = { warnings, iterations, stopAfter, machineQueue, pause, completed: completed(), budget };
-      const { endedWaits } = tracker;
-      const state: CarriedState = { ...context, ...preparedStages, ...now, endedWaits };
-      await continueOnCurrentBuild<typeof selfTaughtEvaluator>(configuration, state);
-    }
-    mayContinueAsNew = true;
-    const previous = completed()[iteration - 1];
-    const servingBegan = Date.now();
-    const judge =
-      iteration === 1 || previous === undefined
-        ? await stages.serveModel(models.firstJudge, 0, 'firstJudge')
-        : await stages.serveModel(previous.model, iteration - 1, 'seed');
-    const judgeServed = secondsSince(servingBegan);
-    const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
-    tracker.addWarnings(verdictWarnings(iteration, judgments.counts));
-    const trainingSet = await stages.trackStage({ name: 'filterJudgments', iteration }, () =>
-      workflowActivities.filterJudgments.executeWithOptions(
-        { summary: `filter judgments, iteration ${iteration}` },
-        [{ run, iteration, pairs, judgments: judgments.artifact }],
-      ),
-    );
-    if (plan.stopServersWhileTraining) await stages.stopServing();
-    const seed = { iteration: 0, model: models.seed };
-    const base = (initFromOf(plan, iteration) === 'previous' ? previous : undefined) ?? seed;
-    const fineTuneBegan = Date.now();
-    const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
-    tracker.addWarnings(trained.warnings ?? []);
-    tracker.recordUsage(trained.usage);
-    const fineTuneSeconds = secondsSince(fineTuneBegan);
-    const servingAgainBegan = Date.now();
-    const newJudge = await stages.serveModel(trained.model, iteration, 'seed');
-    const serveModel = judgeServed + secondsSince(servingAgainBegan);
-    const evaluation = await stages.evaluateJudge(newJudge, iteration, benchmarks);
-    await completeIteration(tracker, stages, context, {
-      iteration,
-      model: trained.model,
-      evaluations: evaluation.evaluations,
-      trainingExamples: trainingSet.counts['trainingExamples'] ?? 0,
-      training: { meanLoss: trained.meanLoss, seconds: trained.seconds },
-      counts: {
-        ...pairCounts,
-        judgePairs: judgments.counts,
-        filterJudgments: trainingSet.counts,
-        fineTune: trained.counts,
-        ...evaluation.counts,
-      },
-      seconds: {
-        judgePairs: judgments.seconds,
-        filterJudgments: trainingSet.seconds,
-        fineTune: fineTuneSeconds,
-        serveModel,
-        evaluateJudge: evaluation.seconds,
-      },
-    });
-  }
-  tracker.update({ status: 'finishing' });
-  await stages.drained();
-  const report = await writeRunReport(tracker, context, 'completed');
-  const result: RunResult = {
-    runName: run.runName,
-    iterations: completed(),
-    best: bestIteration(completed(), plan.modelSelection),
-    report,
-    stoppedEarly: completed().length <= tracker.current.requestedIterations,
-    warnings: tracker.current.warnings,
+  tasks: Tasks,
+  preparedBefore: PreparedRun | undefined,
+): Promise<void> {
+  const { seed, ...prepared } =
+    preparedBefore === undefined
+      ? await prepareRun(context.plan, tracker, stages, tasks)
+      : { ...pickPrepared(preparedBefore), seed: undefined };
+  /** The last report and export that were begun. */
+  let published: Promise<void> = Promise.resolve();
+  const publish = (iteration: number): Promise<void> => {
+    published = published.then(() => publishIteration(tracker, stages, context, iteration));
+    return published;
   };
-  return finalizeRun(plan, result);
+  const continueAsNew = async (): Promise<never> => {
+    await stages.drained();
+    const {
+      warnings,
+      requestedIterations: iterations,
+      stopAfter,
+      budget,
+      completedIterations,
+    } = tracker.current;
+    const { machineQueue, pause } = stages;
+    const now = {
+      warnings,
+      iterations,
+      stopAfter,
+      machineQueue,
+      pause,
+      completed: completedIterations,
+      budget,
+    };
+    const state: CarriedState = { ...context, ...prepared, ...now, ...tracker.state };
+    return continueOnCurrentBuild<typeof selfTaughtEvaluator>(configuration, state);
+  };
+  await runIterations({ report: context, tracker, stages, tasks, prepared, publish, continueAsNew }, seed);
 }
 
-function secondsSince(began: number): number {
-  return (Date.now() - began) / 1000;
+/** The prepared parts of a carried state. */
+function pickPrepared({ models, benchmarks, pairs, pairCounts }: PreparedRun): PreparedRun {
+  return { models, benchmarks, pairs, pairCounts };
 }
 
-/** The model that the fine-tuning of an iteration starts from. */
-function initFromOf({ initFrom }: RunPlan, iteration: number): 'seed' | 'previous' {
-  return initFrom[Math.min(iteration, initFrom.length) - 1] ?? 'seed';
-}
-
-/** Adds a judge to the run's table, rewrites the report, and exports the outputs. */
-async function completeIteration(
+/** Rewrites the report, and exports the outputs, when an iteration is complete. The next stages don't wait for it. */
+async function publishIteration(
   tracker: ProgressTracker,
   stages: RunStages,
   context: RunContext,
-  summary: IterationSummary,
+  iteration: number,
 ): Promise<void> {
-  const completed = [...tracker.current.completedIterations, summary];
-  tracker.update({
-    completedIterations: completed,
-    best: bestIteration(completed, context.plan.modelSelection),
-  });
-  await stages.trackStage({ name: 'writeReport', iteration: summary.iteration }, () =>
-    writeRunReport(tracker, context, 'running'),
+  await stages.trackStage({ name: 'writeReport', iteration }, () =>
+    stages.writeReport(() => writeRunReport(tracker, context, 'running')),
   );
-  const { iteration } = summary;
   if (iteration > 0) await stages.exportOutputs(iteration);
+}
+
+async function finishRun(
+  tracker: ProgressTracker,
+  stages: RunStages,
+  context: RunContext,
+): Promise<RunResult> {
+  const { plan } = context;
+  tracker.update({ status: 'finishing' });
+  await stages.drained();
+  const report = await writeRunReport(tracker, context, 'completed');
+  const { completedIterations, requestedIterations, warnings } = tracker.current;
+  const result: RunResult = {
+    runName: plan.run.runName,
+    iterations: completedIterations,
+    best: bestIteration(completedIterations, plan.modelSelection),
+    report,
+    stoppedEarly: completedIterations.length <= requestedIterations,
+    warnings,
+  };
+  return finalizeRun(plan, result);
 }

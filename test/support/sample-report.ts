@@ -51,6 +51,20 @@ export function sampleReport(): ReportData {
       },
     ],
     warnings: ['evaluation.benchmarks: "held-out" has 320 pairs; a difference below 5 points may be chance.'],
+    machines: [
+      {
+        machine: 'gpu-box-1',
+        busySeconds: 14_400,
+        idle: [
+          { reason: 'a model server started', seconds: 480 },
+          {
+            reason: 'fineTune waited: no worker with role gpu takes work on the machine gpu-box-1',
+            seconds: 180,
+          },
+          { reason: 'writeReport, which does not use its GPUs', seconds: 60 },
+        ],
+      },
+    ],
     configuration: {
       runName: 'embedded',
       seed: 1,

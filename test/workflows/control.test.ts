@@ -16,7 +16,11 @@ import { newestStart } from '../../src/models/training/trainer-starts.ts';
 import { processLauncher } from '../../src/models/training/launchers/process.ts';
 import type { PauseState } from '../../src/api/signals.ts';
 import type { MapShardsInput, MapShardsState } from '../../src/workflows/map-shards-types.ts';
-import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import {
+  startScriptedEndpoint,
+  type RecordedRequest,
+  type ScriptedEndpoint,
+} from '../support/scripted-endpoint.ts';
 import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
 import {
   repeatedRequests,
@@ -35,8 +39,9 @@ describe('a run that is controlled', function () {
   let run: Run;
   let result: RunResult;
   let training: string;
-  /** How long the endpoint thinks about each request, those of an evaluation aside. */
-  let milliseconds = 700;
+  /** How long the endpoint thinks about each request for a response, and for judgments to train on. */
+  let generating = 700;
+  let milliseconds = 1200;
   /** Times that requests in flight were given up, at most two shards with two requests each. */
   let interruptions = 0;
   const IN_FLIGHT = 4;
@@ -48,7 +53,7 @@ describe('a run that is controlled', function () {
         kind: 'answer',
         texts: scriptedAnswer(request),
         finishReason: 'stop',
-        afterMilliseconds: isJudgeRequest(request.body) && request.body.n === undefined ? 0 : milliseconds,
+        afterMilliseconds: thinkingTime(request),
       }),
     });
     worker = cluster.startWorker();
@@ -60,6 +65,12 @@ describe('a run that is controlled', function () {
     await cluster.close();
     await endpoint.close();
   });
+
+  /** Requests of an evaluation, which runs beside other stages, are answered at once. */
+  function thinkingTime({ body }: RecordedRequest): number {
+    if (!isJudgeRequest(body)) return generating;
+    return body.n === undefined ? 0 : milliseconds;
+  }
 
   const input = () =>
     scriptedConfiguration(endpoint.baseUrl, 'controlled', {
@@ -149,11 +160,10 @@ describe('a run that is controlled', function () {
     worker.child.kill('SIGTERM');
     const [code] = (await exited) as [number | null];
     assert.equal(code, 0);
-    interruptions += 1;
-    milliseconds = 1;
+    // Of the pairs and of the evaluation of the seed model.
+    interruptions += 2;
+    generating = 1;
     worker = cluster.startWorker();
-    await during('evaluateJudge');
-    milliseconds = 1200;
     await during('judgePairs');
     assert(repeatedRequests(endpoint.requests) <= interruptions * IN_FLIGHT);
   });
@@ -185,14 +195,14 @@ describe('a run that is controlled', function () {
     );
     const { paused, status, stages } = await until('shards in flight have ended', async () => {
       const progress = await run.progress();
-      return (progress.stages[0]?.done ?? 0) >= 2 && progress;
+      return (progress.stages.find(({ name }) => name === 'judgePairs')?.done ?? 0) >= 2 && progress;
     });
     const asked = endpoint.requests.length;
     assert.equal(paused?.reason, 'the disk is nearly full');
     assert(Math.abs(Date.parse(paused.since) - Date.now()) < 120_000);
     assert.equal(status, 'paused');
-    const [stage] = stages;
-    assert.equal(stage?.name, 'judgePairs');
+    const stage = stages.find(({ name }) => name === 'judgePairs');
+    assert(stage !== undefined);
     assert((stage.done ?? 4) < 4, 'there is more to do');
     await sleep(1000);
     assert.equal(endpoint.requests.length, asked);

@@ -113,6 +113,35 @@ describe('the remaining time', () => {
     assert.equal(remainingSeconds(evaluating, after(1010)), 30 + 350);
   });
 
+  it('of a run that overlaps its stages contains the evaluations beside the judging of the next iteration', () => {
+    const completed = [judge(0, 0.6), judge(1, 0.7)];
+    const evaluating = stage('evaluateJudge', 1000);
+    const judging = { ...stage('judgePairs', 1000), iteration: 3 };
+    const overlapping = progress({
+      overlaps: true,
+      completedIterations: completed,
+      stages: [evaluating, judging],
+      endedStages: [{ name: 'fineTune', iteration: 2, startedAt: iso(0), seconds: 100 }],
+    });
+    // 40 s of 200 s of judging have passed; then it filters and trains, and evaluates the last judge.
+    assert.equal(remainingSeconds(overlapping, after(1040)), 160 + 10 + 100 + 40);
+    // Two more iterations: M_2 is evaluated while it judges, and so on.
+    const training = {
+      ...overlapping,
+      requestedIterations: 4,
+      stages: [stage('fineTune', 1000)],
+      endedStages: [],
+    };
+    assert.equal(remainingSeconds(training, after(1000)), 100 + 2 * (200 + 10 + 100) + 40);
+    const both = { ...overlapping, stages: [evaluating, { ...judging, name: 'fineTune' }] };
+    assert.equal(remainingSeconds(both, after(1000)), 100 + 40);
+    const slow = { ...evaluating, done: 1, total: 11 };
+    assert.equal(
+      remainingSeconds({ ...both, stages: [slow, { ...judging, name: 'fineTune' }] }, after(1020)),
+      200 + 40,
+    );
+  });
+
   it('of a run is unknown before the first iteration has ended, and during a pause', () => {
     const first = progress({ completedIterations: [judge(0, 0.6)], stages: [stage('judgePairs', 0, 5, 10)] });
     assert.equal(remainingSeconds(first, after(10)), undefined);
@@ -158,6 +187,35 @@ describe('the current details of a run', () => {
       'Report: `file:///store/run/report.html`',
     ])
       assert(details.includes(`${row}\n`) || details.endsWith(row), `${row}\nis not in\n${details}`);
+  });
+
+  it('show the current iteration, and a row for each iteration under way, if the next one has begun', () => {
+    const judgments = (count: number) => ({ judgments: count, correctJudgments: count / 2 });
+    const text = currentDetails(
+      progress({
+        completedIterations: [judge(0, 0.6), judge(1, 0.7)],
+        stages: [
+          stage('evaluateJudge', 1000),
+          { ...stage('judgePairs', 1000), iteration: 3, counts: judgments(300) },
+        ],
+        endedStages: [
+          { name: 'judgePairs', iteration: 2, startedAt: iso(0), seconds: 1, counts: judgments(2200) },
+          {
+            name: 'filterJudgments',
+            iteration: 2,
+            startedAt: iso(0),
+            seconds: 1,
+            counts: { trainingExamples: 800 },
+          },
+        ],
+      }),
+      after(1010),
+    );
+    assert.match(text, /iteration 2 of 3/);
+    assert.match(
+      text,
+      /\| 2 \| 2,200 \| 1,100 \(50\.0%\) \| 800 \|  \|\n\| 3 \| 300 \| 150 \(50\.0%\) \|  \|  \|/,
+    );
   });
 
   it('say that no judge is better, that the run is paused, and list its warnings', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Client, WorkflowHandle } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunProgress, RunResult } from '../../src/client/index.ts';
 import { failureMessage, startRun } from '../../src/client/index.ts';
 import { type SimulationOptions, withSimulation } from '../../bench/simulation/simulated-run.ts';
@@ -31,6 +32,7 @@ describe('a run that is changed by updates', function () {
     let handle: WorkflowHandle | undefined;
     const refusals: string[] = [];
     const sendUpdates = async (iteration: number) => {
+      await untilCurrent(handle!, iteration);
       for (const { update, argument } of during[iteration] ?? []) {
         const answered =
           argument === undefined
@@ -64,6 +66,13 @@ describe('a run that is changed by updates', function () {
       },
     );
     return { result, refusals };
+  }
+
+  /** An iteration begins while the judge before it is evaluated: until then that one is the current one. */
+  async function untilCurrent(handle: WorkflowHandle, iteration: number): Promise<void> {
+    const isCurrent = ({ completedIterations, stages }: RunProgress) =>
+      completedIterations.length === iteration && stages.every((stage) => stage.iteration === iteration);
+    while (!isCurrent(await handle.query<RunProgress>('progress'))) await sleep(20);
   }
 
   const done = ({ iterations }: RunResult) => iterations.map(({ iteration }) => iteration);
@@ -133,7 +142,7 @@ describe('a run that is changed by updates', function () {
     const seen: RunProgress[] = [];
     let configuration: { judging?: { samples?: number } } | undefined;
     let memo: Record<string, unknown> | undefined;
-    let ask: (() => Promise<void>) | undefined;
+    let ask: ((iteration: number) => Promise<void>) | undefined;
     await withSimulation(
       {
         ...small,
@@ -143,7 +152,7 @@ describe('a run that is changed by updates', function () {
           machine: {
             ...activities.machine,
             fineTune: async (input) => {
-              await ask?.();
+              await ask?.(input.iteration);
               return activities.machine.fineTune(input);
             },
           },
@@ -151,7 +160,8 @@ describe('a run that is changed by updates', function () {
       },
       async (client: Client, input) => {
         const handle = client.workflow.getHandle(input.runName);
-        ask = async () => {
+        ask = async (iteration) => {
+          await untilCurrent(handle, iteration);
           // Nonsense is left alone.
           await handle.signal('trainingStep', 'half done');
           await handle.signal('trainingStep', { iteration: 1, step: 70 });

@@ -8,6 +8,7 @@ import { formatUsd } from '../../platform/format-usd.ts';
 import { formatCount, formatInterval, formatTime } from '../../reporting/figure-text.ts';
 import { formatReasons } from '../../method/missing-verdict.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
+import { summarizeMachine } from '../../reporting/machine-summary.ts';
 import type { JudgeDetails } from '../../reporting/run-details.ts';
 import { withoutControlCharacters } from '../core/control-characters.ts';
 import { judgingFiguresTable } from '../output/judging-figures-table.ts';
@@ -39,6 +40,7 @@ export function runText(run: DisplayedRun): string {
     ...(judges.some(({ usage = [] }) => usage.length > 0)
       ? [section('Usage of each stage', usageTable(judges))]
       : []),
+    ...machinesSections(run),
     section('Files', locationsText(run)),
     ...(warnings.length === 0
       ? []
@@ -233,6 +235,19 @@ function usageTable(judges: readonly JudgeDetails[]): string {
     ...(hasCost ? [formatUsd(sum(rows.map(({ usd }) => usd)))] : []),
   ]);
   return table.toString();
+}
+
+/** How long each machine was busy, and why it was idle: of an open run until now, else when its report was last written. */
+function machinesSections({ progress, machines = [] }: DisplayedRun): string[] {
+  const summaries = (progress?.machines ?? machines)
+    .map(summarizeMachine)
+    .filter(({ seconds }) => seconds > 0);
+  if (summaries.length === 0) return [];
+  const lines = summaries.flatMap(({ machine, seconds, busySeconds, idleSeconds, idle }) => [
+    `  ${withoutControlCharacters(machine)}: busy ${formatPercent(busySeconds / seconds)} of ${formatDuration(seconds)}, idle ${formatDuration(idleSeconds)}`,
+    ...idle.map((part) => `    ${formatDuration(part.seconds)}: ${withoutControlCharacters(part.reason)}`),
+  ]);
+  return [section('Idle time of machines', lines.join('\n'))];
 }
 
 function locationsText({ paths, judges = [], best, workflowId }: DisplayedRun): string {

@@ -7,6 +7,7 @@ import { Html, html } from './html.ts';
 import { judgmentData, judgmentsSection } from './judgments-section.ts';
 import { instructionBreakdownSection } from './instruction-breakdown-section.ts';
 import { pageScript, pageScriptSource } from './page-script.ts';
+import { machinesSection } from './machines-section.ts';
 import {
   skippedSection,
   settingsSection,
@@ -60,7 +61,7 @@ export async function renderReport(data: ReportData): Promise<string> {
           ${data.iterations.length > 0 && iterationsSection(data)} ${await chartsSection(data)}
           ${instructionBreakdownSection(data)} ${await funnelSection(data)} ${judgmentsSection(data)}
           ${await benchmarkSections(data)} ${trainingSection(data)} ${usageSection(data)}
-          ${skippedSection(data)} ${settingsSection(data)}
+          ${machinesSection(data)} ${skippedSection(data)} ${settingsSection(data)}
         </main>
         ${data.pairs.length > 0 && [await judgmentData(data), pageScript]}
       </body>

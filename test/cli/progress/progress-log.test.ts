@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Wait } from '../../../src/client/index.ts';
 import { ProgressLog } from '../../../src/cli/progress/progress-log.ts';
 import { PeriodicProgress } from '../../../src/cli/progress/periodic-progress.ts';
-import { judgedIteration, judgingStage, NOW, sampleProgress } from './sample-progress.ts';
+import { ended, judgedIteration, judgingStage, NOW, sampleProgress } from './sample-progress.ts';
 
 describe("the log of a run's progress", () => {
   it('begins with everything that has happened before', () => {
@@ -10,11 +10,7 @@ describe("the log of a run's progress", () => {
     const progress = sampleProgress({
       stages: [training],
       completedIterations: [judgedIteration(0, 0.697), judgedIteration(1, 0.95)],
-      counts: {
-        ...sampleProgress().counts,
-        judgePairs: { judgments: 1221, correctJudgments: 895 },
-        fineTune: { steps: 72 },
-      },
+      endedStages: [ended('judgePairs', 2, 7.2, { judgments: 1221, correctJudgments: 895 })],
       warnings: ['few pairs'],
     });
     assert.deepEqual(new ProgressLog().newLines(progress, NOW), [
@@ -26,7 +22,7 @@ describe("the log of a run's progress", () => {
       '  iteration 1  fineTune                       17 s  72 steps, mean loss 0.093',
       '  iteration 1  evaluateJudge                 6.4 s  240 pairs in both orders',
       '  M_1 on test: accuracy 95.0%, in both orders 40.0%',
-      '  iteration 2  judgePairs                           1,221 judgments, 73.3% correct',
+      '  iteration 2  judgePairs                    7.2 s  1,221 judgments, 73.3% correct',
       '  Warning: few pairs',
     ]);
   });
@@ -35,16 +31,15 @@ describe("the log of a run's progress", () => {
     const log = new ProgressLog();
     log.newLines(sampleProgress(), NOW);
     assert.deepEqual(log.newLines(sampleProgress(), NOW), []);
-    const counts = { ...sampleProgress().counts, judgePairs: { judgments: 2000, correctJudgments: 1000 } };
-    const training = judgingStage({ name: 'fineTune', counts: {}, loss: 0.05 });
-    const next = sampleProgress({ stages: [training], counts });
+    const training = judgingStage({ name: 'fineTune', counts: {} });
+    const endedStages = [ended('judgePairs', 1, 10, { judgments: 2000, correctJudgments: 1000 })];
+    const next = sampleProgress({ stages: [training], endedStages });
     assert.deepEqual(log.newLines(next, NOW), [
       '  iteration 1  judgePairs                     10 s  2,000 judgments, 50.0% correct',
     ]);
     const done = sampleProgress({
       stages: [],
       completedIterations: [judgedIteration(0, 0.697), judgedIteration(1, 0.95)],
-      counts,
     });
     assert.deepEqual(log.newLines(done, NOW), [
       '  iteration 1  fineTune                       17 s  72 steps, mean loss 0.093',
@@ -54,35 +49,43 @@ describe("the log of a run's progress", () => {
     assert.deepEqual(log.newLines(done, NOW), []);
   });
 
-  it('does not mistake the counts of the previous iteration for those of the current one', () => {
-    const completed = [judgedIteration(0, 0.697), judgedIteration(1, 0.95)];
-    const counts = { ...sampleProgress().counts, ...judgedIteration(1, 0.95).counts };
-    const serving = { name: 'serveModel', iteration: 2, startedAt: '2026-01-01T00:00:59Z' };
-    const lines = new ProgressLog().newLines(
-      sampleProgress({ completedIterations: completed, counts, stages: [serving] }),
-      NOW,
-    );
-    assert.equal(
-      lines.some((line) => line.includes('iteration 2')),
-      false,
-    );
+  it('reports stages of the next iteration that run while a judge is evaluated, and a stage again that is repeated', () => {
+    const log = new ProgressLog();
+    const evaluating = judgingStage({ name: 'evaluateJudge', iteration: 1 });
+    const judged = ended('judgePairs', 2, 9, { judgments: 1100, correctJudgments: 990 });
+    const before = sampleProgress({
+      stages: [evaluating],
+      endedStages: [ended('fineTune', 1, 17, { steps: 72 })],
+    });
+    assert.deepEqual(log.newLines(before, NOW).slice(-1), [
+      '  iteration 1  fineTune                       17 s  72 steps',
+    ]);
+    const overlapping = { ...before, endedStages: [...(before.endedStages ?? []), judged] };
+    assert.deepEqual(log.newLines(overlapping, NOW), [
+      '  iteration 2  judgePairs                    9.0 s  1,100 judgments, 90.0% correct',
+    ]);
+    assert.deepEqual(log.newLines(overlapping, NOW), []);
+    const repeated = { ...judged, startedAt: '2026-01-01T00:00:58Z', seconds: 0.1 };
+    assert.deepEqual(log.newLines({ ...overlapping, endedStages: [judged, repeated] }, NOW), [
+      '  iteration 2  judgePairs                    0.1 s  1,100 judgments, 90.0% correct',
+    ]);
   });
 
   it('reports the stages of a judging, which has no iterations, also those that ended before the first poll', () => {
-    const counts = {
-      preparePairsToJudge: { pairs: 60 },
-      compareResponses: { pairs: 60, judgments: 120, unparsableJudgments: 2 },
-    };
+    const endedStages = [
+      ended('preparePairsToJudge', 0, 2, { pairs: 60 }),
+      ended('compareResponses', 0, 30, { pairs: 60, judgments: 120, unparsableJudgments: 2 }),
+    ];
     const ending = { name: 'finishPairsJudging', iteration: 0, startedAt: '2026-01-01T00:00:59Z' };
     const progress = sampleProgress({
       requestedIterations: 0,
       completedIterations: [],
-      counts,
+      endedStages,
       stages: [ending],
     });
     assert.deepEqual(new ProgressLog().newLines(progress, NOW), [
-      '  preparePairsToJudge                               60 pairs to judge',
-      '  compareResponses                                  60 pairs, 120 judgments, 2 pairs without a verdict',
+      '  preparePairsToJudge                        2.0 s  60 pairs to judge',
+      '  compareResponses                            30 s  60 pairs, 120 judgments, 2 pairs without a verdict',
     ]);
   });
 

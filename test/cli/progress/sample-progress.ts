@@ -1,4 +1,4 @@
-import type { IterationSummary, RunProgress, StageProgress } from '../../../src/client/index.ts';
+import type { EndedStage, IterationSummary, RunProgress, StageProgress } from '../../../src/client/index.ts';
 
 /** One minute after the start of the run. */
 export const NOW = Date.parse('2026-01-01T00:01:00Z');
@@ -32,6 +32,16 @@ export function judgingStage(changes: Partial<StageProgress> = {}): StageProgres
     remainingSeconds: 23.3,
     ...changes,
   };
+}
+
+/** A stage that has ended. */
+export function ended(
+  name: string,
+  iteration: number,
+  seconds: number,
+  counts: Readonly<Record<string, number>>,
+): EndedStage {
+  return { name, iteration, startedAt: '2026-01-01T00:00:10Z', seconds, counts };
 }
 
 export function judgedIteration(iteration: number, accuracy: number): IterationSummary {

@@ -68,6 +68,14 @@ describe('the report', () => {
     assert((await text(data)).includes(expected), expected);
   });
 
+  it('says how long each machine was idle, and why', async () => {
+    assert.match(
+      await text(sampleReport()),
+      /Idle time of machines.* gpu-box-1 4 h 95\.2% busy {1,2}8 min 3\.2% idle: a model server started .*3 min 1\.2% idle: fineTune waited: no worker/,
+    );
+    assert(!(await text({ ...sampleReport(), machines: undefined })).includes('Idle time'));
+  });
+
   it('compares the best judge with the seed judge pair by pair', async () => {
     const data = sampleReport();
     const { accuracy, mcNemar } = data.comparisons?.[0]?.comparison ?? assert.fail();

@@ -1,0 +1,186 @@
+import type { ArtifactReference } from '../store/artifact.ts';
+import type { Model, RunPlan, ServedModel } from '../api/activity-types.ts';
+import type { IterationSummary } from '../api/result.ts';
+import { condition, workflowInfo } from '@temporalio/workflow';
+import { lastIteration } from '../api/current-iteration.ts';
+import { bestIteration, shouldStopEarly } from '../method/model-selection.ts';
+import { workflowActivities } from './activity-proxies.ts';
+import { shouldContinueAsNew } from './continue-as-new.ts';
+import type { EvaluateJudgeResult } from './evaluate-benchmarks.ts';
+import { type JudgeUnderEvaluation, maySeedBeServedWith, type PreparedRun } from './prepare-run.ts';
+import type { ProgressTracker } from './progress-tracker.ts';
+import type { ReportContext } from './run-report.ts';
+import type { RunStages } from './run-stages.ts';
+import { secondsSince } from './seconds-since.ts';
+import type { Task, Tasks } from './tasks.ts';
+import { verdictWarnings } from './yield-warnings.ts';
+
+/** The stages of an iteration until its judge is trained. */
+type TrainedJudge = Pick<IterationSummary, 'trainingExamples' | 'training' | 'counts' | 'seconds'> & {
+  readonly model: Model;
+};
+
+/** What the iterations of a run work with. */
+export interface IterationsContext {
+  readonly report: ReportContext;
+  readonly tracker: ProgressTracker;
+  readonly stages: RunStages;
+  readonly tasks: Tasks;
+  readonly prepared: PreparedRun;
+  /** Writes the report, and exports the outputs, of an iteration that is complete. */
+  readonly publish: (iteration: number) => Promise<void>;
+  readonly continueAsNew: () => Promise<never>;
+}
+
+/**
+ * Steps 3 to 6 of the method, repeated: the next judge is trained on the judgments of the current one. While a judge is
+ * evaluated, it already judges the pairs for the next one (docs/performance.md); if the evaluation ends the run, that is
+ * dropped. At most one iteration is begun ahead.
+ *
+ * @param seed the seed model while it is evaluated; undefined if the run has continued as new, which it does between iterations
+ */
+export async function runIterations(context: IterationsContext, seed?: JudgeUnderEvaluation): Promise<void> {
+  const { report, tracker, stages, tasks, prepared, publish } = context;
+  const { modelSelection } = report.plan;
+  const completed = () => tracker.current.completedIterations;
+  const isOver = () =>
+    completed().length > lastIteration(tracker.current) || shouldStopEarly(completed(), modelSelection);
+  // A run that has just continued as new first does an iteration, so that it cannot continue as new for ever.
+  let mayContinueAsNew = workflowInfo().continuedFromExecutionRunId === undefined;
+  let evaluated = seed;
+  for (;;) {
+    let ahead: Task<TrainedJudge> | undefined;
+    if (evaluated !== undefined) {
+      const judge = evaluated;
+      if (mayBeginAhead(context, judge.summary.iteration + 1))
+        ahead = tasks.start(() => trainJudge(context, judge.summary.iteration + 1, judge));
+      const summary = withEvaluation(judge.summary, await judge.evaluation.result);
+      tracker.completeIteration(summary, bestIteration([...completed(), summary], modelSelection));
+      tasks.startRequired(() => publish(summary.iteration));
+    }
+    if (isOver()) {
+      await ahead?.drop();
+      tracker.dropUnfinishedIteration();
+      return;
+    }
+    if (ahead === undefined && mayContinueAsNew && shouldContinueAsNew()) {
+      await tasks.requiredDone();
+      await context.continueAsNew();
+    }
+    mayContinueAsNew = true;
+    const iteration = completed().length;
+    const trained = await (ahead?.result ?? trainJudge(context, iteration, evaluated));
+    const servingBegan = Date.now();
+    const served = await stages.serveModel(trained.model, iteration, 'seed');
+    const serveModel = (trained.seconds['serveModel'] ?? 0) + secondsSince(servingBegan);
+    evaluated = {
+      served,
+      evaluation: tasks.start(() => stages.evaluateJudge(served, iteration, prepared.benchmarks)),
+      summary: { ...trained, iteration, seconds: { ...trained.seconds, serveModel } },
+    };
+  }
+}
+
+/** Returns whether an iteration may begin while the judge before it is evaluated: not if the run may turn out to end there. */
+function mayBeginAhead({ report: { plan }, tracker }: IterationsContext, iteration: number): boolean {
+  const { current } = tracker;
+  return (
+    plan.overlaps &&
+    current.budget === undefined &&
+    iteration <= lastIteration(current) &&
+    (iteration > 1 || maySeedBeServedWith(plan, 'firstJudge')) &&
+    !shouldContinueAsNew()
+  );
+}
+
+function withEvaluation(
+  { counts, seconds, ...summary }: JudgeUnderEvaluation['summary'],
+  evaluation: EvaluateJudgeResult,
+): IterationSummary {
+  return {
+    ...summary,
+    evaluations: evaluation.evaluations,
+    counts: { ...counts, ...evaluation.counts },
+    seconds: { ...seconds, evaluateJudge: evaluation.seconds },
+  };
+}
+
+/**
+ * Steps 3 to 5 of the method: judges the pairs, makes a training set of the judgments, and trains M_i. If the servers of the run
+ * stop meanwhile, it first waits until the judge before is evaluated, and the run is known to go on.
+ *
+ * @param before M_i-1 while it is evaluated; undefined if it must be served first
+ */
+async function trainJudge(
+  { report: { plan }, tracker, stages, prepared }: IterationsContext,
+  iteration: number,
+  before: JudgeUnderEvaluation | undefined,
+): Promise<TrainedJudge> {
+  const { models, pairs, pairCounts } = prepared;
+  const { run } = plan;
+  const goesOn = () => tracker.current.completedIterations.length >= iteration;
+  // Warnings of an iteration that may still be dropped are shown when it no longer may.
+  const warn = (warnings: readonly string[]): void => {
+    condition(goesOn).then(
+      () => tracker.addWarnings(warnings),
+      () => undefined,
+    );
+  };
+  const previous = before?.summary ?? tracker.current.completedIterations[iteration - 1];
+  const servingBegan = Date.now();
+  const judge = await judgeOf();
+  const serveModel = secondsSince(servingBegan);
+  const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
+  warn(verdictWarnings(iteration, judgments.counts));
+  const trainingSet = await filterJudgments(judgments.artifact);
+  if (plan.stopServersWhileTraining) {
+    await condition(goesOn);
+    await stages.stopServing();
+  }
+  const seed = { iteration: 0, model: models.seed };
+  const base = (initFromOf(plan, iteration) === 'previous' ? previous : undefined) ?? seed;
+  const fineTuneBegan = Date.now();
+  const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
+  warn(trained.warnings ?? []);
+  tracker.recordUsage(trained.usage);
+  return {
+    model: trained.model,
+    trainingExamples: trainingSet.counts['trainingExamples'] ?? 0,
+    training: { meanLoss: trained.meanLoss, seconds: trained.seconds },
+    counts: {
+      ...pairCounts,
+      judgePairs: judgments.counts,
+      filterJudgments: trainingSet.counts,
+      fineTune: trained.counts,
+    },
+    seconds: {
+      judgePairs: judgments.seconds,
+      filterJudgments: trainingSet.seconds,
+      fineTune: secondsSince(fineTuneBegan),
+      serveModel,
+    },
+  };
+
+  /** M_i-1, served; in the first iteration the first judge. */
+  function judgeOf(): ServedModel | Promise<ServedModel> {
+    if (iteration === 1) {
+      const isSeed = !plan.rolesWithOwnModel.includes('firstJudge');
+      return (isSeed ? before?.served : undefined) ?? stages.serveRole(models, 'firstJudge');
+    }
+    return before?.served ?? stages.serveModel(previous?.model ?? models.seed, iteration - 1, 'seed');
+  }
+
+  function filterJudgments(judgmentsIndex: ArtifactReference) {
+    return stages.trackStage({ name: 'filterJudgments', iteration }, () =>
+      workflowActivities.filterJudgments.executeWithOptions(
+        { summary: `filter judgments, iteration ${iteration}` },
+        [{ run, iteration, pairs, judgments: judgmentsIndex }],
+      ),
+    );
+  }
+}
+
+/** The model that the fine-tuning of an iteration starts from. */
+function initFromOf({ initFrom }: RunPlan, iteration: number): 'seed' | 'previous' {
+  return initFrom[Math.min(iteration, initFrom.length) - 1] ?? 'seed';
+}
