@@ -3,11 +3,18 @@
 Usage: curator.py REQUESTS OUT BASE_URL IN_FLIGHT, where each line of REQUESTS has `messages`, and each line of OUT gets an answer.
 """
 
+import importlib.util
 import json
+import os
 import sys
+from pathlib import Path
 
-from bespokelabs import curator
-from datasets import Dataset
+# Curator counts tokens with a file that tiktoken downloads, unless it finds the copy of litellm, on which curator depends.
+_litellm = importlib.util.find_spec("litellm")
+os.environ["TIKTOKEN_CACHE_DIR"] = str(Path(_litellm.origin).parent / "litellm_core_utils" / "tokenizers")
+
+from bespokelabs import curator  # noqa: E402
+from datasets import Dataset  # noqa: E402
 
 
 class Judge(curator.LLM):

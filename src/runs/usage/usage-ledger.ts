@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { ModelRole } from '../../config/model-roles.ts';
 import type { ArtifactStore } from '../../store/artifact-store.ts';
-import type { ObjectStore } from '../../store/objects/object-store.ts';
+import type { AppendLog, ObjectStore } from '../../store/objects/object-store.ts';
 import type { Prices } from '../../config/prices.ts';
 import {
   BUDGET_UNITS,
@@ -17,6 +17,7 @@ import {
   emptyUsageTotals,
   recordTrainerSeconds,
   addRoleUsage,
+  largestUsageTotals,
   sumUsageTotals,
   type UsageTotals,
   type RoleUsage,
@@ -65,8 +66,9 @@ const limitsSchema = z.object({
  * The usage and the limits of a run, in `<run>/usage/` of the store. Each worker process has an account, named by a
  * UUID, which only that process writes; `limits.json` contains the limits. Every request is recorded before it is
  * sent, and every answer before it is used. Accounts are never archived, because repeated work is paid for twice.
- * Beside each account there is a copy that is synced at intervals. In a remote store, where every write is durable and slow, a
- * process records a reserve ahead instead (usage-reserve.ts), and returns what it has not used when work ends.
+ * Beside each account there is a copy that is synced at intervals, and while a run has no limits a log of what the account says
+ * since then: appending to it takes a fraction of the time of replacing the account. In a remote store, where every write is durable
+ * and slow, a process records a reserve ahead instead (usage-reserve.ts), and returns what it has not used when work ends.
  */
 export class UsageLedger {
   readonly #objects: ObjectStore;
@@ -79,7 +81,9 @@ export class UsageLedger {
   #syncedAt = -Infinity;
   /** Undefined if each change is written. */
   #reserve: UsageReserve | undefined;
+  /** Whether the next write brings the account up to date. */
   #isSettling = false;
+  #log: AppendLog | undefined;
   /** The number of processes that have an account. */
   #processes = 1;
   #prices: Prices | undefined;
@@ -116,13 +120,36 @@ export class UsageLedger {
   );
 
   async #saveUsage(): Promise<void> {
-    const name = this.#ownFile;
+    const key = this.#key(this.#ownFile);
     const text = toJsonLine(this.#own);
+    const mustSync = performance.now() >= this.#syncedAt + SYNC_INTERVAL_MS;
+    // Other machines may not see what is appended until it is synced, so with limits each write replaces the account.
+    if (!mustSync && !this.#isLimited && !this.#isSettling) return this.#appendToLog(key, text);
     // Not synced, because syncing would take longer than many requests.
-    await this.#objects.put(this.#key(name), text, { sync: 'none' });
-    if (performance.now() < this.#syncedAt + SYNC_INTERVAL_MS) return;
-    await this.#objects.put(syncedCopyKey(this.#key(name)), text);
-    this.#syncedAt = performance.now();
+    await this.#objects.put(key, text, { sync: 'none' });
+    this.#isSettling = false;
+    if (mustSync) {
+      await this.#objects.put(syncedCopyKey(key), text);
+      this.#syncedAt = performance.now();
+    }
+    const log = this.#log;
+    this.#log = undefined;
+    await log?.close();
+  }
+
+  async #appendToLog(key: string, text: string): Promise<void> {
+    if (this.#log === undefined) {
+      // The account says all that an earlier log does.
+      await this.#objects.delete(logKey(key));
+      this.#log = await this.#objects.openLog(logKey(key));
+    }
+    try {
+      await this.#log.append(text);
+    } catch (error) {
+      // A part of a line may be written, behind which no other one would be read.
+      this.#isSettling = true;
+      throw error;
+    }
   }
 
   async #saveWithReserve(): Promise<void> {
@@ -170,6 +197,8 @@ export class UsageLedger {
     this.#ownFile = `${randomUUID()}.json`;
     this.#own = emptyUsageTotals();
     this.#syncedAt = -Infinity;
+    void this.#log?.close().catch(() => undefined);
+    this.#log = undefined;
     if (this.#reserve !== undefined) this.#reserve = new UsageReserve();
   }
 
@@ -190,7 +219,7 @@ export class UsageLedger {
   async admitRequest(role: ModelRole, prices: Prices | undefined): Promise<void> {
     this.#prices = prices;
     await this.#refreshIfStale(role);
-    const reached = reachedLimits(this.#limits, this.usage(prices));
+    const reached = this.#isLimited ? reachedLimits(this.#limits, this.usage(prices)) : [];
     if (reached.length > 0) {
       await (this.#reserve === undefined ? this.#save() : this.#settle());
       throw new BudgetExhausted(reached);
@@ -230,7 +259,7 @@ export class UsageLedger {
     await this.#record();
   }
 
-  /** Returns what was reserved and not used once work has ended. If that fails, the account says a little more than was used. */
+  /** Brings the account up to date once work has ended, without what was reserved and not used. If that fails, it says a little more. */
   async settleAfter<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
@@ -240,7 +269,7 @@ export class UsageLedger {
   }
 
   async #settle(): Promise<void> {
-    if (this.#reserve === undefined || this.#reserve.equals(this.#own)) return;
+    if (this.#reserve === undefined ? this.#log === undefined : this.#reserve.equals(this.#own)) return;
     this.#isSettling = true;
     await this.#save();
   }
@@ -288,12 +317,34 @@ function syncedCopyKey(account: string): string {
   return `${account}.synced`;
 }
 
-/** Reads an account, or its synced copy if a power cut has truncated the account; undefined if neither exists. */
+function logKey(account: string): string {
+  return `${account}.log`;
+}
+
+/** More than a line of a log has. */
+const LOG_TAIL_BYTES = 1 << 16;
+
+/**
+ * Reads what an account says with its log; if a power cut has truncated the account, its synced copy takes its place. Undefined if
+ * there is neither.
+ */
 async function readUsageTotals(objects: ObjectStore, key: string): Promise<UsageTotals | undefined> {
-  for (const each of [key, syncedCopyKey(key)]) {
-    const text = (await objects.get(each))?.content.toString('utf8');
+  const [account, copy, tail] = await Promise.all([
+    objects.get(key),
+    objects.get(syncedCopyKey(key)),
+    objects.tail(logKey(key), LOG_TAIL_BYTES),
+  ]);
+  // The process may be writing the last line, or a crash may have truncated it.
+  const lines = tail?.toString('utf8').split('\n').slice(0, -1).reverse() ?? [];
+  const texts = [account, copy].map((object) => object?.content.toString('utf8') ?? '');
+  const found = [firstTotals(texts), firstTotals(lines)].filter((totals) => totals !== undefined);
+  return found.length === 0 ? undefined : largestUsageTotals(found);
+}
+
+function firstTotals(texts: readonly string[]): UsageTotals | undefined {
+  for (const text of texts) {
     try {
-      return usageTotalsSchema.parse(JSON.parse(text ?? ''));
+      return usageTotalsSchema.parse(JSON.parse(text));
     } catch {}
   }
   return undefined;

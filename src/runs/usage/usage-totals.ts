@@ -46,6 +46,18 @@ export function sumUsageTotals(accounts: readonly UsageTotals[]): UsageTotals {
   return sum;
 }
 
+/** What an account says that only grows and was read several times. */
+export function largestUsageTotals(readings: readonly UsageTotals[]): UsageTotals {
+  const largest = sumUsageTotals(readings.slice(0, 1));
+  for (const { models, trainers } of readings.slice(1)) {
+    for (const role of MODEL_ROLES)
+      for (const unit of ['requests', 'promptTokens', 'completionTokens'] as const)
+        largest.models[role][unit] = Math.max(largest.models[role][unit], models[role][unit]);
+    for (const [token, seconds] of Object.entries(trainers)) recordTrainerSeconds(largest, token, seconds);
+  }
+  return largest;
+}
+
 /** The tokens, GPU hours and cost of the recorded usage. Usage without a price costs nothing. */
 export function usageFromTotals({ models, trainers }: UsageTotals, prices: Prices | undefined): Usage {
   const all = MODEL_ROLES.map((role) => ({ ...models[role], price: prices?.tokens[role] }));

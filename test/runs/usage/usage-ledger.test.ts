@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pricesSchema } from '../../../src/config/prices.ts';
 import { suggestedLimit, reachedLimits } from '../../../src/api/budget.ts';
@@ -11,7 +14,8 @@ import { temporaryStore } from '../../support/temporary-store.ts';
 
 const cost = { promptTokens: 70, completionTokens: 30 };
 
-describe('the usage ledger of a run', () => {
+describe('the usage ledger of a run', function () {
+  this.timeout(60_000);
   const temporary = temporaryStore();
   /** As another worker process has it. */
   const ledger = (): UsageLedger => new UsageLedgers(temporary.store).forRun('run');
@@ -110,6 +114,61 @@ describe('the usage ledger of a run', () => {
     const next = ledger();
     await next.refresh();
     assert.equal(next.usage(undefined).requests, 1);
+  });
+
+  it('says at any time what was sent and answered, also when the process is killed, and at most what is in flight more', async () => {
+    const script = join(import.meta.dirname, 'use-ledger.ts');
+    for (const most of [3, 40, 1500]) {
+      await rm(folder(), { recursive: true, force: true });
+      const child = spawn(process.execPath, [script, temporary.store.address], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const exited = once(child, 'exit');
+      const used = { requests: 0, tokens: 0 };
+      const recorded = async () => {
+        const other = ledger();
+        await other.refresh();
+        return other.usage(undefined);
+      };
+      for await (const line of createInterface(child.stdout)) {
+        used[line as 'requests' | 'tokens'] += line === 'tokens' ? 100 : 1;
+        if (line === 'requests' && used.requests % 100 === 0)
+          assert((await recorded()).requests >= used.requests);
+        if (used.requests === most) child.kill('SIGKILL');
+      }
+      assert.deepEqual(await exited, [null, 'SIGKILL']);
+      const { requests, tokens } = await recorded();
+      assert(
+        requests >= used.requests && requests <= used.requests + 8,
+        `${requests}, ${used.requests} sent`,
+      );
+      assert(tokens >= used.tokens && tokens <= used.tokens + 800, `${tokens}, ${used.tokens} used`);
+    }
+  });
+
+  it('appends to a log while there are no limits, of which a truncated line does not count, and ends it with the work', async () => {
+    const one = ledger();
+    const read = async () => {
+      const other = ledger();
+      await other.refresh();
+      return other.usage(undefined).requests;
+    };
+    await one.settleAfter(Promise.all(Array.from({ length: 5 }, () => ask(one))));
+    const account = (await readdir(folder())).find((name) => name.endsWith('.json')) ?? '';
+    assert.match(await readFile(join(folder(), account), 'utf8'), /"requests":5/);
+    await ask(one);
+    assert.match(await readFile(join(folder(), account), 'utf8'), /"requests":5/);
+    assert.equal(await read(), 6);
+    await appendFile(join(folder(), `${account}.log`), '{"models":{"seed":{"requests":9');
+    assert.equal(await read(), 6);
+    await one.settleAfter(Promise.resolve());
+    assert.match(await readFile(join(folder(), account), 'utf8'), /"requests":6/);
+    await ask(one);
+    assert.equal(await read(), 7);
+    await one.setLimits({ requests: 100 });
+    await ask(one);
+    assert.match(await readFile(join(folder(), account), 'utf8'), /"requests":8/);
+    assert.equal(await read(), 8);
   });
 
   it('lets no request through if the limits exist but can not be read', async () => {
