@@ -45,9 +45,9 @@ def tied_problem(model, target_modules):
     )
 
 
-def merge_adapter(job, adapter_folder, dtype):
-    """The base checkpoint with the saved adapter added. The sum is computed in float32 and rounded to `dtype` once."""
+def load_adapted(job, adapter_folder):
+    """The base checkpoint with the saved adapter beside it, in float32, on the processor."""
     base = AutoModelForCausalLM.from_pretrained(
         job.baseCheckpoint, dtype=torch.float32, use_safetensors=True, trust_remote_code=job.trustRemoteCode
     )
-    return PeftModel.from_pretrained(base, adapter_folder).merge_and_unload().to(dtype)
+    return PeftModel.from_pretrained(base, adapter_folder)

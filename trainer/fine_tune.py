@@ -59,7 +59,7 @@ def fine_tune(job, rows, lease, stop_requested):
     # Only the last step proves that the training is done; `train` returns after a stop too.
     if trainer.state.global_step < trainer.args.max_steps:
         raise Stopped(f'{output_dir}: stopped at step {trainer.state.global_step} of {trainer.args.max_steps}')
-    finish(job, identity, lease, trainer, tokenizer, training_set, callback)
+    finish(job, identity, lease, trainer, tokenizer, rows, training_set, callback)
     trainer.accelerator.wait_for_everyone()
 
 

@@ -9,14 +9,15 @@ import shutil
 import torch
 from transformers import AutoConfig
 
-from trainer.adapter import merge_adapter
+from trainer.adapter import load_adapted
+from trainer.canary import record_canary
 from trainer.errors import TrainingDiverged
 from trainer.files import files_below, listing, sync, sync_tree, write_json
 from trainer.preflight import describe_device, versions
 from trainer.progress import log
 
 
-def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
+def finish(job, identity, lease, trainer, tokenizer, rows, training_set, callback):
     """Writes model/ and then result.json, and removes the checkpoints. Every rank must call it, because each may hold a
     part of the weights; only the first rank, which holds the lease, writes."""
     weights = trainer.accelerator.get_state_dict(trainer.model)
@@ -26,13 +27,25 @@ def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
     model = trainer.accelerator.unwrap_model(trainer.model)
     if not all(torch.isfinite(weight).all() for weight in weights.values()):
         raise TrainingDiverged(f'{job.outputFolder}: a weight is not a finite number after the last step')
+    saved = {}
     if job.lora is None:
         files = publish_folder(job, lease, 'model', lambda folder: save_model(job, model, weights, tokenizer, folder))
     else:
         model.peft_config['default'].base_model_name_or_path = job.named(job.baseCheckpoint)
-        publish_folder(job, lease, 'adapter', lambda folder: model.save_pretrained(folder, state_dict=weights))
+        adapter_files = publish_folder(
+            job, lease, 'adapter', lambda folder: model.save_pretrained(folder, state_dict=weights)
+        )
         adapter = os.path.join(job.outputFolder, 'adapter')
-        full = merge_adapter(job, adapter, served_dtype(job))
+        adapted = load_adapted(job, adapter)
+        if job.lora.saveAdapter:
+            # With FSDP each rank has a part of the trained model only.
+            whole = adapted if trainer.is_fsdp_enabled else model
+            saved = {
+                'adapter': {'files': adapter_files, 'sha256': sha256_of_listing(adapter_files)},
+                'canary': record_canary(whole, rows, tokenizer, callback.touch_heartbeat),
+            }
+        # The sum is computed in float32 and rounded once.
+        full = adapted.merge_and_unload().to(served_dtype(job))
         callback.touch_heartbeat()
         files = publish_folder(
             job, lease, 'model', lambda folder: save_model(job, full, full.state_dict(), tokenizer, folder)
@@ -55,6 +68,7 @@ def finish(job, identity, lease, trainer, tokenizer, training_set, callback):
         'resumedFromSteps': callback.resumed_from,
         'versions': {**versions(), 'device': describe_device()},
         'model': {'files': files, 'sha256': sha256_of_listing(files)},
+        **saved,
     }
     write_json(os.path.join(job.outputFolder, 'result.json'), result)
     if job.mirror:

@@ -14,6 +14,7 @@ import {
   storeUriOf,
 } from '../runs/find-checkpoint.ts';
 import { roundForIteration } from '../config/fine-tuning.ts';
+import { keepsAdapter, servesAdapters } from '../config/model-roles.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { trackTrainingMetrics } from '../observability/training-metrics.ts';
 import { TrainingFailedPermanently, TrainingStopped } from '../models/training/errors.ts';
@@ -30,6 +31,7 @@ import type { GpuLease } from '../models/gpus/machine-gpus.ts';
 import { isStoppedByRun, withHeartbeats } from './heartbeats.ts';
 import { leaseGpus } from './lease-gpus.ts';
 import {
+  canaryWarning,
   damagedCheckpointWarning,
   faultCounts,
   trainingReporter,
@@ -98,7 +100,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           outputFolder: training.address,
           seed: configuration.seed,
           hyperparameters,
-          adapter,
+          adapter: keepsAdapter(configuration) ? { ...adapter, saveAdapter: true } : adapter,
           threads,
           trustRemoteCode,
           name: `${input.run.runName}/iteration-${input.iteration}`,
@@ -167,6 +169,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       ...(Object.keys(ledger.limits).length > 0 ? { usage: ledger.usage(configuration.prices) } : {}),
       warnings: trainingWarnings(input.iteration, faults, [
         warmupWarning(configuration.fineTuning, input.iteration, steps),
+        ...(servesAdapters(configuration) ? [canaryWarning(input.iteration, result)] : []),
         ...(await readDamagedCheckpoints(training)).map((damage) =>
           damagedCheckpointWarning(input.iteration, damage),
         ),
@@ -295,12 +298,20 @@ function shouldStopTraining(deps: Dependencies): boolean {
 async function recordFingerprint(objects: ObjectStore, uri: string, fingerprint: Fingerprint): Promise<void> {
   const key = trainingFingerprintKey(uri);
   if (await objects.putIfAbsent(key, `${canonicalJson(fingerprint)}\n`)) return;
-  let found: Fingerprint;
+  const found = await readTrainingFingerprint(objects, uri);
+  if (fieldDifferences(found, fingerprint).length > 0) throw new FingerprintMismatch(uri, found, fingerprint);
+}
+
+/**
+ * Reads the fingerprint of a training that was begun.
+ * @throws ArtifactDamaged
+ */
+export async function readTrainingFingerprint(objects: ObjectStore, uri: string): Promise<Fingerprint> {
+  const key = trainingFingerprintKey(uri);
   try {
-    found = JSON.parse((await objects.get(key))?.content.toString('utf8') ?? '') as Fingerprint;
+    return JSON.parse((await objects.get(key))?.content.toString('utf8') ?? '') as Fingerprint;
   } catch {
     // Without its fingerprint the training can't be recognised.
     throw new ArtifactDamaged(`${objects.locate(key)} is not JSON`);
   }
-  if (fieldDifferences(found, fingerprint).length > 0) throw new FingerprintMismatch(uri, found, fingerprint);
 }

@@ -14,7 +14,8 @@ import { ServerFailed } from '../models/serving/errors.ts';
 import { MAX_FAILED_STARTS } from '../models/serving/monitor-server.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { servingOf } from '../config/model-roles.ts';
-import { openModels } from '../runs/open-run.ts';
+import { openModels, type ResolvedModels } from '../runs/open-run.ts';
+import { findTrainedAdapter } from './trained-adapter.ts';
 import type {
   ActivityHeartbeat,
   Model,
@@ -48,19 +49,25 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
     const uri = storeUriOf(input.model.checkpoint);
     const prunedReason = uri === undefined ? undefined : await prunedModelMessage(deps.store, uri);
     if (prunedReason !== undefined) return { ...input.model, baseUrl: '', servedModelName: '', prunedReason };
-    await requireIntactCheckpoint(deps.store, input.model.checkpoint);
+    const sharesServer = driver.needsMachine && driver.adapters !== undefined;
+    const trained = sharesServer ? await findTrainedAdapter(deps.store, configuration, input) : undefined;
+    if (trained === undefined) await requireIntactCheckpoint(deps.store, input.model.checkpoint);
     const { runName } = input.run;
+    const checkpoint = trained === undefined ? input.model.checkpoint : configuration.models.seed.checkpoint;
+    // The judges that share a server share its GPUs.
+    const purpose = sharesServer ? `serves ${checkpoint}` : `serves M_${input.iteration} (${input.role})`;
     const lease = driver.needsMachine
-      ? await leaseGpus(
-          deps,
-          { runName, purpose: `serves M_${input.iteration} (${input.role})`, gpus: driver.gpus(serving) },
-          attempt,
-        )
+      ? await leaseGpus(deps, { runName, purpose, gpus: driver.gpus(serving) }, attempt)
       : undefined;
     const { baseUrl, model, apiKeyEnv, apiKeyHeader } = await deps.servers
       .ensureServing({
         serving,
-        checkpoint: checkpointPathOrId(await findCheckpoint(deps.store, deps.files, input.model.checkpoint)),
+        checkpoint: checkpointPathOrId(await findCheckpoint(deps.store, deps.files, checkpoint)),
+        sha256: trained?.seedSha256 ?? input.model.sha256,
+        // The server of another model gets no adapters.
+        adapterRank:
+          checkpoint === configuration.models.seed.checkpoint ? adapterRankOf(configuration) : undefined,
+        adapter: trained?.adapter,
         runName,
         iteration: input.iteration,
         label: `${modelLabel(input)} of ${input.run.runName}`,
@@ -84,6 +91,10 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
       ...(needsMachine ? { servedFor: servedFor(deps, input) } : {}),
     };
   });
+}
+
+function adapterRankOf({ fineTuning }: ResolvedModels['configuration']): number | undefined {
+  return fineTuning?.adapter.kind === 'lora' ? fineTuning.adapter.rank : undefined;
 }
 
 /** The first delay before another start; it doubles with each failure. Meanwhile the run shows why. */

@@ -4,7 +4,8 @@ import type { TrainingNotice, TrainingStep } from '../api/signals.ts';
 import { SIGNALS } from '../api/temporal-names.ts';
 import { roundForIteration, type FineTuning } from '../config/fine-tuning.ts';
 import type { DamagedCheckpoint } from '../models/training/damaged-checkpoints.ts';
-import type { TrainingProgress } from '../models/training/job.ts';
+import { tellsFromBase } from '../models/serving/adapters/canary.ts';
+import type { TrainingProgress, TrainingResult } from '../models/training/job.ts';
 import { readFaults, type TrainerFault } from '../models/training/trainer-faults.ts';
 import type { ObjectStore } from '../store/objects/object-store.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -77,6 +78,18 @@ export function damagedCheckpointWarning(
   { checkpoint, reason }: DamagedCheckpoint,
 ): string {
   return `The training of M_${iteration} found its ${checkpoint} damaged and continued from the one before, or from the start: ${reason}.`;
+}
+
+/** Warns if no answer of a new judge tells its adapter from its base, so that a server that leaves it out would not be found. */
+export function canaryWarning(
+  iteration: number,
+  { canary }: Pick<TrainingResult, 'canary'>,
+): string | undefined {
+  if (canary === undefined || tellsFromBase(canary)) return undefined;
+  return (
+    `The adapter of M_${iteration} hardly changes any answer that was compared (by ${canary.distance.toFixed(4)} for each token): the judge has ` +
+    'learnt little, and a server that answered without the adapter would not be noticed.'
+  );
 }
 
 /** Warns if the learning rate never reaches its maximum, which no other figure shows; undefined if it does. */

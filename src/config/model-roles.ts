@@ -1,4 +1,4 @@
-import type { Serving } from '../models/serving/drivers/registry.ts';
+import { type Serving, servingDriverOf } from '../models/serving/drivers/registry.ts';
 import type { Configuration } from './run-configuration.ts';
 
 /** The models that a configuration names. The judges of later iterations are trained by the run. */
@@ -16,4 +16,18 @@ export function servingOf(
   role: ModelRole,
 ): Serving {
   return modelOfRole(configuration, role).serving ?? configuration.serving;
+}
+
+/** Returns whether the judges that a run trains are served as adapters of the seed model. */
+export function servesAdapters(configuration: Pick<Configuration, 'models' | 'serving'>): boolean {
+  const driver = servingDriverOf(servingOf(configuration, 'seed'));
+  return driver.needsMachine && driver.adapters !== undefined;
+}
+
+/** Returns whether trainings keep their adapter beside the model that it is merged into. */
+export function keepsAdapter(
+  configuration: Pick<Configuration, 'models' | 'serving' | 'fineTuning'>,
+): boolean {
+  const { adapter } = configuration.fineTuning;
+  return adapter.kind === 'lora' && (adapter.saveAdapter || servesAdapters(configuration));
 }

@@ -14,13 +14,14 @@ export function servingProblems({ serving, models }: PartialConfiguration): Prob
 }
 
 /** Reports serving that can't tell the judges of a run apart: they are served like the seed model. */
-export function trainedJudgeProblems({ serving, models }: PartialConfiguration): Problem[] {
+export function trainedJudgeProblems({ serving, models, fineTuning }: PartialConfiguration): Problem[] {
   // Without the models it isn't known which settings apply to the seed model.
   if (models === undefined) return [];
   const own = models.seed.serving;
   const settings = own ?? serving;
   const path = own === undefined ? 'serving' : 'models.seed.serving';
-  return settings === undefined ? [] : servingDriverOf(settings).trainedJudgeProblems(path, settings);
+  if (settings === undefined) return [];
+  return servingDriverOf(settings).trainedJudgeProblems(path, settings, fineTuning?.adapter);
 }
 
 /** The judge of a configuration without training. */

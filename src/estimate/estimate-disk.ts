@@ -1,5 +1,6 @@
 import type { RunEstimate } from '../api/estimate.ts';
 import { roundForIteration } from '../config/fine-tuning.ts';
+import { keepsAdapter } from '../config/model-roles.ts';
 import type { Preference } from '../datasets/read-preferences.ts';
 import type { UserRequest } from '../method/conversation.ts';
 import type { ModelShape } from '../models/training/model-shape.ts';
@@ -96,8 +97,7 @@ function meanCharacters({ configuration, inputs, assumptions, sizes }: DiskInput
 function judgeBytes({ configuration, shape }: DiskInput): number {
   if (shape === undefined) return 0;
   const { adapter } = configuration.fineTuning;
-  const savesAdapter = adapter.kind === 'lora' && adapter.saveAdapter;
-  return shape.bytes + (savesAdapter ? FLOAT32_BYTES * trainedParameters(shape, adapter) : 0);
+  return shape.bytes + (keepsAdapter(configuration) ? FLOAT32_BYTES * trainedParameters(shape, adapter) : 0);
 }
 
 /** The most checkpoints at once: those that are kept, and the one that is written before the oldest is deleted. */

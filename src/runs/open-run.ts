@@ -7,6 +7,7 @@ import { InvalidInput } from '../platform/invalid-input.ts';
 import { ArtifactDamaged, MADE_AGAIN } from '../store/errors.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { samplingSchema } from '../config/fields.ts';
+import { fineTuningSchema } from '../config/fine-tuning.ts';
 import { pairsJudgingConfigurationSchema } from '../config/pairs-judging-configuration.ts';
 import { configurationSchema } from '../config/run-configuration.ts';
 import { judgeFileSchema, type JudgeFile } from '../api/judge-file.ts';
@@ -28,7 +29,9 @@ const commonSections = {
 };
 
 // Fields that a schema does not name are dropped, so that a part of a configuration never passes for the whole.
-const resolvedModelsSchema = z.object({ configuration: z.object(commonSections) });
+const resolvedModelsSchema = z.object({
+  configuration: z.object({ ...commonSections, fineTuning: fineTuningSchema.optional() }),
+});
 
 const resolvedEvaluationSchema = z.object({
   configuration: z.object({

@@ -19,6 +19,7 @@ const SLOW_TESTS = [
   'test/examples/examples.test.ts',
   // Trainings that are stopped, killed and resumed, and jobs of Slurm.
   'test/models/serving/drivers/slurm.test.ts',
+  'test/models/serving/drivers/vllm-lora.test.ts',
   'test/models/training/bucket-faults.test.ts',
   'test/activities/fine-tune-in-bucket.test.ts',
   'test/models/training/bucket.test.ts',
@@ -48,6 +49,7 @@ const SLOW_TESTS = [
   'test/workflows/publish.test.ts',
   'test/workflows/recover.test.ts',
   'test/workflows/run-in-bucket.test.ts',
+  'test/workflows/served-adapters.test.ts',
   'test/workflows/served-on-machines.test.ts',
   'test/workflows/server-starts.test.ts',
   'test/workflows/shard-hand-over.test.ts',

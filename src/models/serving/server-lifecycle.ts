@@ -1,5 +1,6 @@
 /** Starts, joins, replaces and removes the processes of model servers. The registry's locks order concurrent callers. */
 import type { Environment } from '../inference/endpoint.ts';
+import { makeFolders } from '../../platform/file-system.ts';
 import { isPortFree, freePort } from '../../platform/ports.ts';
 import { type DetachedProcess, endProcessGroup } from '../../platform/process-group.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '../../platform/process-identity.ts';
@@ -67,7 +68,9 @@ export function serverLifecycle({
   async function start(
     server: ServerSpec & Pick<ServerEntry, 'host' | 'port' | 'owners' | 'model' | 'label' | 'problem'>,
   ): Promise<{ entry: ServerEntry; started: DetachedProcess }> {
-    const { apiKeyEnv } = server;
+    const { apiKeyEnv, adapterFolder } = server;
+    // vLLM doesn't start without it.
+    if (adapterFolder !== undefined) await makeFolders(adapterFolder);
     const started = await startServer({
       command: server.command,
       host: server.host,

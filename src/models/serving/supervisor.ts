@@ -2,11 +2,16 @@
  * Supervises the model servers of a machine: starts them, shares them between owners, restarts them after a failure, and
  * stops them when their last owner has released them.
  */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type ProbedRequest, probeEndpoints } from '../inference/check-endpoints.ts';
 import { type EndpointAddresses, endpointsOf, type Environment } from '../inference/endpoint.ts';
 import { endProcessGroup } from '../../platform/process-group.ts';
 import type { ProcessIdentity } from '../../platform/process-identity.ts';
 import { isPortFree } from '../../platform/ports.ts';
+import { AdapterRefused, Unanswered } from './adapters/errors.ts';
+import { offerAdapter } from './adapters/offer-adapter.ts';
+import { adapterName, baseName, type TrainedAdapter } from './adapters/publish-adapter.ts';
 import { type MachineDriver, servedModelNameOf, type ServingSettings } from './drivers/driver.ts';
 import { servingDriverOf } from './drivers/registry.ts';
 import type { ServerSpec } from './drivers/server-spec.ts';
@@ -20,14 +25,20 @@ import {
 import { serverLifecycle } from './server-lifecycle.ts';
 import { placesOf, type ServedModelPlace } from './served-models.ts';
 import { DEFAULT_SERVE_HOST } from './serve-host.ts';
-import { serverKey } from './drivers/server-key.ts';
+import { hideKey, serverKey } from './drivers/server-key.ts';
 import { baseUrlOf, waitUntilReady } from './server-process.ts';
-import { openServerRegistry } from './server-registry.ts';
+import { openServerRegistry, type ServerEntry } from './server-registry.ts';
 
 export interface ServingRequest {
   serving: ServingSettings;
   /** Absolute path of a checkpoint folder, or a hub id. */
   checkpoint: string;
+  /** SHA-256 of the checkpoint's content, if it is known. */
+  sha256?: string | undefined;
+  /** The rank of the adapters that the run trains, if it trains any. */
+  adapterRank?: number | undefined;
+  /** Trained on the checkpoint, and served in place of it. Only for drivers with `adapters`. */
+  adapter?: TrainedAdapter | undefined;
   runName: string;
   iteration: number;
   /** The model in messages; by default its name at the server. */
@@ -45,6 +56,9 @@ export interface ServingRequest {
   /** Asked when the signal has aborted: whether a server that still starts is stopped, or goes on for the next attempt. Default: stop. */
   stopsOnAbort?: () => boolean;
 }
+
+/** How often a server that ends while it is given an adapter is waited for. */
+const MAX_OFFERS = 3;
 
 export interface ServedEndpoint extends EndpointAddresses {
   /** The model's name there. */
@@ -112,6 +126,12 @@ export interface ServerSupervisorOptions {
   answeredAt?: (baseUrl: string) => number | undefined;
 }
 
+/** The name of the model that a server is started with. With adapters it doesn't follow from the run, because its judges share it. */
+function loadedNameOf({ adapters }: MachineDriver, request: ServingRequest): string {
+  const { serving, checkpoint, sha256 } = request;
+  return adapters === undefined ? servedModelNameOf(serving, request) : baseName(checkpoint, sha256);
+}
+
 export function createServerSupervisor(options: ServerSupervisorOptions): ServerSupervisor {
   const { stateFolder, log, environment, stopGraceSeconds = 10, serveHost = DEFAULT_SERVE_HOST } = options;
   const { python, storeRoot, packageRoot, cacheFolder } = options;
@@ -127,9 +147,10 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
   });
 
   function serverOf(driver: MachineDriver, request: ServingRequest): ServerSpec {
-    const { serving, checkpoint } = request;
-    const servedModelName = servedModelNameOf(serving, request);
-    const places = { python, storeRoot, packageRoot, cacheFolder };
+    const { serving, checkpoint, adapterRank } = request;
+    const servedModelName = loadedNameOf(driver, request);
+    const adapters = { adapterRank, adapterRoot: join(stateFolder, 'adapters') };
+    const places = { python, storeRoot, packageRoot, cacheFolder, ...adapters };
     const server = driver.server(serving, { ...places, checkpoint, servedModelName });
     return { ...server, environment: { ...server.environment, ...request.environment } };
   }
@@ -137,8 +158,8 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
   async function ensureServing(request: ServingRequest): Promise<ServedEndpoint> {
     const { serving } = request;
     const driver = servingDriverOf(serving);
+    if (driver.needsMachine) return ensureServer(driver, request);
     const model = servedModelNameOf(serving, request);
-    if (driver.needsMachine) return ensureServer(serverOf(driver, request), model, request);
     const addresses = driver.addresses(serving);
     const error = await probeEndpoints(endpointsOf(addresses, model), {
       environment,
@@ -149,25 +170,26 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     return { ...addresses, model };
   }
 
-  async function ensureServer(
-    server: ServerSpec,
-    model: string,
-    { label = model, owner, onWait, stopsOnAbort, ...request }: ServingRequest,
-  ): Promise<ServedEndpoint> {
+  async function ensureServer(driver: MachineDriver, request: ServingRequest): Promise<ServedEndpoint> {
+    const server = serverOf(driver, request);
+    const loaded = loadedNameOf(driver, request);
+    const { serving, adapter, owner, onWait, stopsOnAbort } = request;
+    const model = adapter === undefined ? loaded : adapterName(servedModelNameOf(serving, request), adapter);
+    const { label = model } = request;
     const logFile = registry.logFile(server.key);
     const ended = request.signal === undefined ? signal : AbortSignal.any([signal, request.signal]);
     for (let attempt = 1; ; attempt++) {
-      const { entry, started, isNewOwner } = await lifecycle.joinOrStart(server, model, label, owner);
+      const { entry, started, isNewOwner } = await lifecycle.joinOrStart(server, loaded, label, owner);
       // A server that was ready before may hang now. Monitoring replaces it, which ends the wait for the old process.
       if (entry.readyAt !== undefined) startMonitor(server.key);
       try {
         await waitUntilReady(entry, {
-          model,
+          model: loaded,
           withinSeconds: server.startTimeoutSeconds,
           ended: started?.exited,
           ...{ logFile, environment, onWait, signal: ended },
         });
-        if (!(await lifecycle.markReady(entry, model, label))) {
+        if (!(await lifecycle.markReady(entry, loaded, label))) {
           throw new ServerFailed(
             'exited',
             `Somebody stopped the server for ${model} while it started.`,
@@ -175,6 +197,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
           );
         }
         startMonitor(server.key);
+        if (adapter !== undefined) await offer(driver, request, adapter, entry, model);
         return { baseUrl: baseUrlOf(entry), model, key: server.key, ...serverKey(entry, environment) };
       } catch (error) {
         // If only this worker ends, the server may go on starting: the next worker finds it.
@@ -184,12 +207,37 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
           if ((isStarting || isNewOwner) && stopsOnAbort?.() !== false) await stopServing(owner, server.key);
           throw error;
         }
+        if (error instanceof ServerFailed && error.reason === 'unreachable' && attempt < MAX_OFFERS) continue;
         // One more attempt: if another worker started the server, or if its port was taken in the meantime.
         const again = attempt === 1 && (started === undefined || !(await isPortFree(entry.port)));
         if (await lifecycle.removeFailed(entry, error, again)) continue;
         if (isNewOwner) await stopServing(owner, server.key);
         throw error;
       }
+    }
+  }
+
+  /** @throws ServerFailed */
+  async function offer(
+    driver: MachineDriver,
+    { serving, checkpoint, signal: ended }: ServingRequest,
+    adapter: TrainedAdapter,
+    entry: ServerEntry,
+    name: string,
+  ): Promise<void> {
+    if (driver.adapters === undefined || entry.adapterFolder === undefined)
+      throw new RangeError(`${driver.noun} serves no adapters`);
+    const endpoint = { baseUrl: baseUrlOf(entry), model: name, ...serverKey(entry, environment) };
+    const place = { folder: entry.adapterFolder, logFile: registry.logFile(entry.key), base: checkpoint };
+    try {
+      await offerAdapter(driver.adapters, serving, adapter, {
+        ...{ name, endpoint, environment, ...place },
+        signal: ended === undefined ? signal : AbortSignal.any([signal, ended]),
+      });
+    } catch (error) {
+      if (!(error instanceof AdapterRefused || error instanceof Unanswered)) throw error;
+      const reason = error instanceof AdapterRefused ? error.reason : 'unreachable';
+      throw new ServerFailed(reason, hideKey(error.message, entry, environment), entry);
     }
   }
 
@@ -215,6 +263,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
       // The entry is removed first, so that no monitor takes the end of the server for a failure.
       registry.remove(key);
       await endProcessGroup(entry.process, stopGraceSeconds);
+      if (entry.adapterFolder !== undefined) await rm(entry.adapterFolder, { recursive: true, force: true });
     });
   }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { processIdentitySchema } from '../../platform/process-identity.ts';
 import { positiveInteger } from '../../platform/schema-fields.ts';
+import { canarySchema } from '../serving/adapters/canary.ts';
 import { adapterSchema } from './adapter.ts';
 import type { TrainingRecipe } from './recipes/recipe.ts';
 import { RECIPES } from './recipes/registry.ts';
@@ -109,6 +110,12 @@ export type TrainingLease = z.infer<typeof leaseSchema>;
 export const exitSchema = z.object({ exitCode: z.int(), message: z.string() });
 export type TrainingExit = z.infer<typeof exitSchema>;
 
+const savedFolder = z.object({
+  files: z.array(z.object({ name: z.string(), sha256: z.string(), bytes: count })),
+  /** Digest of `files`. */
+  sha256: z.string(),
+});
+
 /** `result.json`: written last, after `model/` is complete. */
 export const resultSchema = z.object({
   schema: z.literal(1),
@@ -136,11 +143,11 @@ export const resultSchema = z.object({
   seconds: z.number(),
   resumedFromSteps: z.array(count),
   versions: z.record(z.string(), z.string()),
-  model: z.object({
-    files: z.array(z.object({ name: z.string(), sha256: z.string(), bytes: count })),
-    /** Digest of `files`. */
-    sha256: z.string(),
-  }),
+  model: savedFolder,
+  /** Set if a LoRA adapter was saved beside the model that it is merged into. */
+  adapter: savedFolder.optional(),
+  /** The answers by which a server of the adapter is checked. */
+  canary: canarySchema.optional(),
 });
 export type TrainingResult = z.infer<typeof resultSchema>;
 

@@ -13,14 +13,31 @@ export async function readTrainingResult(training: ObjectStore): Promise<Trainin
 }
 
 /** Finds damage of a training's model by the sizes of its files, or also by their contents. */
-export async function findModelDamage(
+export function findModelDamage(
   training: ObjectStore,
   { model }: Pick<TrainingResult, 'model'>,
   by: 'sizes' | 'content',
 ): Promise<string | undefined> {
+  return findDamage(training, 'model', model, by);
+}
+
+/** The same of an adapter. Its contents are checked when it is copied for a server. */
+export function findAdapterDamage(
+  training: ObjectStore,
+  adapter: NonNullable<TrainingResult['adapter']>,
+): Promise<string | undefined> {
+  return findDamage(training, 'adapter', adapter, 'sizes');
+}
+
+async function findDamage(
+  training: ObjectStore,
+  folder: 'model' | 'adapter',
+  { files }: TrainingResult['model'],
+  by: 'sizes' | 'content',
+): Promise<string | undefined> {
   const hashes = new ObjectHashes(training);
-  for (const { name, bytes, sha256 } of model.files) {
-    const key = `model/${name}`;
+  for (const { name, bytes, sha256 } of files) {
+    const key = `${folder}/${name}`;
     const size = (await training.head(key))?.bytes;
     if (size !== bytes) return `${training.locate(key)} has ${size ?? 'no'} bytes instead of ${bytes}`;
     if (by === 'content' && (await hashes.sha256Of(key)) !== sha256)

@@ -73,7 +73,8 @@ export async function askModel(
   { baseUrl, model }: ServedEndpoint,
   maxTokens = 16,
 ): Promise<string | undefined> {
-  const body = JSON.stringify({ model, max_tokens: maxTokens, messages: [{ role: 'user', content: 'Hi' }] });
+  const messages = [{ role: 'user', content: 'Hi' }];
+  const body = JSON.stringify({ model, max_tokens: maxTokens, temperature: 0, messages });
   try {
     const headers = { 'content-type': 'application/json' };
     const response = await fetch(`${String(baseUrl)}/chat/completions`, { method: 'POST', headers, body });

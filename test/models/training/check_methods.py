@@ -2,7 +2,7 @@
 
     python check_methods.py loss JOB.json ...       the loss of a DPO batch after a random change of the weights
     python check_methods.py tokens JOB.json ...     the tokens of a DPO batch that carry loss
-    python check_methods.py merged BASE FOLDER      the largest difference of logits
+    python check_methods.py merged BASE FOLDER      the largest difference of logits, and those of the canary
 """
 
 import json
@@ -86,11 +86,34 @@ def merged(base, folder):
     adapted = PeftModel.from_pretrained(plain, f'{folder}/adapter')(ids).logits
     served = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)(ids).logits
     saved = json.load(open(f'{model}/config.json', encoding='utf-8'))['dtype']
+    answers = json.load(open(f'{folder}/result.json', encoding='utf-8'))['canary']['answers']
+    plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    ofBase = [log_probabilities(plain, answer) for answer in answers]
+    both = PeftModel.from_pretrained(plain, f'{folder}/adapter')
+    ofAdapter = [log_probabilities(both, answer) for answer in answers]
     return {
+        'canary': {
+            'greedy': all(answer['tokens'] == found['best'] for answer, found in zip(answers, ofAdapter)),
+            'adapter': largest(answers, 'logProbabilities', ofAdapter),
+            'base': largest(answers, 'baseLogProbabilities', ofBase),
+            'compared': sum(len(answer['compared']) for answer in answers),
+        },
         'difference': (adapted - served).abs().max().item(),
         'learned': (base_logits - served).abs().max().item(),
         'dtype': saved,
     }
+
+
+def log_probabilities(model, answer):
+    """Of the recorded tokens, and the most probable tokens in their places."""
+    prompt, tokens = answer['prompt'], answer['tokens']
+    predicted = model(torch.tensor([prompt + tokens])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+    return {'values': predicted[range(len(tokens)), tokens].tolist(), 'best': predicted.argmax(-1).tolist()}
+
+
+def largest(answers, name, found):
+    pairs = [pair for answer, each in zip(answers, found) for pair in zip(answer[name], each['values'])]
+    return max(abs(a - b) for a, b in pairs)
 
 
 if __name__ == '__main__':

@@ -225,10 +225,26 @@ describe('the methods of the trainer', function () {
       assert.equal(resumed.model.sha256, reference.model.sha256);
 
       const output = await runPython(checkScript, 'merged', join(folder, 'base'), whole.outputFolder);
-      const [found] = JSON.parse(output) as { difference: number; learned: number; dtype: string }[];
+      const [found] = JSON.parse(output) as {
+        difference: number;
+        learned: number;
+        dtype: string;
+        canary: { greedy: boolean; adapter: number; base: number; compared: number };
+      }[];
       assert(found !== undefined && found.learned > 0.1, JSON.stringify(found));
       assert(found.difference < 0.02 * found.learned, JSON.stringify(found));
       assert.equal(found.dtype, 'float16', 'as the base was saved');
+
+      const { canary } = reference;
+      assert(canary !== undefined && canary.distance > 0.15, JSON.stringify(canary));
+      const { greedy, adapter, base, compared } = found.canary;
+      assert(greedy && adapter < 0.001 && base < 0.001, JSON.stringify(found.canary));
+      assert.equal(compared, 16);
+      const files = reference.adapter?.files.map(({ name }) => name) ?? [];
+      assert(
+        files.includes('adapter_model.safetensors') && files.includes('adapter_config.json'),
+        files.join(),
+      );
     });
 
     it('fails for good on a layer that the base does not have', async () => {

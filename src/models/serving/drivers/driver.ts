@@ -7,6 +7,7 @@ import { fillTemplate, unknownPlaceholders } from '../../../platform/fill-templa
 import type { Problem } from '../../../platform/problem.ts';
 import type { ProbedRequest } from '../../inference/check-endpoints.ts';
 import type { EndpointAddresses, Environment } from '../../inference/endpoint.ts';
+import type { AdapterLoader } from '../adapters/publish-adapter.ts';
 import type { ServerSpec, ServerValues } from './server-spec.ts';
 
 /** The fields that every driver's configuration has. */
@@ -41,9 +42,15 @@ interface CommonDriver<Schema extends z.ZodObject<ServingShape>> {
    * worker that sends requests.
    */
   check(check: ServingCheck<z.output<Schema>>): Promise<Problem[]>;
-  /** Problems that serving each judge of a run that trains would have: without them another checkpoint is another model. */
-  trainedJudgeProblems(path: string, settings: z.output<Schema>): Problem[];
+  /**
+   * Problems that serving each judge of a run that trains would have: without them another checkpoint is another model.
+   * @param adapter `fineTuning.adapter`; undefined if it isn't valid
+   */
+  trainedJudgeProblems(path: string, settings: z.output<Schema>, adapter?: TrainedWeights): Problem[];
 }
+
+/** Which weights a run trains: all, or an adapter of a rank. */
+export type TrainedWeights = { readonly kind: 'none' } | { readonly kind: 'lora'; readonly rank: number };
 
 /** The worker's machine serves the model: it needs the checkpoint, and a worker with the role `gpu`. */
 export interface MachineDriver<
@@ -60,6 +67,8 @@ export interface MachineDriver<
   key?(settings: z.output<Schema>): string | undefined;
   /** Whether the run's servers stop while it trains. */
   stopsWhileTraining(settings: z.output<Schema>): boolean;
+  /** Set if the server of a base also serves the adapters that were trained on it; otherwise each judge is served whole. */
+  readonly adapters?: AdapterLoader<z.output<Schema>>;
 }
 
 /** The model is served at addresses that exist already. */

@@ -4,8 +4,9 @@ import { commandDriver } from './command.ts';
 import type { ServingDriver } from './driver.ts';
 import { endpointDriver } from './endpoint.ts';
 import { slurmDriver } from './slurm.ts';
+import { vllmLoraDriver } from './vllm-lora.ts';
 
-export const SERVING_DRIVERS = [endpointDriver, commandDriver, slurmDriver] as const;
+export const SERVING_DRIVERS = [endpointDriver, commandDriver, slurmDriver, vllmLoraDriver] as const;
 
 export const servingSchema = servingSchemaOf(SERVING_DRIVERS);
 

@@ -18,9 +18,17 @@ export const SERVER_PLACEHOLDERS = [
 export const WAIT_PREFIX = 'waits: ';
 
 /** The values of the placeholders. The supervisor chooses host and port. */
-export type ServerValues = Readonly<
+type PlaceholderValues = Readonly<
   Record<Exclude<(typeof SERVER_PLACEHOLDERS)[number], 'host' | 'port'>, string>
 >;
+
+/** The values of the placeholders, and what a server that also serves adapters needs. */
+export interface ServerValues extends PlaceholderValues {
+  /** The rank of the adapters that the run trains; undefined if it trains none. */
+  readonly adapterRank?: number | undefined;
+  /** The folder of this machine for the adapters of its servers. */
+  readonly adapterRoot?: string | undefined;
+}
 
 /** All that is needed to start a server that speaks the OpenAI protocol, except its host and port. */
 export interface ServerSpec {
@@ -40,6 +48,8 @@ export interface ServerSpec {
   readonly apiKeyEnv?: string | undefined;
   /** True if the process only stands for a server on another machine, so that its CPU time says nothing. */
   readonly isRelay?: boolean | undefined;
+  /** The folder with the adapters that the server also serves, one folder each; it exists as long as the server has an owner. */
+  readonly adapterFolder?: string | undefined;
 }
 
 export const HANG_TIMEOUT_SECONDS = 100;
@@ -74,9 +84,10 @@ export function serverSpec(
   values: ServerValues,
 ): ServerSpec {
   const { command: words, environment = {}, ...rest } = template;
+  const { adapterRank: _, adapterRoot: __, ...placeholders } = values;
   const { healthPath, basePath, apiKeyEnv } = rest;
   const command = words.map((argument) =>
-    fillTemplate(argument, { ...values, host: HOST_SENTINEL, port: PORT_SENTINEL }),
+    fillTemplate(argument, { ...placeholders, host: HOST_SENTINEL, port: PORT_SENTINEL }),
   );
   const variables = Object.keys(environment)
     .sort()
