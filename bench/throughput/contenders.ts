@@ -84,19 +84,9 @@ export function workflow(name: string, root: string, temporal: Temporal): Conten
     name,
     async start({ folder, judgeFile, pairsFile, baseUrl, inFlight }) {
       const taskQueue = `bench-${name}`;
-      const log = join(folder, 'worker.log');
-      const worker = run(
-        [
-          ...[process.execPath, mainOf(root), 'worker', '--store', join(folder, 'store')],
-          ...['--task-queue', taskQueue, '--max-requests-in-flight', `${inFlight}`, '--on-shutdown', 'stop'],
-        ],
-        log,
-        localServerEnvironment(temporal.address, process.env),
-      );
-      while (!readFileSync(log, 'utf8').includes('worker with roles')) {
-        if (worker.exitCode !== null) throw new Error(`the worker ended:\n${readFileSync(log, 'utf8')}`);
-        await sleep(50);
-      }
+      const worker = await startWorker(root, temporal, folder, [
+        ...['--task-queue', taskQueue, '--max-requests-in-flight', `${inFlight}`],
+      ]);
       const startedAt = Date.now();
       const judging = await startPairsJudging(
         temporal.client,
@@ -113,12 +103,38 @@ export function workflow(name: string, root: string, temporal: Temporal): Conten
         pid: worker.pid!,
         temporalPid: temporal.pid,
         done: judging.result(),
-        async stop() {
-          if (worker.exitCode !== null) return;
-          worker.kill();
-          await once(worker, 'exit');
-        },
+        stop: () => worker.stop(),
       };
+    },
+  };
+}
+
+/** Starts a worker of a checkout with its store in a folder, and waits until it works. */
+export async function startWorker(
+  root: string,
+  { address }: Temporal,
+  folder: string,
+  settings: readonly string[],
+): Promise<{ readonly pid: number | undefined; stop(): Promise<void> }> {
+  const log = join(folder, 'worker.log');
+  const worker = run(
+    [
+      ...[process.execPath, mainOf(root), 'worker', '--store', join(folder, 'store')],
+      ...['--on-shutdown', 'stop', ...settings],
+    ],
+    log,
+    localServerEnvironment(address, process.env),
+  );
+  while (!readFileSync(log, 'utf8').includes('worker with roles')) {
+    if (worker.exitCode !== null) throw new Error(`the worker ended:\n${readFileSync(log, 'utf8')}`);
+    await sleep(50);
+  }
+  return {
+    pid: worker.pid,
+    async stop() {
+      if (worker.exitCode !== null) return;
+      worker.kill();
+      await once(worker, 'exit');
     },
   };
 }

@@ -14,6 +14,7 @@ import { canonicalJson } from '../platform/canonical-json.ts';
 import { fieldDifferences } from '../platform/field-differences.ts';
 import { fileSha256 } from '../platform/file-hashes.ts';
 import { withLock } from '../platform/file-lock.ts';
+import { SharedPlaces } from '../platform/shared-places.ts';
 import { stableHash } from '../platform/stable-hash.ts';
 import { userName } from '../platform/user.ts';
 import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
@@ -45,8 +46,8 @@ export class VerdictFileMismatch extends Error {
 
 /** Number of pairs in a shard, which are in memory together. */
 const SHARD_SIZE = 500;
-/** Two shards at a time, so that the next one runs while the last answers of the previous one are awaited. */
-const CONCURRENT_SHARDS = 2;
+/** Shards at a time, which share the requests: the next one begins while the last answers of those before it are awaited. */
+const CONCURRENT_SHARDS = 4;
 /** Number of refused pairs that every shard tolerates, whatever their share. */
 const MIN_ALLOWED_REFUSALS = 20;
 
@@ -59,7 +60,7 @@ export interface PairsJudgingJob {
   readonly fingerprint: Fingerprint;
   /** Prepares the judge. Called once, before the first request. */
   readonly startJudge: () => Promise<AskJudge>;
-  /** Number of pairs of a shard that are judged at a time. */
+  /** Number of pairs that are judged at a time. */
   readonly concurrency: number;
   /**
    * The largest share of pairs that the endpoint may refuse. If it refuses more, the next attempt requests them
@@ -215,6 +216,7 @@ function missingOf({ pairs }: PairsShard): IndexedFilePair[] {
 /** Makes a function that judges one shard and stores each answer as soon as it arrives. */
 function shardJudge(job: PairsJudgingJob, store: ArtifactStore, attempt: string, total: number) {
   const task = pairsShardTask(job.judge);
+  const places = new SharedPlaces(job.concurrency);
   const progress = { done: 0, total, judgments: 0, completionTokens: 0 };
   const advance = (pairs: number) => {
     progress.done += pairs;
@@ -250,7 +252,9 @@ function shardJudge(job: PairsJudgingJob, store: ArtifactStore, attempt: string,
       },
       assembleResults: task.assembleResults,
       countResults: task.countResults,
-      concurrency: job.concurrency,
+      concurrency: {
+        forEach: (pairs, work, end) => places.forEach(shard.number, pairs, work, end),
+      },
       maxSkippedShare,
       signal,
       // A person waits for the end of the command.

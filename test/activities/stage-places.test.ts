@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { StagePlaces } from '../../src/activities/stage-places.ts';
 
 const UNITS = 6;
@@ -119,6 +119,21 @@ describe('the places of a stage', () => {
     assert.equal(inFlight(), '0.0 0.1 1.0 1.1');
     await endAll(...shards);
   });
+
+  it('become fewer some seconds after a shard that is followed by one on another worker, and more with one that follows here', async () => {
+    const begin = stageOf(9);
+    const shards = [begin(0, 3), begin(1, 10_000)];
+    await end('0.0', '0.1', '0.2');
+    await shards[0];
+    assert.equal(running.size, 4);
+    while (running.size > PLACES_PER_SHARD) {
+      await end([...running.keys()][0]!);
+      await sleep(10);
+    }
+    shards.push(begin(3));
+    assert.equal(running.size, 4);
+    await endAll(...shards);
+  }).timeout(20_000);
 
   it('of several stages are independent of each other', async () => {
     const [one, other] = [stageOf(9), stageOf(9)];
