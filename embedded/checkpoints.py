@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 import torch
 from jinja2 import Template
@@ -21,6 +22,8 @@ TEMPLATE = "chat_template.jinja"
 FILES = ("config.json", "model.safetensors", "tokenizer.json", TEMPLATE)
 MAX_LOADED = 4
 SEARCH_DEPTH = 8
+
+Version = tuple[tuple[int, int, int, int], ...]
 
 
 class UnknownModel(LookupError):
@@ -65,29 +68,32 @@ class Checkpoints:
     def __init__(self, roots: list[Path], dtype: torch.dtype, prefix_cache_bytes: int) -> None:
         self.roots = [root.resolve() for root in roots]
         self._dtype, self._prefix_cache_bytes = dtype, prefix_cache_bytes
-        self._loaded: OrderedDict[Path, tuple[tuple[tuple[int, int], ...], Checkpoint]] = OrderedDict()
+        self._loaded: OrderedDict[str, tuple[Version, Checkpoint]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Checkpoint:
         """The checkpoint in the folder `name`, an absolute path. Raises UnknownModel if there is none below the
         roots."""
+        with self._lock:
+            loaded = self._loaded.pop(name, None)
+            if loaded is None or loaded[0] != _version(name):
+                # The files that the name leads to have changed; so where they are is to be checked again.
+                loaded = self._load(name)
+            self._loaded[name] = loaded
+            while len(self._loaded) > MAX_LOADED:
+                self._loaded.popitem(last=False)
+            return loaded[1]
+
+    def _load(self, name: str) -> tuple[Version, Checkpoint]:
         folder = Path(name)
-        if not folder.is_absolute() or not self._is_below_a_root(folder.resolve()) or not _is_checkpoint(folder):
+        version = _version(name)
+        if not folder.is_absolute() or version is None or not self._is_below_a_root(folder.resolve()):
             roots = ", ".join(str(root) for root in self.roots)
             raise UnknownModel(
                 f"The model `{name}` does not exist. The name of a model is the absolute path of its folder, which must "
                 f"contain {', '.join(FILES)} and be below one of: {roots}"
             )
-        folder = folder.resolve()
-        with self._lock:
-            version = _version(folder)
-            loaded = self._loaded.pop(folder, None)
-            if loaded is None or loaded[0] != version:
-                loaded = (version, Checkpoint.load(folder, self._dtype, self._prefix_cache_bytes))
-            self._loaded[folder] = loaded
-            while len(self._loaded) > MAX_LOADED:
-                self._loaded.popitem(last=False)
-            return loaded[1]
+        return version, Checkpoint.load(folder, self._dtype, self._prefix_cache_bytes)
 
     def names(self) -> list[str]:
         """The checkpoint folders below the roots, sorted."""
@@ -105,9 +111,15 @@ class Checkpoints:
 
 
 def _is_checkpoint(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in FILES)
+    return _version(str(folder)) is not None
 
 
-def _version(folder: Path) -> tuple[tuple[int, int], ...]:
-    stats = [(folder / name).stat() for name in FILES]
-    return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
+def _version(folder: str) -> Version | None:
+    """Identifies the files of a checkpoint and their content; None if the folder is not a checkpoint."""
+    try:
+        stats = [os.stat(f"{folder}/{name}") for name in FILES]
+    except (OSError, ValueError):
+        return None
+    if not all(S_ISREG(stat.st_mode) for stat in stats):
+        return None
+    return tuple((stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in stats)

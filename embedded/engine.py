@@ -92,7 +92,8 @@ class _Rows:
         last = self.rows.pop()
         if index < len(self.rows):
             self.rows[index] = last
-            self._cache[:, :, index] = self._cache[:, :, len(self.rows)]
+            used = len(last.job.prompt) + len(last.tokens)
+            self._cache[:, :, index, :, :used] = self._cache[:, :, len(self.rows), :, :used]
 
 
 class Batch:

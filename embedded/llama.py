@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -103,35 +104,51 @@ class Llama:
         Returns the logits after each prompt, `[prompt, token]`, and the keys and values of each prompt,
         `[layer, key or value, head, position, size]`."""
         past = [0 if prefix is None else prefix.shape[3] for prefix in prefixes]
-        new = [len(prompt) - length for prompt, length in zip(prompts, past, strict=True)]
-        caches = [self.new_cache(1, len(prompt))[:, :, 0] for prompt in prompts]
-        for prefix, cache, length in zip(prefixes, caches, past, strict=True):
-            if prefix is not None:
-                cache[:, :, :, :length] = prefix
+        shapes = [(length, len(prompt) - length) for prompt, length in zip(prompts, past, strict=True)]
+        # Prompts with equally many cached and new tokens are read as one batch: each operation costs more than its sums.
+        order = sorted(range(len(prompts)), key=shapes.__getitem__)
+        groups = [(shape, list(members)) for shape, members in groupby(order, key=shapes.__getitem__)]
+        caches = [self._cache_of([prefixes[index] for index in members], *shape) for shape, members in groups]
         # Prompts with a prefix need a mask that says which query attends to which key.
-        visible = [torch.ones(n, n + p, dtype=torch.bool).tril(p) if p else None for n, p in zip(new, past, strict=True)]
-        ids = torch.tensor([token for prompt, length in zip(prompts, past, strict=True) for token in prompt[length:]])
-        positions = torch.cat([torch.arange(p, p + n) for n, p in zip(new, past, strict=True)])
+        visible = [torch.ones(n, n + p, dtype=torch.bool).tril(p) if p else None for (p, n), _ in groups]
+        ids = torch.tensor([token for index in order for token in prompts[index][past[index] :]])
+        positions = torch.cat([torch.arange(p, p + n).repeat(len(members)) for (p, n), members in groups])
         cos, sin = self.cos[positions][:, None], self.sin[positions][:, None]
+        sizes = [n * len(members) for (_, n), members in groups]
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             q, k, v = (x.view(len(ids), -1, self.head_size) for x in (q, k, v))
             q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
             mixed = []
-            for part_q, part_k, part_v, cache, length, mask in zip(
-                q.split(new), k.split(new), v.split(new), caches, past, visible, strict=True
+            for ((p, n), members), part_q, part_k, part_v, cache, mask in zip(
+                groups, q.split(sizes), k.split(sizes), v.split(sizes), caches, visible, strict=True
             ):
+                rows_q, rows_k, rows_v = (
+                    x.view(len(members), n, -1, self.head_size).transpose(1, 2) for x in (part_q, part_k, part_v)
+                )
                 keys, values = cache[layer]
-                keys[:, length:], values[:, length:] = part_k.transpose(0, 1), part_v.transpose(0, 1)
+                keys[:, :, p:], values[:, :, p:] = rows_k, rows_v
                 options = {"is_causal": True} if mask is None else {"attn_mask": mask}
                 rows = F.scaled_dot_product_attention(
-                    part_q.transpose(0, 1)[None].to(self.dtype), keys[None], values[None], enable_gqa=self.grouped, **options
+                    rows_q.to(self.dtype), keys, values, enable_gqa=self.grouped, **options
                 )
-                mixed.append(rows[0].transpose(0, 1).reshape(len(part_q), -1))
+                mixed.append(rows.transpose(1, 2).reshape(len(part_q), -1))
             return torch.cat(mixed)
 
         hidden = self._run(ids, attend)
-        return self._logits(hidden[torch.tensor(new).cumsum(0) - 1]), caches
+        new = torch.tensor([shapes[index][1] for index in order])
+        logits = self._logits(hidden[new.cumsum(0) - 1])
+        found = dict(zip(order, (cache[:, :, row] for cache in caches for row in range(cache.shape[2])), strict=True))
+        # Copies, so that the cache of one prompt does not keep those of its whole group in memory.
+        return logits[torch.tensor(order).argsort()], [found[index].clone() for index in range(len(prompts))]
+
+    def _cache_of(self, prefixes: Sequence[torch.Tensor | None], past: int, new: int) -> torch.Tensor:
+        """A cache for prompts with equally many cached tokens, which it has already, and new ones, which it lacks."""
+        shape = (self.layers, 2, len(prefixes), self.kv_heads, past + new, self.head_size)
+        cache = torch.empty(shape, dtype=self.dtype)
+        if past:
+            torch.stack(prefixes, dim=2, out=cache[:, :, :, :, :past])
+        return cache
 
     def decode(self, ids: torch.Tensor, buckets: Sequence[Bucket]) -> torch.Tensor:
         """Reads one token for each row, bucket after bucket. Returns the logits after it, `[row, token]`."""

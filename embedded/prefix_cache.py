@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 
 # The length of a prefix is a multiple of this many tokens.
-BLOCK = 32
+BLOCK = 8
 
 
 class PrefixCache:

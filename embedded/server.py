@@ -25,11 +25,12 @@ from typing import Any, Literal
 
 import torch
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from checkpoints import Checkpoints, UnknownModel
 from engine import MAX_ROWS, Engine, Job
@@ -138,14 +139,12 @@ class RequestLog:
         self._file.write(json.dumps(line) + "\n")
 
 
-def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: int) -> FastAPI:
-    app = FastAPI(title="Embedded model server", docs_url=None, redoc_url=None)
+def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: int) -> Starlette:
     failures: list[Exception] = []
     engine = Engine(failures.append, cache_bytes)
     started = int(time.time())
 
-    @app.get("/health")
-    async def health() -> JSONResponse:
+    async def health(_: Request) -> JSONResponse:
         if failures:
             return ApiError(503, f"the engine stopped: {failures[0]!r}").response()
         return JSONResponse({"status": "ok"})
@@ -153,19 +152,18 @@ def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: i
     def describe(name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": started, "owned_by": "embedded", "root": name}
 
-    @app.get("/v1/models")
-    def models() -> dict[str, Any]:
-        return {"object": "list", "data": [describe(name) for name in checkpoints.names()]}
+    def models(_: Request) -> JSONResponse:
+        return JSONResponse({"object": "list", "data": [describe(name) for name in checkpoints.names()]})
 
-    @app.get("/v1/models/{name:path}")
-    def model(name: str) -> dict[str, Any]:
+    def model(request: Request) -> JSONResponse:
+        name = request.path_params["name"]
         checkpoints.get(name)
-        return describe(name)
+        return JSONResponse(describe(name))
 
-    @app.post("/v1/chat/completions")
-    async def chat(body: ChatRequest) -> JSONResponse:
+    async def chat(request: Request) -> JSONResponse:
         if failures:
             raise ApiError(503, f"the engine stopped: {failures[0]!r}")
+        body = ChatRequest.model_validate_json(await request.body())
         name = request_log.log_request(body)
         checkpoint = checkpoints.get(body.model)
         prompt = checkpoint.encode([message.flat() for message in body.messages])
@@ -192,7 +190,7 @@ def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: i
         request_log.log_response(name)
         return JSONResponse(
             {
-                "id": f"chatcmpl-{uuid.uuid4().hex}",
+                "id": f"chatcmpl-{name}",
                 "object": "chat.completion",
                 "created": int(time.time()),
                 "model": body.model,
@@ -213,35 +211,44 @@ def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: i
             }
         )
 
-    @app.exception_handler(ApiError)
     async def api_error(_: Request, error: ApiError) -> JSONResponse:
         return error.response()
 
-    @app.exception_handler(UnknownModel)
     async def unknown_model(_: Request, error: UnknownModel) -> JSONResponse:
         return ApiError(404, str(error), "model_not_found", "model").response()
 
-    @app.exception_handler(UnsupportedCheckpoint)
     async def unsupported(_: Request, error: UnsupportedCheckpoint) -> JSONResponse:
         return ApiError(400, str(error), "model_not_supported", "model").response()
 
-    @app.exception_handler(RequestValidationError)
-    async def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def bad_request(_: Request, error: ValidationError) -> JSONResponse:
         first = error.errors()[0]
         if first["type"] == "json_invalid":
             return ApiError(400, f"the body is not valid JSON: {first['ctx']['error']}").response()
-        field = ".".join(str(part) for part in first["loc"] if part != "body")
+        field = ".".join(str(part) for part in first["loc"])
         return ApiError(400, f"{field}: {first['msg']}" if field else first["msg"], None, field or None).response()
 
-    @app.exception_handler(HTTPException)
     async def no_such_route(request: Request, error: HTTPException) -> JSONResponse:
         return ApiError(error.status_code, f"{request.method} {request.url.path}: {error.detail}").response()
 
-    @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
         return ApiError(500, f"unexpected: {error!r}").response()
 
-    return app
+    return Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/models", models),
+            Route("/v1/models/{name:path}", model),
+        ],
+        exception_handlers={
+            ApiError: api_error,
+            UnknownModel: unknown_model,
+            UnsupportedCheckpoint: unsupported,
+            ValidationError: bad_request,
+            HTTPException: no_such_route,
+            Exception: unexpected,
+        },
+    )
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -169,6 +169,31 @@ describe('the embedded model server', function () {
     }
   });
 
+  it('answers 404 for a folder that has moved out of its roots under the name of a link', async () => {
+    const link = join(root, 'link');
+    await symlink(join(root, 'first'), link);
+    assert.deepEqual(
+      texts(await complete('Find the largest number in 12 87 45.', { model: link, temperature: 0 })),
+      ['87'],
+    );
+    await rm(link);
+    await symlink(MODEL, link);
+    assert.equal((await refuse({ ...request('Hello'), model: link }, 404)).code, 'model_not_found');
+  });
+
+  it('answers other paths and methods in the shape of OpenAI', async () => {
+    for (const [path, status] of [
+      ['/v1/chat/completions', 405],
+      ['/v1/completions', 404],
+    ] as const) {
+      const response = await fetch(`${url}${path}`);
+      assert.equal(response.status, status);
+      const { error } = (await response.json()) as Failure;
+      assert.equal(error.type, 'invalid_request_error');
+      assert.ok(error.message.includes(`GET ${path}`));
+    }
+  });
+
   it('refuses a request that does not fit the context', async () => {
     const error = await refuse(request('1 '.repeat(200)), 400);
     assert.equal(error.code, 'context_length_exceeded');
@@ -177,6 +202,11 @@ describe('the embedded model server', function () {
 
   it('refuses bad requests in the shape of OpenAI, naming the field', async () => {
     assert.match((await refuse('{"model": ', 400)).message, /not valid JSON/);
+    assert.match((await refuse('[]', 400)).message, /object/);
+    assert.equal(
+      (await refuse({ ...request('Hello'), messages: [{ role: 'cook' }] }, 400)).param,
+      'messages.0.role',
+    );
     assert.equal((await refuse({ messages: [] }, 400)).type, 'invalid_request_error');
     for (const [field, value] of [
       ['temperature', 'hot'],
