@@ -44,7 +44,7 @@ import traceback
 
 from trainer.checkpoints import require_same_job
 from trainer.data import read_rows
-from trainer.environment import clear_settings, know_user
+from trainer.environment import clear_settings, know_user, quick_imports
 from trainer.errors import NO_ROOM, SYSTEM_FAILED, ConfigurationError, StorageUnavailable, TrainerExit
 from trainer.files import create_json, exists, is_address, read_json, remove_file
 from trainer.job import read_job, tracker_names
@@ -164,7 +164,8 @@ def train(job, lease, stop_requested):
         require_same_job(job.identity(), result.get('identity'), job.outputFolder)
         return
     rows = read_rows(job.data, job.method)  # before the imports, which take seconds: a bad row fails at once
-    from trainer.fine_tune import fine_tune
+    with quick_imports():
+        from trainer.fine_tune import fine_tune
 
     fine_tune(job, rows, lease, stop_requested)
 

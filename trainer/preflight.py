@@ -6,6 +6,7 @@ import platform
 import sys
 import tempfile
 
+from trainer.environment import quick_imports
 from trainer.errors import ConfigurationError, TrainerExit
 from trainer.files import is_address
 
@@ -16,9 +17,10 @@ def preflight(base_checkpoint, trust_remote_code, report_to, run):
     @param run: what of a run is checked with the checkpoint, {conversations, adapter} (trainer/__main__.py)"""
     found, device, problems = {'python': platform.python_version()}, None, []
     try:
-        import jsonschema  # noqa: F401  checks the job
-        import trainer.fine_tune  # noqa: F401  imports everything else that a training needs
-        from trainer.tracking import tracker_problems
+        with quick_imports():
+            import jsonschema  # noqa: F401  checks the job
+            import trainer.fine_tune  # noqa: F401  imports everything else that a training needs
+            from trainer.tracking import tracker_problems
 
         found, device = versions(), describe_device()
         problems = tracker_problems(report_to)
