@@ -50,8 +50,8 @@ export async function deleteJournal(objects: ObjectStore, journal: string): Prom
 
 /**
  * Appends records to its own segment. The segment is named by a new UUID, because attempt numbers repeat after a
- * reset. A record is handed to the store immediately, and synced within a quarter or half of a second, as the store wants it; what
- * a sync protects against depends on the store (`AppendLog`).
+ * reset. A record is handed to the store in the same turn of the event loop, and synced within a quarter or half of a second, as the
+ * store wants it; what a sync protects against depends on the store (`AppendLog`).
  */
 export class JournalWriter {
   readonly #log: AppendLog;
@@ -79,8 +79,8 @@ export class JournalWriter {
   append(record: unknown): void {
     if (this.#failure !== undefined) throw this.#failure as Error;
     this.#waiting.push(`${JSON.stringify(record)}\n`);
-    // Records that arrive during a write are written together by the next one.
-    if (this.#waiting.length === 1) void this.#write().catch(() => undefined);
+    // Records that arrive together, or during a write, are written together.
+    if (this.#waiting.length === 1) setImmediate(() => void this.#write().catch(() => undefined));
   }
 
   /** Resolves when everything appended so far is synced. */
