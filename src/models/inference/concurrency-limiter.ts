@@ -31,7 +31,8 @@ export class ConcurrencyLimiter {
   /** When the limit was last decreased. It is not decreased again before the next answer. */
   #decreasedAt = -1;
   #answeredSince = true;
-  #isServerQueueing = false;
+  /** Undefined before the server has told the length of its queue. */
+  #isServerQueueing: boolean | undefined;
   /** The number of requests in flight at which another one was refused. */
   #refusedAt: number | undefined;
 
@@ -77,14 +78,17 @@ export class ConcurrencyLimiter {
 
   /**
    * A request was answered, and is no longer in flight. If the limit was reached, it rises with each answer by the inverse
-   * of the limit, at least by a sixteenth.
+   * of the limit, at least by a sixteenth: for each sample if the server tells the length of its queue, which soon shows that
+   * the limit is too high.
+   * @param samples the answers that the request asked for
    */
-  recordAnswer(): void {
+  recordAnswer(samples: number): void {
     this.#answeredSince = true;
     if (this.#refusedAt !== undefined && this.#inFlight * NEAR_SHARE > this.#refusedAt)
       this.#refusedAt = undefined;
-    if (this.#isServerQueueing || this.#peakInFlight < this.limit) return;
-    this.#limit = Math.min(this.#bounds.maximum, this.#limit + Math.max(1 / this.#limit, 1 / 16));
+    if (this.#isServerQueueing === true || this.#peakInFlight < this.limit) return;
+    const steps = this.#isServerQueueing === undefined ? 1 : samples;
+    this.#limit = Math.min(this.#bounds.maximum, this.#limit + Math.max(1 / this.#limit, steps / 16));
   }
 
   /** The endpoint did not keep up with a request, which is no longer in flight. The limit falls once until the next answer. */
@@ -102,12 +106,14 @@ export class ConcurrencyLimiter {
     const harmless = Math.max(HARMLESS_QUEUE_LENGTH, this.#inFlight * HARMLESS_QUEUE_SHARE);
     this.#isServerQueueing = waiting > harmless / 2;
     // After a decrease, the limit does not fall again before the requests in flight are below it.
-    if (waiting > harmless && this.#inFlight <= this.#limit) this.#decrease('full', now);
+    // It falls by no more than the queue is too long, so that the server stays busy.
+    if (waiting > harmless && this.#inFlight <= this.#limit)
+      this.#decrease('full', now, waiting - harmless / 2);
   }
 
-  #decrease(kind: Congestion, now: number): void {
+  #decrease(kind: Congestion, now: number, most = Infinity): void {
     this.#decreasedAt = now;
     const used = Math.min(this.#limit, Math.max(1, this.#peakInFlight));
-    this.#limit = Math.max(this.#bounds.minimum, used * DECREASE_FACTORS[kind]);
+    this.#limit = Math.max(this.#bounds.minimum, used * DECREASE_FACTORS[kind], used - most);
   }
 }

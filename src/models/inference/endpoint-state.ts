@@ -124,7 +124,7 @@ export class EndpointState {
     this.#concurrency.recordEnd(samples);
     switch (outcome.kind) {
       case 'answered':
-        this.#concurrency.recordAnswer();
+        this.#concurrency.recordAnswer(samples);
         this.#rateLimiter.recordAnswer(now - sentAt);
         if (this.#breaker.recordAnswer(now)) this.#rateLimiter.reset(now);
         return;
