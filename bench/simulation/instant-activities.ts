@@ -160,7 +160,7 @@ export function createInstantActivities(
     },
     gpu: {
       preflightGpu: () => Promise.resolve([]),
-      pinWorker: () => Promise.resolve({ queue: machineQueue }),
+      pinWorker: () => Promise.resolve({ queue: machineQueue, gpus: 0 }),
     },
     machine: {
       resolveModel: ({ role }) => Promise.resolve({ checkpoint: `models/${role}`, sha256: stableHash(role) }),

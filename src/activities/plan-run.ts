@@ -97,20 +97,22 @@ export function toRunPlan(
   run: RunPlan['run'],
   searchAttributes: readonly string[],
 ): RunPlan {
-  const { models, publish, publishTo, instructions, budget, prices } = configuration;
+  const { models, publish, publishTo, instructions, fineTuning, budget, prices } = configuration;
   const servings = MODEL_ROLES.map((role) => {
     const serving = servingOf(configuration, role);
     const driver = servingDriverOf(serving);
-    return {
-      role,
-      onMachine: driver.needsMachine,
-      stops: driver.needsMachine && driver.stopsWhileTraining(serving),
-    };
+    return driver.needsMachine
+      ? { role, onMachine: true, stops: driver.stopsWhileTraining(serving), gpus: driver.gpus(serving) }
+      : { role, onMachine: false, stops: false, gpus: 0 };
   });
+  const judging = servings.filter(
+    ({ role }) => role === 'seed' || (role === 'firstJudge' && models.firstJudge !== undefined),
+  );
+  const trainsElsewhere = launcherOf(fineTuning.launcher).processOf === undefined;
   return {
     run,
     iterations: configuration.iterations,
-    initFrom: configuration.fineTuning.rounds.map((round) => round.initFrom),
+    initFrom: fineTuning.rounds.map((round) => round.initFrom),
     usesProvidedPairs: configuration.pairs.kind === 'provided',
     categorizesInstructions: (instructions?.categories ?? instructions?.complexity ?? null) !== null,
     addsHumanPairs: configuration.filtering.humanData.length > 0,
@@ -120,8 +122,16 @@ export function toRunPlan(
       ...configuration.modelSelection,
       earlyStopping: configuration.earlyStopping ?? undefined,
     },
-    stopServersWhileTraining: servings.some(({ role, stops }) => stops && role !== 'generator'),
-    trainsElsewhere: launcherOf(configuration.fineTuning.launcher).processOf === undefined,
+    stopServersWhileTraining: judging.some(({ stops }) => stops === true)
+      ? 'always'
+      : judging.some(({ stops }) => stops === null)
+        ? 'ifTooFewGpus'
+        : 'never',
+    gpusWhileTraining: gpusTogether([
+      trainsElsewhere ? 0 : fineTuning.gpus,
+      ...judging.map(({ gpus }) => gpus),
+    ]),
+    trainsElsewhere,
     rolesOnMachine: servings.filter(({ onMachine }) => onMachine).map(({ role }) => role),
     overlaps: prices === undefined && Object.values(budget ?? {}).every((limit) => limit === undefined),
     rolesWithOwnModel: MODEL_ROLES.filter((role) => role !== 'seed' && models[role] !== undefined),
@@ -132,6 +142,13 @@ export function toRunPlan(
     missingPrices: missingPrices(configuration),
     timeouts: configuration.timeouts,
   };
+}
+
+/** The GPUs that several uses of a machine need at the same time; null if one of them needs all, and another one some. */
+function gpusTogether(uses: readonly (number | null)[]): number | null {
+  const some = uses.filter((gpus) => gpus !== 0);
+  if (some.length <= 1) return 0;
+  return some.reduce((sum, gpus) => (sum === null || gpus === null ? null : sum + gpus), 0);
 }
 
 function configurationWarnings({ evaluation, modelSelection, earlyStopping }: Configuration): string[] {

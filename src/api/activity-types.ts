@@ -43,6 +43,14 @@ export interface ServedFor {
   readonly inferenceQueue: string;
 }
 
+/** The machine that a run is pinned to. */
+export interface PinnedMachine {
+  /** The task queue that only the workers of this machine listen to. */
+  readonly queue: string;
+  /** The number of GPUs that its programs see. */
+  readonly gpus: number;
+}
+
 /** The part of the configuration that the workflow needs; the rest stays in the store. */
 export interface RunPlan {
   readonly run: RunReference;
@@ -58,7 +66,10 @@ export interface RunPlan {
   readonly benchmarks: readonly BenchmarkPlan[];
   readonly concurrentShards: number;
   readonly modelSelection: ModelSelection;
-  readonly stopServersWhileTraining: boolean;
+  /** Whether the servers stop while the run trains. */
+  readonly stopServersWhileTraining: 'always' | 'never' | 'ifTooFewGpus';
+  /** The GPUs of the machine that must be there for the judge's servers and the training at once; null: there are never enough. */
+  readonly gpusWhileTraining: number | null;
   /** True if the trainer uses no GPUs of the machine that the run is pinned to. */
   readonly trainsElsewhere: boolean;
   /** The roles that have a model of their own; the others use the seed model. */

@@ -1,5 +1,6 @@
-import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
-import type { RunPlan } from '../api/activity-types.ts';
+import { ActivityFailure, TimeoutFailure, workflowInfo } from '@temporalio/workflow';
+import type { PinnedMachine, RunPlan } from '../api/activity-types.ts';
+import { machineTaskQueue } from '../api/task-queues.ts';
 import { gpuActivities, pinnedWorkerActivities } from './activity-proxies.ts';
 import { SharedWork } from './shared-work.ts';
 
@@ -9,37 +10,37 @@ import { SharedWork } from './shared-work.ts';
  */
 export class PinnedWorker {
   readonly #timeouts: RunPlan['timeouts'];
-  readonly #onChange: (queue: string | undefined) => void;
+  readonly #onChange: (machine: PinnedMachine | undefined) => void;
   /** Two stages that need a machine at the same time get the same one. */
-  readonly #choosing = new SharedWork<string>();
-  #queue: string | undefined;
+  readonly #choosing = new SharedWork<PinnedMachine>();
+  #machine: PinnedMachine | undefined;
 
-  /** @param onChange called with the queue of each machine that is chosen, and with undefined if it is given up */
+  /** @param onChange called with each machine that is chosen, and with undefined if it is given up */
   constructor(
     timeouts: RunPlan['timeouts'],
-    queue: string | undefined,
-    onChange: (queue: string | undefined) => void,
+    machine: PinnedMachine | undefined,
+    onChange: (machine: PinnedMachine | undefined) => void,
   ) {
     this.#timeouts = timeouts;
     this.#onChange = onChange;
-    this.#setQueue(queue);
+    this.#setMachine(machine);
   }
 
-  /** The task queue of the machine; undefined before its first use, and after it stopped taking work. */
-  get queue(): string | undefined {
-    return this.#queue;
+  /** The machine; undefined before its first use, and after it stopped taking work. */
+  get machine(): PinnedMachine | undefined {
+    return this.#machine;
   }
 
   /** Has another machine chosen if this one was found to be without a worker, so that nothing waits for it again. */
   giveUp(queue: string | undefined): void {
-    if (queue !== undefined && this.#queue === queue) this.#setQueue(undefined);
+    if (queue !== undefined && this.#machine?.queue === queue) this.#setMachine(undefined);
   }
 
   async run<T>(
     work: (activities: ReturnType<typeof pinnedWorkerActivities>, queue: string) => Promise<T>,
   ): Promise<T> {
     for (;;) {
-      const queue = this.#queue ?? (await this.#choosing.run('a machine', () => this.#choose()));
+      const { queue } = this.#machine ?? (await this.#choosing.run('a machine', () => this.#choose()));
       try {
         return await work(pinnedWorkerActivities(queue, this.#timeouts), queue);
       } catch (error) {
@@ -56,7 +57,7 @@ export class PinnedWorker {
   async runIfAvailable(
     work: (activities: ReturnType<typeof pinnedWorkerActivities>) => Promise<void>,
   ): Promise<boolean> {
-    const queue = this.#queue;
+    const queue = this.#machine?.queue;
     if (queue === undefined) return false;
     try {
       await work(pinnedWorkerActivities(queue, this.#timeouts));
@@ -68,15 +69,15 @@ export class PinnedWorker {
     }
   }
 
-  async #choose(): Promise<string> {
-    const { queue } = await gpuActivities().pinWorker.executeWithOptions({ summary: 'pin a worker' }, []);
-    this.#setQueue(queue);
-    return queue;
+  async #choose(): Promise<PinnedMachine> {
+    const machine = await gpuActivities().pinWorker.executeWithOptions({ summary: 'pin a worker' }, []);
+    this.#setMachine(machine);
+    return machine;
   }
 
-  #setQueue(queue: string | undefined): void {
-    this.#queue = queue;
-    this.#onChange(queue);
+  #setMachine(machine: PinnedMachine | undefined): void {
+    this.#machine = machine;
+    this.#onChange(machine);
   }
 }
 
@@ -85,4 +86,10 @@ export function isWorkerMissing(error: unknown): boolean {
   if (!(error instanceof ActivityFailure)) return false;
   const { cause } = error;
   return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
+}
+
+/** The name of the machine that listens to a task queue (src/api/task-queues.ts). */
+export function machineOf(queue: string): string {
+  const prefix = machineTaskQueue('', workflowInfo().taskQueue);
+  return queue.startsWith(prefix) ? queue.slice(prefix.length) : queue;
 }

@@ -71,6 +71,9 @@ export async function runIterations(context: IterationsContext, seed?: JudgeUnde
     const iteration = completed().length;
     const trained = await (ahead?.result ?? trainJudge(context, iteration, evaluated));
     const servingBegan = Date.now();
+    // Its server takes the GPUs of the server of the judge before, which was evaluated while this one was trained.
+    if (report.plan.stopServersWhileTraining === 'ifTooFewGpus' && !stages.serversStopForTraining)
+      await stages.stopServing();
     const served = await stages.serveModel(trained.model, iteration, 'seed');
     const serveModel = (trained.seconds['serveModel'] ?? 0) + secondsSince(servingBegan);
     evaluated = {
@@ -133,7 +136,7 @@ async function trainJudge(
   const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
   warn(verdictWarnings(iteration, judgments.counts));
   const trainingSet = await filterJudgments(judgments.artifact);
-  if (plan.stopServersWhileTraining) {
+  if (stages.serversStopForTraining) {
     await condition(goesOn);
     await stages.stopServing();
   }

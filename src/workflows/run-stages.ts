@@ -10,12 +10,18 @@ import {
 } from '@temporalio/workflow';
 import type { PreparedBenchmark } from '../datasets/benchmark-overlaps.ts';
 import type { ArtifactReference } from '../store/artifact.ts';
-import type { FineTuneResult, Model, RunPlan, ServedModel, StageResult } from '../api/activity-types.ts';
+import type {
+  FineTuneResult,
+  Model,
+  PinnedMachine,
+  RunPlan,
+  ServedModel,
+  StageResult,
+} from '../api/activity-types.ts';
 import type { IterationSummary } from '../api/result.ts';
 import type { ShardedStage } from '../api/stages.ts';
-import { machineTaskQueue } from '../api/task-queues.ts';
 import type { ModelRole } from '../config/model-roles.ts';
-import { PinnedWorker } from './pinned-worker.ts';
+import { machineOf, PinnedWorker } from './pinned-worker.ts';
 import type { EvaluateJudgeInput, EvaluateJudgeResult } from './evaluate-benchmarks.ts';
 import { hasFailureType } from './failure-causes.ts';
 import { mapShards } from './map-shards.ts';
@@ -63,15 +69,15 @@ export class RunStages {
   constructor(
     { tracker, gate, budget, reports }: RunControls,
     plan: RunPlan,
-    machineQueue: string | undefined,
+    machine: PinnedMachine | undefined,
   ) {
     this.#tracker = tracker;
     this.#plan = plan;
     this.#gate = gate;
     this.#budget = budget;
     this.#reports = reports;
-    this.#machine = new PinnedWorker(plan.timeouts, machineQueue, (queue) =>
-      tracker.pinMachine(queue === undefined ? undefined : machineOf(queue)),
+    this.#machine = new PinnedWorker(plan.timeouts, machine, (pinned) =>
+      tracker.pinMachine(pinned === undefined ? undefined : machineOf(pinned.queue)),
     );
   }
 
@@ -80,9 +86,16 @@ export class RunStages {
     return this.#gate.state;
   }
 
-  /** The task queue of the machine that serves and trains; undefined before one is needed. */
-  get machineQueue(): string | undefined {
-    return this.#machine.queue;
+  /** The machine that serves and trains; undefined before one is needed. */
+  get machine(): PinnedMachine | undefined {
+    return this.#machine.machine;
+  }
+
+  /** Whether the servers must stop while the run trains. */
+  get serversStopForTraining(): boolean {
+    const { stopServersWhileTraining: stop, gpusWhileTraining: needed } = this.#plan;
+    const { gpus = 0 } = this.#machine.machine ?? {};
+    return stop === 'always' || (stop === 'ifTooFewGpus' && (needed === null || gpus < needed));
   }
 
   /** Resolves when all handlers of signals and updates have finished, and their reports are written. */
@@ -342,10 +355,4 @@ export class RunStages {
 /** Identifies a model that a run serves. */
 function servedKey({ sha256 }: Model, iteration: number, role: ModelRole): string {
   return `${role}/${iteration}/${sha256}`;
-}
-
-/** The name of the machine that listens to a task queue (src/api/task-queues.ts). */
-function machineOf(queue: string): string {
-  const prefix = machineTaskQueue('', workflowInfo().taskQueue);
-  return queue.startsWith(prefix) ? queue.slice(prefix.length) : queue;
 }

@@ -1,5 +1,6 @@
 import { FAILURES } from '../api/temporal-names.ts';
 import { upsertMemo, workflowInfo } from '@temporalio/workflow';
+import type { PinnedMachine } from '../api/activity-types.ts';
 import type { IterationSummary, RunResult } from '../api/result.ts';
 import { bestIteration } from '../method/model-selection.ts';
 import { continueOnCurrentBuild } from './continue-as-new.ts';
@@ -32,7 +33,7 @@ interface RunContext extends ReportContext {
 /** The state that a run passes on when it continues as new: references, never data. */
 interface CarriedState extends RunContext, PreparedRun, TrackerState {
   readonly warnings: readonly string[];
-  readonly machineQueue: string | undefined;
+  readonly machine: PinnedMachine | undefined;
   readonly pause: PauseState;
   /** The requested number of iterations, and the iteration to stop after. */
   readonly iterations: number;
@@ -84,7 +85,7 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: Carrie
   setRunHandlers({ ...controls, configuration: () => resolved, show });
 
   if (state !== undefined) {
-    const continuedStages = createStages(controls, state, state.machineQueue);
+    const continuedStages = createStages(controls, state, state.machine);
     stages = continuedStages;
     return withFinalization(tracker, state, continuedStages, () =>
       withDamageRepair(tracker, configuration, continuedStages, state, state),
@@ -120,13 +121,13 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: Carrie
 function createStages(
   controls: RunControls,
   context: RunContext,
-  machineQueue: string | undefined,
+  machine: PinnedMachine | undefined,
 ): RunStages {
   const { tracker, budget, reports } = controls;
   const { plan } = context;
   budget.attach({ plan });
   reports.attach((status) => tryWriteReport(tracker, context, status));
-  return new RunStages(controls, plan, machineQueue);
+  return new RunStages(controls, plan, machine);
 }
 
 /** How often a run repairs damage; more damage points to a broken disk. */
@@ -189,12 +190,12 @@ async function runStages(
       budget,
       completedIterations,
     } = tracker.current;
-    const { machineQueue, pause } = stages;
+    const { machine, pause } = stages;
     const now = {
       warnings,
       iterations,
       stopAfter,
-      machineQueue,
+      machine,
       pause,
       completed: completedIterations,
       budget,

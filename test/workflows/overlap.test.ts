@@ -291,6 +291,57 @@ describe('a run that overlaps its stages', function () {
     });
   }
 
+  for (const gpus of [2, 1]) {
+    it(`${gpus === 2 ? 'trains the next judge while one is evaluated' : 'evaluates a judge before it trains the next one'} on a machine with ${gpus} GPUs for servers and trainings of one`, async () => {
+      const order: string[] = [];
+      const served: string[] = [];
+      const trained = door();
+      const hold: Hold = async (stage, input) => {
+        if (!isOf('evaluateBenchmark', 1)(stage, input)) return;
+        await (gpus === 2 ? trained.opened : sleep(500));
+        order.push('evaluated M_1');
+      };
+      const withGpus = (activities: InstantActivities): InstantActivities => {
+        const { machine, ...others } = withServers(activities, served);
+        return {
+          ...others,
+          gpu: { ...others.gpu, pinWorker: async () => ({ ...(await others.gpu.pinWorker()), gpus }) },
+          machine: {
+            ...machine,
+            serveModel: (input) => {
+              order.push(`serve M_${input.iteration}`);
+              return machine.serveModel(input);
+            },
+            stopServing: () => {
+              order.push('stop');
+              return Promise.resolve();
+            },
+            fineTune: async (input) => {
+              const result = await machine.fineTune(input);
+              order.push(`trained M_${input.iteration}`);
+              if (input.iteration === 2) trained.open();
+              return result;
+            },
+          },
+        };
+      };
+      const command = ['serve', '{checkpoint}', '{port}'];
+      await simulate(
+        hold,
+        async ({ run }) => {
+          await run.result();
+          const expected =
+            gpus === 2
+              ? ['trained M_2', 'evaluated M_1', 'stop', 'serve M_2']
+              : ['evaluated M_1', 'stop', 'trained M_2', 'serve M_2'];
+          assert.deepEqual(order.slice(order.indexOf('serve M_1') + 1, -1), expected);
+        },
+        { serving: { kind: 'command', command, gpus: 1 }, fineTuning: { gpus: 1 } },
+        withGpus,
+      );
+    });
+  }
+
   /** Machine activities as if a machine served the models, each at another address when it is served again. */
   function withServers(activities: InstantActivities, served: string[]): InstantActivities {
     const machineQueue = 'self-taught-evaluator-gpu-simulated';

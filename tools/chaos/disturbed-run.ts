@@ -36,6 +36,8 @@ export interface Kill {
   readonly trains: boolean;
   /** When the process was gone, in milliseconds since the epoch. */
   readonly at: number;
+  /** How many stages were asking a model. */
+  readonly stages: number;
   /** Time until the next progress; undefined if there was none before the next kill or the end of the run. */
   recoverySeconds: number | undefined;
 }
@@ -161,7 +163,7 @@ async function killTargets(
     // Records progress from before the kill that was not seen yet.
     monitor.scan();
     const { kind, name, pid, trains } = target;
-    kills.push({ kind, trains, at, recoverySeconds: undefined });
+    kills.push({ kind, trains, at, stages: monitor.stagesUnderWay, recoverySeconds: undefined });
     const recovery = last?.recoverySeconds?.toFixed(1);
     log(
       `${clockTime(at)}  ${all.length + 1}. ${kind} ${name ?? `(process ${pid})`}` +

@@ -1,5 +1,5 @@
 import { globSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const SCAN_MILLISECONDS = 100;
 
@@ -19,6 +19,16 @@ export class ProgressMonitor {
   /** Whether a shard has a record. */
   get hasRecords(): boolean {
     return [...this.#sizes.keys()].some((path) => path.includes('segment-'));
+  }
+
+  /** How many stages have begun a shard that they have not published. */
+  get stagesUnderWay(): number {
+    const stages = [...this.#sizes.keys()].flatMap((path) => {
+      const [shard, ...rest] = path.split('.journal/');
+      const isPublished = this.#sizes.has(join(shard ?? '', 'manifest.json'));
+      return rest.length === 0 || shard === undefined || isPublished ? [] : [dirname(shard)];
+    });
+    return new Set(stages).size;
   }
 
   scan(): void {

@@ -45,6 +45,7 @@ const SLOW_TESTS = [
   'test/workflows/control.test.ts',
   'test/workflows/endpoint-outage.test.ts',
   'test/workflows/gpu-lease.test.ts',
+  'test/workflows/overlap-served.test.ts',
   'test/workflows/own-data.test.ts',
   'test/workflows/publish.test.ts',
   'test/workflows/recover.test.ts',

@@ -127,6 +127,11 @@ export class MachineGpus {
     setInterval(renew, this.#holdMilliseconds / 5).unref();
   }
 
+  /** The number of GPUs; 0 if the machine has none. */
+  get count(): number {
+    return this.#devices === WHOLE_MACHINE ? 0 : this.#devices.length;
+  }
+
   /** Waits until the run may use the GPUs. A run that asks again for the same use keeps what it has. */
   async acquire(use: GpuUse, { signal, onWait }: AcquireOptions = {}): Promise<GpuLease> {
     if (use.gpus === 0) return NO_LEASE;

@@ -77,8 +77,12 @@ const configuration = z
       ),
     stopWhileTraining: z
       .boolean()
-      .default(true)
-      .describe('Stop the servers of the run while it trains, because both need the same GPUs or memory.'),
+      .nullable()
+      .default(null)
+      .describe(
+        'Stop the servers of the run while it trains, because both need the same GPUs or memory. null: unless `gpus` and ' +
+          '`fineTuning.gpus` are given and the machine has as many in all; then a judge is evaluated while the next one is trained.',
+      ),
   })
   .describe(
     'A command that serves a checkpoint, such as `vllm serve {checkpoint} --host {host} --port {port}`.',

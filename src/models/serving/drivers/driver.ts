@@ -65,8 +65,8 @@ export interface MachineDriver<
   gpus(settings: z.output<Schema>): number | null;
   /** The key that the settings contain themselves; `apiKeyEnv` names a variable that contains it. */
   key?(settings: z.output<Schema>): string | undefined;
-  /** Whether the run's servers stop while it trains. */
-  stopsWhileTraining(settings: z.output<Schema>): boolean;
+  /** Whether the run's servers stop while it trains; null: unless the machine has enough GPUs for both. */
+  stopsWhileTraining(settings: z.output<Schema>): boolean | null;
   /** Set if the server of a base also serves the adapters that were trained on it; otherwise each judge is served whole. */
   readonly adapters?: AdapterLoader<z.output<Schema>>;
 }

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type ConfigurationInput, type RunProgress, startRun } from '../../src/client/index.ts';
+import { compareRuns } from '../../tools/chaos/compare-runs.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
+
+const scriptedServer = fileURLToPath(import.meta.resolve('../support/scripted-server.ts'));
+
+/** Real runs of two iterations, whose judges a worker's machine serves. */
+describe('a run that overlaps its stages on a served model', function () {
+  this.timeout(600_000);
+  let cluster: Cluster;
+  const fastFile = () => join(cluster.storeRoot, '..', 'fast');
+  const startsFile = () => join(cluster.storeRoot, '..', 'starts');
+
+  before(async () => {
+    cluster = await startCluster();
+    writeFileSync(fastFile(), '');
+    cluster.startWorker();
+  });
+  after(() => cluster.close());
+
+  /** Each start of a server is a line with its process, its run and its checkpoint. */
+  const configuration = (runName: string, changes: Partial<ConfigurationInput> = {}) =>
+    tinyConfiguration(runName, '', {
+      iterations: 2,
+      serving: {
+        kind: 'command',
+        command: [
+          ...['sh', '-c', `echo $$ ${runName} "$0" >> ${startsFile()}; exec "$@"`, '{checkpoint}'],
+          ...[process.execPath, scriptedServer, '--host', '{host}', '--port', '{port}', '--fast', fastFile()],
+        ],
+        servedModelName: 'judge',
+        healthPath: '/v1/models',
+        stopWhileTraining: false,
+      },
+      ...changes,
+    });
+
+  const serversOf = (runName: string, iteration: number) =>
+    readFileSync(startsFile(), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(` ${runName} `) && line.includes(`/iteration-${iteration}/`))
+      .map((line) => Number.parseInt(line, 10));
+
+  /** How often a judge was to be served, by the history of the run. */
+  async function serveRequests(runName: string, iteration: number): Promise<number> {
+    const { events } = await cluster.client.workflow.getHandle(runName).fetchHistory();
+    const inputs = (events ?? [])
+      .map(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled)
+      .filter((scheduled) => scheduled?.activityType?.name === 'serveModel')
+      .map((scheduled) => Buffer.from(scheduled?.input?.payloads?.[0]?.data ?? []).toString());
+    return inputs.filter((input) => (JSON.parse(input) as { iteration: number }).iteration === iteration)
+      .length;
+  }
+
+  const isRunning = (name: string, iteration: number) => (progress: RunProgress) =>
+    progress.stages.some((stage) => stage.name === name && stage.iteration === iteration);
+
+  it('has the same artifacts as a run that does one stage after the other, also if both stages lose their server', async () => {
+    const budget = { requests: 1_000_000 };
+    await (await startRun(cluster.client, configuration('one-by-one', { budget }))).result();
+
+    const run = await startRun(cluster.client, configuration('overlapping'));
+    await waitForProgress(run, stageStarted('fineTune', 1));
+    rmSync(fastFile());
+    await waitForProgress(
+      run,
+      (progress) => isRunning('evaluateJudge', 1)(progress) && isRunning('judgePairs', 2)(progress),
+    );
+    const [server = assert.fail('M_1 has no server')] = serversOf('overlapping', 1);
+    process.kill(server, 'SIGKILL');
+    await waitForProgress(run, () => serversOf('overlapping', 1).length > 1);
+    writeFileSync(fastFile(), '');
+    await run.result();
+
+    assert.deepEqual(compareRuns(cluster.storeRoot, 'one-by-one', 'overlapping').differences, []);
+    assert.equal(serversOf('overlapping', 1).length, 2);
+    assert((await serveRequests('overlapping', 1)) <= 2);
+    const { machines } = await run.progress();
+    const [machine] = machines ?? [];
+    assert.equal(machines?.length, 1);
+    assert((machine?.busySeconds ?? 0) > 1, JSON.stringify(machines));
+    assert(
+      machine?.idle.some(({ reason }) => reason === 'a model server started'),
+      JSON.stringify(machines),
+    );
+  });
+});
