@@ -58,16 +58,16 @@ def short_prompts(rows, tokenizer):
 
 def greedy(model, prompt):
     """The most probable tokens, each after those before it, and their log-probabilities."""
-    ids, cache = torch.tensor([prompt], device=model.device), None
-    tokens, found = [], []
+    cache, tokens, found = None, [], []
     ends = end_tokens(model)
     while len(tokens) < TOKENS and not (tokens and tokens[-1] in ends):
+        unread = prompt + tokens if cache is None else tokens[-1:]
+        ids = torch.tensor([unread], device=model.device)
         output = model(input_ids=ids, past_key_values=cache, use_cache=True)
-        cache = output.past_key_values
+        cache = getattr(output, 'past_key_values', None)  # not all architectures have one
         best = output.logits[0, -1].float().log_softmax(-1).max(-1)
         tokens.append(best.indices.item())
         found.append(best.values.item())
-        ids = best.indices.view(1, 1)
     return tokens, found
 
 

@@ -42,7 +42,7 @@ def finish(job, identity, lease, trainer, tokenizer, rows, training_set, callbac
             whole = adapted if trainer.is_fsdp_enabled else model
             saved = {
                 'adapter': {'files': adapter_files, 'sha256': sha256_of_listing(adapter_files)},
-                'canary': record_canary(whole, rows, tokenizer, callback.touch_heartbeat),
+                **canary_of(whole, rows, tokenizer, lease, callback),
             }
         # The sum is computed in float32 and rounded once.
         full = adapted.merge_and_unload().to(served_dtype(job))
@@ -77,6 +77,15 @@ def finish(job, identity, lease, trainer, tokenizer, rows, training_set, callbac
     shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
     if job.mirror:
         job.mirror.remove_checkpoints()
+
+
+def canary_of(model, rows, tokenizer, lease, callback):
+    """Empty if there is none: a model that was trained for days is not lost because it can't be asked here."""
+    try:
+        return {'canary': record_canary(model, rows, tokenizer, callback.touch_heartbeat)}
+    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, NotImplementedError) as error:
+        log(lease, f'warning: the answers of the adapter are not recorded: {type(error).__name__}: {error}')
+        return {}
 
 
 def save_model(job, model, weights, tokenizer, folder):

@@ -80,12 +80,16 @@ export function damagedCheckpointWarning(
   return `The training of M_${iteration} found its ${checkpoint} damaged and continued from the one before, or from the start: ${reason}.`;
 }
 
-/** Warns if no answer of a new judge tells its adapter from its base, so that a server that leaves it out would not be found. */
+/** Warns if a server that answers without the adapter of a new judge would not be found by its answers. */
 export function canaryWarning(
   iteration: number,
-  { canary }: Pick<TrainingResult, 'canary'>,
+  { canary, adapter }: Pick<TrainingResult, 'canary' | 'adapter'>,
 ): string | undefined {
-  if (canary === undefined || tellsFromBase(canary)) return undefined;
+  if (canary === undefined)
+    return adapter === undefined
+      ? undefined
+      : `The training of M_${iteration} has recorded no answers of its adapter (its trainer.log says why), so it is not checked that the server has its weights.`;
+  if (tellsFromBase(canary)) return undefined;
   return (
     `The adapter of M_${iteration} hardly changes any answer that was compared (by ${canary.distance.toFixed(4)} for each token): the judge has ` +
     'learnt little, and a server that answered without the adapter would not be noticed.'

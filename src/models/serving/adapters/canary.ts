@@ -98,9 +98,9 @@ export async function checkCanary(canary: Canary, access: ServerAccess, toleranc
   throw new AdapterRefused(
     `${redactUrl(baseUrl)} serves other weights under the name ${model} than those that were trained: its log-probabilities of the judge's own greedy ` +
       `answers, such as ${JSON.stringify(canary.answers[0]?.text)}, are ${fromAdapter.toFixed(3)} for each token from those of the trainer (at most ${allowed.toFixed(3)} counts as ` +
-      `rounding), and ${guess}; ${others} of the ${served.length} tokens are not its first choice. No request of the run was sent to it. Stop this server, so that the run ` +
-      'starts another one; if that one does the same, its program does not support adapters of this model. For a quantized server, ' +
-      'whose differences are larger, raise canaryTolerance.',
+      `rounding), and ${guess}; ${others} of the ${served.length} tokens are not its first choice. No request of the run was sent to it. It ignores the adapter, or mixes it up with another one: ` +
+      'use a version of vLLM that supports adapters of this model, or serve whole checkpoints (kind "command"). For a quantized server, whose ' +
+      'differences are larger, raise canaryTolerance.',
     'wrong-weights',
   );
 }

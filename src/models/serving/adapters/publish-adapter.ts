@@ -1,9 +1,10 @@
 /** Puts a copy of an adapter into the folder from which a server loads adapters. */
 import { randomUUID } from 'node:crypto';
 import { copyFile, open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { syncFolder, writeDurably } from '../../../platform/atomic-write.ts';
 import { fileSha256 } from '../../../platform/file-hashes.ts';
+import { withLock } from '../../../platform/file-lock.ts';
 import {
   makeFolders,
   removeTemporary,
@@ -77,14 +78,14 @@ export async function publishAdapter(
   target: string,
   base: string,
 ): Promise<void> {
-  await withStorageErrors(target, async () => {
+  const publish = async () => {
     if (await isPublished(target, files)) return;
     const draft = `${target}.tmp-${randomUUID()}`;
     try {
       await makeFolders(draft);
       for (const { name, sha256 } of files) {
         const copy = join(draft, name);
-        await makeFolders(join(copy, '..'));
+        await makeFolders(dirname(copy));
         await copyFile(join(source, name), copy);
         if ((await fileSha256(copy)) !== sha256)
           throw new AdapterRefused(
@@ -95,10 +96,15 @@ export async function publishAdapter(
       }
       await rm(target, { recursive: true, force: true });
       await rename(draft, target);
-      await syncFolder(join(target, '..'));
+      await syncFolder(dirname(target));
     } finally {
       await removeTemporary(draft);
     }
+  };
+  // Two stages may serve a judge at once: the second must not replace what the server reads for the first.
+  await withStorageErrors(target, async () => {
+    await makeFolders(dirname(target));
+    await withLock(`${target}.lock`, publish);
   });
 }
 

@@ -4,7 +4,9 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { tellsFromBase } from '../../../../src/models/serving/adapters/canary.ts';
 import type { TrainedAdapter } from '../../../../src/models/serving/adapters/publish-adapter.ts';
+import { commandServing, type CommandServing } from '../../../../src/models/serving/drivers/command.ts';
 import { servingSchema } from '../../../../src/models/serving/drivers/registry.ts';
+import { vllmLoraDriver } from '../../../../src/models/serving/drivers/vllm-lora.ts';
 import { ServerFailed } from '../../../../src/models/serving/errors.ts';
 import type { ServingRequest } from '../../../../src/models/serving/supervisor.ts';
 import { packageRoot } from '../../../../src/platform/package-root.ts';
@@ -59,7 +61,11 @@ describe('vLLM with adapters', function () {
   /** The adapters in the folder of the server. */
   const published = () => {
     const [key = ''] = readdirSync(join(servers.folder, 'state', 'adapters'));
-    return readdirSync(join(servers.folder, 'state', 'adapters', key)).sort();
+    const folder = readdirSync(join(servers.folder, 'state', 'adapters', key), { withFileTypes: true });
+    return folder
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+      .sort();
   };
 
   for (const adapterLoading of ['folder', 'call'] as const) {
@@ -108,7 +114,7 @@ describe('vLLM with adapters', function () {
       'wrong-weights',
       /serves other weights under the name run-1-\w{12} than those that were trained/,
       /it seems to answer without the adapter/,
-      /Stop this server/,
+      /use a version of vLLM that supports adapters of this model/,
     );
     await assert.rejects(serve('M_1'), isWrong);
     rmSync(faultFile());
@@ -164,6 +170,31 @@ describe('vLLM with adapters', function () {
       ),
     );
     await serve('M_1', settings({ adapterLoading: 'call' }));
+  });
+
+  it('says what a server lacks that takes no adapters while it runs, or does not see them', async () => {
+    const { command } = settings() as CommandServing;
+    const served = await servers.serve(commandServing({ command }), { checkpoint: adapterBase });
+    const load = (adapterLoading: 'folder' | 'call', baseUrl = String(served.baseUrl)) =>
+      vllmLoraDriver.adapters!.load(
+        vllmLoraDriver.configuration.parse({ kind: 'vllm-lora', adapterLoading }),
+        {
+          ...{ name: 'run-1-0', folder: '/nowhere/run-1-0', base: adapterBase, logFile: '/nowhere/log' },
+          ...{ endpoint: { baseUrl, model: 'run-1-0' }, environment: {} },
+        },
+      );
+    await assert.rejects(
+      load('folder'),
+      /does not find the adapter in \/nowhere\/run-1-0: vLLM must see this folder/,
+    );
+    await assert.rejects(load('call'), /VLLM_ALLOW_RUNTIME_LORA_UPDATING must reach it/);
+    await servers.supervisor.stopServing('run/judge');
+    await assert.rejects(load('call'), { name: 'Unanswered', message: /doesn't answer: .*ECONNREFUSED/ });
+    const { baseUrl } = await serve(undefined, settings({ adapterLoading: 'call' }));
+    await assert.rejects(
+      load('call', String(baseUrl)),
+      /No adapter found for <path>.*does not find the folder \/nowhere\/run-1-0/,
+    );
   });
 
   it('sends the key of the server, and shows it nowhere', async () => {
