@@ -15,7 +15,7 @@ import { readPrompts } from '../runs/prompts.ts';
 import { archiveStages } from '../runs/archive-stages.ts';
 import type { PlanResult, RunPlan } from '../api/activity-types.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
-import { MODEL_ROLES, servingOf } from '../config/model-roles.ts';
+import { leavesSeedModel, MODEL_ROLES, servingOf } from '../config/model-roles.ts';
 import { launcherOf } from '../models/training/launchers/registry.ts';
 
 export interface PlanInput {
@@ -101,9 +101,11 @@ export function toRunPlan(
   const servings = MODEL_ROLES.map((role) => {
     const serving = servingOf(configuration, role);
     const driver = servingDriverOf(serving);
-    return driver.needsMachine
-      ? { role, onMachine: true, stops: driver.stopsWhileTraining(serving), gpus: driver.gpus(serving) }
-      : { role, onMachine: false, stops: false, gpus: 0 };
+    if (!driver.needsMachine) return { role, onMachine: false, stops: false, gpus: 0 };
+    // Judges that fit no server of the seed model have servers of their own, of which there must not be more and more.
+    const isWhole = role === 'seed' && driver.adapters !== undefined && leavesSeedModel(configuration);
+    const stops = isWhole || driver.stopsWhileTraining(serving);
+    return { role, onMachine: true, stops, gpus: driver.gpus(serving) };
   });
   const judging = servings.filter(
     ({ role }) => role === 'seed' || (role === 'firstJudge' && models.firstJudge !== undefined),

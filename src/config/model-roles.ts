@@ -24,6 +24,12 @@ export function servesAdapters(configuration: Pick<Configuration, 'models' | 'se
   return driver.needsMachine && driver.adapters !== undefined;
 }
 
+/** Returns whether a training may start from another model than the seed model, so that its adapter fits no server of that. */
+export function leavesSeedModel({ fineTuning: { rounds } }: Pick<Configuration, 'fineTuning'>): boolean {
+  // M_1 always starts from the seed model, and the last round repeats.
+  return rounds.some(({ initFrom }, index) => initFrom === 'previous' && (index > 0 || rounds.length === 1));
+}
+
 /** Returns whether trainings keep their adapter beside the model that it is merged into. */
 export function keepsAdapter(
   configuration: Pick<Configuration, 'models' | 'serving' | 'fineTuning'>,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { toRunPlan } from '../../../../src/activities/plan-run.ts';
+import type { RunPlan } from '../../../../src/api/activity-types.ts';
 import { keepsAdapter } from '../../../../src/config/model-roles.ts';
 import { parseConfiguration } from '../../../../src/config/parse-configuration.ts';
 import { servingDriverOf, servingSchema } from '../../../../src/models/serving/drivers/registry.ts';
@@ -8,7 +10,7 @@ import { withAddress } from '../../../../src/models/serving/drivers/server-spec.
 import { packageRoot } from '../../../../src/platform/package-root.ts';
 
 const file = join(packageRoot, 'temporal/inputs/single-gpu-8b-lora.json');
-const example = JSON.parse(readFileSync(file, 'utf8')) as { fineTuning: object };
+const example = JSON.parse(readFileSync(file, 'utf8')) as { fineTuning: { rounds: object[] } };
 
 describe('the settings of vLLM with adapters', () => {
   const parse = (serving: object, adapter: object = { kind: 'lora', rank: 32 }, rest: object = {}) =>
@@ -102,6 +104,26 @@ describe('the settings of vLLM with adapters', () => {
       problems({ kind: 'command', command: ['serve'] }, { kind: 'none' }, { models: own }).join(),
       /beside models.seed.serving.kind/,
     );
+  });
+
+  it('let the server run while the judges are trained, unless they leave the seed model', () => {
+    const { rounds } = example.fineTuning;
+    const stopped = (serving: object, initFrom: string[]) => {
+      const fineTuning = {
+        rounds: initFrom.map((from) => ({ ...rounds[0], initFrom: from })),
+        adapter: { kind: 'lora', rank: 8 },
+      };
+      const input = { ...example, serving: { kind: 'vllm-lora', ...serving }, fineTuning };
+      const { configuration, problems: found } = parseConfiguration(input);
+      assert(configuration !== undefined, JSON.stringify(found));
+      const run = { runName: 'r', configuration: { uri: 'c', sha256: '', records: 1, fingerprint: '' } };
+      return toRunPlan(configuration, run as unknown as RunPlan['run'], []).stopServersWhileTraining;
+    };
+    assert.equal(stopped({}, ['seed']), 'never');
+    assert.equal(stopped({ stopWhileTraining: true }, ['seed']), 'always');
+    assert.equal(stopped({}, ['previous', 'seed']), 'never', 'M_1 always starts from the seed model');
+    assert.equal(stopped({}, ['seed', 'previous']), 'always');
+    assert.equal(stopped({}, ['previous']), 'always');
   });
 
   it('refuse what contradicts them in a command or in variables', () => {
