@@ -288,7 +288,11 @@ async function createWorkers(
       {
         ...shared,
         taskQueue,
-        workflowBundle: await workflowBundle(context.log, shared.plugins),
+        workflowBundle: await workflowBundle({
+          log: context.log,
+          plugins: shared.plugins,
+          cacheFolder: cacheFolder(settings.environment, process.platform),
+        }),
         activities: createWorkflowActivities(deps),
         maxConcurrentActivityTaskExecutions: 20,
         // How long a workflow task waits for a worker that died with the workflow in its cache; another worker then
