@@ -44,6 +44,10 @@ export async function demo(options: DemoOptions, json: boolean): Promise<ExitRea
   const { python } = await installDependencies();
   const storeRoot = resolveStoreAddress(options.store);
   const store = openStore(storeRoot);
+  // Imported here, because it loads much.
+  void import('./begin-trainer-check.ts').then(({ beginTrainerCheck }) =>
+    beginTrainerCheck({ python, store }, configuration, signal),
+  );
   const temporal = await findOrStartTemporal();
   const { environment } = temporal;
   const { client, connection, address, namespace } = await connectToTemporal(environment);

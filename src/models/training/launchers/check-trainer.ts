@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../../platform/atomic-write.ts';
 import { cacheFolder } from '../../../platform/cache-folder.ts';
+import { withLock } from '../../../platform/file-lock.ts';
 import type { TrainerCheck, TrainerMachine, TrainerReport } from './launcher.ts';
 import { trainerEnvironment } from './trainer-command.ts';
 
@@ -24,9 +25,9 @@ const CACHE_MILLISECONDS = 600_000;
 
 /**
  * Checks on this machine whether a training could start: the Python packages, the trackers, and the base
- * checkpoint's configuration and tokenizer. Takes as long as importing the packages, about 4 s. All processes
- * of this machine trust a passed check for ten minutes, unless the base checkpoint or the trainer changes;
- * each check has a file in the cache folder.
+ * checkpoint's configuration and tokenizer. Takes as long as importing the packages, about 3 s. All processes
+ * of this machine trust a passed check for ten minutes, unless the base checkpoint or the trainer changes, and wait for the
+ * one that is being made; each check has a file in the cache folder.
  */
 export async function checkTrainer(machine: TrainerMachine, check: Check): Promise<TrainerReport> {
   const { python, packageRoot } = machine;
@@ -39,13 +40,34 @@ export async function checkTrainer(machine: TrainerMachine, check: Check): Promi
   const cacheFile = join(cacheFolder(machine.environment, process.platform), 'trainer-checks', name);
   const cached = await cachedDevice(cacheFile);
   if (cached !== undefined) return { device: cached, problems: [] };
-  const report = await runCheck(machine, check);
-  if (typeof report === 'string') return { device: undefined, problems: [report] };
-  if (!report.ok) return { device: undefined, problems: report.problems };
-  const device = report.device ?? 'unknown device';
-  // If the cache can't be written, the next check only takes longer.
-  await cacheDevice(cacheFile, device).catch(() => undefined);
-  return { device, problems: [] };
+  return oneAtATime(cacheFile, check.signal, async () => {
+    const made = await cachedDevice(cacheFile);
+    if (made !== undefined) return { device: made, problems: [] };
+    const report = await runCheck(machine, check);
+    if (typeof report === 'string') return { device: undefined, problems: [report] };
+    if (!report.ok) return { device: undefined, problems: report.problems };
+    const device = report.device ?? 'unknown device';
+    // If the cache can't be written, the next check only takes longer.
+    await cacheDevice(cacheFile, device).catch(() => undefined);
+    return { device, problems: [] };
+  });
+}
+
+/** Runs a check while no other process makes the same one, if that can be known: if the cache can be written. */
+async function oneAtATime<T>(
+  cacheFile: string,
+  signal: AbortSignal | undefined,
+  run: () => Promise<T>,
+): Promise<T> {
+  const folder = dirname(cacheFile);
+  const canLock = await mkdir(folder, { recursive: true })
+    .then(() => access(folder, constants.W_OK))
+    .then(
+      () => true,
+      () => false,
+    );
+  if (!canLock) return run();
+  return withLock(`${cacheFile}.lock`, run, signal === undefined ? {} : { signal });
 }
 
 /**

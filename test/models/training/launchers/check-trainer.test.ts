@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import {
   appendFile,
   chmod,
@@ -12,6 +13,8 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { moduleFile } from '../../../../src/platform/package-root.ts';
 import { checkpointProblems, checkTrainer } from '../../../../src/models/training/launchers/check-trainer.ts';
 
 /** The real check is tried in follow-training.test.ts; here a program stands for Python, to count how often it is asked. */
@@ -60,7 +63,42 @@ describe('the check of a trainer', () => {
       await utimes(join(notes, name), elevenMinutesAgo, elevenMinutesAgo);
     await check();
     assert.equal(await asked(), 5);
-    assert.equal((await readdir(notes)).length, 1, 'expired results are removed');
+    const results = (await readdir(notes)).filter((name) => name.endsWith('.txt'));
+    assert.equal(results.length, 1, 'expired results are removed');
+  });
+
+  it('is made once for all that ask for it at the same time, and by the next one if its process is killed', async () => {
+    const python = join(folder, 'slow-python');
+    const calls = join(folder, 'slow-calls');
+    const go = join(folder, 'go');
+    await writeFile(
+      python,
+      `#!/bin/sh\necho >> ${calls}\nuntil [ -e ${go} ]; do sleep 0.05; done\n` +
+        `echo '{"ok": true, "device": "a GPU", "problems": []}'\n`,
+    );
+    await chmod(python, 0o755);
+    const environment = {
+      PATH: process.env['PATH'],
+      SELF_TAUGHT_EVALUATOR_CACHE: join(folder, 'shared cache'),
+    };
+    const machine = { python, packageRoot: folder, environment };
+    const wanted = { baseCheckpoint: undefined, trustRemoteCode: false, reportTo: [] };
+    const killed = spawn(process.execPath, [
+      ...['--input-type=module', '-e'],
+      `const { checkTrainer } = await import(${JSON.stringify(moduleFile('models/training/launchers/check-trainer'))});` +
+        `await checkTrainer(${JSON.stringify(machine)}, ${JSON.stringify(wanted)});`,
+    ]);
+    const asked = async () => (await readFile(calls, 'utf8').catch(() => '')).length;
+    while ((await asked()) === 0) await setTimeout(20);
+    const checks = Promise.all([1, 2, 3].map(() => checkTrainer(machine, wanted)));
+    killed.kill('SIGKILL');
+    while ((await asked()) === 1) await setTimeout(20);
+    await writeFile(go, '');
+    assert.deepEqual(
+      (await checks).map(({ device }) => device),
+      ['a GPU', 'a GPU', 'a GPU'],
+    );
+    assert.equal(await asked(), 2);
   });
 
   it("is repeated if its result can't be cached", async () => {
@@ -71,6 +109,7 @@ describe('the check of a trainer', () => {
       `#!/bin/sh\necho >> ${calls}\necho '{"ok": true, "device": "a GPU", "problems": []}'\n`,
     );
     await chmod(python, 0o755);
+    await writeFile(calls, '');
     for (let times = 1; times <= 2; times++) {
       const environment = {
         PATH: process.env['PATH'],

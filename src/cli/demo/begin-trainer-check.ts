@@ -1,0 +1,33 @@
+import { checkMachine } from '../../activities/preflight.ts';
+import { parseConfiguration } from '../../config/parse-configuration.ts';
+import { cacheFolder } from '../../platform/cache-folder.ts';
+import { packageRoot } from '../../platform/package-root.ts';
+import { markedConversations } from '../../runs/marked-conversations.ts';
+import type { ArtifactStore } from '../../store/artifact-store.ts';
+
+/**
+ * Checks the trainer as the worker does before the run, while the server and the worker start: it takes as long as their start.
+ * The worker waits for this check and trusts it; if it finds a problem, the worker finds it again and reports it.
+ * @param signal ends the check, as the end of this process does
+ */
+export async function beginTrainerCheck(
+  { python, store }: { readonly python: string; readonly store: ArtifactStore },
+  configuration: unknown,
+  signal: AbortSignal,
+): Promise<void> {
+  const environment = process.env;
+  const files = { roots: [process.cwd(), packageRoot, cacheFolder(environment, process.platform)] };
+  const exiting = new AbortController();
+  process.once('exit', () => exiting.abort());
+  try {
+    const { usable } = parseConfiguration(configuration);
+    await checkMachine(
+      { store, files, python, packageRoot, environment },
+      usable,
+      await markedConversations(files, usable),
+      AbortSignal.any([signal, exiting.signal]),
+    );
+  } catch {
+    // It was ended, or the worker finds the same fault.
+  }
+}
