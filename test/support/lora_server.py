@@ -22,10 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "embedded"))
 
 import torch
 import uvicorn
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from checkpoints import Checkpoint, UnknownModel
 from server import RequestLog, create_app
@@ -147,35 +149,31 @@ class LoadRequest(BaseModel):
     lora_path: str
 
 
-def routes(models: Models) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/v1/models")
-    def listed() -> dict[str, Any]:
+def routes(models: Models) -> list[Route]:
+    def listed(_: Request) -> JSONResponse:
         base = models.options.served_model_name
         cards = [{"id": base, "object": "model", "root": models.options.checkpoint, "parent": None}]
         cards += [{"id": n, "object": "model", "root": path, "parent": base} for n, (path, _) in models.loaded.items()]
-        return {"object": "list", "data": cards}
+        return JSONResponse({"object": "list", "data": cards})
 
-    @router.post("/v1/completions")
-    async def complete(body: CompletionRequest) -> JSONResponse:
+    async def complete(request: Request) -> JSONResponse:
+        body = CompletionRequest.model_validate_json(await request.body())
         return await asyncio.to_thread(greedy, models, body)
 
-    if may_update():
+    async def load(request: Request) -> Response:
+        body = LoadRequest.model_validate_json(await request.body())
+        name = body.lora_name
+        if name == models.options.served_model_name:
+            message = f"The lora adapter '{name}' conflicts with a served base model."
+            return LoadFailed(400, message, "InvalidUserInput").response()
+        if name in models.loaded:
+            message = f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, set 'load_inplace' to True."
+            return LoadFailed(400, message, "InvalidUserInput").response()
+        await asyncio.to_thread(models.load, name, body.lora_path)
+        return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
 
-        @router.post("/v1/load_lora_adapter")
-        def load(body: LoadRequest) -> Any:
-            name = body.lora_name
-            if name == models.options.served_model_name:
-                message = f"The lora adapter '{name}' conflicts with a served base model."
-                return LoadFailed(400, message, "InvalidUserInput").response()
-            if name in models.loaded:
-                message = f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, set 'load_inplace' to True."
-                return LoadFailed(400, message, "InvalidUserInput").response()
-            models.load(name, body.lora_path)
-            return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
-
-    return router
+    loading = [Route("/v1/load_lora_adapter", load, methods=["POST"])] if may_update() else []
+    return [Route("/v1/models", listed), Route("/v1/completions", complete, methods=["POST"]), *loading]
 
 
 @torch.inference_mode()
@@ -217,23 +215,24 @@ def main() -> None:
     torch.set_num_threads(1)
     models = Models(options)
     app = create_app(models, RequestLog(None), 1_000_000_000)
-    app.router.routes[:0] = routes(models).routes
+    app.router.routes[:0] = routes(models)
 
-    @app.middleware("http")
-    async def authenticate(request: Request, follow):
+    async def authenticate(request: Request, follow) -> Response:
         wanted = options.api_key and request.url.path.startswith("/v1")
         if wanted and request.headers.get("authorization") != f"Bearer {options.api_key}":
             return JSONResponse({"error": "Unauthorized"}, 401)
         return await follow(request)
 
-    @app.exception_handler(LoadFailed)
     async def load_failed(_: Request, error: LoadFailed) -> JSONResponse:
         return error.response()
 
-    @app.exception_handler(UnknownModel)
     async def unknown(_: Request, error: UnknownModel) -> JSONResponse:
         body = {"message": str(error), "type": "NotFoundError", "param": "model", "code": 404}
         return JSONResponse({"error": body}, 404)
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=authenticate)
+    app.add_exception_handler(LoadFailed, load_failed)
+    app.add_exception_handler(UnknownModel, unknown)
 
     if options.starts:
         with options.starts.open("a") as file:
