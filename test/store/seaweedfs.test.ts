@@ -11,6 +11,8 @@ describe('a store in a bucket of SeaweedFS', function () {
   let server: Awaited<ReturnType<typeof startSeaweedFs>> | undefined;
 
   before(async function () {
+    // Building SeaweedFS takes 10 min on two idle cores.
+    this.timeout(3_600_000);
     const program = await findSeaweedFs();
     if (program === undefined) {
       console.log('      skipped: needs a second S3 server: TEST_SEAWEEDFS=1 builds SeaweedFS with Go');
