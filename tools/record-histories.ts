@@ -112,6 +112,20 @@ async function recordRuns(
   await failed.result().catch(expectFailure);
   await keep(cluster, 'failed');
 
+  // M_1 never answers requests for several samples. It is no better than M_0, so that its judging is dropped.
+  endpoint.script((request) =>
+    request.body.model === 'judge-1' && (request.body.n ?? 1) > 1
+      ? { kind: 'hang' }
+      : scriptedAnswers(request),
+  );
+  const earlyStopping = { patience: 1, minDelta: 0.99 };
+  const stopped = await startRun(
+    client,
+    tinyConfiguration('stopped-early', baseUrl, { iterations: 2, earlyStopping }),
+  );
+  await stopped.result();
+  await keep(cluster, 'stopped-early');
+
   // Requests to the judge for several samples are never answered.
   endpoint.script((request) => ((request.body.n ?? 1) > 1 ? { kind: 'hang' } : scriptedAnswers(request)));
   const cancelled = await startRun(client, tinyConfiguration('cancelled', baseUrl));

@@ -6,6 +6,7 @@ import type { Dependencies } from './dependencies.ts';
 import { openEvaluation } from '../runs/open-run.ts';
 import { runUris } from '../runs/run-layout.ts';
 import { softwareVersions } from '../reporting/provenance.ts';
+import type { MachineTimes } from '../api/progress.ts';
 import type { ReportedWait, RunReference } from '../api/activity-types.ts';
 import type { JudgeEvaluationResult } from '../api/result.ts';
 import { reportIteration } from '../reporting/report-iteration.ts';
@@ -17,6 +18,8 @@ export interface FinishJudgeEvaluationInput {
   readonly result: Omit<JudgeEvaluationResult, 'report'>;
   /** Its long waits. */
   readonly waits?: readonly ReportedWait[];
+  /** The busy and idle times of its machines; empty if it needed none. */
+  readonly machines: readonly MachineTimes[];
 }
 
 /**
@@ -25,7 +28,7 @@ export interface FinishJudgeEvaluationInput {
  */
 export function finishJudgeEvaluation(
   deps: Dependencies,
-  { run, startedAt, result, waits }: FinishJudgeEvaluationInput,
+  { run, startedAt, result, waits, machines }: FinishJudgeEvaluationInput,
 ): Promise<JudgeEvaluationResult> {
   return withHeartbeats(async () => {
     const { store } = deps;
@@ -46,6 +49,7 @@ export function finishJudgeEvaluation(
       skipped: [],
       warnings: [...result.warnings],
       waits,
+      machines,
       configuration,
       versions: await softwareVersions(deps, Context.current().info, run.runName, undefined),
     });
@@ -54,6 +58,7 @@ export function finishJudgeEvaluation(
     await writeRunState(store, run.runName, {
       ...{ status: 'completed', startedAt, best: 0, iterations: [summary], warnings: [...result.warnings] },
       configuration: run.configuration.uri,
+      machines: [...machines],
     });
     const withReport: JudgeEvaluationResult = { ...result, report };
     await store.writeText(runUris.result(run.runName), `${JSON.stringify(withReport, undefined, 2)}\n`);

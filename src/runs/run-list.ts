@@ -1,4 +1,5 @@
 /** Lists runs, evaluations and judgings: one row for each, combined from the store and Temporal. */
+import { currentIteration } from '../api/current-iteration.ts';
 import type { WorkflowExecutionStatusName } from '@temporalio/client';
 import type { WORKFLOW_TYPES } from '../api/temporal-names.ts';
 import type { ConfigurationKind } from '../config/configuration-kind.ts';
@@ -137,7 +138,7 @@ function reportIteration(
 ): number | undefined {
   const begun = [
     ...judges.map(({ iteration }) => iteration),
-    ...(progress?.stages.map(({ iteration }) => iteration) ?? []),
+    ...(progress === undefined ? [] : [currentIteration(progress)]),
     ...(execution?.iteration === undefined || !isUnderWay ? [] : [execution.iteration]),
   ];
   return begun.length === 0 ? execution?.iteration : Math.max(...begun);

@@ -47,6 +47,7 @@ async function evaluate(
           run,
           startedAt: workflowInfo().startTime.toISOString(),
           waits: tracker.endedWaits,
+          machines: tracker.machineTimes(),
           result: { runName: run.runName, model, evaluations, counts, seconds, warnings, table },
         },
       ],

@@ -105,6 +105,31 @@ describe('the progress of a run', () => {
     assert.deepEqual(new ProgressTracker(initial, tracker.state).allWaits, tracker.endedWaits);
   });
 
+  it('keeps the stages of unfinished iterations, and forgets those of an iteration that is dropped', async () => {
+    const tracker = new ProgressTracker(initial);
+    const run = (name: 'judgePairs' | 'generatePairs', iteration: number, counts: Record<string, number>) =>
+      tracker.trackStage({ name, iteration }, () => Promise.resolve({ counts }));
+    const ended = () => tracker.current.endedStages?.map(({ name, iteration }) => `${name} ${iteration}`);
+    const complete = (iteration: number, counts: Record<string, Record<string, number>>) =>
+      tracker.completeIteration(
+        { iteration, model: { checkpoint: '', sha256: '' }, evaluations: [], counts, seconds: {} },
+        0,
+      );
+    await run('generatePairs', 0, { pairs: 9 });
+    await run('judgePairs', 1, { judgments: 5 });
+    assert.deepEqual(ended(), ['generatePairs 0', 'judgePairs 1']);
+    complete(0, { generatePairs: { pairs: 9 } });
+    assert.deepEqual(ended(), ['judgePairs 1']);
+    complete(1, { judgePairs: { judgments: 5 } });
+    await run('judgePairs', 2, { judgments: 7 });
+    assert.deepEqual(tracker.current.counts['judgePairs'], { judgments: 7 });
+    tracker.dropUnfinishedIteration();
+    assert.deepEqual(
+      [ended(), tracker.current.counts],
+      [[], { generatePairs: { pairs: 9 }, judgePairs: { judgments: 5 } }],
+    );
+  });
+
   it('never shows less usage than before', async () => {
     const { budget } = await stageAfter(report(3, 300), report(2, 200));
     assert.equal(budget?.usage.tokens, 300);
