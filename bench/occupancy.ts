@@ -3,7 +3,7 @@
  * server in processes of their own asks a simulated server, which works on 256 samples at once, for 20,000 samples with log-normal latencies.
  *
  *     npm run bench:occupancy -- [--requests 20000] [--medians 3,5,8] [--samples 1] [--shard-size 200] [--scale 1]
- *         [--in-flight 256] [--beside FOLDER] [--json]
+ *         [--in-flight 256] [--workers 1] [--beside FOLDER] [--json]
  *
  * `--samples` asks for so many in each request, of which there are fewer then. `--scale 0.1` makes all latencies a tenth, for a
  * quick look. `--beside` measures the worker of another checkout at the same time.
@@ -33,6 +33,7 @@ const { values: options } = parseArgs({
     'shard-size': { type: 'string', default: '200' },
     'in-flight': { type: 'string', default: '256' },
     scale: { type: 'string', default: '1' },
+    workers: { type: 'string', default: '1' },
     beside: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
@@ -51,6 +52,8 @@ interface Occupancy {
   /** The busy share of the places until the last sample began, and the samples in the server's queue at the mean. */
   readonly busyShare: number;
   readonly meanQueue: number;
+  /** The most samples at the server, at work or in its queue. */
+  readonly mostAtServer: number;
   readonly seconds: number;
   readonly idealSeconds: number;
   /** Events in the history of the stage for each shard. */
@@ -108,9 +111,17 @@ async function measure(
   const server = fork(script, [JSON.stringify(settings)], { serialization: 'advanced' });
   const [baseUrl] = (await once(server, 'message')) as [string];
   const taskQueue = `occupancy-${version}-${medianSeconds}`;
-  const worker = await startWorker(root, temporal, folder, [
-    ...['--task-queue', taskQueue, '--max-requests-in-flight', options['in-flight']],
-  ]);
+  const workers = await Promise.all(
+    Array.from({ length: Number(options.workers) }, (_, index) =>
+      startWorker(
+        root,
+        temporal,
+        folder,
+        ['--task-queue', taskQueue, '--max-requests-in-flight', options['in-flight']],
+        `worker-${index}`,
+      ),
+    ),
+  );
   try {
     const evaluation = await startEvaluation(
       temporal.client,
@@ -132,12 +143,11 @@ async function measure(
     const events = await stageEvents(temporal, `${evaluation.workflowId}`);
     return {
       ...{ version, medianSeconds, samples, requests: REQUESTS_OF_ITEM * items },
-      // The first one only looks if the endpoint answers.
-      ...occupancyOf((await times)[0].slice(1)),
+      ...occupancyOf((await times)[0]),
       eventsPerShard: events / Math.ceil(items / shardSize),
     };
   } finally {
-    await worker.stop();
+    await Promise.all(workers.map((worker) => worker.stop()));
     server.disconnect();
   }
 }
@@ -172,9 +182,21 @@ function occupancyOf(times: readonly SampleTimes[]) {
   return {
     busyShare: busySeconds / (PLACES * (lastStart - begin)),
     meanQueue: queueSeconds / (lastStart - begin),
+    mostAtServer: mostAtServer(times),
     seconds: Math.max(...bounds(times, 'ended')) - begin,
     idealSeconds: listSchedule(times.map(({ started, ended }) => ended - started)),
   };
+}
+
+function mostAtServer(times: readonly SampleTimes[]): number {
+  const changes = times.flatMap(({ arrived, ended }) => [
+    { at: arrived, by: 1 },
+    { at: ended, by: -1 },
+  ]);
+  let now = 0;
+  return changes
+    .sort((one, other) => one.at - other.at || one.by - other.by)
+    .reduce((most, { by }) => Math.max(most, (now += by)), 0);
 }
 
 function bounds(times: readonly SampleTimes[], name: keyof SampleTimes): [number, number] {
@@ -208,6 +230,7 @@ function report(results: readonly Occupancy[]): void {
       'requests',
       'busy',
       'queue',
+      'most',
       'seconds',
       'ideal',
       'ratio',
@@ -223,6 +246,7 @@ function report(results: readonly Occupancy[]): void {
       requests,
       `${(100 * result.busyShare).toFixed(1)}%`,
       result.meanQueue.toFixed(0),
+      result.mostAtServer,
       result.seconds.toFixed(1),
       result.idealSeconds.toFixed(1),
       (result.seconds / result.idealSeconds).toFixed(3),

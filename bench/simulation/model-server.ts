@@ -6,6 +6,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { stableHash } from '../../src/platform/stable-hash.ts';
+import { type ChatBody, isCanary } from '../../test/support/scripted-endpoint.ts';
 
 export interface ServerSettings {
   readonly places: number;
@@ -15,7 +16,7 @@ export interface ServerSettings {
   readonly maxSeconds: number;
 }
 
-/** Seconds since the server's start, in the order of arrival. */
+/** Seconds since the server's start, in the order of arrival, without the requests that only check the endpoint. */
 export interface SampleTimes {
   readonly arrived: number;
   started: number;
@@ -57,12 +58,12 @@ function latencyOf(prompt: string, seed: number): number {
 }
 
 function answer(body: string, response: ServerResponse): void {
-  const { messages, n = 1, seed = 0 } = JSON.parse(body) as { messages: unknown; n?: number; seed?: number };
+  const { messages, n = 1, seed = 0 } = JSON.parse(body) as ChatBody;
   const prompt = JSON.stringify(messages);
   let missing = n;
   for (let k = 0; k < n; k++) {
     const times = { arrived: performance.now() / 1000, started: 0, ended: 0 };
-    samples.push(times);
+    if (!isCanary({ messages })) samples.push(times);
     waiting.push({
       seconds: latencyOf(prompt, seed + k),
       times,

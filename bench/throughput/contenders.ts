@@ -115,8 +115,9 @@ export async function startWorker(
   { address }: Temporal,
   folder: string,
   settings: readonly string[],
+  name = 'worker',
 ): Promise<{ readonly pid: number | undefined; stop(): Promise<void> }> {
-  const log = join(folder, 'worker.log');
+  const log = join(folder, `${name}.log`);
   const worker = run(
     [
       ...[process.execPath, mainOf(root), 'worker', '--store', join(folder, 'store')],

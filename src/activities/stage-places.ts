@@ -4,6 +4,8 @@ import { MAX_RUNNING_SHARDS } from '../api/shard-hand-over.ts';
 
 /** How long the places of a shard that has ended or handed over stay here, if its successor has not begun here. */
 const KEPT_SECONDS = 3;
+/** How long a successor is expected here. After that, further shards are handed over, because another process works on it. */
+const EXPECTED_SECONDS = 1;
 
 /** A stage that this process works on. */
 export interface ShardedWork {
@@ -62,8 +64,8 @@ class Stage {
   readonly #members: Member[] = [];
   /** How many shards have brought their places here, and not passed them on. */
   #shares = 0;
-  /** The shares of shards that have ended or handed over, whose successors have not begun here. */
-  readonly #free = new Set<NodeJS.Timeout>();
+  /** The shares of shards that have ended or handed over, whose successors have not begun here, and since when they are free. */
+  readonly #free = new Map<NodeJS.Timeout, number>();
   /** Whether the stage has no shard that has not begun, as far as this process knows. */
   #hasLastShard: boolean;
   /** The units of the newest shard. */
@@ -94,12 +96,12 @@ class Stage {
   leave(member: Member): void {
     this.#members.splice(this.#members.indexOf(member), 1);
     if (!member.hasHandedOver) this.#freeShare();
-    if (this.isEmpty) for (const timer of this.#free) clearTimeout(timer);
+    if (this.isEmpty) for (const timer of this.#free.keys()) clearTimeout(timer);
   }
 
   /** Takes a share that is free, or else one that another process had. */
   #takeShare(): void {
-    const [free] = this.#free;
+    const [free] = this.#free.keys();
     if (free === undefined) this.#shares += 1;
     else {
       clearTimeout(free);
@@ -108,19 +110,19 @@ class Stage {
   }
 
   /** Keeps a share for the next shard. If that one has not begun here after some time, another process works on it. */
-  #freeShare(): void {
+  #freeShare(since = performance.now()): void {
     const timer = setTimeout(() => {
       this.#free.delete(timer);
       const { concurrentShards } = this.#work;
       // There is no next shard, or it may not begin before another one has ended.
       if (this.#hasLastShard || this.#members.length >= MAX_RUNNING_SHARDS * concurrentShards)
-        this.#freeShare();
+        this.#freeShare(since);
       else {
         this.#shares -= 1;
         this.#resize();
       }
     }, 1000 * KEPT_SECONDS).unref();
-    this.#free.add(timer);
+    this.#free.set(timer, since);
   }
 
   #resize(): void {
@@ -132,10 +134,13 @@ class Stage {
   #handOverInTime(): void {
     if (this.#hasLastShard) return;
     const { unstarted, lead } = this.places;
+    const fresh = performance.now() - 1000 * EXPECTED_SECONDS;
+    let expected = [...this.#free.values()].filter((since) => since > fresh).length;
     for (const member of this.#members) {
-      if (unstarted + this.#free.size * this.#unitsOfShard >= lead) return;
+      if (unstarted + expected * this.#unitsOfShard >= lead) return;
       if (member.hasHandedOver || member.isStuck) continue;
       member.hasHandedOver = true;
+      expected += 1;
       this.#freeShare();
       member.handOver().catch(() => {
         member.isStuck = true;

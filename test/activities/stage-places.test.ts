@@ -135,6 +135,19 @@ describe('the places of a stage', () => {
     await endAll(...shards);
   }).timeout(20_000);
 
+  it('are handed over by a further shard if the successor of one has not begun here after a second', async () => {
+    const begin = stageOf(9);
+    const shards = [begin(0, 2), begin(1, 8)];
+    await end('0.0', '0.1', '1.0', '1.1');
+    await end('1.2', '1.3');
+    assert.equal(inFlight(), '1.4 1.5 1.6 1.7');
+    assert.deepEqual(handedOver, [0]);
+    await sleep(1100);
+    await end('1.4');
+    assert.deepEqual(handedOver, [0, 1]);
+    await endAll(...shards);
+  });
+
   it('of several stages are independent of each other', async () => {
     const [one, other] = [stageOf(9), stageOf(9)];
     const shards = [one(0), one(1), other(2), other(3)];
