@@ -1,6 +1,10 @@
-/** `npm run lock:python [-- --upgrade]`: writes the lock files, with hashes, of the Python environment, of uv and of the Python example. */
+/**
+ * `npm run lock:python [-- --upgrade]`: writes the lock files, with hashes, of the Python environment, of uv and of the Python
+ * example, and the licences of all locked packages.
+ */
 import { join } from 'node:path';
 import { runCommand } from '../src/cli/setup/run-command.ts';
+import { writePythonLicences } from './licences/python-licences.ts';
 import { runTool } from './setup/run-tool.ts';
 import { ensureUv } from '../src/cli/setup/uv.ts';
 
@@ -14,4 +18,5 @@ await runTool(async () => {
     await runCommand(uv, ['pip', 'compile', ...OPTIONS, ...process.argv.slice(2), ...files], { cwd: root });
     console.log(`${name}.txt`);
   }
+  await writePythonLicences(uv);
 });

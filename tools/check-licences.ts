@@ -1,0 +1,90 @@
+/**
+ * Checks the licence of every package that package-lock.json and the lock files of Python pin. It reads only files of the
+ * checkout: npm's lock file has the licences of its packages, `npm run lock:python` writes those of Python's.
+ */
+import { pathToFileURL } from 'node:url';
+import {
+  expressionOf,
+  npmPackages,
+  PYTHON_LOCKS,
+  pythonPackages,
+  readLicences,
+  type Licences,
+  type LockedPackage,
+  type NpmPackage,
+} from './licences/locked-packages.ts';
+
+/** SPDX identifiers that let the product be used, changed and sold by anybody. */
+const ACCEPTED = new Set([
+  ...[
+    '0BSD',
+    'Apache-2.0',
+    'BlueOak-1.0.0',
+    'BSD-2-Clause',
+    'BSD-3-Clause',
+    'BSL-1.0',
+    'CC-BY-4.0',
+    'CC0-1.0',
+  ],
+  ...['CNRI-Python', 'ISC', 'LLVM-exception', 'MIT', 'MPL-2.0', 'PSF-2.0', 'Unlicense', 'Zlib'],
+  // Of the packages with CUDA's libraries, which PyTorch needs on NVIDIA's GPUs and which are not part of this package.
+  'LicenseRef-NVIDIA-Proprietary',
+]);
+const DENIED = /^(A?GPL|SSPL|BUSL|CC-BY-NC|UNLICENSED$)/;
+
+/** Why a package may not be used under this SPDX expression; undefined if it may. All parts of the expression must be accepted. */
+export function licenceProblem(expression: string | undefined): string | undefined {
+  if (expression === undefined || expression === '') return 'has no licence';
+  const identifiers = expression.split(/[\s()]+/).filter((word) => !/^(AND|OR|WITH)?$/.test(word));
+  const denied = identifiers.find((identifier) => DENIED.test(identifier));
+  if (denied !== undefined) return `has the licence "${expression}", and ${denied} is denied`;
+  return identifiers.every((identifier) => ACCEPTED.has(identifier))
+    ? undefined
+    : `has the licence "${expression}", which nobody has looked at`;
+}
+
+/** The problems of npm's packages. */
+export function npmProblems(packages: readonly NpmPackage[], lookedInto: Licences): string[] {
+  const names = new Set(packages.map(({ name, version }) => `${name}@${version}`));
+  return [
+    ...packages.flatMap(({ name, version, license }) => {
+      const problem = licenceProblem(expressionOf(lookedInto[`${name}@${version}`]) ?? license);
+      return problem === undefined ? [] : [`${name}@${version} of package-lock.json ${problem}`];
+    }),
+    ...Object.keys(lookedInto)
+      .filter((name) => !names.has(name))
+      .map((name) => `tools/licences/npm.json has ${name}, which package-lock.json has not`),
+  ];
+}
+
+/** The problems of Python's packages. */
+export function pythonProblems(packages: readonly LockedPackage[], licences: Licences): string[] {
+  const names = new Set(packages.map(({ name, version }) => `${name}==${version}`));
+  const missing = [...names].filter((name) => licences[name] === undefined);
+  const surplus = Object.keys(licences).filter((name) => !names.has(name));
+  return [
+    ...[...missing, ...surplus].map(
+      (name) => `tools/licences/python.json does not fit the lock files: ${name}. Run npm run lock:python`,
+    ),
+    ...Object.entries(licences).flatMap(([name, licence]) => {
+      const problem = licenceProblem(expressionOf(licence));
+      return problem === undefined ? [] : [`${name} of tools/licences/python.json ${problem}`];
+    }),
+  ];
+}
+
+function main(): void {
+  const problems = [
+    ...npmProblems(npmPackages(), readLicences('npm')),
+    ...pythonProblems(PYTHON_LOCKS.flatMap(pythonPackages), readLicences('python')),
+  ];
+  if (problems.length === 0) return;
+  console.error(problems.join('\n'));
+  console.error(
+    'Read the licence in the package itself. If the product may use it, write its SPDX expression and where it is written into\n' +
+      'tools/licences, or add a new identifier to tools/check-licences.ts. Otherwise remove the package.',
+  );
+  process.exitCode = 1;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main();
