@@ -1,6 +1,7 @@
 /** The commands of Slurm's client. Written for Slurm 22.05 and newer. */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ownEnvironment } from './process-environment.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -54,7 +55,7 @@ const REASONS: Readonly<Record<string, SlurmJobEnd['reason']>> = {
 export async function readSlurmJob(job: string): Promise<SlurmJob> {
   let text: string;
   try {
-    text = (await runSlurm(['scontrol', 'show', 'job', '--oneliner', job])).output;
+    text = (await askSlurm(['scontrol', 'show', 'job', '--oneliner', job])).output;
   } catch (error) {
     if (isUnknownJob(error)) return { phase: 'gone' };
     throw error;
@@ -80,14 +81,14 @@ export async function readSlurmJob(job: string): Promise<SlurmJob> {
 
 /** The newest job of a name that Slurm still knows. */
 export async function findSlurmJob(name: string): Promise<string | undefined> {
-  const { output } = await runSlurm(['squeue', '-h', '-t', 'all', '-n', name, '-o', '%i']);
+  const { output } = await askSlurm(['squeue', '-h', '-t', 'all', '-n', name, '-o', '%i']);
   return output.trim().split('\n').at(-1) || undefined;
 }
 
 /**
  * Submits a job.
  * @param sbatchArguments options, and the script's file unless `script` has its text
- * @param environment what sbatch sees, and passes on to the job
+ * @param environment what sbatch sees, and passes on to the job; by default that of this process
  */
 export async function submitSlurmJob(
   sbatchArguments: readonly string[],
@@ -101,12 +102,12 @@ export async function submitSlurmJob(
 
 /** Cancels a job; Slurm ends it with SIGTERM, and some time later with SIGKILL. */
 export async function cancelSlurmJob(job: string): Promise<void> {
-  await runSlurm(['scancel', job]).catch(ignoreEndedJob);
+  await askSlurm(['scancel', job]).catch(ignoreEndedJob);
 }
 
 /** Kills a job, or removes it from the queue, and returns when it is gone. */
 export async function killSlurmJob(job: string): Promise<void> {
-  await runSlurm(['scancel', '--signal=KILL', '--full', job]).catch(ignoreEndedJob);
+  await askSlurm(['scancel', '--signal=KILL', '--full', job]).catch(ignoreEndedJob);
   await cancelSlurmJob(job);
   while ((await readSlurmJob(job)).phase !== 'gone') await sleep(500);
 }
@@ -142,6 +143,11 @@ export function runSlurm(
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
+}
+
+/** Runs a command of Slurm that starts nothing. */
+function askSlurm(command: readonly string[]): ReturnType<typeof runSlurm> {
+  return runSlurm(command, ownEnvironment('slurm'));
 }
 
 /** A text as one word of a shell script. */

@@ -3,6 +3,7 @@
  * help, docs/cli.md and the worker use these definitions.
  */
 import { DEFAULT_TASK_QUEUE, ROLES } from '../api/task-queues.ts';
+import { PASS_VARIABLE } from '../platform/process-environment.ts';
 import { MACHINE_FOLDER_VARIABLE } from '../models/gpus/machine-gpus.ts';
 import { DEFAULT_SERVE_HOST } from '../models/serving/serve-host.ts';
 
@@ -65,6 +66,11 @@ export const WORKER_OPTIONS = {
     describe:
       "A folder on this machine's own disk, shared by its workers, that says which run has its GPUs; by default in the folder for temporary files.",
     variable: MACHINE_FOLDER_VARIABLE,
+  },
+  'pass-environment': {
+    describe:
+      'More variables that trainers and model servers get from the worker, by name or beginning, such as MY_SETTING,MY_*. Others than those of docs/operations.md are withheld.',
+    variable: PASS_VARIABLE,
   },
   'deployment-name': {
     describe: 'The deployment of the worker, for worker versioning; needs --build-id.',

@@ -6,6 +6,7 @@ import { defaultMachineFolder } from '../models/gpus/machine-gpus.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observability/log.ts';
 import { parseServeHost } from '../models/serving/serve-host.ts';
 import { resolveStoreAddress } from '../store/drivers.ts';
+import { PASS_VARIABLE, passedNames } from '../platform/process-environment.ts';
 import { SettingError } from '../platform/setting-error.ts';
 import { temporalSettings, type TemporalSettings } from '../temporal/settings.ts';
 import { type Role, ROLES } from '../api/task-queues.ts';
@@ -74,7 +75,10 @@ export function parseWorkerSettings(
     metricsAddress: parseListenAddress('--metrics-address', options['metrics-address'] ?? ''),
     healthAddress: parseListenAddress('--health-address', options['health-address'] ?? ''),
     temporal: temporalSettings(environment),
-    environment,
+    environment: {
+      ...environment,
+      [PASS_VARIABLE]: passedNames(options['pass-environment'] ?? '', '--pass-environment').join(','),
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { ownEnvironment } from '../../platform/process-environment.ts';
 import { SetupError } from '../../platform/setup-error.ts';
 
 const REPORT_EVERY_MS = 30_000;
@@ -48,7 +49,7 @@ export function runCommand(
     execFile(
       command,
       args,
-      { ...options, env: { ...process.env, ...env }, encoding: 'utf8', maxBuffer: 2 ** 26 },
+      { ...options, env: { ...ownEnvironment('setup'), ...env }, encoding: 'utf8', maxBuffer: 2 ** 26 },
       (error, stdout, stderr) => {
         if (error === null) return resolve(stdout);
         const end = `${stdout}\n${stderr}`.trim().split('\n').slice(-MAX_ERROR_LINES).join('\n');

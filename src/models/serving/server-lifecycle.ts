@@ -68,7 +68,7 @@ export function serverLifecycle({
   async function start(
     server: ServerSpec & Pick<ServerEntry, 'host' | 'port' | 'owners' | 'model' | 'label' | 'problem'>,
   ): Promise<{ entry: ServerEntry; started: DetachedProcess }> {
-    const { apiKeyEnv, adapterFolder } = server;
+    const { adapterFolder } = server;
     // vLLM doesn't start without it.
     if (adapterFolder !== undefined) await makeFolders(adapterFolder);
     const started = await startServer({
@@ -76,11 +76,7 @@ export function serverLifecycle({
       host: server.host,
       port: server.port,
       folder: packageRoot,
-      environment: {
-        ...serverEnvironment(environment),
-        ...(apiKeyEnv === undefined ? {} : { [apiKeyEnv]: environment[apiKeyEnv] }),
-        ...server.environment,
-      },
+      environment: { ...serverEnvironment(environment, server), ...server.environment },
       logFile: registry.logFile(server.key),
     });
     const command = hideKey(withAddress(server.command, server).join(' '), server, environment);

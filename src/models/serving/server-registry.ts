@@ -18,6 +18,7 @@ const entrySchema = z.object({
   hangTimeoutSeconds: z.number().optional(),
   apiKeyEnv: z.string().optional(),
   isRelay: z.boolean().optional(),
+  usesHub: z.boolean().optional(),
   adapterFolder: z.string().optional(),
   /** Stays the same when the server is restarted, so that its base URL stays valid. */
   port: z.number(),

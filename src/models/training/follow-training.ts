@@ -12,6 +12,7 @@ import {
   type TrainerMachine,
 } from './launchers/launcher.ts';
 import { kindOf } from './launchers/registry.ts';
+import { trainerUses } from './launchers/trainer-command.ts';
 import { prunedModel } from './pruned-model.ts';
 import { ArtifactStore } from '../../store/artifact-store.ts';
 import { openObjectStore } from '../../store/drivers.ts';
@@ -234,7 +235,11 @@ class TrainingFollower {
       const id = await this.#submit({
         ...{ settings, token, jobFile, logFile, onEnd },
         files: startFiles(training, token),
-        machine: { ...machine, environment, usesBucket: training.isRemote },
+        machine: {
+          ...machine,
+          ...{ environment, usesBucket: training.isRemote },
+          ...trainerUses(job.baseCheckpoint, job.reportTo),
+        },
       });
       if (id === undefined) {
         const message = 'the trainer was stopped before its job was submitted';

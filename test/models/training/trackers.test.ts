@@ -9,7 +9,6 @@ import { TrainingCrashed } from '../../../src/models/training/errors.ts';
 import { processLauncher } from '../../../src/models/training/launchers/process.ts';
 import { followTraining, type FollowOptions } from '../../../src/models/training/follow-training.ts';
 import { allProgress, leaseSchema, type TrainingJob } from '../../../src/models/training/job.ts';
-import { trainerEnvironment } from '../../../src/models/training/launchers/trainer-command.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { readScalarCurve } from './tensorboard-events.ts';
 import { interruptedAfter } from '../../support/interrupted-training.ts';
@@ -104,20 +103,5 @@ describe('the trackers of a training', function () {
     const install = (name: string) =>
       `fineTuning.reportTo: ${name} needs the package ${name}, which is not installed: pip --python ${python} install ${name}`;
     assert.deepEqual(problems, [install('wandb'), install('mlflow')]);
-  });
-
-  it("get their own keys from the worker's environment, and no others except those of a bucket that the trainer uses", () => {
-    const environment = {
-      WANDB_API_KEY: 'a',
-      MLFLOW_TRACKING_URI: 'b',
-      OPENAI_API_KEY: 'c',
-      TEMPORAL_API_KEY: 'd',
-      AWS_SECRET_ACCESS_KEY: 'e',
-    };
-    const passed = (usesBucket: boolean) =>
-      Object.keys(trainerEnvironment({ packageRoot, environment, usesBucket })).sort();
-    const ofTrackers = ['MLFLOW_TRACKING_URI', 'PYTHONPATH', 'WANDB_API_KEY'];
-    assert.deepEqual(passed(false), ofTrackers);
-    assert.deepEqual(passed(true), ['AWS_SECRET_ACCESS_KEY', ...ofTrackers]);
   });
 });

@@ -38,7 +38,9 @@ export const commandFields = {
   environment: z
     .record(environmentVariableName, z.string())
     .default({})
-    .describe("Environment variables of the server in addition to the worker's. Don't put keys here."),
+    .describe(
+      "Environment variables of the server in addition to those that it gets from the worker (docs/operations.md). Don't put keys here.",
+    ),
   apiKeyEnv: environmentVariableName
     .describe(
       "The worker's environment variable that contains the server's key, if it asks for one: the server gets it under the same name, and " +

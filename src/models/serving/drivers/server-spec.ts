@@ -1,5 +1,6 @@
 /** Specifies the server process that a driver needs. */
 import { createHash } from 'node:crypto';
+import { isAbsolute } from 'node:path';
 import { fillTemplate } from '../../../platform/fill-template.ts';
 
 /** The placeholders that a server's command may contain. */
@@ -48,6 +49,8 @@ export interface ServerSpec {
   readonly apiKeyEnv?: string | undefined;
   /** True if the process only stands for a server on another machine, so that its CPU time says nothing. */
   readonly isRelay?: boolean | undefined;
+  /** True if the model is one of the hub, which may ask for its token. */
+  readonly usesHub?: boolean | undefined;
   /** The folder with the adapters that the server also serves, one folder each; it exists as long as the server has an owner. */
   readonly adapterFolder?: string | undefined;
 }
@@ -99,5 +102,6 @@ export function serverSpec(
   return {
     ...{ key, command, environment, healthPath, basePath, startTimeoutSeconds },
     ...{ hangTimeoutSeconds, apiKeyEnv, isRelay },
+    usesHub: !isAbsolute(values.checkpoint),
   };
 }

@@ -70,7 +70,7 @@ export const slurmDriver = defineMachineDriver({
     try {
       await runSlurm(
         ['sbatch', '--test-only', ...sbatchOptions(settings), '--wrap=true'],
-        serverEnvironment(environment),
+        serverEnvironment(environment, { isRelay: true }),
       );
       return [];
     } catch (error) {

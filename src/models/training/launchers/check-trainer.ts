@@ -8,7 +8,7 @@ import { writeFileAtomically } from '../../../platform/atomic-write.ts';
 import { cacheFolder } from '../../../platform/cache-folder.ts';
 import { withLock } from '../../../platform/file-lock.ts';
 import type { TrainerCheck, TrainerMachine, TrainerReport } from './launcher.ts';
-import { trainerEnvironment } from './trainer-command.ts';
+import { trainerEnvironment, trainerUses } from './trainer-command.ts';
 
 const reportSchema = z.object({
   ok: z.boolean(),
@@ -33,7 +33,7 @@ export async function checkTrainer(machine: TrainerMachine, check: Check): Promi
   const { python, packageRoot } = machine;
   const { baseCheckpoint, run } = check;
   const options = checkOptions(check);
-  const env = trainerEnvironment(machine);
+  const env = environmentOf(machine, check);
   const stamps = [await fileStamps(baseCheckpoint), await fileStamps(join(packageRoot, 'trainer'))];
   const key = JSON.stringify([python, packageRoot, options, run, env, stamps]);
   const name = `${createHash('sha256').update(key).digest('hex')}.txt`;
@@ -87,7 +87,7 @@ async function runCheck(machine: TrainerMachine, check: Check): Promise<Report |
   const { error, stdout, stderr } = await execProgram(
     python,
     ['-m', 'trainer', '--check', ...checkOptions(check)],
-    { cwd: packageRoot, env: trainerEnvironment(machine), ...(signal === undefined ? {} : { signal }) },
+    { cwd: packageRoot, env: environmentOf(machine, check), ...(signal === undefined ? {} : { signal }) },
     JSON.stringify(run ?? null),
   );
   const lastLine = stdout.trimEnd().split('\n').at(-1) ?? '';
@@ -95,6 +95,10 @@ async function runCheck(machine: TrainerMachine, check: Check): Promise<Report |
   if (report.success) return report.data;
   const reason = stderr.trimEnd().split('\n').at(-1) || (error?.message ?? 'no report');
   return `${python} -m trainer --check in ${packageRoot} failed: ${reason}`;
+}
+
+function environmentOf(machine: TrainerMachine, { baseCheckpoint, reportTo }: Check): Record<string, string> {
+  return trainerEnvironment({ ...machine, ...trainerUses(baseCheckpoint, reportTo) });
 }
 
 function checkOptions({ baseCheckpoint, trustRemoteCode, reportTo, run }: Check): string[] {

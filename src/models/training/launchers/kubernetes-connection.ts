@@ -9,6 +9,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Agent } from 'undici';
 import { z } from 'zod';
+import { ownEnvironment } from '../../../platform/process-environment.ts';
 import { homeFolder } from '../../../platform/user.ts';
 import { LauncherUnavailable } from './launcher.ts';
 
@@ -193,7 +194,11 @@ async function runCredentialProgram(exec: Exec): Promise<Credential> {
   try {
     const { stdout } = await promisify(execFile)(command, args ?? [], {
       timeout: 60_000,
-      env: { ...process.env, ...variables, KUBERNETES_EXEC_INFO: JSON.stringify(request) },
+      env: {
+        ...ownEnvironment('kubernetes'),
+        ...variables,
+        KUBERNETES_EXEC_INFO: JSON.stringify(request),
+      },
     });
     const credential = credentialSchema.parse(JSON.parse(stdout)).status;
     const { expirationTimestamp } = credential;

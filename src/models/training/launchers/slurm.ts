@@ -13,11 +13,18 @@ import {
   SlurmUnavailable,
   submitSlurmJob,
 } from '../../../platform/slurm.ts';
+import { processEnvironment } from '../../../platform/process-environment.ts';
 import { sbatchOptions, slurmOptionFields } from '../../../platform/slurm-options.ts';
 import { bucketProblem } from './bucket-problem.ts';
 import { checkpointProblems } from './check-trainer.ts';
 import { launchParallelism } from './launch-parallelism.ts';
-import { defineLauncher, type JobId, type JobState, LauncherUnavailable } from './launcher.ts';
+import {
+  defineLauncher,
+  type JobId,
+  type JobState,
+  LauncherUnavailable,
+  type TrainerMachine,
+} from './launcher.ts';
 import { trainerArguments, trainerEnvironment } from './trainer-command.ts';
 
 const configuration = z
@@ -132,11 +139,8 @@ function userOptions(settings: Settings): string[] {
 }
 
 /** What sbatch sees, and passes on to the job: the trainer's part of the worker's environment, and the cluster's address. */
-function jobEnvironment(machine: Parameters<typeof trainerEnvironment>[0]): Record<string, string> {
-  const cluster = Object.entries(machine.environment).filter(
-    (entry): entry is [string, string] => /^(SLURM|SBATCH|MUNGE)_/.test(entry[0]) && entry[1] !== undefined,
-  );
-  return { ...trainerEnvironment(machine), ...Object.fromEntries(cluster) };
+function jobEnvironment(machine: TrainerMachine): Record<string, string> {
+  return { ...processEnvironment(machine.environment, 'slurm'), ...trainerEnvironment(machine) };
 }
 
 /**

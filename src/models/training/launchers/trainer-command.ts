@@ -1,5 +1,6 @@
-import { delimiter } from 'node:path';
+import { delimiter, isAbsolute } from 'node:path';
 import { fillTemplate } from '../../../platform/fill-template.ts';
+import { processEnvironment } from '../../../platform/process-environment.ts';
 import type { TrainerMachine } from './launcher.ts';
 
 /**
@@ -11,42 +12,38 @@ export function trainerArguments(command: readonly string[], python: string, job
   return command.map((part) => fillTemplate(part, { python, job: jobFile }));
 }
 
-const PASSED_VARIABLES = new Set(
-  (
-    'PATH HOME USER LOGNAME SHELL LANG TZ TMPDIR TMP TEMP VIRTUAL_ENV LD_LIBRARY_PATH LD_PRELOAD DYLD_LIBRARY_PATH ' +
-    'SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy ' +
-    'SELF_TAUGHT_EVALUATOR_CACHE'
-  ).split(' '),
-);
 /**
- * No variable of accelerate or FSDP is among them: those of a launch come from the launcher's command. The trainer itself clears
- * what else would change a training (trainer/environment.py).
- */
-const PASSED_PREFIXES = (
-  'LC_ XDG_ PYTHON CONDA_ HF_ TRANSFORMERS_ TOKENIZERS_ TORCH PYTORCH_ TRITON_ ' +
-  'CUDA NVIDIA_ NCCL_ GLOO_ HIP_ HSA_ ROCR_ OMP_ MKL_ KMP_ WANDB_ MLFLOW_'
-).split(' ');
-
-/** Begins the names of the variables with the keys and the endpoint of a bucket. */
-const BUCKET_PREFIX = 'AWS_';
-
-/**
- * The part of the worker's environment that a trainer may see: a list of the variables that are passed on, because a list
- * of those that are withheld would miss a key. The keys of model endpoints and of Temporal are withheld; `HF_TOKEN` is
- * passed on, because gated base checkpoints need it, and so are the keys of trackers, and those of a bucket if the store is in one.
+ * The part of the worker's environment that a trainer may see (src/platform/process-environment.ts), with the token of the hub, the keys of trackers
+ * and those of a bucket if it uses them. No variable of accelerate or FSDP is among them: those of a launch come from the
+ * launcher's command. The trainer itself clears what else would change a training (trainer/environment.py).
  */
 export function trainerEnvironment({
   environment,
   packageRoot,
   usesBucket = false,
-}: Pick<TrainerMachine, 'environment' | 'packageRoot' | 'usesBucket'>): Record<string, string> {
-  const prefixes = usesBucket ? [...PASSED_PREFIXES, BUCKET_PREFIX] : PASSED_PREFIXES;
-  const passed: Record<string, string> = {};
-  for (const [name, value] of Object.entries(environment)) {
-    if (value === undefined) continue;
-    if (PASSED_VARIABLES.has(name) || prefixes.some((prefix) => name.startsWith(prefix)))
-      passed[name] = value;
-  }
+  usesHub = false,
+  trackers = [],
+}: Omit<TrainerMachine, 'python'>): Record<string, string> {
+  const passed = processEnvironment(
+    environment,
+    'compute',
+    ...(usesHub ? (['hub'] as const) : []),
+    ...(usesBucket ? (['bucket'] as const) : []),
+    ...(['wandb', 'mlflow'] as const).filter((tracker) => trackers.includes(tracker)),
+  );
   const path = passed['PYTHONPATH'];
   return { ...passed, PYTHONPATH: path ? `${packageRoot}${delimiter}${path}` : packageRoot };
+}
+
+/** What a trainer of this checkpoint and these trackers uses, for its environment. */
+export function trainerUses(
+  baseCheckpoint: string | undefined,
+  trackers: readonly string[],
+): Pick<TrainerMachine, 'usesHub' | 'trackers'> {
+  return { usesHub: baseCheckpoint !== undefined && isHubModel(baseCheckpoint), trackers };
+}
+
+/** A checkpoint is a folder, an address in a bucket, or the id of a model of the hub. */
+function isHubModel(checkpoint: string): boolean {
+  return !isAbsolute(checkpoint) && !/^\w+:\/\//.test(checkpoint);
 }
