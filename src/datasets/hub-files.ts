@@ -1,12 +1,16 @@
-import { existsSync } from 'node:fs';
-import { rm, realpath } from 'node:fs/promises';
-import { join, matchesGlob } from 'node:path';
-import { datasetInfo, downloadFileToCacheDir, HubApiError, listFiles } from '@huggingface/hub';
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, matchesGlob } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import { datasetInfo, downloadFile, HubApiError, listFiles } from '@huggingface/hub';
 import { z } from 'zod';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import { fileSha256 } from '../platform/file-hashes.ts';
 import { writeFileAtomically } from '../platform/atomic-write.ts';
-import { StorageUnavailable, withStorageErrors } from '../platform/file-system.ts';
+import { makeFolders, StorageUnavailable, withStorageErrors } from '../platform/file-system.ts';
 import { readJsonIfExists } from '../platform/read-json.ts';
 
 /** Files of a data set of the Hugging Face hub at one revision. */
@@ -39,6 +43,8 @@ const listingSchema = z.array(
     path: z.string(),
     /** Known only for files in Git LFS, which all large ones are. */
     sha256: z.string().optional(),
+    /** Git's own hash of the other ones. */
+    gitSha1: z.string().optional(),
   }),
 );
 type ListedFile = z.infer<typeof listingSchema>[number];
@@ -114,22 +120,44 @@ export async function downloadHubFiles(uri: string, hub: HubAccess): Promise<Hub
   return fetched;
 }
 
+/**
+ * Downloads a file unless it is in the cache. It gets its name there when it has the expected hash. The names in the cache are
+ * made here and not by the hub's client, because that one trusts the hub: it uses hashes of the hub's answers as paths.
+ */
 async function fetchFile(
   uri: string,
   commit: string,
-  { path, sha256 }: ListedFile,
+  { path, sha256, gitSha1 }: ListedFile,
   hub: HubAccess,
 ): Promise<string> {
   const cached = cachedPath(uri, commit, path, hub);
   if (existsSync(cached)) return cached;
-  const fetched = await requestHub(uri, hub, (common) =>
-    downloadFileToCacheDir({ ...common, path, revision: commit, cacheDir: hub.cacheFolder }),
-  );
-  const found = sha256 === undefined ? undefined : await fileSha256(fetched);
-  if (found === sha256) return fetched;
-  await rm(await realpath(fetched));
-  await rm(fetched);
-  throw new Error(`${path} of ${uri} was downloaded with sha256 ${found}; expected ${sha256}`);
+  const temporary = `${cached}.tmp-${randomUUID()}`;
+  try {
+    await requestHub(uri, hub, async (common) => {
+      const blob = await downloadFile({ ...common, path, revision: commit });
+      if (blob === null) throw new InvalidInput(`${uri}: the hub lists ${path}, but does not have it`);
+      await makeFolders(dirname(cached));
+      await pipeline(Readable.fromWeb(blob.stream() as ReadableStream), createWriteStream(temporary));
+    });
+    const [name, expected, found] =
+      sha256 === undefined
+        ? ['Git hash', gitSha1, await gitSha1Of(temporary)]
+        : ['sha256', sha256, await fileSha256(temporary)];
+    if (found !== expected)
+      throw new Error(`${path} of ${uri} was downloaded with ${name} ${found}; expected ${expected}`);
+    await rename(temporary, cached);
+    return cached;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** The hash by which Git names a file with this content. */
+async function gitSha1Of(file: string): Promise<string> {
+  const hash = createHash('sha1').update(`blob ${(await stat(file)).size}\0`);
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
 }
 
 function cachedPath(uri: string, commit: string, path: string, hub: HubAccess): string {
@@ -141,6 +169,10 @@ async function commitOf(uri: string, hub: HubAccess): Promise<string> {
   const { sha } = await requestHub(uri, hub, (common) =>
     datasetInfo({ ...common, name, revision, additionalFields: ['sha'] }),
   );
+  if (!COMMIT.test(sha))
+    throw new InvalidInput(
+      `${uri}: the hub at ${hub.url} answered with ${JSON.stringify(sha)}, which is no commit`,
+    );
   return sha;
 }
 
@@ -151,10 +183,10 @@ async function listingOf(uri: string, commit: string, hub: HubAccess): Promise<L
   if (cached !== undefined) return cached;
   const listed = await requestHub(uri, hub, async (common) => {
     const entries = await Array.fromAsync(listFiles({ ...common, revision: commit, recursive: true }));
-    return entries.flatMap(({ type, path, lfs }) =>
+    return entries.flatMap(({ type, path, oid, lfs }) =>
       // These names are untrusted and become paths.
       type === 'file' && !path.split('/').includes('..')
-        ? [{ path, ...(lfs === undefined ? {} : { sha256: lfs.oid }) }]
+        ? [{ path, ...(lfs === undefined ? { gitSha1: oid } : { sha256: lfs.oid }) }]
         : [],
     );
   });
@@ -182,7 +214,7 @@ async function requestHub<T>(
       request({ repo, hubUrl: url, ...(token ? { accessToken: token } : {}) }),
     );
   } catch (error) {
-    if (error instanceof StorageUnavailable) throw error;
+    if (error instanceof StorageUnavailable || error instanceof InvalidInput) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     if (!(error instanceof HubApiError) || error.statusCode >= 500 || error.statusCode === 429) {
       const cause = (error as { cause?: { code?: unknown } }).cause?.code;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { downloadHubFiles, listHubFiles, parseHubUri, type HubAccess } from '../../src/datasets/hub-files.ts';
@@ -105,6 +105,47 @@ describe('files of the hub', () => {
     hub.damage(undefined);
     const [file] = await downloadHubFiles(uri(commit, 'data/train-0.jsonl'), access);
     assert.equal(await readFile(file?.path ?? '', 'utf8'), '{"instruction":"How?"}\n');
+  });
+
+  it('that are not in Git LFS are checked by their hash in Git', async () => {
+    const access = await start({ plain: ['data/train-0.jsonl'] });
+    hub.damage(Buffer.from('{"instruction":"Who?"}\n'));
+    const one = uri(commit, 'data/train-0.jsonl');
+    await assert.rejects(downloadHubFiles(one, access), {
+      message: /downloaded with Git hash [0-9a-f]{40}; expected/,
+    });
+    hub.damage(undefined);
+    assert.equal((await downloadHubFiles(one, access)).length, 1);
+  });
+
+  describe('of a hub that wants to reach other files of the machine', () => {
+    const outside = '../../../outside.jsonl';
+
+    for (const entry of [
+      { lfs: { oid: outside, size: 1, pointerSize: 1 } },
+      { oid: outside, lfs: undefined },
+    ])
+      it(`are not written to, read from or deleted at ${JSON.stringify(entry)}`, async () => {
+        const access = await start({ entry });
+        const inner = { ...access, cacheFolder: join(cacheFolder, 'cache') };
+        await assert.rejects(downloadHubFiles(uri(commit), inner), { message: /downloaded with/ });
+        assert.deepEqual(await readdir(cacheFolder), ['cache']);
+        await writeFile(join(cacheFolder, 'outside.jsonl'), 'secret');
+        await assert.rejects(downloadHubFiles(uri(commit), inner), { message: /downloaded with/ });
+        assert.equal(await readFile(join(cacheFolder, 'outside.jsonl'), 'utf8'), 'secret');
+      });
+
+    it('have a commit and paths that stay in the cache', async () => {
+      const access = await start({ commitOfRevision: '../../../../outside' });
+      const inner = { ...access, cacheFolder: join(cacheFolder, 'cache') };
+      await assert.rejects(downloadHubFiles(uri('main'), inner), { message: /is no commit/ });
+      await hub.close();
+      const other = await start({ entry: { path: '../../../../../outside.jsonl' } });
+      await assert.rejects(downloadHubFiles(uri('main', '**'), { ...inner, url: other.url }), {
+        message: /no file .* matches/,
+      });
+      assert.equal((await readdir(cacheFolder)).includes('outside.jsonl'), false);
+    });
   });
 
   it('must be named with their revision', async () => {

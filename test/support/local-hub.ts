@@ -11,6 +11,11 @@ export interface LocalDataset {
   readonly files: Readonly<Record<string, Buffer>>;
   /** The token that requests must have. */
   readonly token?: string;
+  /** The files that are not in Git LFS. */
+  readonly plain?: readonly string[];
+  /** Changes the answers of a hostile hub: the commit of a revision, the entries of a tree. */
+  readonly commitOfRevision?: string;
+  readonly entry?: object;
 }
 
 export interface LocalHub {
@@ -55,11 +60,20 @@ export async function startLocalHub(dataset: LocalDataset): Promise<LocalHub> {
       type: 'file',
       path,
       size: bytes.length,
-      oid: createHash('sha1').update(bytes).digest('hex'),
-      lfs: { oid: createHash('sha256').update(bytes).digest('hex'), size: bytes.length, pointerSize: 130 },
+      oid: createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
+      ...(dataset.plain?.includes(path)
+        ? {}
+        : {
+            lfs: {
+              oid: createHash('sha256').update(bytes).digest('hex'),
+              ...{ size: bytes.length, pointerSize: 130 },
+            },
+          }),
       lastCommit: { id: dataset.commit, title: 'data', date: '2024-01-01T00:00:00Z' },
+      ...dataset.entry,
     }));
-    if (api?.[1] === 'revision') return void json({ _id: '1', id: dataset.name, sha: dataset.commit });
+    if (api?.[1] === 'revision')
+      return void json({ _id: '1', id: dataset.name, sha: dataset.commitOfRevision ?? dataset.commit });
     if (api?.[1] === 'paths-info') {
       const body = (await Array.fromAsync(request as AsyncIterable<Buffer>)).join('');
       const { paths } = JSON.parse(body) as { paths: string[] };

