@@ -37,7 +37,7 @@ import { createServerSupervisor } from './models/serving/supervisor.ts';
 import { TemporalUnreachable } from './temporal/temporal-unreachable.ts';
 import { UsageLedgers } from './runs/usage/usage-ledger.ts';
 import { connectionOptions, connectToServer } from './temporal/connect.ts';
-import { secretsOf, type TemporalSettings } from './temporal/settings.ts';
+import type { TemporalSettings } from './temporal/settings.ts';
 import { runWorkers } from './worker/run-workers.ts';
 import { requireUsableStore } from './worker/require-usable-store.ts';
 import { shareServedModels } from './worker/share-served-models.ts';
@@ -156,13 +156,12 @@ async function runAllWorkers(settings: WorkerSettings, surroundings: WorkerConte
   }
 }
 
-function createWorkerLog({ logLevel, logFormat, environment, temporal }: WorkerSettings): WorkerLog {
+function createWorkerLog({ logLevel, logFormat, environment }: WorkerSettings): WorkerLog {
   const automatic = process.stderr.isTTY ? 'text' : 'json';
   return createLog({
     level: logLevel,
     format: logFormat === 'auto' ? automatic : logFormat,
-    // Keys in a profile are as secret as those in a variable.
-    environment: { ...environment, ...secretsOf(temporal) },
+    environment,
     write: standardErrorWriter(),
   });
 }

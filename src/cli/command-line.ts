@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import yargs from 'yargs';
+import { addSecretsOf } from '../platform/secrets.ts';
 import { packageRoot } from '../platform/package-root.ts';
 import { CommandError } from './core/command-error.ts';
 import { COMMANDS } from './commands/index.ts';
@@ -10,6 +11,7 @@ import { EXIT_CODES, type ExitReason } from './core/exit-codes.ts';
 import { formatError } from './format-error.ts';
 import { COMPLETION, overview } from './overview.ts';
 import { PROGRAM_NAME } from '../platform/program.ts';
+import { printText, printError, printErrorJson } from './core/output.ts';
 
 /** Columns of the help at most: longer lines are harder to read. */
 const MAX_HELP_WIDTH = 100;
@@ -17,9 +19,10 @@ const MAX_HELP_WIDTH = 100;
 /** Runs the command that the arguments name and returns its exit reason. An error meant for the user is printed without its stack. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitReason> {
   handleBrokenPipe();
+  addSecretsOf(process.env);
   const [first] = args;
   if (first === undefined || ['--help', '-h', 'help'].includes(first)) {
-    console[first === undefined ? 'error' : 'log'](overview(helpWidth()));
+    (first === undefined ? printError : printText)(overview(helpWidth()));
     return first === undefined ? 'usage' : 'done';
   }
   let exitReason: ExitReason = 'done';
@@ -35,11 +38,8 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitReaso
     const formatted = await formatError(error);
     // With --json a program reads the last line of standard error.
     const { message } = formatted;
-    console.error(
-      args.includes('--json')
-        ? JSON.stringify({ error: message, exitReason: formatted.exitReason })
-        : message,
-    );
+    if (args.includes('--json')) printErrorJson({ error: message, exitReason: formatted.exitReason });
+    else printError(message);
     return formatted.exitReason;
   }
 }

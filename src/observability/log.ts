@@ -2,6 +2,8 @@
 import { asyncLocalStorage } from '@temporalio/activity';
 import type { Logger as SdkLogger, LogLevel as SdkLogLevel, LogMetadata } from '@temporalio/common';
 import pino, { type Logger } from 'pino';
+import { addSecretsOf, maskSecretsInJson } from '../platform/secrets.ts';
+import { escapeInJson, safeJson, safeLines } from '../platform/shown-text.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -14,15 +16,15 @@ export type WorkerLog = Logger;
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: Exclude<LogFormat, 'auto'>;
-  /** The values of variables that are named like keys are removed from every line. */
+  /** The values of its variables that are named like keys are removed from every line, with all other secrets of the process. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Called with each line, which includes its line break. */
   readonly write: (line: string) => void;
 }
 
 export function createLog({ level, format, environment, write }: LogOptions): WorkerLog {
-  const secrets = findSecrets(environment);
-  const shown = format === 'json' ? (line: string) => line : formatTextLine;
+  addSecretsOf(environment);
+  const shown = format === 'json' ? escapeInJson : formatTextLine;
   return pino(
     {
       level,
@@ -31,7 +33,7 @@ export function createLog({ level, format, environment, write }: LogOptions): Wo
       formatters: { level: (label) => ({ level: label }) },
     },
     {
-      write: (line) => write(shown(secrets.reduce((text, secret) => text.replaceAll(secret, '[key]'), line))),
+      write: (line) => write(`${shown(maskSecretsInJson(line.trimEnd()))}\n`),
     },
   );
 }
@@ -42,19 +44,7 @@ export function standardErrorWriter(): LogOptions['write'] {
   return (line) => void stream.write(line);
 }
 
-/** Variables that contain keys, by the end of their names: `JUDGE_KEY`, `HF_TOKEN`, `OTEL_EXPORTER_OTLP_HEADERS`. */
-const SECRET_NAME = /(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?|AUTHORIZATION|HEADERS)$/i;
-
-/** Returns the secrets as they occur in JSON, longest first. Values below 8 characters are not keys, and would hide words. */
-function findSecrets(environment: LogOptions['environment']): string[] {
-  return Object.entries(environment)
-    .flatMap(([name, value]) => (SECRET_NAME.test(name) && value !== undefined ? [value.trim()] : []))
-    .filter((value) => value.length >= 8)
-    .map((value) => JSON.stringify(value).slice(1, -1))
-    .sort((a, b) => b.length - a.length);
-}
-
-/** `warn: message name="value": error's message`. */
+/** `warn: message name="value": error's message`. Further lines of a message are indented, so that none looks like an entry of its own. */
 function formatTextLine(line: string): string {
   const {
     level,
@@ -70,9 +60,9 @@ function formatTextLine(line: string): string {
   };
   const about = Object.entries(attributes)
     .filter(([name]) => TEXT_ATTRIBUTES.has(name))
-    .map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+    .map(([name, value]) => `${name}=${safeJson(value)}`);
   const parts = [`${String(level)}: ${String(message)}`, ...about, error?.message ?? ''];
-  return `${parts.join(' ').trim()}\n`;
+  return safeLines(parts.join(' ').trim()).replaceAll(/\n(?=\S)/g, '\n  ');
 }
 
 /** The attributes that the text format shows; JSON contains all. */

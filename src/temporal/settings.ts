@@ -11,6 +11,7 @@ import {
   loadClientConfigProfile,
   loadConfigData,
 } from '@temporalio/envconfig';
+import { addSecret, addSecretsOf } from '../platform/secrets.ts';
 import { SettingError } from '../platform/setting-error.ts';
 
 /** The settings of a connection, for both kinds of connection of the SDK. */
@@ -47,6 +48,8 @@ export function temporalSettings(environment: Environment): TemporalSettings {
   const profile = readProfile(environment);
   const { address, namespace, apiKey } = profile;
   const metadata = metadataOf(profile);
+  // Keys in a profile are as secret as those in a variable.
+  for (const secret of [apiKey, ...Object.values(metadata)]) addSecret(secret);
   if (apiKey !== undefined && !/^[!-~]+$/.test(apiKey))
     throw new SettingError(
       'The API key for Temporal (TEMPORAL_API_KEY, or api_key of the profile) contains a space, a line break or another invalid character: copy it again.',
@@ -68,15 +71,6 @@ export function temporalSettings(environment: Environment): TemporalSettings {
 export function localServerEnvironment(address: string, environment: Environment): Environment {
   const others = Object.entries(environment).filter(([name]) => !CONNECTION_VARIABLE.test(name));
   return { ...Object.fromEntries(others), TEMPORAL_ADDRESS: address, TEMPORAL_CONFIG_FILE: '' };
-}
-
-/** The secrets, by the names of the variables that can contain them. */
-export function secretsOf({ apiKey, metadata }: TemporalSettings): Record<string, string> {
-  const headers = Object.entries(metadata).map(([name, value]) => [
-    `TEMPORAL_GRPC_META_${name.replaceAll('-', '_')}`,
-    value,
-  ]);
-  return { ...(apiKey === undefined ? {} : { TEMPORAL_API_KEY: apiKey }), ...Object.fromEntries(headers) };
 }
 
 const CONNECTION_VARIABLE =
@@ -166,6 +160,7 @@ function tlsOf(tls: ClientConfigTLS): TlsSettings | undefined {
     throw new SettingError(
       `${namesOf('CLIENT_KEY')} is not the key of the certificate in ${namesOf('CLIENT_CERT')}.`,
     );
+  addSecretsOf({ CLIENT_KEY: key.toString() });
   return { serverAuthority, serverName, client: { certificate, key } };
 }
 

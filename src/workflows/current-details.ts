@@ -1,5 +1,6 @@
 /** A run's progress as Markdown, for the current details of Temporal's Web UI. */
 import { BUDGET_UNITS, formatUsage } from '../api/budget.ts';
+import { escapeMarkdown } from '../platform/escape-markdown.ts';
 import { formatDuration } from '../platform/format-duration.ts';
 import { formatPercent } from '../platform/format-percent.ts';
 import type { Counts } from '../store/artifact.ts';
@@ -15,11 +16,11 @@ export function currentDetails(progress: RunProgress, now: number): string {
     headline(progress, now),
     budgetLine(progress),
     improvementSentence(progress),
-    report === undefined ? '' : `Report: \`${report}\``,
-    ...warnings.map((warning) => `Warning: ${warning}`),
+    report === undefined ? '' : `Report: \`${report.replaceAll('`', '')}\``,
+    ...warnings.map((warning) => `Warning: ${escapeMarkdown(warning)}`),
     ...(progress.waits ?? []).map(
       ({ stage, iteration, since, reason }) =>
-        `**Waiting** since ${since}: ${stage}, iteration ${iteration}: ${reason}`,
+        `**Waiting** since ${since}: ${stage}, iteration ${iteration}: ${escapeMarkdown(reason)}`,
     ),
     stagesTable(progress, now),
     judgesTable(progress),
@@ -31,14 +32,16 @@ export function currentDetails(progress: RunProgress, now: number): string {
 
 function headline(progress: RunProgress, now: number): string {
   const { runName, status, paused, requestedIterations: iterations, stopAfter, startedAt } = progress;
-  const parts = [`**${runName}**: ${status}`];
+  const parts = [`**${escapeMarkdown(runName)}**: ${status}`];
   if (iterations > 0) parts.push(`iteration ${currentIteration(progress)} of ${lastIteration(progress)}`);
   if (stopAfter !== undefined) parts.push(`stops after iteration ${stopAfter}`);
   parts.push(`${formatDuration((now - Date.parse(startedAt)) / 1000)} so far`);
   const remaining = remainingSeconds(progress, now);
   if (remaining !== undefined) parts.push(`about ${formatDuration(remaining)} left`);
   const line = parts.join(', ');
-  return paused === undefined ? line : `${line}\n\n**Paused** since ${paused.since}: ${paused.reason}`;
+  return paused === undefined
+    ? line
+    : `${line}\n\n**Paused** since ${paused.since}: ${escapeMarkdown(paused.reason)}`;
 }
 
 /** The usage of each limited unit; also the reason of an exhausted budget if a person has paused the run too. */
@@ -49,7 +52,8 @@ function budgetLine({ budget, paused }: RunProgress): string {
     const limit = limits[name];
     return limit === undefined ? [] : [`${formatUsage(name, spent[name])} of ${formatUsage(name, limit)}`];
   });
-  const also = reached === undefined || paused?.by === 'budget' ? '' : `\n\n${reached.reason}`;
+  const also =
+    reached === undefined || paused?.by === 'budget' ? '' : `\n\n${escapeMarkdown(reached.reason)}`;
   return `Budget: ${shares.join(', ')}${also}`;
 }
 
@@ -62,9 +66,9 @@ function improvementSentence({ completedIterations, best }: RunProgress): string
   const to = bestJudge.evaluations.find(({ benchmark }) => benchmark === from?.benchmark);
   if (from === undefined || to === undefined) return '';
   if (best === 0)
-    return `No judge is better than the seed model yet (${formatPercent(from.accuracy)} on ${from.benchmark}).`;
+    return `No judge is better than the seed model yet (${formatPercent(from.accuracy)} on ${escapeMarkdown(from.benchmark)}).`;
   return (
-    `**The judge improved**: on ${from.benchmark} from ${formatPercent(from.accuracy)} (M_0) to ` +
+    `**The judge improved**: on ${escapeMarkdown(from.benchmark)} from ${formatPercent(from.accuracy)} (M_0) to ` +
     `${formatPercent(to.accuracy)} (M_${best}), in both orders from ${formatPercent(from.positionConsistentAccuracy)} to ` +
     `${formatPercent(to.positionConsistentAccuracy)}.`
   );
@@ -114,7 +118,7 @@ function judgesTable({ completedIterations, best }: RunProgress): string {
       const { benchmark, purpose, accuracy, positionConsistentAccuracy, shareOfA, unparsable } = evaluation;
       return [
         `M_${row.iteration}${row.iteration === best ? ' (best)' : ''}`,
-        `${benchmark} (${purpose})`,
+        `${escapeMarkdown(benchmark)} (${purpose})`,
         ...[accuracy, positionConsistentAccuracy, shareOfA, unparsable].map(formatPercent),
       ];
     }),

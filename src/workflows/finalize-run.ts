@@ -1,6 +1,7 @@
 import { ActivityFailure, isCancellation } from '@temporalio/workflow';
 import type { RunPlan } from '../api/activity-types.ts';
 import type { Copied, Published, RunResult } from '../api/result.ts';
+import { oneLine } from '../platform/shown-text.ts';
 import { workflowActivities, pushActivities } from './activity-proxies.ts';
 
 /** The time for which an unreachable bucket is tried again. */
@@ -35,7 +36,7 @@ export async function finalizeRun(plan: RunPlan, result: RunResult): Promise<Run
 async function copyToBucket({ run }: RunPlan, to: string): Promise<Copied> {
   try {
     const { copyToBucket: copy } = pushActivities({ retryHours: BUCKET_RETRY_HOURS });
-    const counts = await copy.executeWithOptions({ summary: `copy to ${to}` }, [{ run, to }]);
+    const counts = await copy.executeWithOptions({ summary: oneLine(`copy to ${to}`) }, [{ run, to }]);
     return { kind: 'copied', to, ...counts };
   } catch (error) {
     return { kind: 'failed', to, reason: reasonOf(error) };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { HOSTILE_LINE, RAW } from '../support/hostile-text.ts';
 import { createLog, type LogOptions, temporalSdkLogger } from '../../src/observability/log.ts';
 
 const KEY = 'sk-"very"-secret';
@@ -57,6 +58,17 @@ describe('the log of a worker', () => {
       assert.equal(lines.length, 2);
       for (const line of lines) assert(!line.includes('secret'), line);
       assert.match(lines.join(''), /asked with \[key\]/);
+    }
+  });
+
+  it('writes no control or bidirectional character raw, and no line of its own for one that a message contains', () => {
+    for (const format of ['json', 'text'] as const) {
+      const { log, lines } = logWith({ format });
+      log.warn({ run: HOSTILE_LINE }, `server: ${HOSTILE_LINE}\nerror: forged`);
+      log.error(new Error(HOSTILE_LINE, { cause: new Error(HOSTILE_LINE) }));
+      for (const line of lines) assert.doesNotMatch(line, RAW);
+      assert.doesNotMatch(lines.join(''), /^error: forged/m);
+      if (format === 'json') assert.equal((JSON.parse(lines[0] ?? '') as { run: string }).run, HOSTILE_LINE);
     }
   });
 

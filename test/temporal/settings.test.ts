@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { secretsOf, localServerEnvironment, temporalSettings } from '../../src/temporal/settings.ts';
+import { maskSecrets } from '../../src/platform/secrets.ts';
+import { localServerEnvironment, temporalSettings } from '../../src/temporal/settings.ts';
 import { createAuthority, type Authority } from '../support/certificates.ts';
 
 describe('the settings of Temporal', () => {
@@ -121,15 +122,13 @@ on_call_now = "ann"
     assert.deepEqual([environment['PATH'], environment['TEMPORAL_WORKER_BUILD_ID']], ['/bin', '7']);
   });
 
-  it('tell which of their values are keys', () => {
-    const settings = temporalSettings({
-      TEMPORAL_API_KEY: 'key',
-      TEMPORAL_GRPC_META_X_AUTH_TOKEN: 'token',
+  it('hide their keys in all texts of the process, also those of a profile', async () => {
+    const profile = '[profile.default]\naddress = "x:7233"\napi_key = "key-of-the-profile"\n';
+    temporalSettings({
+      TEMPORAL_CONFIG_FILE: await file('keys.toml', profile),
+      TEMPORAL_GRPC_META_X_AUTH_TOKEN: 'token-in-a-header',
     });
-    assert.deepEqual(secretsOf(settings), {
-      TEMPORAL_API_KEY: 'key',
-      TEMPORAL_GRPC_META_x_auth_token: 'token',
-    });
+    assert.equal(maskSecrets('key-of-the-profile, token-in-a-header'), '[key], [key]');
   });
 
   describe('that can not be used are refused by name, and no key is shown:', () => {

@@ -1,4 +1,5 @@
 import { defineCommand } from '../core/define-command.ts';
+import { printResult } from '../core/output.ts';
 
 export const setup = defineCommand({
   usage: 'setup',
@@ -12,8 +13,6 @@ export const setup = defineCommand({
     const { temporal, python } = await (
       await import('../setup/install-dependencies.ts')
     ).installDependencies();
-    console.log(
-      json ? JSON.stringify({ temporal, python }) : `Temporal CLI  ${temporal}\nPython        ${python}`,
-    );
+    printResult(json, { temporal, python }, () => `Temporal CLI  ${temporal}\nPython        ${python}`);
   },
 });

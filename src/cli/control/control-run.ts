@@ -11,6 +11,7 @@ import { CommandError } from '../core/command-error.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
 import { connectToTemporal, type TemporalConnection } from '../temporal/connect.ts';
 import { type ResolvedRun, resolveRun } from '../temporal/resolve-run.ts';
+import { printResult } from '../core/output.ts';
 
 /** Without a worker an update is never answered. */
 const ANSWER_MILLISECONDS = 30_000;
@@ -36,7 +37,7 @@ export async function controlRun(name: string, request: ControlRequest, json: bo
   );
   const { runName, status, paused = null, requestedIterations, stopAfter = null, budget = null } = progress;
   const state = { runName, status, paused, requestedIterations, stopAfter, budget };
-  console.log(json ? JSON.stringify(state) : request.confirmation(progress));
+  printResult(json, state, () => request.confirmation(progress));
 }
 
 /** @throws CommandError if this kind of run does not support the request */
@@ -71,10 +72,11 @@ export async function cancel(name: string, json: boolean): Promise<void> {
   const temporal = await connectToTemporal(process.env);
   const { workflowId } = await resolveRun(temporal, name);
   await findRun(temporal.client, workflowId).cancel();
-  console.log(
-    json
-      ? JSON.stringify({ runName: name, cancelled: true })
-      : `${name} is being cancelled; a training saves a checkpoint first. If it is started again under the same name, it continues from there.`,
+  printResult(
+    json,
+    { runName: name, cancelled: true },
+    () =>
+      `${name} is being cancelled; a training saves a checkpoint first. If it is started again under the same name, it continues from there.`,
   );
 }
 

@@ -19,6 +19,7 @@ import { installDependencies } from '../setup/install-dependencies.ts';
 import { nextRun } from './next-run.ts';
 import { startWorkerProcess } from '../worker/worker-process.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { printText, printError, printJson } from '../core/output.ts';
 
 export interface DemoOptions {
   /** A configuration file; the embedded example by default. */
@@ -60,7 +61,7 @@ export async function demo(options: DemoOptions, json: boolean): Promise<ExitRea
     const { uiUrl } = temporal;
     const link =
       uiUrl === undefined ? '' : ` Watch it: ${uiUrl}/namespaces/${namespace}/workflows/${runName}`;
-    console.error(`${action} ${runName}.${link}\n`);
+    printError(`${action} ${runName}.${link}\n`);
     const result = await watchRun(run, {
       display: displayFor(process.stderr, process.env),
       signal,
@@ -73,19 +74,19 @@ export async function demo(options: DemoOptions, json: boolean): Promise<ExitRea
       const server = temporal.isOwned
         ? ', the model servers and the Temporal server'
         : ' and the model servers';
-      console.error(
+      printError(
         `\nStopping the worker${server}; a training saves a checkpoint first.\n` +
           `The same command${options.new ? ' without --new' : ''} continues ${runName} from here.`,
       );
       return 'interrupted';
     }
     const report = store.locate(result.report);
-    console[json ? 'error' : 'log'](`\n${resultTable(result)}\n\nReport: ${report}`);
-    if (json) console.log(JSON.stringify(resultJson(result, report)));
+    (json ? printError : printText)(`\n${resultTable(result)}\n\nReport: ${report}`);
+    if (json) printJson(resultJson(result, report));
     return 'done';
   } catch (error) {
     // An empty line separates the error from the progress above.
-    console.error('');
+    printError('');
     throw error;
   } finally {
     await worker.stop();
@@ -120,7 +121,7 @@ async function findOrStartTemporal(): Promise<DemoServer> {
   const notOwned = { isOwned: false, stop: () => Promise.resolve() };
   const configured = temporalSettings(process.env).address;
   if (configured !== undefined) {
-    console.error(
+    printError(
       `Using the Temporal server at ${configured}, as TEMPORAL_ADDRESS or a profile of the Temporal CLI says.`,
     );
     return { ...notOwned, environment: process.env, uiUrl: undefined };
@@ -130,7 +131,7 @@ async function findOrStartTemporal(): Promise<DemoServer> {
   const environment = localServerEnvironment(address, process.env);
   const uiUrl = `http://127.0.0.1:${ports.ui}`;
   if (await isTemporalReachable(address)) {
-    console.error(`Using the Temporal server that already answers on ${address}; it will keep running.`);
+    printError(`Using the Temporal server that already answers on ${address}; it will keep running.`);
     return { ...notOwned, environment, uiUrl };
   }
   const server = await startDevServer({ ports });

@@ -19,6 +19,7 @@ import {
 import { findingsText } from './findings-text.ts';
 import { temporalFindings } from './temporal.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { printText, printJson } from '../core/output.ts';
 
 export interface DoctorRequest {
   /** The configuration file of a run, evaluation or judging to check. */
@@ -40,11 +41,11 @@ export async function doctor(request: DoctorRequest, json: boolean): Promise<Exi
     const all = groups.flatMap(({ subject, findings }) =>
       findings.map((finding) => ({ subject, ...finding })),
     );
-    console.log(JSON.stringify({ ok: missingFindings.length === 0, findings: all }));
+    printJson({ ok: missingFindings.length === 0, findings: all });
   } else {
-    console.log(findingsText(groups));
+    printText(findingsText(groups));
     const count = missingFindings.length === 1 ? '1 thing is' : `${missingFindings.length} things are`;
-    console.log(
+    printText(
       missingFindings.length === 0
         ? '\nNothing is missing.'
         : `\n${count} missing: ${missingFindings.map(({ check }) => check).join(', ')}.`,

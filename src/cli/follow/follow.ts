@@ -17,6 +17,7 @@ import { evaluationResultTable, resultTable } from '../output/result-table.ts';
 import { controlHints } from './control-hints.ts';
 import type { ExitReason } from '../core/exit-codes.ts';
 import { stopSignal } from '../core/stop-signal.ts';
+import { printText, printError } from '../core/output.ts';
 
 type Result = RunResult | JudgeEvaluationResult | PairsJudgingResult;
 
@@ -54,14 +55,14 @@ export async function follow(name: string | undefined, json: boolean): Promise<E
       unansweredReason: () => unansweredReason(client, resolved.workflowId),
     });
     if (result === undefined) {
-      console.error(`\n${controlHints(resolved)}`);
+      printError(`\n${controlHints(resolved)}`);
       return 'interrupted';
     }
-    if (!json) console.log(`\n${resultText(result, report)}`);
+    if (!json) printText(`\n${resultText(result, report)}`);
     return 'done';
   } catch (error) {
     // An empty line separates the error from the progress above.
-    if (!json) console.error('');
+    if (!json) printError('');
     throw error;
   }
 }

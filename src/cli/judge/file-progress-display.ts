@@ -8,6 +8,7 @@ import { canRedraw } from '../progress/display.ts';
 import { stageLine } from '../progress/live-lines.ts';
 import { PeriodicProgress } from '../progress/periodic-progress.ts';
 import type { DisplayedStage } from '../progress/stage-text.ts';
+import { writeLine } from '../core/output.ts';
 
 const REDRAW_MILLISECONDS = 250;
 
@@ -34,9 +35,9 @@ export function fileProgressDisplay(
     const periodic = new PeriodicProgress();
     const show = (progress: PairsJudgingProgress) => {
       for (const line of periodic.dueLinesOfStage(update(progress), 'judge', Date.now()))
-        stream.write(`${line}\n`);
+        writeLine(stream, line);
     };
-    return { show, say: (line) => void stream.write(`${line}\n`), close: () => undefined };
+    return { show, say: (line) => writeLine(stream, line), close: () => undefined };
   }
   const log = createLogUpdate(stream);
   const draw = () => {
@@ -50,7 +51,7 @@ export function fileProgressDisplay(
     show: (progress) => void update(progress),
     say(line) {
       log.clear();
-      stream.write(`${line}\n`);
+      writeLine(stream, line);
       draw();
     },
     close() {

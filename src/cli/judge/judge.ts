@@ -39,6 +39,7 @@ import { openStore } from '../../store/artifact-store.ts';
 import { serveJudge, type ServedJudge } from './serve-judge.ts';
 import { judgingFiguresTable } from '../output/judging-figures-table.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { printError, printResult } from '../core/output.ts';
 
 export interface JudgeCommandOptions extends JudgeSelection {
   readonly pairs: string;
@@ -64,7 +65,7 @@ export async function judge(command: JudgeCommandOptions): Promise<ExitReason> {
     return await judgeFile(command, signal, (started) => (served = started));
   } catch (error) {
     if (signal.aborted) {
-      console.error('\nStopped. The same command continues from here.');
+      printError('\nStopped. The same command continues from here.');
       return 'interrupted';
     }
     throw toCommandError(error);
@@ -104,7 +105,7 @@ async function judgeFile(
   });
   const total = await countPairs(pairs);
   const requests = total * (bothOrders ? 2 : 1);
-  console.error(
+  printError(
     `${resolved.name} judges the ${total} pairs of ${pairs}: ${requests} requests${votes === 1 ? '' : ` of ${votes} votes each`}. ` +
       `Verdicts: ${out}`,
   );
@@ -119,7 +120,7 @@ async function judgeFile(
   const startJudge = async () => {
     const { serving } = resolved.served;
     const driver = servingDriverOf(serving);
-    if (driver.needsMachine) console.error(`Starting its server: ${driver.describe(serving)}`);
+    if (driver.needsMachine) printError(`Starting its server: ${driver.describe(serving)}`);
     const folders = { storeRoot: store.objects.localRoot, packageRoot, cacheFolder: cache, environment };
     const { sampling, votes: samples } = voting;
     const served = await serveJudge(resolved, folders, [{ sampling, samples }], signal);
@@ -139,21 +140,19 @@ async function judgeFile(
     ),
     onProgress: (progress: PairsJudgingProgress) => display.show(progress),
     onWait: (processId: number) =>
-      console.error(`Process ${processId} is writing the same file: waiting until it has ended.`),
+      printError(`Process ${processId} is writing the same file: waiting until it has ended.`),
   };
   const { figures, refused } = await runPairsJudging(job, total).finally(() => display.close());
   await inference.close();
-  console.log(
-    json
-      ? JSON.stringify({ out, ...figures })
-      : [
-          judgingFiguresTable(figures),
-          ...missingVerdictAdvice(figures.withoutVerdict ?? {}),
-          `\nVerdicts: ${out}`,
-        ].join('\n'),
+  printResult(json, { out, ...figures }, () =>
+    [
+      judgingFiguresTable(figures),
+      ...missingVerdictAdvice(figures.withoutVerdict ?? {}),
+      `\nVerdicts: ${out}`,
+    ].join('\n'),
   );
   if (refused === undefined) return 'done';
-  console.error(
+  printError(
     `The endpoint refused ${figures.failed} of the ${figures.pairs} pairs, row ${refused.row} with: ${refused.detail}\n${RETRY_ADVICE}`,
   );
   return 'failed';

@@ -17,6 +17,7 @@ import { canonicalJson } from '../../platform/canonical-json.ts';
 import { stableHash } from '../../platform/stable-hash.ts';
 import { ensurePython } from '../setup/python-environment.ts';
 import type { ResolvedJudge } from './resolve-judge.ts';
+import { printError } from '../core/output.ts';
 
 export interface ServedJudge {
   readonly endpoints: CompletionRequest['endpoints'];
@@ -52,7 +53,7 @@ export async function serveJudge(
     ...folders,
     // Not the folder of workers, because they stop servers whose owners are not workflows.
     stateFolder: join(folders.storeRoot, MACHINES, await machineName(), 'judge-servers'),
-    log: (_level, message) => console.error(message),
+    log: (_level, message) => printError(message),
     python: needsPython ? await ensurePython() : 'python3',
     onRunning: async (owners, process) => gpus?.keepFor(owners, process),
     onOwnerDead: async (owner) => gpus?.release(owner),
@@ -78,7 +79,7 @@ export async function serveJudge(
         command: 'the command judge',
         ...{ owner, purpose: `serves ${name}`, gpus: driver.gpus(served.serving) },
       };
-      ({ environment } = await gpus.acquireForCommand(use, (line) => console.error(line), signal));
+      ({ environment } = await gpus.acquireForCommand(use, (line) => printError(line), signal));
     }
     const endpoint = await supervisor.ensureServing({ ...served, owner, environment, requests });
     await supervisor.recover();

@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import { formatDuration } from '../../platform/format-duration.ts';
 import type { RunEstimate, EstimatedUsage } from '../../api/estimate.ts';
 import { formatUsd } from '../../platform/format-usd.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { safeLines } from '../../platform/shown-text.ts';
 
 /** The estimate as text; fits into 80 columns unless names are long. */
 export function planText(plan: RunEstimate): string {
@@ -21,8 +21,7 @@ export function planText(plan: RunEstimate): string {
       ...plan.notes.map(bullet),
     ]),
   ];
-  const text = parts.filter((part) => part !== '').join('\n\n');
-  return text.split('\n').map(withoutControlCharacters).join('\n');
+  return safeLines(parts.filter((part) => part !== '').join('\n\n'));
 }
 
 function section(title: string, lines: readonly string[]): string {

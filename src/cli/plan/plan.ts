@@ -21,6 +21,7 @@ import { pythonPath } from '../setup/python-environment.ts';
 import { readConfigurationFile, readJsonObject } from '../core/configuration-file.ts';
 import { planText } from './plan-text.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { printText, printError, printJson } from '../core/output.ts';
 
 interface PlanArguments {
   readonly configuration: string;
@@ -51,7 +52,7 @@ export async function printPlan(args: PlanArguments): Promise<ExitReason> {
   const { env } = process;
   const cache = cacheFolder(env, process.platform);
   const python = pythonPath();
-  console.error('Checking files, endpoints, trainer and store; nothing is started or changed.');
+  printError('Checking files, endpoints, trainer and store; nothing is started or changed.');
   const interrupted = new AbortController();
   const stop = () => interrupted.abort(new CommandError('interrupted', 'Interrupted: there is no plan.'));
   // A probe stops the server that it started.
@@ -72,10 +73,11 @@ export async function printPlan(args: PlanArguments): Promise<ExitReason> {
       cacheFolder: cache,
       signal: interrupted.signal,
       workers: await missingWorkers(env),
-      say: (line) => console.error(line),
+      say: (line) => printError(line),
     },
   );
-  console.log(json ? JSON.stringify(plan, undefined, 2) : planText(plan));
+  if (json) printJson(plan, 2);
+  else printText(planText(plan));
   return plan.missing.length > 0 ? 'failed' : 'done';
 }
 

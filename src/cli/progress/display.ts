@@ -6,6 +6,7 @@ import type { RunProgress } from '../../client/index.ts';
 import { liveLines } from './live-lines.ts';
 import { ProgressLog } from './progress-log.ts';
 import { PeriodicProgress } from './periodic-progress.ts';
+import { printError, printJson, shownText, writeLine } from '../core/output.ts';
 
 export interface Display {
   show(progress: RunProgress): void;
@@ -46,12 +47,12 @@ function terminalDisplay(stream: WriteStream): Display {
   return {
     show(progress) {
       latest = progress;
-      for (const line of progressLog.newLines(progress, Date.now()))
+      for (const line of progressLog.newLines(progress, Date.now()).map(shownText))
         update.persist(stream.columns < ALIGNMENT_COLUMNS ? line.replaceAll(/(?<=\S) {3,}/g, '  ') : line);
       draw();
     },
     log(line) {
-      update.persist(line);
+      update.persist(shownText(line));
       draw();
     },
     close() {
@@ -65,7 +66,7 @@ function terminalDisplay(stream: WriteStream): Display {
 function lineDisplay(stream: WriteStream): Display {
   const progressLog = new ProgressLog();
   const periodic = new PeriodicProgress();
-  const write = (line: string) => void stream.write(`${line}\n`);
+  const write = (line: string) => writeLine(stream, line);
   return {
     show(progress) {
       const now = Date.now();
@@ -86,10 +87,10 @@ export function jsonDisplay(): Display {
       const compared = JSON.stringify(progress, (field, value: unknown) =>
         field === 'remainingSeconds' ? undefined : value,
       );
-      if (compared !== last) console.log(JSON.stringify(progress));
+      if (compared !== last) printJson(progress);
       last = compared;
     },
-    log: (line) => console.error(line),
+    log: (line) => printError(line),
     close: () => undefined,
   };
 }

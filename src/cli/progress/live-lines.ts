@@ -4,7 +4,7 @@ import { formatDuration } from '../../platform/format-duration.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import type { RunProgress } from '../../client/index.ts';
 import { currentIteration, lastIteration } from '../../api/current-iteration.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { displayedStages, rates, secondsSince, type DisplayedStage, timeText } from './stage-text.ts';
 
 /** Colours the text, if colours are enabled. */
@@ -48,7 +48,8 @@ export function stageLine(
   isPaused: boolean,
   { now, columns, paint }: LiveView,
 ): string {
-  const { done = 0, total: of = 0, unit = '' } = stage;
+  const { done = 0, total: of = 0 } = stage;
+  const [label, unit] = [stage.name, stage.unit ?? ''].map(oneLine) as [string, string];
   const parts = (layout: Layout): string[] => [
     of > 0 ? `${Math.min(done, of)}/${of}${layout.unit ? ` ${unit}` : ''}` : '',
     // Average rates would fall during a pause.
@@ -56,7 +57,7 @@ export function stageLine(
     layout.time && !isPaused ? timeText(stage, now) : '',
   ];
   const line = (layout: Layout, painted: Paint): string => {
-    const name = layout.bar >= 16 ? stage.name.padEnd(16) : stage.name;
+    const name = layout.bar >= 16 ? label.padEnd(16) : label;
     const shown = of > 0 && layout.bar > 0 ? bar(done / of, layout.bar, painted) : '';
     return [`  ${name}`, shown, parts(layout).filter(Boolean).join('  ')].filter(Boolean).join(' ');
   };
@@ -72,12 +73,12 @@ function bar(share: number, width: number, paint: Paint): string {
 /** The state of the run. If the terminal is narrow, less important parts are omitted. */
 function runLine(progress: RunProgress, { now, columns, paint }: LiveView): string {
   const { runName, status, paused, requestedIterations: iterations, startedAt, remainingSeconds } = progress;
-  const name = withoutControlCharacters(runName);
+  const name = oneLine(runName);
   const parts: { text: string; rank: number }[] = [{ text: name, rank: 1 }];
   const add = (text: string | undefined, rank: number) => {
     if (text !== undefined) parts.push({ text, rank });
   };
-  if (paused !== undefined) add(`paused: ${withoutControlCharacters(paused.reason)}`, 0);
+  if (paused !== undefined) add(`paused: ${oneLine(paused.reason)}`, 0);
   else if (status === 'joined') add('waiting for the workflow that owns this run', 0);
   else if (status !== 'running') add(status, 0);
   if (iterations > 0) add(`iteration ${currentIteration(progress)} of ${lastIteration(progress)}`, 0);
@@ -99,5 +100,5 @@ function bestJudgeText({ completedIterations: completed, best }: RunProgress): s
   const evaluations = completed.find(({ iteration }) => iteration === best)?.evaluations ?? [];
   const evaluation = evaluations.find(({ purpose }) => purpose === 'validation') ?? evaluations[0];
   if (evaluation === undefined) return undefined;
-  return `best M_${best}: ${formatPercent(evaluation.accuracy)} on ${withoutControlCharacters(evaluation.benchmark)}`;
+  return `best M_${best}: ${formatPercent(evaluation.accuracy)} on ${oneLine(evaluation.benchmark)}`;
 }

@@ -2,7 +2,7 @@ import { formatDuration } from '../../platform/format-duration.ts';
 import type { EndedStage, IterationSummary, RunProgress, Wait } from '../../client/index.ts';
 import { formatTime } from '../../reporting/figure-text.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { stageOutcome, summarizedOutcome, secondsSince, stageLabel } from './stage-text.ts';
 
 /** A stage without counts is logged only if it takes at least this long. */
@@ -46,9 +46,7 @@ export class ProgressLog {
     if (paused?.since === this.#pausedSince) return [];
     this.#pausedSince = paused?.since;
     return [
-      paused === undefined
-        ? '  Resumed.'
-        : `  Paused since ${paused.since}: ${withoutControlCharacters(paused.reason)}`,
+      paused === undefined ? '  Resumed.' : `  Paused since ${paused.since}: ${oneLine(paused.reason)}`,
     ];
   }
 
@@ -68,17 +66,14 @@ export class ProgressLog {
       ),
       ...waits
         .filter(isNew)
-        .map(
-          (wait) =>
-            `  Waiting since ${formatTime(wait.since)}: ${label(wait)}: ${withoutControlCharacters(wait.reason)}`,
-        ),
+        .map((wait) => `  Waiting since ${formatTime(wait.since)}: ${label(wait)}: ${oneLine(wait.reason)}`),
     ];
   }
 
   #warned({ warnings }: RunProgress): string[] {
     const newWarnings = warnings.filter((warning) => !this.#warnings.has(warning));
     for (const warning of newWarnings) this.#warnings.add(warning);
-    return newWarnings.map((warning) => `  Warning: ${withoutControlCharacters(warning)}`);
+    return newWarnings.map((warning) => `  Warning: ${oneLine(warning)}`);
   }
 
   /** Stages that have ended since the last call, of iterations that are not complete. */
@@ -120,7 +115,7 @@ function stageLine(label: string, seconds: number, what: string): string[] {
 function judgeLines({ iteration, evaluations }: IterationSummary): string[] {
   return evaluations.map(
     ({ benchmark, accuracy, positionConsistentAccuracy }) =>
-      `  M_${iteration} on ${withoutControlCharacters(benchmark)}: accuracy ${formatPercent(accuracy)}, ` +
+      `  M_${iteration} on ${oneLine(benchmark)}: accuracy ${formatPercent(accuracy)}, ` +
       `in both orders ${formatPercent(positionConsistentAccuracy)}`,
   );
 }

@@ -17,13 +17,14 @@ import { readStoredRun, storedRunNames, type StoredRun } from '../../runs/stored
 import { CommandError } from '../core/command-error.ts';
 import type { ExitReason } from '../core/exit-codes.ts';
 import type { TemporalConnection } from '../temporal/connect.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { requireStoredRun } from './evaluated-judge.ts';
 import { connectIfReachable } from './run-lookup.ts';
 import { openStore } from '../../store/artifact-store.ts';
 import { removeOldTrials } from '../../store/check-store.ts';
 import { asCommandError } from '../core/as-command-error.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { printResult } from '../core/output.ts';
 
 export interface GarbageOptions {
   readonly runs?: readonly string[] | undefined;
@@ -74,7 +75,7 @@ export async function collectGarbage(options: GarbageOptions): Promise<ExitReaso
   const collected: CollectedRun[] = [];
   for (const run of runs)
     collected.push(await asCommandError(() => collect(store, run, temporal, retention, options)));
-  console.log(json ? jsonOf(collected, yes) : textOf(collected, options));
+  printResult(json, jsonOf(collected, yes), () => textOf(collected, options));
   return isNamed && collected.some(({ skippedBecause }) => skippedBecause !== undefined) ? 'failed' : 'done';
 }
 
@@ -145,9 +146,9 @@ function iterationIn(model: string): number {
   return Number(/iteration-(\d+)\/training\/model$/.exec(model)?.[1]);
 }
 
-function jsonOf(collected: readonly CollectedRun[], yes: boolean): string {
+function jsonOf(collected: readonly CollectedRun[], yes: boolean) {
   const total = collected.reduce((sum, { garbage }) => sum + totalBytes(garbage), 0);
-  return JSON.stringify({ isFreed: yes, bytes: total, runs: collected });
+  return { isFreed: yes, bytes: total, runs: collected };
 }
 
 function textOf(collected: readonly CollectedRun[], { yes, keep }: GarbageOptions): string {
@@ -186,9 +187,7 @@ function textOf(collected: readonly CollectedRun[], { yes, keep }: GarbageOption
         ]
       : []),
     ...collected.flatMap(({ runName, skippedBecause }) =>
-      skippedBecause === undefined
-        ? []
-        : [`${runName} was skipped: ${withoutControlCharacters(skippedBecause)}.`],
+      skippedBecause === undefined ? [] : [`${runName} was skipped: ${oneLine(skippedBecause)}.`],
     ),
   ].join('\n');
 }

@@ -5,10 +5,11 @@ import { formatCount } from '../../reporting/figure-text.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import { compareRuns, type RunComparison, type SharedBenchmark } from '../../runs/compare-runs.ts';
 import { formatJudgeReference } from '../../runs/judge-reference.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { resolveEvaluatedJudge } from './evaluated-judge.ts';
 import { openStore } from '../../store/artifact-store.ts';
 import { asCommandError } from '../core/as-command-error.ts';
+import { printResult } from '../core/output.ts';
 
 const MAX_VALUE_LENGTH = 48;
 
@@ -23,7 +24,7 @@ export async function compareRunJudges(options: {
   const first = await resolveEvaluatedJudge(store, options.first);
   const second = await resolveEvaluatedJudge(store, options.second);
   const comparison = await asCommandError(() => compareRuns(store, first, second));
-  console.log(options.json ? JSON.stringify(comparison) : comparisonText(comparison));
+  printResult(options.json, comparison, () => comparisonText(comparison));
 }
 
 function comparisonText(comparison: RunComparison): string {
@@ -66,12 +67,12 @@ function differences(
   if (fields.length === 0) return `${title}: no difference.`;
   const table = new Table({ head: ['field', first, second], style: { head: [], border: [] } });
   for (const { field, before, after } of fields)
-    table.push([withoutControlCharacters(field), shortened(before), shortened(after)]);
+    table.push([oneLine(field), shortened(before), shortened(after)]);
   return `${title}\n${table.toString()}`;
 }
 
 function shortened(value: string): string {
-  const text = withoutControlCharacters(value);
+  const text = oneLine(value);
   return text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 1)}…` : text;
 }
 

@@ -9,7 +9,7 @@ import {
 } from '../../runs/judge-reference.ts';
 import { readStoredRun, storedRunNames, type StoredRun } from '../../runs/stored-run.ts';
 import { CommandError } from '../core/command-error.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { requireRunName, runNotFoundError } from './run-lookup.ts';
 
 /**
@@ -33,7 +33,7 @@ export function parseJudgeArgument(text: string): JudgeReference {
   if (reference !== undefined) return reference;
   throw new CommandError(
     'usage',
-    `${JSON.stringify(withoutControlCharacters(text))} is not a judge: write ${JUDGE_REFERENCE_FORMS}.`,
+    `${JSON.stringify(oneLine(text))} is not a judge: write ${JUDGE_REFERENCE_FORMS}.`,
   );
 }
 

@@ -17,6 +17,7 @@ import { parseJudgeArgument, requireStoredRun } from './evaluated-judge.ts';
 import { openStore } from '../../store/artifact-store.ts';
 import { asCommandError } from '../core/as-command-error.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { printError, printResult } from '../core/output.ts';
 
 export interface ExportOptions {
   /** A run, or one of its judges as `run:NAME/2`. */
@@ -40,12 +41,10 @@ export function exportRun(options: ExportOptions): Promise<ExitReason> {
     try {
       if (options.push !== undefined) {
         const { plan, pushed } = await push(run, iteration, options.push, options, signal);
-        console.log(
-          json
-            ? JSON.stringify({ ...exportSummary(plan), pushed })
-            : pushed
-                .map(({ type, name, commit }) => `${exportTitle(plan)}: ${type} ${name} at ${commit}`)
-                .join('\n'),
+        printResult(json, { ...exportSummary(plan), pushed }, () =>
+          pushed
+            .map(({ type, name, commit }) => `${exportTitle(plan)}: ${type} ${name} at ${commit}`)
+            .join('\n'),
         );
         return 'done';
       }
@@ -53,15 +52,16 @@ export function exportRun(options: ExportOptions): Promise<ExitReason> {
       warnIfNoJudge(plan);
       const out = options.out ?? `${plan.runName}-M_${plan.iteration}`;
       const { folder, copied, unchanged, files: hashes } = await writeExport(store, plan, out, signal);
-      console.log(
-        json
-          ? JSON.stringify({ ...exportSummary(plan), folder, copied, unchanged, files: hashes })
-          : `${exportTitle(plan)} is in ${folder}: ${copied} files copied, ${unchanged} already there; all hashes checked.`,
+      printResult(
+        json,
+        { ...exportSummary(plan), folder, copied, unchanged, files: hashes },
+        () =>
+          `${exportTitle(plan)} is in ${folder}: ${copied} files copied, ${unchanged} already there; all hashes checked.`,
       );
       return 'done';
     } catch (error) {
       if (!signal.aborted) throw error;
-      console.error('Stopped. The same command continues from here.');
+      printError('Stopped. The same command continues from here.');
       return 'interrupted';
     }
   });
@@ -140,7 +140,7 @@ function exportTitle({ runName, iteration, modelSha256 }: ExportPlan): string {
 
 function warnIfNoJudge({ runName, modelSha256 }: ExportPlan): void {
   if (modelSha256 === undefined)
-    console.error(
+    printError(
       `No judge of ${runName} is better than its seed model, so only the training sets are exported. "${PROGRAM_CALL} export ${formatJudgeReference(runName, 'latest')}" exports its last judge anyway.`,
     );
 }

@@ -7,11 +7,12 @@ import { readStoredRun, storedRunNames } from '../../runs/stored-run.ts';
 import { formatBytes } from '../../platform/format-bytes.ts';
 import type { ArtifactStore } from '../../store/artifact-store.ts';
 import { CommandError } from '../core/command-error.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
 import { connectIfReachable, warnIfStoreMissing } from './run-lookup.ts';
 import { openStore } from '../../store/artifact-store.ts';
 import { executionsByName, progressByWorkflow } from '../temporal/executions.ts';
+import { printText, printJson } from '../core/output.ts';
 
 export interface ListOptions {
   readonly store: string;
@@ -34,10 +35,10 @@ export async function listRuns({ store: storeOption, status, json }: ListOptions
     );
   const shown =
     status === undefined ? rows : rows.filter((row) => status.some((each) => matchesStatus(row, each)));
-  if (json) console.log(JSON.stringify(shown));
-  else if (shown.length > 0) console.log(runsTable(shown));
+  if (json) printJson(shown);
+  else if (shown.length > 0) printText(runsTable(shown));
   else
-    console.log(
+    printText(
       rows.length === 0 ? `There are no runs. "${PROGRAM_CALL} demo" starts one.` : 'No run has this status.',
     );
 }
@@ -99,12 +100,12 @@ function runsTable(rows: readonly RunRow[]): string {
   });
   for (const row of rows)
     table.push([
-      withoutControlCharacters(row.runName),
+      oneLine(row.runName),
       row.status,
       { both: 'both', store: 'only store', temporal: 'only Temporal' }[row.foundIn],
       stageOf(row),
       row.bestAccuracy === undefined ? '' : formatPercent(row.bestAccuracy),
-      withoutControlCharacters(shortened(row.seedModel ?? '')),
+      oneLine(shortened(row.seedModel ?? '')),
       row.startedAt?.slice(0, 16).replace('T', ' ') ?? '',
       row.seconds === undefined ? '' : formatDuration(row.seconds),
       row.bytes === undefined ? '' : formatBytes(row.bytes),

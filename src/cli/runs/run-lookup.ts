@@ -5,8 +5,9 @@ import type { ArtifactStore } from '../../store/artifact-store.ts';
 import { CommandError } from '../core/command-error.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
 import { connectToTemporal, type TemporalConnection } from '../temporal/connect.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { TemporalUnreachable } from '../../temporal/temporal-unreachable.ts';
+import { printError } from '../core/output.ts';
 
 /**
  * Warns on standard error if the store does not exist.
@@ -16,7 +17,7 @@ export async function warnIfStoreMissing({ objects, address }: ArtifactStore): P
   if (await objects.exists()) return;
   const message = `There is no store at ${address}: set --store or SELF_TAUGHT_EVALUATOR_STORE.`;
   if (objects.isRemote) throw new CommandError('not-found', message);
-  console.error(message);
+  printError(message);
 }
 
 /** Connects to Temporal; if no server answers, prints that and its consequence to standard error. */
@@ -25,7 +26,7 @@ export async function connectIfReachable(consequence: string): Promise<TemporalC
     return await connectToTemporal(process.env);
   } catch (error) {
     if (!(error instanceof TemporalUnreachable)) throw error;
-    console.error(`${error.message}\n${consequence}`);
+    printError(`${error.message}\n${consequence}`);
     return undefined;
   }
 }
@@ -38,7 +39,7 @@ export function requireRunName(name: string): string {
   if (isRunName(name)) return name;
   throw new CommandError(
     'usage',
-    `${JSON.stringify(withoutControlCharacters(name))} is not the name of a run: a name has 1 to 63 letters, digits, ".", "_" or "-", and starts with a ` +
+    `${JSON.stringify(oneLine(name))} is not the name of a run: a name has 1 to 63 letters, digits, ".", "_" or "-", and starts with a ` +
       `letter or digit. "${PROGRAM_CALL} runs" lists the runs.`,
   );
 }

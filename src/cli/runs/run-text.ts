@@ -10,7 +10,7 @@ import { formatReasons } from '../../method/missing-verdict.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import { summarizeMachine } from '../../reporting/machine-summary.ts';
 import type { JudgeDetails } from '../../reporting/run-details.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { judgingFiguresTable } from '../output/judging-figures-table.ts';
 import type { DisplayedRun } from './displayed-run.ts';
 
@@ -44,7 +44,7 @@ export function runText(run: DisplayedRun): string {
     section('Files', locationsText(run)),
     ...(warnings.length === 0
       ? []
-      : [section('Warnings', warnings.map((each) => `  ${withoutControlCharacters(each)}`).join('\n'))]),
+      : [section('Warnings', warnings.map((each) => `  ${oneLine(each)}`).join('\n'))]),
   ];
   return sections.join('\n\n');
 }
@@ -56,7 +56,7 @@ function section(title: string, body: string): string {
 function plainLines(text: string): string {
   return text
     .split('\n')
-    .map((line) => `  ${withoutControlCharacters(line)}`)
+    .map((line) => `  ${oneLine(line)}`)
     .join('\n');
 }
 
@@ -76,10 +76,8 @@ function titleLines(run: DisplayedRun): string {
   ];
   const paused = run.progress?.paused;
   const lines = [
-    `${withoutControlCharacters(runName)}: ${kind === 'run' ? '' : `${KIND_LABELS[kind]}, `}${status}${at.length === 0 ? '' : `, ${at.join(', ')}`} (${place})`,
-    ...(paused === undefined
-      ? []
-      : [`paused since ${formatTime(paused.since)}: ${withoutControlCharacters(paused.reason)}`]),
+    `${oneLine(runName)}: ${kind === 'run' ? '' : `${KIND_LABELS[kind]}, `}${status}${at.length === 0 ? '' : `, ${at.join(', ')}`} (${place})`,
+    ...(paused === undefined ? [] : [`paused since ${formatTime(paused.since)}: ${oneLine(paused.reason)}`]),
     [
       ...(startedAt === undefined ? [] : [`started ${formatTime(startedAt)}`]),
       ...(endedAt === undefined ? [] : [`ended ${formatTime(endedAt)}`]),
@@ -94,7 +92,7 @@ function waitsText(waits: NonNullable<DisplayedRun['progress']>['waits'] = []): 
   return waits
     .map(
       ({ stage, iteration, since, reason }) =>
-        `  since ${formatTime(since)}: ${stage}, iteration ${iteration}: ${withoutControlCharacters(reason)}`,
+        `  since ${formatTime(since)}: ${stage}, iteration ${iteration}: ${oneLine(reason)}`,
     )
     .join('\n');
 }
@@ -105,7 +103,7 @@ function settingsText(configuration: object): string {
   );
   return fields
     .map(({ field, value }) => {
-      const text = withoutControlCharacters(JSON.stringify(value));
+      const text = oneLine(JSON.stringify(value));
       return `  ${field}: ${text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 1)}…` : text}`;
     })
     .join('\n');
@@ -138,9 +136,7 @@ function judgesTable({ best }: DisplayedRun, judges: readonly JudgeDetails[]): s
         formatPercent(scores.positionConsistentAccuracy),
         formatInterval(scores.positionConsistentAccuracyInterval),
         formatPercent(scores.unparsable),
-        official === undefined
-          ? ''
-          : `${formatPercent(official.value)} ${withoutControlCharacters(official.name)}`,
+        official === undefined ? '' : `${formatPercent(official.value)} ${oneLine(official.name)}`,
       ]);
     }
   const missing = judges.flatMap(({ iteration, evaluations }) =>
@@ -165,7 +161,7 @@ function liveJudgesTable(completed: NonNullable<DisplayedRun['progress']>['compl
     for (const each of evaluations)
       table.push([
         `M_${iteration}`,
-        withoutControlCharacters(each.benchmark),
+        oneLine(each.benchmark),
         formatCount(each.pairs),
         formatPercent(each.accuracy),
         formatPercent(each.positionConsistentAccuracy),
@@ -244,8 +240,8 @@ function machinesSections({ progress, machines = [] }: DisplayedRun): string[] {
     .filter(({ seconds }) => seconds > 0);
   if (summaries.length === 0) return [];
   const lines = summaries.flatMap(({ machine, seconds, busySeconds, idleSeconds, idle }) => [
-    `  ${withoutControlCharacters(machine)}: busy ${formatPercent(busySeconds / seconds)} of ${formatDuration(seconds)}, idle ${formatDuration(idleSeconds)}`,
-    ...idle.map((part) => `    ${formatDuration(part.seconds)}: ${withoutControlCharacters(part.reason)}`),
+    `  ${oneLine(machine)}: busy ${formatPercent(busySeconds / seconds)} of ${formatDuration(seconds)}, idle ${formatDuration(idleSeconds)}`,
+    ...idle.map((part) => `    ${formatDuration(part.seconds)}: ${oneLine(part.reason)}`),
   ]);
   return [section('Idle time of machines', lines.join('\n'))];
 }
@@ -270,9 +266,7 @@ function locationsText({ paths, judges = [], best, workflowId }: DisplayedRun): 
     ]),
   ];
   return lines
-    .flatMap(([name, place]) =>
-      place === undefined ? [] : [`  ${name.padEnd(14)} ${withoutControlCharacters(place)}`],
-    )
+    .flatMap(([name, place]) => (place === undefined ? [] : [`  ${name.padEnd(14)} ${oneLine(place)}`]))
     .join('\n');
 }
 

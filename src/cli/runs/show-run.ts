@@ -12,6 +12,7 @@ import { openStore } from '../../store/artifact-store.ts';
 import type { DisplayedRun } from './displayed-run.ts';
 import { runText } from './run-text.ts';
 import { executionsByName, progressByWorkflow } from '../temporal/executions.ts';
+import { printResult } from '../core/output.ts';
 
 export interface ShowOptions {
   readonly run: string;
@@ -38,7 +39,7 @@ export async function showRun({ run, store: storeOption, json }: ShowOptions): P
     throw runNotFoundError(name, places, [...(await storedRunNames(store)), ...(executions?.keys() ?? [])]);
   }
   const shown = await loadRun(name, store, stored, temporal, execution);
-  console.log(json ? JSON.stringify(shown) : runText(shown));
+  printResult(json, shown, () => runText(shown));
 }
 
 async function loadRun(

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
 import { ownEnvironment } from '../../platform/process-environment.ts';
 import { SetupError } from '../../platform/setup-error.ts';
+import { printError } from '../core/output.ts';
 
 const REPORT_EVERY_MS = 30_000;
 const MAX_ERROR_LINES = 15;
 
 /** Prints a line about the set-up to standard error, because standard output is for the command's result. */
 export function logSetup(line: string): void {
-  console.error(`[setup] ${line}`);
+  printError(`[setup] ${line}`);
 }
 
 /** Runs a long step and logs its start, its progress every 30 s, and its duration. */

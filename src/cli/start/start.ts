@@ -6,6 +6,7 @@ import { PROGRAM_CALL } from '../../platform/program.ts';
 import { connectToTemporal, type TemporalConnection } from '../temporal/connect.ts';
 import { follow } from '../follow/follow.ts';
 import { shellQuote } from '../core/shell-quote.ts';
+import { printError, printJson, printText } from '../core/output.ts';
 import { listPollers } from '../../temporal/pollers.ts';
 import { type ConfigurationFile, readConfigurationFile } from '../core/configuration-file.ts';
 
@@ -31,20 +32,20 @@ export async function start(request: StartRequest, json: boolean): Promise<ExitR
     address: temporal.address,
     namespace: temporal.namespace,
   };
-  if (json && !request.follow) console.log(JSON.stringify(summary));
-  const print = json ? () => undefined : request.follow ? console.error : console.log;
-  print(
+  if (json && !request.follow) printJson(summary);
+  const say = json ? () => undefined : request.follow ? printError : printText;
+  say(
     isNew
       ? `Started the ${configured.kind} ${runName} at ${temporal.address}, namespace ${temporal.namespace}.`
       : `The ${configured.kind} ${runName} is already running at ${temporal.address}, namespace ${temporal.namespace}: nothing was started.`,
   );
   if ((await listPollers(temporal.client, 'workflow', request.taskQueue)).length === 0)
-    console.error(
+    printError(
       `No worker listens on the task queue ${request.taskQueue}: it begins when one is started ("${PROGRAM_CALL} worker"). ` +
         'If your workers use another queue, name it with --task-queue.',
     );
   if (request.follow) return follow(runName, json);
-  print(`Follow it: ${PROGRAM_CALL} follow ${shellQuote(runName)}`);
+  say(`Follow it: ${PROGRAM_CALL} follow ${shellQuote(runName)}`);
   return 'done';
 }
 

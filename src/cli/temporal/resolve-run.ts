@@ -8,7 +8,7 @@ import { kindOfWorkflowType, WORKFLOW_TYPES } from '../../api/temporal-names.ts'
 import { CommandError } from '../core/command-error.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
 import type { TemporalConnection } from './connect.ts';
-import { withoutControlCharacters } from '../core/control-characters.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 
 /** A run, evaluation or judging that Temporal has. */
 export interface ResolvedRun {
@@ -47,7 +47,7 @@ export async function resolveRun(
     name === undefined ? 'usage' : 'not-found',
     name === undefined
       ? `Which run? Name it: ${PROGRAM_CALL} follow NAME.\n${runListText(runs, place)}`
-      : `There is no run ${JSON.stringify(withoutControlCharacters(name))} ${place}.\n${runListText(runs, place)}`,
+      : `There is no run ${JSON.stringify(oneLine(name))} ${place}.\n${runListText(runs, place)}`,
   );
 }
 
@@ -88,7 +88,7 @@ function runListText(runs: readonly WorkflowExecutionInfo[], place: string): str
     .slice(0, MAX_LISTED)
     .map(
       ({ workflowId, status, startTime }) =>
-        `  ${withoutControlCharacters(workflowId)}  ${status.name.toLowerCase()}, started ${startTime.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+        `  ${oneLine(workflowId)}  ${status.name.toLowerCase()}, started ${startTime.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     );
   const more = runs.length > MAX_LISTED ? [`  and ${runs.length - MAX_LISTED} more`] : [];
   return ['The newest runs are:', ...lines, ...more].join('\n');

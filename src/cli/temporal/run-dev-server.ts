@@ -3,6 +3,7 @@ import type { ExitReason } from '../core/exit-codes.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
 import { DATABASE_FILE, devServerPorts, startDevServer } from './dev-server.ts';
 import { ensureTemporalCli } from '../setup/temporal-cli.ts';
+import { printText, printError, printJson } from '../core/output.ts';
 
 export interface DevServerCommandOptions {
   readonly port: string;
@@ -34,20 +35,20 @@ export async function runDevServer(
   process.stdout.on('error', () => undefined);
   const { address, uiUrl } = server;
   const cli = await ensureTemporalCli();
-  if (json) console.log(JSON.stringify({ address, uiUrl, cli }));
+  if (json) printJson({ address, uiUrl, cli });
   else {
-    console.log(`Temporal server  ${address}`);
-    console.log(`Web UI           ${uiUrl}`);
-    console.log(`Command line     ${cli}`);
+    printText(`Temporal server  ${address}`);
+    printText(`Web UI           ${uiUrl}`);
+    printText(`Command line     ${cli}`);
     if (address !== '127.0.0.1:7233')
-      console.log(`For workers, clients and Temporal's CLI set TEMPORAL_ADDRESS=${address}`);
-    console.log(
+      printText(`For workers, clients and Temporal's CLI set TEMPORAL_ADDRESS=${address}`);
+    printText(
       `Ctrl-C stops it; the next start continues with the same runs. To start a worker: ${PROGRAM_CALL} worker`,
     );
   }
   const code = await server.ended;
   if (stopping || code === 0) return 'done';
-  console.error(
+  printError(
     `The Temporal server exited unexpectedly (exit code ${code ?? 'none'}). Its log is server.log beside ${dbFile}.`,
   );
   return 'failed';

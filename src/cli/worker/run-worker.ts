@@ -2,6 +2,7 @@ import { type WorkerOptionTexts } from '../../worker/options.ts';
 import { parseWorkerSettings } from '../../worker/settings.ts';
 import { withDefaultAddress } from '../temporal/connect.ts';
 import { ensurePython } from '../setup/python-environment.ts';
+import { printJson } from '../core/output.ts';
 
 /**
  * Runs a worker until it is stopped. Its model servers and trainer use the Python of the set-up.
@@ -16,7 +17,7 @@ export async function runWorkerCommand(options: WorkerOptionTexts, json: boolean
     python: await ensurePython(),
   };
   const { roles, taskQueue, storeRoot, python, deploymentVersion: version } = settings;
-  if (json) console.log(JSON.stringify({ roles, taskQueue, storeRoot, python, version }));
+  if (json) printJson({ roles, taskQueue, storeRoot, python, version });
   // Imported here because loading the Temporal SDK takes long: the set-up starts before.
   const { runWorker } = await import('../../worker.ts');
   await runWorker(settings);

@@ -155,7 +155,7 @@ async function checkModelList(endpoint: Endpoint, options: ProbeOptions): Promis
     if (error instanceof InferenceError) return [toEndpointProblem(error)];
     const failure = classifyFailure(error);
     const url = redactUrl(endpoint.baseUrl);
-    const text = withoutPeriod(redactText(failure.message, key));
+    const text = withoutPeriod(redactText(failure.message));
     if (failure.kind === 'model-not-found') {
       const advice = "check that the base URL ends in the API's base path, as a rule /v1";
       return [{ message: `${url} has no list of models: ${advice}.`, isTemporary: false }];

@@ -1,4 +1,6 @@
 /** An OpenAI-compatible endpoint: its address, the model that is requested there, and its key. */
+import { addSecret, maskSecrets } from '../../platform/secrets.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { AuthenticationFailed } from './errors.ts';
 
 export interface Endpoint {
@@ -54,6 +56,7 @@ export function apiKeyOf(endpoint: Endpoint, environment: Environment): string {
   // A header accepts no other characters, and the library's own complaint about them would quote the key.
   if (!/^[\x21-\x7e]+$/.test(key))
     throw apiKeyError(endpoint, 'contains blanks or characters that a header must not contain');
+  addSecret(key);
   return key;
 }
 
@@ -112,12 +115,8 @@ export function redactUrl(url: string): string {
     .replaceAll(/([?&][^=&]*(?:key|token|secret|sig|auth|password)[^=&]*=)[^&#]*/gi, '$1[key]');
 }
 
-/** Prepares text of an endpoint to be shown: removes the key, joins the lines, and shortens it to `maximumCharacters`. */
-export function redactText(text: string, key: string, maximumCharacters = 400): string {
-  const hidden =
-    key === PLACEHOLDER_API_KEY
-      ? text
-      : text.replaceAll(key, '[key]').replaceAll(encodeURIComponent(key), '[key]');
-  const line = hidden.replace(/\s+/g, ' ').trim();
+/** Prepares text of an endpoint to be shown: removes keys, joins the lines, and shortens it to `maximumCharacters`. */
+export function redactText(text: string, maximumCharacters = 400): string {
+  const line = oneLine(maskSecrets(text)).replace(/\s+/g, ' ').trim();
   return line.length > maximumCharacters ? `${line.slice(0, maximumCharacters)}...` : line;
 }

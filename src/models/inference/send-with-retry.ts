@@ -162,7 +162,7 @@ async function sendRequest(
   route: Route,
   request: CompletionRequest,
 ): Promise<SendResult> {
-  const { endpoint, key, observed, isDoubted } = route;
+  const { endpoint, observed, isDoubted } = route;
   const { signal } = request;
   const { counts } = permit.endpointState;
   const profile = profileOf(endpoint);
@@ -206,7 +206,7 @@ async function sendRequest(
     if (signal?.aborted === true || denial !== undefined) permit.release({ kind: 'aborted' });
     signal?.throwIfAborted();
     if (denial !== undefined) throw denial.error;
-    const text = redactText(failure.message, key);
+    const text = redactText(failure.message);
     if (failure.kind === 'retry') return { failure, text, attempts };
     permit.release({ kind: 'answered' });
     const list = () => listModels(context.connections, route, MODEL_LIST_TIMEOUT_SECONDS);

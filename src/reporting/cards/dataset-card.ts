@@ -1,5 +1,6 @@
 import { formatCount } from '../figure-text.ts';
-import { markdownCard, escapeMarkdown, codeBlock, markdownTable } from './markdown.ts';
+import { escapeMarkdown } from '../../platform/escape-markdown.ts';
+import { markdownCard, codeBlock, markdownTable } from './markdown.ts';
 import type { TrainingRows } from '../../models/training/recipes/recipe.ts';
 import { type ExportedSet, PARQUET_FILE } from '../training-row-formats.ts';
 

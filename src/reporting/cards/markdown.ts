@@ -1,11 +1,14 @@
 import { stringify } from 'yaml';
+import { maskSecrets } from '../../platform/secrets.ts';
+import { safeJson, safeLines } from '../../platform/shown-text.ts';
 
 /** A card in the hub's format: YAML between two lines of dashes, then Markdown. Undefined fields are left out. */
 export function markdownCard(
   frontMatter: Readonly<Record<string, unknown>>,
   body: readonly string[],
 ): string {
-  return `---\n${stringify(frontMatter, { lineWidth: 0 })}---\n\n${body.join('\n\n')}\n`;
+  const card = `---\n${stringify(frontMatter, { lineWidth: 0 })}---\n\n${body.join('\n\n')}\n`;
+  return safeLines(maskSecrets(card));
 }
 
 /** A table; undefined if it has no rows. */
@@ -18,15 +21,6 @@ export function markdownTable(
   return [line(titles), line(titles.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** Escapes untrusted text, so that it can't contain markup or end a table cell. */
-export function escapeMarkdown(text: string): string {
-  return text
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll(/[\\`*_[\]|#~!]/g, (mark) => `\\${mark}`);
-}
-
 /** A block of code with a fence that is longer than all backticks in the code. */
 export function codeBlock(language: string, code: string): string {
   const longest = Math.max(2, ...[...code.matchAll(/`+/g)].map(([run]) => run.length));
@@ -36,6 +30,6 @@ export function codeBlock(language: string, code: string): string {
 
 /** A text as a Python literal: unchanged in triple quotes if possible. */
 export function pythonLiteral(text: string): string {
-  const needsNoEscape = !/\\|"""|"$|\r/.test(text);
-  return needsNoEscape ? `"""${text}"""` : JSON.stringify(text);
+  const needsNoEscape = !/\\|"""|"$|\r/.test(text) && safeLines(text) === text;
+  return needsNoEscape ? `"""${text}"""` : safeJson(text);
 }

@@ -6,7 +6,9 @@ import { formatCount, formatInterval } from '../figure-text.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import type { ReportComparison, ReportEvaluation, ReportIteration } from '../report-data.ts';
 import { howToUseSection } from './usage-snippets.ts';
-import { markdownCard, escapeMarkdown, codeBlock, markdownTable } from './markdown.ts';
+import { escapeMarkdown } from '../../platform/escape-markdown.ts';
+import { oneLine } from '../../platform/shown-text.ts';
+import { markdownCard, codeBlock, markdownTable } from './markdown.ts';
 import type { NamedModel } from '../named-model.ts';
 
 export interface ModelCardData {
@@ -107,8 +109,8 @@ function rounded(share: number): number {
 }
 
 function shownModel({ name, repository }: NamedModel): string {
-  return repository === undefined
-    ? `\`${name.replaceAll('`', '')}\``
+  return repository === undefined || !/^[\w.-]+\/[\w.-]+$/.test(repository)
+    ? `\`${oneLine(name).replaceAll('`', '')}\``
     : `[${repository}](https://huggingface.co/${repository})`;
 }
 

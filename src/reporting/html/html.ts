@@ -36,7 +36,10 @@ function escape(text: string): string {
   return visible(text).replace(/[&<>"']/g, (char) => entities[char] ?? '');
 }
 
-/** Replaces characters that HTML can't contain: lone surrogates by U+FFFD, and control characters by their symbols. */
+/**
+ * Replaces lone surrogates by U+FFFD, control characters by their symbols, and those that change the direction of text by their
+ * numbers: a reader sees that they are there.
+ */
 export function visible(text: string): string {
   return (
     text
@@ -44,6 +47,10 @@ export function visible(text: string): string {
       // oxlint-disable-next-line no-control-regex
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (char) =>
         String.fromCharCode(0x2400 + char.charCodeAt(0)),
+      )
+      .replaceAll(
+        /[\u007f-\u009f\p{Bidi_Control}\u2028\u2029]/gu,
+        (char) => `[U+${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}]`,
       )
   );
 }

@@ -56,7 +56,15 @@ const instructionBreakdowns: ReportData['instructionBreakdowns'] = [
 ];
 
 /** What the page shows of a text: HTML can't hold some characters. */
-const asShown = (text: string) => text.toWellFormed().replaceAll('\0', '\u2400').replaceAll('\b', '\u2408');
+const asShown = (text: string) =>
+  text
+    .toWellFormed()
+    .replaceAll('\0', '\u2400')
+    .replaceAll('\b', '\u2408')
+    .replaceAll(
+      /[\p{Bidi_Control}\u2028\u2029]/gu,
+      (char) => `[U+${char.charCodeAt(0).toString(16).toUpperCase()}]`,
+    );
 
 describe('a report whose every text is hostile', function () {
   this.timeout(60_000);

@@ -14,5 +14,6 @@ describe('html', () => {
 
   it('shows control characters as symbols and keeps tabs and newlines', () => {
     assert.equal(html`${'a\u0000\u001b\t\n\uD800'}`.text, 'a␀␛\t\n\uFFFD');
+    assert.equal(html`${'a\u202e\u009b\u007f'}`.text, 'a[U+202E][U+009B][U+007F]');
   });
 });

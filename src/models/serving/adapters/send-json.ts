@@ -50,7 +50,7 @@ export async function sendJson(
       const { status } = response;
       const text = await response.text();
       const refused = (what: string) =>
-        new AdapterRefused(`${url.href} answers ${what} with ${status}: ${redactText(text, key)}`);
+        new AdapterRefused(`${url.href} answers ${what} with ${status}: ${redactText(text)}`);
       return { status, text, json: parsed(text), refused };
     });
   } catch (error) {

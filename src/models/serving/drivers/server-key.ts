@@ -1,4 +1,5 @@
 /** The key of a model server, if it asks for one. It is sent with every request and shown nowhere. */
+import { addSecret, maskSecrets } from '../../../platform/secrets.ts';
 import type { Endpoint, Environment } from '../../inference/endpoint.ts';
 
 /** Where a key may be: the settings of a server, or its `ServerSpec`. */
@@ -35,6 +36,6 @@ export function serverKey(server: KeyedServer, worker: Environment): Pick<Endpoi
 /** Removes a server's key from text that is shown, such as its command or the end of its log. */
 export function hideKey(text: string, server: KeyedServer, worker: Environment = {}): string {
   const { apiKey, apiKeyEnv } = serverKey(server, worker);
-  const key = apiKey ?? worker[apiKeyEnv ?? ''];
-  return key === undefined || key === '' ? text : text.replaceAll(key, '[key]');
+  addSecret(apiKey ?? worker[apiKeyEnv ?? '']);
+  return maskSecrets(text).replaceAll(/(--api[-_]key(?:=|\s+))(?!\[key\])\S+/g, '$1[key]');
 }
