@@ -220,6 +220,7 @@ async function createDependencies(
       retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
       environment,
       onNotice: (notice) => log.warn(notice),
+      onUnquoted: (line) => log.debug(line),
       observers: [
         answerTimes,
         createModelRequestMetrics(metrics),

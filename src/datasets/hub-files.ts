@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import { fileSha256 } from '../platform/file-hashes.ts';
 import { writeFileAtomically } from '../platform/atomic-write.ts';
+import { hubFetch } from './hub-fetch.ts';
 import { makeFolders, StorageUnavailable, withStorageErrors } from '../platform/file-system.ts';
 import { readJsonIfExists } from '../platform/read-json.ts';
 
@@ -206,12 +207,16 @@ async function requestHub<T>(
     repo: { type: 'dataset'; name: string };
     hubUrl: string;
     accessToken?: string;
+    fetch: typeof fetch;
   }) => Promise<T>,
 ): Promise<T> {
   const repo = { type: 'dataset', name: parseHubUri(uri).repository } as const;
   try {
     return await withStorageErrors(cacheFolder, () =>
-      request({ repo, hubUrl: url, ...(token ? { accessToken: token } : {}) }),
+      request({
+        ...{ repo, hubUrl: url, fetch: hubFetch(url, token) },
+        ...(token ? { accessToken: token } : {}),
+      }),
     );
   } catch (error) {
     if (error instanceof StorageUnavailable || error instanceof InvalidInput) throw error;

@@ -51,6 +51,17 @@ describe('files of the hub', () => {
     assert(hub.requests.every((request) => !request.includes('/resolve/')));
   });
 
+  it('come from where the hub keeps them, which does not get its token', async () => {
+    // A whole hub of its own, which is public.
+    const other = await startLocalHub(dataset);
+    const access = { ...(await start({ token: 'hf_secret', elsewhere: other.url })), token: 'hf_secret' };
+    const files = await downloadHubFiles(uri(commit), access);
+    assert(large.equals(await readFile(files[1]?.path ?? '')));
+    assert.match(other.requests.join(), /tree.*resolve/);
+    assert.deepEqual(other.authorizations, []);
+    await other.close();
+  });
+
   it('need no network once a commit is in the cache', async () => {
     const access = await start();
     const first = await downloadHubFiles(uri(commit), access);

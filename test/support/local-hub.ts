@@ -16,12 +16,16 @@ export interface LocalDataset {
   /** Changes the answers of a hostile hub: the commit of a revision, the entries of a tree. */
   readonly commitOfRevision?: string;
   readonly entry?: object;
+  /** The origin of a server that has the contents of files and the later pages of lists, in place of the hub itself. */
+  readonly elsewhere?: string;
 }
 
 export interface LocalHub {
   readonly url: string;
   /** `GET /path` of every request so far. */
   readonly requests: string[];
+  /** The authorizations that it was given. */
+  readonly authorizations: string[];
   /** Replaces the content of a file. */
   damage(bytes: Buffer | undefined): void;
   close(): Promise<void>;
@@ -30,9 +34,11 @@ export interface LocalHub {
 /** Serves one data set by the protocol of huggingface.co: revisions, paged trees, path infos, ranges of files. */
 export async function startLocalHub(dataset: LocalDataset): Promise<LocalHub> {
   const requests: string[] = [];
+  const authorizations: string[] = [];
   let damaged: Buffer | undefined;
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
+    if (request.headers.authorization !== undefined) authorizations.push(request.headers.authorization);
     void answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
   });
   server.listen(0, '127.0.0.1');
@@ -55,6 +61,8 @@ export async function startLocalHub(dataset: LocalDataset): Promise<LocalHub> {
     if (api === null && file === null) return void json({ error: 'Repository not found' }, 404);
     if (revision !== dataset.commit && revision !== dataset.branch)
       return void json({ error: `Invalid rev id: ${revision}` }, 404);
+    if (file !== null && dataset.elsewhere !== undefined)
+      return void response.writeHead(302, { location: dataset.elsewhere + pathname }).end();
     if (file !== null) return sendFile(request, response, decodeURIComponent(file[2] ?? ''));
     const entries = Object.entries(dataset.files).map(([path, bytes]) => ({
       type: 'file',
@@ -81,7 +89,7 @@ export async function startLocalHub(dataset: LocalDataset): Promise<LocalHub> {
     }
     // One entry per page.
     const page = Number(searchParams.get('cursor') ?? 0);
-    const next = `<${url}${pathname}?recursive=true&cursor=${page + 1}>; rel="next"`;
+    const next = `<${dataset.elsewhere ?? url}${pathname}?recursive=true&cursor=${page + 1}>; rel="next"`;
     json(entries.slice(page, page + 1), 200, page + 1 < entries.length ? { link: next } : {});
   }
 
@@ -99,6 +107,7 @@ export async function startLocalHub(dataset: LocalDataset): Promise<LocalHub> {
   return {
     url,
     requests,
+    authorizations,
     damage: (bytes) => (damaged = bytes),
     async close() {
       server.closeAllConnections();

@@ -1,4 +1,5 @@
 /** Reads an answer to `POST /chat/completions`, and checks it, because any server may have sent it. */
+import { describeAnswer } from './describe-answer.ts';
 import { type FinishReason, readFinishReason } from './finish-reason.ts';
 import { failureInAnswer } from './http-failure.ts';
 import { isObject, type JsonObject } from '../../platform/is-object.ts';
@@ -22,7 +23,15 @@ export interface ChatAnswer {
 }
 
 /** The answer is not a chat completion: HTML of a proxy, a truncated document, no choices. Another attempt may succeed. */
-export class InvalidAnswer extends Error {}
+export class InvalidAnswer extends Error {
+  /** The words of the answer, which the message does not quote. */
+  readonly unquoted: string | undefined;
+
+  constructor(message: string, unquoted?: string) {
+    super(message);
+    this.unquoted = unquoted;
+  }
+}
 
 /** The endpoint's content filter removed all samples of the answer. Another attempt would be filtered too. */
 export class ContentFiltered extends Error {}
@@ -35,8 +44,7 @@ export class ContentFiltered extends Error {}
 export function readChatAnswer(body: unknown): ChatAnswer {
   if (isObject(body) && isError(body.error)) throw failureInAnswer(body);
   const choices = isObject(body) ? body.choices : undefined;
-  if (!isObject(body) || !Array.isArray(choices))
-    throw new InvalidAnswer(`the answer is not a chat completion: ${describeBody(body)}`);
+  if (!isObject(body) || !Array.isArray(choices)) throw invalid('the answer is not a chat completion', body);
   if (choices.length === 0) throw new InvalidAnswer('the answer has no choices');
   const read = inOrder(choices).map((choice) => readChoice(choice, body));
   if (read.every(({ finishReason }) => finishReason === 'content_filter'))
@@ -45,14 +53,14 @@ export function readChatAnswer(body: unknown): ChatAnswer {
 }
 
 function readChoice(choice: unknown, body: JsonObject): Choice {
-  if (!isObject(choice)) throw new InvalidAnswer(`a choice is not an object: ${describeBody(body)}`);
+  if (!isObject(choice)) throw invalid('a choice is not an object', body);
   const finishReason = readFinishReason(choice.finish_reason ?? choice.native_finish_reason);
   if (isError(choice.error)) throw failureInAnswer(choice);
-  if (finishReason === 'failed') throw new InvalidAnswer(`the endpoint broke off: ${describeBody(choice)}`);
+  if (finishReason === 'failed') throw invalid('the endpoint broke off', choice);
   const message = isObject(choice.message) ? choice.message : {};
   const { text, thoughts } = readContent(message.content ?? choice.text);
   if (text === undefined && choice.message === undefined && finishReason !== 'content_filter')
-    throw new InvalidAnswer(`a choice has no message: ${describeBody(body)}`);
+    throw invalid('a choice has no message', body);
   const refusal = typeof message.refusal === 'string' ? message.refusal : '';
   const reasoning = readReasoning(message) || thoughts;
   return {
@@ -80,9 +88,7 @@ function readContent(content: unknown): { text: string | undefined; thoughts: st
   if (typeof content === 'string') return { text: content, thoughts: '' };
   const parts = [content].flat();
   if (!parts.every((part) => typeof part === 'string' || isObject(part)))
-    throw new InvalidAnswer(
-      `the content of a choice is neither a text nor a list of parts: ${describeBody(content)}`,
-    );
+    throw invalid('the content of a choice is neither a text nor a list of parts', content);
   return {
     text: parts
       .filter((part) => !isThought(part))
@@ -137,7 +143,7 @@ function isError(error: unknown): boolean {
   return typeof error === 'string' ? error !== '' : isObject(error) && Object.values(error).some(Boolean);
 }
 
-function describeBody(body: unknown): string {
-  if (body === undefined || body === null || body === '') return 'it is empty';
-  return typeof body === 'string' ? body : JSON.stringify(body);
+function invalid(what: string, found: unknown): InvalidAnswer {
+  const text = found === undefined || found === null ? '' : JSON.stringify(found);
+  return new InvalidAnswer(`${what}: ${describeAnswer(text)}`, text);
 }

@@ -41,14 +41,17 @@ const TOO_LONG =
 export function classifyFailure(error: unknown): Failure {
   if (!(error instanceof HttpFailure)) return classifyLocalError(error);
   const { status, message, headers, code } = error;
-  const words = `${code} ${message}`;
+  const words = `${code} ${error.words}`;
   const details = { message, status, requestId: headers?.get('x-request-id') ?? undefined };
   const retry = (reason: RetryReason): Failure => ({
     ...{ ...details, kind: 'retry', reason },
     retryAfterSeconds: retryAfterSeconds(headers),
   });
   const isAboutRequest = status === 400 || status === 413 || status === 422;
-  if (status === 402 || (isAboutRequest ? hasNoCredit(code, message) : status < 500 && NO_CREDIT.test(words)))
+  if (
+    status === 402 ||
+    (isAboutRequest ? hasNoCredit(code, error.words) : status < 500 && NO_CREDIT.test(words))
+  )
     return { ...details, kind: 'retry', reason: 'no-credit' };
   if (status === 401 || (status === 400 && INVALID_KEY.test(words)))
     return { ...details, kind: 'unauthorized' };
@@ -66,8 +69,8 @@ export function classifyFailure(error: unknown): Failure {
   return { ...details, kind: 'forbidden' };
 }
 
-function hasNoCredit(code: string, message: string): boolean {
-  return NO_CREDIT.test(code) || NO_CREDIT_FOR_ANY_REQUEST.test(message);
+function hasNoCredit(code: string, words: string): boolean {
+  return NO_CREDIT.test(code) || NO_CREDIT_FOR_ANY_REQUEST.test(words);
 }
 
 /** Classifies an error without an HTTP status: there was no usable answer. */

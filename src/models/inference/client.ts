@@ -62,6 +62,8 @@ export interface InferenceClientOptions {
   observers?: readonly RequestObserver[];
   /** Is told once of each notice about an endpoint that is used. */
   onNotice?: ((notice: string) => void) | undefined;
+  /** Is told the words of an answer in an unexpected shape, without the key; no error quotes them. */
+  onUnquoted?: ((line: string) => void) | undefined;
   /** Replaced in tests, which don't wait. */
   wait?: WaitFunction;
   clock?: Clock;

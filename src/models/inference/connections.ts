@@ -1,11 +1,12 @@
 /** Sends requests to endpoints over a pool of connections, and reads their answers whatever the server calls them. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { promisify } from 'node:util';
-import { brotliDecompress, unzip } from 'node:zlib';
+import { pipeline } from 'node:stream/promises';
+import { createBrotliDecompress, createUnzip } from 'node:zlib';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import { PAGE_BYTES, readBoundedText, TooLarge } from '../../platform/bounded-text.ts';
 import { InvalidAnswer } from './chat-answer.ts';
-import { type Endpoint, isLocalAddress, keyHeader, redactUrl, requestUrl } from './endpoint.ts';
-
+import { describeAnswer } from './describe-answer.ts';
+import { type Endpoint, isLocalAddress, keyHeader, requestUrl } from './endpoint.ts';
 import { HttpFailure, Redirected, StreamedAnswer } from './http-failure.ts';
 import { withTimeout } from './timeout.ts';
 
@@ -31,6 +32,12 @@ export interface Destination {
   readonly endpoint: Endpoint;
   readonly key: string;
 }
+
+/**
+ * The largest answer to a request that is read, decompressed. Ten times what 64 samples of 8,000 tokens take in JSON; an endpoint can fill
+ * this many bytes for each request in flight.
+ */
+const ANSWER_BYTES = 32_000_000;
 
 /** How often a server may name another path of itself. */
 const MAX_REDIRECTS = 3;
@@ -70,24 +77,27 @@ export function createConnections(maximumConnections: number): Connections {
           ...options,
           dispatcher: dispatcherFor(url),
         });
-        const text = await readText(headers, body);
+        const text = await readText(headers, body, document === undefined ? PAGE_BYTES : ANSWER_BYTES);
         const target = redirectTarget(statusCode, headers, url);
         if (target === undefined) return readResponse(statusCode, headers, text);
         // 307 and 308 keep method and body. A key must not go to another server, nor unencrypted where it was not meant to.
         if (target.origin !== url.origin || statusCode < 307 || redirects === MAX_REDIRECTS)
-          throw new Redirected(statusCode, redactUrl(target.href));
+          throw new Redirected(statusCode, (target.origin + target.pathname).slice(0, 200));
         url = target;
       }
     },
     async fetchPage(url, signal) {
       const { statusCode, headers, body } = await request(url, { dispatcher: dispatcherFor(url), signal });
-      return { status: statusCode, text: await readText(headers, body) };
+      return { status: statusCode, text: await readText(headers, body, PAGE_BYTES) };
     },
     async close() {
       await Promise.all([direct.close(), byEnvironment?.close()]);
     },
   };
 }
+
+/** A longer text is no name of a model. */
+const MAX_NAME_CHARACTERS = 300;
 
 /** Returns the names of the models that an endpoint has, in whatever shape it lists them. Throws what `send` throws. */
 export async function listModels(
@@ -101,30 +111,47 @@ export async function listModels(
   const { data, models } = (list ?? {}) as { readonly data?: unknown; readonly models?: unknown };
   const entries = [list, data, models].find(Array.isArray) ?? [];
   return entries.flatMap((entry: unknown) => {
-    if (typeof entry === 'string') return [entry];
     const { id, name, model } = (entry ?? {}) as Readonly<Record<string, unknown>>;
-    return [id, name, model].filter((text) => typeof text === 'string').slice(0, 1);
+    const named = [entry, id, name, model].find((text) => typeof text === 'string');
+    return named === undefined || named.length > MAX_NAME_CHARACTERS ? [] : [named];
   });
 }
 
-const DECOMPRESS: Readonly<Record<string, (content: ArrayBuffer) => Promise<Buffer>>> = {
-  gzip: promisify(unzip),
-  'x-gzip': promisify(unzip),
-  deflate: promisify(unzip),
-  br: promisify(brotliDecompress),
+const DECOMPRESSORS = {
+  gzip: createUnzip,
+  'x-gzip': createUnzip,
+  deflate: createUnzip,
+  br: createBrotliDecompress,
 };
 
-/** Reads a body as text. No compression was asked for, but some gateways compress all the same. */
+/** Errors of the decompressors, and not of the connection. */
+const DAMAGED = /^(Z_|ERR__|ERR_BROTLI|ERR_ZLIB)/;
+
+/**
+ * Reads a body as text, up to `limit` bytes. No compression was asked for, but some gateways compress all the same.
+ * @throws InvalidAnswer; what the connection throws
+ */
 async function readText(
-  { 'content-encoding': encoding = 'identity' }: IncomingHttpHeaders,
+  { 'content-encoding': encoding = 'identity', 'content-length': length }: IncomingHttpHeaders,
   body: Dispatcher.ResponseData['body'],
+  limit: number,
 ): Promise<string> {
-  const decompress = DECOMPRESS[encoding.toLowerCase()];
-  if (decompress === undefined) return body.text();
-  const content = await body.arrayBuffer();
+  const createDecompressor = DECOMPRESSORS[encoding.toLowerCase() as keyof typeof DECOMPRESSORS];
   try {
-    return new TextDecoder().decode(await decompress(content));
-  } catch {
+    if (createDecompressor === undefined) {
+      // The parser takes no more than was announced, and one part is read faster than many.
+      if (Number(length) <= limit) return await body.text();
+      return await readBoundedText(body, limit);
+    }
+    let text = '';
+    await pipeline(body, createDecompressor(), async (content: AsyncIterable<Uint8Array>) => {
+      text = await readBoundedText(content, limit);
+    });
+    return text;
+  } catch (error) {
+    if (error instanceof TooLarge) throw new InvalidAnswer(`the answer is too large: ${error.message}`);
+    const { code = '' } = error as { code?: string };
+    if (!DAMAGED.test(code)) throw error;
     throw new InvalidAnswer(`the answer can't be decompressed, though its content-encoding is ${encoding}`);
   }
 }
@@ -137,12 +164,14 @@ function redirectTarget(status: number, headers: IncomingHttpHeaders, from: URL)
 }
 
 function readResponse(status: number, headers: IncomingHttpHeaders, text: string): unknown {
-  if (status < 200 || status > 299) throw new HttpFailure(status, readErrorBody(text), toHeaders(headers));
+  const description = () => describeAnswer(text, headers['content-type']);
+  if (status < 200 || status > 299)
+    throw new HttpFailure(status, readErrorBody(text), { headers: toHeaders(headers), description });
   if (/^text\/event-stream/i.test(headers['content-type'] ?? '') || /^\s*(data|event|id|retry)?:/.test(text))
     throw new StreamedAnswer('the answer is a stream of events, although the request says "stream": false');
   const document = text.trim();
-  // A text such as HTML is shown as it is.
-  return /^[[{]/.test(document) ? parseJson(document) : document;
+  if (!/^[[{]/.test(document)) throw new InvalidAnswer(`the answer is not JSON: ${description()}`, text);
+  return parseJson(document);
 }
 
 function toHeaders(headers: IncomingHttpHeaders): Headers {

@@ -59,15 +59,15 @@ const REFUSED_VALUE =
   /too (large|high|long|small|low)|exceed|at (most|least)|greater|less|larger|maximum|minimum|finish/i;
 
 /** Whether a refusal may be one of the name `max_tokens`. */
-export function mayRefuseName({ message }: HttpFailure): boolean {
-  return !REFUSED_VALUE.test(message) || message.includes('max_completion_tokens');
+export function mayRefuseName({ words }: HttpFailure): boolean {
+  return !REFUSED_VALUE.test(words) || words.includes('max_completion_tokens');
 }
 
 /** The parameters of a body that a refusal names, those first that it names first. */
-export function namedParameters({ message, param }: HttpFailure, body: ChatBody): OptionalParameter[] {
+export function namedParameters({ words, param }: HttpFailure, body: ChatBody): OptionalParameter[] {
   const place = (name: OptionalParameter) => {
     if (param === name || param?.endsWith(`.${name}`) === true) return -1;
-    const { index } = MENTIONS[name].exec(message) ?? {};
+    const { index } = MENTIONS[name].exec(words) ?? {};
     return index ?? Infinity;
   };
   return OPTIONAL_PARAMETERS.filter((name) => name in body && place(name) < Infinity).sort(

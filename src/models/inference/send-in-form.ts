@@ -157,6 +157,6 @@ function withParameters(refused: RequestForm, names: readonly OptionalParameter[
 }
 
 /** The text of a failure without numbers, which may count requests. */
-function comparable({ message }: HttpFailure): string {
-  return message.replaceAll(/[\da-f-]{8,}|\d+/gi, '#');
+function comparable({ words }: HttpFailure): string {
+  return words.replaceAll(/[\da-f-]{8,}|\d+/gi, '#');
 }

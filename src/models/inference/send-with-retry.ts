@@ -1,11 +1,12 @@
 /** Sends one request, with its waits in the queue and its retries. */
 import { retryDelaySeconds, type RetryPolicy, type WaitFunction } from './backoff.ts';
-import { type ChatAnswer, readChatAnswer } from './chat-answer.ts';
+import { type ChatAnswer, InvalidAnswer, readChatAnswer } from './chat-answer.ts';
 import type { CompletionRequest, SendReason } from './completion.ts';
 import type { Clock } from './clock.ts';
 import { type Connections, type Destination, listModels } from './connections.ts';
 import { profileOf } from './endpoint-profile.ts';
 import { apiKeyOf, type Endpoint, type Environment, redactText, redactUrl } from './endpoint.ts';
+import { HttpFailure } from './http-failure.ts';
 import { CreditExhausted, EndpointUnavailable, InferenceError } from './errors.ts';
 import { type ChatBody, chatBody } from './request-form.ts';
 import { sendInKnownForm } from './send-in-form.ts';
@@ -28,6 +29,7 @@ export interface RequestContext {
   readonly connections: Connections;
   readonly scheduler: RequestScheduler;
   readonly observer: RequestObserver;
+  readonly onUnquoted?: ((line: string) => void) | undefined;
   endpointStateOf(baseUrl: string): EndpointState;
 }
 
@@ -35,6 +37,8 @@ export type AnswerWithAttempts = ChatAnswer & { attempts: number };
 
 /** A 500 that comes so often may refuse a parameter. */
 const DOUBTED_SERVER_ERRORS = 3;
+/** The most characters of an unexpected answer in a line of the log. */
+const MAX_LOGGED_CHARACTERS = 2000;
 /** Tells whether a key is refused, or only a prompt. */
 export const CANARY: CompletionRequest['messages'] = [{ role: 'user', content: 'Hello' }];
 /** If an endpoint asks for a longer pause, the request fails, so that the caller can come back after it. */
@@ -207,6 +211,10 @@ async function sendRequest(
     signal?.throwIfAborted();
     if (denial !== undefined) throw denial.error;
     const text = redactText(failure.message);
+    if ((error instanceof HttpFailure || error instanceof InvalidAnswer) && error.unquoted !== undefined)
+      context.onUnquoted?.(
+        `${redactUrl(endpoint.baseUrl)}: ${text}. It says: ${redactText(error.unquoted, MAX_LOGGED_CHARACTERS)}`,
+      );
     if (failure.kind === 'retry') return { failure, text, attempts };
     permit.release({ kind: 'answered' });
     const list = () => listModels(context.connections, route, MODEL_LIST_TIMEOUT_SECONDS);

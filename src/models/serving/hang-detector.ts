@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { groupActivity } from '../../platform/group-activity.ts';
+import { fetchText } from '../../platform/bounded-text.ts';
 import { withTimeout } from '../inference/timeout.ts';
 import { apiKeyOf, type Environment } from '../inference/endpoint.ts';
 import { EndpointUnavailable } from '../inference/errors.ts';
@@ -141,8 +142,8 @@ export class HangDetector {
       const key = apiKeyOf({ baseUrl, model: '', ...serverKey(this.#entry, environment) }, environment);
       const headers = { authorization: `Bearer ${key}` };
       const page = await withTimeout(METRICS_TIMEOUT_SECONDS, undefined, async (signal) => {
-        const response = await fetch(new URL('/metrics', baseUrl), { signal, headers });
-        return response.ok ? response.text() : '';
+        const { ok, text } = await fetchText(new URL('/metrics', baseUrl), { signal, headers });
+        return ok ? text : '';
       });
       const lines = page.match(PROGRESS_METRIC);
       return lines === null ? undefined : lines.join('\n');

@@ -10,6 +10,7 @@ import {
 } from '../inference/errors.ts';
 import { probeEndpoint } from '../inference/check-endpoints.ts';
 import { withTimeout } from '../inference/timeout.ts';
+import { fetchText } from '../../platform/bounded-text.ts';
 import { type DetachedProcess, startDetached } from '../../platform/process-group.ts';
 import { isSameProcessAlive } from '../../platform/process-identity.ts';
 import { isLoopback } from './serve-host.ts';
@@ -62,11 +63,7 @@ export async function isHealthy(
 ): Promise<boolean> {
   try {
     const url = `${urlOf(server)}${server.healthPath}`;
-    return await withTimeout(timeoutSeconds, undefined, async (signal) => {
-      const response = await fetch(url, { signal });
-      await response.text();
-      return response.ok;
-    });
+    return (await withTimeout(timeoutSeconds, undefined, (signal) => fetchText(url, { signal }))).ok;
   } catch {
     return false;
   }

@@ -1,4 +1,5 @@
 import { HubApiError, whoAmI } from '@huggingface/hub';
+import { hubFetch } from '../../datasets/hub-fetch.ts';
 import { InvalidInput } from '../../platform/invalid-input.ts';
 import { toHubError, type PushTarget } from './push-files.ts';
 
@@ -22,7 +23,7 @@ export async function checkPush(target: Omit<PushTarget, 'private' | 'revision'>
   await response.body?.cancel();
   if (response.ok) return;
   if (response.status === 403) throw new InvalidInput(`${label}: the token has no write permission for it`);
-  const me = await asking(() => whoAmI({ hubUrl: url, accessToken: token }));
+  const me = await asking(() => whoAmI({ hubUrl: url, accessToken: token, fetch: hubFetch(url, token) }));
   if (response.status !== 404) throw new Error(`${label}: the hub at ${url} answered ${response.status}`);
   if (me.auth.accessToken?.role === 'read')
     throw new InvalidInput(

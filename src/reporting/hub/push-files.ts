@@ -11,6 +11,7 @@ import {
   modelInfo,
   uploadFiles,
 } from '@huggingface/hub';
+import { hubFetch } from '../../datasets/hub-fetch.ts';
 import { InvalidInput } from '../../platform/invalid-input.ts';
 import { fileSha256 } from '../../platform/file-hashes.ts';
 
@@ -42,8 +43,8 @@ export function pushFiles(
   files: readonly PushedFile[],
   { message, signal }: { readonly message: string; readonly signal: AbortSignal },
 ): Promise<string> {
-  const { repository: repo, revision } = target;
-  const common = { repo, hubUrl: target.url, accessToken: target.token };
+  const { revision } = target;
+  const common = commonOf(target);
   return asking(target, async () => {
     await ensureRepository(target);
     const parentCommit = await head(target);
@@ -74,9 +75,13 @@ export function pushFiles(
   });
 }
 
+function commonOf({ repository: repo, url, token }: PushTarget) {
+  return { repo, hubUrl: url, accessToken: token, fetch: hubFetch(url, token) };
+}
+
 async function ensureRepository(target: PushTarget): Promise<void> {
-  const { repository: repo, revision } = target;
-  const common = { repo, hubUrl: target.url, accessToken: target.token };
+  const { revision } = target;
+  const common = commonOf(target);
   const isThere = await orStatus(404, () => checkRepoAccess(common));
   if (!isThere)
     await orStatus(409, () => createRepo({ ...common, visibility: target.private ? 'private' : 'public' }));
@@ -95,7 +100,7 @@ async function orStatus(status: number, request: () => Promise<unknown>): Promis
 }
 
 async function head({ url, token, repository: { type, name }, revision }: PushTarget): Promise<string> {
-  const wanted = { name, revision, hubUrl: url, accessToken: token };
+  const wanted = { name, revision, hubUrl: url, accessToken: token, fetch: hubFetch(url, token) };
   const { sha } =
     type === 'model'
       ? await modelInfo({ ...wanted, additionalFields: ['sha'] })

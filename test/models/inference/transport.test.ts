@@ -100,7 +100,8 @@ describe('the transport of requests to an endpoint', () => {
       const headers = { 'content-encoding': encoding };
       server.answer = () => ({ headers, body: compress(document) });
       assert.equal(await textFrom(), 'First.');
-      server.answer = () => ({ status: 413, headers, body: compress('too many words') });
+      const refusal = JSON.stringify({ error: { message: 'too many words' } });
+      server.answer = () => ({ status: 413, headers, body: compress(refusal) });
       await assert.rejects(textFrom(), /too many words/);
       server.answer = () => ({
         headers,

@@ -7,6 +7,9 @@ import {
   redactText,
   requestUrl,
 } from '../../inference/endpoint.ts';
+import { fetchText } from '../../../platform/bounded-text.ts';
+import { describeAnswer } from '../../inference/describe-answer.ts';
+import { HttpFailure } from '../../inference/http-failure.ts';
 import { withTimeout } from '../../inference/timeout.ts';
 import { AdapterRefused, Unanswered } from './errors.ts';
 
@@ -41,17 +44,20 @@ export async function sendJson(
   const url = requestUrl(endpoint.baseUrl, `/${path}`);
   try {
     return await withTimeout(timeoutSeconds, signal, async (bounded) => {
-      const response = await fetch(url, {
+      const { status, text } = await fetchText(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...keyHeader(endpoint, key) },
         body: JSON.stringify(body),
         signal: bounded,
       });
-      const { status } = response;
-      const text = await response.text();
-      const refused = (what: string) =>
-        new AdapterRefused(`${url.href} answers ${what} with ${status}: ${redactText(text)}`);
-      return { status, text, json: parsed(text), refused };
+      const json = parsed(text);
+      const refused = (what: string) => {
+        const { message } = new HttpFailure(status, json ?? text, {
+          description: () => describeAnswer(text),
+        });
+        return new AdapterRefused(`${url.href} answers ${what} with ${redactText(message)}`);
+      };
+      return { status, text, json, refused };
     });
   } catch (error) {
     signal?.throwIfAborted();

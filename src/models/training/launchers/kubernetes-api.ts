@@ -1,6 +1,8 @@
 /** Requests to the Kubernetes API server, and its refusals in its own words. */
 import { fetch } from 'undici';
 import { z } from 'zod';
+import { readBoundedText } from '../../../platform/bounded-text.ts';
+import { formatBytes } from '../../../platform/format-bytes.ts';
 import { LauncherUnavailable } from './launcher.ts';
 import type { Connection } from './kubernetes-connection.ts';
 
@@ -23,6 +25,8 @@ export interface ApiRequest {
 }
 
 const REQUEST_MILLISECONDS = 30_000;
+/** A list of a namespace's pods may have some megabytes. */
+const ANSWER_BYTES = 64_000_000;
 
 const statusSchema = z.object({ message: z.string(), reason: z.string().default('') });
 
@@ -44,6 +48,8 @@ export async function callApi<Schema extends z.ZodType>(
     const response = await fetch(url, {
       method,
       dispatcher,
+      // The authorization is for this server.
+      redirect: 'manual',
       signal: AbortSignal.timeout(REQUEST_MILLISECONDS),
       headers: {
         accept: 'application/json',
@@ -53,15 +59,18 @@ export async function callApi<Schema extends z.ZodType>(
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     status = response.status;
-    content = await response.text();
+    content = response.body === null ? '' : await readBoundedText(response.body, ANSWER_BYTES);
   } catch (error) {
     const { message, cause } = error as Error;
     const reason = cause instanceof Error ? cause.message : message;
     throw new LauncherUnavailable(`Kubernetes does not answer at ${server}: ${reason}`);
   }
-  if (status < 400) return schema.parse(JSON.parse(content));
+  if (status < 300) return schema.parse(JSON.parse(content));
   const refusal = statusSchema.safeParse(parseJson(content));
-  const { message, reason } = refusal.data ?? { message: `${status} ${content.slice(0, 200)}`, reason: '' };
+  const { message, reason } = refusal.data ?? {
+    message: `${server} answers ${status} with ${formatBytes(content.length)} that are no status of Kubernetes`,
+    reason: '',
+  };
   if (isTemporary(status, reason, message)) throw new LauncherUnavailable(message);
   throw new KubernetesRefused(message, reason);
 }
