@@ -39,7 +39,7 @@ class Checkout {
   readonly #folder: string;
   readonly #environment: NodeJS.ProcessEnv;
 
-  constructor(root: string, folder: string, ports: { grpc: number; ui: number; http: number }) {
+  constructor(root: string, folder: string, ports: { grpc: number; ui: number }) {
     this.#root = root;
     this.#folder = folder;
     this.#environment = {
@@ -47,7 +47,6 @@ class Checkout {
       NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node'),
       SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT: String(ports.grpc),
       SELF_TAUGHT_EVALUATOR_UI_PORT: String(ports.ui),
-      SELF_TAUGHT_EVALUATOR_HTTP_PORT: String(ports.http),
       // A run of somebody else has the machine's GPUs for itself.
       [MACHINE_FOLDER_VARIABLE]: join(folder, 'machine'),
     };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { promisify } from 'node:util';
 import { Ajv } from 'ajv';
+import { freePort } from '../../src/platform/ports.ts';
 import { freeServerPorts } from '../../tools/setup/free-ports.ts';
 import { startDevServer } from '../../src/cli/temporal/dev-server.ts';
 import { findRun, type RunProgress } from '../../src/client/index.ts';
@@ -50,7 +51,7 @@ describe('the commands of docs/services.md', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'services-'));
-    const ports = await freeServerPorts();
+    const ports = { ...(await freeServerPorts()), http: await freePort() };
     cluster = await startCluster((files) =>
       startDevServer({ ports, databaseFile: join(files, 'temporal.db') }),
     );

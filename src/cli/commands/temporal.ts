@@ -11,7 +11,11 @@ export const temporal = defineCommand({
   options: {
     port: portOption('grpc', 'The port for workers, clients and the Temporal CLI.'),
     'ui-port': portOption('ui', 'The port of the Web UI.'),
-    'http-port': portOption('http', 'The port of the HTTP API.'),
+    'http-port': {
+      type: 'string',
+      variable: PORT_SETTINGS.http.variable,
+      describe: "The port of Temporal's HTTP API for programs of this machine; off by default.",
+    },
     'db-filename': {
       type: 'string',
       defaultDescription: '.temporal/temporal.db',
@@ -21,12 +25,13 @@ export const temporal = defineCommand({
   examples: [
     ['$0 temporal', 'On the default ports'],
     ['$0 temporal --port 7300 --ui-port 8300', 'Beside another server'],
+    ['$0 temporal --http-port 7243', 'With the HTTP API of docs/services.md'],
   ],
   run: async ({ json, ...options }) =>
     (await import('../temporal/run-dev-server.ts')).runDevServer(options, json),
 });
 
-function portOption(key: keyof typeof PORT_SETTINGS, describe: string) {
+function portOption(key: 'grpc' | 'ui', describe: string) {
   const { defaultPort, variable } = PORT_SETTINGS[key];
   return { type: 'string', default: String(defaultPort), variable, describe } as const;
 }

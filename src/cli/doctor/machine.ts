@@ -7,6 +7,7 @@ import { PROGRAM_CALL } from '../../platform/program.ts';
 import { freeGigabytes } from '../setup/cache-folder.ts';
 import { acceptsConnections } from '../../platform/ports.ts';
 import { tryRunCommand } from '../setup/run-command.ts';
+import type { DevServerPorts } from '../temporal/dev-server.ts';
 import { PORT_SETTINGS } from '../temporal/ports.ts';
 import { pythonPath, pythonEnvironmentGigabytes } from '../setup/python-environment.ts';
 import { findTemporalCli, isNewEnough, TEMPORAL_CLI_VERSION } from '../setup/temporal-cli.ts';
@@ -149,22 +150,18 @@ export async function gpuFinding(): Promise<Finding> {
 }
 
 /** Returns whether the ports of the development server are free, if it must be started on this machine. */
-export async function portFindings(
-  ports: Readonly<Record<keyof typeof PORT_SETTINGS, number>>,
-): Promise<Finding[]> {
+export async function portFindings(ports: Readonly<DevServerPorts>): Promise<Finding[]> {
   const keys = Object.keys(PORT_SETTINGS) as (keyof typeof PORT_SETTINGS)[];
-  return Promise.all(
-    keys.map(async (key) => {
-      const { name, option, variable } = PORT_SETTINGS[key];
-      const check = `port ${ports[key]}`;
-      if (!(await acceptsConnections('127.0.0.1', ports[key]))) return ok(check, `free, for the ${name}`);
-      return missing(
-        check,
-        `in use by another program, but needed for the ${name}`,
-        `Stop that program, or choose another port: ${PROGRAM_CALL} temporal --${option} ${ports[key] + 1}, or set ${variable}.`,
-      );
-    }),
-  );
+  const findings = keys.map(async (key): Promise<Finding[]> => {
+    const { name, option, variable } = PORT_SETTINGS[key];
+    const port = ports[key];
+    if (port === undefined) return [];
+    const check = `port ${port}`;
+    if (!(await acceptsConnections('127.0.0.1', port))) return [ok(check, `free, for the ${name}`)];
+    const fix = `Stop that program, or choose another port: ${PROGRAM_CALL} temporal --${option} ${port + 1}, or set ${variable}.`;
+    return [missing(check, `in use by another program, but needed for the ${name}`, fix)];
+  });
+  return (await Promise.all(findings)).flat();
 }
 
 /** Why the folder is not writable; undefined if it is. Creates nothing. */

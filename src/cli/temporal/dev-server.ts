@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,10 +9,12 @@ import {
   isSameProcessAlive,
   type ProcessIdentity,
 } from '../../platform/process-identity.ts';
-import { acceptsConnections, isPortFree } from '../../platform/ports.ts';
+import { acceptsConnections, freePort, isPortFree } from '../../platform/ports.ts';
+import { ownEnvironment } from '../../platform/process-environment.ts';
 import { searchAttributeTypes } from '../../temporal/search-attributes.ts';
 import { CommandError } from '../core/command-error.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
+import { type HttpApi, serveHttpApi } from './http-api.ts';
 import { PORT_SETTINGS } from './ports.ts';
 import { SetupError } from '../../platform/setup-error.ts';
 import { ensureTemporalCli } from '../setup/temporal-cli.ts';
@@ -22,8 +25,8 @@ export interface DevServerPorts {
   grpc: number;
   /** The Web UI. */
   ui: number;
-  /** The HTTP API. */
-  http: number;
+  /** The HTTP API for programs; undefined: off. */
+  http?: number | undefined;
 }
 
 /** The default database of the development server, in the current folder. */
@@ -38,6 +41,8 @@ export interface DevServer {
   /** Host and port for clients. */
   address: string;
   uiUrl: string;
+  /** Undefined if the HTTP API is off. */
+  httpUrl: string | undefined;
   pid: number | undefined;
   /** Resolves when the server has exited, with its exit code, or null after a signal. */
   ended: Promise<number | null>;
@@ -61,7 +66,15 @@ export function devServerPorts(
   environment: NodeJS.ProcessEnv,
   options: Partial<Record<string, string | undefined>> = {},
 ): DevServerPorts {
-  const port = ({ option, variable, defaultPort }: (typeof PORT_SETTINGS)[keyof DevServerPorts]): number => {
+  const port = <Default extends number | undefined>({
+    option,
+    variable,
+    defaultPort,
+  }: {
+    readonly option: string;
+    readonly variable: string;
+    readonly defaultPort: Default;
+  }): number | Default => {
     const text = options[option] ?? (environment[variable] || undefined);
     if (text === undefined) return defaultPort;
     if (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535) return Number(text);
@@ -93,7 +106,7 @@ export async function isTemporalReachable(address: string): Promise<boolean> {
 export async function requireFreePorts(ports: DevServerPorts): Promise<void> {
   for (const key of ['grpc', 'ui', 'http'] as const) {
     const port = ports[key];
-    if (await isPortFree(port)) continue;
+    if (port === undefined || (await isPortFree(port))) continue;
     const { name, option, variable } = PORT_SETTINGS[key];
     const holder =
       key === 'grpc' && (await isTemporalReachable(`${HOST}:${port}`))
@@ -128,6 +141,7 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
   const log = openSync(logFile, 'w');
   // The server puts the name into an address, in which `?`, `#` and `%` of a folder would have a meaning.
   const files = ['--db-filename', basename(dbFile), '--log-level', 'warn'];
+  const httpApi = { port: await freePort(), host: `${randomUUID()}.invalid` };
   const addresses = [
     '--ip',
     HOST,
@@ -136,7 +150,10 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
     '--ui-port',
     `${ports.ui}`,
     '--http-port',
-    `${ports.http}`,
+    `${httpApi.port}`,
+    // The server has no option that turns its HTTP API off.
+    '--dynamic-config-value',
+    `frontend.httpAllowedHosts=${JSON.stringify([httpApi.host])}`,
   ];
   const attributes = searchAttributeTypes.flatMap(({ name, type }) => [
     '--search-attribute',
@@ -145,6 +162,7 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
   const child = spawn(resolve(cli), ['server', 'start-dev', ...files, ...addresses, ...attributes], {
     cwd: dirname(dbFile),
     stdio: ['ignore', log, log],
+    env: ownEnvironment(),
     detached: true,
   });
   closeSync(log);
@@ -157,15 +175,22 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
   void ended.then(() => process.off('exit', endWithProcess));
   if (child.pid !== undefined)
     writeFileSync(processFileOf(dbFile), JSON.stringify(await identifyProcess(child.pid)) ?? '');
+  let served: HttpApi | undefined;
   const server: DevServer = {
     address: `${HOST}:${ports.grpc}`,
     uiUrl: `http://${HOST}:${ports.ui}`,
+    httpUrl: ports.http === undefined ? undefined : `http://${HOST}:${ports.http}`,
     pid: child.pid,
     ended,
-    stop: () => stopDevServer(child, ended),
+    async stop() {
+      await served?.close();
+      served = undefined;
+      await stopDevServer(child, ended);
+    },
   };
   try {
     await waitUntilReachable(server, logFile);
+    if (ports.http !== undefined) served = await serveHttpApi(HOST, ports.http, httpApi);
   } catch (error) {
     await server.stop();
     throw error;

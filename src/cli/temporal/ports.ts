@@ -15,7 +15,8 @@ export const PORT_SETTINGS = {
   http: {
     option: 'http-port',
     variable: 'SELF_TAUGHT_EVALUATOR_HTTP_PORT',
-    defaultPort: 7243,
+    /** Off unless it is asked for. */
+    defaultPort: undefined,
     name: 'Temporal HTTP API',
   },
 } as const;

@@ -8,7 +8,7 @@ import { printText, printError, printJson } from '../core/output.ts';
 export interface DevServerCommandOptions {
   readonly port: string;
   readonly 'ui-port': string;
-  readonly 'http-port': string;
+  readonly 'http-port'?: string | undefined;
   /** {@link DATABASE_FILE} by default. */
   readonly 'db-filename': string | undefined;
 }
@@ -33,12 +33,13 @@ export async function runDevServer(
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
   // The server keeps running if the reader of the address closes the pipe.
   process.stdout.on('error', () => undefined);
-  const { address, uiUrl } = server;
+  const { address, uiUrl, httpUrl } = server;
   const cli = await ensureTemporalCli();
-  if (json) printJson({ address, uiUrl, cli });
+  if (json) printJson({ address, uiUrl, httpUrl, cli });
   else {
     printText(`Temporal server  ${address}`);
     printText(`Web UI           ${uiUrl}`);
+    if (httpUrl !== undefined) printText(`HTTP API         ${httpUrl}`);
     printText(`Command line     ${cli}`);
     if (address !== '127.0.0.1:7233')
       printText(`For workers, clients and Temporal's CLI set TEMPORAL_ADDRESS=${address}`);

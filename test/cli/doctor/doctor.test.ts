@@ -45,7 +45,7 @@ describe('doctor', function () {
 
     before(async () => {
       cache = join(folder, 'cache');
-      const { grpc, ui, http } = await freeServerPorts();
+      const { grpc, ui } = await freeServerPorts();
       nothing = {
         SELF_TAUGHT_EVALUATOR_CACHE: cache,
         SELF_TAUGHT_EVALUATOR_STORE: join(folder, 'store'),
@@ -53,7 +53,6 @@ describe('doctor', function () {
         SELF_TAUGHT_EVALUATOR_PYTHON: undefined,
         SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT: String(grpc),
         SELF_TAUGHT_EVALUATOR_UI_PORT: String(ui),
-        SELF_TAUGHT_EVALUATOR_HTTP_PORT: String(http),
         TEMPORAL_ADDRESS: undefined,
         HF_ENDPOINT: 'http://127.0.0.1:1',
         // Hides the Temporal CLI and nvidia-smi of this machine.

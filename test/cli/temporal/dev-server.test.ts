@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { type IncomingMessage, request as sendRequest } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type DevServer,
   devServerPorts,
   requireFreePorts,
   startDevServer,
   isTemporalReachable,
 } from '../../../src/cli/temporal/dev-server.ts';
+import { freePort } from '../../../src/platform/ports.ts';
 import { freeServerPorts } from '../../../tools/setup/free-ports.ts';
 
 function listen(): Promise<{ server: Server; port: number }> {
@@ -26,7 +31,9 @@ describe('the ports of the development server', () => {
       SELF_TAUGHT_EVALUATOR_TEMPORAL_PORT: '7300',
       SELF_TAUGHT_EVALUATOR_UI_PORT: '8300',
     };
-    assert.deepEqual(devServerPorts(environment, { port: '7400' }), { grpc: 7400, ui: 8300, http: 7243 });
+    assert.deepEqual(devServerPorts(environment, { port: '7400' }), {
+      ...{ grpc: 7400, ui: 8300, http: undefined },
+    });
     assert.throws(() => devServerPorts({ SELF_TAUGHT_EVALUATOR_UI_PORT: '99999' }), {
       name: 'CommandError',
       message: /SELF_TAUGHT_EVALUATOR_UI_PORT is "99999"/,
@@ -83,4 +90,106 @@ describe('startDevServer', () => {
     }
     assert(!(await isTemporalReachable(server.address)));
   }).timeout(60_000);
+});
+
+/** What a page of another origin may send without asking the browser's user or the server first. */
+const START = JSON.stringify({ workflowType: { name: 'any' }, taskQueue: { name: 'any' } });
+const FROM_A_PAGE = { origin: 'http://page.example', 'content-type': 'text/plain' };
+
+interface SentRequest {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+}
+
+/** Sends a request with any header, which fetch does not let one do. */
+async function send(url: string, { method = 'GET', headers = {}, body }: SentRequest = {}) {
+  const request = sendRequest(url, { method, headers }).end(body);
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  return { status: answer.statusCode, headers: answer.headers, text: await textOf(answer) };
+}
+
+/** The TCP ports on which a process listens, all on loopback. Linux only. */
+function listeningPorts(pid: number | undefined): number[] {
+  const descriptors = readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
+  const tables = ['tcp', 'tcp6'].map((name) => readFileSync(`/proc/${pid}/net/${name}`, 'utf8'));
+  return tables.flatMap((table) =>
+    table.split('\n').flatMap((line) => {
+      const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state !== '0A' || !descriptors.includes(`socket:[${inode}]`)) return [];
+      const [address, port = ''] = local.split(':');
+      assert.equal(address, '0100007F', 'it listens on 127.0.0.1 only');
+      return [Number.parseInt(port, 16)];
+    }),
+  );
+}
+
+describe('a page of another origin', function () {
+  this.timeout(60_000);
+  let folder: string | undefined;
+  let server: DevServer;
+  let http: number;
+  const namespace = '/api/v1/namespaces/default/workflows';
+
+  before(async function () {
+    if (process.platform !== 'linux') this.skip();
+    folder = mkdtempSync(join(tmpdir(), 'pages-'));
+    http = await freePort();
+    const ports = { ...(await freeServerPorts()), http };
+    server = await startDevServer({ ports, databaseFile: join(folder, 'temporal.db') });
+  });
+  after(async () => {
+    await server?.stop();
+    if (folder !== undefined) rmSync(folder, { recursive: true });
+  });
+
+  it("starts nothing at any port on which Temporal's server listens, and reads nothing there", async () => {
+    const { port: grpc } = new URL(`http://${server.address}`);
+    const ports = listeningPorts(server.pid).filter((port) => port !== Number(grpc));
+    assert(ports.length >= 2, String(ports));
+    for (const port of ports) {
+      const url = `http://127.0.0.1:${port}${namespace}`;
+      const posted = await send(`${url}/a`, { method: 'POST', headers: FROM_A_PAGE, body: START }).catch(
+        () => undefined, // Not HTTP: a port of the server's own.
+      );
+      assert(posted === undefined || (posted.status ?? 0) >= 400, `${port}: ${posted?.text}`);
+      for (const method of ['GET', 'OPTIONS']) {
+        const answer = await send(url, {
+          method,
+          headers: { ...FROM_A_PAGE, 'access-control-request-method': 'POST' },
+        }).catch(() => undefined);
+        assert.equal(answer?.headers['access-control-allow-origin'], undefined, `${method} ${port}`);
+      }
+    }
+  });
+
+  it('gets 403 of the HTTP API that was asked for, also under a name that leads to this machine', async () => {
+    const url = `http://127.0.0.1:${http}${namespace}`;
+    const attempts: Record<string, SentRequest> = {
+      post: { method: 'POST', headers: FROM_A_PAGE, body: START },
+      sandboxed: { method: 'POST', headers: { ...FROM_A_PAGE, origin: 'null' }, body: START },
+      'without origin': { headers: { 'sec-fetch-site': 'cross-site' } },
+      rebound: { headers: { host: `page.example:${http}` } },
+      'rebound post': {
+        method: 'POST',
+        headers: { host: `page.example:${http}`, 'content-type': 'application/json' },
+        body: START,
+      },
+    };
+    for (const [name, attempt] of Object.entries(attempts)) {
+      const { status, headers } = await send(attempt.method === 'POST' ? `${url}/b` : url, attempt);
+      assert.equal(status, 403, name);
+      assert.equal(headers['access-control-allow-origin'], undefined);
+    }
+    const listed = await send(url);
+    assert.deepEqual([listed.status, listed.text.includes('"any"')], [200, false], listed.text);
+    assert.equal(listed.headers['x-content-type-options'], 'nosniff');
+    // A program may.
+    const started = await send(`${url}/c`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: START,
+    });
+    assert.deepEqual([started.status, started.text.includes('"started":true')], [200, true], started.text);
+  });
 });
