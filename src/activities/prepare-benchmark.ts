@@ -1,13 +1,13 @@
 import type { StageName } from '../api/stages.ts';
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fingerprint } from '../store/artifact.ts';
 import { findIntactIndex, publishShardIndex, publishShards } from '../store/shards.ts';
 import { toReference } from '../store/artifact.ts';
 import { loadBenchmark } from '../benchmarks/registry.ts';
 import { resolveInputPath } from '../platform/input-files.ts';
-import { fileSha256 } from '../platform/file-hashes.ts';
+import { fileSha256, filesIn } from '../platform/file-hashes.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { findBenchmark } from '../config/find-benchmark.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -76,8 +76,7 @@ export async function benchmarkFingerprint(format: string, file: string): Promis
 async function contentSha256(path: string): Promise<string> {
   if (!(await stat(path)).isDirectory()) return fileSha256(path);
   const hash = createHash('sha256');
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  for (const file of files.sort()) hash.update(`${file.slice(path.length)} ${await fileSha256(file)}\n`);
+  for (const file of await filesIn(path, { recursive: true }))
+    hash.update(`/${file} ${await fileSha256(join(path, file))}\n`);
   return hash.digest('hex');
 }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Model, RunReference } from '../api/activity-types.ts';
 import { modelOfRole, type ModelRole } from '../config/model-roles.ts';
-import { fileSha256 } from '../platform/file-hashes.ts';
+import { fileSha256, filesIn } from '../platform/file-hashes.ts';
 import {
   findOutsideCheckpoint,
   requireCheckpoint,
@@ -54,10 +53,8 @@ function hashOf(parts: readonly string[]): string {
 }
 
 async function fileHashes(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   const lines: string[] = [];
-  for (const name of names.sort()) lines.push(`${name} ${await fileSha256(join(folder, name))}\n`);
+  for (const name of await filesIn(folder)) lines.push(`${name} ${await fileSha256(join(folder, name))}\n`);
   return lines;
 }
 
