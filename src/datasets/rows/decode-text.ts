@@ -7,6 +7,7 @@ import {
   isInvalidText,
   UnknownEncoding,
 } from '../../platform/text-encoding.ts';
+import { MAX_ROW_CHARACTERS } from './json-text.ts';
 import { UnreadableFile } from './unreadable-file.ts';
 
 /**
@@ -60,6 +61,9 @@ async function invalidUtf8(file: string, chunks: AsyncIterable<Buffer>): Promise
       pending = pending.subarray(end + (pending[end] === CR && pending[end + 1] === LF ? 2 : 1));
       line += 1;
     }
+    // Searching a longer line again with each chunk would take hours.
+    if (pending.length > MAX_ROW_CHARACTERS)
+      return new UnreadableFile(file, `is not UTF-8 in line ${line} or after it. ${CONVERT_TO_UTF8}`);
   }
   return describe(pending);
 }

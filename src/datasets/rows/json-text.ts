@@ -16,29 +16,36 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Joins a text that comes in chunks into lines, which end with a newline, a carriage return or both. */
-export async function* splitLines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+/** The longest text of a row of a data file: more than any model reads, and little enough for the memory of a worker. */
+export const MAX_ROW_CHARACTERS = 2 ** 24;
+
+/**
+ * Joins a text that comes in chunks into lines, which end with a newline, a carriage return or both.
+ *
+ * @param options.maxLength a line that is longer may be cut after more than so many characters
+ */
+export async function* splitLines(
+  chunks: AsyncIterable<string>,
+  { maxLength = Infinity }: { readonly maxLength?: number } = {},
+): AsyncGenerator<string> {
   let pending = '';
+  // The newline after a carriage return may come with the next chunk.
+  let held = '';
   for await (const chunk of chunks) {
-    let text = chunk;
-    // The newline after a carriage return may come with the next chunk.
-    if (pending.endsWith('\r')) {
-      text = `\r${text}`;
-      pending = pending.slice(0, -1);
-    }
-    const held = text.endsWith('\r') ? '\r' : '';
+    let text = held + chunk;
+    held = text.endsWith('\r') ? '\r' : '';
     if (held !== '') text = text.slice(0, -1);
     const lines = text.includes('\r') ? text.split(/\r\n|[\r\n]/) : text.split('\n');
-    lines[0] = pending + (lines[0] ?? '');
-    pending = (lines.pop() ?? '') + held;
+    lines[0] = pending.length > maxLength ? pending : pending + (lines[0] ?? '');
+    pending = lines.pop() ?? '';
     yield* lines;
   }
-  if (pending !== '') yield pending.replace(/\r$/, '');
+  if (pending + held !== '') yield pending;
 }
 
 /**
  * Cuts the text of a JSON array, which comes in chunks, into the texts of its elements. An element is not checked: only its
- * brackets and strings are followed.
+ * brackets and strings are followed. One that is longer than {@link MAX_ROW_CHARACTERS} is cut after more than so many.
  * @throws SyntaxError if the array has no end, or text follows it
  */
 export async function* splitArray(chunks: AsyncIterable<string>): AsyncGenerator<string> {
@@ -46,6 +53,9 @@ export async function* splitArray(chunks: AsyncIterable<string>): AsyncGenerator
   let depth = 0;
   let elements = 0;
   let state: 'before' | 'value' | 'string' | 'escape' | 'after' = 'before';
+  const add = (text: string) => {
+    if (element.length <= MAX_ROW_CHARACTERS) element += text;
+  };
   for await (const chunk of chunks) {
     let from = 0;
     for (let at = 0; at < chunk.length; at += 1) {
@@ -59,7 +69,7 @@ export async function* splitArray(chunks: AsyncIterable<string>): AsyncGenerator
         else if (character === '{' || character === '[') depth += 1;
         else if (depth > 0 && (character === '}' || character === ']')) depth -= 1;
         else if (depth === 0 && (character === ',' || character === ']')) {
-          element += chunk.slice(from, at);
+          add(chunk.slice(from, at));
           from = at + 1;
           const isEmptyArray = character === ']' && elements === 0 && element.trim() === '';
           if (!isEmptyArray) yield element;
@@ -74,7 +84,7 @@ export async function* splitArray(chunks: AsyncIterable<string>): AsyncGenerator
         throw new SyntaxError(state === 'after' ? 'text follows the end of the array' : 'it is no array');
       }
     }
-    if (state !== 'before' && state !== 'after') element += chunk.slice(from);
+    if (state !== 'before' && state !== 'after') add(chunk.slice(from));
   }
   if (state !== 'after') throw new SyntaxError('the array has no end');
 }

@@ -3,10 +3,16 @@ import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import {
+  asyncBufferFromFile,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+  type RowGroup,
+} from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { decodeText } from './decode-text.ts';
-import { parseJson, splitArray, splitLines } from './json-text.ts';
+import { MAX_ROW_CHARACTERS, parseJson, splitArray, splitLines } from './json-text.ts';
 import { UnreadableFile } from './unreadable-file.ts';
 
 export { UnreadableFile };
@@ -14,6 +20,10 @@ export { UnreadableFile };
 /** One row of a file: its number from 0, and its value or why it can't be read. */
 export type FileRow =
   { row: number; value: unknown; problem?: undefined } | { row: number; value?: undefined; problem: string };
+
+const MAX_DEPTH = 100;
+const MAX_GROUP_ROWS = 2 ** 23;
+const MAX_GROUP_BYTES = 2 ** 32;
 
 const allowedExtensions = '.parquet, .jsonl, .jsonl.gz, .json or .json.gz';
 
@@ -99,6 +109,7 @@ async function* readParquet(file: string, columns: string[] | undefined): AsyncG
   const options = { file: buffer, metadata, compressors, ...(columns && { columns }) };
   let row = 0;
   for (const group of metadata.row_groups) {
+    requireReadableGroup(file, group, columns);
     const values = await parquetReadObjects({
       ...options,
       rowStart: row,
@@ -106,6 +117,24 @@ async function* readParquet(file: string, columns: string[] | undefined): AsyncG
     });
     for (const value of values) yield { row: row++, value: toJsonValue(value) };
   }
+}
+
+/** A row group is read as a whole, and compressed rows may take thousands of times their size in the file. */
+function requireReadableGroup(file: string, group: RowGroup, columns: string[] | undefined): void {
+  const read = group.columns.filter(
+    ({ meta_data: data }) => columns?.includes(data?.path_in_schema[0] ?? '') ?? true,
+  );
+  const bytes = read.reduce(
+    (sum, { meta_data: data }) => sum + Number(data?.total_uncompressed_size ?? 0),
+    0,
+  );
+  const rows = Number(group.num_rows);
+  if (rows <= MAX_GROUP_ROWS && bytes <= MAX_GROUP_BYTES) return;
+  throw new UnreadableFile(
+    file,
+    `has a row group of ${rows} rows and ${bytes} bytes, which is read as a whole; allowed are ${MAX_GROUP_ROWS} rows and ` +
+      `${MAX_GROUP_BYTES} bytes. Write it again with smaller ones, such as row_group_size=100_000 in pyarrow`,
+  );
 }
 
 async function* readJson(file: string, columns: string[] | undefined): AsyncGenerator<FileRow> {
@@ -116,16 +145,21 @@ async function* readJson(file: string, columns: string[] | undefined): AsyncGene
     return;
   }
   let lineNumber = 0;
-  for await (const line of readLines(file)) {
+  for await (const line of splitLines(readText(file), { maxLength: MAX_ROW_CHARACTERS })) {
     lineNumber++;
     if (line.trim() !== '') yield parseRow(line, `line ${lineNumber}`, row++, columns);
   }
 }
 
 function parseRow(text: string, place: string, row: number, columns: string[] | undefined): FileRow {
+  if (text.length > MAX_ROW_CHARACTERS)
+    return { row, problem: `${place} is longer than ${MAX_ROW_CHARACTERS} characters` };
   try {
     // The second of two files that were concatenated may bring its own byte order mark.
-    return { row, value: pick(parseJson(text.replace(/^\uFEFF/, '')), columns) };
+    const value = parseJson(text.replace(/^\uFEFF/, ''));
+    return isNestedDeeper(value, MAX_DEPTH)
+      ? { row, problem: `${place} is nested deeper than ${MAX_DEPTH} levels` }
+      : { row, value: pick(value, columns) };
   } catch (error) {
     return { row, problem: `${place} is not JSON: ${(error as Error).message}` };
   }
@@ -142,6 +176,8 @@ async function jsonLayout(file: string): Promise<'array' | 'lines'> {
   if ((await firstCharacter(file)) === '[') {
     if (!isNamedLines) return 'array';
     const [first = '', second] = await firstLines(file);
+    // No row is so long.
+    if (first.length > MAX_ROW_CHARACTERS) return 'array';
     return isJson(first) === (second === undefined) || /^\[\s*$/.test(first) ? 'array' : 'lines';
   }
   if (isNamedLines) return 'lines';
@@ -173,7 +209,7 @@ async function firstCharacter(file: string): Promise<string | undefined> {
 /** The first two lines that aren't blank. */
 async function firstLines(file: string): Promise<string[]> {
   const lines: string[] = [];
-  for await (const line of readLines(file)) {
+  for await (const line of splitLines(readText(file), { maxLength: MAX_ROW_CHARACTERS })) {
     if (line.trim() !== '') lines.push(line.trim());
     if (lines.length === 2) break;
   }
@@ -194,6 +230,12 @@ function openBytes(file: string): Readable {
   const raw = createReadStream(file);
   // Without the callback, pipeline would throw.
   return file.toLowerCase().endsWith('.gz') ? pipeline(raw, createGunzip(), () => {}) : raw;
+}
+
+/** Functions that read a row call themselves for each level. */
+function isNestedDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isNestedDeeper(inner, levels - 1));
 }
 
 function pick(value: unknown, columns: string[] | undefined): unknown {
