@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { SettingError } from '../platform/setting-error.ts';
 import { type ListenAddress, formatListenAddress } from './listen-address.ts';
@@ -21,7 +23,8 @@ const PROBE_TIMEOUT_MS = 800;
 
 /**
  * Answers `GET /healthz` with 200 while the process runs, and `GET /readyz` with 200 while it accepts work: Temporal
- * answers, every worker polls, and the worker is not stopping. Otherwise `/readyz` answers 503 with `{ready, problems}`.
+ * answers, every worker polls, and the worker is not stopping. Otherwise `/readyz` answers 503 with `{ready, problems}`, without the
+ * problems to a page in a browser whose name leads to this machine.
  * @throws SettingError that names the option, if the address can't be bound
  */
 export async function serveHealth(address: ListenAddress, sources: HealthSources): Promise<HealthServer> {
@@ -30,9 +33,10 @@ export async function serveHealth(address: ListenAddress, sources: HealthSources
     if (request.method !== 'GET' && request.method !== 'HEAD') return respond(response, 405, {});
     if (path === '/healthz') return respond(response, 200, { alive: true });
     if (path !== '/readyz') return respond(response, 404, { paths: ['/healthz', '/readyz'] });
-    void readinessProblems(sources).then((problems) =>
-      respond(response, problems.length === 0 ? 200 : 503, { ready: problems.length === 0, problems }),
-    );
+    void readinessProblems(sources).then((problems) => {
+      const ready = problems.length === 0;
+      respond(response, ready ? 200 : 503, isOwnName(request.headers.host) ? { ready, problems } : { ready });
+    });
   });
   server.listen(address.port, address.host);
   try {
@@ -54,8 +58,20 @@ export async function serveHealth(address: ListenAddress, sources: HealthSources
   };
 }
 
+/** Whether a request was sent to an address or to this machine's name, and not to a name that somebody else lets lead here. */
+function isOwnName(host = ''): boolean {
+  const name = URL.parse(`http://${host}`)?.hostname.replace(/^\[|\]$/g, '') ?? '';
+  return isIP(name) !== 0 || name === 'localhost' || name === hostname().toLowerCase();
+}
+
+/** Without a header for other origins a page of theirs can't read the answer. */
 function respond(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'cross-origin-resource-policy': 'same-origin',
+  });
   response.end(`${JSON.stringify(body)}\n`);
 }
 

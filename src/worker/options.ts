@@ -91,11 +91,13 @@ export const WORKER_OPTIONS = {
     variable: 'LOG_FORMAT',
   },
   'metrics-address': {
-    describe: 'The address of /metrics for Prometheus, such as 127.0.0.1:9464; none by default.',
+    describe:
+      'The port of /metrics for Prometheus on this machine, such as 9464, or an address for other machines, such as 0.0.0.0:9464; none by default.',
     variable: 'SELF_TAUGHT_EVALUATOR_METRICS_ADDRESS',
   },
   'health-address': {
-    describe: 'The address of /healthz and /readyz, such as 0.0.0.0:8080; none by default.',
+    describe:
+      'The port of /healthz and /readyz on this machine, such as 8080, or an address for other machines, such as 0.0.0.0:8080; none by default.',
     variable: 'SELF_TAUGHT_EVALUATOR_HEALTH_ADDRESS',
   },
 } as const satisfies Readonly<Record<string, WorkerOption>>;

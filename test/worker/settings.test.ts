@@ -57,11 +57,17 @@ describe('the settings of a worker', () => {
       );
   });
 
+  it('serve metrics and health on loopback unless another address is given', () => {
+    const address = (text: string) => settings({ 'health-address': text }).healthAddress;
+    assert.deepEqual(address('8080'), { host: '127.0.0.1', port: 8080 });
+    assert.deepEqual(address('0.0.0.0:8080'), { host: '0.0.0.0', port: 8080 });
+  });
+
   it('name the option that is wrong, and what it may be', () => {
-    for (const address of ['9464', ':9464', 'worker.example:9464', '127.0.0.1:70000', '127.0.0.1:0']) {
+    for (const address of ['94640', ':9464', 'worker.example:9464', '127.0.0.1:70000', '127.0.0.1:0']) {
       assert.throws(
         () => settings({ 'metrics-address': address }),
-        /^SettingError: --metrics-address is ".*, but must be an IP address and a port, such as 0\.0\.0\.0:9464$/,
+        /^SettingError: --metrics-address is ".*, but must be a port of this machine only, such as 9464, or an IP address and a port, such as 0\.0\.0\.0:9464$/,
       );
     }
     assert.throws(

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { type IncomingMessage, request as sendRequest } from 'node:http';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type DevServer,
@@ -16,6 +13,8 @@ import {
 } from '../../../src/cli/temporal/dev-server.ts';
 import { freePort } from '../../../src/platform/ports.ts';
 import { freeServerPorts } from '../../../tools/setup/free-ports.ts';
+import { listeners } from '../../support/listeners.ts';
+import { send, type SentRequest } from '../../support/send-request.ts';
 
 function listen(): Promise<{ server: Server; port: number }> {
   return new Promise((resolve) => {
@@ -96,34 +95,6 @@ describe('startDevServer', () => {
 const START = JSON.stringify({ workflowType: { name: 'any' }, taskQueue: { name: 'any' } });
 const FROM_A_PAGE = { origin: 'http://page.example', 'content-type': 'text/plain' };
 
-interface SentRequest {
-  readonly method?: string;
-  readonly headers?: Record<string, string>;
-  readonly body?: string;
-}
-
-/** Sends a request with any header, which fetch does not let one do. */
-async function send(url: string, { method = 'GET', headers = {}, body }: SentRequest = {}) {
-  const request = sendRequest(url, { method, headers }).end(body);
-  const [answer] = (await once(request, 'response')) as [IncomingMessage];
-  return { status: answer.statusCode, headers: answer.headers, text: await textOf(answer) };
-}
-
-/** The TCP ports on which a process listens, all on loopback. Linux only. */
-function listeningPorts(pid: number | undefined): number[] {
-  const descriptors = readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
-  const tables = ['tcp', 'tcp6'].map((name) => readFileSync(`/proc/${pid}/net/${name}`, 'utf8'));
-  return tables.flatMap((table) =>
-    table.split('\n').flatMap((line) => {
-      const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state !== '0A' || !descriptors.includes(`socket:[${inode}]`)) return [];
-      const [address, port = ''] = local.split(':');
-      assert.equal(address, '0100007F', 'it listens on 127.0.0.1 only');
-      return [Number.parseInt(port, 16)];
-    }),
-  );
-}
-
 describe('a page of another origin', function () {
   this.timeout(60_000);
   let folder: string | undefined;
@@ -145,7 +116,9 @@ describe('a page of another origin', function () {
 
   it("starts nothing at any port on which Temporal's server listens, and reads nothing there", async () => {
     const { port: grpc } = new URL(`http://${server.address}`);
-    const ports = listeningPorts(server.pid).filter((port) => port !== Number(grpc));
+    const all = listeners(server.pid);
+    assert.deepEqual(new Set(all.map(({ isLoopback }) => isLoopback)), new Set([true]));
+    const ports = all.map(({ port }) => port).filter((port) => port !== Number(grpc));
     assert(ports.length >= 2, String(ports));
     for (const port of ports) {
       const url = `http://127.0.0.1:${port}${namespace}`;
