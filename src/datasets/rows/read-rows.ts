@@ -21,7 +21,6 @@ export { UnreadableFile };
 export type FileRow =
   { row: number; value: unknown; problem?: undefined } | { row: number; value?: undefined; problem: string };
 
-const MAX_DEPTH = 100;
 const MAX_GROUP_ROWS = 2 ** 23;
 const MAX_GROUP_BYTES = 2 ** 32;
 
@@ -156,10 +155,7 @@ function parseRow(text: string, place: string, row: number, columns: string[] | 
     return { row, problem: `${place} is longer than ${MAX_ROW_CHARACTERS} characters` };
   try {
     // The second of two files that were concatenated may bring its own byte order mark.
-    const value = parseJson(text.replace(/^\uFEFF/, ''));
-    return isNestedDeeper(value, MAX_DEPTH)
-      ? { row, problem: `${place} is nested deeper than ${MAX_DEPTH} levels` }
-      : { row, value: pick(value, columns) };
+    return { row, value: pick(parseJson(text.replace(/^\uFEFF/, '')), columns) };
   } catch (error) {
     return { row, problem: `${place} is not JSON: ${(error as Error).message}` };
   }
@@ -230,12 +226,6 @@ function openBytes(file: string): Readable {
   const raw = createReadStream(file);
   // Without the callback, pipeline would throw.
   return file.toLowerCase().endsWith('.gz') ? pipeline(raw, createGunzip(), () => {}) : raw;
-}
-
-/** Functions that read a row call themselves for each level. */
-function isNestedDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isNestedDeeper(inner, levels - 1));
 }
 
 function pick(value: unknown, columns: string[] | undefined): unknown {

@@ -46,15 +46,15 @@ describe('a data file of an attacker', function () {
     assert.equal((await read(await write('one-line.jsonl', rows))).length, 20);
   });
 
-  it('with a row of a hundred thousand levels loses this row only', async () => {
+  it('with rows of a hundred thousand levels, also in a text, loses these rows only', async () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    const file = await write(
-      'deep.jsonl',
-      `{"messages":${deep}}\n{"messages":[{"role":"user","content":"Why?"}]}\n`,
-    );
-    const [first, second] = await Array.fromAsync(readInstructions(file, 'auto'));
-    assert.match(JSON.stringify(first), /line 1 is nested deeper than 100 levels/);
-    assert.match(JSON.stringify(second), /"instruction":"Why\?"/);
+    const values = [deep, JSON.stringify(deep), '[{"role":"user","content":"Why?"}]'];
+    const file = await write('deep.jsonl', values.map((value) => `{"messages":${value}}\n`).join(''));
+    const rows = await Array.fromAsync(readInstructions(file, 'auto'));
+    const [first, second, third] = rows.map((row) => JSON.stringify(row));
+    assert.match(first ?? '', /line 1 is not JSON: nested deeper than 100 levels/);
+    assert.match(second ?? '', /it is a text that is not JSON/);
+    assert.match(third ?? '', /"instruction":"Why\?"/);
   });
 
   it('with millions of rows in one row group is refused before they are read', async () => {
