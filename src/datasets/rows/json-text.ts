@@ -1,7 +1,7 @@
+import { nestingProblem } from '../../platform/nesting.ts';
+
 /** Matches a string, or a number that JSON lacks and Python writes: pandas writes a missing value as NaN. */
 const STRING_OR_NON_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:NaN|Infinity)\b/gs;
-
-const MAX_DEPTH = 100;
 
 /**
  * Parses a JSON text. `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON lacks, become null: the value is missing.
@@ -9,7 +9,8 @@ const MAX_DEPTH = 100;
  */
 export function parseJson(text: string): unknown {
   const value = parseWithNonNumbers(text);
-  if (isNestedDeeper(value, MAX_DEPTH)) throw new SyntaxError(`nested deeper than ${MAX_DEPTH} levels`);
+  const problem = nestingProblem(value);
+  if (problem !== undefined) throw new SyntaxError(problem);
   return value;
 }
 
@@ -22,11 +23,6 @@ function parseWithNonNumbers(text: string): unknown {
       text.replace(STRING_OR_NON_NUMBER, (match) => (match.startsWith('"') ? match : 'null')),
     );
   }
-}
-
-function isNestedDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isNestedDeeper(inner, levels - 1));
 }
 
 /** The longest text of a row of a data file: more than any model reads, and little enough for the memory of a worker. */

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createUnzip } from 'node:zlib';
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import { nestingProblem } from '../../platform/nesting.ts';
 import { PAGE_BYTES, readBoundedText, TooLarge } from '../../platform/bounded-text.ts';
 import { InvalidAnswer } from './chat-answer.ts';
 import { describeAnswer } from './describe-answer.ts';
@@ -171,7 +172,10 @@ function readResponse(status: number, headers: IncomingHttpHeaders, text: string
     throw new StreamedAnswer('the answer is a stream of events, although the request says "stream": false');
   const document = text.trim();
   if (!/^[[{]/.test(document)) throw new InvalidAnswer(`the answer is not JSON: ${description()}`, text);
-  return parseJson(document);
+  const answer = parseJson(document);
+  const problem = nestingProblem(answer);
+  if (problem !== undefined) throw new InvalidAnswer(`the answer is ${problem}`);
+  return answer;
 }
 
 function toHeaders(headers: IncomingHttpHeaders): Headers {
@@ -183,7 +187,8 @@ function toHeaders(headers: IncomingHttpHeaders): Headers {
 
 function readErrorBody(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const body: unknown = JSON.parse(text);
+    return nestingProblem(body) === undefined ? body : text;
   } catch {
     return text;
   }

@@ -147,6 +147,7 @@ describe('the inference client', () => {
     assert.equal(endpoint.mostInFlight(), 4);
   });
 
+  const DEEP = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   const passing: [string, Behaviour][] = [
     ['408', { kind: 'status', status: 408 }],
     ['409', { kind: 'status', status: 409 }],
@@ -160,6 +161,8 @@ describe('the inference client', () => {
     ['HTML instead of JSON', { kind: 'raw', body: '<html>Please log in</html>', contentType: 'text/html' }],
     ['an empty body', { kind: 'raw', body: '' }],
     ['JSON of another shape', { kind: 'raw', body: '{"result": "yes"}' }],
+    ['JSON of many levels', { kind: 'raw', body: `{"choices":${DEEP}}` }],
+    ['503 with JSON of many levels', { kind: 'status', status: 503, body: `{"error":${DEEP}}` }],
     ['no choices', { kind: 'raw', body: '{"choices": []}' }],
   ];
   for (const [name, behaviour] of passing) {
