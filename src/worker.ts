@@ -33,11 +33,13 @@ import { MachineGpus } from './models/gpus/machine-gpus.ts';
 import { visibleGpus } from './models/gpus/visible-gpus.ts';
 import { watchTrainings } from './models/training/watched-trainings.ts';
 import { AnswerTimes } from './models/serving/answer-times.ts';
-import { createServerSupervisor } from './models/serving/supervisor.ts';
+import { createServerSupervisor, type ServerSupervisor } from './models/serving/supervisor.ts';
 import { TemporalUnreachable } from './temporal/temporal-unreachable.ts';
 import { UsageLedgers } from './runs/usage/usage-ledger.ts';
 import { connectionOptions, connectToServer } from './temporal/connect.ts';
 import type { TemporalSettings } from './temporal/settings.ts';
+import { guardedConnections, guardedFiles } from './worker/policy-guards.ts';
+import { policyOf } from './worker/policy-of.ts';
 import { runWorkers } from './worker/run-workers.ts';
 import { requireUsableStore } from './worker/require-usable-store.ts';
 import { shareServedModels } from './worker/share-served-models.ts';
@@ -181,10 +183,9 @@ async function connect(settings: TemporalSettings): Promise<NativeConnection> {
   }
 }
 
-async function createDependencies(
-  settings: WorkerSettings,
-  { log, metrics, tracing, connection, stopping }: WorkerContext,
-): Promise<Dependencies> {
+async function createDependencies(settings: WorkerSettings, context: WorkerContext): Promise<Dependencies> {
+  const { log, metrics, tracing, connection, stopping } = context;
+  const policy = await policyOf(settings, connection, log);
   const { namespace } = settings.temporal;
   const temporal = new Client({ connection, namespace });
   const machine = await machineName();
@@ -193,7 +194,8 @@ async function createDependencies(
   const cache = cacheFolder(environment, process.platform);
   const gpus = new MachineGpus(settings.machineFolder, visibleGpus(environment));
   const answerTimes = new AnswerTimes();
-  const servers = createServerSupervisor({
+  const connectionGuard = guardedConnections(policy, store, () => servers.places());
+  const servers: ServerSupervisor = createServerSupervisor({
     stateFolder: join(store.objects.localRoot, MACHINES, machine, 'servers'),
     log: (level, message) => log[level](message),
     python,
@@ -201,7 +203,7 @@ async function createDependencies(
     packageRoot,
     cacheFolder: cache,
     serveHost,
-    environment,
+    ...{ environment, guard: connectionGuard },
     onRunning: (owners, process) => gpus.keepFor(owners, process),
     onOwnerDead: (owner) => gpus.release(owner),
     isOwnerAlive: (workflowId) => isWorkflowOpen(temporal, workflowId),
@@ -211,14 +213,15 @@ async function createDependencies(
     store,
     ledgers: new UsageLedgers(store),
     stagePlaces: new StagePlaces(),
-    files: { roots: [process.cwd(), packageRoot, cache] },
+    files: guardedFiles(policy, store, environment),
+    ...{ policy, connectionGuard },
     inference: createInferenceClient({
       concurrency: inFlight,
       requestTimeoutSeconds,
       // Half a minute: a small model server that died has restarted by then, and waiting requests are sent to it
       // immediately.
       retry: { attempts: 8, initialSeconds: 0.5, maximumSeconds: 8 },
-      environment,
+      ...{ environment, guard: connectionGuard },
       onNotice: (notice) => log.warn(notice),
       onUnquoted: (line) => log.debug(line),
       observers: [

@@ -18,6 +18,7 @@ const LAYERS = [
   'models/serving',
   'models/training',
   'config',
+  'policy',
   'api',
   'runs',
   'pair-judging',

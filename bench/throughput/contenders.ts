@@ -124,7 +124,8 @@ export async function startWorker(
       ...['--on-shutdown', 'stop', ...settings],
     ],
     log,
-    localServerEnvironment(address, process.env),
+    // Another checkout does not recognise the server as its own.
+    { ...localServerEnvironment(address, process.env), SELF_TAUGHT_EVALUATOR_POLICY: 'open' },
   );
   while (!readFileSync(log, 'utf8').includes('worker with roles')) {
     if (worker.exitCode !== null) throw new Error(`the worker ended:\n${readFileSync(log, 'utf8')}`);

@@ -11,8 +11,9 @@ import { checkPreferenceFile, type RequestedFormat } from '../datasets/read-pref
 import { benchmarkPrompts } from '../runs/benchmark-prompts.ts';
 import { markedConversations } from '../runs/marked-conversations.ts';
 import { requiredPrompts } from '../runs/prompts.ts';
-import type { Dependencies, LocalDependencies } from './dependencies.ts';
+import type { CheckDependencies, Dependencies } from './dependencies.ts';
 import { checkEntry } from '../datasets/data-files.ts';
+import { publishingProblems } from '../policy/policy-problems.ts';
 import { pushChecks } from './push-outputs.ts';
 import { tryBucket } from './copy-to-bucket.ts';
 import { TRIAL_PREFIX } from '../store/check-store.ts';
@@ -59,24 +60,26 @@ export async function checkConfiguration(deps: Dependencies, input: unknown): Pr
  * pushed.
  */
 export async function inputProblems(
-  deps: LocalDependencies,
+  deps: CheckDependencies,
   usable: PartialConfiguration,
 ): Promise<Problem[]> {
+  const forbidden = publishingProblems(deps.policy, usable);
+  const { publish, publishTo } = forbidden.length === 0 ? usable : {};
   const problemLists = await Promise.all([
     ...requiredPrompts(usable).map(({ path, folder, needed }) =>
       collectProblem(path, () => readPrompt(deps.files, folder, needed)),
     ),
     ...checkEvaluation(deps, usable),
     ...checkDataFiles(deps, usable),
-    ...pushChecks(deps, usable.publish).map(({ path, check }) => collectProblem(path, check)),
-    collectProblem('publishTo', () => tryBucket(usable.publishTo)),
+    ...pushChecks(deps, publish).map(({ path, check }) => collectProblem(path, check)),
+    collectProblem('publishTo', () => tryBucket(publishTo)),
   ]);
-  return uniqueProblems(problemLists.flat());
+  return uniqueProblems([...forbidden, ...problemLists.flat()]);
 }
 
 /** Checks the files of instructions and of pairs. */
 function checkDataFiles(
-  deps: LocalDependencies,
+  deps: CheckDependencies,
   { instructions, pairs, filtering }: PartialConfiguration,
 ): Promise<Problem[]>[] {
   const provided = pairs?.kind === 'provided' ? pairs : undefined;

@@ -3,6 +3,7 @@ import type { RunReference } from '../api/activity-types.ts';
 import { copyFinished, type CopyCounts } from '../reporting/exports/copy-finished.ts';
 import { StorageUnavailable } from '../platform/file-system.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
+import { publishingProblems, requireAllowed } from '../policy/policy-problems.ts';
 import { TRIAL_PREFIX } from '../store/check-store.ts';
 import { openObjectStore } from '../store/drivers.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -15,13 +16,17 @@ export interface CopyToBucketInput {
 }
 
 /** Copies what a run has finished to a bucket, with the credentials of this worker. */
-export function copyToBucket({ store }: Dependencies, { run, to }: CopyToBucketInput): Promise<CopyCounts> {
-  return withHeartbeats(({ signal, report }) =>
-    copyFinished(store, openObjectStore(to), run.runName, (copying) => {
+export function copyToBucket(
+  { store, policy }: Dependencies,
+  { run, to }: CopyToBucketInput,
+): Promise<CopyCounts> {
+  return withHeartbeats(async ({ signal, report }) => {
+    requireAllowed(publishingProblems(policy, { publishTo: to }));
+    return copyFinished(store, openObjectStore(to), run.runName, (copying) => {
       signal.throwIfAborted();
       report({ copying });
-    }),
-  );
+    });
+  });
 }
 
 /**

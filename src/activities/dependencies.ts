@@ -1,23 +1,32 @@
 import type { Client } from '@temporalio/client';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import type { InputFiles } from '../platform/input-files.ts';
+import type { ConnectionGuard } from '../models/inference/connection-guard.ts';
 import type { InferenceClient } from '../models/inference/client.ts';
 import type { WorkerMetrics } from '../observability/worker-metrics.ts';
 import type { MachineGpus } from '../models/gpus/machine-gpus.ts';
+import type { Policy } from '../policy/policy-schema.ts';
 import type { ServerSupervisor } from '../models/serving/supervisor.ts';
 import type { StagePlaces } from './stage-places.ts';
 import type { UsageLedgers } from '../runs/usage/usage-ledger.ts';
 
-/** The dependencies of checks that happen both before a run and in it. */
+/** The dependencies of estimates and checks that happen on the machine of a user too. */
 export type LocalDependencies = Pick<
   Dependencies,
   'store' | 'files' | 'python' | 'packageRoot' | 'environment'
 >;
 
+/** The same for checks, which know the policy. */
+export type CheckDependencies = LocalDependencies & Pick<Dependencies, 'policy' | 'connectionGuard'>;
+
 /** The dependencies of activities, all created by the composition root. None is global. */
 export interface Dependencies {
   readonly store: ArtifactStore;
   readonly files: InputFiles;
+  /** What the operator lets a configuration make this worker do. */
+  readonly policy: Policy;
+  /** Keeps connections to the policy; undefined if it allows all. */
+  readonly connectionGuard?: ConnectionGuard | undefined;
   readonly inference: InferenceClient;
   readonly servers: ServerSupervisor;
   /** The GPUs of this machine. */

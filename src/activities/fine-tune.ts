@@ -1,5 +1,6 @@
 import type { StageName } from '../api/stages.ts';
 import { Context } from '@temporalio/activity';
+import { requireAllowed, trainingProblems, withResolvedCommand } from '../policy/policy-problems.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import { ArtifactDamaged, FingerprintMismatch } from '../store/errors.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
@@ -64,7 +65,8 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const resolved = await openRun(store, input.run);
     const { configuration } = resolved;
     const { adapter, gpus, threads, trustRemoteCode, reportTo } = configuration.fineTuning;
-    const { launcher: settings } = configuration.fineTuning;
+    requireAllowed(trainingProblems(deps.policy, configuration.fineTuning));
+    const settings = withResolvedCommand(deps.policy, configuration.fineTuning.launcher);
     const launcher = launcherOf(settings);
     const { trainingStallSeconds, trainingStartSeconds } = configuration.timeouts;
     const { method, hyperparameters } = roundForIteration(configuration.fineTuning, input.iteration);

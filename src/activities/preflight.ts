@@ -11,8 +11,9 @@ import { type Serving, servingDriverOf } from '../models/serving/drivers/registr
 import { launcherOf } from '../models/training/launchers/registry.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { collectProblem, checkStoreProbe } from './check-configuration.ts';
-import type { Dependencies, LocalDependencies } from './dependencies.ts';
+import type { CheckDependencies, Dependencies } from './dependencies.ts';
 import { MODEL_ROLES, type ModelRole } from '../config/model-roles.ts';
+import { servingProblems, trainingProblems, withResolvedCommand } from '../policy/policy-problems.ts';
 import { requestsOfRoles } from '../config/requests-of-roles.ts';
 
 export interface PreflightInput {
@@ -49,21 +50,43 @@ export function needsMachine(serving: Serving | undefined): boolean {
   return serving === undefined || servingDriverOf(serving).needsMachine;
 }
 
-interface ServingDependencies extends Pick<Dependencies, 'environment'> {
+interface ServingDependencies extends Pick<Dependencies, 'environment' | 'policy' | 'connectionGuard'> {
   readonly python?: string | undefined;
 }
 
-/** Lets each serving driver check its settings: those that need a machine, or the others. */
+/**
+ * Lets each serving driver check its settings: those that need a machine, or the others. What the policy forbids is not tried.
+ */
 async function servingChecks(
-  { python, environment }: ServingDependencies,
+  deps: ServingDependencies,
   usable: PartialConfiguration,
   onMachine: boolean,
 ): Promise<Problem[]> {
+  const { python, environment, policy, connectionGuard: guard } = deps;
   const runName = usable.runName ?? '';
+  const seedPath = usable.models?.seed.serving === undefined ? 'serving' : 'models.seed.serving';
+  const trainedPath = usable.fineTuning === undefined ? undefined : seedPath;
   const problemLists = await Promise.all(
     servings(usable)
       .filter(({ settings }) => needsMachine(settings) === onMachine)
-      .map((used) => servingDriverOf(used.settings).check({ ...used, runName, python, environment })),
+      .map(async (used) => {
+        const forbidden = servingProblems(policy, used.path, used.settings);
+        if (forbidden.length > 0) return forbidden;
+        const settings = withResolvedCommand(policy, used.settings);
+        const driver = servingDriverOf(settings);
+        // The words of a picked template were not known when the configuration was parsed.
+        const contradictions =
+          settings === used.settings
+            ? []
+            : [
+                ...driver.problems(used.path, settings),
+                ...(used.path === trainedPath
+                  ? driver.trainedJudgeProblems(used.path, settings, usable.fineTuning?.adapter)
+                  : []),
+              ];
+        if (contradictions.length > 0) return contradictions;
+        return driver.check({ ...used, settings, runName, python, environment, guard });
+      }),
   );
   return problemLists.flat();
 }
@@ -99,7 +122,7 @@ export interface MachineCheck {
  * @param conversations with the prompts of the run, which the seed model's chat template must render whole
  */
 export async function checkMachine(
-  deps: LocalDependencies,
+  deps: CheckDependencies,
   usable: PartialConfiguration,
   conversations: readonly TrainedConversation[],
   signal: AbortSignal,
@@ -123,9 +146,13 @@ export async function checkMachine(
 
   async function checkTraining(
     checkpoint: string,
-    { adapter, launcher, trustRemoteCode, reportTo }: Configuration['fineTuning'],
+    fineTuning: Configuration['fineTuning'],
   ): Promise<Problem[]> {
-    const { store, files } = deps;
+    const { store, files, policy } = deps;
+    const forbidden = trainingProblems(policy, fineTuning);
+    if (forbidden.length > 0) return forbidden;
+    const { adapter, trustRemoteCode, reportTo } = fineTuning;
+    const launcher = withResolvedCommand(policy, fineTuning.launcher);
     const isFound = await requireCheckpoint(store, files, checkpoint).then(
       () => true,
       () => false,

@@ -7,6 +7,7 @@ import { findModelDamage } from '../models/training/model-integrity.ts';
 import { readStoredTraining } from '../models/training/stored-training.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import type { Publish } from '../config/publish.ts';
+import { publishingProblems, requireAllowed } from '../policy/policy-problems.ts';
 import { checkPush } from '../reporting/hub/check-push.ts';
 import { pushFiles, type PushedFile, type PushTarget } from '../reporting/hub/push-files.ts';
 import { withHeartbeats } from './heartbeats.ts';
@@ -37,6 +38,7 @@ export function pushOutputs(deps: Dependencies, input: PushOutputsInput): Promis
     const { runName } = input.run;
     const { publish } = (await openRun(deps.store, input.run)).configuration;
     if (publish === undefined) return [];
+    requireAllowed(publishingProblems(deps.policy, { publish }));
     const { revision, commitMessage } = publish;
     const message = commitMessage
       .replaceAll('{runName}', runName)

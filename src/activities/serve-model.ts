@@ -15,6 +15,7 @@ import { MAX_FAILED_STARTS } from '../models/serving/monitor-server.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { servingOf } from '../config/model-roles.ts';
 import { openModels, type ResolvedModels } from '../runs/open-run.ts';
+import { requireAllowed, servingProblems, withResolvedCommand } from '../policy/policy-problems.ts';
 import { findTrainedAdapter } from './trained-adapter.ts';
 import type {
   ActivityHeartbeat,
@@ -43,7 +44,9 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
     const failedStarts = failedStartsBefore();
     if (failedStarts > 0) attempt.report({ failedStarts } satisfies ActivityHeartbeat);
     const { configuration } = await openModels(deps.store, input.run);
-    const serving = servingOf(configuration, input.role);
+    const configured = servingOf(configuration, input.role);
+    requireAllowed(servingProblems(deps.policy, 'serving', configured));
+    const serving = withResolvedCommand(deps.policy, configured);
     const driver = servingDriverOf(serving);
     const { needsMachine } = driver;
     const uri = storeUriOf(input.model.checkpoint);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { judgeEvaluationConfigurationSchema } from '../config/judge-evaluation-configuration.ts';
 import { pairsJudgingConfigurationSchema } from '../config/pairs-judging-configuration.ts';
 import { configurationSchema } from '../config/run-configuration.ts';
+import { policySchema } from '../policy/policy-schema.ts';
 import { estimateSchema } from './estimate.ts';
 import { judgeFileSchema } from './judge-file.ts';
 import { pairsJudgingResultSchema } from './pairs-judging-result.ts';
@@ -76,6 +77,11 @@ const documents: Readonly<Record<string, SchemaDocument>> = {
     title: 'Result of judging a file of pairs',
     description: 'result.json in the store, and the result of the workflow judgePairs.',
     schema: pairsJudgingResultSchema,
+  },
+  policy: {
+    title: 'Policy of a worker',
+    description: 'The file of the option "worker --policy": what a configuration may make the worker do.',
+    schema: policySchema,
   },
   judge: {
     title: 'judge.json of a checkpoint',

@@ -7,6 +7,7 @@ import {
   downloadHubFiles,
   listHubFiles,
   isHubUri,
+  parseHubUri,
   type HubAccess,
   type HubFile,
 } from './hub-files.ts';
@@ -23,14 +24,14 @@ export interface DataFileAccess {
  * @throws Error that names the searched places
  */
 async function dataFiles(deps: DataFileAccess, entry: string): Promise<DataFile[]> {
-  if (isHubUri(entry)) return namedHubFiles(await downloadHubFiles(entry, hubOf(deps)));
+  if (isHubUri(entry)) return namedHubFiles(await downloadHubFiles(entry, hubOf(deps, entry)));
   return localFiles(deps, entry);
 }
 
 /** Like `dataFiles`, but without downloads: undefined if a file of the hub is not in the cache. */
 async function cachedDataFiles(deps: DataFileAccess, entry: string): Promise<DataFile[] | undefined> {
   if (!isHubUri(entry)) return localFiles(deps, entry);
-  const cached = await findCachedHubFiles(entry, hubOf(deps));
+  const cached = await findCachedHubFiles(entry, hubOf(deps, entry));
   return cached && namedHubFiles(cached);
 }
 
@@ -72,11 +73,13 @@ export async function checkEntry(
   entry: string,
   checkFile: (path: string) => Promise<void>,
 ): Promise<void> {
-  if (isHubUri(entry)) await listHubFiles(entry, hubOf(deps));
+  if (isHubUri(entry)) await listHubFiles(entry, hubOf(deps, entry));
   else for (const { path } of await dataFiles(deps, entry)) await checkFile(path);
 }
 
-function hubOf({ environment }: Pick<DataFileAccess, 'environment'>): HubAccess {
+/** @throws InvalidInput if the operator doesn't allow the repository of the entry */
+function hubOf({ environment, files }: DataFileAccess, entry: string): HubAccess {
+  files.guard?.requireHubRepository('datasets', parseHubUri(entry).repository);
   return {
     url: environment['HF_ENDPOINT'] || 'https://huggingface.co',
     token: environment['HF_TOKEN'],

@@ -8,6 +8,7 @@ import { launcherOf } from '../models/training/launchers/registry.ts';
 import { modelShape, type ModelShape } from '../models/training/model-shape.ts';
 import { trainingMemory } from '../models/training/training-memory.ts';
 import type { Problem } from '../platform/problem.ts';
+import { OWN_WORK } from '../policy/policy-schema.ts';
 import { PROGRAM_CALL } from '../platform/program.ts';
 import { checkpointFolder } from '../runs/find-checkpoint.ts';
 import { markedConversations } from '../runs/marked-conversations.ts';
@@ -104,12 +105,12 @@ async function checkStart(
   const { fineTuning: _fineTuning, ...withoutTraining } = configuration;
   const hasPython = deps.python !== undefined;
   // A missing Python environment is reported once, not by each check that needs it.
-  const machine = { ...deps, python: deps.python ?? process.execPath };
+  const machine = { ...deps, python: deps.python ?? process.execPath, policy: OWN_WORK };
   const conversations = await markedConversations(deps.files, configuration);
   const [{ problems, trainer }, ...others] = await Promise.all([
     checkMachine(machine, hasPython ? configuration : withoutTraining, conversations, signal),
     inputProblems(machine, configuration),
-    endpointProblems(deps, configuration),
+    endpointProblems({ ...deps, policy: OWN_WORK }, configuration),
   ]);
   const noPython = {
     path: 'python',

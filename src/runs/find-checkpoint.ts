@@ -5,6 +5,7 @@ import type { ObjectStore } from '../store/objects/object-store.ts';
 import { cachedCopy, removeCachedCopies } from '../store/objects/cached-copy.ts';
 import { prunedModelMessage } from '../models/training/pruned-model.ts';
 import { InputNotFound, resolveInputPath, type InputFiles } from '../platform/input-files.ts';
+import { InputRefused } from '../platform/input-guard.ts';
 import { homeFolder } from '../platform/user.ts';
 
 const STORE_PREFIX = 'store:';
@@ -77,14 +78,15 @@ async function requireStoredCheckpoint(store: ArtifactStore, uri: string): Promi
 
 /**
  * Finds a checkpoint that is not in the store.
- * @throws InputNotFound
+ * @throws InputNotFound, InputRefused
  */
 export function findOutsideCheckpoint(files: InputFiles, checkpoint: string): CheckpointLocation {
   try {
     return { kind: 'folder', path: resolveInputPath(files, checkpoint) };
   } catch (error) {
-    if (!isAbsolute(checkpoint) && HUB_ID.test(checkpoint)) return { kind: 'hub', id: checkpoint };
-    throw error;
+    if (error instanceof InputRefused || isAbsolute(checkpoint) || !HUB_ID.test(checkpoint)) throw error;
+    files.guard?.requireHubRepository('models', checkpoint);
+    return { kind: 'hub', id: checkpoint };
   }
 }
 

@@ -29,6 +29,13 @@ export const STORE = {
   variable: 'SELF_TAUGHT_EVALUATOR_STORE',
 } as const satisfies WorkerOption;
 
+/** What a configuration may make a worker do. */
+export const POLICY = {
+  describe:
+    "The file with the worker's policy (docs/security.md#the-workers-policy), or open: everything is allowed. By default a worker is strict, unless temporal or demo of this checkout has started its server.",
+  variable: 'SELF_TAUGHT_EVALUATOR_POLICY',
+} as const satisfies WorkerOption;
+
 export const WORKER_OPTIONS = {
   roles: {
     describe: 'The roles of the worker, separated by commas: workflow, inference, gpu.',
@@ -43,6 +50,7 @@ export const WORKER_OPTIONS = {
     default: DEFAULT_SERVE_HOST,
     variable: 'SELF_TAUGHT_EVALUATOR_SERVE_HOST',
   },
+  policy: POLICY,
   'max-requests-in-flight': {
     describe: 'The maximum number of requests in flight to one endpoint; the limit adapts below it.',
     default: '256',

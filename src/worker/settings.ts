@@ -5,6 +5,7 @@ import { type ListenAddress, parseListenAddress } from '../observability/listen-
 import { defaultMachineFolder } from '../models/gpus/machine-gpus.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observability/log.ts';
 import { parseServeHost } from '../models/serving/serve-host.ts';
+import { type GivenPolicy, readPolicy } from '../policy/read-policy.ts';
 import { resolveStoreAddress } from '../store/drivers.ts';
 import { PASS_VARIABLE, passedNames } from '../platform/process-environment.ts';
 import { SettingError } from '../platform/setting-error.ts';
@@ -44,6 +45,8 @@ export interface WorkerSettings {
   readonly metricsAddress: ListenAddress | undefined;
   /** The address of `/healthz` and `/readyz`; undefined if they are off. */
   readonly healthAddress: ListenAddress | undefined;
+  /** The policy that was given; undefined if the server decides. */
+  readonly policy: GivenPolicy;
   readonly temporal: TemporalSettings;
   readonly environment: NodeJS.ProcessEnv;
 }
@@ -74,6 +77,7 @@ export function parseWorkerSettings(
     logFormat: oneOf('--log-format (or LOG_FORMAT)', LOG_FORMATS, options['log-format']),
     metricsAddress: parseListenAddress('--metrics-address', options['metrics-address'] ?? ''),
     healthAddress: parseListenAddress('--health-address', options['health-address'] ?? ''),
+    policy: readPolicy(options.policy ?? ''),
     temporal: temporalSettings(environment),
     environment: {
       ...environment,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { checkMachine } from '../../src/activities/preflight.ts';
 import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import { openStore } from '../../src/store/artifact-store.ts';
+import { OWN_WORK } from '../../src/policy/policy-schema.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
 describe('the check of a machine before a run', () => {
@@ -21,7 +22,7 @@ describe('the check of a machine before a run', () => {
       // Like a bucket it has no files.
       store: openStore(`memory:${randomUUID()}`),
       files: { roots: [packageRoot] },
-      ...{ python: 'python3', packageRoot, environment: {} },
+      ...{ python: 'python3', packageRoot, environment: {}, policy: OWN_WORK },
     };
     const { problems } = await checkMachine(deps, configuration!, [], new AbortController().signal);
     assert.deepEqual(problems, [

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { DEFAULT_TASK_QUEUE, ROLES, taskQueueForRole } from '../../src/api/task-queues.ts';
 import { PERMISSIONS } from '../../src/models/training/launchers/kubernetes.ts';
+import { policySchema } from '../../src/policy/policy-schema.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { WORKER_OPTIONS, type WorkerOptionTexts } from '../../src/worker/options.ts';
 import { parseWorkerSettings } from '../../src/worker/settings.ts';
@@ -29,10 +30,13 @@ interface Deployment {
         {
           readonly image: string;
           readonly args: readonly string[];
-          readonly volumeMounts: readonly [{ readonly mountPath: string }];
+          readonly volumeMounts: readonly [{ readonly mountPath: string }, { readonly mountPath: string }];
         },
       ];
-      readonly volumes: readonly [{ readonly persistentVolumeClaim: { readonly claimName: string } }];
+      readonly volumes: readonly [
+        { readonly persistentVolumeClaim: { readonly claimName: string } },
+        { readonly configMap: { readonly name: string } },
+      ];
     };
   };
 }
@@ -66,12 +70,25 @@ describe('the manifests for Kubernetes', () => {
         ]),
       );
       const { values } = parseArgs({ args: args.slice(1), options });
-      const settings = parseWorkerSettings(values as unknown as WorkerOptionTexts, 'python3', {});
+      const texts = { ...values, policy: undefined } as unknown as WorkerOptionTexts;
+      const settings = parseWorkerSettings(texts, 'python3', {});
+      assert.equal(values['policy'], join(volumeMounts[1].mountPath, 'policy.json'));
+      named('ConfigMap', volumes[1].configMap.name);
       assert.deepEqual(settings.roles, [role]);
       assert.equal(settings.storeRoot, volumeMounts[0].mountPath);
       assert(terminationGracePeriodSeconds > Number(values['shutdown-grace-seconds']));
       named('PersistentVolumeClaim', volumes[0].persistentVolumeClaim.claimName);
     }
+  });
+
+  it('have a policy, and so has the example for a shared cluster, which names what it must by valid fields', () => {
+    const { data } = named('ConfigMap', 'policy') as unknown as { data: Record<string, string> };
+    const { kubernetes } = policySchema.parse(JSON.parse(data['policy.json'] ?? ''));
+    assert.deepEqual(kubernetes?.claims, ['store']);
+    const example = policySchema.parse(
+      JSON.parse(readFileSync(join(packageRoot, 'deploy/policy.json'), 'utf8')),
+    );
+    assert.deepEqual(Object.keys(example.commands.templates), ['vllm-8b']);
   });
 
   it('allow the role gpu what the launcher needs, and nobody else anything', () => {

@@ -142,6 +142,7 @@ describe('the embedded example with its store in a bucket', function () {
         env: {
           ...localServerEnvironment(await forward(`http://${cluster.address}`), process.env),
           ...s3.environment,
+          SELF_TAUGHT_EVALUATOR_POLICY: 'open',
           AWS_ENDPOINT_URL_S3: `http://${await forward(s3.environment['AWS_ENDPOINT_URL_S3']!)}`,
           SELF_TAUGHT_EVALUATOR_CACHE: join(disk, 'cache'),
           TMPDIR: join(disk, 'tmp'),

@@ -71,7 +71,12 @@ export async function startCluster(
     taskQueue,
     startWorker(...options) {
       const logFile = join(folder, `worker-${workers.length}.log`);
-      const around = { ...localServerEnvironment(address, process.env), ...environment };
+      const around = {
+        ...localServerEnvironment(address, process.env),
+        // With a server that this checkout has not started, a worker is strict.
+        ...(startServer === startDevelopmentServer ? {} : { SELF_TAUGHT_EVALUATOR_POLICY: 'open' }),
+        ...environment,
+      };
       const worker = startWorker(around, storeRoot, logFile, options);
       workers.push(worker);
       return worker;

@@ -13,7 +13,9 @@ export interface SecuredCluster extends ProxiedServer {
   readonly authority: Authority;
   readonly key: string;
   /** The environment that selects the profile and no other connection setting. */
-  readonly environment: Readonly<Record<'TEMPORAL_CONFIG_FILE' | 'TEMPORAL_PROFILE', string>>;
+  readonly environment: Readonly<
+    Record<'TEMPORAL_CONFIG_FILE' | 'TEMPORAL_PROFILE' | 'SELF_TAUGHT_EVALUATOR_POLICY', string>
+  >;
   /** The files that the profile names. */
   readonly files: Readonly<Record<'serverAuthority' | 'clientCertificate' | 'clientKey', string>>;
 }
@@ -69,6 +71,9 @@ client_key_path = ${JSON.stringify(files.clientKey)}
 team_of_judges = "blue"
 `;
   await writeFile(profiles, profile);
-  const environment = { TEMPORAL_CONFIG_FILE: profiles, TEMPORAL_PROFILE: 'guarded' };
+  const environment = {
+    ...{ TEMPORAL_CONFIG_FILE: profiles, TEMPORAL_PROFILE: 'guarded' },
+    SELF_TAUGHT_EVALUATOR_POLICY: 'open',
+  };
   return { ...guard, authority, key, environment, files };
 }

@@ -22,6 +22,7 @@ import { MachineGpus } from '../../src/models/gpus/machine-gpus.ts';
 import { createServerSupervisor } from '../../src/models/serving/supervisor.ts';
 import { UsageLedgers } from '../../src/runs/usage/usage-ledger.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from './scripted-endpoint.ts';
+import { OWN_WORK } from '../../src/policy/policy-schema.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
 /** A run in a separate store, with the dependencies of a worker and a scripted endpoint. */
@@ -58,6 +59,7 @@ export async function startTestRun(
   const deps: Dependencies = {
     store,
     files: { roots: [folder, packageRoot] },
+    policy: OWN_WORK,
     inference: createInferenceClient({
       concurrency: { minimum: 1, maximum: 8 },
       requestTimeoutSeconds: 10,

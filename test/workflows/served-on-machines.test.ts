@@ -73,7 +73,10 @@ describe('a model that a machine serves', function () {
       {
         cwd: packageRoot,
         stdio: ['ignore', log, log],
-        env: localServerEnvironment(temporalAddress, process.env),
+        env: {
+          ...localServerEnvironment(temporalAddress, process.env),
+          SELF_TAUGHT_EVALUATOR_POLICY: 'open',
+        },
       },
     );
     closeSync(log);

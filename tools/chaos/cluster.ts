@@ -153,6 +153,7 @@ function startWorker(options: WorkerOptions): StartedProcess {
         ...localServerEnvironment(address, process.env),
         ...environment,
         SELF_TAUGHT_EVALUATOR_PYTHON: python,
+        SELF_TAUGHT_EVALUATOR_POLICY: 'open',
         OMP_NUM_THREADS: '1',
       },
     },

@@ -2,6 +2,7 @@ import { checkMachine } from '../../activities/preflight.ts';
 import { parseConfiguration } from '../../config/parse-configuration.ts';
 import { cacheFolder } from '../../platform/cache-folder.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { OWN_WORK } from '../../policy/policy-schema.ts';
 import { markedConversations } from '../../runs/marked-conversations.ts';
 import type { ArtifactStore } from '../../store/artifact-store.ts';
 
@@ -22,7 +23,7 @@ export async function beginTrainerCheck(
   try {
     const { usable } = parseConfiguration(configuration);
     await checkMachine(
-      { store, files, python, packageRoot, environment },
+      { store, files, python, packageRoot, environment, policy: OWN_WORK },
       usable,
       await markedConversations(files, usable),
       AbortSignal.any([signal, exiting.signal]),

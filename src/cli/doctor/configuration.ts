@@ -5,8 +5,9 @@ import { collectProblem, inputProblems } from '../../activities/check-configurat
 import { pairsJudgingProblems } from '../../activities/check-pairs-judging.ts';
 import { checkMachine, endpointProblems, needsMachine } from '../../activities/preflight.ts';
 import { openStore, type ArtifactStore } from '../../store/artifact-store.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
 import { detectConfigurationKind } from '../../config/configuration-kind.ts';
+import type { Policy } from '../../policy/policy-schema.ts';
+import { guardedConnections, guardedFiles } from '../../worker/policy-guards.ts';
 import type { Problem } from '../../platform/problem.ts';
 import { parseConfiguration, parseJudgeEvaluation } from '../../config/parse-configuration.ts';
 import type { PartialConfiguration } from '../../config/run-configuration.ts';
@@ -23,19 +24,25 @@ import { markedConversations } from '../../runs/marked-conversations.ts';
  */
 export async function configurationFindings(
   file: string,
-  { storeRoot, python }: { readonly storeRoot: string; readonly python: PythonLookup },
+  {
+    storeRoot,
+    python,
+    policy,
+  }: { readonly storeRoot: string; readonly python: PythonLookup; readonly policy: Policy },
 ): Promise<Finding[]> {
   const input = readJsonObject(file);
   const kind = detectConfigurationKind(input);
   const store = openStore(storeRoot);
-  const files = { roots: [process.cwd(), packageRoot, cacheFolder(process.env, process.platform)] };
+  const files = guardedFiles(policy, store, process.env);
+  const connectionGuard = guardedConnections(policy, store, () => []);
   const { usable, problems } =
     kind === 'run'
       ? parseConfiguration(input)
       : kind === 'evaluation'
         ? await evaluation(store, input)
         : await pairsJudgingProblems({ store, files }, input);
-  const deps = { store, files, python: python.path, packageRoot, environment: process.env };
+  const environment = process.env;
+  const deps = { store, files, python: python.path, packageRoot, environment, policy, connectionGuard };
   // A missing Python is a finding of its own.
   const { fineTuning, ...withoutTrainer } = usable;
   const checked =

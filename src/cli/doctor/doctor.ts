@@ -2,6 +2,7 @@ import { fineTuningSchema } from '../../config/fine-tuning.ts';
 import { launcherOf } from '../../models/training/launchers/registry.ts';
 import type { ExitReason } from '../core/exit-codes.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
+import { choosePolicy, readPolicy } from '../../policy/read-policy.ts';
 import { devServerPorts } from '../temporal/dev-server.ts';
 import { configurationFindings } from './configuration.ts';
 import { type FindingGroup, type Finding, oneLineMessage, missing, note, ok } from './finding.ts';
@@ -26,6 +27,8 @@ export interface DoctorRequest {
   readonly configuration: string | undefined;
   readonly taskQueue: string;
   readonly storeRoot: string;
+  /** The option of the worker. */
+  readonly policy: string | undefined;
 }
 
 /**
@@ -58,12 +61,15 @@ async function collectFindings({
   configuration,
   taskQueue,
   storeRoot,
+  policy: policyOption,
 }: DoctorRequest): Promise<FindingGroup[]> {
+  const givenPolicy = readPolicy(policyOption ?? '');
   const [temporal, gpu, hub] = await Promise.all([
     temporalFindings(taskQueue),
     gpuFinding(),
     hubFinding(process.env),
   ]);
+  const policy = choosePolicy(givenPolicy, temporal.isOwnServer);
   const isTrainedElsewhere = temporal.roles.includes('gpu');
   const python = await lookUpPython(!isTrainedElsewhere);
   const [cli, cache, store, ports, trainer, configured] = await Promise.all([
@@ -72,7 +78,9 @@ async function collectFindings({
     storeFinding(storeRoot),
     temporal.needsDevServer ? portFindings(devServerPorts(process.env)) : [],
     configuration === undefined ? trainerFindings(python) : [],
-    configuration === undefined ? undefined : configurationFindings(configuration, { storeRoot, python }),
+    configuration === undefined
+      ? undefined
+      : configurationFindings(configuration, { storeRoot, python, policy }),
   ]);
   return [
     {
@@ -80,6 +88,7 @@ async function collectFindings({
       findings: [nodeFinding(), cli, python.finding, ...trainer, gpu, cache, store, ...ports],
     },
     { subject: 'Temporal', findings: temporal.findings },
+    { subject: 'A worker on this machine', findings: [ok('policy', policy.description)] },
     { subject: 'Hugging Face', findings: [hub] },
     ...(configured === undefined
       ? []

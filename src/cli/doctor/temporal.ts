@@ -1,6 +1,7 @@
 /** Checks the Temporal server. */
 import { NamespaceNotFoundError } from '@temporalio/client';
 import { checkSearchAttributes } from '../../temporal/search-attributes.ts';
+import { isOwnDevServer } from '../../temporal/own-dev-server.ts';
 import { TemporalUnreachable } from '../../temporal/temporal-unreachable.ts';
 import { temporalSettings } from '../../temporal/settings.ts';
 import { taskQueueForRole, type Role, ROLES } from '../../api/task-queues.ts';
@@ -15,6 +16,8 @@ export interface TemporalFindings {
   readonly findings: readonly Finding[];
   /** No server answers and none is configured: the development server must be started on this machine. */
   readonly needsDevServer: boolean;
+  /** Whether the server is the development server of this checkout, which runs or is to be started. */
+  readonly isOwnServer: boolean;
   /** The roles that have a worker. */
   readonly roles: readonly Role[];
 }
@@ -30,16 +33,14 @@ export async function temporalFindings(taskQueue: string): Promise<TemporalFindi
     const [, detail = message, fix = 'See "Any Temporal" in docs/deploy.md.'] =
       /^(.*?): ((?:start|set|look|give|name|check|take) .*)$/s.exec(message) ?? [];
     const findings = [missing('server', detail, capitalized(fix))];
-    return {
-      findings,
-      needsDevServer: error instanceof TemporalUnreachable && !isServerConfigured(),
-      roles: [],
-    };
+    const needsDevServer = error instanceof TemporalUnreachable && !isServerConfigured();
+    return { findings, needsDevServer, isOwnServer: needsDevServer, roles: [] };
   }
   const server = await serverFinding(temporal);
   const namespace = await namespaceFinding(temporal);
+  const isOwnServer = await isOwnDevServer(temporal.connection, temporal.address, process.env);
   if (namespace.status === 'missing')
-    return { findings: [server, namespace], needsDevServer: false, roles: [] };
+    return { findings: [server, namespace], needsDevServer: false, isOwnServer, roles: [] };
   const [attributes, workers] = await Promise.all([
     attributesFinding(temporal),
     Promise.all(ROLES.map((role) => workersFinding(temporal, role, taskQueue))),
@@ -47,6 +48,7 @@ export async function temporalFindings(taskQueue: string): Promise<TemporalFindi
   return {
     findings: [server, namespace, attributes, ...workers],
     needsDevServer: false,
+    isOwnServer,
     roles: ROLES.filter((_, index) => workers[index]?.status === 'ok'),
   };
 }

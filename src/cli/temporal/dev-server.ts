@@ -12,7 +12,9 @@ import {
 import { acceptsConnections, freePort, isPortFree } from '../../platform/ports.ts';
 import { ownEnvironment } from '../../platform/process-environment.ts';
 import { searchAttributeTypes } from '../../temporal/search-attributes.ts';
+import { writeDevServerProof } from '../../temporal/own-dev-server.ts';
 import { CommandError } from '../core/command-error.ts';
+import { printError } from '../core/output.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
 import { type HttpApi, serveHttpApi } from './http-api.ts';
 import { PORT_SETTINGS } from './ports.ts';
@@ -173,8 +175,8 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
     child.on('error', () => resolve(null)).on('exit', (code) => resolve(code));
   });
   void ended.then(() => process.off('exit', endWithProcess));
-  if (child.pid !== undefined)
-    writeFileSync(processFileOf(dbFile), JSON.stringify(await identifyProcess(child.pid)) ?? '');
+  const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
+  if (child.pid !== undefined) writeFileSync(processFileOf(dbFile), JSON.stringify(identity) ?? '');
   let served: HttpApi | undefined;
   const server: DevServer = {
     address: `${HOST}:${ports.grpc}`,
@@ -190,12 +192,27 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
   };
   try {
     await waitUntilReachable(server, logFile);
+    if (identity !== undefined) await proveStart(server.address, ports.grpc, identity);
     if (ports.http !== undefined) served = await serveHttpApi(HOST, ports.http, httpApi);
   } catch (error) {
     await server.stop();
     throw error;
   }
   return server;
+}
+
+/** Lets workers of this checkout know that nobody else has started the server, so that they need no policy. */
+async function proveStart(address: string, port: number, identity: ProcessIdentity): Promise<void> {
+  const connection = await Connection.connect({ address });
+  try {
+    await writeDevServerProof(connection, { port, identity, environment: process.env });
+  } catch (error) {
+    printError(
+      `Workers of this server need --policy: the file that says that it is yours can't be written (${String(error)}).`,
+    );
+  } finally {
+    await connection.close();
+  }
 }
 
 /**

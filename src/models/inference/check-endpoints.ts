@@ -1,6 +1,7 @@
 /** Checks an endpoint before a run uses it: in the preflight, and when a server has been started. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createInferenceClient } from './client.ts';
+import type { ConnectionGuard } from './connection-guard.ts';
 import { createConnections, listModels } from './connections.ts';
 import type { CompletionRequest } from './completion.ts';
 import { apiKeyOf, type Endpoint, type Environment, redactText, redactUrl } from './endpoint.ts';
@@ -14,6 +15,8 @@ export type ProbedRequest = Pick<CompletionRequest, 'sampling' | 'samples'>;
 
 export interface ProbeOptions {
   environment: Environment;
+  /** Says which endpoints may be asked, with which keys; without it all. */
+  guard?: ConnectionGuard | undefined;
   timeoutSeconds: number;
   /** The parameters of the requests that the work will send, if they are known. */
   requests?: readonly ProbedRequest[] | undefined;
@@ -97,13 +100,13 @@ const MAX_BUSY_PAUSE_SECONDS = 5;
  */
 export async function probeEndpoint(
   endpoint: Endpoint,
-  { environment, timeoutSeconds, requests = [SMALLEST] }: ProbeOptions,
+  { environment, guard, timeoutSeconds, requests = [SMALLEST] }: ProbeOptions,
 ): Promise<InferenceError | undefined> {
   const client = createInferenceClient({
     concurrency: { minimum: 1, maximum: 1 },
     requestTimeoutSeconds: timeoutSeconds,
     retry: { attempts: 1, initialSeconds: 0, maximumSeconds: 0 },
-    environment,
+    ...{ environment, guard },
   });
   const probe = async (request: ProbedRequest): Promise<InferenceError | undefined> => {
     const { sampling, samples } = request;
@@ -145,7 +148,7 @@ function isBusy(error: InferenceError | undefined): error is EndpointUnavailable
 }
 
 async function checkModelList(endpoint: Endpoint, options: ProbeOptions): Promise<EndpointProblem[]> {
-  const connections = createConnections(1);
+  const connections = createConnections(1, options.guard);
   let key = '';
   try {
     key = apiKeyOf(endpoint, options.environment);

@@ -5,6 +5,7 @@ import type { BreakerState } from './circuit-breaker.ts';
 import type { TokenUsage } from './chat-answer.ts';
 import type { Completion, CompletionRequest } from './completion.ts';
 import { type Clock, realClock } from './clock.ts';
+import type { ConnectionGuard } from './connection-guard.ts';
 import { createConnections } from './connections.ts';
 import { profileOf } from './endpoint-profile.ts';
 import { uncountedTokens } from './uncounted-tokens.ts';
@@ -58,6 +59,8 @@ export interface InferenceClientOptions {
   retry: RetryPolicy;
   /** The environment variables, which hold the keys. */
   environment: Environment;
+  /** Says which endpoints may be asked, with which keys; without it all. */
+  guard?: ConnectionGuard | undefined;
   /** Notified of each request. */
   observers?: readonly RequestObserver[];
   /** Is told once of each notice about an endpoint that is used. */
@@ -73,7 +76,7 @@ export interface InferenceClientOptions {
 export function createInferenceClient(options: InferenceClientOptions): InferenceClient {
   const { concurrency: bounds, clock = realClock, wait = realWait, random = Math.random } = options;
   // One more connection, which reads a server's queue while all others are busy.
-  const connections = createConnections(bounds.maximum + 1);
+  const connections = createConnections(bounds.maximum + 1, options.guard);
   const endpointStates = new Map<string, EndpointState>();
   const scheduler = new RequestScheduler(clock);
   const queues = new ServerQueueMonitor(connections, () => scheduler.dispatch());

@@ -6,6 +6,7 @@ import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
 import { nestingProblem } from '../../platform/nesting.ts';
 import { PAGE_BYTES, readBoundedText, TooLarge } from '../../platform/bounded-text.ts';
 import { InvalidAnswer } from './chat-answer.ts';
+import { type ConnectionGuard, guardedLookup } from './connection-guard.ts';
 import { describeAnswer } from './describe-answer.ts';
 import { type Endpoint, isLocalAddress, keyHeader, requestUrl } from './endpoint.ts';
 import { HttpFailure, Redirected, StreamedAnswer } from './http-failure.ts';
@@ -47,11 +48,15 @@ const MAX_REDIRECTS = 3;
  * Uses the proxies of the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY, except to this machine and to private addresses, where
  * the servers of runs are.
  * @param maximumConnections at the same time to one host
+ * @param guard without it every endpoint is asked. A proxy resolves names by itself, so it decides which addresses it reaches
  */
-export function createConnections(maximumConnections: number): Connections {
+export function createConnections(maximumConnections: number, guard?: ConnectionGuard): Connections {
   // By default undici fails after five minutes without a header or a part of the body, and a request for many long samples
   // takes longer. Only `withTimeout` limits an attempt.
-  const options = { connections: maximumConnections, headersTimeout: 0, bodyTimeout: 0 };
+  const options = {
+    ...{ connections: maximumConnections, headersTimeout: 0, bodyTimeout: 0 },
+    ...(guard === undefined ? {} : { connect: { lookup: guardedLookup(guard) } }),
+  };
   const direct = new Agent(options);
   let byEnvironment: EnvHttpProxyAgent | undefined;
   const dispatcherFor = (url: URL) =>
@@ -59,6 +64,7 @@ export function createConnections(maximumConnections: number): Connections {
 
   return {
     async send({ endpoint, key }, path, document, signal) {
+      await guard?.requireEndpoint(endpoint);
       const options = {
         ...(document === undefined
           ? { method: 'GET' as const }
@@ -88,6 +94,7 @@ export function createConnections(maximumConnections: number): Connections {
       }
     },
     async fetchPage(url, signal) {
+      await guard?.requireEndpoint({ baseUrl: url.href });
       const { statusCode, headers, body } = await request(url, { dispatcher: dispatcherFor(url), signal });
       return { status: statusCode, text: await readText(headers, body, PAGE_BYTES) };
     },

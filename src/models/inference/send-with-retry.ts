@@ -202,6 +202,9 @@ async function sendRequest(
     observed.answered(answer, (performance.now() - sentAt) / 1000);
     return { answer, attempts };
   } catch (error) {
+    // It was refused before it was sent.
+    if (error instanceof InferenceError) permit.release({ kind: 'aborted' });
+    if (error instanceof InferenceError) throw error;
     let failure = classifyFailure(error);
     if (failure.kind === 'forbidden')
       failure = await decideForbidden(failure, request, (canary) =>

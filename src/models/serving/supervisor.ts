@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ProbedRequest, probeEndpoints } from '../inference/check-endpoints.ts';
+import type { ConnectionGuard } from '../inference/connection-guard.ts';
 import { type EndpointAddresses, endpointsOf, type Environment } from '../inference/endpoint.ts';
 import { endProcessGroup } from '../../platform/process-group.ts';
 import type { ProcessIdentity } from '../../platform/process-identity.ts';
@@ -89,6 +90,8 @@ export interface ServerSupervisor {
   serves(baseUrl: string): boolean;
   /** Why the server at this base URL is started again; undefined if it is up. */
   problem(baseUrl: string): string | undefined;
+  /** Where the servers of this machine listen, also those that have failed. */
+  places(): { readonly host: string; readonly port: number }[];
   /** The models that this machine serves. */
   servedModels(): ServedModelPlace[];
   /** The number of this machine's servers in each state. */
@@ -113,6 +116,8 @@ export interface ServerSupervisorOptions {
   serveHost?: string;
   /** Environment of the servers; also contains the keys of endpoints. */
   environment: Environment;
+  /** Says which endpoints may be asked, with which keys; without it all. */
+  guard?: ConnectionGuard | undefined;
   /** Called with each server process that this worker starts, joins or monitors, and with its owners. */
   onRunning?: (owners: readonly string[], process: ProcessIdentity) => Promise<void>;
   /** Called by `recover` with an owner that is dead. */
@@ -162,7 +167,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     const model = servedModelNameOf(serving, request);
     const addresses = driver.addresses(serving);
     const error = await probeEndpoints(endpointsOf(addresses, model), {
-      environment,
+      ...{ environment, guard: options.guard },
       timeoutSeconds: settings.probeTimeoutSeconds,
       requests: request.requests,
     });
@@ -332,6 +337,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
       const entry = registry.list().find((each) => baseUrlOf(each) === baseUrl);
       return entry?.problem === undefined ? undefined : `${entry.label} is started again: ${entry.problem}`;
     },
+    places: () => registry.list().map(({ host, port }) => ({ host, port })),
     servedModels: () => placesOf(registry.list()),
     countByState() {
       const counts = { starting: 0, ready: 0, failed: 0 };

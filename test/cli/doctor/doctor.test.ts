@@ -177,6 +177,8 @@ describe('doctor', function () {
         SELF_TAUGHT_EVALUATOR_STORE: cluster.storeRoot,
         SELF_TAUGHT_EVALUATOR_CACHE: join(folder, 'no-cache'),
         HF_ENDPOINT: endpoint.baseUrl,
+        // Another cache does not have the proof that the server is this checkout's.
+        SELF_TAUGHT_EVALUATOR_POLICY: 'open',
       };
     });
 
@@ -230,6 +232,24 @@ describe('doctor', function () {
       const elsewhere = await doctor(['--task-queue', 'another', evaluation], here);
       assert.equal(elsewhere.code, 1);
       assert.match(elsewhere.of('workers: gpu')?.detail ?? '', /none listens on the queue another-gpu$/);
+    });
+
+    it('says which policy a worker would have, and what it forbids of a configuration', async () => {
+      const own = await doctor([], {
+        ...here,
+        SELF_TAUGHT_EVALUATOR_CACHE: undefined,
+        SELF_TAUGHT_EVALUATOR_POLICY: undefined,
+      });
+      assert.match(own.of('policy')?.detail ?? '', /^open, because this checkout has started/);
+      const policy = await file('policy.json', { endpoints: ['api.example.com'] });
+      const strict = await doctor([evaluation, '--policy', policy], here);
+      assert.match(strict.of('policy')?.detail ?? '', /^strict, with what \/.*policy\.json names$/);
+      assert.match(
+        strict.of('serving.baseUrl')?.detail ?? '',
+        /does not allow requests to 127\.0\.0\.1:\d+: add "127\.0\.0\.1:\d+" to endpoints of the policy file$/,
+      );
+      const unproven = await doctor([], { ...here, SELF_TAUGHT_EVALUATOR_POLICY: undefined });
+      assert.match(unproven.of('policy')?.detail ?? '', /^strict, with what every worker allows/);
     });
 
     it('names missing search attributes with the commands that add them, and a namespace that does not exist', async () => {

@@ -4,8 +4,10 @@
  */
 import type { z } from 'zod';
 import { fillTemplate, unknownPlaceholders } from '../../../platform/fill-template.ts';
+import { pickedTemplate } from '../../../platform/command-template.ts';
 import type { Problem } from '../../../platform/problem.ts';
 import type { ProbedRequest } from '../../inference/check-endpoints.ts';
+import type { ConnectionGuard } from '../../inference/connection-guard.ts';
 import type { EndpointAddresses, Environment } from '../../inference/endpoint.ts';
 import type { AdapterLoader } from '../adapters/publish-adapter.ts';
 import type { ServerSpec, ServerValues } from './server-spec.ts';
@@ -87,6 +89,8 @@ export interface ServingCheck<Settings> {
   readonly checkpoint: string;
   readonly runName: string;
   readonly environment: Environment;
+  /** Says which endpoints may be asked, with which keys; without it all. */
+  readonly guard?: ConnectionGuard | undefined;
   /** The requests that will be sent to the model, as far as they are known. */
   readonly requests?: readonly ProbedRequest[] | undefined;
   /** The interpreter behind `{python}`, if the machine has one. */
@@ -137,6 +141,8 @@ export function fixedModelProblems(
   path: string,
   settings: { readonly servedModelName: string; readonly command: readonly string[] },
 ): Problem[] {
+  // What a template of the worker's policy contains is checked by that worker.
+  if (pickedTemplate(settings.command) !== undefined) return [];
   if (namesEachJudge(settings) || settings.command.some((argument) => argument.includes('{checkpoint}')))
     return [];
   const message =

@@ -90,12 +90,12 @@ export const endpointDriver = defineEndpointDriver({
     return [{ path: `${path}.servedModelName`, message }];
   },
 
-  async check({ path, settings, checkpoint, runName, environment, requests }) {
+  async check({ path, settings, checkpoint, runName, environment, guard, requests }) {
     const unknown = servedModelNameProblems(path, settings);
     if (unknown.length > 0) return unknown;
     const model = servedModelNameOf(settings, { runName, iteration: 0, checkpoint });
     const problems = await checkEndpoints(endpointsOf(settings, model), {
-      environment,
+      ...{ environment, guard },
       timeoutSeconds: 30,
       expectModel: true,
       requests,

@@ -3,6 +3,7 @@
  * keeps the job and forwards requests to its node; so it is monitored, replaced and shared as any other server is.
  */
 import { z } from 'zod';
+import { pickedTemplate } from '../../../platform/command-template.ts';
 import { moduleFile } from '../../../platform/package-root.ts';
 import { positiveNumber } from '../../../platform/schema-fields.ts';
 import { runSlurm } from '../../../platform/slurm.ts';
@@ -51,6 +52,7 @@ export const slurmDriver = defineMachineDriver({
   describe: (settings) => `a job of Slurm: ${hideKey(settings.command.join(' '), settings)}`,
 
   problems(path, { command }) {
+    if (pickedTemplate(command) !== undefined) return [];
     if (command.some((argument) => argument.includes('{port}'))) return [];
     const message = 'does not contain {port}: the server must listen at the port that its job gives it';
     return [{ path: `${path}.command`, message }];

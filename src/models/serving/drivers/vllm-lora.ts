@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Problem } from '../../../platform/problem.ts';
+import { pickedTemplate } from '../../../platform/command-template.ts';
 import { findProgram } from '../../../platform/programs.ts';
 import { positiveInteger, positiveNumber } from '../../../platform/schema-fields.ts';
 import { CANARY_TOLERANCE } from '../adapters/canary.ts';
@@ -107,9 +108,8 @@ export const vllmLoraDriver = defineMachineDriver({
 
   problems(path, settings) {
     const words = wordsOf(settings);
-    const missing = ['checkpoint', 'servedModelName'].filter(
-      (name) => !words.some((word) => word.includes(`{${name}}`)),
-    );
+    const needed = pickedTemplate(settings.command) === undefined ? ['checkpoint', 'servedModelName'] : [];
+    const missing = needed.filter((name) => !words.some((word) => word.includes(`{${name}}`)));
     const own = words.flatMap((word) => {
       const option = word.split('=')[0] ?? '';
       const advice = OWN_OPTIONS[option];
