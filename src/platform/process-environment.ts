@@ -25,8 +25,9 @@ export const VARIABLE_GROUPS = {
   /** Trainers and model servers: which GPUs, how they reach each other, how many threads, where models and compiled code are kept. */
   compute: {
     variables:
-      'PYTHON* VIRTUAL_ENV CONDA_* CC CXX CUDA* CUDNN_* CUBLAS_* NVIDIA_* NCCL_* GLOO_* UCX_* UCC_* FI_* RDMAV_* IBV_* MLX5_* ' +
-      'HIP_* HSA_* ROCR_* ROCM_* MIOPEN_* OMP_* GOMP_* KMP_* MKL_* OPENBLAS_* TORCH* PYTORCH_* TRITON_* ' +
+      'PYTHON* VIRTUAL_ENV CONDA_* CC CXX LIBRARY_PATH CPATH CUDA* CUDNN_* CUBLAS_* NVIDIA_* NVSHMEM_* NCCL_* GLOO_* UCX_* UCC_* ' +
+      'FI_* RDMAV_* IBV_* MLX5_* HIP* HSA_* ROCR_* ROCM_* MIOPEN_* CCL_* ZE_* ONEAPI_* SYCL_* ASCEND_* HCCL_* HABANA_* MALLOC_* ' +
+      'RAYON_* OMP_* GOMP_* KMP_* MKL_* OPENBLAS_* TORCH* PYTORCH_* TRITON_* ' +
       'HF_* HF_HUB_DISABLE_IMPLICIT_TOKEN HUGGINGFACE_HUB_CACHE TRANSFORMERS_* TOKENIZERS_*',
   },
   /** Model servers have settings, and vLLM's key, of their own; a container's program starts some of them. */
@@ -43,7 +44,7 @@ export const VARIABLE_GROUPS = {
   /** A trainer whose store is in a bucket. */
   bucket: { variables: 'AWS_*', withKeys: true },
   /** Slurm's commands, and the process that forwards requests to a job. */
-  slurm: { variables: 'SLURM_* SBATCH_* SQUEUE_* SCONTROL_* MUNGE_*', withKeys: true },
+  slurm: { variables: 'SLURM_* SBATCH_* SQUEUE_* SCONTROL_* MUNGE_* KRB5CCNAME', withKeys: true },
   /** The program that a kubeconfig names for getting credentials, such as `aws eks get-token`. */
   kubernetes: {
     variables: 'KUBECONFIG AWS_* GOOGLE_* CLOUDSDK_* AZURE_* AAD_*',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { type WorkerOptionTexts, WORKER_OPTIONS } from '../../src/worker/options.ts';
+import { PASS_VARIABLE } from '../../src/platform/process-environment.ts';
 import { parseWorkerSettings } from '../../src/worker/settings.ts';
 
 /** What the command line gives where nothing is said. */
@@ -61,6 +62,15 @@ describe('the settings of a worker', () => {
     const address = (text: string) => settings({ 'health-address': text }).healthAddress;
     assert.deepEqual(address('8080'), { host: '127.0.0.1', port: 8080 });
     assert.deepEqual(address('0.0.0.0:8080'), { host: '0.0.0.0', port: 8080 });
+  });
+
+  it('name the variables that more processes get, never those of Temporal', () => {
+    const passed = (text: string) => settings({ 'pass-environment': text }).environment[PASS_VARIABLE];
+    assert.equal(passed('MY_SETTING, MY_*'), 'MY_SETTING,MY_*');
+    assert.throws(
+      () => passed('TEMPORAL_API_KEY'),
+      /^SettingError: --pass-environment has TEMPORAL_API_KEY: /,
+    );
   });
 
   it('name the option that is wrong, and what it may be', () => {
