@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import pwd
+import stat
 import tempfile
 
 # Variables that decide what the job decides: precision, batch, compilation, kernels. A launcher such as `accelerate
@@ -72,7 +73,6 @@ def know_user():
     """Gives the process a user's name and a home, where the system knows none, as in a container that runs under any user
     id: torch asks for the name, and libraries would make their caches in a folder that is called `~`. If the home can't be
     written, what they would write there goes to a temporary folder."""
-    scratch = os.path.join(tempfile.gettempdir(), f'self-taught-evaluator-{os.getuid()}')
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
@@ -80,9 +80,24 @@ def know_user():
         os.environ.setdefault('LOGNAME', os.environ['USER'])
     home = os.path.expanduser('~')
     if not os.path.isabs(home):
-        home = os.environ['HOME'] = os.path.join(scratch, 'home')
+        home = os.environ['HOME'] = os.path.join(scratch_folder(), 'home')
         with contextlib.suppress(OSError):  # whoever needs it says so
             os.makedirs(home, exist_ok=True)
     if not os.access(home, os.W_OK):
+        scratch = scratch_folder()
         for name in ('TORCHINDUCTOR_CACHE_DIR', 'TRITON_CACHE_DIR', 'HF_MODULES_CACHE', 'MPLCONFIGDIR'):
             os.environ.setdefault(name, os.path.join(scratch, name.lower()))
+
+
+def scratch_folder():
+    """This user's folder among the temporary files of all users. Compiled code is cached there and run, so if somebody else
+    has made the folder or may write to it, it is a new one, of this process only."""
+    folder = os.path.join(tempfile.gettempdir(), f'self-taught-evaluator-{os.getuid()}')
+    with contextlib.suppress(OSError):
+        os.mkdir(folder, 0o700)
+    try:
+        found = os.lstat(folder)
+    except FileNotFoundError:
+        return folder  # whoever needs it says why it can't be made
+    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+    return folder if is_own else tempfile.mkdtemp(prefix='self-taught-evaluator-')

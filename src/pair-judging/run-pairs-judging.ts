@@ -4,7 +4,6 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PairsJudgingFigures } from '../api/pairs-judging-result.ts';
 import { readLines } from '../datasets/rows/read-rows.ts';
@@ -16,7 +15,7 @@ import { fileSha256 } from '../platform/file-hashes.ts';
 import { withLock } from '../platform/file-lock.ts';
 import { SharedPlaces } from '../platform/shared-places.ts';
 import { stableHash } from '../platform/stable-hash.ts';
-import { userName } from '../platform/user.ts';
+import { userTemporaryFolder } from '../platform/user.ts';
 import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
 import { type ArtifactStore, openStore } from '../store/artifact-store.ts';
 import { TooManySkipped } from '../store/errors.ts';
@@ -132,7 +131,7 @@ export async function runPairsJudging(job: PairsJudgingJob, total: number): Prom
     return isTooMany(figures) && refused !== undefined ? { figures, refused } : { figures };
   };
   // A second process with the same output waits, and then finds that everything is done.
-  const lock = join(tmpdir(), `self-taught-evaluator-${userName()}-${stableHash(out)}.lock`);
+  const lock = join(userTemporaryFolder(), `judging-${stableHash(out)}.lock`);
   return withLock(lock, judge, { signal, onWait: ({ pid }) => onWait(pid) });
 }
 

@@ -2,7 +2,7 @@
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import type { ConcurrencyBounds } from '../models/inference/concurrency-limiter.ts';
 import { type ListenAddress, parseListenAddress } from '../observability/listen-address.ts';
-import { defaultMachineFolder } from '../models/gpus/machine-gpus.ts';
+import { userTemporaryFolder } from '../platform/user.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observability/log.ts';
 import { parseServeHost } from '../models/serving/serve-host.ts';
 import { type GivenPolicy, readPolicy } from '../policy/read-policy.ts';
@@ -70,7 +70,7 @@ export function parseWorkerSettings(
     inFlight: inFlightFrom(options['max-requests-in-flight'], options['min-requests-in-flight']),
     requestTimeoutSeconds: positive('--request-timeout-seconds', options['request-timeout-seconds']),
     shutdownGraceSeconds: positive('--shutdown-grace-seconds', options['shutdown-grace-seconds']),
-    machineFolder: options['machine-folder'] || defaultMachineFolder(),
+    machineFolder: options['machine-folder'] || userTemporaryFolder(),
     onShutdown: oneOf('--on-shutdown', ['leave', 'stop'], options['on-shutdown']),
     deploymentVersion: parseWorkerVersion(options['deployment-name'] ?? '', options['build-id'] ?? ''),
     logLevel: oneOf('--log-level (or LOG_LEVEL)', LOG_LEVELS, options['log-level'].toLowerCase()),

@@ -7,7 +7,6 @@
  * workers of a machine share it, whatever their stores are.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -20,7 +19,7 @@ import {
   processState,
   type ProcessIdentity,
 } from '../../platform/process-identity.ts';
-import { userName } from '../../platform/user.ts';
+import { userTemporaryFolder } from '../../platform/user.ts';
 import { visibleGpus } from './visible-gpus.ts';
 
 /** One use of GPUs by a run: its trainer, or one of its servers. */
@@ -89,18 +88,13 @@ const POLL_MILLISECONDS = 1000;
 /** Longer than the time from the death of a worker to the next attempt of its activity. */
 const DEFAULT_HOLD_SECONDS = 90;
 
-/** The folder of the leases unless the worker's option `--machine-folder` names another one. */
-export function defaultMachineFolder(): string {
-  return join(tmpdir(), `self-taught-evaluator-${userName()}`);
-}
-
 /** The variable that names another folder than the default one; the worker has an option for it. */
 export const MACHINE_FOLDER_VARIABLE = 'SELF_TAUGHT_EVALUATOR_MACHINE_FOLDER';
 
 /** The GPUs of this machine for a command, as its workers see them. */
 export function machineGpus(environment: Readonly<Record<string, string | undefined>>): MachineGpus {
   return new MachineGpus(
-    environment[MACHINE_FOLDER_VARIABLE] || defaultMachineFolder(),
+    environment[MACHINE_FOLDER_VARIABLE] || userTemporaryFolder(),
     visibleGpus(environment),
   );
 }

@@ -1,7 +1,7 @@
 /** What a training is made of: its job, not the variables, the user or the home of whoever starts it. */
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { cp, mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -103,12 +103,17 @@ describe('a training in odd surroundings', function () {
     assert.deepEqual({ ...trained, sha256: '' }, { exitCode: 0, message: 'done', sha256: '' });
     const asked =
       'import getpass, os; from trainer.environment import know_user; know_user(); print(getpass.getuser(), os.path.expanduser("~"))';
-    const said = execFileSync(program, [...options, python, '-c', asked], {
-      env: { ...environment, TMPDIR: folder },
-      cwd: packageRoot,
-      encoding: 'utf8',
-    });
-    assert.equal(said.trim(), `54321 ${join(folder, 'self-taught-evaluator-54321', 'home')}`);
+    const said = () =>
+      execFileSync(program, [...options, python, '-c', asked], {
+        env: { ...environment, TMPDIR: folder },
+        cwd: packageRoot,
+        encoding: 'utf8',
+      }).trim();
+    const own = join(folder, 'self-taught-evaluator-54321');
+    assert.equal(said(), `54321 ${join(own, 'home')}`);
+    // Others could put compiled code there, which would be run.
+    await chmod(own, 0o777);
+    assert.match(said(), /^54321 .*\/self-taught-evaluator-\w{8}\/home$/);
   });
 });
 
