@@ -37,6 +37,7 @@ import { createServerSupervisor, type ServerSupervisor } from './models/serving/
 import { TemporalUnreachable } from './temporal/temporal-unreachable.ts';
 import { UsageLedgers } from './runs/usage/usage-ledger.ts';
 import { connectionOptions, connectToServer } from './temporal/connect.ts';
+import { createDataConverter } from './temporal/data-converter.ts';
 import type { TemporalSettings } from './temporal/settings.ts';
 import { guardedConnections, guardedFiles } from './worker/policy-guards.ts';
 import { policyOf } from './worker/policy-of.ts';
@@ -186,8 +187,9 @@ async function connect(settings: TemporalSettings): Promise<NativeConnection> {
 async function createDependencies(settings: WorkerSettings, context: WorkerContext): Promise<Dependencies> {
   const { log, metrics, tracing, connection, stopping } = context;
   const policy = await policyOf(settings, connection, log);
-  const { namespace } = settings.temporal;
-  const temporal = new Client({ connection, namespace });
+  const { namespace, encryptionKeys } = settings.temporal;
+  const dataConverter = createDataConverter(encryptionKeys);
+  const temporal = new Client({ connection, namespace, dataConverter });
   const machine = await machineName();
   const { storeRoot, python, serveHost, environment, inFlight, requestTimeoutSeconds, taskQueue } = settings;
   const store = openStore(storeRoot, (message) => logInActivity(log, 'warn', message));
@@ -254,6 +256,7 @@ function sharedOptions(settings: WorkerSettings, { tracing, connection }: Worker
   return {
     connection,
     namespace: settings.temporal.namespace,
+    dataConverter: createDataConverter(settings.temporal.encryptionKeys),
     shutdownGraceTime: settings.shutdownGraceSeconds * 1000,
     // Below the SDK's default of 80% of the heartbeat timeout, so that a worker with too little CPU time for a moment
     // does not count as dead.
@@ -294,6 +297,7 @@ async function createWorkers(
         workflowBundle: await workflowBundle({
           log: context.log,
           plugins: shared.plugins,
+          failureConverterPath: shared.dataConverter.failureConverterPath,
           cacheFolder: cacheFolder(settings.environment, process.platform),
         }),
         activities: createWorkflowActivities(deps),

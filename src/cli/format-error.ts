@@ -1,5 +1,6 @@
 import { SettingError } from '../platform/setting-error.ts';
 import { TemporalUnreachable } from '../temporal/temporal-unreachable.ts';
+import { PayloadNotDecrypted } from '../temporal/payload-not-decrypted.ts';
 import { StorageUnavailable } from '../platform/file-system.ts';
 import { SetupError } from '../platform/setup-error.ts';
 import { CommandError } from './core/command-error.ts';
@@ -10,6 +11,7 @@ export async function formatError(error: unknown): Promise<FormattedError> {
   if (error instanceof CommandError) return { message: error.message, exitReason: error.exitReason };
   if (error instanceof TemporalUnreachable) return { message: error.message, exitReason: 'unreachable' };
   if (error instanceof SettingError) return { message: error.message, exitReason: 'usage' };
+  if (error instanceof PayloadNotDecrypted) return { message: error.message, exitReason: 'usage' };
   if (error instanceof SetupError) return { message: error.message, exitReason: 'failed' };
   // A command does not go on by itself when the cause is gone.
   if (error instanceof StorageUnavailable) return { message: `${error.reason}.`, exitReason: 'failed' };

@@ -14,6 +14,10 @@ const VARIABLES: readonly (readonly [name: string, meaning: string])[] = [
   ['TEMPORAL_NAMESPACE', 'The namespace; `default` by default.'],
   ['TEMPORAL_API_KEY', 'The key of Temporal Cloud.'],
   ['TEMPORAL_TLS_*', 'Certificates, as the Temporal CLI reads them.'],
+  [
+    'TEMPORAL_ENCRYPTION_KEYS_FILE',
+    'A file with the keys that encrypt payloads, `ID:KEY` on each line, the newest first; `TEMPORAL_ENCRYPTION_KEYS` holds the same text itself. See docs/security.md.',
+  ],
   ['TEMPORAL_PROFILE', 'A profile of the Temporal CLI, which sets all of these.'],
   [
     'SELF_TAUGHT_EVALUATOR_CACHE',

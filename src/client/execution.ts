@@ -10,6 +10,7 @@ import {
 } from '@temporalio/client';
 import type { z } from 'zod';
 import type { RunProgress } from '../api/progress.ts';
+import { PayloadNotDecrypted } from '../temporal/payload-not-decrypted.ts';
 import { RunEnded, RunNotFound } from './errors.ts';
 import {
   callWithSignal,
@@ -134,8 +135,9 @@ export class Execution<Result> {
   async #progressNow(signal: AbortSignal | undefined): Promise<RunProgress | undefined> {
     try {
       return await callWithDeadline(this.#client, () => this.handle.query<RunProgress>('progress'), signal);
-    } catch {
+    } catch (error) {
       signal?.throwIfAborted();
+      if (error instanceof PayloadNotDecrypted) throw error;
       return undefined;
     }
   }

@@ -28,6 +28,8 @@ import {
 } from '../config/parse-configuration.ts';
 import type { Configuration, ConfigurationInput } from '../config/run-configuration.ts';
 
+export { dataConverterFrom } from '../temporal/data-converter.ts';
+export { PayloadNotDecrypted } from '../temporal/payload-not-decrypted.ts';
 export { InvalidConfiguration, failureMessage, RunConflict, RunEnded, RunNotFound } from './errors.ts';
 export type { ResultOptions } from './execution.ts';
 export type { WaitOptions } from './outages.ts';

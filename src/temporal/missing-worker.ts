@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import { PROGRAM_CALL } from '../platform/program.ts';
 import { DEFAULT_TASK_QUEUE, ROLES, taskQueueForRole, type Role } from '../api/task-queues.ts';
-import { FAILING_WORKFLOW } from './pending-activities.ts';
+import { FAILING_WORKFLOW, keyProblem } from './pending-activities.ts';
 import { listQueuePollers, type Poller } from './pollers.ts';
 
 /** Why nobody takes an activity from one of the queues of a task queue, and what to do. */
@@ -28,6 +28,8 @@ export async function unansweredReason(client: Client, workflowId: string): Prom
   if (pollers.length === 0)
     return `no worker with role workflow takes work from the queue ${taskQueue}: ${start}`;
   const attempt = raw.pendingWorkflowTask?.attempt ?? 1;
+  const problem = attempt >= 2 ? await keyProblem(client, workflowId) : undefined;
+  if (problem !== undefined) return problem;
   if (attempt >= 3) return FAILING_WORKFLOW;
   return `${busyText(pollers)}; ${start}`;
 }

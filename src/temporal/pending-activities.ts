@@ -6,6 +6,7 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { optionalTsToDate } from '@temporalio/common/lib/time.js';
+import { isPayloadNotDecrypted } from './payload-not-decrypted.ts';
 import type { ActivityHeartbeat } from '../api/activity-types.ts';
 
 /** An activity that has not ended, or a child workflow that fails in its worker and is tried again. */
@@ -50,7 +51,7 @@ export async function readPendingActivities(client: Client, workflowId: string):
     for (const child of raw.pendingChildren ?? []) if (child.workflowId) workflowIds.push(child.workflowId);
     const attempt = raw.pendingWorkflowTask?.attempt ?? 1;
     // The run itself could not show that it fails.
-    if (attempt > 1 && id !== workflowId) activities.push(failingWorkflow(id, attempt));
+    if (attempt > 1 && id !== workflowId) activities.push(await failingWorkflow(client, id, attempt));
     for (const activity of raw.pendingActivities ?? [])
       activities.push(
         await toPendingActivity(client, id, raw.workflowExecutionInfo?.execution?.runId, activity),
@@ -59,7 +60,11 @@ export async function readPendingActivities(client: Client, workflowId: string):
   return { activities, calls: workflowIds.length };
 }
 
-function failingWorkflow(workflowId: string, attempt: number): PendingActivity {
+async function failingWorkflow(
+  client: Client,
+  workflowId: string,
+  attempt: number,
+): Promise<PendingActivity> {
   return {
     workflowId,
     key: `${workflowId}/workflow`,
@@ -69,9 +74,26 @@ function failingWorkflow(workflowId: string, attempt: number): PendingActivity {
     // Not known; in the future it counts as waiting for its next attempt.
     scheduledAt: new Date(Date.now() + 60_000),
     taskQueue: '',
-    failure: FAILING_WORKFLOW,
+    failure: (await keyProblem(client, workflowId)) ?? FAILING_WORKFLOW,
     progress: '',
   };
+}
+
+const LAST_EVENTS = 10;
+
+/** Which key a worker lacks for a workflow that fails in it, and what to do; undefined if it fails for another reason. */
+export async function keyProblem(client: Client, workflowId: string): Promise<string | undefined> {
+  const { namespace } = client.options;
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace,
+    execution: { workflowId },
+    maximumPageSize: LAST_EVENTS,
+  });
+  // Of several failures in a row the history has the first.
+  const failed = history?.events?.find((event) => event.workflowTaskFailedEventAttributes);
+  const { failure, identity } = failed?.workflowTaskFailedEventAttributes ?? {};
+  if (!isPayloadNotDecrypted(failure?.message)) return undefined;
+  return `its worker ${identity} can't read it, and tries again: ${failure.message.replace(/\.$/, '')}`;
 }
 
 type Described = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['describe']>>['raw'];

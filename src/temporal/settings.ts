@@ -13,6 +13,7 @@ import {
 } from '@temporalio/envconfig';
 import { addSecret, addSecretsOf } from '../platform/secrets.ts';
 import { SettingError } from '../platform/setting-error.ts';
+import { type EncryptionKey, readEncryptionKeys } from './encryption-keys.ts';
 
 /** The settings of a connection, for both kinds of connection of the SDK. */
 export interface TemporalSettings {
@@ -24,6 +25,8 @@ export interface TemporalSettings {
   readonly metadata: Readonly<Record<string, string>>;
   /** Undefined without TLS. */
   readonly tls: TlsSettings | undefined;
+  /** The keys that encrypt payloads, the newest first; without keys payloads are written in plain. */
+  readonly encryptionKeys: readonly EncryptionKey[];
 }
 
 /** Certificates and keys are PEM. */
@@ -61,6 +64,7 @@ export function temporalSettings(environment: Environment): TemporalSettings {
     metadata,
     // A key implies a server with TLS.
     tls: profile.tls === undefined ? (apiKey === undefined ? undefined : NO_FILES) : tlsOf(profile.tls),
+    encryptionKeys: readEncryptionKeys(environment),
   };
 }
 

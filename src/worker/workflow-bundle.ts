@@ -47,6 +47,8 @@ export interface BundleSettings {
   readonly plugins: BundlerPlugin[];
   /** The folder for caches, in which each checkout has its bundle. */
   readonly cacheFolder: string;
+  /** The worker's own, which becomes a part of the bundle. */
+  readonly failureConverterPath?: string | undefined;
   readonly workflowsPath?: string;
 }
 
@@ -59,12 +61,22 @@ export async function workflowBundle({
   log,
   plugins,
   cacheFolder,
+  failureConverterPath,
   workflowsPath = moduleFile('workflows/index'),
 }: BundleSettings): Promise<WorkflowBundleWithSourceMap> {
   requireReadableFolder(packageRoot);
-  const options = { workflowsPath, logger: temporalSdkLogger(log), plugins };
+  const options = {
+    workflowsPath,
+    logger: temporalSdkLogger(log),
+    plugins,
+    ...(failureConverterPath === undefined ? {} : { failureConverterPath }),
+  };
   if (plugins.length > 0) return bundleWorkflowCode(options);
-  const file = join(cacheFolder, 'workflow-bundles', `${sha256(workflowsPath).slice(0, 16)}.json`);
+  const file = join(
+    cacheFolder,
+    'workflow-bundles',
+    `${sha256([workflowsPath, failureConverterPath ?? ''].join('\n')).slice(0, 16)}.json`,
+  );
   const cached = await readCached(file);
   if (cached !== undefined) return { code: cached.code, sourceMap: '' };
   const began = Date.now();

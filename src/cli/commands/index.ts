@@ -1,4 +1,5 @@
 import type { Command } from '../core/define-command.ts';
+import { codecServer } from './codec-server.ts';
 import { compare } from './compare.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
@@ -18,7 +19,7 @@ import { worker } from './worker.ts';
 /** The commands by group, in the order of the help and of docs/cli.md. */
 export const COMMAND_GROUPS: readonly { readonly title: string; readonly commands: readonly Command[] }[] = [
   { title: 'Try it', commands: [demo, doctor, setup] },
-  { title: 'Serve', commands: [temporal, worker] },
+  { title: 'Serve', commands: [temporal, worker, codecServer] },
   {
     title: 'Run',
     commands: [plan, start, follow, pause, resume, setIterations, stopAfter, setBudget, cancel],

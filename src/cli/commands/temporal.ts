@@ -21,6 +21,10 @@ export const temporal = defineCommand({
       defaultDescription: '.temporal/temporal.db',
       describe: 'The database file.',
     },
+    'codec-endpoint': {
+      type: 'string',
+      describe: 'The address of the codec server that the Web UI uses, such as http://127.0.0.1:8081.',
+    },
   },
   examples: [
     ['$0 temporal', 'On the default ports'],

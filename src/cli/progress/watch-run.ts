@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run, RunProgress, WaitOptions } from '../../client/index.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
+import { PayloadNotDecrypted } from '../../temporal/payload-not-decrypted.ts';
 import type { Display } from './display.ts';
 
 const POLL_MILLISECONDS = 500;
@@ -46,12 +47,14 @@ export async function watchRun<Result>(
   try {
     return await Promise.race([
       run.result({ signal: ended.signal, outageSeconds: Infinity }),
+      // It only fails if no later poll can succeed.
+      polling.then(() => new Promise<never>(() => undefined)),
       untilAborted(signal),
       ...(workerEnded === undefined ? [] : [workerEnded]),
     ]);
   } finally {
     ended.abort();
-    const lastPoll = LAST_POLL_MILLISECONDS[await polling];
+    const lastPoll = LAST_POLL_MILLISECONDS[await polling.catch(() => 'unwatched' as const)];
     if (!signal.aborted) {
       const last = run.progress().catch(() => undefined);
       const progress = await Promise.race([last, sleep(lastPoll), untilAborted(signal)]);
@@ -64,6 +67,7 @@ export async function watchRun<Result>(
 /**
  * Polls and shows the progress until `ended` is aborted, and reports outages. Returns whether the run was watched: whether a
  * worker has answered.
+ * @throws PayloadNotDecrypted if this process lacks the key of the answers
  */
 async function pollProgress(
   run: Pick<Run, 'progress'>,
@@ -76,7 +80,10 @@ async function pollProgress(
   let query: Promise<RunProgress | undefined> | undefined;
   while (!ended.aborted) {
     // A query that has no answer yet is awaited again, not repeated: after a start the worker needs some time.
-    query ??= run.progress().catch(() => undefined);
+    query ??= run.progress().catch((error: unknown) => {
+      if (error instanceof PayloadNotDecrypted) throw error;
+      return undefined;
+    });
     const answer = await Promise.race([
       query,
       sleep(PROBE_MILLISECONDS, 'none' as const, { signal: ended }).catch(() => undefined),

@@ -1,6 +1,7 @@
 import { Client, type Connection } from '@temporalio/client';
 import { TemporalUnreachable } from '../../temporal/temporal-unreachable.ts';
 import { connectToServer } from '../../temporal/connect.ts';
+import { createDataConverter } from '../../temporal/data-converter.ts';
 import { temporalSettings, type TemporalSettings } from '../../temporal/settings.ts';
 import { devServerPorts } from './dev-server.ts';
 
@@ -31,7 +32,7 @@ export function withDefaultAddress(
 export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise<TemporalConnection> {
   const configured = temporalSettings(environment);
   const settings = withDefaultAddress(configured, environment);
-  const { namespace, address } = settings;
+  const { namespace, address, encryptionKeys } = settings;
   const connection = await connectToServer(settings).catch((error: unknown) => {
     if (configured.address !== undefined || !(error instanceof TemporalUnreachable)) throw error;
     throw new TemporalUnreachable(
@@ -39,7 +40,7 @@ export async function connectToTemporal(environment: NodeJS.ProcessEnv): Promise
     );
   });
   return {
-    client: new Client({ connection, namespace }),
+    client: new Client({ connection, namespace, dataConverter: createDataConverter(encryptionKeys) }),
     connection,
     address,
     namespace,

@@ -58,6 +58,8 @@ export interface DevServerOptions {
   ports?: DevServerPorts;
   /** {@link DATABASE_FILE} by default. The server's log is `server.log` in the same folder. */
   databaseFile?: string;
+  /** The address of the codec server that the Web UI uses. */
+  codecEndpoint?: string | undefined;
 }
 
 /**
@@ -129,7 +131,11 @@ export async function requireFreePorts(ports: DevServerPorts): Promise<void> {
  * stopping. The caller must call `stop`.
  */
 export async function startDevServer(options: DevServerOptions = {}): Promise<DevServer> {
-  const { ports = devServerPorts(process.env), databaseFile: dbFile = DATABASE_FILE } = options;
+  const {
+    ports = devServerPorts(process.env),
+    databaseFile: dbFile = DATABASE_FILE,
+    codecEndpoint,
+  } = options;
   if (/[?#%]/.test(basename(dbFile)))
     throw new SetupError(
       `The Temporal server can't open the database ${dbFile}: its name must not have "?", "#" or "%". Name another file with ` +
@@ -161,12 +167,17 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
     '--search-attribute',
     `${name}=${type}`,
   ]);
-  const child = spawn(resolve(cli), ['server', 'start-dev', ...files, ...addresses, ...attributes], {
-    cwd: dirname(dbFile),
-    stdio: ['ignore', log, log],
-    env: ownEnvironment(),
-    detached: true,
-  });
+  const codec = codecEndpoint === undefined ? [] : ['--ui-codec-endpoint', codecEndpoint];
+  const child = spawn(
+    resolve(cli),
+    ['server', 'start-dev', ...files, ...addresses, ...attributes, ...codec],
+    {
+      cwd: dirname(dbFile),
+      stdio: ['ignore', log, log],
+      env: ownEnvironment(),
+      detached: true,
+    },
+  );
   closeSync(log);
   // A second Ctrl-C ends this process before it has stopped the server.
   const endWithProcess = () => child.kill('SIGTERM');

@@ -11,6 +11,7 @@ export interface DevServerCommandOptions {
   readonly 'http-port'?: string | undefined;
   /** {@link DATABASE_FILE} by default. */
   readonly 'db-filename': string | undefined;
+  readonly 'codec-endpoint': string | undefined;
 }
 
 /**
@@ -18,12 +19,17 @@ export interface DevServerCommandOptions {
  * @throws SetupError that says what to do if it doesn't start
  */
 export async function runDevServer(
-  { 'db-filename': dbFile = DATABASE_FILE, ...ports }: DevServerCommandOptions,
+  {
+    'db-filename': dbFile = DATABASE_FILE,
+    'codec-endpoint': codecEndpoint,
+    ...ports
+  }: DevServerCommandOptions,
   json: boolean,
 ): Promise<ExitReason> {
   const server = await startDevServer({
     ports: devServerPorts(process.env, { ...ports }),
     databaseFile: resolve(dbFile),
+    codecEndpoint,
   });
   let stopping = false;
   const stop = () => {
