@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { startDevServer } from '../../src/cli/temporal/dev-server.ts';
+import { type DevServerOptions, startDevServer } from '../../src/cli/temporal/dev-server.ts';
 import { startPairsJudging } from '../../src/client/index.ts';
 import { localServerEnvironment } from '../../src/temporal/settings.ts';
 import { freeServerPorts } from '../../tools/setup/free-ports.ts';
@@ -148,10 +148,14 @@ export interface Temporal {
   stop(): Promise<void>;
 }
 
-export async function startTemporal(folder: string): Promise<Temporal> {
+export async function startTemporal(
+  folder: string,
+  options: Pick<DevServerOptions, 'fairness'> = {},
+): Promise<Temporal> {
   const server = await startDevServer({
     ports: await freeServerPorts(),
     databaseFile: join(folder, 'temporal.db'),
+    ...options,
   });
   const connection = await Connection.connect({ address: server.address });
   return {

@@ -4,16 +4,23 @@
  *   node run.ts start CONFIGURATION.json
  *   node run.ts follow|pause|resume|cancel|result NAME [REASON]
  *
- * Connects to the server of TEMPORAL_ADDRESS, or of the profile in Temporal's configuration file.
+ * Connects to the server of TEMPORAL_ADDRESS, or of the profile in Temporal's configuration file. Payloads are encrypted if
+ * TEMPORAL_ENCRYPTION_KEYS_FILE is set, as for the workers.
  */
 import { readFile } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { failureMessage, findRun, startRun, type ConfigurationInput } from 'self-taught-evaluator-client';
+import {
+  dataConverterFrom,
+  failureMessage,
+  findRun,
+  startRun,
+  type ConfigurationInput,
+} from 'self-taught-evaluator-client';
 
 const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);
-const client = new Client({ connection, namespace });
+const client = new Client({ connection, namespace, dataConverter: dataConverterFrom(process.env) });
 
 async function start(file: string): Promise<void> {
   const configuration = JSON.parse(await readFile(file, 'utf8')) as ConfigurationInput;

@@ -73,7 +73,22 @@ export function inferenceActivities({ heartbeatSeconds }: Timeouts, taskQueue = 
     startToCloseTimeout: '24 h',
     heartbeatTimeout: heartbeatSeconds * 1000,
     retry,
+    priority: { fairnessKey: fairnessKey() },
   });
+}
+
+/** The longest fairness key that the server accepts, in bytes. */
+const MAX_FAIRNESS_KEY = 64;
+
+/**
+ * The runs on a queue get its workers in turn, whatever the number of their waiting shards. A run that was started with a
+ * fairness key, such as the name of a team, keeps it.
+ */
+function fairnessKey(): string {
+  const { priority, root, workflowId } = workflowInfo();
+  // In ASCII a character is a byte.
+  const ofRun = encodeURIComponent(root?.workflowId ?? workflowId).slice(0, MAX_FAIRNESS_KEY);
+  return priority?.fairnessKey || ofRun;
 }
 
 /** The checks before any work: a worker must answer soon, and a failure is reported, not retried. */
@@ -82,6 +97,8 @@ const preflightOptions: ActivityOptions = {
   startToCloseTimeout: '5 min',
   heartbeatTimeout: '30 s',
   retry: { maximumAttempts: 2 },
+  // It takes seconds, and would fail if it waited behind the shards of other runs.
+  priority: { priorityKey: 1 },
 };
 
 export const preflightActivities = {

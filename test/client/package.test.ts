@@ -104,7 +104,7 @@ describe('the client as a package', function () {
 
   it('imports no other packages than its own dependencies, and its types only the two that a service uses', () => {
     for (const [entry, expected] of [
-      ['client/index.js', ['@temporalio/client', 'undici', 'zod']],
+      ['client/index.js', ['@temporalio/client', '@temporalio/proto', 'undici', 'zod']],
       ['client/index.d.ts', ['@temporalio/client', 'zod']],
     ] as const) {
       const modules = [...importGraph(join(installed, 'dist', entry))];
@@ -131,7 +131,9 @@ describe('the client as a package', function () {
     const worker = read(join(packageRoot, 'package.json'));
     assert.equal(own.version, worker.version);
     const range = (name: string) => `^${worker.dependencies?.[name]}`;
-    const expected = Object.fromEntries(['undici', 'zod'].map((name) => [name, range(name)]));
+    const expected = Object.fromEntries(
+      ['@temporalio/proto', 'undici', 'zod'].map((name) => [name, range(name)]),
+    );
     assert.deepEqual(own.dependencies, expected);
     assert.deepEqual(own.peerDependencies, { '@temporalio/client': range('@temporalio/client') });
   });

@@ -25,7 +25,7 @@ export async function installClient(folder: string, beside: readonly string[] = 
   await mkdir(installed, { recursive: true });
   await run('tar', ['-xzf', join(folder, stdout.trim()), '--strip-components=1', '-C', installed]);
   await mkdir(join(folder, 'node_modules/@temporalio'));
-  for (const name of ['@temporalio/client', 'undici', 'zod', ...beside])
+  for (const name of ['@temporalio/client', '@temporalio/proto', 'undici', 'zod', ...beside])
     await symlink(join(modules, name), join(folder, 'node_modules', name));
   return installed;
 }

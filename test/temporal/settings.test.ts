@@ -30,6 +30,7 @@ describe('the settings of Temporal', () => {
       apiKey: undefined,
       metadata: {},
       tls: undefined,
+      encryptionKeys: [],
     };
     const empty = Object.fromEntries(
       ['ADDRESS', 'NAMESPACE', 'PROFILE', 'API_KEY', 'TLS', 'TLS_CLIENT_CERT_PATH', 'TLS_SERVER_NAME'].map(
@@ -73,6 +74,7 @@ on_call_now = "ann"
         serverName: 'inner.example',
         client: { certificate: Buffer.from(client.certificate), key: Buffer.from(client.key) },
       },
+      encryptionKeys: [],
     });
     const changed = temporalSettings({
       ...named,
@@ -118,6 +120,7 @@ on_call_now = "ann"
       apiKey: undefined,
       metadata: {},
       tls: undefined,
+      encryptionKeys: [],
     });
     assert.deepEqual([environment['PATH'], environment['TEMPORAL_WORKER_BUILD_ID']], ['/bin', '7']);
   });

@@ -63,6 +63,10 @@ const SLOW_TESTS = [
   'test/estimate/own-data.test.ts',
   'test/cli/runs/runs.test.ts',
   'test/temporal/guarded.test.ts',
+  // Runs with encrypted payloads, one with a training, and workers that lack the key.
+  'test/temporal/encryption.test.ts',
+  // Hundreds of shards, one after the other.
+  'test/workflows/fairness.test.ts',
 ];
 
 /** Mocha's parser of its command line. Unlike mocha's `loadOptions`, it throws at an invalid option instead of ending the process. */

@@ -58,6 +58,8 @@ export interface DevServerOptions {
   ports?: DevServerPorts;
   /** {@link DATABASE_FILE} by default. The server's log is `server.log` in the same folder. */
   databaseFile?: string;
+  /** Whether runs get the workers of a queue in turn, by their fairness keys; true by default. */
+  fairness?: boolean;
   /** The address of the codec server that the Web UI uses. */
   codecEndpoint?: string | undefined;
 }
@@ -167,10 +169,11 @@ export async function startDevServer(options: DevServerOptions = {}): Promise<De
     '--search-attribute',
     `${name}=${type}`,
   ]);
+  const fairness = ['--dynamic-config-value', `matching.enableFairness=${options.fairness ?? true}`];
   const codec = codecEndpoint === undefined ? [] : ['--ui-codec-endpoint', codecEndpoint];
   const child = spawn(
     resolve(cli),
-    ['server', 'start-dev', ...files, ...addresses, ...attributes, ...codec],
+    ['server', 'start-dev', ...files, ...addresses, ...attributes, ...fairness, ...codec],
     {
       cwd: dirname(dbFile),
       stdio: ['ignore', log, log],

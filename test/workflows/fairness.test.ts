@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { startDevServer, type DevServer } from '../../src/cli/temporal/dev-server.ts';
+import { CHILD_WORKFLOW_TYPES } from '../../src/api/temporal-names.ts';
+import type { ShardResult } from '../../src/api/activity-types.ts';
+import { readPendingActivities } from '../../src/temporal/pending-activities.ts';
+import type { mapShards } from '../../src/workflows/map-shards.ts';
+import { freeServerPorts } from '../../tools/setup/free-ports.ts';
+// Workers in this process log problems only.
+import '../support/local-server.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+const LARGE = 200;
+const SMALL = 4;
+
+describe('runs that share the workers of a queue', function () {
+  this.timeout(120_000);
+  let folder: string;
+  let server: DevServer;
+  let client: Client;
+  let connection: NativeConnection;
+  let taskQueue: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'fairness-'));
+    server = await startDevServer({
+      ports: await freeServerPorts(),
+      databaseFile: join(folder, 'temporal.db'),
+    });
+    const { address } = server;
+    client = new Client({ connection: await Connection.connect({ address }) });
+    connection = await NativeConnection.connect({ address });
+  });
+  beforeEach(async () => {
+    taskQueue = `fair-${Math.random()}`;
+    // It gets the reports of the stages, and no worker works on it.
+    await client.workflow.start('owner', { workflowId: taskQueue, taskQueue: 'none' });
+  });
+  after(async () => {
+    await connection.close();
+    await client.connection.close();
+    await server.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  function start(workflowId: string, shards: number, fairnessKey?: string) {
+    const artifact = { uri: 'test/pairs', sha256: '0', bytes: 1, records: shards };
+    const model = { checkpoint: 'm', sha256: '0', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm' };
+    return client.workflow.start<typeof mapShards>(CHILD_WORKFLOW_TYPES.shards, {
+      workflowId,
+      taskQueue,
+      ...(fairnessKey === undefined ? {} : { priority: { fairnessKey } }),
+      args: [
+        {
+          stage: 'judgePairs',
+          shardInput: {
+            run: { runName: workflowId, configuration: artifact },
+            ...{ iteration: 1, model, input: artifact },
+          },
+          concurrentShards: shards,
+          timeouts: { heartbeatSeconds: 10, workerWaitSeconds: 20, fineTuneHours: 1 },
+          runWorkflowId: taskQueue,
+        },
+      ],
+    });
+  }
+
+  /** Starts the runs one after the other, then a worker that does one shard at a time, and returns whose shards it does. */
+  async function orderOf(
+    runs: readonly { id: string; shards: number; fairnessKey?: string }[],
+  ): Promise<string[]> {
+    const workflows = await Worker.create({
+      connection,
+      taskQueue,
+      workflowBundle: await workflowBundle(),
+    });
+    const planning = workflows.run();
+    for (const { id, shards, fairnessKey } of runs) {
+      await start(id, shards, fairnessKey);
+      while ((await readPendingActivities(client, id)).activities.length < shards) await sleep(50);
+    }
+    const order: string[] = [];
+    const shards = runs.reduce((sum, run) => sum + run.shards, 0);
+    const inference = await Worker.create({
+      connection,
+      taskQueue: `${taskQueue}-inference`,
+      maxConcurrentActivityTaskExecutions: 1,
+      activities: {
+        judgePairs(): Promise<Partial<ShardResult>> {
+          order.push(Context.current().info.workflowExecution?.workflowId ?? '');
+          return Promise.resolve({ counts: {} });
+        },
+      },
+    });
+    const judging = inference.run();
+    while (order.length < shards) await sleep(50);
+    for (const worker of [workflows, inference]) worker.shutdown();
+    await Promise.all([planning, judging]);
+    for (const { id } of runs) await client.workflow.getHandle(id).terminate();
+    return order;
+  }
+
+  it('get them in turn: a small one does not wait for the shards of a large one that came before', async () => {
+    const order = await orderOf([
+      { id: 'large', shards: LARGE },
+      { id: 'small', shards: SMALL },
+    ]);
+    const last = order.lastIndexOf('small');
+    assert(last < LARGE / 2, `the last shard of the small run was number ${last} of ${order.length}`);
+  });
+
+  it('count as one if they were started with the same fairness key', async () => {
+    const order = await orderOf([
+      { id: 'large-of-a-team', shards: LARGE, fairnessKey: 'team' },
+      { id: 'small-of-a-team', shards: SMALL, fairnessKey: 'team' },
+      { id: 'of-another-team', shards: SMALL },
+    ]);
+    const positions = ['of-another-team', 'small-of-a-team'].map((id) => order.lastIndexOf(id));
+    assert((positions[0] ?? 0) < LARGE / 2 && (positions[1] ?? 0) > LARGE / 2, `${positions.join(', ')}`);
+  });
+
+  it('may have ids that are longer than a fairness key', async () => {
+    const id = `größe-${'x'.repeat(200)}`;
+    assert.deepEqual(await orderOf([{ id, shards: 1 }]), [id]);
+  });
+});
