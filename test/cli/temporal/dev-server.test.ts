@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,11 +107,21 @@ describe('a page of another origin', function () {
     folder = mkdtempSync(join(tmpdir(), 'pages-'));
     http = await freePort();
     const ports = { ...(await freeServerPorts()), http };
+    process.env['JUDGE_KEY'] = 'sk-secret';
     server = await startDevServer({ ports, databaseFile: join(folder, 'temporal.db') });
   });
   after(async () => {
+    delete process.env['JUDGE_KEY'];
     await server?.stop();
     if (folder !== undefined) rmSync(folder, { recursive: true });
+  });
+
+  it("finds no key in the server's environment", () => {
+    const names = readFileSync(`/proc/${server.pid}/environ`, 'utf8')
+      .split('\0')
+      .map((line) => line.split('=')[0]);
+    assert(names.includes('PATH'));
+    assert(!names.includes('JUDGE_KEY'));
   });
 
   it("starts nothing at any port on which Temporal's server listens, and reads nothing there", async () => {
