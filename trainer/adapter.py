@@ -1,10 +1,13 @@
 """LoRA by PEFT: trains small matrices beside frozen weights, and merges them into the weights at the end."""
 
+import os
+
 import torch
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM
 
 from trainer.errors import ConfigurationError
+from trainer.files import read_json
 
 
 def lora_config(job):
@@ -43,6 +46,16 @@ def tied_problem(model, target_modules):
         f'fineTuning.adapter.targetModules has {" and ".join(targets)}, but {" and ".join(names)} of this checkpoint share their '
         f'weights (tie_word_embeddings), so an adapter on one would change the other once it is merged: leave {" and ".join(targets)} out'
     )
+
+
+def adapter_problem(folder):
+    """Why a base checkpoint can't be this folder if it holds an adapter; None if it doesn't. transformers would load another
+    model, from wherever the adapter says, and the adapter on it."""
+    found = read_json(os.path.join(folder, 'adapter_config.json'))
+    if found is None:
+        return None
+    base = found.get('base_model_name_or_path') if isinstance(found, dict) else None
+    return f'base checkpoint {folder}: it is an adapter of {base}: merge it into that model first'
 
 
 def load_adapted(job, adapter_folder):

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
 from trainer import checkpoints, dpo, sft
-from trainer.adapter import lora_config, require_mergeable
+from trainer.adapter import adapter_problem, lora_config, require_mergeable
 from trainer.conversations import load_tokenizer
 from trainer.data import build_training_set
 from trainer.errors import ConfigurationError, Stopped
@@ -85,6 +85,9 @@ def checkpoint_to_resume(job, output_dir, lease, device):
 def load_base(job):
     """Returns tokenizer and model. Raises ConfigurationError if the base checkpoint is unusable."""
     options = {'trust_remote_code': job.trustRemoteCode}
+    problem = adapter_problem(job.baseCheckpoint)
+    if problem:
+        raise ConfigurationError(problem)
     try:
         tokenizer = load_tokenizer(job.baseCheckpoint, job.trustRemoteCode)
         model = AutoModelForCausalLM.from_pretrained(

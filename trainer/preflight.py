@@ -40,6 +40,7 @@ def checkpoint_problems(base_checkpoint, trust_remote_code, run):
     """The reasons why a checkpoint cannot be fine-tuned. Does not load its weights."""
     from transformers import AutoConfig
 
+    from trainer.adapter import adapter_problem
     from trainer.conversations import conversation_problem, load_tokenizer, tokenizer_problem
 
     if is_address(base_checkpoint):
@@ -56,6 +57,9 @@ def checkpoint_problems(base_checkpoint, trust_remote_code, run):
     subject, problems = f'base checkpoint {base_checkpoint}', []
     if os.path.isdir(base_checkpoint) and not any(n.endswith('.safetensors') for n in os.listdir(base_checkpoint)):
         problems.append(f'{subject}: it has no weights in safetensors format')
+    problem = adapter_problem(base_checkpoint)
+    if problem:
+        return [*problems, problem]
     configuration = AutoConfig.from_pretrained(base_checkpoint, trust_remote_code=trust_remote_code)
     rows = getattr(configuration.get_text_config(), 'vocab_size', None)
     problem = tied_adapter_problem(configuration, trust_remote_code, run['adapter'])

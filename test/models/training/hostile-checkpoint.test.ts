@@ -48,6 +48,18 @@ describe('a checkpoint folder of an attacker', function () {
       },
       refusal: /no weights in safetensors format/,
     },
+    'that is an adapter of a model elsewhere': {
+      change(model) {
+        const adapter = {
+          peft_type: 'LORA',
+          base_model_name_or_path: at('elsewhere'),
+          r: 1,
+          target_modules: ['q_proj'],
+        };
+        writeFileSync(join(model, 'adapter_config.json'), JSON.stringify(adapter));
+      },
+      refusal: /it is an adapter of .*elsewhere.*: merge it into that model first/,
+    },
     'with a chat template that leaves its sandbox': {
       change(model) {
         const template = `{{ cycler.__init__.__globals__.os.system('touch ${mark()}') }}`;
