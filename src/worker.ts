@@ -39,6 +39,8 @@ import { UsageLedgers } from './runs/usage/usage-ledger.ts';
 import { connectionOptions, connectToServer } from './temporal/connect.ts';
 import { createDataConverter } from './temporal/data-converter.ts';
 import type { TemporalSettings } from './temporal/settings.ts';
+import { cleanFailures } from './worker/clean-failures.ts';
+import { limitFailureDetails } from './worker/failure-details.ts';
 import { guardedConnections, guardedFiles } from './worker/policy-guards.ts';
 import { policyOf } from './worker/policy-of.ts';
 import { runWorkers } from './worker/run-workers.ts';
@@ -187,6 +189,7 @@ async function connect(settings: TemporalSettings): Promise<NativeConnection> {
 async function createDependencies(settings: WorkerSettings, context: WorkerContext): Promise<Dependencies> {
   const { log, metrics, tracing, connection, stopping } = context;
   const policy = await policyOf(settings, connection, log);
+  await limitFailureDetails(settings, connection, log);
   const { namespace, encryptionKeys } = settings.temporal;
   const dataConverter = createDataConverter(encryptionKeys);
   const temporal = new Client({ connection, namespace, dataConverter });
@@ -261,7 +264,7 @@ function sharedOptions(settings: WorkerSettings, { tracing, connection }: Worker
     // Below the SDK's default of 80% of the heartbeat timeout, so that a worker with too little CPU time for a moment
     // does not count as dead.
     maxHeartbeatThrottleInterval: 3_000,
-    interceptors: { activity: [logActivityScope] },
+    interceptors: { activity: [logActivityScope, cleanFailures] },
     plugins: tracing === undefined ? [] : [tracing.plugin],
     ...versioningOptions(settings.deploymentVersion),
   };

@@ -1,5 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { ActivityHeartbeat } from '../api/activity-types.ts';
+import { maskSecrets } from '../platform/secrets.ts';
+import { safeLines } from '../platform/shown-text.ts';
 import { toTemporalFailure } from './temporal-failures.ts';
 
 /** The tools that the work of a long activity receives. */
@@ -30,11 +32,13 @@ export async function withHeartbeats<T>(work: (attempt: HeartbeatContext) => Pro
   const { cancellationSignal: signal } = context;
   let progress: object = {};
   let waiting: ActivityHeartbeat = {};
+  let waitsFor: string | undefined;
   const beat = () => context.heartbeat({ ...progress, ...waiting });
   const wait = (reason?: string): void => {
-    if (reason === waiting.wait?.reason) return;
+    if (reason === waitsFor) return;
+    waitsFor = reason;
     const since = waiting.wait?.since ?? new Date().toISOString();
-    waiting = reason === undefined ? {} : { wait: { reason, since } };
+    waiting = reason === undefined ? {} : { wait: { reason: safeLines(maskSecrets(reason)), since } };
     beat();
   };
   const milliseconds = Math.max(500, (context.info.heartbeatTimeoutMs ?? 30_000) / 3);

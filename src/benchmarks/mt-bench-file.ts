@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { quotedName } from '../datasets/rows/json-object.ts';
 import { InvalidBenchmarkFile, type BenchmarkFile, type BenchmarkItem } from './benchmark.ts';
 import {
   nonZeroCounts,
@@ -72,7 +73,7 @@ export async function readMtBench(location: string): Promise<BenchmarkFile<MtBen
     const winner = winnerOf(row.winner);
     if (winner === undefined) {
       problems.push(
-        `row ${index}: winner: found ${JSON.stringify(rowOfFile.winner)}; expected model_a, model_b or a tie`,
+        `row ${index}: winner: found ${quotedName(rowOfFile.winner)}; expected model_a, model_b or a tie`,
       );
       return;
     }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { quotedName } from '../datasets/rows/json-object.ts';
 import type { Benchmark, BenchmarkFile, BenchmarkItem, OfficialFigure } from './benchmark.ts';
 import { isRating, meanRating, ratingVerdict } from './ratings.ts';
 import { readBenchmarkRows, rowCountWarnings, rowIds, throwIfProblems } from './read-benchmark.ts';
@@ -232,7 +233,7 @@ async function readRewardBench2(path: string): Promise<BenchmarkFile<RewardBench
     }
     const [, kind, number] = /^(ref|tied):(.+)$/.exec(row.id) ?? [];
     if (number === undefined)
-      problems.push(`row ${index}: id: ${JSON.stringify(row.id)} is neither ref:N nor tied:N`);
+      problems.push(`row ${index}: id: ${quotedName(row.id)} is neither ref:N nor tied:N`);
     const completions = [...chosen, ...rejected];
     if (kind === 'tied' && row.num_correct < 2)
       problems.push(

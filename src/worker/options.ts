@@ -88,6 +88,12 @@ export const WORKER_OPTIONS = {
     describe: 'The build of the worker in its deployment; runs stay on the build on which they started.',
     variable: 'TEMPORAL_WORKER_BUILD_ID',
   },
+  'failure-details': {
+    describe:
+      'on: failures and progress in Temporal quote endpoints, model servers and trainers, whose words may contain a prompt or a response; off: nothing that could be part of one; auto: on if temporal or demo of this checkout has started the server.',
+    default: 'auto',
+    variable: 'SELF_TAUGHT_EVALUATOR_FAILURE_DETAILS',
+  },
   'log-level': {
     describe: 'The lowest level that is logged: trace, debug, info, warn or error.',
     default: 'info',

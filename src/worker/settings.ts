@@ -38,6 +38,8 @@ export interface WorkerSettings {
   readonly machineFolder: string;
   /** The build of this worker; undefined without worker versioning. */
   readonly deploymentVersion: WorkerDeploymentVersion | undefined;
+  /** Whether failures and progress in Temporal may quote what endpoints, model servers and trainers say. */
+  readonly failureDetails: 'on' | 'off' | 'auto';
   readonly logLevel: LogLevel;
   /** `auto`: text on a terminal, JSON elsewhere. */
   readonly logFormat: LogFormat;
@@ -73,6 +75,7 @@ export function parseWorkerSettings(
     machineFolder: options['machine-folder'] || userTemporaryFolder(),
     onShutdown: oneOf('--on-shutdown', ['leave', 'stop'], options['on-shutdown']),
     deploymentVersion: parseWorkerVersion(options['deployment-name'] ?? '', options['build-id'] ?? ''),
+    failureDetails: oneOf('--failure-details', ['on', 'off', 'auto'], options['failure-details']),
     logLevel: oneOf('--log-level (or LOG_LEVEL)', LOG_LEVELS, options['log-level'].toLowerCase()),
     logFormat: oneOf('--log-format (or LOG_FORMAT)', LOG_FORMATS, options['log-format']),
     metricsAddress: parseListenAddress('--metrics-address', options['metrics-address'] ?? ''),

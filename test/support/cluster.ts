@@ -114,6 +114,7 @@ function startWorker(
     '--on-shutdown': 'stop',
     '--shutdown-grace-seconds': '1',
     '--log-format': 'text',
+    '--failure-details': 'on',
   };
   const log = openSync(logFile, 'a');
   const child = spawn(

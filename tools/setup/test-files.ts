@@ -47,6 +47,7 @@ const SLOW_TESTS = [
   'test/workflows/cancel-without-worker.test.ts',
   'test/workflows/control.test.ts',
   'test/workflows/endpoint-outage.test.ts',
+  'test/workflows/failure-contents.test.ts',
   'test/workflows/gpu-lease.test.ts',
   'test/workflows/overlap-served.test.ts',
   'test/workflows/own-data.test.ts',

@@ -1,6 +1,6 @@
 /** Reads the content of a message in the forms that data sets use. */
 import { isObject, type JsonObject } from '../../platform/is-object.ts';
-import { keyOf, keysOf, kindOf } from '../rows/json-object.ts';
+import { keyOf, keysOf, kindOf, quotedName } from '../rows/json-object.ts';
 import { droppedRow, failedRow, type UnusableRow } from '../rows/unusable-row.ts';
 
 /** Parts of a message that are not text, and are not shown to a judge. */
@@ -45,7 +45,7 @@ export function parseContent(content: unknown, field: string): string | Unusable
     if (REASONING_PARTS.test(type)) continue;
     if (TOOL_PARTS.test(type)) tools += 1;
     else if (!TEXT_PARTS.has(type))
-      return droppedRow(`"${field}" has a part of the type "${type.slice(0, 60)}", which is not text`);
+      return droppedRow(`"${field}" has a part of the type ${quotedName(type)}, which is not text`);
     else if (typeof text === 'string') texts.push(text);
     else return notText(`a list with a part that has the keys ${keysOf(part)}`);
   }

@@ -2,7 +2,7 @@
 import type { ChatMessage } from '../../method/prompt-template.ts';
 import { parseContent } from './message-content.ts';
 import { isObject, type JsonObject } from '../../platform/is-object.ts';
-import { isFilled, keyOf, keysOf, kindOf } from '../rows/json-object.ts';
+import { isFilled, keyOf, keysOf, kindOf, quotedName } from '../rows/json-object.ts';
 import { parseJson } from '../rows/json-text.ts';
 import { failedRow, type UnusableRow } from '../rows/unusable-row.ts';
 
@@ -165,8 +165,7 @@ export function parseTurn(item: JsonObject, field: string): Turn | UnusableRow {
   }
   const name = speakerOf(item[roleKey]);
   const role = name === undefined ? undefined : roleOf(name);
-  if (role === undefined)
-    return failedRow(`"${field}" has the unknown role ${JSON.stringify(item[roleKey])?.slice(0, 60)}`);
+  if (role === undefined) return failedRow(`"${field}" has the unknown role ${quotedName(item[roleKey])}`);
   if (role === 'tool') return { role, text: '' };
   const content = textKey === undefined ? null : item[textKey];
   // A message that only calls tools has no content; in Parquet the field of the calls may have become null.

@@ -1,3 +1,5 @@
+import { quote } from '../../platform/quotes.ts';
+import { safeJson } from '../../platform/shown-text.ts';
 import type { JsonObject } from '../../platform/is-object.ts';
 
 /** The first of several keys that an object has with a value; a key with null if there is no other. */
@@ -18,9 +20,15 @@ export function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value === 'string' ? 'text' : typeof value}`;
 }
 
+/** A value of a row in a reason, if it is a name: a text could be part of an instruction or of a response. */
+export function quotedName(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  return /^[\w.:/@+-]{1,40}$/.test(text) ? JSON.stringify(text) : quote(safeJson(text.slice(0, 40)));
+}
+
 /** The keys of an object for a reason, of which rows should have few different ones. */
 export function keysOf(item: JsonObject): string {
   const keys = Object.keys(item).sort();
-  const shown = keys.slice(0, 8).map((key) => JSON.stringify(key.slice(0, 40)));
+  const shown = keys.slice(0, 8).map(quotedName);
   return keys.length === 0 ? '{}' : `${shown.join(', ')}${keys.length > 8 ? ', ...' : ''}`;
 }

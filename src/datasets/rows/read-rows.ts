@@ -1,4 +1,5 @@
 import { constants, createReadStream } from 'node:fs';
+import { quote } from '../../platform/quotes.ts';
 import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
@@ -157,7 +158,7 @@ function parseRow(text: string, place: string, row: number, columns: string[] | 
     // The second of two files that were concatenated may bring its own byte order mark.
     return { row, value: pick(parseJson(text.replace(/^\uFEFF/, '')), columns) };
   } catch (error) {
-    return { row, problem: `${place} is not JSON: ${(error as Error).message}` };
+    return { row, problem: `${place} is not JSON: ${quote((error as Error).message)}` };
   }
 }
 

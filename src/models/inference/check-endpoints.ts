@@ -4,7 +4,8 @@ import { createInferenceClient } from './client.ts';
 import type { ConnectionGuard } from './connection-guard.ts';
 import { createConnections, listModels } from './connections.ts';
 import type { CompletionRequest } from './completion.ts';
-import { apiKeyOf, type Endpoint, type Environment, redactText, redactUrl } from './endpoint.ts';
+import { endpointText } from './endpoint-text.ts';
+import { apiKeyOf, type Endpoint, type Environment, redactUrl } from './endpoint.ts';
 import { CreditExhausted, EndpointUnavailable, InferenceError } from './errors.ts';
 import { classifyFailure } from './classify-failure.ts';
 import { MODEL_LIST_TIMEOUT_SECONDS, permanentError, withoutPeriod } from './permanent-error.ts';
@@ -158,7 +159,7 @@ async function checkModelList(endpoint: Endpoint, options: ProbeOptions): Promis
     if (error instanceof InferenceError) return [toEndpointProblem(error)];
     const failure = classifyFailure(error);
     const url = redactUrl(endpoint.baseUrl);
-    const text = withoutPeriod(redactText(failure.message));
+    const text = withoutPeriod(endpointText(error, failure, endpoint, []));
     if (failure.kind === 'model-not-found') {
       const advice = "check that the base URL ends in the API's base path, as a rule /v1";
       return [{ message: `${url} has no list of models: ${advice}.`, isTemporary: false }];

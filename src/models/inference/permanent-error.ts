@@ -1,4 +1,6 @@
 /** The error for a failure that another attempt can't fix, with advice on what to do about it. */
+import { quote } from '../../platform/quotes.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { apiKeyAdvice, type Endpoint, redactUrl } from './endpoint.ts';
 import {
   AuthenticationFailed,
@@ -73,7 +75,9 @@ export function withoutPeriod(text: string): string {
 
 function listModelNames(models: readonly string[]): string {
   if (models.length === 0) return 'no models at all';
-  return models.length > 20
-    ? `${models.slice(0, 20).join(', ')} and ${models.length - 20} more`
-    : models.join(', ');
+  // Anything but a name may be a text that the endpoint has from elsewhere.
+  const names = models.map((name) => (/^[\w.:/@+-]{1,120}$/.test(name) ? name : quote(oneLine(name))));
+  return names.length > 20
+    ? `${names.slice(0, 20).join(', ')} and ${names.length - 20} more`
+    : names.join(', ');
 }

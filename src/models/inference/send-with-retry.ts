@@ -4,6 +4,7 @@ import { type ChatAnswer, InvalidAnswer, readChatAnswer } from './chat-answer.ts
 import type { CompletionRequest, SendReason } from './completion.ts';
 import type { Clock } from './clock.ts';
 import { type Connections, type Destination, listModels } from './connections.ts';
+import { endpointText } from './endpoint-text.ts';
 import { profileOf } from './endpoint-profile.ts';
 import { apiKeyOf, type Endpoint, type Environment, redactText, redactUrl } from './endpoint.ts';
 import { HttpFailure } from './http-failure.ts';
@@ -213,7 +214,7 @@ async function sendRequest(
     if (signal?.aborted === true || denial !== undefined) permit.release({ kind: 'aborted' });
     signal?.throwIfAborted();
     if (denial !== undefined) throw denial.error;
-    const text = redactText(failure.message);
+    const text = endpointText(error, failure, endpoint, request.messages);
     if ((error instanceof HttpFailure || error instanceof InvalidAnswer) && error.unquoted !== undefined)
       context.onUnquoted?.(
         `${redactUrl(endpoint.baseUrl)}: ${text}. It says: ${redactText(error.unquoted, MAX_LOGGED_CHARACTERS)}`,

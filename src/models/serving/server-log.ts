@@ -1,4 +1,7 @@
 /** The log of a model server: bounded in size, and its end in messages. */
+import { quoteLog } from '../../platform/quotes.ts';
+import { maskSecrets } from '../../platform/secrets.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { appendFileSync, closeSync, copyFileSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 
 /** A log above this size is moved to `.1`, and begins anew. */
@@ -45,12 +48,14 @@ export function logEnd(logFile: string): string {
   const shown = new Set(last);
   const errors = lines.slice(0, -LAST_LINES).filter((line) => ERROR_LINE.test(line) && !shown.has(line));
   const before = [...new Set(errors)].slice(-ERROR_LINES);
-  return ` Its last lines:\n${last.join('\n')}${before.length === 0 ? '' : `\nErrors before them:\n${before.join('\n')}`}`;
+  const errorLines = before.length === 0 ? '' : `\nErrors before them:\n${quoteLog(before.join('\n'))}`;
+  return ` Its last lines:\n${quoteLog(last.join('\n'))}${errorLines}`;
 }
 
 /** The last line of a log since the last start; undefined if there is none. */
 export function lastLogLine(logFile: string): string | undefined {
-  return linesOf(logFile).at(-1);
+  const last = linesOf(logFile).at(-1);
+  return last === undefined ? undefined : oneLine(maskSecrets(last));
 }
 
 function linesOf(logFile: string): string[] {

@@ -9,6 +9,7 @@ import {
   TrainingStopped,
   type TrainingErrorDetails,
 } from './errors.ts';
+import { quote } from '../../platform/quotes.ts';
 import { hasFault, recordFault, type TrainerFault } from './trainer-faults.ts';
 import { recordExit, type TrainerStart } from './trainer-starts.ts';
 import type { GoneJob, IdleState, TrainingMonitor } from './training-monitor.ts';
@@ -76,14 +77,14 @@ export async function endedTrainingError(
   if (exit !== undefined && isPermanent(exit.exitCode))
     return new TrainingFailedPermanently({
       ...end,
-      what: start?.exit?.message ?? unreported(training, exit, end),
+      what: quoteTrainer(start?.exit?.message ?? unreported(training, exit, end), monitor),
     });
   if (exit !== undefined && STOPPED_EXIT_CODES.includes(exit.exitCode))
-    return new TrainingStopped({ ...end, what: exit.message });
+    return new TrainingStopped({ ...end, what: quoteTrainer(exit.message, monitor) });
   const what =
     exit === undefined
       ? `${training} died${reasonText(gone)}`
-      : `${training} ended without a result: ${exit.message}`;
+      : `${training} ended without a result: ${quoteTrainer(exit.message, monitor)}`;
   // Only the trainer's own report proves an exception: the exit code may be that of torchrun.
   if (start?.exit === undefined) {
     if (start === undefined || gone?.exitCode !== NO_ROOM_EXIT_CODE)
@@ -161,6 +162,14 @@ function unreported(
 ) {
   const words = inOneLine(lastLines.slice(-1));
   return `${training} could not begin: ${message}${words === '' ? '' : `; its log ends: ${words}`}`;
+}
+
+/** A trainer's exception may contain an example. The names of the training's files are no secret. */
+function quoteTrainer<Text extends string | undefined>(text: Text, { training }: TrainingMonitor): Text {
+  const known = [training.address];
+  return (
+    text === undefined ? undefined : quote(text, { by: `the trainer in ${training.address}`, known })
+  ) as Text;
 }
 
 function reasonText(gone: GoneJob | undefined): string {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { quoteLog } from '../../platform/quotes.ts';
 import { fieldDifferences } from '../../platform/field-differences.ts';
 import { processState } from '../../platform/process-identity.ts';
 import { openParent } from '../../store/drivers.ts';
@@ -119,7 +120,9 @@ export class TrainingMonitor {
   }
 
   async lastLogLines(): Promise<string[]> {
-    return (await this.#tail(LOG_FILE, 4000)).trimEnd().split('\n').slice(-20);
+    return quoteLog((await this.#tail(LOG_FILE, 4000)).trimEnd())
+      .split('\n')
+      .slice(-20);
   }
 
   async #tail(key: string, bytes: number): Promise<string> {

@@ -1,4 +1,5 @@
 /** Sends a request to a server of this machine that the inference client has no method for. */
+import { quote } from '../../../platform/quotes.ts';
 import {
   apiKeyOf,
   type Endpoint,
@@ -55,7 +56,9 @@ export async function sendJson(
         const { message } = new HttpFailure(status, json ?? text, {
           description: () => describeAnswer(text),
         });
-        return new AdapterRefused(`${url.href} answers ${what} with ${redactText(message)}`);
+        return new AdapterRefused(
+          `${url.href} answers ${what} with ${redactText(quote(message, { by: url.href }))}`,
+        );
       };
       return { status, text, json, refused };
     });
