@@ -3,10 +3,11 @@ import { resolve } from 'node:path';
 import { SettingError } from '../platform/setting-error.ts';
 import { policySchema, type Policy } from './policy-schema.ts';
 
-/** The value of the option that turns the policy off. */
-export const OPEN = 'open';
+/** The values of the option that turn the policy off, or on without a file. */
+const OPEN = 'open';
+const STRICT = 'strict';
 
-/** The policy that is given to a worker: `open`, or a file; undefined if none is. */
+/** The policy that is given to a worker: `open`, `strict` or a file; undefined if none is. */
 export type GivenPolicy = Policy | undefined;
 
 /**
@@ -20,6 +21,7 @@ export function readPolicy(option: string): GivenPolicy {
       rules: undefined,
       description: 'open, by --policy: a configuration may do everything that this user may',
     };
+  if (option === STRICT) return strictPolicy();
   const file = resolve(option);
   const { success, data, error } = policySchema.safeParse(readJson(file));
   if (success) return { rules: data, description: `strict, with what ${file} names` };
@@ -45,6 +47,10 @@ export function choosePolicy(given: GivenPolicy, isOwnServer: boolean): Policy {
       description:
         'open, because this checkout has started the Temporal server: only users of this machine reach it',
     };
+  return strictPolicy();
+}
+
+function strictPolicy(): Policy {
   return {
     rules: policySchema.parse({}),
     description:

@@ -32,7 +32,7 @@ export const STORE = {
 /** What a configuration may make a worker do. */
 export const POLICY = {
   describe:
-    "The file with the worker's policy (docs/security.md#the-workers-policy), or open: everything is allowed. By default a worker is strict, unless temporal or demo of this checkout has started its server.",
+    "The file with the worker's policy (docs/security.md#the-workers-policy), or open: everything is allowed; or strict: only what every worker allows. By default a worker is strict, unless temporal or demo of this checkout has started its server.",
   variable: 'SELF_TAUGHT_EVALUATOR_POLICY',
 } as const satisfies WorkerOption;
 

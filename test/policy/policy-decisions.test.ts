@@ -294,5 +294,6 @@ describe('the policy file', () => {
     assert(choosePolicy(readPolicy(''), false).rules !== undefined);
     assert(choosePolicy(readPolicy(''), true).rules === undefined);
     assert(choosePolicy(readPolicy('open'), false).rules === undefined);
+    assert.deepEqual(choosePolicy(readPolicy('strict'), true), choosePolicy(undefined, false));
   });
 });
