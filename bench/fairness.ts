@@ -1,12 +1,12 @@
 /**
- * `npm run bench:fairness`: measures how long a small run takes beside a large one that has filled the queue of the workers. The real
+ * `npm run bench:fairness`: measures how long a small run takes beside large ones that have filled the queue of the workers. The real
  * workflow `evaluateJudge` with a worker and a Temporal server in processes of their own; a simulated model server answers each request
  * after the same time.
  *
- *     npm run bench:fairness -- [--concurrent-shards 512] [--shard-seconds 5] [--json]
+ *     npm run bench:fairness -- [--large-runs 4] [--shard-seconds 5] [--json]
  *
- * Each row has a server of its own: the small run alone; beside the large one with a server that ignores fairness keys; and with one
- * that heeds them. The worker is the same, and works on 64 shards at once.
+ * Each row has a server of its own: the small run alone; beside large ones, of 100 shards at once each, with a server that ignores
+ * fairness keys; and with one that heeds them. The worker is the same, and works on 64 shards at once.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,7 +26,7 @@ import { startTemporal, startWorker, type Temporal } from './throughput/contende
 
 const { values: options } = parseArgs({
   options: {
-    'concurrent-shards': { type: 'string', default: '512' },
+    'large-runs': { type: 'string', default: '4' },
     'shard-seconds': { type: 'string', default: '5' },
     json: { type: 'boolean', default: false },
   },
@@ -35,19 +35,21 @@ const REQUEST_SECONDS = 0.5;
 /** Requests for each item of a benchmark, one in each order. */
 const REQUESTS_OF_ITEM = 2;
 const SMALL_SHARDS = 4;
+/** The most that a run may have at once. */
+const LARGE_SHARDS = 100;
+const WORKER_SHARDS = 64;
 
 const ROWS = {
   alone: { fairness: true, beside: false },
-  'beside a large run, in order of arrival': { fairness: false, beside: true },
-  'beside a large run, runs in turn': { fairness: true, beside: true },
+  'beside large runs, in order of arrival': { fairness: false, beside: true },
+  'beside large runs, runs in turn': { fairness: true, beside: true },
 } as const;
 
 interface Measured {
   readonly row: string;
   readonly seconds: number;
-  /** Shards of the large run that no worker had taken when the small one was started, and that were done when it ended. */
+  /** Shards of the large runs that waited for the worker when the small one was started. */
   readonly waiting: number;
-  readonly largeDone: number;
 }
 
 await runTool(async () => {
@@ -74,30 +76,30 @@ await runTool(async () => {
 
 async function measure(row: keyof typeof ROWS, folder: string, baseUrl: string): Promise<Measured> {
   const { fairness, beside } = ROWS[row];
-  const concurrentShards = Number(options['concurrent-shards']);
+  const largeRuns = beside ? Number(options['large-runs']) : 0;
   const temporal = await startTemporal(join(folder, 'temporal'), { fairness });
   // The endpoint is never what a shard waits for.
   const limits = ['--max-requests-in-flight', '1000', '--min-requests-in-flight', '1000'];
   const worker = await startWorker(packageRoot, temporal, folder, limits);
   try {
     const start = (name: string, shards: number) => startShards(temporal, folder, baseUrl, name, shards);
-    let large: Evaluation | undefined;
-    let waiting = 0;
-    if (beside) {
-      large = await start('large', 2 * concurrentShards);
-      while (waiting < concurrentShards / 2) {
-        await sleep(200);
-        const { activities } = await readPendingActivities(temporal.client, 'large');
-        waiting = activities.filter(({ state }) => state === 'scheduled').length;
-      }
-    }
+    const large = await Promise.all(
+      Array.from({ length: largeRuns }, (_, index) => start(`large-${index}`, 4 * LARGE_SHARDS)),
+    );
+    const waitingShards = async () => {
+      const runs = await Promise.all(
+        large.map((run) => readPendingActivities(temporal.client, run.workflowId)),
+      );
+      return runs.flatMap(({ activities }) => activities).filter(({ state }) => state === 'scheduled').length;
+    };
+    // What the worker does not work on waits; before that the shards have been scheduled.
+    while ((await waitingShards()) < largeRuns * LARGE_SHARDS - WORKER_SHARDS) await sleep(200);
+    const waiting = await waitingShards();
     const began = performance.now();
     await (await start('small', SMALL_SHARDS)).result();
     const seconds = (performance.now() - began) / 1000;
-    const largeDone =
-      (await large?.progress())?.stages.find(({ name }) => name === 'evaluateJudge')?.done ?? 0;
-    await large?.cancel();
-    return { row, seconds, waiting, largeDone };
+    await Promise.all(large.map((run) => run.cancel()));
+    return { row, seconds, waiting };
   } finally {
     await worker.stop();
     await temporal.stop();
@@ -125,7 +127,7 @@ async function startShards(
     // One request at a time, so that a shard takes as long as all of its requests.
     inference: {
       concurrentRequestsPerShard: 1,
-      concurrentShards: Math.min(shards, Number(options['concurrent-shards'])),
+      concurrentShards: Math.min(shards, LARGE_SHARDS),
     },
   });
 }
@@ -145,10 +147,10 @@ function report(results: readonly Measured[]): void {
     return;
   }
   const table = new Table({
-    head: ['the small run', 'seconds', 'ratio', "large run's shards waiting", 'done meanwhile'],
+    head: ['the small run', 'seconds', 'ratio', 'shards that waited before'],
     style: { head: [], border: [] },
   });
-  for (const { row, seconds, ratio, waiting, largeDone } of rows)
-    table.push([row, seconds.toFixed(1), ratio.toFixed(2), waiting, largeDone]);
+  for (const { row, seconds, ratio, waiting } of rows)
+    table.push([row, seconds.toFixed(1), ratio.toFixed(2), waiting]);
   console.log(table.toString());
 }

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { Client, Connection } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { startDevServer, type DevServer } from '../../src/cli/temporal/dev-server.ts';
-import { CHILD_WORKFLOW_TYPES } from '../../src/api/temporal-names.ts';
+import { CHILD_WORKFLOW_TYPES, WORKFLOW_TYPES } from '../../src/api/temporal-names.ts';
 import type { ShardResult } from '../../src/api/activity-types.ts';
 import { readPendingActivities } from '../../src/temporal/pending-activities.ts';
 import type { mapShards } from '../../src/workflows/map-shards.ts';
@@ -18,6 +19,8 @@ import { workflowBundle } from './workflow-bundle.ts';
 
 const LARGE = 200;
 const SMALL = 4;
+/** An evaluation that begins with its checks. */
+const CHECKED = 'checked';
 
 describe('runs that share the workers of a queue', function () {
   this.timeout(120_000);
@@ -29,18 +32,11 @@ describe('runs that share the workers of a queue', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fairness-'));
-    server = await startDevServer({
-      ports: await freeServerPorts(),
-      databaseFile: join(folder, 'temporal.db'),
-    });
+    const databaseFile = join(folder, 'temporal.db');
+    server = await startDevServer({ ports: await freeServerPorts(), databaseFile });
     const { address } = server;
     client = new Client({ connection: await Connection.connect({ address }) });
     connection = await NativeConnection.connect({ address });
-  });
-  beforeEach(async () => {
-    taskQueue = `fair-${Math.random()}`;
-    // It gets the reports of the stages, and no worker works on it.
-    await client.workflow.start('owner', { workflowId: taskQueue, taskQueue: 'none' });
   });
   after(async () => {
     await connection.close();
@@ -48,7 +44,11 @@ describe('runs that share the workers of a queue', function () {
     await server.stop();
     await rm(folder, { recursive: true });
   });
-
+  beforeEach(async () => {
+    taskQueue = `fair-${Math.random()}`;
+    // It gets the reports of the stages, and no worker works on it.
+    await client.workflow.start('owner', { workflowId: taskQueue, taskQueue: 'none' });
+  });
   function start(workflowId: string, shards: number, fairnessKey?: string) {
     const artifact = { uri: 'test/pairs', sha256: '0', bytes: 1, records: shards };
     const model = { checkpoint: 'm', sha256: '0', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm' };
@@ -71,6 +71,24 @@ describe('runs that share the workers of a queue', function () {
     });
   }
 
+  const startChecked = (fairnessKey = '') =>
+    client.workflow.start(WORKFLOW_TYPES.evaluation, {
+      workflowId: CHECKED,
+      taskQueue,
+      priority: { fairnessKey },
+      args: [
+        {
+          runName: CHECKED,
+          serving: { kind: 'endpoint', baseUrl: 'http://127.0.0.1:9/v1', servedModelName: 'm' },
+          evaluation: { benchmarks: [{ name: 'pairs', format: 'pairs', path: 'pairs.jsonl' }] },
+        },
+      ],
+    });
+
+  const pendingOn = async (queue: string, workflowId: string) =>
+    (await readPendingActivities(client, workflowId)).activities.filter((each) => each.taskQueue === queue)
+      .length;
+
   /** Starts the runs one after the other, then a worker that does one shard at a time, and returns whose shards it does. */
   async function orderOf(
     runs: readonly { id: string; shards: number; fairnessKey?: string }[],
@@ -79,11 +97,16 @@ describe('runs that share the workers of a queue', function () {
       connection,
       taskQueue,
       workflowBundle: await workflowBundle(),
+      activities: {
+        completeStage: () => Promise.resolve({}),
+        checkJudgeEvaluation: (usable: unknown) =>
+          Promise.resolve({ usable, needsMachine: false, storeProbe: 'probe', problems: [] }),
+      },
     });
     const planning = workflows.run();
     for (const { id, shards, fairnessKey } of runs) {
-      await start(id, shards, fairnessKey);
-      while ((await readPendingActivities(client, id)).activities.length < shards) await sleep(50);
+      await (id === CHECKED ? startChecked(fairnessKey) : start(id, shards, fairnessKey));
+      while ((await pendingOn(`${taskQueue}-inference`, id)) < shards) await sleep(50);
     }
     const order: string[] = [];
     const shards = runs.reduce((sum, run) => sum + run.shards, 0);
@@ -96,13 +119,17 @@ describe('runs that share the workers of a queue', function () {
           order.push(Context.current().info.workflowExecution?.workflowId ?? '');
           return Promise.resolve({ counts: {} });
         },
+        preflightInference(): Promise<never> {
+          order.push(CHECKED);
+          return Promise.reject(ApplicationFailure.nonRetryable('not for this test'));
+        },
       },
     });
     const judging = inference.run();
     while (order.length < shards) await sleep(50);
     for (const worker of [workflows, inference]) worker.shutdown();
     await Promise.all([planning, judging]);
-    for (const { id } of runs) await client.workflow.getHandle(id).terminate();
+    for (const { id } of runs) if (id !== CHECKED) await client.workflow.getHandle(id).terminate();
     return order;
   }
 
@@ -128,5 +155,13 @@ describe('runs that share the workers of a queue', function () {
   it('may have ids that are longer than a fairness key', async () => {
     const id = `größe-${'x'.repeat(200)}`;
     assert.deepEqual(await orderOf([{ id, shards: 1 }]), [id]);
+  });
+
+  it('are checked at their start before any shards, also those of the same fairness key', async () => {
+    const order = await orderOf([
+      { id: 'large-of-all', shards: LARGE, fairnessKey: 'all' },
+      { id: CHECKED, shards: 1, fairnessKey: 'all' },
+    ]);
+    assert(order.indexOf(CHECKED) < LARGE / 2, `${order.indexOf(CHECKED)}`);
   });
 });

@@ -66,7 +66,8 @@ const SLOW_TESTS = [
   'test/temporal/guarded.test.ts',
   // Runs with encrypted payloads, one with a training, and workers that lack the key.
   'test/temporal/encryption.test.ts',
-  // Hundreds of shards, one after the other.
+  // Two teams, each with its worker; hundreds of shards, one after the other.
+  'test/temporal/teams.test.ts',
   'test/workflows/fairness.test.ts',
 ];
 
