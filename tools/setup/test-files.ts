@@ -39,6 +39,7 @@ const SLOW_TESTS = [
   'test/models/training/trackers.test.ts',
   'test/models/training/training-faults.test.ts',
   // Runs that are controlled, damaged, reset, published, or stopped by a budget or an endpoint, and workers of several builds.
+  'test/cli/hostile-text.test.ts',
   'test/cli/doctor/slurm.test.ts',
   'test/cli/start-judging.test.ts',
   'test/cli/runs/bucket-commands.test.ts',

@@ -1,4 +1,5 @@
 /** Reads an answer to `POST /chat/completions`, and checks it, because any server may have sent it. */
+import { maskSecrets } from '../../platform/secrets.ts';
 import { describeAnswer } from './describe-answer.ts';
 import { type FinishReason, readFinishReason } from './finish-reason.ts';
 import { failureInAnswer } from './http-failure.ts';
@@ -64,11 +65,18 @@ function readChoice(choice: unknown, body: JsonObject): Choice {
   const refusal = typeof message.refusal === 'string' ? message.refusal : '';
   const reasoning = readReasoning(message) || thoughts;
   return {
-    // A truncated text may end with a lone surrogate, which tokenizers and the trainer reject.
-    text: (text || refusal).toWellFormed(),
-    ...(reasoning === '' ? {} : { reasoning: reasoning.toWellFormed() }),
+    text: storable(text || refusal),
+    ...(reasoning === '' ? {} : { reasoning: storable(reasoning) }),
     finishReason,
   };
+}
+
+/**
+ * A truncated text may end with a lone surrogate, which tokenizers and the trainer reject. An endpoint that echoes its key must
+ * not bring it into the records, and from there into training data, report and exports.
+ */
+function storable(text: string): string {
+  return maskSecrets(text.toWellFormed());
 }
 
 /** The choices by their index, if each has its own; else as they came. */

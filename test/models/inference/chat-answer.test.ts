@@ -45,6 +45,20 @@ describe('answers of chat completions', () => {
     return (await complete()).choices[0]!;
   }
 
+  it('are stored without the key that the endpoint echoes in them', async () => {
+    const key = 'key-of-this-endpoint';
+    endpoint.script(() =>
+      answer([{ message: { content: `I got ${key}`, reasoning: Buffer.from(key).toString('base64') } }]),
+    );
+    const { choices } = await client.complete({
+      endpoints: [{ baseUrl: endpoint.baseUrl, model: 'm', apiKey: key }],
+      messages: [{ role: 'user', content: 'Which one?' }],
+      sampling: { temperature: 0.5, topP: 0.9, maxTokens: 8 },
+      samples: 1,
+    });
+    assert.deepEqual([choices[0]?.text, choices[0]?.reasoning], ['I got [key]', '[key]']);
+  });
+
   const messages: [string, object, string, string | undefined][] = [
     ['a text', { content: 'First.' }, 'First.', undefined],
     ['no text', { content: null }, '', undefined],
