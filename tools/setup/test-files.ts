@@ -15,6 +15,8 @@ const SLOW_TESTS = [
   'test/end-to-end/slurm.test.ts',
   // A live worker under attack.
   'test/policy/attacks.test.ts',
+  // Hundreds of hostile configurations, with and without a policy.
+  'test/policy/fuzz.test.ts',
   // Services in TypeScript, Python and Go, each installed first, and the documents with their commands.
   'test/docs/running.test.ts',
   'test/docs/services.test.ts',
