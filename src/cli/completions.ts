@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { COMMANDS } from './commands/index.ts';
+import { oneLine } from '../platform/shown-text.ts';
 import { STORE } from '../worker/options.ts';
 
 type DefaultCompletions = (
@@ -31,7 +32,7 @@ function runNames(prefix: string): string[] {
     return entries
       .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
       .map(({ name }) => name)
-      .filter((name) => name.startsWith(prefix));
+      .filter((name) => name.startsWith(prefix) && oneLine(name) === name);
   } catch {
     return [];
   }
