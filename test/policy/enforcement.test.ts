@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { copyToBucket } from '../../src/activities/copy-to-bucket.ts';
 import type { Dependencies } from '../../src/activities/dependencies.ts';
@@ -20,6 +21,8 @@ import { policySchema } from '../../src/policy/policy-schema.ts';
 import { openRun } from '../../src/runs/open-run.ts';
 import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 
+/** Programs of the configurations leave it. */
+const trace = join(tmpdir(), `launched-${process.pid}`);
 const MODEL = { checkpoint: 'embedded/model', sha256: 'hash' };
 
 describe('a worker with a policy, whatever another worker has checked', () => {
@@ -38,24 +41,23 @@ describe('a worker with a policy, whatever another worker has checked', () => {
     assert(error instanceof Error && error.name === 'InvalidInput', String(error));
     for (const message of messages) assert.match(error.message, message);
   };
-  const launched = async () => existsSync(join(testRun.folder, 'launched'));
 
   it('starts no model server with a program of the configuration', async () => {
     const deps = await strictRun({
-      serving: { kind: 'command', command: ['sh', '-c', 'touch launched', '{checkpoint}'] },
+      serving: { kind: 'command', command: ['sh', '-c', `touch ${trace}`, '{checkpoint}'] },
     });
     const { run } = testRun;
     await refused(
       () => serveModel(deps, { run, model: MODEL, iteration: 0, role: 'seed' }),
       /serving\.command: the worker's policy/,
     );
-    assert(!(await launched()));
+    assert(!existsSync(trace));
   });
 
   it('starts no trainer with a program, a tracker or code that the policy does not allow', async () => {
     const deps = await strictRun({
       fineTuning: {
-        launcher: { kind: 'process', command: ['sh', '-c', 'touch launched', '{job}'] },
+        launcher: { kind: 'process', command: ['sh', '-c', `touch ${trace}`, '{job}'] },
         ...{ reportTo: ['mlflow'], trustRemoteCode: true },
       },
     });
@@ -67,7 +69,7 @@ describe('a worker with a policy, whatever another worker has checked', () => {
       /fineTuning\.reportTo\.0: /,
       /fineTuning\.trustRemoteCode: /,
     );
-    assert(!(await launched()));
+    assert(!existsSync(trace));
   });
 
   it('publishes to no repository and no bucket of the configuration', async () => {
