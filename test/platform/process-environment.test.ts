@@ -17,6 +17,7 @@ import {
 } from '../../src/platform/process-environment.ts';
 import { readSlurmJob } from '../../src/platform/slurm.ts';
 import { openObjectStore } from '../../src/store/drivers.ts';
+import { restoreEnvironment } from '../support/restore-environment.ts';
 
 /** One of each kind, and settings that a training needs. */
 const SECRETS = {
@@ -49,7 +50,7 @@ describe('the environment of a process that a run starts', () => {
     Object.assign(process.env, WORKER);
   });
   afterEach(async () => {
-    process.env = { ...original };
+    restoreEnvironment(original);
     await rm(folder, { recursive: true });
   });
 

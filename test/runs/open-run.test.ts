@@ -64,7 +64,7 @@ describe('openRun', () => {
     const common = ['inference', 'models', 'runName', 'seed', 'serving', 'timeouts'];
     const fields = ({ configuration }: { readonly configuration: object }) =>
       Object.keys(configuration).sort();
-    assert.deepEqual(fields(await openModels(run.deps.store, run.run)), common);
+    assert.deepEqual(fields(await openModels(run.deps.store, run.run)), [...common, 'fineTuning'].sort());
     assert.deepEqual(
       fields(await openEvaluation(run.deps.store, run.run)),
       [...common, 'evaluation', 'reasoning'].sort(),

@@ -8,6 +8,7 @@ import { startFaultyProxy, type Fault, type FaultyProxy } from '../support/fault
 import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from '../support/s3-server.ts';
 import { removeLocalFiles } from '../support/use-bucket.ts';
 import { conformsToObjectStore } from './conformance.ts';
+import { restoreEnvironment } from '../support/restore-environment.ts';
 
 describe('a store in a bucket', function () {
   this.timeout(600_000);
@@ -30,7 +31,7 @@ describe('a store in a bucket', function () {
   });
   after(async () => {
     for (const each of addresses) await removeLocalFiles(each);
-    process.env = environment;
+    restoreEnvironment(environment);
     await proxy?.close();
     await server?.close();
   });

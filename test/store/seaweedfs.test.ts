@@ -3,6 +3,7 @@ import { openObjectStore } from '../../src/store/drivers.ts';
 import { findSeaweedFs, startSeaweedFs } from '../support/seaweedfs.ts';
 import { removeLocalFiles } from '../support/use-bucket.ts';
 import { conformsToObjectStore } from './conformance.ts';
+import { restoreEnvironment } from '../support/restore-environment.ts';
 
 describe('a store in a bucket of SeaweedFS', function () {
   this.timeout(600_000);
@@ -23,7 +24,7 @@ describe('a store in a bucket of SeaweedFS', function () {
   });
   after(async () => {
     for (const each of addresses) await removeLocalFiles(each);
-    process.env = environment;
+    restoreEnvironment(environment);
     await server?.close();
   });
 

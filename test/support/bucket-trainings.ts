@@ -18,6 +18,7 @@ import { openObjectStore } from '../../src/store/drivers.ts';
 import type { ObjectStore } from '../../src/store/objects/object-store.ts';
 import { findVersitygw, startS3Server, type S3Server } from './s3-server.ts';
 import { sftJob, writeSftInputs } from './sft-job.ts';
+import { restoreEnvironment } from './restore-environment.ts';
 
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const pausingTrainer = join(import.meta.dirname, '../models/training/bucket_trainer.py');
@@ -81,7 +82,7 @@ export class BucketTrainings {
     for (const child of this.#children) child.kill('SIGKILL');
     await this.server.close();
     await rm(this.folder, { recursive: true, force: true });
-    process.env = this.#environment;
+    restoreEnvironment(this.#environment);
   }
 
   /** The job of a training in the bucket, whose inputs are there too. */

@@ -53,7 +53,8 @@ export async function startTestRun(
   const folder = await mkdtemp(join(tmpdir(), 'run-'));
   const store = openStore(storeAddress ?? join(folder, 'store'));
   const endpoint = await startScriptedEndpoint();
-  const connection = Connection.lazy();
+  // No server is there, and a retry after the connection is closed would end the process.
+  const connection = Connection.lazy({ interceptors: [] });
   const temporal = new Client({ connection });
   const environment = {};
   const deps: Dependencies = {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { openObjectStore } from '../../src/store/drivers.ts';
 import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from './s3-server.ts';
+import { restoreEnvironment } from './restore-environment.ts';
 
 /**
  * Gives the calling suite a bucket of a real S3 server, which the environment of this process names during its tests. Skips
@@ -25,7 +26,7 @@ export function useBucket(): { readonly server: S3Server; newAddress(): string }
   });
   after(async () => {
     for (const address of addresses) await removeLocalFiles(address);
-    process.env = environment;
+    restoreEnvironment(environment);
     await running?.close();
   });
   return {

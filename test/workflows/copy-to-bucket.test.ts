@@ -8,6 +8,7 @@ import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from '../su
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { NO_TEMPORAL, runCli } from '../support/run-cli.ts';
 import { scriptedAnswers, stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
+import { restoreEnvironment } from '../support/restore-environment.ts';
 
 const RUN = 'copied';
 const BUCKET = 's3://judges/team-a';
@@ -35,7 +36,7 @@ describe('a run that is copied to a bucket', function () {
     await cluster?.close();
     await endpoint?.close();
     await server?.close();
-    process.env = environment;
+    restoreEnvironment(environment);
   });
 
   const start = (publishTo: string) =>
