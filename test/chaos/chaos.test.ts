@@ -53,7 +53,7 @@ describe('a run whose worker, trainer, model server and Temporal server are kill
   this.timeout(900_000);
 
   it(`produces the same data as an undisturbed run (TEST_SEED=${seed})`, async () => {
-    const { runs, story } = await requireSameData(1, 8);
+    const { runs, story } = await requireSameData(1, 8, 'overlaps');
     // The seed model is evaluated while pairs are made and judged.
     const overlapping = runs.flatMap(({ kills }) => kills).filter(({ stages }) => stages > 1);
     assert(overlapping.length > 0, `nothing was killed while two stages were running${story}`);

@@ -52,8 +52,11 @@ export interface MonitoredRun {
   readonly waits: readonly string[];
 }
 
-/** What is killed: anything, or only trainers in the middle of their training, each with its machine if it has one of its own. */
-export const AIMS = ['anything', 'trainers'] as const;
+/**
+ * What is killed: anything; anything, at least once while two stages ask a model; or only trainers in the middle of their training,
+ * each with its machine if it has one of its own.
+ */
+export const AIMS = ['anything', 'overlaps', 'trainers'] as const;
 export type Aim = (typeof AIMS)[number];
 
 export interface KillPlan {
@@ -88,7 +91,7 @@ export async function monitorRun(
     end.catch(() => undefined);
     const partitions: Interval[] = [];
     const partitioning =
-      plan?.aim === 'anything'
+      plan !== undefined && plan.aim !== 'trainers'
         ? partitionMachines(cluster, monitor, partitions, () => hasEnded, plan)
         : undefined;
     partitioning?.catch(() => undefined);
@@ -145,8 +148,10 @@ async function killTargets(
     await sleep(isImmediate ? delay / 3 : delay);
     // A kill that was not waited for may have been recovered from as well.
     await awaitRecovery(last, monitor, () => true);
-    if (hasEnded()) break;
     const all = [...before, ...kills];
+    if (aim === 'overlaps' && all.length > 0 && all.every(({ stages }) => stages < 2))
+      while (monitor.stagesUnderWay < 2 && !hasEnded()) await sleep(50);
+    if (hasEnded()) break;
     const times = (kind: TargetKind) => all.filter((other) => other.kind === kind).length;
     const trainers = all.filter(({ trains }) => trains).length;
     const trainersDue = Math.ceil(SHARE_OF_TRAINERS * (before.length + count)) - trainers;
