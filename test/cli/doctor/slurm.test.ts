@@ -88,6 +88,7 @@ describe('doctor and plan of a run that trains on Slurm', function () {
   async function run(command: string[], environment: NodeJS.ProcessEnv): Promise<unknown> {
     const { out } = await runCli([...command, '--store', join(folder, 'store'), '--json'], {
       ...NO_TEMPORAL,
+      SELF_TAUGHT_EVALUATOR_POLICY: 'open',
       ...slurm.environment,
       HF_ENDPOINT: 'http://127.0.0.1:1',
       ...environment,
