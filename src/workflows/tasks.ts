@@ -63,8 +63,10 @@ export async function withTasks<T>(work: (tasks: Tasks) => Promise<T>): Promise<
       return result;
     });
   } catch (error) {
+    // What is cancelled now fails too, and would hide the reason.
+    const reason: unknown = failure?.error ?? error;
     scope.cancel();
     while (running.size > 0) await Promise.allSettled(running);
-    throw failure?.error ?? error;
+    throw reason;
   }
 }

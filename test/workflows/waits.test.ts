@@ -101,19 +101,33 @@ describe('the waits of a run', function () {
     const followed = follow('roles');
     await whileItGeneratesPairs(run, () => gpu.kill());
     const wait = await nextWait(run);
-    assert.equal(wait.stage, 'serveModel');
+    // The seed model is served for its evaluation while it generates, before the worker is gone or not.
+    const { stage, iteration } = wait;
+    assert(['serveModel 0', 'fineTune 1'].includes(`${stage} ${iteration}`), `${stage} ${iteration}`);
     assert.match(
       wait.reason,
       /no worker with role gpu .*; start one .*with "npx self-taught-evaluator worker --roles gpu"/,
     );
-    await until(() => /Waiting since .*: iteration 0 {2}serveModel: .*worker --roles gpu/.test(followed()));
+    await until(() =>
+      new RegExp(`Waiting since .*: iteration ${iteration} {2}${stage}: .*worker --roles gpu`).test(
+        followed(),
+      ),
+    );
     await until(async () => (await report('roles')).includes('with role gpu'));
-    assert.match(await details('roles'), /\*\*Waiting\*\* since .*serveModel.*worker --roles gpu/);
-    assert.match(await show('roles'), /^Waits\n {2}since .*: serveModel, iteration 0: .*worker --roles gpu/m);
+    assert.match(
+      await details('roles'),
+      new RegExp(`\\*\\*Waiting\\*\\* since .*${stage}.*worker --roles gpu`),
+    );
+    assert.match(
+      await show('roles'),
+      new RegExp(`^Waits\n {2}since .*: ${stage}, iteration ${iteration}: .*worker --roles gpu`, 'm'),
+    );
 
     cluster.startWorker('--roles', 'gpu');
     await whenOver(run);
-    await until(() => /No longer waiting: iteration 0 {2}serveModel, after/.test(followed()));
+    await until(() =>
+      new RegExp(`No longer waiting: iteration ${iteration} {2}${stage}, after`).test(followed()),
+    );
     await run.result();
   });
 
