@@ -252,7 +252,8 @@ describe('a run that overlaps its stages', function () {
         assert.equal((await run.progress()).status, 'cancelled');
         for (const child of ['1/evaluateJudge', '1/evaluateJudge/test', '2/judgePairs']) {
           const { status } = await client.workflow.getHandle(`simulated/${child}`).describe();
-          assert.equal(status.name, 'CANCELLED', child);
+          // One whose parent has ended before it is terminated with it.
+          assert.match(status.name, /^(CANCELLED|TERMINATED)$/, child);
         }
       },
       { iterations: 3 },
