@@ -251,7 +251,9 @@ describe('a run that overlaps its stages', function () {
         await assert.rejects(run.result());
         assert.equal((await run.progress()).status, 'cancelled');
         for (const child of ['1/evaluateJudge', '1/evaluateJudge/test', '2/judgePairs']) {
-          const { status } = await client.workflow.getHandle(`simulated/${child}`).describe();
+          const handle = client.workflow.getHandle(`simulated/${child}`);
+          await handle.result().catch(() => undefined);
+          const { status } = await handle.describe();
           // One whose parent has ended before it is terminated with it.
           assert.match(status.name, /^(CANCELLED|TERMINATED)$/, child);
         }
