@@ -38,6 +38,7 @@ import { TemporalUnreachable } from './temporal/temporal-unreachable.ts';
 import { UsageLedgers } from './runs/usage/usage-ledger.ts';
 import { connectionOptions, connectToServer } from './temporal/connect.ts';
 import { createDataConverter } from './temporal/data-converter.ts';
+import { isOwnDevServer } from './temporal/own-dev-server.ts';
 import type { TemporalSettings } from './temporal/settings.ts';
 import { cleanFailures } from './worker/clean-failures.ts';
 import { limitFailureDetails } from './worker/failure-details.ts';
@@ -188,8 +189,11 @@ async function connect(settings: TemporalSettings): Promise<NativeConnection> {
 
 async function createDependencies(settings: WorkerSettings, context: WorkerContext): Promise<Dependencies> {
   const { log, metrics, tracing, connection, stopping } = context;
-  const policy = await policyOf(settings, connection, log);
-  await limitFailureDetails(settings, connection, log);
+  const { address } = connectionOptions(settings.temporal);
+  let asked: Promise<boolean> | undefined;
+  const isOwnServer = () => (asked ??= isOwnDevServer(connection, address, settings.environment));
+  const policy = await policyOf(settings, isOwnServer, log);
+  await limitFailureDetails(settings, isOwnServer, log);
   const { namespace, encryptionKeys } = settings.temporal;
   const dataConverter = createDataConverter(encryptionKeys);
   const temporal = new Client({ connection, namespace, dataConverter });

@@ -27,7 +27,7 @@ const ACCEPTED = new Set([
     'CC0-1.0',
   ],
   ...['CNRI-Python', 'ISC', 'LLVM-exception', 'MIT', 'MPL-2.0', 'PSF-2.0', 'Unlicense', 'Zlib'],
-  // Of the packages with CUDA's libraries, which PyTorch needs on NVIDIA's GPUs and which are not part of this package.
+  // Covers the packages with CUDA's libraries, which PyTorch needs on NVIDIA's GPUs and which are not part of this package.
   'LicenseRef-NVIDIA-Proprietary',
 ]);
 const DENIED = /^(A?GPL|SSPL|BUSL|CC-BY-NC|UNLICENSED$)/;

@@ -12,7 +12,7 @@ const FILES_WITH_LOCAL_ACCESS: readonly string[] = [
   'models/training/start-log.ts',
   // Model servers are processes of this machine, which has files about them.
   'worker.ts',
-  // What the store keeps on this machine may be an input.
+  // Files that the store keeps on this machine may be an input.
   'worker/policy-guards.ts',
   // Model servers and the tokenizer read the files of a checkpoint.
   'runs/find-checkpoint.ts',

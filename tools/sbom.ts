@@ -110,7 +110,7 @@ function notices(): string {
   ].join('\n\n');
 }
 
-/** What the package says about its licence: its files, or the name of the licence if it has none. */
+/** The package's own words about its licence: its files, or the name of the licence if it has none. */
 function licenceText({ path, license, name, version }: NpmPackage): string {
   const files = readdirSync(join(root, path), { withFileTypes: true })
     .filter((file) => file.isFile() && /^(licen[cs]e|copying|notice|third.?party)/i.test(file.name))

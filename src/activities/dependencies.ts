@@ -23,7 +23,7 @@ export type CheckDependencies = LocalDependencies & Pick<Dependencies, 'policy' 
 export interface Dependencies {
   readonly store: ArtifactStore;
   readonly files: InputFiles;
-  /** What the operator lets a configuration make this worker do. */
+  /** Says what the operator lets a configuration make this worker do. */
   readonly policy: Policy;
   /** Keeps connections to the policy; undefined if it allows all. */
   readonly connectionGuard?: ConnectionGuard | undefined;

@@ -58,7 +58,7 @@ export async function serveHealth(address: ListenAddress, sources: HealthSources
   };
 }
 
-/** Whether a request was sent to an address or to this machine's name, and not to a name that somebody else lets lead here. */
+/** Returns whether a request was sent to an address or to this machine's name, and not to a name that somebody else lets lead here. */
 function isOwnName(host = ''): boolean {
   const name = URL.parse(`http://${host}`)?.hostname.replace(/^\[|\]$/g, '') ?? '';
   return isIP(name) !== 0 || name === 'localhost' || name === hostname().toLowerCase();

@@ -8,10 +8,10 @@ export class TooLarge extends Error {
 }
 
 /**
- * Reads a stream as UTF-8 text, and ends it as soon as it has more than `limit` bytes.
+ * Reads a stream, and ends it as soon as it has more than `limit` bytes.
  * @throws TooLarge
  */
-export async function readBoundedText(source: AsyncIterable<Uint8Array>, limit: number): Promise<string> {
+export async function readBounded(source: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of source) {
@@ -19,7 +19,15 @@ export async function readBoundedText(source: AsyncIterable<Uint8Array>, limit: 
     if (size > limit) throw new TooLarge(limit);
     parts.push(part);
   }
-  return new TextDecoder().decode(Buffer.concat(parts));
+  return Buffer.concat(parts);
+}
+
+/**
+ * Reads a stream as UTF-8 text in the same way.
+ * @throws TooLarge
+ */
+export async function readBoundedText(source: AsyncIterable<Uint8Array>, limit: number): Promise<string> {
+  return new TextDecoder().decode(await readBounded(source, limit));
 }
 
 /** The largest answer that is read of a server that only says how it is: its health, its metrics, a confirmation. */
@@ -27,7 +35,7 @@ export const PAGE_BYTES = 8_000_000;
 
 export interface TextAnswer {
   readonly status: number;
-  /** Whether the status is from 200 to 299. */
+  /** True if the status is from 200 to 299. */
   readonly ok: boolean;
   readonly text: string;
 }

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
+import { cacheFolder } from './cache-folder.ts';
 import { type InputGuard, insidePaths, requireInside } from './input-guard.ts';
+import { packageRoot } from './package-root.ts';
 
 /** Finds the files that a configuration names on this worker's machine. */
 export interface InputFiles {
@@ -10,8 +12,13 @@ export interface InputFiles {
    * folder with the models that were created for them.
    */
   readonly roots: readonly string[];
-  /** What the operator allows to be read; everything if undefined. */
+  /** Limits what is read to what the operator allows; everything may be read if undefined. */
   readonly guard?: InputGuard | undefined;
+}
+
+/** The roots of a process that makes or checks a run. */
+export function inputRoots(environment: Readonly<Record<string, string | undefined>>): string[] {
+  return [process.cwd(), packageRoot, cacheFolder(environment, process.platform)];
 }
 
 /** A file that a configuration names doesn't exist. The message names every absolute path that was tried. */

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { InvalidInput } from './invalid-input.ts';
 
-/** What the operator of a worker allows a configuration to read. */
+/** Says what the operator of a worker allows a configuration to read. */
 export interface InputGuard {
   /** Absolute folders. Only what is in them is read, and nothing whose name begins with a dot. */
   readonly folders: readonly string[];

@@ -2,6 +2,7 @@
  * Environments of the processes that this program starts. Each gets the variables that are listed for what it does, and those that the
  * setting `--pass-environment` names: a list of what is withheld would miss a key. docs/operations.md shows the lists.
  */
+import { KEY_NAME } from './secrets.ts';
 import { SettingError } from './setting-error.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -9,7 +10,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 interface Group {
   /** Names, and beginnings of names with `*`. */
   readonly variables: string;
-  /** Whether the names with `*` include those of keys. Otherwise a key is passed on only under its whole name. */
+  /** True if the names with `*` include those of keys. Otherwise a key is passed on only under its whole name. */
   readonly withKeys?: boolean;
 }
 
@@ -65,8 +66,6 @@ export type VariableGroup = keyof typeof VARIABLE_GROUPS;
 export const PASS_VARIABLE = 'SELF_TAUGHT_EVALUATOR_PASS_ENVIRONMENT';
 
 const NEVER_PASSED = 'TEMPORAL_';
-
-const KEY_NAME = /(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|AUTHORIZATION|HEADERS)$/i;
 
 type Matcher = (name: string) => boolean;
 

@@ -33,7 +33,7 @@ const VOCABULARY = new Set(
 
 /** A run of characters that makes a word or a number. */
 const WORD = /[\p{L}\p{M}\p{N}_]+(?:'(?:s|t|re|ll|ve)\b)?/gu;
-/** What may stand between the words that are kept. */
+/** Matches what may not stand between the words that are kept. */
 const BETWEEN = /[^\s.,:;()'"`/=+<>%-]+/gu;
 /** How many words in a row must not be those of what was sent. */
 const SHARED_WORDS = 3;

@@ -23,7 +23,7 @@ export function allowQuotes(): void {
 }
 
 interface QuoteContext {
-  /** Who says it, as the subject of a sentence in the log; a text that is in a log or in a file of its own has none. */
+  /** The one who says it, as the subject of a sentence in the log; a text that is in a log or in a file of its own has none. */
   readonly by?: string;
   /** Texts whose words are no secret. */
   readonly known?: readonly string[];

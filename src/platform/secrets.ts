@@ -9,9 +9,14 @@ const MASK = '[key]';
 /** A shorter value is a word that texts contain ("none", "EMPTY"): it is hidden only behind the name of its scheme. */
 const MIN_LENGTH = 8;
 
-/** Variables that contain keys, by the end of their names: `JUDGE_KEY`, `HF_TOKEN`, `OTEL_EXPORTER_OTLP_HEADERS`. */
-const SECRET_NAME =
-  /(^|_)(API_?KEY|KEY|KEY_DATA|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|AUTHORIZATION|HEADERS)$|^TEMPORAL_GRPC_META_/i;
+/** Ends the names of variables that contain keys: `JUDGE_KEY`, `HF_TOKEN`, `OTEL_EXPORTER_OTLP_HEADERS`. */
+const KEY_ENDINGS = 'API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|AUTHORIZATION|HEADERS';
+
+/** Matches the names of variables that contain keys. */
+export const KEY_NAME = new RegExp(`(^|_)(${KEY_ENDINGS})$`, 'i');
+
+/** Matches also the names that only the settings of connections have. */
+const SECRET_NAME = new RegExp(`(^|_)(${KEY_ENDINGS}|KEY_DATA|PASSPHRASE)$|^TEMPORAL_GRPC_META_`, 'i');
 
 const secrets = new Set<string>();
 /** Longest first: a secret may contain another one. */

@@ -6,7 +6,7 @@ import { hostOf, isPublicAddress, namesAddress, portOf } from './endpoint-patter
 import type { Policy, PolicyRules } from './policy-schema.ts';
 import { endpointRefusal, keyRefusal } from './section-problems.ts';
 
-/** Where a model server of a run listens. */
+/** The address at which a model server of a run listens. */
 export interface ServerPlace {
   readonly host: string;
   readonly port: number;

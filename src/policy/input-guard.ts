@@ -1,6 +1,7 @@
 /** Keeps the files and repositories that a configuration names to those of the policy. */
 import { InvalidInput } from '../platform/invalid-input.ts';
 import type { InputGuard } from '../platform/input-guard.ts';
+import { notAllowed } from './not-allowed.ts';
 import { namesRepository } from './policy-problems.ts';
 import type { Policy } from './policy-schema.ts';
 
@@ -15,9 +16,7 @@ export function inputGuard({ rules }: Policy, ownFolders: readonly string[]): In
     folders: [...new Set([...ownFolders.filter((folder) => folder !== '/'), ...rules.dataRoots])],
     requireHubRepository(kind, repository) {
       if (namesRepository(rules.hub[kind], repository)) return;
-      throw new InvalidInput(
-        `the worker's policy does not allow downloads of ${repository} from the hub: add it to hub.${kind} of the policy file`,
-      );
+      throw new InvalidInput(notAllowed(`downloads of ${repository} from the hub`, `add it to hub.${kind}`));
     },
   };
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Problem } from '../platform/problem.ts';
+import { notAllowed } from './not-allowed.ts';
 import type { PolicyRules } from './policy-schema.ts';
 
 type KubernetesRules = NonNullable<PolicyRules['kubernetes']>;
@@ -29,7 +30,7 @@ function podTemplateSchema(rules: KubernetesRules) {
   const named = (list: keyof KubernetesRules) =>
     z.string().superRefine((name, context) => {
       if (rules[list].some((pattern) => matches(pattern, name))) return;
-      const message = `the worker's policy does not allow ${JSON.stringify(name)}: add it to kubernetes.${list} of the policy file`;
+      const message = notAllowed(JSON.stringify(name), `add it to kubernetes.${list}`);
       context.addIssue({ code: 'custom', message });
     });
   const text = z.record(z.string(), z.string());

@@ -1,10 +1,11 @@
-/** What a policy forbids of a configuration, by the role of the worker that would do it, and by the path of its field. */
+/** Finds what a policy forbids of a configuration, by the role of the worker that would do it, and by the path of its field. */
 import type { FineTuning } from '../config/fine-tuning.ts';
 import type { PartialConfiguration } from '../config/run-configuration.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import { formatProblems } from '../platform/format-problems.ts';
 import type { Problem } from '../platform/problem.ts';
 import { resolveCommand } from './commands.ts';
+import { notAllowed } from './not-allowed.ts';
 import type { Policy } from './policy-schema.ts';
 import { type Section, sectionProblems, wordsOf } from './section-problems.ts';
 
@@ -95,5 +96,5 @@ function isBelow(bucket: string, address: string): boolean {
 }
 
 function refused(path: string, what: string, advice: string): Problem {
-  return { path, message: `the worker's policy does not allow ${what}: ${advice} of the policy file` };
+  return { path, message: notAllowed(what, advice) };
 }

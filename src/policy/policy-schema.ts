@@ -131,13 +131,13 @@ export const policySchema = z.strictObject({
   kubernetes: kubernetesSchema.default(null).describe('Jobs of Kubernetes; null: none.'),
 });
 
-/** What the operator has named. */
+/** Lists what the operator has named. */
 export type PolicyRules = z.output<typeof policySchema>;
 
 /** Holds for work that a user does on a machine of their own. */
 export const OWN_WORK: Policy = { rules: undefined, description: 'open: you start it yourself' };
 
-/** What holds for a worker. */
+/** The policy that holds for a worker. */
 export interface Policy {
   /** Undefined if everything is allowed. */
   readonly rules: PolicyRules | undefined;

@@ -7,6 +7,7 @@ import type { Problem } from '../platform/problem.ts';
 import { commandRefusal } from './commands.ts';
 import { namesEndpoint } from './endpoint-patterns.ts';
 import { podTemplateProblems } from './pod-template.ts';
+import { notAllowed } from './not-allowed.ts';
 import { isNeverAKey, OWN_SERVERS, type PolicyRules } from './policy-schema.ts';
 
 /** `serving` or `fineTuning.launcher`, of any kind. */
@@ -37,7 +38,7 @@ const CHECKS: Readonly<Record<string, FieldCheck>> = {
       .filter((name) => !rules.commands.environment.includes(name))
       .map((name) => ({
         path: `${path}.${name}`,
-        message: `${NO} this variable of a server: add it to commands.environment of the policy file`,
+        message: notAllowed('this variable of a server', 'add it to commands.environment'),
       })),
   baseUrl: (rules, path, urls) =>
     textsOf(urls).flatMap((url, index) => {
@@ -69,7 +70,7 @@ const CHECKS: Readonly<Record<string, FieldCheck>> = {
         ? [
             {
               path: `${path}.${index}`,
-              message: `${NO} the option ${JSON.stringify(name)} of sbatch: add it to slurm.options of the policy file, and write "--name=value"`,
+              message: `${notAllowed(`the option ${JSON.stringify(name)} of sbatch`, 'add it to slurm.options')}, and write "--name=value"`,
             },
           ]
         : [];
@@ -108,7 +109,7 @@ export function endpointRefusal({ endpoints }: PolicyRules, address: string): st
   const url = URL.parse(address);
   if (url === null) return 'is not a URL';
   if (namesEndpoint(endpoints, url)) return undefined;
-  return `${NO} requests to ${url.host}: add ${JSON.stringify(url.host)} to endpoints of the policy file`;
+  return notAllowed(`requests to ${url.host}`, `add ${JSON.stringify(url.host)} to endpoints`);
 }
 
 /**
@@ -127,7 +128,10 @@ export function keyRefusal(
   if (isNeverAKey(variable))
     return `${NO} the variable ${variable} as a key: the credentials of Temporal, the hub, buckets and clusters are no keys of endpoints`;
   const place = isOwn ? OWN_SERVERS : (url?.host ?? address);
-  return `${NO} the variable ${variable} as a key for ${isOwn ? 'servers of runs' : place}: add ${JSON.stringify(place)} to keyVariables.${variable} of the policy file`;
+  return notAllowed(
+    `the variable ${variable} as a key for ${isOwn ? 'servers of runs' : place}`,
+    `add ${JSON.stringify(place)} to keyVariables.${variable}`,
+  );
 }
 
 function slurmValue(list: 'partitions' | 'accounts' | 'qos'): FieldCheck {
@@ -146,7 +150,7 @@ function namedProblem(
 ): Problem[] {
   // Without the section the kind is refused.
   if (names === undefined || typeof value !== 'string' || names.includes(value)) return [];
-  return [{ path, message: `${NO} ${JSON.stringify(value)}: add it to ${field} of the policy file` }];
+  return [{ path, message: notAllowed(JSON.stringify(value), `add it to ${field}`) }];
 }
 
 /** The whole command of a section. */

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { readBounded, TooLarge } from '../platform/bounded-text.ts';
 import type { EncryptionKey } from './encryption-keys.ts';
 import { EncryptionCodec, type Payload } from './payload-codec.ts';
 import { PayloadNotDecrypted } from './payload-not-decrypted.ts';
@@ -89,7 +90,7 @@ function requireOrigin(
 
 function requireToken({ headers }: IncomingMessage, { token }: CodecServerOptions): void {
   if (token === undefined) return;
-  // Of hashes, because only texts of one length can be compared in constant time.
+  // Hashes are compared, because only texts of one length can be compared in constant time.
   const hash = (text: string) => createHash('sha256').update(text).digest();
   if (!timingSafeEqual(hash(headers.authorization ?? ''), hash(`Bearer ${token}`)))
     throw new Refused(401, 'the call needs "Authorization: Bearer TOKEN" with the token of this server');
@@ -103,14 +104,12 @@ function requireNamespace({ headers }: IncomingMessage, { namespace }: CodecServ
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw new Refused(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
+  try {
+    return (await readBounded(request, MAX_BODY_BYTES)).toString();
+  } catch (error) {
+    if (error instanceof TooLarge) throw new Refused(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
+    throw error;
   }
-  return Buffer.concat(chunks).toString();
 }
 
 /** Payloads as JSON, in which bytes are base64. */

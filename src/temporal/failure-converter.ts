@@ -42,7 +42,7 @@ function encoded(failure: ProtoFailure, payloadConverter: PayloadConverter): Pro
   };
 }
 
-/** Whether it is an error of decryption, or the SDK's failure about one. */
+/** Returns whether it is an error of decryption, or the SDK's failure about one. */
 function isAboutKeys(error: unknown): boolean {
   const { name, type } = (error ?? {}) as { readonly name?: unknown; readonly type?: unknown };
   return name === PAYLOAD_NOT_DECRYPTED || type === PAYLOAD_NOT_DECRYPTED;

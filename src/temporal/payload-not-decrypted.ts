@@ -3,7 +3,7 @@ export const PAYLOAD_NOT_DECRYPTED = 'PayloadNotDecrypted';
 
 const BEGINNING = 'A payload of Temporal is ';
 
-/** Whether a failure in a history is about a payload that its worker can't decrypt: it has no type there. */
+/** Returns whether a failure in a history is about a payload that its worker can't decrypt: it has no type there. */
 export function isPayloadNotDecrypted(message: string | null | undefined): message is string {
   return message?.startsWith(BEGINNING) === true;
 }

@@ -89,7 +89,7 @@ export async function keyProblem(client: Client, workflowId: string): Promise<st
     execution: { workflowId },
     maximumPageSize: LAST_EVENTS,
   });
-  // Of several failures in a row the history has the first.
+  // The history has the first of several failures in a row.
   const failed = history?.events?.find((event) => event.workflowTaskFailedEventAttributes);
   const { failure, identity } = failed?.workflowTaskFailedEventAttributes ?? {};
   if (!isPayloadNotDecrypted(failure?.message)) return undefined;

@@ -1,4 +1,4 @@
-/** What an activity hands to Temporal: no key, no control characters, and in a failure nothing that an unforeseen error quotes. */
+/** Cleans what an activity hands to Temporal: no key, no control characters, and in a failure nothing that an unforeseen error quotes. */
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { quote } from '../platform/quotes.ts';

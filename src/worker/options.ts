@@ -29,7 +29,7 @@ export const STORE = {
   variable: 'SELF_TAUGHT_EVALUATOR_STORE',
 } as const satisfies WorkerOption;
 
-/** What a configuration may make a worker do. */
+/** Says what a configuration may make a worker do. */
 export const POLICY = {
   describe:
     "The file with the worker's policy (docs/security.md#the-workers-policy), or open: everything is allowed; or strict: only what every worker allows. By default a worker is strict, unless temporal or demo of this checkout has started its server.",

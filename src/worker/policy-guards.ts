@@ -1,9 +1,7 @@
 /** Keeps the files and connections of a worker to its policy. */
 import type { ConnectionGuard } from '../models/inference/connection-guard.ts';
 import { readServedModels } from '../models/serving/served-models.ts';
-import { cacheFolder } from '../platform/cache-folder.ts';
-import type { InputFiles } from '../platform/input-files.ts';
-import { packageRoot } from '../platform/package-root.ts';
+import { type InputFiles, inputRoots } from '../platform/input-files.ts';
 import { connectionGuard, type ServerPlace } from '../policy/connection-guard.ts';
 import { inputGuard } from '../policy/input-guard.ts';
 import type { Policy } from '../policy/policy-schema.ts';
@@ -12,13 +10,13 @@ import type { ArtifactStore } from '../store/artifact-store.ts';
 /** How long what other machines have announced is taken as it was read. */
 const FRESH_MILLISECONDS = 1000;
 
-/** Where a worker looks for input files, and which it may read. */
+/** Says where a worker looks for input files, and which it may read. */
 export function guardedFiles(
   policy: Policy,
   { objects }: ArtifactStore,
   environment: Readonly<Record<string, string | undefined>>,
 ): InputFiles {
-  const roots = [process.cwd(), packageRoot, cacheFolder(environment, process.platform)];
+  const roots = inputRoots(environment);
   return { roots, guard: inputGuard(policy, [...roots, objects.localRoot]) };
 }
 

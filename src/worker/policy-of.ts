@@ -1,19 +1,18 @@
 import type { WorkerLog } from '../observability/log.ts';
 import type { Policy } from '../policy/policy-schema.ts';
 import { choosePolicy } from '../policy/read-policy.ts';
-import { connectionOptions } from '../temporal/connect.ts';
-import { isOwnDevServer, type ServerConnection } from '../temporal/own-dev-server.ts';
 import type { WorkerSettings } from './settings.ts';
 
-/** The policy of a worker that has connected to its server. The log says which one holds. */
+/**
+ * Chooses the policy of a worker that has connected to its server. The log says which one holds.
+ * @param isOwnServer is called only if it matters
+ */
 export async function policyOf(
-  { policy: given, temporal, environment }: WorkerSettings,
-  connection: ServerConnection,
+  { policy: given }: WorkerSettings,
+  isOwnServer: () => Promise<boolean>,
   log: WorkerLog,
 ): Promise<Policy> {
-  const { address } = connectionOptions(temporal);
-  const isOwnServer = given === undefined && (await isOwnDevServer(connection, address, environment));
-  const policy = choosePolicy(given, isOwnServer);
+  const policy = choosePolicy(given, given === undefined && (await isOwnServer()));
   log.info(`policy: ${policy.description}`);
   return policy;
 }

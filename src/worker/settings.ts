@@ -38,7 +38,7 @@ export interface WorkerSettings {
   readonly machineFolder: string;
   /** The build of this worker; undefined without worker versioning. */
   readonly deploymentVersion: WorkerDeploymentVersion | undefined;
-  /** Whether failures and progress in Temporal may quote what endpoints, model servers and trainers say. */
+  /** Says whether failures and progress in Temporal may quote what endpoints, model servers and trainers say. */
   readonly failureDetails: 'on' | 'off' | 'auto';
   readonly logLevel: LogLevel;
   /** `auto`: text on a terminal, JSON elsewhere. */

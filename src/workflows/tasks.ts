@@ -63,7 +63,7 @@ export async function withTasks<T>(work: (tasks: Tasks) => Promise<T>): Promise<
       return result;
     });
   } catch (error) {
-    // What is cancelled now fails too, and would hide the reason.
+    // Work that is cancelled now fails too, and would hide the reason.
     const reason: unknown = failure?.error ?? error;
     scope.cancel();
     while (running.size > 0) await Promise.allSettled(running);

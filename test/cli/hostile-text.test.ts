@@ -13,7 +13,7 @@ import { tinyConfiguration } from '../support/tiny-run.ts';
 const KEY = 'key-Zq9rf7xmfW2/é'.replace('é', 'e');
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-/** What the endpoint says instead of answers: it echoes its key in several forms. */
+/** The endpoint's words instead of answers: it echoes its key in several forms. */
 const SAID = [
   `evil.example ${HOSTILE_LINE}\nwarn: forged`,
   ...[KEY, base64(KEY), base64(`user:${KEY}`), base64(`Bearer ${KEY}`), encodeURIComponent(KEY)],

@@ -1,4 +1,4 @@
-/** What a worker answers by HTTP: to whom, with which headers, and what it tells. */
+/** Shows what a worker answers by HTTP: to whom, with which headers, and what it tells. */
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';

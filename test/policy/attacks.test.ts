@@ -1,4 +1,4 @@
-/** What a starter may make a live worker do, with a policy and without. */
+/** Shows what a starter may make a live worker do, with a policy and without. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -27,7 +27,7 @@ describe('a starter who attacks a worker', function () {
   let cluster: Cluster;
   let honest: ScriptedEndpoint;
   let attacker: PlainServer;
-  /** Of the worker with a policy; it is one of the worker's own folders. */
+  /** The folder of the worker with a policy; it is one of the worker's own folders. */
   let store: string;
   /** In none of the worker's folders. */
   let outside: string;

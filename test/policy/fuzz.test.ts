@@ -156,7 +156,7 @@ describe(`hostile configurations (TEST_SEED=${seed})`, function () {
   const said: string[] = [];
   async function tried<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
     const activity = cancellable(work);
-    // What a worker waits for, such as a server that starts, is not waited for here.
+    // The test does not wait for what a worker waits for, such as a server that starts.
     const timer = setTimeout(() => activity.cancel(), 2000);
     try {
       const result = await Promise.race([

@@ -71,7 +71,7 @@ export interface Traps {
   readonly secrets: Readonly<Record<string, string>>;
   /** The address of the trap for connections. */
   readonly origin: string;
-  /** What the traps have caught, in words. */
+  /** Says in words what the traps have caught. */
   caught(): Promise<string[]>;
   close(): Promise<void>;
 }

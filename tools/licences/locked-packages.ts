@@ -14,7 +14,7 @@ export interface NpmPackage extends LockedPackage {
   readonly path: string;
   /** The field `license` of its package.json. */
   readonly license: string | undefined;
-  /** Whether only development needs it. */
+  /** True if only development needs it. */
   readonly dev: boolean;
 }
 

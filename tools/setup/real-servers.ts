@@ -31,7 +31,7 @@ interface RealServer {
 
 const VLLM = '0.32.0';
 const LLAMA_CPP_PYTHON = '0.3.36';
-/** Of its sources. */
+/** The SHA-256 of its sources. */
 const LLAMA_CPP_PYTHON_SHA256 = '832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e';
 const SMOLLM2_REQUIREMENTS = join(import.meta.dirname, '..', '..', 'examples', 'smollm2', 'requirements.txt');
 

@@ -1,6 +1,6 @@
 import { checkMachine } from '../../activities/preflight.ts';
 import { parseConfiguration } from '../../config/parse-configuration.ts';
-import { cacheFolder } from '../../platform/cache-folder.ts';
+import { inputRoots } from '../../platform/input-files.ts';
 import { packageRoot } from '../../platform/package-root.ts';
 import { OWN_WORK } from '../../policy/policy-schema.ts';
 import { markedConversations } from '../../runs/marked-conversations.ts';
@@ -17,7 +17,7 @@ export async function beginTrainerCheck(
   signal: AbortSignal,
 ): Promise<void> {
   const environment = process.env;
-  const files = { roots: [process.cwd(), packageRoot, cacheFolder(environment, process.platform)] };
+  const files = { roots: inputRoots(environment) };
   const exiting = new AbortController();
   process.once('exit', () => exiting.abort());
   try {

@@ -16,7 +16,7 @@ export interface TemporalFindings {
   readonly findings: readonly Finding[];
   /** No server answers and none is configured: the development server must be started on this machine. */
   readonly needsDevServer: boolean;
-  /** Whether the server is the development server of this checkout, which runs or is to be started. */
+  /** True if the server is the development server of this checkout, which runs or is to be started. */
   readonly isOwnServer: boolean;
   /** The roles that have a worker. */
   readonly roles: readonly Role[];

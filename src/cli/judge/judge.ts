@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import { setMaxListeners } from 'node:events';
 import { StorageUnavailable } from '../../platform/file-system.ts';
 import { fileSha256 } from '../../platform/file-hashes.ts';
+import { inputRoots } from '../../platform/input-files.ts';
 import { UnreadableFile } from '../../datasets/rows/read-rows.ts';
 import { askAtEndpoints } from '../../pair-judging/judge-pair.ts';
 import { cacheFolder } from '../../platform/cache-folder.ts';
@@ -94,7 +95,7 @@ async function judgeFile(
   );
   const store = openStore(command.store);
   const cache = cacheFolder(environment, process.platform);
-  const resolved = await resolveJudge(store, { roots: [process.cwd(), packageRoot, cache] }, command);
+  const resolved = await resolveJudge(store, { roots: inputRoots(environment) }, command);
   const voting = resolveVoting(resolved.judge, {
     votes,
     orders: bothOrders ? 'both' : 'one',

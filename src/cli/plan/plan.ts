@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { cacheFolder } from '../../platform/cache-folder.ts';
 import { KIND_LABELS } from '../../config/configuration-kind.ts';
 import type { Problem } from '../../platform/problem.ts';
+import { inputRoots } from '../../platform/input-files.ts';
 import { parseConfiguration } from '../../config/parse-configuration.ts';
 import type { Configuration } from '../../config/run-configuration.ts';
 import { SettingError } from '../../platform/setting-error.ts';
@@ -60,7 +61,7 @@ export async function printPlan(args: PlanArguments): Promise<ExitReason> {
   const plan = await estimateRun(
     {
       store: openStore(args.store),
-      files: { roots: [process.cwd(), packageRoot, cache] },
+      files: { roots: inputRoots(env) },
       python: existsSync(python) ? python : undefined,
       packageRoot,
       environment: env,

@@ -58,7 +58,7 @@ export interface DevServerOptions {
   ports?: DevServerPorts;
   /** {@link DATABASE_FILE} by default. The server's log is `server.log` in the same folder. */
   databaseFile?: string;
-  /** Whether runs get the workers of a queue in turn, by their fairness keys; true by default. */
+  /** Gives runs the workers of a queue in turn, by their fairness keys; true by default. */
   fairness?: boolean;
   /** The address of the codec server that the Web UI uses. */
   codecEndpoint?: string | undefined;

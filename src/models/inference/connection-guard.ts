@@ -1,4 +1,4 @@
-/** What the operator of a worker allows of the inference client: it asks before each request, and at each connection. */
+/** Tells the inference client what the operator of a worker allows: it asks before each request, and at each connection. */
 import { lookup as resolveName } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { Endpoint } from './endpoint.ts';

@@ -8,7 +8,7 @@ interface FailureSource {
   readonly headers?: Headers | undefined;
   /** Describes an answer without quoting it. */
   readonly description?: (() => string) | undefined;
-  /** Of the error in the message. */
+  /** Names the place of the error in the message. */
   readonly place?: string | undefined;
 }
 

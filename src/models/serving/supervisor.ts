@@ -90,7 +90,7 @@ export interface ServerSupervisor {
   serves(baseUrl: string): boolean;
   /** Why the server at this base URL is started again; undefined if it is up. */
   problem(baseUrl: string): string | undefined;
-  /** Where the servers of this machine listen, also those that have failed. */
+  /** Lists where the servers of this machine listen, also those that have failed. */
   places(): { readonly host: string; readonly port: number }[];
   /** The models that this machine serves. */
   servedModels(): ServedModelPlace[];

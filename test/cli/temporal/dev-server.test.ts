@@ -91,7 +91,7 @@ describe('startDevServer', () => {
   }).timeout(60_000);
 });
 
-/** What a page of another origin may send without asking the browser's user or the server first. */
+/** Requests that a page of another origin may send without asking the browser's user or the server first. */
 const START = JSON.stringify({ workflowType: { name: 'any' }, taskQueue: { name: 'any' } });
 const FROM_A_PAGE = { origin: 'http://page.example', 'content-type': 'text/plain' };
 

@@ -141,7 +141,7 @@ export function fixedModelProblems(
   path: string,
   settings: { readonly servedModelName: string; readonly command: readonly string[] },
 ): Problem[] {
-  // What a template of the worker's policy contains is checked by that worker.
+  // The worker checks the contents of a template of its policy.
   if (pickedTemplate(settings.command) !== undefined) return [];
   if (namesEachJudge(settings) || settings.command.some((argument) => argument.includes('{checkpoint}')))
     return [];

@@ -99,7 +99,7 @@ export interface TrainerMachine {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whether the trainer reads and writes a bucket, and so needs the keys for it. */
   readonly usesBucket?: boolean;
-  /** Whether the trainer loads a model of the hub, and so may need its token. */
+  /** True if the trainer loads a model of the hub, and so may need its token. */
   readonly usesHub?: boolean;
   /** The trackers that the trainer reports to, and so needs the keys of. */
   readonly trackers?: readonly string[];

@@ -35,7 +35,7 @@ export function trainerEnvironment({
   return { ...passed, PYTHONPATH: path ? `${packageRoot}${delimiter}${path}` : packageRoot };
 }
 
-/** What a trainer of this checkpoint and these trackers uses, for its environment. */
+/** Finds what a trainer of this checkpoint and these trackers uses, for its environment. */
 export function trainerUses(
   baseCheckpoint: string | undefined,
   trackers: readonly string[],
