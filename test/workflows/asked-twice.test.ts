@@ -6,15 +6,26 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startRun } from '../../src/client/index.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
-import { repeatedRequests } from '../support/scripted-run.ts';
+import { isJudgeRequest, repeatedRequests } from '../support/scripted-run.ts';
 import { scriptedAnswers, stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
 
 /** So few that the endpoint is asked for more meanwhile. */
 const MOST_HELD = 3;
 
+/** How many others a gate lets through: more would end the stage on a slow machine before its attempts are replaced. */
+const MOST_ANSWERED = 40;
+
+type Stage = 'generatePairs' | 'judgePairs';
+
 describe('a run on two workers', function () {
-  this.timeout(300_000);
-  let held: { readonly until: Promise<void>; requests: number } | undefined;
+  this.timeout(600_000);
+  /** Of the requests of one stage, holds the first and, once it has let others through, all further ones. */
+  let gate: {
+    readonly isFor: Stage;
+    readonly opened: Promise<void>;
+    readonly open: () => void;
+    requests: number;
+  };
   let endpoint: ScriptedEndpoint;
   let cluster: Cluster;
 
@@ -23,9 +34,11 @@ describe('a run on two workers', function () {
       script(request) {
         const answer = scriptedAnswers(request);
         if (answer.kind !== 'answer') return answer;
-        const isHeld = !isCanary(request.body) && held !== undefined && held.requests < MOST_HELD;
-        if (isHeld) held!.requests += 1;
-        return { ...answer, afterMilliseconds: 100, heldUntil: isHeld ? held!.until : undefined };
+        const stage = isJudgeRequest(request.body) ? 'judgePairs' : 'generatePairs';
+        if (stage !== gate.isFor || isCanary(request.body)) return { ...answer, afterMilliseconds: 100 };
+        gate.requests += 1;
+        const isHeld = gate.requests <= MOST_HELD || gate.requests > MOST_HELD + MOST_ANSWERED;
+        return { ...answer, afterMilliseconds: 100, heldUntil: isHeld ? gate.opened : undefined };
       },
     });
     cluster = await startCluster();
@@ -34,6 +47,12 @@ describe('a run on two workers', function () {
     await cluster.close();
     await endpoint.close();
   });
+
+  function newGate(isFor: Stage): typeof gate {
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    return { isFor, opened, open, requests: 0 };
+  }
 
   /** The number of attempts that have claimed each unfinished shard. */
   function attempts(): Map<string, number> {
@@ -53,29 +72,28 @@ describe('a run on two workers', function () {
         }),
       );
     const terminate = () => cluster.client.workflow.getHandle('interrupted').terminate();
-    let run = await start();
-    const nextRequests = async (count: number) => {
-      const asked = endpoint.requests.length;
-      while (endpoint.requests.length < asked + count) await sleep(20);
+    const requestsAtGate = async (count: number) => {
+      while (gate.requests < count) await sleep(20);
     };
-    for (const stage of ['generatePairs', 'generatePairs', 'judgePairs']) {
-      await waitForProgress(run, stageStarted(stage, 1));
-      let answer: () => void = () => undefined;
-      held = { until: new Promise((resolve) => (answer = resolve)), requests: 0 };
-      await nextRequests(10);
+    gate = newGate('generatePairs');
+    let run = await start();
+    for (const next of ['generatePairs', 'judgePairs', 'judgePairs'] as const) {
+      await requestsAtGate(10);
       const before = attempts();
       await terminate();
       run = await start();
       while ([...attempts()].some(([shard, count]) => count === before.get(shard))) await sleep(20);
       // Within this time the next attempts would send the requests that are held.
       await sleep(1000);
-      answer();
-      held = undefined;
+      const { open } = gate;
+      gate = newGate(next);
+      open();
     }
-    await waitForProgress(run, stageStarted('judgePairs', 1));
-    await nextRequests(10);
+    await requestsAtGate(10);
     const exited = once(workers[0]!.child, 'exit');
     workers[0]!.child.kill('SIGTERM');
+    await sleep(1000);
+    gate.open();
     await exited;
     await waitForProgress(run, stageStarted('fineTune', 1));
     await terminate();

@@ -47,8 +47,16 @@ describe('a run with a budget', function () {
   let expected: { tokens: number; requests: number };
 
   function input(runName: string, changes: Partial<ConfigurationInput>): ConfigurationInput {
+    // So many steps that a training is not over before its first seconds are compared with the budget.
+    const hyperparameters = {
+      maxSteps: 20,
+      perDeviceBatchSize: 4,
+      gradientAccumulationSteps: 1,
+      maxLength: 1024,
+    };
     return tinyConfiguration(runName, endpoint.baseUrl, {
       inference: { concurrentShards: 2, concurrentRequestsPerShard: 2 },
+      fineTuning: { rounds: [{ method: 'sft', hyperparameters }], threads: 1 },
       ...changes,
     });
   }
@@ -101,8 +109,8 @@ describe('a run with a budget', function () {
 
   it('has the same result as without a budget if the budget is large enough', () => {
     assert.equal(unbounded.iterations.length, 2);
-    // One step, within the warm-up of a hundred.
-    assert(unbounded.warnings.some((warning) => /has 1 steps, all within its warm-up of 100/.test(warning)));
+    // Fewer steps than the warm-up of a hundred has.
+    assert(unbounded.warnings.some((warning) => /has 20 steps, all within its warm-up of 100/.test(warning)));
   });
 
   it('pauses at its limit of tokens, exceeded only by requests in flight, says how to continue, and continues once it is raised', async () => {
