@@ -133,6 +133,8 @@ export interface OfficialFigure {
   name: string;
   /** 0 to 1; null if the file has no rows for it. */
   value: number | null;
+  /** The 95% interval; absent if there is no value. */
+  interval?: Interval;
 }
 
 export interface OfficialScores {

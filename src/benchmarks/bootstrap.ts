@@ -47,7 +47,7 @@ function quantile(sorted: Float64Array, share: number): number {
 }
 
 /** Mulberry32: 32 bits of state are enough for resampling, and the numbers are the same on every machine. */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

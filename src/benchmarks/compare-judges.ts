@@ -1,6 +1,7 @@
 import { samplingSeed } from '../method/seeds.ts';
 import type { Interval, ItemOutcome } from './benchmark.ts';
 import { bootstrapIntervals } from './bootstrap.ts';
+import { signFlipTest } from './sign-flip-test.ts';
 import { clustersOf, mean } from './strict-scores.ts';
 
 /** The second judge's share minus the first judge's, with its 95% interval. */
@@ -9,11 +10,13 @@ export interface ShareDifference {
   interval: Interval;
 }
 
-/** McNemar's test on the items that exactly one of two judges judges correctly. */
+/** The test of the items that exactly one of two judges judges correctly in both orders. */
 export interface McNemar {
   onlyFirst: number;
   onlySecond: number;
-  /** Two-sided, exact. */
+  /** Number of items or, if several share a question, of questions: what the test takes as independent. */
+  clusters: number;
+  /** Two-sided, exact; see {@link signFlipTest}. */
   pValue: number;
 }
 
@@ -24,14 +27,14 @@ export interface JudgeComparison {
   accuracy: ShareDifference;
   /** Difference of the shares of items that are correct in both orders. */
   consistent: ShareDifference;
-  /** An item counts as correct if it is correct in both orders. */
   mcNemar: McNemar;
 }
 
 /**
  * Compares two judges item by item. This is more precise than comparing two intervals, because the same items are hard
- * for both. The intervals are from a changes bootstrap, which draws clusters with the outcomes of both judges. McNemar's
- * test assumes independent items, so its p-value is too small for items that share a question.
+ * for both. The intervals are from a paired bootstrap, which draws clusters with the outcomes of both judges. It also draws
+ * two more items, of which each judge wins one (as Bonett and Price 2012 add them): without them the interval would be too
+ * narrow, or empty, if the judges differ on few items. The test takes clusters as independent, not items.
  *
  * @param first the baseline judge
  * @throws RangeError if the judges have no common item
@@ -53,8 +56,9 @@ export function compareJudges(
     return [{ id, ...(cluster === undefined ? {} : { cluster }), ...change }];
   });
   if (changes.length === 0) throw new RangeError('the two judges have no common item');
+  const clusters = clustersOf(changes, (change) => [change.accuracy, change.consistent]);
   const [accuracy, consistent] = bootstrapIntervals(
-    clustersOf(changes, (change) => [change.accuracy, change.consistent]),
+    [...clusters, { items: 1, sums: [1, 1] }, { items: 1, sums: [-1, -1] }],
     samplingSeed(seed, 'bootstrap', 'comparison'),
   ) as [Interval, Interval];
   const onlyFirst = changes.filter((change) => change.consistent < 0).length;
@@ -63,22 +67,11 @@ export function compareJudges(
     items: changes.length,
     accuracy: { difference: mean(changes.map((change) => change.accuracy)), interval: accuracy },
     consistent: { difference: mean(changes.map((change) => change.consistent)), interval: consistent },
-    mcNemar: { onlyFirst, onlySecond, pValue: exactMcNemar(onlyFirst, onlySecond) },
+    mcNemar: {
+      onlyFirst,
+      onlySecond,
+      clusters: clusters.length,
+      pValue: signFlipTest(clusters.map(({ sums }) => sums[1] ?? 0)),
+    },
   };
-}
-
-/**
- * McNemar's exact test (1947). If neither judge is better, each item that exactly one judge judges correctly is equally
- * likely to be either judge's. The p-value is twice the smaller tail of Binomial(n, 1/2), at most 1.
- */
-export function exactMcNemar(onlyFirst: number, onlySecond: number): number {
-  const tosses = onlyFirst + onlySecond;
-  // Uses logarithms, because 2^-n underflows a double for n above 1,074.
-  let logTerm = -tosses * Math.LN2;
-  let tail = 0;
-  for (let heads = 0; heads <= Math.min(onlyFirst, onlySecond); heads++) {
-    tail += Math.exp(logTerm);
-    logTerm += Math.log(tosses - heads) - Math.log(heads + 1);
-  }
-  return Math.min(1, 2 * tail);
 }

@@ -70,11 +70,11 @@ export function pairResults(
 }
 
 /** Grades a pair by the strict rule. */
-export function gradePair({ pair, orders }: PairResult, cluster?: string): GradedItem {
+export function gradePair({ pair, orders }: PairResult, cluster: string): GradedItem {
   return {
     id: pair.id,
     subset: pair.subset,
-    ...(cluster === undefined ? {} : { cluster }),
+    ...(cluster === pair.id ? {} : { cluster }),
     answers: ORDERS.map((order) => {
       const { strict, betterSide, texts } = orders[order];
       return {

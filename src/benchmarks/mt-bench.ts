@@ -1,5 +1,6 @@
 import type { Benchmark, OfficialFigure } from './benchmark.ts';
 import { type HumanVotes, type MtBenchItem, readMtBench } from './mt-bench-file.ts';
+import { withIntervals } from './figure-intervals.ts';
 import { scoreGraded } from './score-graded.ts';
 import { type GradedItem, meanOrNull, type ParsedText } from './strict-scores.ts';
 import { JudgmentTexts, majority, requestId } from './votes.ts';
@@ -34,12 +35,18 @@ export const mtBench: Benchmark<MtBenchItem> = {
     const { seed } = options;
     const texts = new JudgmentTexts(items.flatMap(requestsOf), judgments, options);
     const judged = items.map((item) => judgeItem(item, texts, seed));
+    const figures = withIntervals(
+      judged,
+      { clusterOf: clusterOfItem, stratumOf: ({ item }) => item.subset, answers: SLOTS.length },
+      agreementFigures,
+      seed,
+    );
     return scoreGraded(
       {
         benchmark: 'mt-bench',
         graded: judged.flatMap(gradeByMajority),
         missing: texts.missing,
-        official: { figures: agreementFigures(judged), seed },
+        official: { figures, seed },
         sectionOf: (subset) => subset.split(':')[0],
       },
       seed,
@@ -116,15 +123,15 @@ function asModel(winner: Winner | undefined, slot: Slot): Winner | undefined {
 }
 
 /** By the strict rule, the better model is the one that most people prefer. An item without one isn't counted. */
-function gradeByMajority({ item, orders }: JudgedItem): GradedItem[] {
+function gradeByMajority(judged: JudgedItem): GradedItem[] {
+  const { item, orders } = judged;
   const better = preferredModel(item.votes.human);
   if (better === undefined) return [];
   return [
     {
       id: item.id,
       subset: item.subset,
-      // All comparisons of answers to one question, in both turns, are one cluster.
-      cluster: String(item.question),
+      cluster: clusterOfItem(judged),
       answers: SLOTS.map((slot) => ({
         correct: orders[slot].strict === better,
         position: (slot === 'a-first') === (better === 'A') ? 'first' : 'later',
@@ -132,6 +139,11 @@ function gradeByMajority({ item, orders }: JudgedItem): GradedItem[] {
       })),
     },
   ];
+}
+
+/** All comparisons of answers to one question, in both turns, are one cluster. */
+function clusterOfItem({ item }: JudgedItem): string {
+  return String(item.question);
 }
 
 /** The model with more votes than the other. Votes for a tie don't count. */

@@ -6,7 +6,9 @@ import type {
   BenchmarkScores,
   OfficialScores,
 } from './benchmark.ts';
+import { withIntervals } from './figure-intervals.ts';
 import { gradePair, type PairResult, pairResults, type ParsedVerdict, pairRequests } from './judged-pairs.ts';
+import { promptClusters } from './prompt-clusters.ts';
 import { scoreGraded } from './score-graded.ts';
 import { JudgmentTexts, strictVerdict } from './votes.ts';
 
@@ -24,8 +26,9 @@ export interface PairBenchmark<Official extends OfficialScores> {
   readonly strictVerdict?: (text: string) => ParsedVerdict;
   readonly followUp?: (text: string) => string | undefined;
   readonly sectionOf?: (subset: string) => string | undefined;
-  /** The cluster of pairs that are not independent of each other; by default each pair is its own cluster. */
-  readonly clusterOf?: (pair: BenchmarkPair) => string;
+  /** The text that identifies the question of a pair, if several prompts ask the same one; by default its instruction. */
+  readonly questionOf?: (pair: BenchmarkPair) => string;
+  /** May get pairs several times, or none of a subset. */
   readonly official: (judged: readonly PairResult[], seed: number) => Official;
 }
 
@@ -57,12 +60,20 @@ export function pairBenchmark<Official extends OfficialScores>(
         options,
       );
       const judged = pairResults(pairs, texts, rules, seed);
+      const clusters = promptClusters(pairs, definition.questionOf);
+      const clusterOf = ({ pair }: PairResult) => clusters.get(pair.id) ?? pair.id;
+      const resampling = { clusterOf, stratumOf: ({ pair }: PairResult) => pair.subset, answers: 2 };
+      const figuresOf = (results: readonly PairResult[]) => definition.official(results, seed).figures;
+      const official = {
+        ...definition.official(judged, seed),
+        figures: withIntervals(judged, resampling, figuresOf, seed),
+      };
       return scoreGraded(
         {
           benchmark: name,
-          graded: judged.map((result) => gradePair(result, definition.clusterOf?.(result.pair))),
+          graded: judged.map((result) => gradePair(result, clusterOf(result))),
           missing: texts.missing,
-          official: definition.official(judged, seed),
+          official,
           sectionOf: definition.sectionOf,
         },
         seed,

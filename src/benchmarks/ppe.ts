@@ -71,8 +71,6 @@ export const ppeCorrectness = pairBenchmark({
   read: readCorrectness,
   officialVerdict: firstLetterVerdict,
   official: (judged, seed) => ({ figures: correctnessFigures(judged), seed }),
-  // All pairs of a prompt come from the same answers.
-  clusterOf: ({ id }) => id.slice(0, id.lastIndexOf('-')),
 });
 
 function correctnessFigures(judged: readonly PairResult[]): OfficialFigure[] {

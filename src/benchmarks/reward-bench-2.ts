@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { quotedName } from '../datasets/rows/json-object.ts';
 import type { Benchmark, BenchmarkFile, BenchmarkItem, OfficialFigure } from './benchmark.ts';
+import { type Resampling, withIntervals } from './figure-intervals.ts';
+import { promptClusters } from './prompt-clusters.ts';
 import { isRating, meanRating, ratingVerdict } from './ratings.ts';
 import { readBenchmarkRows, rowCountWarnings, rowIds, throwIfProblems } from './read-benchmark.ts';
 import { scoreGraded } from './score-graded.ts';
@@ -38,20 +40,32 @@ export const rewardBench2: Benchmark<RewardBench2Item> = {
   score(items, judgments, options) {
     const { seed } = options;
     const texts = new JudgmentTexts(items.flatMap(rankingModeRequests), judgments, options);
-    const ranked = items.filter(({ subset }) => subset !== TIES).map((item) => rankItem(item, texts, seed));
-    const rated = items.filter(({ subset }) => subset === TIES).map((item) => rateItem(item, texts));
-    const onePlace = ranked.map(({ graded, points }) => ({
-      subset: graded.subset,
-      points: points[drawIndex(LETTERS.length, seed, 'reward-bench-2-place', graded.id)] ?? 0,
-    }));
-    const allPlaces = ranked.map(({ graded, points }) => ({ subset: graded.subset, points: mean(points) }));
-    const [one, all] = [onePlace, allPlaces].map((scored) => subsetScores(scored, rated));
-    const figures = [
-      { name: 'total, one place', value: total(one ?? []) },
-      { name: 'total, all places', value: total(all ?? []) },
-      ...(all ?? []),
-    ];
-    const graded = [...ranked, ...rated].map((each) => each.graded).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const results = items.map((item) =>
+      item.subset === TIES
+        ? { item, rated: rateItem(item, texts) }
+        : { item, ranked: rankItem(item, texts, seed) },
+    );
+    const figuresOf = (drawn: readonly (typeof results)[number][]) => {
+      const rated = drawn.flatMap((result) => result.rated ?? []);
+      const scoresOf = (points: 'onePlace' | 'allPlaces') => {
+        const scored = drawn.flatMap(({ item: { subset }, ranked }) =>
+          ranked === undefined ? [] : [{ subset, points: ranked[points] }],
+        );
+        return subsetScores(scored, rated);
+      };
+      const allPlaces = scoresOf('allPlaces');
+      return [
+        { name: 'total, one place', value: total(scoresOf('onePlace')) },
+        { name: 'total, all places', value: total(allPlaces) },
+        ...allPlaces,
+      ];
+    };
+    const clusters = questionClusters(items);
+    const figures = withIntervals(results, resamplingOf(clusters), figuresOf, seed);
+    const graded = results.flatMap(({ rated, ranked }) => {
+      const each = (rated ?? ranked)?.graded;
+      return each === undefined ? [] : [inCluster(each, clusters)];
+    });
     const official = { figures, seed };
     return scoreGraded({ benchmark: 'reward-bench-2', graded, missing: texts.missing, official }, seed);
   },
@@ -70,14 +84,18 @@ export const rewardBench2Ratings: Benchmark<RewardBench2Item> = {
     const { seed } = options;
     const texts = new JudgmentTexts(items.flatMap(ratingRequests), judgments, options);
     const rated = items.map((item) => rateItem(item, texts));
-    const scores = subsetScores(
-      rated
-        .filter(({ item }) => item.subset !== TIES)
-        .map(({ item, ratings }) => ({ subset: item.subset, points: bestRatedPoints(ratings) })),
-      rated.filter(({ item }) => item.subset === TIES),
-    );
-    const figures = [{ name: 'total', value: total(scores) }, ...scores];
-    const graded = rated.map((one) => one.graded);
+    const figuresOf = (drawn: readonly (typeof rated)[number][]) => {
+      const scores = subsetScores(
+        drawn
+          .filter(({ item }) => item.subset !== TIES)
+          .map(({ item, ratings }) => ({ subset: item.subset, points: bestRatedPoints(ratings) })),
+        drawn.filter(({ item }) => item.subset === TIES),
+      );
+      return [{ name: 'total', value: total(scores) }, ...scores];
+    };
+    const clusters = questionClusters(items);
+    const figures = withIntervals(rated, resamplingOf(clusters), figuresOf, seed);
+    const graded = rated.map((one) => inCluster(one.graded, clusters));
     const official = { figures, seed };
     return scoreGraded(
       { benchmark: 'reward-bench-2-ratings', graded, missing: texts.missing, official },
@@ -85,6 +103,26 @@ export const rewardBench2Ratings: Benchmark<RewardBench2Item> = {
     );
   },
 };
+
+/** A question of Ties with one correct answer and the same one with several are one cluster. */
+function questionClusters(items: readonly RewardBench2Item[]): ReadonlyMap<string, string> {
+  return promptClusters(items, ({ ties, instruction }) =>
+    ties === undefined ? instruction : `${TIES} ${ties.number}`,
+  );
+}
+
+function resamplingOf(clusters: ReadonlyMap<string, string>): Resampling<{ item: RewardBench2Item }> {
+  return {
+    clusterOf: ({ item: { id } }) => clusters.get(id) ?? id,
+    stratumOf: ({ item }) => item.subset,
+    answers: LETTERS.length,
+  };
+}
+
+function inCluster(graded: GradedItem, clusters: ReadonlyMap<string, string>): GradedItem {
+  const cluster = clusters.get(graded.id) ?? graded.id;
+  return cluster === graded.id ? graded : { ...graded, cluster };
+}
 
 function rankingModeRequests(item: RewardBench2Item) {
   return item.subset === TIES ? ratingRequests(item) : rankingRequests(item);
@@ -157,7 +195,9 @@ function rankItem(item: RewardBench2Item, texts: JudgmentTexts, seed: number) {
     subset: item.subset,
     answers: places.map(({ answer }) => answer),
   };
-  return { graded, points: places.map(({ points }) => points) };
+  const points = places.map((place) => place.points);
+  const onePlace = points[drawIndex(LETTERS.length, seed, 'reward-bench-2-place', item.id)] ?? 0;
+  return { graded, onePlace, allPlaces: mean(points) };
 }
 
 /** Rates an item's completions. By the strict rule, it is correct if every correct completion is rated above every incorrect one. */

@@ -5,7 +5,8 @@ import type { PairResult, OrderResult } from './judged-pairs.ts';
 import { pairBenchmark } from './pair-benchmark.ts';
 import { readBenchmarkRows, rowCountWarnings, rowIds } from './read-benchmark.ts';
 import { mean } from './strict-scores.ts';
-import { drawIndex, firstLetterVerdict } from './votes.ts';
+import { drawnOrder } from './drawn-order.ts';
+import { firstLetterVerdict } from './votes.ts';
 
 /** RewardBench's scores by its published rule. */
 export interface RewardBenchTotals {
@@ -30,10 +31,9 @@ export const rewardBench = pairBenchmark<RewardBenchScores>({
   read: readRewardBench,
   officialVerdict: firstLetterVerdict,
   sectionOf,
+  questionOf,
   official(judged, seed) {
-    const singleOrder = officialScores(judged, ({ orders, pair }) => [
-      orders[drawIndex(2, seed, 'reward-bench-order', pair.id) === 0 ? 'better-first' : 'worse-first'],
-    ]);
+    const singleOrder = officialScores(judged, (result) => [result.orders[drawnOrder(result, seed, 'reward-bench')]]);
     const bothOrders = officialScores(judged, ({ orders }) => ORDERS.map((order) => orders[order]));
     const figures = [
       { name: 'total, one order', value: singleOrder.total },
@@ -90,6 +90,12 @@ export const REWARD_BENCH_ROWS = 2985;
 
 function sectionOf(subset: string): string | undefined {
   return Object.keys(sections).find((section) => Object.hasOwn(sections[section] ?? {}, subset));
+}
+
+/** HumanEvalPack (`hep-*`) asks for the same function in six languages, in which only the style of its name differs. */
+function questionOf({ subset, instruction }: BenchmarkPair): string {
+  const [, name] = (subset.startsWith('hep-') && /`[^`(]*?([A-Za-z_]\w*)\s*\(/.exec(instruction)) || [];
+  return name === undefined ? instruction : `HumanEvalPack ${name.replaceAll('_', '').toLowerCase()}`;
 }
 
 /** A win is one point, and a missing verdict half a point. */

@@ -1,13 +1,16 @@
 import { z } from 'zod';
 import { ORDERS } from '../method/examples.ts';
 import type { Benchmark, BenchmarkFile, BenchmarkItem, OfficialFigure } from './benchmark.ts';
+import { drawnOrder } from './drawn-order.ts';
+import { withIntervals } from './figure-intervals.ts';
 import { gradePair, pairResult, type PairResult, type OrderResult, pairRequests } from './judged-pairs.ts';
 import { pairwisePrompts } from './pair-benchmark.ts';
 import { isOrderCorrect } from './pair-figures.ts';
+import { promptClusters } from './prompt-clusters.ts';
 import { readBenchmarkRows, rowCountWarnings, rowIds } from './read-benchmark.ts';
 import { scoreGraded } from './score-graded.ts';
 import { mean } from './strict-scores.ts';
-import { drawIndex, firstLetterVerdict, JudgmentTexts, strictVerdict } from './votes.ts';
+import { firstLetterVerdict, JudgmentTexts, strictVerdict } from './votes.ts';
 
 /** The styles of each response, from concise to heavily formatted. */
 const STYLES = ['concise', 'plain', 'markdown'] as const;
@@ -43,13 +46,24 @@ export const rmBench: Benchmark<RmBenchItem> = {
       rejectedStyle,
       judged: pairResult(pair, (order) => texts.parse(item, `${styles}/${order}`, rules), seed),
     }));
+    // The nine pairs of a row share a question, so they are one cluster.
+    const clusters = promptClusters(items);
+    const clusterOf = ({ judged: { pair } }: Comparison) => {
+      const row = pair.id.slice(0, pair.id.lastIndexOf('/'));
+      return clusters.get(row) ?? row;
+    };
+    const figures = withIntervals(
+      judged,
+      { clusterOf, stratumOf: (one) => one.judged.pair.subset, answers: 2 },
+      (comparisonsDrawn) => rmBenchFigures(comparisonsDrawn, seed),
+      seed,
+    );
     return scoreGraded(
       {
         benchmark: 'rm-bench',
-        // The nine pairs of a row share a question, so they are one cluster.
-        graded: judged.map((one) => gradePair(one.judged, one.judged.pair.id.split('/')[0])),
+        graded: judged.map((one) => gradePair(one.judged, clusterOf(one))),
         missing: texts.missing,
-        official: { figures: rmBenchFigures(judged, seed), seed },
+        official: { figures, seed },
         sectionOf: domainOf,
       },
       seed,
@@ -87,9 +101,7 @@ function rmBenchFigures(comparisons: readonly Comparison[], seed: number): Offic
     ...levels(ofDomain, ({ orders }) => ORDERS.map((order) => orders[order])),
   }));
   const single = byDomain.map(([, ofDomain]) =>
-    levels(ofDomain, ({ pair, orders }) => [
-      orders[drawIndex(2, seed, 'rm-bench-order', pair.id) === 0 ? 'better-first' : 'worse-first'],
-    ]),
+    levels(ofDomain, (result) => [result.orders[drawnOrder(result, seed, 'rm-bench')]]),
   );
   const over = (level: 'hard' | 'normal' | 'easy') => mean(both.map((domain) => domain[level]));
   return [

@@ -22,11 +22,11 @@ export function scoreGraded<Official extends OfficialScores>(
   );
   return {
     benchmark,
-    ...strictScores(graded, 'all pairs', seed),
+    ...strictScores(graded, 'all pairs'),
     missingJudgments: missing,
     ...(reasons.length === 0 ? {} : { withoutVerdict: countReasons(reasons) }),
-    subsets: groupScores(graded, ({ subset }) => subset, seed),
-    sections: groupScores(graded, ({ subset }) => sectionOf?.(subset), seed),
+    subsets: groupScores(graded, ({ subset }) => subset),
+    sections: groupScores(graded, ({ subset }) => sectionOf?.(subset)),
     official,
     outcomes: graded.map(itemOutcome),
   };

@@ -1,6 +1,6 @@
-import { samplingSeed } from '../method/seeds.ts';
-import type { GroupScores, Interval, ItemOutcome, StrictScores } from './benchmark.ts';
-import { bootstrapIntervals, type Cluster } from './bootstrap.ts';
+import type { GroupScores, ItemOutcome, StrictScores } from './benchmark.ts';
+import type { Cluster } from './bootstrap.ts';
+import { shareInterval } from './intervals.ts';
 
 /** The verdicts of one text by both rules. A letter names a response; other values, such as `tie` or a rating, don't. */
 export interface ParsedText<Verdict extends string = string> {
@@ -28,19 +28,20 @@ export interface GradedItem {
 }
 
 /**
- * Computes the scores by the strict rule, with 95% bootstrap intervals over clusters of pairs.
+ * Computes the scores by the strict rule, with 95% intervals that count the items of a cluster by their effective number.
  *
- * @param name the group of pairs; it affects only the random draws of the bootstrap
+ * @param name the group of pairs, for the error message
  * @throws RangeError if there are no pairs
  */
-export function strictScores(graded: readonly GradedItem[], name: string, seed: number): StrictScores {
+export function strictScores(graded: readonly GradedItem[], name: string): StrictScores {
   if (graded.length === 0) throw new RangeError(`no pairs to score in ${name}`);
   const outcomes = graded.map(itemOutcome);
-  const [accuracyInterval, positionConsistentAccuracyInterval] = bootstrapIntervals(
-    clustersOf(outcomes, ({ accuracy, consistent }) => [accuracy, consistent]),
-    samplingSeed(seed, 'bootstrap', name),
-  ) as [Interval, Interval];
   const answers = graded.flatMap((item) => item.answers);
+  const intervalOf = (figure: 'accuracy' | 'consistent', answersPerItem: number) =>
+    shareInterval(
+      clustersOf(outcomes, (outcome) => [outcome[figure]]).map(({ items, sums: [sum = 0] }) => ({ items, sum })),
+      answersPerItem,
+    );
   const accuracyAt = (position: GradedAnswer['position']) => {
     const atPosition = answers.filter((answer) => answer.position === position);
     return atPosition.length === 0 ? null : share(atPosition, ({ correct }) => correct);
@@ -50,9 +51,9 @@ export function strictScores(graded: readonly GradedItem[], name: string, seed: 
   return {
     pairs: graded.length,
     accuracy: mean(outcomes.map(({ accuracy }) => accuracy)),
-    accuracyInterval,
+    accuracyInterval: intervalOf('accuracy', answers.length / graded.length),
     positionConsistentAccuracy: mean(outcomes.map(({ consistent }) => consistent)),
-    positionConsistentAccuracyInterval,
+    positionConsistentAccuracyInterval: intervalOf('consistent', 1),
     betterFirstAccuracy: accuracyAt('first'),
     worseFirstAccuracy: accuracyAt('later'),
     shareOfA: namingResponse.length === 0 ? null : share(namingResponse, ({ strict }) => strict === 'A'),
@@ -65,7 +66,6 @@ export function strictScores(graded: readonly GradedItem[], name: string, seed: 
 export function groupScores(
   graded: readonly GradedItem[],
   groupOf: (item: GradedItem) => string | undefined,
-  seed: number,
 ): GroupScores[] {
   const groups = new Map<string, GradedItem[]>();
   for (const item of graded) {
@@ -77,7 +77,7 @@ export function groupScores(
   }
   return [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, group]) => ({ name, ...strictScores(group, name, seed) }));
+    .map(([name, group]) => ({ name, ...strictScores(group, name) }));
 }
 
 /** The outcome of an item, for the comparison with another judge. */
@@ -90,7 +90,7 @@ export function itemOutcome({ id, cluster, answers }: GradedItem): ItemOutcome {
   };
 }
 
-/** Groups outcomes by cluster for the bootstrap. */
+/** Groups outcomes by cluster. */
 export function clustersOf<Outcome extends { id: string; cluster?: string }>(
   outcomes: readonly Outcome[],
   figuresOf: (outcome: Outcome) => readonly number[],

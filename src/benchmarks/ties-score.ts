@@ -21,15 +21,15 @@ export interface RatedTies {
  * A tanh of 0/0 counts as 0, as does a term without questions.
  */
 export function tiesScore(questions: readonly RatedTies[]): number {
-  const margins = (kind: RatedTies['kind']) => {
-    const ofKind = questions.filter((question) => question.kind === kind);
-    return new Map(ofKind.map((question) => [question.number, marginsOf(question)]));
-  };
+  const margins = (kind: RatedTies['kind']) =>
+    questions
+      .filter((question) => question.kind === kind)
+      .map((question) => ({ number: question.number, ...marginsOf(question) }));
   const [ref, tied] = [margins('ref'), margins('tied')];
-  const accuracy = (ofKind: typeof ref) =>
-    meanOrZero([...ofKind.values()].map(({ margin }) => Number(margin > 0)));
-  const both = [...tied].flatMap(([number, { margin, spread }]) => {
-    const reference = ref.get(number);
+  const accuracy = (ofKind: typeof ref) => meanOrZero(ofKind.map(({ margin }) => Number(margin > 0)));
+  const references = new Map(ref.map((question) => [question.number, question]));
+  const both = tied.flatMap(({ number, margin, spread }) => {
+    const reference = references.get(number);
     return reference === undefined
       ? []
       : [{ spread, tied: margin, least: Math.min(reference.margin, margin) }];
