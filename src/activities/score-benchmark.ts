@@ -39,6 +39,7 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
       pairs: input.pairs.sha256,
       judgments: input.judgments.sha256,
       ...marksFingerprintInputs(configuration),
+      ...(evaluation.judgeFamily === undefined ? {} : { judgeFamily: evaluation.judgeFamily }),
     };
     const manifest = (await deps.store.findIntact(uri, fingerprint)) ?? (await publishScores());
     return evaluationSummary(input.benchmark, purpose, manifest);
@@ -52,6 +53,7 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
       const { outcomes, ...scores } = benchmark.score(items, byRequest(judgments), {
         seed,
         reasoningMarks: reasoningMarksOf(configuration),
+        judgeFamily: evaluation.judgeFamily,
       });
       const [prepared, judged] = await Promise.all(
         [input.pairs, input.judgments].map((index) => deps.store.readManifest(index.uri)),

@@ -9,6 +9,11 @@ const share = z.number().min(0).max(1);
 const count = z.int().nonnegative();
 const notNegative = z.number().nonnegative();
 
+const intervalSchema = z.object({
+  low: z.number().describe('The lower bound.'),
+  high: z.number().describe('The upper bound.'),
+});
+
 export const countsSchema = z.record(z.string(), z.number());
 
 export const artifactReference = z.object({
@@ -49,8 +54,23 @@ const evaluationSummarySchema = z.object({
     .object({
       name: z.string().describe('The name of the figure.'),
       value: z.number().nullable().describe('The value; null if the file has no data for it.'),
+      interval: intervalSchema.describe('The 95% interval; absent if there is no value.').exactOptional(),
     })
     .describe("The main figure by the benchmark's published rule.")
+    .exactOptional(),
+  agreement: z
+    .object({
+      pairs: count.describe('The number of pairs on which most people agree.'),
+      raters: count.describe('The number of raters.'),
+      accuracy: share.describe('The share of these pairs whose verdict is the label that most people give.'),
+      accuracyInterval: intervalSchema.describe('The 95% interval.'),
+      kappa: z
+        .number()
+        .nullable()
+        .describe("Cohen's kappa with that label; null if all labels are the same."),
+      kappaInterval: intervalSchema.nullable().describe('The 95% interval.'),
+    })
+    .describe('The agreement with the people who labelled the pairs; absent if nobody did.')
     .exactOptional(),
   tokens: z
     .object({

@@ -1,4 +1,7 @@
 import type { ResponsePair } from '../method/examples.ts';
+import type { BiasFigure } from './biases.ts';
+import type { Interval } from './intervals.ts';
+import type { JudgeAgreement } from './judge-agreement.ts';
 import type { EndedText } from '../method/missing-verdict.ts';
 import type { ReasoningMarks } from '../method/reasoning.ts';
 
@@ -56,6 +59,10 @@ export interface BenchmarkItem {
 /** An item with two responses, of which the better one is known by people's preference or by construction. */
 export interface BenchmarkPair extends ResponsePair, BenchmarkItem {
   readonly subset: string;
+  /** The model that wrote each response, if the file names it. */
+  readonly models?: { readonly better?: string; readonly worse?: string };
+  /** The better response according to each of several raters. */
+  readonly labels?: Readonly<Record<string, 'better' | 'worse' | 'tie'>>;
 }
 
 export interface BenchmarkFile<Item extends BenchmarkItem = BenchmarkItem> {
@@ -90,12 +97,8 @@ export interface ScoringOptions {
   readonly seed: number;
   /** The marks around the judge's reasoning; those of known models by default. */
   readonly reasoningMarks?: readonly ReasoningMarks[] | undefined;
-}
-
-/** The bounds of a 95% interval. */
-export interface Interval {
-  low: number;
-  high: number;
+  /** A text that the names of the models of the judge's own family contain, if known. */
+  readonly judgeFamily?: string | undefined;
 }
 
 /**
@@ -153,6 +156,10 @@ export interface BenchmarkScores extends StrictScores {
   subsets: GroupScores[];
   sections: GroupScores[];
   official: OfficialScores;
+  /** The biases that the pairs show; absent if a benchmark has no pairs. */
+  biases?: readonly BiasFigure[];
+  /** The agreement with the people who labelled the pairs; absent if they are labelled by construction. */
+  agreement?: JudgeAgreement;
 }
 
 /** The outcome of one item by the strict rule, for the paired comparison of two judges. */

@@ -1,4 +1,4 @@
-import type { Interval } from './benchmark.ts';
+import type { Interval } from './intervals.ts';
 
 const DRAWS = 1000;
 

@@ -1,6 +1,7 @@
 import { samplingSeed } from '../method/seeds.ts';
-import type { Interval, ItemOutcome } from './benchmark.ts';
+import type { ItemOutcome } from './benchmark.ts';
 import { bootstrapIntervals } from './bootstrap.ts';
+import type { Interval } from './intervals.ts';
 import { signFlipTest } from './sign-flip-test.ts';
 import { clustersOf, mean } from './strict-scores.ts';
 

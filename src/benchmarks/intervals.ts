@@ -1,6 +1,10 @@
-import type { Interval } from './benchmark.ts';
-
 const Z = 1.959963984540054;
+
+/** The bounds of a 95% interval. */
+export interface Interval {
+  low: number;
+  high: number;
+}
 
 /** Items that are not independent of each other: their number, and the sum of their values, which are 0 to 1. */
 export interface ItemCluster {
@@ -38,11 +42,7 @@ export function shareInterval(clusters: readonly ItemCluster[], answers = 1): In
   const items = sum(clusters.map((cluster) => cluster.items));
   const share = sum(clusters.map((cluster) => cluster.sum)) / items;
   const typicalSize = sum(clusters.map((cluster) => cluster.items ** 2)) / items;
-  const extended = [
-    ...clusters,
-    { items: typicalSize, sum: typicalSize },
-    { items: typicalSize, sum: 0 },
-  ];
+  const extended = [...clusters, { items: typicalSize, sum: typicalSize }, { items: typicalSize, sum: 0 }];
   const total = items + 2 * typicalSize;
   const mean = (share * items + typicalSize) / total;
   // The last factor corrects the bias of a large cluster's residual (HC2, MacKinnon and White 1985).
@@ -52,6 +52,33 @@ export function shareInterval(clusters: readonly ItemCluster[], answers = 1): In
   const designEffect = (sum(squares) * (total - 1)) / (total ** 2 * mean * (1 - mean));
   const effective = items / Math.max(designEffect, 1 / answers);
   return wilsonInterval(share * effective, effective);
+}
+
+/** A share with its 95% interval. */
+export interface IntervalOfShare {
+  readonly share: number;
+  readonly interval: Interval;
+}
+
+/**
+ * The 95% interval of the first share minus the second, from the intervals of both (Newcombe 1998, method 10): as they, it
+ * also works for few items and near 100%. The two shares are taken as independent.
+ */
+export function differenceInterval(first: IntervalOfShare, second: IntervalOfShare): Interval {
+  const difference = first.share - second.share;
+  const down = Math.hypot(first.share - first.interval.low, second.interval.high - second.share);
+  const up = Math.hypot(first.interval.high - first.share, second.share - second.interval.low);
+  return { low: Math.max(-1, difference - down), high: Math.min(1, difference + up) };
+}
+
+/** Groups values from 0 to 1 by their cluster. */
+export function clusterValues(
+  values: readonly { readonly cluster: string; readonly value: number }[],
+): ItemCluster[] {
+  return [...Map.groupBy(values, ({ cluster }) => cluster).values()].map((cluster) => ({
+    items: cluster.length,
+    sum: sum(cluster.map(({ value }) => value)),
+  }));
 }
 
 function sum(values: readonly number[]): number {

@@ -41,16 +41,13 @@ export const mtBench: Benchmark<MtBenchItem> = {
       agreementFigures,
       seed,
     );
-    return scoreGraded(
-      {
-        benchmark: 'mt-bench',
-        graded: judged.flatMap(gradeByMajority),
-        missing: texts.missing,
-        official: { figures, seed },
-        sectionOf: (subset) => subset.split(':')[0],
-      },
-      seed,
-    );
+    return scoreGraded({
+      benchmark: 'mt-bench',
+      graded: judged.flatMap(gradeByMajority),
+      missing: texts.missing,
+      official: { figures, seed },
+      sectionOf: (subset) => subset.split(':')[0],
+    });
   },
 };
 

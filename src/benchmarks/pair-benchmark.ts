@@ -8,6 +8,7 @@ import type {
 } from './benchmark.ts';
 import { withIntervals } from './figure-intervals.ts';
 import { gradePair, type PairResult, pairResults, type ParsedVerdict, pairRequests } from './judged-pairs.ts';
+import { pairAgreement, pairBiases } from './pair-trust.ts';
 import { promptClusters } from './prompt-clusters.ts';
 import { scoreGraded } from './score-graded.ts';
 import { JudgmentTexts, strictVerdict } from './votes.ts';
@@ -28,6 +29,8 @@ export interface PairBenchmark<Official extends OfficialScores> {
   readonly sectionOf?: (subset: string) => string | undefined;
   /** The text that identifies the question of a pair, if several prompts ask the same one; by default its instruction. */
   readonly questionOf?: (pair: BenchmarkPair) => string;
+  /** Whether people chose the better responses, so that the agreement with them is reported. */
+  readonly isLabelledByPeople?: true;
   /** May get pairs several times, or none of a subset. */
   readonly official: (judged: readonly PairResult[], seed: number) => Official;
 }
@@ -53,7 +56,7 @@ export function pairBenchmark<Official extends OfficialScores>(
     officialVerdict: definition.officialVerdict,
     ...(followUp === undefined ? {} : { followUp }),
     score(pairs, judgments, options) {
-      const { seed } = options;
+      const { seed, judgeFamily } = options;
       const texts = new JudgmentTexts(
         pairs.flatMap((pair) => pairRequests(pair)),
         judgments,
@@ -68,16 +71,18 @@ export function pairBenchmark<Official extends OfficialScores>(
         ...definition.official(judged, seed),
         figures: withIntervals(judged, resampling, figuresOf, seed),
       };
-      return scoreGraded(
-        {
-          benchmark: name,
-          graded: judged.map((result) => gradePair(result, clusterOf(result))),
-          missing: texts.missing,
-          official,
-          sectionOf: definition.sectionOf,
-        },
-        seed,
-      );
+      const scores = scoreGraded({
+        benchmark: name,
+        graded: judged.map((result) => gradePair(result, clusterOf(result))),
+        missing: texts.missing,
+        official,
+        sectionOf: definition.sectionOf,
+      });
+      return {
+        ...scores,
+        biases: pairBiases(judged, clusterOf, judgeFamily),
+        ...(definition.isLabelledByPeople ? { agreement: pairAgreement(judged, clusterOf) } : {}),
+      };
     },
   };
 }

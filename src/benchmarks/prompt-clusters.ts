@@ -1,5 +1,6 @@
 import { NearDuplicateIndex } from '../datasets/near-duplicates.ts';
 import { normalizedWords } from '../datasets/word-hashes.ts';
+import { stableHash } from '../platform/stable-hash.ts';
 
 /**
  * The items that share a prompt, which are not independent of each other: whoever errs on one is likely to err on the
@@ -23,7 +24,7 @@ export function promptClusters<Item extends { readonly id: string; readonly inst
   return new Map(
     items.map((item) => {
       const question = questionOf(item);
-      const words = normalizedWords(question).join(' ') || question;
+      const words = stableHash(normalizedWords(question).join(' ') || question);
       let cluster = equal.get(words);
       if (cluster === undefined) {
         cluster = similar.addUnlessDuplicate(item.id, question)?.id ?? item.id;

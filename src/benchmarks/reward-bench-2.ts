@@ -67,7 +67,7 @@ export const rewardBench2: Benchmark<RewardBench2Item> = {
       return each === undefined ? [] : [inCluster(each, clusters)];
     });
     const official = { figures, seed };
-    return scoreGraded({ benchmark: 'reward-bench-2', graded, missing: texts.missing, official }, seed);
+    return scoreGraded({ benchmark: 'reward-bench-2', graded, missing: texts.missing, official });
   },
 };
 
@@ -97,10 +97,7 @@ export const rewardBench2Ratings: Benchmark<RewardBench2Item> = {
     const figures = withIntervals(rated, resamplingOf(clusters), figuresOf, seed);
     const graded = rated.map((one) => inCluster(one.graded, clusters));
     const official = { figures, seed };
-    return scoreGraded(
-      { benchmark: 'reward-bench-2-ratings', graded, missing: texts.missing, official },
-      seed,
-    );
+    return scoreGraded({ benchmark: 'reward-bench-2-ratings', graded, missing: texts.missing, official });
   },
 };
 

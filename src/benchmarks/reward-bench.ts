@@ -33,7 +33,9 @@ export const rewardBench = pairBenchmark<RewardBenchScores>({
   sectionOf,
   questionOf,
   official(judged, seed) {
-    const singleOrder = officialScores(judged, (result) => [result.orders[drawnOrder(result, seed, 'reward-bench')]]);
+    const singleOrder = officialScores(judged, (result) => [
+      result.orders[drawnOrder(result, seed, 'reward-bench')],
+    ]);
     const bothOrders = officialScores(judged, ({ orders }) => ORDERS.map((order) => orders[order]));
     const figures = [
       { name: 'total, one order', value: singleOrder.total },

@@ -58,16 +58,13 @@ export const rmBench: Benchmark<RmBenchItem> = {
       (comparisonsDrawn) => rmBenchFigures(comparisonsDrawn, seed),
       seed,
     );
-    return scoreGraded(
-      {
-        benchmark: 'rm-bench',
-        graded: judged.map((one) => gradePair(one.judged, clusterOf(one))),
-        missing: texts.missing,
-        official: { figures, seed },
-        sectionOf: domainOf,
-      },
-      seed,
-    );
+    return scoreGraded({
+      benchmark: 'rm-bench',
+      graded: judged.map((one) => gradePair(one.judged, clusterOf(one))),
+      missing: texts.missing,
+      official: { figures, seed },
+      sectionOf: domainOf,
+    });
   },
 };
 

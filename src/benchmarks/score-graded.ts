@@ -13,10 +13,13 @@ export interface GradedBenchmark<Official extends OfficialScores> {
 }
 
 /** Adds the scores by the strict rule, over all items and by group, to the official ones. */
-export function scoreGraded<Official extends OfficialScores>(
-  { benchmark, graded, missing, official, sectionOf }: GradedBenchmark<Official>,
-  seed: number,
-): BenchmarkScores & { official: Official; outcomes: ItemOutcome[] } {
+export function scoreGraded<Official extends OfficialScores>({
+  benchmark,
+  graded,
+  missing,
+  official,
+  sectionOf,
+}: GradedBenchmark<Official>): BenchmarkScores & { official: Official; outcomes: ItemOutcome[] } {
   const reasons = graded.flatMap(({ answers }) =>
     answers.flatMap(({ texts }) => texts.flatMap((text) => text.missing ?? [])),
   );

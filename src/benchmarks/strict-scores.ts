@@ -8,6 +8,8 @@ export interface ParsedText<Verdict extends string = string> {
   readonly official: Verdict | undefined;
   /** Why there is no verdict by the strict rule. */
   readonly missing?: string;
+  /** The number of words, those of reasoning that came apart among them. */
+  readonly words: number;
 }
 
 /** One answer of the judge, graded by the strict rule. */
@@ -39,7 +41,10 @@ export function strictScores(graded: readonly GradedItem[], name: string): Stric
   const answers = graded.flatMap((item) => item.answers);
   const intervalOf = (figure: 'accuracy' | 'consistent', answersPerItem: number) =>
     shareInterval(
-      clustersOf(outcomes, (outcome) => [outcome[figure]]).map(({ items, sums: [sum = 0] }) => ({ items, sum })),
+      clustersOf(outcomes, (outcome) => [outcome[figure]]).map(({ items, sums: [sum = 0] }) => ({
+        items,
+        sum,
+      })),
       answersPerItem,
     );
   const accuracyAt = (position: GradedAnswer['position']) => {

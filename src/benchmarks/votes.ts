@@ -4,6 +4,7 @@ import { type EndedText, missingVerdict } from '../method/missing-verdict.ts';
 import { answerOf, type ReasoningMarks } from '../method/reasoning.ts';
 import type { BenchmarkJudgment, JudgeRequest, ScoringOptions } from './benchmark.ts';
 import type { ParsedText } from './strict-scores.ts';
+import { wordCount } from '../datasets/word-hashes.ts';
 
 /** The parsers of a benchmark: that of its published script, and our strict rule. */
 export interface VerdictRules<Verdict extends string> {
@@ -24,6 +25,7 @@ function parseByBothRules<Verdict extends string>(
   return {
     strict: verdict,
     official: official(judgment.text),
+    words: wordCount(judgment.text) + wordCount(judgment.reasoning ?? ''),
     ...(verdict === undefined ? { missing: missingVerdict(judgment, marks) } : {}),
   };
 }

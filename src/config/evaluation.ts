@@ -36,6 +36,13 @@ export const evaluationSchema = z.strictObject({
     .describe(
       'The samples of each verdict, whose majority counts (the paper also gives 32, at temperature 0.7 and top_p 0.9).',
     ),
+  judgeFamily: z
+    .string()
+    .regex(/\S/, 'must not be empty')
+    .describe(
+      "A text that the names of the models of the judge's own family contain, such as `llama`. With it, and files that name the models of their responses, the report says whether the judge prefers its own family.",
+    )
+    .optional(),
   shardSize: positiveInteger
     .default(200)
     .describe(

@@ -1,4 +1,5 @@
 import { columnsOf, detectRowFormat } from './rows/file-columns.ts';
+import { RATED_COLUMNS } from './rated-columns.ts';
 import { readRows } from './rows/read-rows.ts';
 import type { DataFile } from './rows/data-file.ts';
 import { userRequestKey } from '../method/conversation.ts';
@@ -22,6 +23,8 @@ export interface Preference extends PreferenceTexts {
   readonly id: string;
   /** The value of the column `subset`, if it exists. */
   readonly subset?: string;
+  /** The row, if it has a column of models or raters (`rated-columns.ts`). */
+  readonly rated?: DataRow;
 }
 
 /** The result of reading one row, or the two rows of a preference. */
@@ -83,7 +86,10 @@ async function* readFile(
   const format =
     columns === undefined ? undefined : detectRowFormat(path, columns, preferenceFormats, { name, toDecide });
   const options = format && {
-    columns: [...format.requiredColumns, ...(columns?.includes(SUBSET) ? [SUBSET] : [])],
+    columns: [
+      ...format.requiredColumns,
+      ...[SUBSET, ...RATED_COLUMNS].filter((column) => columns?.includes(column)),
+    ],
   };
   let pending: NumberedRow | undefined;
   for await (const { row, value, problem } of readRows(path, options)) {
@@ -116,5 +122,6 @@ function readRow(
   const id = stableHash(userRequestKey(read), ...[read.chosen, read.rejected].sort());
   const { [SUBSET]: subset } = value;
   const subsetField = typeof subset === 'string' && subset !== '' ? { subset } : {};
-  return { row, kind: 'preference', preference: { id, ...read, ...subsetField } };
+  const ratedField = RATED_COLUMNS.some((name) => name in value) ? { rated: value } : {};
+  return { row, kind: 'preference', preference: { id, ...read, ...subsetField, ...ratedField } };
 }

@@ -11,6 +11,11 @@ export function normalizedWords(text: string): string[] {
   return plain.match(SPACELESS.test(plain) ? WORD : SIMPLE_WORD) ?? [];
 }
 
+/** The number of words of a text: how long it is for a reader. */
+export function wordCount(text: string): number {
+  return normalizedWords(text).length;
+}
+
 /** A 32-bit hash of each word (FNV-1a over UTF-16 units, then mixed as in MurmurHash3). */
 export function wordHashes(words: readonly string[]): Uint32Array {
   const hashes = new Uint32Array(words.length);

@@ -1,4 +1,4 @@
-import type { Interval } from '../benchmarks/benchmark.ts';
+import type { Interval } from '../benchmarks/intervals.ts';
 
 /** The name of an iteration's judge: M₀, M₁, ... */
 export function judgeName(iteration: number): string {
@@ -18,4 +18,15 @@ export function formatCount(value: number | undefined): string {
 export function formatTime(iso: string): string {
   const date = new Date(iso);
   return Number.isNaN(date.getTime()) ? iso : `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** Formats a difference of shares in percentage points, with its sign: "+5.2". */
+export function formatPoints(difference: number): string {
+  const value = (difference * 100).toFixed(1);
+  return difference > 0 ? `+${value}` : value.replace('-', '\u2212');
+}
+
+/** A 95% interval of a difference: "+1.0 to +9.4". */
+export function formatPointsInterval({ low, high }: Interval): string {
+  return `${formatPoints(low)} to ${formatPoints(high)}`;
 }

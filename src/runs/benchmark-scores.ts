@@ -1,5 +1,6 @@
 import type { EvaluationSummary } from '../api/result.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { JudgeAgreement } from '../benchmarks/judge-agreement.ts';
 import { toReference, type Manifest } from '../store/artifact.ts';
 
 /** A judge's scores on a benchmark, as they are stored in their artifact. */
@@ -23,7 +24,7 @@ export function evaluationSummary(
 ): EvaluationSummary {
   const scores = manifest.summary as PublishedScores;
   const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, withoutVerdict, pairs } = scores;
-  const { official, tokens, requests } = scores;
+  const { official, tokens, requests, agreement } = scores;
   return {
     benchmark,
     purpose,
@@ -34,8 +35,24 @@ export function evaluationSummary(
     ...(withoutVerdict === undefined ? {} : { withoutVerdict }),
     pairs,
     ...(official.figures[0] === undefined ? {} : { official: official.figures[0] }),
+    ...agreementSummary(agreement),
     tokens,
     ...(requests === undefined ? {} : { requests }),
     scores: toReference(manifest),
+  };
+}
+
+function agreementSummary(agreement: JudgeAgreement | undefined): Pick<EvaluationSummary, 'agreement'> {
+  if (agreement === undefined || agreement.judge === null) return {};
+  const { judge, raters } = agreement;
+  return {
+    agreement: {
+      pairs: judge.items,
+      raters: raters.length,
+      accuracy: judge.agreement,
+      accuracyInterval: judge.agreementInterval,
+      kappa: judge.kappa,
+      kappaInterval: judge.kappaInterval,
+    },
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ItemOutcome } from '../../src/benchmarks/benchmark.ts';
 import { compareJudges } from '../../src/benchmarks/compare-judges.ts';
+import { randomNumbers } from '../../src/benchmarks/bootstrap.ts';
 
 const close = (actual: number, expected: number, tolerance = 1e-12) =>
   assert(Math.abs(actual - expected) < tolerance, `${actual} is not ${expected}`);
@@ -65,5 +66,51 @@ describe('a comparison of two judges', () => {
     };
     const question = (i: number) => `question ${Math.floor(i / 20)}`;
     assert(width(question) > 3 * width(), `${width(question)} against ${width()}`);
+  });
+
+  it('has intervals that contain the true difference in about 95 of 100 samples, for few items, near 100% and in questions', () => {
+    const random = randomNumbers(8);
+    const repetitions = 400;
+    for (const [questions, items, first, second, alike] of [
+      [28, 1, 0.9, 0.95, 0],
+      [28, 1, 0.97, 0.97, 0],
+      [80, 1, 0.75, 0.85, 0],
+      [60, 6, 0.8, 0.8, 0.4],
+    ] as const) {
+      let covered = 0;
+      for (let repetition = 0; repetition < repetitions; repetition++) {
+        const before: number[] = [];
+        const after: number[] = [];
+        for (let question = 0; question < questions; question++) {
+          const draw = (share: number, list: number[]) => {
+            const shared = random() < alike ? Number(random() < share) : undefined;
+            for (let item = 0; item < items; item++) list.push(2 * (shared ?? Number(random() < share)));
+          };
+          draw(first, before);
+          draw(second, after);
+        }
+        const clusterOf = (i: number) => String(Math.floor(i / items));
+        const { interval } = compareJudges(
+          outcomes(before, clusterOf),
+          outcomes(after, clusterOf),
+          repetition,
+        ).accuracy;
+        const difference = second - first;
+        if (interval.low <= difference && difference <= interval.high) covered += 1;
+      }
+      const coverage = covered / repetitions;
+      assert(
+        coverage > 0.915,
+        `${questions} questions of ${items}, ${first} and ${second}: ${100 * coverage}%`,
+      );
+    }
+  });
+
+  it('tests questions, not items, if items share them', () => {
+    // All six items of the one question on which they differ.
+    const before = outcomes([2, 2, 2, 2, 2, 2, 0, 0, 2, 2], (i) => String(Math.max(0, i - 5)));
+    const after = outcomes([0, 0, 0, 0, 0, 0, 0, 0, 2, 2], (i) => String(Math.max(0, i - 5)));
+    const { mcNemar } = compareJudges(before, after, 1);
+    assert.deepEqual(mcNemar, { onlyFirst: 6, onlySecond: 0, clusters: 5, pValue: 1 });
   });
 });

@@ -36,7 +36,7 @@ export function pairsOf(count: number, subset: string) {
   return Array.from({ length: count }, (_, i) => ({
     id: String(i).padStart(3, '0'),
     subset,
-    instruction: '?',
+    instruction: `question ${i}`,
     better: 'b',
     worse: 'w',
   }));

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
-import { type ItemCluster, shareInterval, wilsonInterval } from '../../src/benchmarks/intervals.ts';
-import type { Interval } from '../../src/benchmarks/benchmark.ts';
-import { randomNumbers } from './random-numbers.ts';
+import {
+  differenceInterval,
+  type Interval,
+  type ItemCluster,
+  shareInterval,
+  wilsonInterval,
+} from '../../src/benchmarks/intervals.ts';
+import { randomNumbers } from '../../src/benchmarks/bootstrap.ts';
 
 const close = (actual: Interval, low: number, high: number, tolerance = 1e-9) =>
   assert(
@@ -109,6 +114,17 @@ describe('the interval of a share over clusters', () => {
     assert(ignoring / 2000 < 0.8, String(ignoring));
     // Without an error in the sample, all draws are equal and the percentile interval is empty.
     assert(degenerate / 2000 > 0.38, String(degenerate));
+  });
+});
+
+describe('the interval of a difference of two shares', () => {
+  const share = (count: number, of: number) => ({ share: count / of, interval: wilsonInterval(count, of) });
+
+  it('has the published bounds', () => {
+    // Newcombe 1998 (Interval estimation for the difference between independent proportions), table II, method 10.
+    close(differenceInterval(share(56, 70), share(48, 80)), 0.0524, 0.3339, 5e-5);
+    close(differenceInterval(share(9, 10), share(3, 10)), 0.1705, 0.809, 5e-5);
+    close(differenceInterval(share(10, 10), share(0, 20)), 0.6791, 1, 5e-5);
   });
 });
 

@@ -160,7 +160,7 @@ describe('the official format of', () => {
     });
     const scores = benchmark.score(items, judgments, { seed: 1 });
     assert.equal(figureNamed(scores, 'total, both orders'), (0.75 + 0.5) / 2);
-    assert.equal(scores.outcomes[1]?.cluster, 'gpqa-0');
+    assert.equal(scores.outcomes[1]?.cluster, 'gpqa-0-00');
   });
 
   it('LLMBar is a folder of five sets, or one of its files', async () => {

@@ -18,7 +18,7 @@ function pairsOf(subsets: string[]): BenchmarkPair[] {
   return subsets.map((subset, i) => ({
     id: String(i).padStart(4, '0'),
     subset,
-    instruction: '?',
+    instruction: `question ${i}`,
     better: 'b',
     worse: 'w',
   }));

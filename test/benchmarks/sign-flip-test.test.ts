@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { signFlipTest } from '../../src/benchmarks/sign-flip-test.ts';
-import { randomNumbers } from './random-numbers.ts';
+import { randomNumbers } from '../../src/benchmarks/bootstrap.ts';
 
 const close = (actual: number, expected: number, tolerance = 1e-12) =>
   assert(Math.abs(actual - expected) < tolerance, `${actual} is not ${expected}`);

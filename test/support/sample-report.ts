@@ -163,8 +163,17 @@ function sampleFunnel(index: number): ReportFunnel {
   };
 }
 
+const sampled = new Map<string, BenchmarkScores>();
+
 /** The scores of a judge that reasons in a share `skill` of its judgments and otherwise answers A. */
 export function sampleScores(skill: number, rows: number, seed: number): BenchmarkScores {
+  const key = `${skill}/${rows}/${seed}`;
+  const scores = sampled.get(key) ?? computeScores(skill, rows, seed);
+  sampled.set(key, scores);
+  return structuredClone(scores);
+}
+
+function computeScores(skill: number, rows: number, seed: number): BenchmarkScores {
   let state = seed + 11;
   const chance = () => {
     state = (state * 48271) % 2147483647;
@@ -174,7 +183,7 @@ export function sampleScores(skill: number, rows: number, seed: number): Benchma
   const pairs = Array.from({ length: rows }, (_, i) => ({
     id: String(i).padStart(3, '0'),
     subset: subsets[i % subsets.length] ?? '',
-    instruction: '?',
+    instruction: `question ${i}`,
     better: '1',
     worse: '2',
   }));

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
@@ -95,6 +96,37 @@ describe('evaluateJudge without a run', function () {
     const progress = await handle.query<RunProgress>('progress');
     assert.equal(progress.status, 'completed');
     assert.deepEqual(progress.stages, []);
+  });
+
+  it('measures the agreement with people and the biases on own pairs that several raters have labelled', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'rated-pairs-'));
+    const path = join(folder, 'rated.jsonl');
+    const rows = Array.from({ length: 12 }, (_, row) => ({
+      instruction: `question ${row}`,
+      responseA: 'one response',
+      responseB: 'another, much longer response',
+      betterSide: row % 2 === 0 ? 'A' : 'B',
+      raters: { anna: row % 2 === 0 ? 'A' : 'B', ben: row === 0 ? 'tie' : row % 2 === 0 ? 'A' : 'B' },
+      modelA: 'Llama-3',
+      modelB: 'gpt-4',
+    }));
+    await writeFile(path, rows.map((row) => JSON.stringify(row)).join('\n'));
+    const { evaluation, ...input } = atEndpoint('rated', [
+      { name: 'own', format: 'pairs', path, purpose: 'test' },
+    ]);
+    const handle = await start('rated', { ...input, evaluation: { ...evaluation, judgeFamily: 'llama' } });
+    const result = (await handle.result()) as JudgeEvaluationResult;
+    await rm(folder, { recursive: true });
+    // The judge always names the first response: in both orders together, every verdict is a tie.
+    const { agreement, official } = result.evaluations[0] ?? {};
+    assert.deepEqual([agreement?.raters, agreement?.pairs, agreement?.accuracy], [2, 11, 0]);
+    assert(agreement !== undefined && agreement.accuracyInterval.high > 0.2);
+    assert.equal(official?.value, 0.5);
+    assert(official.interval !== undefined && official.interval.low < 0.5);
+    const report = await readFile(join(cluster.storeRoot, result.report), 'utf8');
+    assert.match(report, /Agreement with people/);
+    assert.match(report, /The judge prefers the response that it sees first: 100\.0% of verdicts/);
+    assert.match(report, /Own family/);
   });
 
   it('returns its result at once when it is started again, and rejects another configuration under the same name', async () => {

@@ -1,4 +1,6 @@
 import type { Command } from '../core/define-command.ts';
+import { agreement } from './agreement.ts';
+import { biases } from './biases.ts';
 import { codecServer } from './codec-server.ts';
 import { compare } from './compare.ts';
 import { demo } from './demo.ts';
@@ -24,7 +26,7 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly command
     title: 'Run',
     commands: [plan, start, follow, pause, resume, setIterations, stopAfter, setBudget, cancel],
   },
-  { title: 'Use the results', commands: [runs, show, compare, judge, exportRun, gc] },
+  { title: 'Use the results', commands: [runs, show, compare, judge, agreement, biases, exportRun, gc] },
 ];
 
 export const COMMANDS: readonly Command[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import type { FieldDifference } from '../../platform/field-differences.ts';
-import type { Interval } from '../../benchmarks/benchmark.ts';
+import type { Interval } from '../../benchmarks/intervals.ts';
 import { formatCount } from '../../reporting/figure-text.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import { compareRuns, type RunComparison, type SharedBenchmark } from '../../runs/compare-runs.ts';
@@ -48,7 +48,7 @@ function comparisonText(comparison: RunComparison): string {
         ]),
     benchmarks.length === 0
       ? 'They share no benchmark.'
-      : `${second} minus ${first}, in percentage points, with 95% intervals (paired bootstrap over items)\n${differenceTable(benchmarks, first, second)}`,
+      : `${second} minus ${first}, in percentage points, with 95% intervals (paired bootstrap); p is of McNemar's exact test.\nIn both, items with the same prompt count as one.\n${differenceTable(benchmarks, first, second)}`,
     ...benchmarks.flatMap((each) => remarks(each, first, second)),
     ...notShared,
   ].join('\n\n');
@@ -78,7 +78,7 @@ function shortened(value: string): string {
 
 function differenceTable(benchmarks: readonly SharedBenchmark[], first: string, second: string): string {
   const table = new Table({
-    head: ['benchmark', 'items', first, second, 'accuracy', 'correct in both orders', "McNemar's p"],
+    head: ['benchmark', 'items', first, second, 'accuracy', 'correct in both orders', 'p'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [] },
   });

@@ -1,13 +1,20 @@
 import type { BenchmarkScores, GroupScores } from '../../benchmarks/benchmark.ts';
 import type { ShareDifference } from '../../benchmarks/compare-judges.ts';
 import { axisStart, shareChart } from './charts.ts';
-import { formatCount, judgeName, formatInterval } from '../figure-text.ts';
+import {
+  formatCount,
+  formatInterval,
+  formatPoints,
+  formatPointsInterval,
+  judgeName,
+} from '../figure-text.ts';
 import { formatReasons } from '../../method/missing-verdict.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import { benchmarkName, benchmarksOf, evaluationOf } from './headline.ts';
 import { type Html, html } from './html.ts';
 import type { ReportComparison, ReportData, ReportScores } from '../report-data.ts';
 import { table } from './table.ts';
+import { agreementSection, biasSection } from './trust-sections.ts';
 
 /** A section for each benchmark: all scores of every judge, the official scores, and the accuracy by subset. */
 export function benchmarkSections(data: ReportData): Promise<Html[]> {
@@ -70,8 +77,8 @@ export function benchmarkSections(data: ReportData): Promise<Html[]> {
       </p>
       ${rows.map(missingVerdictsNote)}
       ${(data.comparisons ?? []).filter((each) => isOn(each, benchmark)).map(comparisonNote)}
-      ${officialTable(rows)} ${await groupCharts(rows)} ${heatTable('Section', rows, (s) => s.sections)}
-      ${heatTable('Subset', rows, (s) => s.subsets)}
+      ${officialTable(rows)} ${agreementSection(rows)} ${biasSection(rows)} ${await groupCharts(rows)}
+      ${heatTable('Section', rows, (s) => s.sections)} ${heatTable('Subset', rows, (s) => s.subsets)}
     </section>`;
   });
   return Promise.all(sections);
@@ -129,17 +136,19 @@ function comparisonNote({ from, to, comparison }: ReportComparison): Html {
     ${judgeName(to)} compared with ${judgeName(from)} on the same ${formatCount(items)} pairs: accuracy
     ${points(accuracy)}, position-consistent accuracy ${points(consistent)}. Correct in both orders only by
     ${judgeName(to)}: ${formatCount(mcNemar.onlySecond)}, only by ${judgeName(from)}:
-    ${formatCount(mcNemar.onlyFirst)} (McNemar’s exact test: p ${probability(mcNemar.pValue)}).
+    ${formatCount(mcNemar.onlyFirst)}
+    (${
+      mcNemar.clusters === items
+        ? 'McNemar’s exact test'
+        : `exact test over ${formatCount(mcNemar.clusters)} questions, because pairs share them`
+    }:
+    p ${probability(mcNemar.pValue)}).
   </p>`;
 }
 
 /** "+5.2 points (95% interval +1.0 to +9.4)". */
 function points({ difference, interval }: ShareDifference): string {
-  const signed = (share: number) => {
-    const value = (share * 100).toFixed(1);
-    return share > 0 ? `+${value}` : value.replace('-', '\u2212');
-  };
-  return `${signed(difference)} points (95% interval ${signed(interval.low)} to ${signed(interval.high)})`;
+  return `${formatPoints(difference)} points (95% interval ${formatPointsInterval(interval)})`;
 }
 
 function probability(p: number): string {
@@ -154,15 +163,21 @@ function excludedNote(excluded: Readonly<Record<string, number>>): string {
 /** The scores by the benchmark's published rule, one row for each. */
 function officialTable(rows: readonly Row[]): Html {
   const names = rows[0]?.scores.official.figures.map(({ name }) => name) ?? [];
-  const figure = (scores: BenchmarkScores, name: string) =>
-    scores.official.figures.find((official) => official.name === name)?.value;
+  const figure = (scores: BenchmarkScores, name: string) => {
+    const found = scores.official.figures.find((official) => official.name === name);
+    return (
+      found &&
+      html`${formatPercent(found.value)}
+      ${found.interval && html`<small class="interval">${formatInterval(found.interval)}</small>`}`
+    );
+  };
   return table<string>(
     [
       { title: 'By the published rule', kind: 'text', cell: (name) => name },
       ...rows.map(({ judge, scores }) => ({
         title: judge,
         kind: 'number' as const,
-        cell: (name: string) => formatPercent(figure(scores, name)),
+        cell: (name: string) => figure(scores, name),
       })),
     ],
     names,

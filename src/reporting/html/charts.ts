@@ -1,6 +1,6 @@
 import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import type { Interval } from '../../benchmarks/benchmark.ts';
+import type { Interval } from '../../benchmarks/intervals.ts';
 import { judgeName } from '../figure-text.ts';
 import { Html, html } from './html.ts';
 
