@@ -41,8 +41,8 @@ export function finishPairsJudging(
       comparisons: comparisons.sha256,
     };
     const counter = new JudgingFiguresCounter();
-    for await (const judged of verdicts(store, input)) {
-      counter.add(judged);
+    for await (const { judged, prompt } of judgedPairs(store, input)) {
+      counter.add(judged, prompt);
       report({ pairs: judged.row + 1 });
     }
     const verdictsArtifact =
@@ -63,15 +63,23 @@ export function finishPairsJudging(
   });
 }
 
-/** Gives a record for each pair, also for a rejected one. One shard is in memory at a time. */
-async function* verdicts(
+/** Gives the record of each pair, in the order of the file. */
+async function* verdicts(...input: Parameters<typeof judgedPairs>): AsyncGenerator<JudgedPair> {
+  for await (const { judged } of judgedPairs(...input)) yield judged;
+}
+
+/** Gives a record for each pair, also for a rejected one, with its prompt. One shard is in memory at a time. */
+async function* judgedPairs(
   store: ArtifactStore,
   { pairs, comparisons }: Pick<FinishPairsJudgingInput, 'pairs' | 'comparisons'>,
-): AsyncGenerator<JudgedPair> {
-  const judged = await readShardReferences(store, comparisons);
+): AsyncGenerator<{ judged: JudgedPair; prompt: string }> {
+  const comparisonsOf = await readShardReferences(store, comparisons);
   for (const [number, shard] of (await readShardReferences(store, pairs)).entries()) {
-    const reference = judged[number];
+    const reference = comparisonsOf[number];
     if (reference === undefined) throw new Error(`${comparisons.uri} has no shard ${number}`);
-    yield* shardVerdicts(store, await store.readRecords<IndexedFilePair>(shard), reference);
+    const units = await store.readRecords<IndexedFilePair>(shard);
+    const prompts = new Map(units.map(({ row, pair }) => [row, pair.instruction]));
+    for await (const judged of shardVerdicts(store, units, reference))
+      yield { judged, prompt: prompts.get(judged.row) ?? judged.id };
   }
 }

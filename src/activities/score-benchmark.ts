@@ -32,7 +32,7 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
     const { format, purpose } = findBenchmark(evaluation, input.benchmark);
     const uri = runUris.scores(input.run.runName, input.iteration, input.benchmark);
     const fingerprint = {
-      schema: 2,
+      schema: 3,
       stage: 'scoreBenchmark' satisfies StageName,
       format,
       seed,

@@ -24,7 +24,9 @@ export const pairsJudgingFiguresSchema = z.object({
   accuracyInterval: z
     .object({ low: share.describe('The lower bound.'), high: share.describe('The upper bound.') })
     .nullable()
-    .describe("The 95% interval over pairs, by Wilson's score (1927)."),
+    .describe(
+      "The 95% interval by Wilson's score (1927), which counts pairs with the same prompt by their effective number.",
+    ),
   orderAccuracy: share
     .nullable()
     .describe(

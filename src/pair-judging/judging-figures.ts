@@ -1,8 +1,9 @@
 import type { PairsJudgingFigures } from '../api/pairs-judging-result.ts';
-import { wilsonInterval } from '../benchmarks/intervals.ts';
+import { type ItemCluster, shareInterval } from '../benchmarks/intervals.ts';
+import { promptKey } from '../benchmarks/prompt-clusters.ts';
 import type { JudgedPair } from './judged-pair.ts';
 
-/** Counts verdicts one at a time, so that a file may have any size. */
+/** Counts verdicts one at a time, so that a file may have any size: of the labelled pairs, a number stays for each prompt. */
 export class JudgingFiguresCounter {
   readonly #verdicts = { A: 0, B: 0, tie: 0, none: 0 };
   #pairs = 0;
@@ -11,6 +12,7 @@ export class JudgingFiguresCounter {
   #maxOrders = 1;
   #labelled = 0;
   #correct = 0;
+  readonly #prompts = new Map<string, ItemCluster>();
   #labelledOrders = 0;
   #correctOrders = 0;
   #comparable = 0;
@@ -21,14 +23,23 @@ export class JudgingFiguresCounter {
   #requests = 0;
   readonly #tokens = { prompt: 0, completion: 0 };
 
-  add({ verdict, label, correct, consistent, orders, failed, requests, tokens }: JudgedPair): void {
+  /** @param prompt the instruction of the pair: pairs of one prompt are not independent of each other */
+  add(
+    { verdict, label, correct, consistent, orders, failed, requests, tokens }: JudgedPair,
+    prompt: string,
+  ): void {
     this.#pairs += 1;
     this.#verdicts[verdict] += 1;
     if (failed !== undefined) this.#failed += 1;
     if (failed !== undefined && label !== undefined) this.#failedLabelled += 1;
     this.#maxOrders = Math.max(this.#maxOrders, orders.length);
-    if (correct !== undefined) this.#labelled += 1;
-    if (correct === true) this.#correct += 1;
+    if (correct !== undefined) {
+      this.#labelled += 1;
+      this.#correct += Number(correct);
+      const key = promptKey(prompt);
+      const { items, sum } = this.#prompts.get(key) ?? { items: 0, sum: 0 };
+      this.#prompts.set(key, { items: items + 1, sum: sum + Number(correct) });
+    }
     if (consistent !== null) this.#comparable += 1;
     if (consistent === true) this.#consistent += 1;
     for (const order of orders) {
@@ -54,7 +65,7 @@ export class JudgingFiguresCounter {
       failed: this.#failed,
       labelledPairs: this.#labelled,
       accuracy: hasLabels ? this.#correct / this.#labelled : null,
-      accuracyInterval: hasLabels ? wilsonInterval(this.#correct, this.#labelled) : null,
+      accuracyInterval: hasLabels ? shareInterval([...this.#prompts.values()]) : null,
       orderAccuracy: labelledOrders > 0 ? this.#correctOrders / labelledOrders : null,
       positionConsistency: this.#comparable > 0 ? this.#consistent / this.#comparable : null,
       judgments: this.#judgments,

@@ -124,10 +124,10 @@ export async function runPairsJudging(job: PairsJudgingJob, total: number): Prom
   const isTooMany = ({ failed }: PairsJudgingFigures) => failed > total * maxRefusedShare;
   const judge = async (): Promise<PairsJudgingOutcome> => {
     await claimOutput(job);
-    const earlier = existsSync(out) ? await summarize(out, total) : undefined;
+    const earlier = existsSync(out) ? await summarize(job, total) : undefined;
     if (earlier === undefined || isTooMany(earlier.figures)) await judgeMissing(job, total);
     await rm(journalOf(out), { recursive: true, force: true });
-    const { figures, refused } = await summarize(out, total);
+    const { figures, refused } = await summarize(job, total);
     return isTooMany(figures) && refused !== undefined ? { figures, refused } : { figures };
   };
   // A second process with the same output waits, and then finds that everything is done.
@@ -295,11 +295,13 @@ async function* readVerdicts(path: string): AsyncGenerator<JudgedPair> {
 }
 
 /** Counts the verdicts of an output, and finds the first refused pair. */
-async function summarize(out: string, total: number): Promise<PairsJudgingOutcome> {
+async function summarize({ pairs, out }: PairsJudgingJob, total: number): Promise<PairsJudgingOutcome> {
   const counter = new JudgingFiguresCounter();
+  const rows = readFilePairs(pairs);
   let refused: PairsJudgingOutcome['refused'];
   for await (const judged of readVerdicts(out)) {
-    counter.add(judged);
+    const row = (await rows.next()).value;
+    counter.add(judged, row?.pair?.instruction ?? judged.id);
     if (judged.failed !== undefined) refused ??= { row: judged.row, detail: judged.failed.detail };
   }
   const { figures } = counter;

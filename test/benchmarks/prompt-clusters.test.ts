@@ -20,6 +20,8 @@ describe('items with the same prompt', () => {
   it('are not those with other numbers or other words', () => {
     assert.deepEqual(clustersOf(['largest number of: 72 60 11', 'largest number of: 72 60 15']), ['0', '1']);
     assert.deepEqual(clustersOf(['question 1', 'question 2', '', '?']), ['0', '1', '2', '3']);
+    const short = clustersOf(Array.from({ length: 2000 }, (_, i) => `question ${i}`));
+    assert.equal(new Set(short).size, 2000);
   });
 });
 

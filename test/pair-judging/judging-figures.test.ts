@@ -13,13 +13,15 @@ describe('JudgingFiguresCounter', () => {
       const tokens = { prompt: 10, completion: 2 };
       counter.add(
         toJudgedPair({ row, id: `${row}`, label }, { ...pairVerdict(orders), requests: 2, tokens }),
+        `prompt ${row}`,
       );
     };
     add(0, 'A', 'A', 'B');
     add(1, 'A', 'A', 'A');
     add(2, 'A', 'X', 'A');
     add(3, undefined, 'B', 'A');
-    counter.add(toFailedPair({ row: 4, id: '4', label: 'A' }, { reason: 'context-length', detail: 'long' }));
+    const refusal = { reason: 'context-length', detail: 'long' };
+    counter.add(toFailedPair({ row: 4, id: '4', label: 'A' }, refusal), 'prompt 4');
     const { accuracyInterval, ...figures } = counter.figures;
     assert.deepEqual(figures, {
       pairs: 5,
@@ -37,5 +39,19 @@ describe('JudgingFiguresCounter', () => {
     });
     assert(accuracyInterval !== null && accuracyInterval.low < 0.25 && accuracyInterval.high > 0.25);
     assert.equal(new JudgingFiguresCounter().figures.accuracy, null);
+  });
+
+  it('counts pairs with the same prompt by their effective number in the interval of the accuracy', () => {
+    // Ten prompts of six pairs; the bounds are those of statsmodels in test/benchmarks/intervals.test.ts.
+    const counter = new JudgingFiguresCounter();
+    for (const [prompt, correct] of [6, 6, 5, 6, 0, 6, 6, 3, 6, 6].entries())
+      for (let pair = 0; pair < 6; pair++) {
+        const text = `[[${pair < correct ? 'A' : 'B'}]]`;
+        const orders = [orderVerdict('as-given', [{ text, finishReason: 'stop' }])];
+        const judged = toJudgedPair({ row: 0, id: '0', label: 'A' }, pairVerdict(orders));
+        counter.add(judged, pair === 0 ? `Prompt ${prompt}!` : `prompt ${prompt}`);
+      }
+    const { low, high } = counter.figures.accuracyInterval ?? { low: NaN, high: NaN };
+    assert(Math.abs(low - 0.5447714962888013) < 1e-9 && Math.abs(high - 0.9543187100649311) < 1e-9);
   });
 });

@@ -74,7 +74,7 @@ describe('runPairsJudging', function () {
         onWait: () => undefined,
         ...changes,
       },
-      await countPairs(pairs),
+      await countPairs(changes.pairs ?? pairs),
     );
     return { ...outcome, progress };
   }
@@ -94,6 +94,28 @@ describe('runPairsJudging', function () {
     const { done, total, judgments } = progress.at(-1) ?? {};
     assert.deepEqual([done, total, judgments], [PAIRS, PAIRS, PAIRS]);
     assert(!existsSync(`${out}.journal`));
+  });
+
+  it('counts pairs with the same prompt by their effective number in the interval of the accuracy', async () => {
+    const sharing = join(folder, 'sharing.jsonl');
+    const rows = Array.from({ length: 60 }, (_, row) => ({
+      instruction: `prompt ${Math.floor(row / 6)}`,
+      responseA: `it is ${row}`,
+      responseB: 'it is 0',
+      label: 'A',
+    }));
+    await writeFile(
+      sharing,
+      rows
+        .slice(1)
+        .map((row) => `${JSON.stringify(row)}\n`)
+        .join(''),
+    );
+    const { figures } = await judge({ pairs: sharing });
+    const { low = NaN, high } = figures.accuracyInterval ?? {};
+    assert.equal(figures.accuracy, 1);
+    // 59 independent pairs would have 0.94 to 1.
+    assert(low > 0.69 && low < 0.73 && high === 1, String(low));
   });
 
   it('continues after an interruption with no request sent twice, and ends with the same file', async () => {

@@ -38,7 +38,7 @@ describe('the workflow judgePairsFile', function () {
     pairs = join(cluster.storeRoot, '..', 'pairs.jsonl');
     judge = join(cluster.storeRoot, '..', 'judge.json');
     const rows = Array.from({ length: PAIRS }, (_, row) => ({
-      instruction: `which is more, ${row}?`,
+      instruction: `which is more, ${Math.floor(row / 6)}?`,
       responseA: `it is ${row % 7}`,
       ...(row === 9 ? {} : { responseB: `it is ${row % 5}` }),
       label: row % 7 > row % 5 ? 'A' : row % 7 < row % 5 ? 'B' : 'tie',
@@ -113,6 +113,9 @@ describe('the workflow judgePairsFile', function () {
     const { figures, judge: of, skipped: setAside, warnings } = result;
     assert.deepEqual([figures.pairs, figures.labelledPairs, figures.accuracy], [PAIRS - 1, PAIRS - 1, 1]);
     assert.deepEqual([figures.positionConsistency, figures.judgments, figures.requests], [1, 236, 118]);
+    // Ten prompts: 59 independent pairs would have 0.94 to 1.
+    const { low = NaN, high } = figures.accuracyInterval ?? {};
+    assert(low > 0.69 && low < 0.73 && high === 1, String(low));
     assert.deepEqual([of.run, of.iteration, setAside], ['some-run', 2, 1]);
     assert.match(
       warnings.join(),
@@ -182,7 +185,7 @@ describe('the workflow judgePairsFile', function () {
   it('writes a line without a verdict for a pair that the endpoint rejects', async () => {
     const error = { message: 'maximum context length', code: 'context_length_exceeded' };
     endpoint.script((request) =>
-      request.body.messages.at(-1)?.content.includes('which is more, 3?') === true
+      request.body.messages.at(-1)?.content.endsWith('more, 0? (A) it is 3 (B) it is 3') === true
         ? { kind: 'status', status: 400, error }
         : honest(request),
     );

@@ -27,7 +27,7 @@ function hostileReport(): ReportData {
   let next = 0;
   const spoil = (value: unknown, key = ''): unknown => {
     // These decide what is shown; everything else is free text.
-    if (['purpose', 'outcome', 'verdict', 'step', 'status'].includes(key)) return value;
+    if (['purpose', 'outcome', 'verdict', 'step', 'status', 'bias'].includes(key)) return value;
     if (key === 'better' && (value === 'A' || value === 'B')) return value;
     if (typeof value === 'string') return `${value}${hostile[next++ % hostile.length]}`;
     if (Array.isArray(value)) return value.map((item) => spoil(item));
@@ -40,11 +40,13 @@ function hostileReport(): ReportData {
     );
   };
   const data = spoil({ ...sampleReport(), instructionBreakdowns }) as ReportData;
-  // One benchmark and one group of it keep one name, or their scores would not be found again.
+  // One benchmark, a group of it and a figure keep one name, or their scores would not be found again.
   for (const { evaluations } of data.iterations) {
     evaluations.forEach((evaluation, i) => {
       evaluation.benchmark = `${hostile[i]}`;
-      evaluation.scores.subsets.forEach((subset, at) => (subset.name = `${hostile[at % hostile.length]}`));
+      const { subsets, official } = evaluation.scores;
+      for (const named of [subsets, official.figures])
+        named.forEach((each, at) => (each.name = `${hostile[at % hostile.length]}`));
     });
   }
   data.comparisons?.forEach((comparison, i) => (comparison.benchmark = `${hostile[i]}`));
