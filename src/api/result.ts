@@ -55,6 +55,9 @@ const evaluationSummarySchema = z.object({
       name: z.string().describe('The name of the figure.'),
       value: z.number().nullable().describe('The value; null if the file has no data for it.'),
       interval: intervalSchema.describe('The 95% interval; absent if there is no value.').exactOptional(),
+      decimals: count
+        .describe('The decimals with which it is published in percent; 1 by default.')
+        .exactOptional(),
     })
     .describe("The main figure by the benchmark's published rule.")
     .exactOptional(),

@@ -1,4 +1,4 @@
-import type { ResponsePair } from '../method/examples.ts';
+import type { Order, ResponsePair } from '../method/examples.ts';
 import type { BiasFigure } from './biases.ts';
 import type { Interval } from './intervals.ts';
 import type { JudgeAgreement } from './judge-agreement.ts';
@@ -63,6 +63,8 @@ export interface BenchmarkPair extends ResponsePair, BenchmarkItem {
   readonly models?: { readonly better?: string; readonly worse?: string };
   /** The better response according to each of several raters. */
   readonly labels?: Readonly<Record<string, 'better' | 'worse' | 'tie'>>;
+  /** The order in which a published judge saw the pair, if it is given; the published script draws it. */
+  readonly givenOrder?: Order;
 }
 
 export interface BenchmarkFile<Item extends BenchmarkItem = BenchmarkItem> {
@@ -143,6 +145,8 @@ export interface OfficialFigure {
 export interface OfficialScores {
   /** The score that is usually quoted comes first. */
   figures: OfficialFigure[];
+  /** The decimals with which the figures are published in percent; 1 by default. */
+  decimals?: number;
   /** The seed of the random choices of the official script. */
   seed: number;
 }

@@ -5,6 +5,7 @@ import type { BenchmarkFile, BenchmarkPair, OfficialFigure } from './benchmark.t
 import type { PairResult, ParsedVerdict } from './judged-pairs.ts';
 import { type PairBenchmark, pairBenchmark } from './pair-benchmark.ts';
 import { orderAgreement, pairFigures } from './pair-figures.ts';
+import { pythonStrip } from './python-text.ts';
 import { requireItems, rowCountWarnings, throwIfProblems } from './read-benchmark.ts';
 import { decodeFile } from '../platform/text-encoding.ts';
 import { UnreadableFile } from '../datasets/rows/read-rows.ts';
@@ -42,10 +43,11 @@ export const evalBiasBenchPairwise = pairBenchmark({
   ...common,
 });
 
-/** The published parser, which checks (a) first. */
+/** The published parser, which checks (a) first, on the text without white space around it. */
 function firstOutput(text: string): ParsedVerdict {
-  if (names(text, 'a')) return 'A';
-  return names(text, 'b') ? 'B' : undefined;
+  const stripped = pythonStrip(text);
+  if (names(stripped, 'a')) return 'A';
+  return names(stripped, 'b') ? 'B' : undefined;
 }
 
 /** Returns whether a line begins with the output's name, as the published parser checks it. */
@@ -55,7 +57,8 @@ function names(text: string, output: 'a' | 'b'): boolean {
 
 /** The strict rule: a line begins with one output's name, and none with the other's. */
 function oneOutput(text: string): ParsedVerdict {
-  const [a, b] = [names(text, 'a'), names(text, 'b')];
+  const stripped = pythonStrip(text);
+  const [a, b] = [names(stripped, 'a'), names(stripped, 'b')];
   if (a === b) return undefined;
   return a ? 'A' : 'B';
 }

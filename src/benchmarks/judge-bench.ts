@@ -11,7 +11,7 @@ import { firstLetterVerdict } from './votes.ts';
 const common = {
   read: readJudgeBench,
   sectionOf,
-  official: (judged, seed) => ({ figures: judgeBenchFigures(judged), seed }),
+  official: (judged, seed) => ({ figures: judgeBenchFigures(judged), decimals: 2, seed }),
 } satisfies Partial<PairBenchmark<{ figures: OfficialFigure[]; seed: number }>>;
 
 /** JudgeBench (arXiv 2410.12784) with its default prompt, Arena-Hard's, which has the verdicts `[[A>>B]]` to `[[B>>A]]`. */

@@ -2,7 +2,14 @@ import { judgeExample, type Order, ORDERS, judgePromptValues } from '../method/e
 import type { Side } from '../method/verdict.ts';
 import type { BenchmarkPair, JudgeRequest } from './benchmark.ts';
 import type { GradedItem, ParsedText } from './strict-scores.ts';
-import { type JudgmentTexts, majority, requestId, type VerdictRules } from './votes.ts';
+import {
+  type JudgmentTexts,
+  majority,
+  officialMajority,
+  type OfficialVote,
+  requestId,
+  type VerdictRules,
+} from './votes.ts';
 
 /** The verdict of a text about a pair: a response, a tie, or undefined if there is none. */
 export type ParsedVerdict = Side | 'tie' | undefined;
@@ -38,20 +45,15 @@ export function pairResult<Pair extends BenchmarkPair>(
   pair: Pair,
   textsOf: (order: Order) => OrderResult['texts'],
   seed: number,
+  officialVote?: OfficialVote,
 ): PairResult<Pair> {
   const orderVerdict = (order: Order): OrderResult => {
     const texts = textsOf(order);
-    const vote = (rule: 'strict' | 'official') =>
-      majority(
-        texts.map((text) => text[rule]),
-        seed,
-        pair.id,
-        order,
-      );
+    const [strict, official] = [texts.map((text) => text.strict), texts.map((text) => text.official)];
     return {
       betterSide: order === 'better-first' ? 'A' : 'B',
-      strict: vote('strict'),
-      official: vote('official'),
+      strict: majority(strict, seed, pair.id, order),
+      official: officialMajority(official, officialVote, seed, pair.id, order),
       texts,
     };
   };
@@ -66,7 +68,9 @@ export function pairResults(
   rules: PairRules,
   seed: number,
 ): PairResult[] {
-  return pairs.map((pair) => pairResult(pair, (order) => texts.parse(pair.id, order, rules), seed));
+  return pairs.map((pair) =>
+    pairResult(pair, (order) => texts.parse(pair.id, order, rules), seed, rules.officialVote),
+  );
 }
 
 /** Grades a pair by the strict rule. */

@@ -11,7 +11,7 @@ import { gradePair, type PairResult, pairResults, type ParsedVerdict, pairReques
 import { pairAgreement, pairBiases } from './pair-trust.ts';
 import { promptClusters } from './prompt-clusters.ts';
 import { scoreGraded } from './score-graded.ts';
-import { JudgmentTexts, strictVerdict } from './votes.ts';
+import { JudgmentTexts, type OfficialVote, strictVerdict } from './votes.ts';
 
 /** The required placeholders of a pairwise prompt. */
 export const PAIRWISE_PLACEHOLDERS = ['instruction', 'responseA', 'responseB'];
@@ -25,6 +25,8 @@ export interface PairBenchmark<Official extends OfficialScores> {
   readonly officialVerdict: (text: string) => ParsedVerdict;
   /** By default exactly one distinct letter of `[[A]]`, `[[B]]` and `[[C]]`. */
   readonly strictVerdict?: (text: string) => ParsedVerdict;
+  /** How the published script counts several votes; like our rule by default. */
+  readonly officialVote?: OfficialVote;
   readonly followUp?: (text: string) => string | undefined;
   readonly sectionOf?: (subset: string) => string | undefined;
   /** The text that identifies the question of a pair, if several prompts ask the same one; by default its instruction. */
@@ -48,7 +50,11 @@ export function pairBenchmark<Official extends OfficialScores>(
   definition: PairBenchmark<Official>,
 ): PairwiseBenchmark<Official> {
   const { name, promptFolder, followUp } = definition;
-  const rules = { official: definition.officialVerdict, strict: definition.strictVerdict ?? strictVerdict };
+  const rules = {
+    official: definition.officialVerdict,
+    strict: definition.strictVerdict ?? strictVerdict,
+    officialVote: definition.officialVote,
+  };
   return {
     prompts: pairwisePrompts(promptFolder),
     read: definition.read,

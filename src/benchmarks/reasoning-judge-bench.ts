@@ -35,7 +35,8 @@ const splits: Record<string, { group: 'math' | 'multihop' | 'everyday' | 'domain
 const common = {
   read: readReasoningJudgeBench,
   sectionOf: (split) => splits[split]?.group,
-  official: (judged, seed) => ({ figures: reasoningFigures(judged), seed }),
+  official: (judged, seed) => ({ figures: reasoningFigures(judged), decimals: 2, seed }),
+  officialVote: 'absolute majority',
 } satisfies Partial<PairBenchmark<{ figures: OfficialFigure[]; seed: number }>>;
 
 /** ReasoningJudgeBench (arXiv 2505.13346) with a prompt like its default one, which asks for an explanation and then `Verdict: [[A>B]]` or `[[B>A]]`. */

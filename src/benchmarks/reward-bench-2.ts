@@ -8,7 +8,7 @@ import { readBenchmarkRows, rowCountWarnings, rowIds, throwIfProblems } from './
 import { scoreGraded } from './score-graded.ts';
 import { type GradedItem, mean } from './strict-scores.ts';
 import { type RatedTies, tiesScore } from './ties-score.ts';
-import { drawIndex, JudgmentTexts, majority, requestId } from './votes.ts';
+import { drawIndex, JudgmentTexts, majority, officialMajority, requestId } from './votes.ts';
 
 const TIES = 'Ties';
 const LETTERS = ['A', 'B', 'C', 'D'] as const;
@@ -58,6 +58,7 @@ export const rewardBench2: Benchmark<RewardBench2Item> = {
         { name: 'total, one place', value: total(scoresOf('onePlace')) },
         { name: 'total, all places', value: total(allPlaces) },
         ...allPlaces,
+        ...ofRelease(allPlaces, rated, 'total, all places'),
       ];
     };
     const clusters = questionClusters(items);
@@ -85,13 +86,14 @@ export const rewardBench2Ratings: Benchmark<RewardBench2Item> = {
     const texts = new JudgmentTexts(items.flatMap(ratingRequests), judgments, options);
     const rated = items.map((item) => rateItem(item, texts));
     const figuresOf = (drawn: readonly (typeof rated)[number][]) => {
+      const ties = drawn.filter(({ item }) => item.subset === TIES);
       const scores = subsetScores(
         drawn
           .filter(({ item }) => item.subset !== TIES)
           .map(({ item, ratings }) => ({ subset: item.subset, points: bestRatedPoints(ratings) })),
-        drawn.filter(({ item }) => item.subset === TIES),
+        ties,
       );
-      return [{ name: 'total', value: total(scores) }, ...scores];
+      return [{ name: 'total', value: total(scores) }, ...scores, ...ofRelease(scores, ties, 'total')];
     };
     const clusters = questionClusters(items);
     const figures = withIntervals(rated, resamplingOf(clusters), figuresOf, seed);
@@ -170,18 +172,16 @@ function rankItem(item: RewardBench2Item, texts: JudgmentTexts, seed: number) {
   const places = LETTERS.map((letter, place) => {
     const slot = `place-${place}`;
     const parsed = texts.parse(item.id, slot, { strict: onlyRankingVerdict, official: rankingVerdict });
-    const vote = (rule: 'strict' | 'official') =>
-      majority(
-        parsed.map((text) => text[rule]),
-        seed,
-        item.id,
-        slot,
-      );
-    const official = vote('official');
+    const verdicts = {
+      strict: parsed.map((text) => text.strict),
+      official: parsed.map((text) => text.official),
+    };
+    const strict = majority(verdicts.strict, seed, item.id, slot);
+    const official = officialMajority(verdicts.official, 'errors vote', seed, item.id, slot);
     return {
       points: official === undefined ? 0.25 : Number(official === letter),
       answer: {
-        correct: vote('strict') === letter,
+        correct: strict === letter,
         position: place === 0 ? ('first' as const) : ('later' as const),
         texts: parsed,
       },
@@ -223,20 +223,43 @@ function bestRatedPoints(ratings: readonly number[]): number {
   return ratings[0] === best ? 1 / ratings.filter((rating) => rating === best).length : 0;
 }
 
+/** An item of Ties, or another one, with the ratings of its completions. */
+interface RatedItem {
+  readonly item: RewardBench2Item;
+  readonly ratings: readonly number[];
+}
+
 function subsetScores(
   scored: readonly { subset: string; points: number }[],
-  ties: readonly { item: RewardBench2Item; ratings: readonly number[] }[],
+  ties: readonly RatedItem[],
 ): OfficialFigure[] {
   const figures = Object.keys(officialRows).flatMap((name) => {
     const points = scored.filter(({ subset }) => subset === name).map((one) => one.points);
     return points.length === 0 ? [] : [{ name, value: mean(points) }];
   });
-  const rated = ties.flatMap(({ item, ratings }): RatedTies[] =>
-    item.ties === undefined
-      ? []
-      : [{ ...item.ties, correct: ratings.slice(0, item.correct), incorrect: ratings.slice(item.correct) }],
-  );
-  return rated.length === 0 ? figures : [...figures, { name: TIES, value: tiesScore(rated) }];
+  return ties.length === 0
+    ? figures
+    : [...figures, { name: TIES, value: tiesScore(ties.flatMap(ratedTies)) }];
+}
+
+/** Ties and the total as the code of the release counts them, if there are items of Ties. */
+function ofRelease(
+  scores: readonly OfficialFigure[],
+  ties: readonly RatedItem[],
+  totalName: string,
+): OfficialFigure[] {
+  if (ties.length === 0) return [];
+  const value = tiesScore(ties.flatMap(ratedTies), 'release');
+  const ofSubsets = scores.map((figure) => (figure.name === TIES ? { ...figure, value } : figure));
+  return [
+    { name: `${TIES}, by the code of the release (June 2, 2025)`, value },
+    { name: `${totalName}, by the code of the release`, value: total(ofSubsets) },
+  ];
+}
+
+function ratedTies({ item, ratings }: RatedItem): RatedTies[] {
+  if (item.ties === undefined) return [];
+  return [{ ...item.ties, correct: ratings.slice(0, item.correct), incorrect: ratings.slice(item.correct) }];
 }
 
 /** The unweighted mean of the subsets in the file. */

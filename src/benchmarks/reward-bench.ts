@@ -1,6 +1,14 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { z } from 'zod';
-import { ORDERS } from '../method/examples.ts';
-import type { BenchmarkFile, BenchmarkPair, OfficialScores } from './benchmark.ts';
+import { type Order, ORDERS } from '../method/examples.ts';
+import {
+  type BenchmarkFile,
+  type BenchmarkPair,
+  InvalidBenchmarkFile,
+  type OfficialScores,
+} from './benchmark.ts';
 import type { PairResult, OrderResult } from './judged-pairs.ts';
 import { pairBenchmark } from './pair-benchmark.ts';
 import { readBenchmarkRows, rowCountWarnings, rowIds } from './read-benchmark.ts';
@@ -30,22 +38,24 @@ export const rewardBench = pairBenchmark<RewardBenchScores>({
   name: 'reward-bench',
   read: readRewardBench,
   officialVerdict: firstLetterVerdict,
+  officialVote: 'errors vote',
   sectionOf,
   questionOf,
   official(judged, seed) {
     const singleOrder = officialScores(judged, (result) => [
-      result.orders[drawnOrder(result, seed, 'reward-bench')],
+      result.orders[result.pair.givenOrder ?? drawnOrder(result, seed, 'reward-bench')],
     ]);
+    const isGiven = judged.every(({ pair }) => pair.givenOrder !== undefined);
     const bothOrders = officialScores(judged, ({ orders }) => ORDERS.map((order) => orders[order]));
     const figures = [
-      { name: 'total, one order', value: singleOrder.total },
+      { name: isGiven ? 'total, given order' : 'total, one order', value: singleOrder.total },
       { name: 'total, both orders', value: bothOrders.total },
       ...Object.entries(bothOrders.sections).map(([name, value]) => ({
         name: `${name}, both orders`,
         value,
       })),
     ];
-    return { figures, singleOrder, bothOrders, seed };
+    return { figures, singleOrder, bothOrders, decimals: 3, seed };
   },
 });
 
@@ -141,8 +151,22 @@ export function rewardBenchTotals(subsets: Record<string, number>): RewardBenchT
 const nonEmpty = z.string().min(1);
 const rowSchema = z.object({ prompt: nonEmpty, chosen: z.string(), rejected: z.string(), subset: nonEmpty });
 
-async function readRewardBench(path: string): Promise<BenchmarkFile<BenchmarkPair>> {
-  const { file, rows } = await readBenchmarkRows(path, rowSchema, `RewardBench has ${REWARD_BENCH_ROWS}`);
+/** The inputs of the released self-taught evaluator, a line for each row: its figures depend on this order of the pairs. */
+const ORDER_FILE = 'rewardbench_inputs.jsonl';
+const orderSchema = z.object({ is_shuffled: z.boolean() });
+
+/** Reads the file, or a folder with `filtered*.parquet` (also in `data`) and perhaps a file with the order of each pair. */
+async function readRewardBench(location: string): Promise<BenchmarkFile<BenchmarkPair>> {
+  const { data, orders: orderFile } = await filesOf(path.resolve(location));
+  const { file, rows } = await readBenchmarkRows(data, rowSchema, `RewardBench has ${REWARD_BENCH_ROWS}`);
+  const orders =
+    orderFile === undefined
+      ? undefined
+      : (await readBenchmarkRows(orderFile, orderSchema, 'a line for each row')).rows;
+  if (orders !== undefined && orders.length !== rows.length)
+    throw new InvalidBenchmarkFile(
+      `${orderFile}: ${orders.length} lines, but ${file} has ${rows.length} rows; expected the order of each row`,
+    );
   const idOf = rowIds(rows.length);
   const items = rows.map((row, index) => ({
     // The file's own id is not unique over its subsets.
@@ -151,8 +175,29 @@ async function readRewardBench(path: string): Promise<BenchmarkFile<BenchmarkPai
     instruction: row.prompt,
     better: row.chosen,
     worse: row.rejected,
+    ...(orders === undefined ? {} : { givenOrder: givenOrder(orders[index]?.is_shuffled) }),
   }));
   return { items, warnings: fileWarnings(file, items) };
+}
+
+function givenOrder(isShuffled: boolean | undefined): Order {
+  return isShuffled === true ? 'worse-first' : 'better-first';
+}
+
+async function filesOf(root: string): Promise<{ readonly data: string; readonly orders?: string }> {
+  if (!existsSync(root) || !(await stat(root)).isDirectory()) return { data: root };
+  const names = await readdir(root);
+  const inData = names.includes('data')
+    ? (await readdir(path.join(root, 'data'))).map((name) => `data/${name}`)
+    : [];
+  const found = [...names, ...inData].filter((name) => /^filtered.*\.parquet$/.test(path.basename(name)));
+  const [name, ...others] = found;
+  if (name === undefined || others.length > 0)
+    throw new InvalidBenchmarkFile(
+      `${root}: contains ${found.length === 0 ? 'no' : found.length} files filtered*.parquet; expected one, here or in data`,
+    );
+  const orders = path.join(root, ORDER_FILE);
+  return { data: path.join(root, name), ...(existsSync(orders) ? { orders } : {}) };
 }
 
 function fileWarnings(file: string, pairs: BenchmarkPair[]): string[] {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { z } from 'zod';
 import { ORDERS } from '../method/examples.ts';
 import type { Benchmark, BenchmarkFile, BenchmarkItem, OfficialFigure } from './benchmark.ts';
@@ -131,16 +133,60 @@ function domainOf(subset: string): string {
   return subset.startsWith('safety') ? 'safety' : subset;
 }
 
+const domains = ['chat', 'code', 'math', 'safety-refuse', 'safety-response'] as const;
 const styles = z.array(z.string()).length(STYLES.length);
 const rowSchema = z.object({
   prompt: z.string().min(1),
   chosen: styles,
   rejected: styles,
-  domain: z.enum(['chat', 'code', 'math', 'safety-refuse', 'safety-response']),
+  domain: z.enum(domains),
 });
 
-async function readRmBench(path: string): Promise<BenchmarkFile<RmBenchItem>> {
-  const { file, rows } = await readBenchmarkRows(path, rowSchema, 'RM-Bench has 1327');
+/** The repository's files of the domains, whose rows don't name their domain, with their numbers of rows. */
+const domainFiles: Record<z.output<typeof rowSchema>['domain'], number> = {
+  chat: 129,
+  code: 228,
+  math: 529,
+  'safety-refuse': 284,
+  'safety-response': 157,
+};
+
+/** Reads `total_dataset.json`, one domain's file, or the repository's folder `data` with the files of the domains. */
+async function readRmBench(location: string): Promise<BenchmarkFile<RmBenchItem>> {
+  const root = path.resolve(location);
+  const total = path.join(root, 'total_dataset.json');
+  if (existsSync(total)) return readRmBench(total);
+  const inFolder = domains.flatMap((domain) => {
+    const file = path.join(root, `${domain}_filtered.json`);
+    return existsSync(file) ? [{ domain, file }] : [];
+  });
+  const single = domains.find((domain) => path.basename(root) === `${domain}_filtered.json`);
+  const files = inFolder.length === 0 && single !== undefined ? [{ domain: single, file: root }] : inFolder;
+  if (files.length === 0) {
+    const { file, rows } = await readBenchmarkRows(root, rowSchema, 'RM-Bench has 1327');
+    return rmBenchFile(rows, rowCountWarnings(file, rows.length, 'RM-Bench', { 'total_dataset.json': 1327 }));
+  }
+  const rows: z.output<typeof rowSchema>[] = [];
+  const warnings: string[] = [];
+  for (const { domain, file } of files) {
+    const ofDomain = await readBenchmarkRows(file, rowSchema.omit({ domain: true }), 'RM-Bench has 1327');
+    rows.push(...ofDomain.rows.map((row) => ({ ...row, domain })));
+    warnings.push(
+      ...rowCountWarnings(file, ofDomain.rows.length, 'RM-Bench', { [domain]: domainFiles[domain] }),
+    );
+  }
+  const missing = domains.filter((domain) => files.every((file) => file.domain !== domain));
+  if (missing.length > 0) {
+    const names = missing.map((domain) => `${domain}_filtered.json`).join(', ');
+    warnings.push(`${root}: without ${names}, so the overall scores can't be compared with published ones.`);
+  }
+  return rmBenchFile(rows, warnings);
+}
+
+function rmBenchFile(
+  rows: readonly z.output<typeof rowSchema>[],
+  warnings: string[],
+): BenchmarkFile<RmBenchItem> {
   const idOf = rowIds(rows.length);
   const items = rows.map(({ prompt, chosen, rejected, domain }, row) => ({
     id: idOf(row),
@@ -149,5 +195,5 @@ async function readRmBench(path: string): Promise<BenchmarkFile<RmBenchItem>> {
     chosen,
     rejected,
   }));
-  return { items, warnings: rowCountWarnings(file, rows.length, 'RM-Bench', { 'total_dataset.json': 1327 }) };
+  return { items, warnings };
 }

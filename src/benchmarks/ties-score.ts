@@ -10,6 +10,9 @@ export interface RatedTies {
   readonly incorrect: readonly number[];
 }
 
+/** The two versions of the official score, which differ where all correct answers have the same rating. */
+export type TiesVersion = 'current' | 'release';
+
 /**
  * The official score of Ties. m is the lowest rating of a correct answer minus the highest of an incorrect one; a question
  * is accurate if m is above 0. d is the spread of the correct answers' ratings of a tied question. The last three terms
@@ -18,9 +21,11 @@ export interface RatedTies {
  *     0.3 accuracy(tied) + 0.3 accuracy(ref) + 0.2 mean(m_tied > d) + 0.2 mean(min(m_ref, m_tied) > d)
  *       + 0.01 mean(tanh(min(m_ref, m_tied) / d - 1))
  *
- * A tanh of 0/0 counts as 0, as does a term without questions.
+ * A term without questions counts as 0. If all correct answers have the same rating, d is 0: then tanh is 1 or -1 by the
+ * sign of the margin, and 0 for 0/0 (the code since June 12, 2025), or it counts as 0 (the code of RewardBench 2's release on
+ * June 2, 2025). The two differ by at most 0.01.
  */
-export function tiesScore(questions: readonly RatedTies[]): number {
+export function tiesScore(questions: readonly RatedTies[], version: TiesVersion = 'current'): number {
   const margins = (kind: RatedTies['kind']) =>
     questions
       .filter((question) => question.kind === kind)
@@ -39,7 +44,7 @@ export function tiesScore(questions: readonly RatedTies[]): number {
     0.3 * accuracy(ref) +
     0.2 * meanOrZero(both.map((one) => Number(one.tied > one.spread))) +
     0.2 * meanOrZero(both.map((one) => Number(one.least > one.spread))) +
-    0.01 * meanOrZero(both.map((one) => numberOrZero(Math.tanh(one.least / one.spread - 1))))
+    0.01 * meanOrZero(both.map((one) => tieBreak(one.least, one.spread, version)))
   );
 }
 
@@ -54,6 +59,7 @@ function meanOrZero(values: readonly number[]): number {
   return values.length === 0 ? 0 : mean(values);
 }
 
-function numberOrZero(value: number): number {
-  return Number.isNaN(value) ? 0 : value;
+function tieBreak(margin: number, spread: number, version: TiesVersion): number {
+  if (spread === 0 && (version === 'release' || margin === 0)) return 0;
+  return Math.tanh(margin / spread - 1);
 }

@@ -10,7 +10,15 @@ import { wordCount } from '../datasets/word-hashes.ts';
 export interface VerdictRules<Verdict extends string> {
   readonly official: (text: string) => Verdict | undefined;
   readonly strict: (text: string) => Verdict | undefined;
+  /** How the published script counts several votes; like our rule by default. */
+  readonly officialVote?: OfficialVote | undefined;
 }
+
+/**
+ * How a published script counts several votes. `errors vote`: a missing verdict is a vote like the letters, so that it can
+ * win. `absolute majority`: there is no verdict unless more than half of all votes, missing ones included, are equal.
+ */
+export type OfficialVote = 'errors vote' | 'absolute majority';
 
 /**
  * Parses a text by both rules: the official one as the published script does, and the strict one behind the reasoning of a
@@ -84,6 +92,24 @@ export function majority<Verdict extends string>(
   const most = Math.max(...counts.values());
   const leading = [...counts].flatMap(([verdict, count]) => (count === most ? [verdict] : [])).sort();
   return leading[drawIndex(leading.length, seed, 'vote', ...parts)];
+}
+
+/** The verdict of several votes as a published script counts them. */
+export function officialMajority<Verdict extends string>(
+  votes: readonly (Verdict | undefined)[],
+  rule: OfficialVote | undefined,
+  seed: number,
+  ...parts: string[]
+): Verdict | undefined {
+  if (rule === undefined) return majority(votes, seed, ...parts);
+  const winner = majority<Verdict | 'error'>(
+    votes.map((vote) => vote ?? 'error'),
+    seed,
+    ...parts,
+  );
+  const count = votes.filter((vote) => (vote ?? 'error') === winner).length;
+  if (winner === undefined || winner === 'error') return undefined;
+  return rule === 'absolute majority' && count <= votes.length / 2 ? undefined : winner;
 }
 
 /** A uniformly distributed number below `choices` that depends only on the other arguments. */

@@ -25,6 +25,10 @@ export function evaluationSummary(
   const scores = manifest.summary as PublishedScores;
   const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, withoutVerdict, pairs } = scores;
   const { official, tokens, requests, agreement } = scores;
+  const {
+    figures: [main],
+    decimals,
+  } = official;
   return {
     benchmark,
     purpose,
@@ -34,7 +38,7 @@ export function evaluationSummary(
     unparsable,
     ...(withoutVerdict === undefined ? {} : { withoutVerdict }),
     pairs,
-    ...(official.figures[0] === undefined ? {} : { official: official.figures[0] }),
+    ...(main === undefined ? {} : { official: { ...main, ...(decimals === undefined ? {} : { decimals }) } }),
     ...agreementSummary(agreement),
     tokens,
     ...(requests === undefined ? {} : { requests }),

@@ -6,7 +6,7 @@ export function evaluationTable(evaluations: readonly EvaluationSummary[]): stri
   const rows = evaluations.map(
     ({ benchmark, official, accuracy, positionConsistentAccuracy, shareOfA, unparsable, pairs, tokens }) => [
       benchmark,
-      official === undefined ? '–' : `${formatPercent(official.value)} (${official.name})`,
+      official === undefined ? '–' : `${formatPercent(official.value, official.decimals)} (${official.name})`,
       formatPercent(accuracy),
       formatPercent(positionConsistentAccuracy),
       formatPercent(shareOfA),

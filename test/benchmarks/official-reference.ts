@@ -204,9 +204,12 @@ export function reasoningJudgeBench(rows: [group: string, first: string, second:
   return totals;
 }
 
-/** EvalBiasBench, one text: 1, 2, or 4 for no prediction. */
+/** EvalBiasBench, one text, which its scripts strip: 1, 2, or 4 for no prediction. */
 export function biasPrediction(text: string): number {
-  const lines = text.split('\n').map((line) => (line.startsWith(' ') ? line.slice(1) : line));
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => (line.startsWith(' ') ? line.slice(1) : line));
   if (lines.some((line) => line.startsWith('Output (a)'))) return 1;
   return lines.some((line) => line.startsWith('Output (b)')) ? 2 : 4;
 }

@@ -52,7 +52,7 @@ export function evaluationResultTable({ evaluations }: Pick<JudgeEvaluationResul
   for (const evaluation of evaluations)
     table.push([
       evaluation.benchmark,
-      formatPercent(evaluation.official?.value),
+      formatPercent(evaluation.official?.value, evaluation.official?.decimals),
       formatPercent(evaluation.accuracy),
       formatPercent(evaluation.positionConsistentAccuracy),
       formatPercent(evaluation.shareOfA),

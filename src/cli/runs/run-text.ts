@@ -136,7 +136,9 @@ function judgesTable({ best }: DisplayedRun, judges: readonly JudgeDetails[]): s
         formatPercent(scores.positionConsistentAccuracy),
         formatInterval(scores.positionConsistentAccuracyInterval),
         formatPercent(scores.unparsable),
-        official === undefined ? '' : `${formatPercent(official.value)} ${oneLine(official.name)}`,
+        official === undefined
+          ? ''
+          : `${formatPercent(official.value, scores.official.decimals)} ${oneLine(official.name)}`,
       ]);
     }
   const missing = judges.flatMap(({ iteration, evaluations }) =>

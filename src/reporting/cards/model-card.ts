@@ -132,8 +132,11 @@ function figures({ judge, seedJudge, comparisons }: ModelCardData): string[] {
           ],
           ...scores.official.figures.map(({ name, value }) => [
             `${escapeMarkdown(name)}, by the published rule`,
-            formatPercent(value),
-            formatPercent(before?.official.figures.find((official) => official.name === name)?.value),
+            formatPercent(value, scores.official.decimals),
+            formatPercent(
+              before?.official.figures.find((official) => official.name === name)?.value,
+              scores.official.decimals,
+            ),
           ]),
           ['without a verdict', formatPercent(scores.unparsable), formatPercent(before?.unparsable)],
         ],

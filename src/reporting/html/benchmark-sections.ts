@@ -167,7 +167,7 @@ function officialTable(rows: readonly Row[]): Html {
     const found = scores.official.figures.find((official) => official.name === name);
     return (
       found &&
-      html`${formatPercent(found.value)}
+      html`${formatPercent(found.value, scores.official.decimals)}
       ${found.interval && html`<small class="interval">${formatInterval(found.interval)}</small>`}`
     );
   };
