@@ -9,6 +9,7 @@ import type { PartialConfiguration } from '../config/run-configuration.ts';
 import { checkInstructionFile } from '../datasets/read-instructions.ts';
 import { checkPreferenceFile, type RequestedFormat } from '../datasets/read-preferences.ts';
 import { benchmarkPrompts } from '../runs/benchmark-prompts.ts';
+import { readBenchmarkPrompt } from '../runs/read-benchmark-prompt.ts';
 import { markedConversations } from '../runs/marked-conversations.ts';
 import { requiredPrompts } from '../runs/prompts.ts';
 import type { CheckDependencies, Dependencies } from './dependencies.ts';
@@ -114,7 +115,7 @@ export function checkEvaluation(
   return [
     benchmarkPrompts(evaluation).then(async (prompts) => {
       const checks = prompts.map(({ path, folder, needed }) =>
-        collectProblem(path, () => readPrompt(deps.files, folder, needed)),
+        collectProblem(path, () => readBenchmarkPrompt(deps.files, folder, needed)),
       );
       return (await Promise.all(checks)).flat();
     }),

@@ -1,19 +1,19 @@
 import type { StageName } from '../api/stages.ts';
-import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Fingerprint } from '../store/artifact.ts';
 import type { ShardRecord } from '../store/shard-types.ts';
 import type { Benchmark, BenchmarkItem, JudgeRequest } from '../benchmarks/benchmark.ts';
 import { loadBenchmark } from '../benchmarks/registry.ts';
 import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import { type ChatMessage, renderPrompt } from '../method/prompt-template.ts';
-import { stableHash } from '../platform/stable-hash.ts';
 import { samplingSeed } from '../method/seeds.ts';
+import { benchmarkSampling, samplingFingerprintInputs } from '../config/benchmark-sampling.ts';
 import { findBenchmark } from '../config/find-benchmark.ts';
 import type { Dependencies } from './dependencies.ts';
 import { missingSampleRanges } from '../method/missing-samples.ts';
 import { openEvaluation, type ResolvedEvaluation } from '../runs/open-run.ts';
 import type { ShardInput, ShardResult } from '../api/activity-types.ts';
 import { type SendRequest, processShard } from './process-shard.ts';
+import { benchmarkPromptsHash } from '../runs/benchmark-prompts.ts';
 import type { EvaluationJudgment } from '../runs/records.ts';
 
 /** An answer of the judge: a vote, or its answer to a follow-up question. */
@@ -36,7 +36,8 @@ export function evaluateBenchmark(deps: Dependencies, input: ShardInput): Promis
     async (resolved: ResolvedEvaluation) => {
       const { configuration, prompts } = resolved;
       const { seed, evaluation } = configuration;
-      const { name, format, sampling = evaluation.sampling } = findBenchmark(evaluation, input.benchmark);
+      const configured = findBenchmark(evaluation, input.benchmark);
+      const { name, format } = configured;
       const benchmark = await loadBenchmark(format);
       const templates = prompts.evaluation[name] ?? {};
       const { votes } = evaluation;
@@ -48,9 +49,10 @@ export function evaluateBenchmark(deps: Dependencies, input: ShardInput): Promis
           if (template === undefined) throw new Error(`${name} has no prompt ${request.prompt}`);
           const voting = {
             messages: renderPrompt(template, request.values),
-            sampling,
+            sampling: benchmarkSampling(evaluation, configured, request.prompt),
             firstSeed: samplingSeed(seed, 'evaluate', name, request.id),
             votes,
+            followUp: template.followUp,
           };
           await askForVotes(benchmark, request.id, voting, existing, emit, ask);
         },
@@ -69,13 +71,13 @@ export function evaluationFingerprintInputs(
   { configuration: { evaluation }, prompts }: ResolvedEvaluation,
   benchmark: string,
 ): Fingerprint {
-  const { name, format, sampling = evaluation.sampling } = findBenchmark(evaluation, benchmark);
-  const prompt = stableHash(canonicalJson(prompts.evaluation[name] ?? {}));
+  const configured = findBenchmark(evaluation, benchmark);
+  const { name, format } = configured;
   return {
     stage: 'evaluateBenchmark' satisfies StageName,
     format,
-    prompt,
-    sampling,
+    prompt: benchmarkPromptsHash(prompts.evaluation, name),
+    sampling: samplingFingerprintInputs(evaluation, configured),
     votes: evaluation.votes,
   };
 }
@@ -86,13 +88,15 @@ interface VoteRequest {
   /** The seed of vote 0; vote k has this seed plus k. */
   readonly firstSeed: number;
   readonly votes: number;
+  /** Replaces the benchmark's own follow-up message. */
+  readonly followUp?: string | undefined;
 }
 
 /** Requests the missing votes, and the missing follow-up answers if the benchmark has follow-up questions. */
 async function askForVotes(
   benchmark: Benchmark,
   unit: string,
-  { messages, sampling, firstSeed, votes }: VoteRequest,
+  { messages, sampling, firstSeed, votes, followUp }: VoteRequest,
   existing: readonly BenchmarkAnswer[],
   emit: (answer: BenchmarkAnswer) => void,
   ask: SendRequest,
@@ -122,12 +126,12 @@ async function askForVotes(
   }
   const followed = new Set(existing.filter(({ part }) => part === 'follow-up').map(({ vote }) => vote));
   for (const { vote, text: before } of first.values()) {
-    const question = benchmark.followUp?.(before);
-    if (question === undefined || followed.has(vote)) continue;
+    const ownQuestion = benchmark.followUp?.(before);
+    if (ownQuestion === undefined || followed.has(vote)) continue;
     const conversation: ChatMessage[] = [
       ...messages,
       { role: 'assistant', content: before },
-      { role: 'user', content: question },
+      { role: 'user', content: followUp ?? ownQuestion },
     ];
     const seed = firstSeed + vote;
     const { choices, usage } = await ask({ messages: conversation, sampling, samples: 1, seed });

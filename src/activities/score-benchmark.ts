@@ -4,9 +4,11 @@ import { readShardedRecords } from '../store/shards.ts';
 import type { BenchmarkItem, BenchmarkJudgment } from '../benchmarks/benchmark.ts';
 import { loadBenchmark } from '../benchmarks/registry.ts';
 import { withHeartbeats } from './heartbeats.ts';
+import { describeSampling } from '../config/benchmark-sampling.ts';
 import { findBenchmark } from '../config/find-benchmark.ts';
 import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Dependencies } from './dependencies.ts';
+import { benchmarkPromptSources } from '../runs/benchmark-prompts.ts';
 import { openEvaluation } from '../runs/open-run.ts';
 import { runUris } from '../runs/run-layout.ts';
 import type { PreparedBenchmarkSummary } from './prepare-benchmark.ts';
@@ -27,9 +29,11 @@ export interface ScoreBenchmarkInput {
 /** Scores a judge's verdicts on a benchmark by the official rule and by our strict rule, and publishes all figures. */
 export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): Promise<EvaluationSummary> {
   return withHeartbeats(async () => {
-    const { configuration } = await openEvaluation(deps.store, input.run);
+    const { configuration, prompts } = await openEvaluation(deps.store, input.run);
     const { seed, evaluation } = configuration;
-    const { format, purpose } = findBenchmark(evaluation, input.benchmark);
+    const configured = findBenchmark(evaluation, input.benchmark);
+    const { format, purpose } = configured;
+    const sources = benchmarkPromptSources(prompts.evaluation, input.benchmark);
     const uri = runUris.scores(input.run.runName, input.iteration, input.benchmark);
     const fingerprint = {
       schema: 3,
@@ -64,6 +68,8 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
         ...scores,
         excluded: leftOut,
         tokens: { prompt, completion },
+        prompts: sources,
+        sampling: describeSampling(evaluation, configured),
         ...(requests === undefined ? {} : { requests }),
       };
       return deps.store.publish(uri, {

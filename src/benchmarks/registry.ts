@@ -1,3 +1,4 @@
+import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import type { Benchmark } from './benchmark.ts';
 
 /**
@@ -31,6 +32,33 @@ export type BenchmarkFormat = keyof typeof benchmarkLoaders;
 
 /** The names of the benchmarks in the configuration. */
 export const BENCHMARK_FORMATS = Object.keys(benchmarkLoaders) as readonly BenchmarkFormat[];
+
+/** The longest answer that the official scripts let a judge write, in tokens, for all benchmarks not named below. */
+const OFFICIAL_MAX_TOKENS = 2048;
+
+/**
+ * The longest answers by benchmark, and by prompt if a benchmark has several. A `-pairwise` benchmark has the prompt of
+ * RewardBench, so it has that limit too, unless its own script gives one to judges with that prompt.
+ */
+const officialMaxTokens: Partial<Record<BenchmarkFormat, number | Readonly<Record<string, number>>>> = {
+  'reward-bench-2': { ranking: 2048, 'ties-rating': 1024 },
+  'reward-bench-2-ratings': 1024,
+  'judge-bench': 4096,
+  'judge-bench-pairwise': 4096,
+  llmbar: 300,
+  'reasoning-judge-bench': 1024,
+  'reasoning-judge-bench-pairwise': 1024,
+  'eval-bias-bench': 20,
+};
+
+/** How a benchmark's official script samples the answers to each of its prompts; `default` for all that are not named. */
+export function officialSampling(format: BenchmarkFormat): Readonly<Record<string, SamplingParameters>> {
+  const limit = officialMaxTokens[format] ?? OFFICIAL_MAX_TOKENS;
+  const limits = typeof limit === 'number' ? { default: limit } : limit;
+  return Object.fromEntries(
+    Object.entries(limits).map(([prompt, maxTokens]) => [prompt, { temperature: 0, topP: 1, maxTokens }]),
+  );
+}
 
 export async function loadBenchmark(format: BenchmarkFormat): Promise<Benchmark> {
   return benchmarkLoaders[format]();

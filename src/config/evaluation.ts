@@ -19,7 +19,7 @@ const benchmarkSchema = z.strictObject({
       "Replaces the benchmark's own prompt, or `evaluation.prompt`. A benchmark with several prompts has them in subfolders.",
     )
     .optional(),
-  sampling: samplingSchema.describe('Replaces `evaluation.sampling`.').optional(),
+  sampling: samplingSchema.describe('Replaces `evaluation.sampling` for this benchmark.').optional(),
 });
 
 export const evaluationSchema = z.strictObject({
@@ -28,8 +28,10 @@ export const evaluationSchema = z.strictObject({
     .default('prompts/pairwise')
     .describe('The prompt of benchmarks without one of their own.'),
   sampling: samplingSchema
-    .default({ temperature: 0, topP: 1, maxTokens: 2048 })
-    .describe('How verdicts are sampled.'),
+    .describe(
+      'How verdicts are sampled; by default as the official script of each benchmark does: at temperature 0, with its limit of tokens (docs/benchmarks.md).',
+    )
+    .optional(),
   votes: positiveInteger
     .max(1024)
     .default(1)

@@ -117,11 +117,14 @@ function listProblems(configuration: PartialConfiguration): Problem[] {
   problems.push(...crossSectionProblems(configuration), ...budgetProblems(configuration));
   const { votes, sampling } = configuration.evaluation ?? { votes: 1, sampling: undefined };
   benchmarks.forEach((benchmark, index) => {
-    if (votes === 1 || (benchmark.sampling ?? sampling)?.temperature !== 0) return;
+    // The official scripts' temperature is 0.
+    if (votes === 1 || ((benchmark.sampling ?? sampling)?.temperature ?? 0) !== 0) return;
     const path = benchmark.sampling
       ? `evaluation.benchmarks.${index}.sampling.temperature`
       : 'evaluation.sampling.temperature';
-    const message = `found 0 with evaluation.votes ${votes}: all votes would be the same`;
+    const found =
+      (benchmark.sampling ?? sampling) === undefined ? 'not set, which means the official 0,' : 'found 0';
+    const message = `${found} with evaluation.votes ${votes}: all votes would be the same`;
     if (!problems.some((problem) => problem.path === path)) problems.push({ path, message });
   });
   return problems;

@@ -1,6 +1,7 @@
 import type { ProbedRequest } from '../models/inference/check-endpoints.ts';
 import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import type { ModelRole } from './model-roles.ts';
+import { benchmarkSamplings } from './benchmark-sampling.ts';
 import type { PartialConfiguration } from './run-configuration.ts';
 
 /** The parameters of the requests that a run sends to the models of some roles; undefined if it sends none that are known. */
@@ -22,7 +23,8 @@ export function requestsOfRoles(
   }
   if (roles.includes('seed') || roles.includes('firstJudge')) add(judging?.sampling, judging?.samples);
   if (roles.includes('seed') && evaluation !== undefined) {
-    for (const { sampling = evaluation.sampling } of evaluation.benchmarks) add(sampling, evaluation.votes);
+    for (const benchmark of evaluation.benchmarks)
+      for (const sampling of benchmarkSamplings(evaluation, benchmark)) add(sampling, evaluation.votes);
   }
   return requests.size === 0 ? undefined : [...requests.values()];
 }

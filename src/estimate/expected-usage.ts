@@ -1,5 +1,7 @@
 /** The usage of each stage of a run. Pure. */
 import type { EstimatedStage, EstimatedUsage, RunEstimate } from '../api/estimate.ts';
+import { benchmarkSamplings, judgeSampling } from '../config/benchmark-sampling.ts';
+import { findBenchmark } from '../config/find-benchmark.ts';
 import { findGeneration, type Generation } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { expectedJudgments } from '../method/expected-judgments.ts';
@@ -191,8 +193,8 @@ function evaluations(
   iteration: number,
 ): ExpectedStage[] {
   return inputs.benchmarks.map(({ name, count, followsUp }) => {
-    const { sampling = evaluation.sampling } = evaluation.benchmarks.find((each) => each.name === name) ?? {};
-    const tokens = assumptions.answerTokens('verdictTokens', sampling);
+    const [sampling] = benchmarkSamplings(evaluation, findBenchmark(evaluation, name));
+    const tokens = assumptions.answerTokens('verdictTokens', sampling ?? judgeSampling(evaluation));
     const prompt = sizes.benchmarks[name] ?? 0;
     const votes = count * evaluation.votes;
     const followUps = followsUp ? votes * assumptions.value('followUpShare') : 0;

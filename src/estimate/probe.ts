@@ -9,6 +9,7 @@ import type { LocalDependencies } from '../activities/dependencies.ts';
 import type { ResolvedConfiguration } from '../runs/open-run.ts';
 import { checkpointPathOrId, findCheckpoint } from '../runs/find-checkpoint.ts';
 import { requireGeneration } from '../config/pair-source.ts';
+import { judgeSampling } from '../config/benchmark-sampling.ts';
 import { reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { createInferenceClient, type InferenceClient } from '../models/inference/client.ts';
@@ -187,10 +188,10 @@ async function sendAll(
   const samples = sampleBatches(judging.strategy, judging.samples)[0]?.end ?? 1;
   const { firstJudge } = promptKinds(resolved);
   await probe.send(firstJudge, await serve('firstJudge'), pairs.map(firstJudge.render), samples);
-  const { sampling, votes } = evaluation;
+  const sampling = judgeSampling(evaluation);
   const verdicts = { stage: 'evaluateJudge', sampling, answer: 'verdictTokens' } as const;
   const conversations = benchmarks.flatMap((benchmark) => benchmarkPrompts(benchmark, resolved.prompts));
-  await probe.send(verdicts, await serve('seed'), conversations, votes);
+  await probe.send(verdicts, await serve('seed'), conversations, evaluation.votes);
 }
 
 /** Sends all requests that the run makes before there are pairs. Returns the pairs that the answers make. */

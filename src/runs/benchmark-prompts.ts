@@ -1,18 +1,23 @@
 import { z } from 'zod';
 import { join } from 'node:path';
 import { loadBenchmark } from '../benchmarks/registry.ts';
-import { promptTemplateSchema, readPrompt } from './read-prompt.ts';
+import {
+  benchmarkPromptSchema,
+  type BenchmarkPromptTemplate,
+  promptText,
+  readBenchmarkPrompt,
+} from './read-benchmark-prompt.ts';
+import { describePromptSource, promptTextHash } from './prompt-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
-import type { PromptTemplate } from '../method/prompt-template.ts';
 import type { InputFiles } from '../platform/input-files.ts';
 
 /** The prompts of each benchmark, by the names of the benchmark and of the prompt. */
-export type EvaluationPrompts = Readonly<Record<string, Readonly<Record<string, PromptTemplate>>>>;
+export type EvaluationPrompts = Readonly<Record<string, Readonly<Record<string, BenchmarkPromptTemplate>>>>;
 
 /** The prompts of benchmarks as they are stored. */
 export const evaluationPromptsSchema: z.ZodType<EvaluationPrompts> = z.record(
   z.string(),
-  z.record(z.string(), promptTemplateSchema),
+  z.record(z.string(), benchmarkPromptSchema),
 );
 
 /** A prompt of a benchmark. */
@@ -56,9 +61,32 @@ export async function readBenchmarkPrompts(
   { files }: { readonly files: InputFiles },
   evaluation: Configuration['evaluation'],
 ): Promise<EvaluationPrompts> {
-  const read: { [benchmark: string]: { [prompt: string]: PromptTemplate } } = {};
+  const read: { [benchmark: string]: { [prompt: string]: BenchmarkPromptTemplate } } = {};
   for (const { benchmark, prompt, folder, needed } of await benchmarkPrompts(evaluation)) {
-    (read[benchmark] ??= {})[prompt] = await readPrompt(files, folder, needed);
+    (read[benchmark] ??= {})[prompt] = await readBenchmarkPrompt(files, folder, needed);
   }
   return read;
+}
+
+/** The hash of the text of a benchmark's prompts; where they come from doesn't change it. */
+export function benchmarkPromptsHash(prompts: EvaluationPrompts, benchmark: string): string {
+  const texts = Object.entries(prompts[benchmark] ?? {}).map(([name, template]) => [
+    name,
+    promptText(template),
+  ]);
+  return promptTextHash(Object.fromEntries(texts) as Record<string, object>);
+}
+
+/** Where the prompts of a benchmark come from, by prompt, for its report. */
+export function benchmarkPromptSources(
+  prompts: EvaluationPrompts,
+  benchmark: string,
+): { [prompt: string]: string } {
+  return Object.fromEntries(
+    Object.entries(prompts[benchmark] ?? {}).flatMap(([name, template]) =>
+      template.source === undefined
+        ? []
+        : [[name, describePromptSource(template.source, promptTextHash(promptText(template)))]],
+    ),
+  );
 }

@@ -11,6 +11,10 @@ export interface PublishedScores extends BenchmarkScores {
   readonly tokens: { readonly prompt: number; readonly completion: number };
   /** Answered requests to the judge. */
   readonly requests?: number;
+  /** Where the prompts come from, by prompt. */
+  readonly prompts?: Readonly<Record<string, string>>;
+  /** How the answers were sampled, as text. */
+  readonly sampling?: string;
 }
 
 /** The file beside the scores with the outcome of each item, for the comparison of two judges. */

@@ -8,9 +8,11 @@ import type { ArtifactStore } from '../store/artifact-store.ts';
 import type { BenchmarkItem, ItemOutcome } from '../benchmarks/benchmark.ts';
 import { compareJudges, type JudgeComparison } from '../benchmarks/compare-judges.ts';
 import type { EvaluationSummary, IterationSummary } from '../api/result.ts';
+import { samplingFingerprintInputs } from '../config/benchmark-sampling.ts';
 import { stableHash } from '../platform/stable-hash.ts';
 import { configurationDifference, type ConfigurationDifference } from './configuration-difference.ts';
 import type { StoredEvaluatedRun } from './stored-run.ts';
+import { benchmarkPromptsHash } from './benchmark-prompts.ts';
 import { OUTCOMES_FILE } from './benchmark-scores.ts';
 
 /** A judge with the run to which it belongs. */
@@ -240,8 +242,8 @@ function evaluationSettings({ resolved }: StoredEvaluatedRun, name: string): obj
   const { evaluation } = resolved.configuration;
   const benchmark = evaluation.benchmarks.find((each) => each.name === name);
   return {
-    sampling: benchmark?.sampling ?? evaluation.sampling,
+    sampling: benchmark === undefined ? null : samplingFingerprintInputs(evaluation, benchmark),
     votes: evaluation.votes,
-    prompt: `text ${stableHash(canonicalJson(resolved.prompts.evaluation[name] ?? null)).slice(0, 8)}`,
+    prompt: `text ${benchmarkPromptsHash(resolved.prompts.evaluation, name).slice(0, 8)}`,
   };
 }

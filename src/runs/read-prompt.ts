@@ -6,12 +6,15 @@ import { placeholders, type PromptExample, type PromptTemplate } from '../method
 import { decodeFile, UnknownEncoding } from '../platform/text-encoding.ts';
 import { resolveInputPath, type InputFiles } from '../platform/input-files.ts';
 
-/** A prompt as it is stored with a run. */
-export const promptTemplateSchema: z.ZodType<PromptTemplate> = z.strictObject({
+/** The fields of a prompt as it is stored with a run. */
+export const promptTemplateFields = {
   system: z.string().optional(),
   examples: z.array(z.strictObject({ user: z.string(), assistant: z.string() })).optional(),
   user: z.string(),
-});
+};
+
+/** A prompt as it is stored with a run. */
+export const promptTemplateSchema: z.ZodType<PromptTemplate> = z.strictObject(promptTemplateFields);
 
 const examplesSchema = z
   .array(z.strictObject({ user: z.string().min(1), assistant: z.string().min(1) }))
@@ -56,7 +59,8 @@ async function readExamples(file: string): Promise<PromptExample[]> {
   }
 }
 
-async function readText(file: string): Promise<string> {
+/** Reads a text file of a prompt, without its last newline. */
+export async function readText(file: string): Promise<string> {
   try {
     return decodeFile(await readFile(file))
       .replaceAll('\r\n', '\n')

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import { benchmarkPrompts, readBenchmarkPrompts } from '../../src/runs/benchmark-prompts.ts';
+import {
+  benchmarkPromptSources,
+  benchmarkPrompts,
+  readBenchmarkPrompts,
+} from '../../src/runs/benchmark-prompts.ts';
 import { BENCHMARK_FORMATS } from '../../src/benchmarks/registry.ts';
 import { benchmarkOf } from '../support/benchmarks.ts';
 import { parseConfiguration } from '../../src/config/parse-configuration.ts';
@@ -57,5 +61,45 @@ describe("benchmarks' prompts", () => {
         ['d', 'my/prompts/ties-rating', 'evaluation.benchmarks.3.prompt'],
       ],
     );
+  });
+
+  it('of this package end as the official parsers need it, and name this package as their source', async () => {
+    const formats = ['llmbar', 'eval-bias-bench', 'judge-bench', 'reasoning-judge-bench'] as const;
+    const benchmarks = [...formats, 'reward-bench-2', 'reward-bench-2-ratings'].map((format) => ({
+      name: format,
+      format,
+      path: 'x',
+      purpose: 'test',
+    }));
+    const prompts = await readBenchmarkPrompts({ files }, evaluationOf(benchmarks));
+    const marks: Record<(typeof formats)[number], [string, string]> = {
+      llmbar: ['Therefore, Output (a) is better.', 'Therefore, Output (b) is better.'],
+      'eval-bias-bench': ['Output (a)', 'Output (b)'],
+      'judge-bench': ['[[A>>B]]', '[[B>A]]'],
+      'reasoning-judge-bench': ['Verdict: [[A>B]]', '[[B>A]]'],
+    };
+    for (const format of formats) {
+      const template = prompts[format]?.['pairwise'] ?? assert.fail(format);
+      for (const [index, mark] of marks[format].entries()) {
+        assert(`${template.system}${template.user}`.includes(mark), `${format}: ${mark}`);
+        assert.equal(benchmarkOf(format).officialVerdict(mark, 'pairwise'), index === 0 ? 'A' : 'B');
+      }
+      assert.match(
+        benchmarkPromptSources(prompts, format)['pairwise'] ?? '',
+        new RegExp(`^this package's prompts/${format} \\(text [\\da-f]{8}\\)$`),
+      );
+    }
+    // The official prompt is one message.
+    assert.equal(prompts['eval-bias-bench']?.['pairwise']?.system, undefined);
+    const [rating, ties] = [
+      prompts['reward-bench-2-ratings']?.['rating']?.user ?? '',
+      prompts['reward-bench-2']?.['ties-rating']?.user ?? '',
+    ];
+    // The official parser takes `**8**` and `8.` for no rating.
+    for (const prompt of [rating, ties])
+      assert.match(prompt, /Do not use any markdown, and do not write anything after/);
+    // Everything but the first rule is the same, and the judge isn't told what Ties tests.
+    assert.equal(rating.replace(/^1- .*$/m, ''), ties.replace(/^1- .*$/m, ''));
+    assert.doesNotMatch(ties, /right answers|correct answers/);
   });
 });

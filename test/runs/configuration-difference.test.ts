@@ -76,12 +76,12 @@ describe('the difference of two configurations', () => {
       configuration: {
         ...{ runName, seed, serving, reasoning, inference, timeouts },
         models: { seed: { checkpoint: 'store:a/iteration-1/training/model' } },
-        evaluation: { ...evaluation, sampling: { ...evaluation.sampling, maxTokens: 8 } },
+        evaluation: { ...evaluation, sampling: { temperature: 0, topP: 1, maxTokens: 8 } },
       },
       prompts: { evaluation: { b: { pairwise: prompt } } },
     };
     assert.deepEqual(fieldsOf(resolved({}), alone), {
-      decides: ['evaluation.sampling.maxTokens: 2048 -> 8'],
+      decides: ['evaluation.sampling: not set -> {"maxTokens":8,"temperature":0,"topP":1}'],
       carriedOut: ['evaluation.shardSize: 200 -> 3'],
     });
   });

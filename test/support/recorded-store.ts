@@ -28,6 +28,8 @@ const script: Script = (request) => {
     : scriptedAnswers(request);
 };
 
+const sampling = { temperature: 0, topP: 1, maxTokens: 2048 };
+
 const benchmark = (name: string, path: string) => ({
   name,
   format: 'reward-bench' as const,
@@ -56,6 +58,7 @@ export async function recordStore(): Promise<RecordedStore> {
     iterations: 2,
     evaluation: {
       ...base.evaluation,
+      sampling,
       benchmarks: [...base.evaluation.benchmarks, benchmark('own', validation)],
     },
   };
@@ -66,7 +69,7 @@ export async function recordStore(): Promise<RecordedStore> {
     serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedModelName: 'broken-{iteration}' },
     evaluation: {
       ...base.evaluation,
-      sampling: { temperature: 0, topP: 1, maxTokens: 512 },
+      sampling: { ...sampling, maxTokens: 512 },
       benchmarks: [
         { ...benchmark('validation', changed), purpose: 'validation' },
         benchmark('same-file', validation),
@@ -78,7 +81,11 @@ export async function recordStore(): Promise<RecordedStore> {
     runName: 'nightly',
     model: { checkpoint: 'run:first/best' },
     serving: { kind: 'endpoint' as const, baseUrl: endpoint.baseUrl, servedModelName: 'judge-1' },
-    evaluation: { prompt: SCRIPTED_JUDGE_PROMPT, benchmarks: [benchmark('validation', validation)] },
+    evaluation: {
+      prompt: SCRIPTED_JUDGE_PROMPT,
+      sampling,
+      benchmarks: [benchmark('validation', validation)],
+    },
   };
   const [finished] = await Promise.all([
     startRun(cluster.client, first).then((run) => run.result()),

@@ -10,6 +10,7 @@ import { follow } from './follow.ts';
 import { gc } from './gc.ts';
 import { judge } from './judge.ts';
 import { plan } from './plan.ts';
+import { prompts } from './prompts.ts';
 import { runs } from './runs.ts';
 import { setup } from './setup.ts';
 import { show } from './show.ts';
@@ -24,7 +25,7 @@ export const COMMAND_GROUPS: readonly { readonly title: string; readonly command
   { title: 'Serve', commands: [temporal, worker, codecServer] },
   {
     title: 'Run',
-    commands: [plan, start, follow, pause, resume, setIterations, stopAfter, setBudget, cancel],
+    commands: [prompts, plan, start, follow, pause, resume, setIterations, stopAfter, setBudget, cancel],
   },
   { title: 'Use the results', commands: [runs, show, compare, judge, agreement, biases, exportRun, gc] },
 ];

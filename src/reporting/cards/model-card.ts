@@ -148,11 +148,19 @@ function figures({ judge, seedJudge, comparisons }: ModelCardData): string[] {
     return [
       `### ${escapeMarkdown(benchmark)}`,
       `${formatCount(scores.pairs)} pairs in the format \`${scores.benchmark}\`, for ${purpose}; 95% intervals in brackets. Each pair is judged in both ` +
-        'orders, and a judgment without a verdict is incorrect.',
+        'orders, and a judgment without a verdict is incorrect.' +
+        promptsSentence(scores),
       ...tables,
       ...(compared === undefined ? [] : [comparison(compared)]),
     ];
   });
+}
+
+/** Which prompts the figures have, and how the answers were sampled. */
+function promptsSentence({ prompts = {}, sampling }: ReportEvaluation['scores']): string {
+  const sources = [...new Set(Object.values(prompts))];
+  if (sources.length === 0) return '';
+  return ` Prompts: ${escapeMarkdown(sources.join('; '))}.${sampling === undefined ? '' : ` Sampled at ${sampling}.`}`;
 }
 
 function comparison({ comparison: { items, accuracy } }: ReportComparison): string {

@@ -1,4 +1,5 @@
 import type { BenchmarkScores } from '../../benchmarks/benchmark.ts';
+import { judgeSampling } from '../../config/benchmark-sampling.ts';
 import { roundForIteration } from '../../config/fine-tuning.ts';
 import type { Configuration } from '../../config/run-configuration.ts';
 import type { JudgeFile } from '../../api/judge-file.ts';
@@ -40,7 +41,7 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
       ? { adapter: { kind: 'lora' as const, base: previousJudge() ?? seed } }
       : {}),
     prompt: promptFields(isTrained ? prompts.training : prompts.judge),
-    sampling: evaluation.sampling,
+    sampling: judgeSampling(evaluation),
     verdict: {
       parser: 'one-distinct-letter',
       pattern: LETTER_PATTERN,
@@ -84,9 +85,10 @@ function votingSampling(
   judging: Configuration['judging'],
   evaluation: Configuration['evaluation'],
 ): JudgeFile['sampling'] {
-  if (evaluation.sampling.temperature > 0) return evaluation.sampling;
+  const single = judgeSampling(evaluation);
+  if (single.temperature > 0) return single;
   const { temperature, topP } = judging.sampling;
-  return { temperature, topP, maxTokens: evaluation.sampling.maxTokens };
+  return { temperature, topP, maxTokens: single.maxTokens };
 }
 
 function modelFields({ name, repository }: NamedModel): JudgeFile['seedModel'] {

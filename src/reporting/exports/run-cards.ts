@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { IterationSummary } from '../../api/result.ts';
+import { judgeSampling } from '../../config/benchmark-sampling.ts';
 import { roundForIteration } from '../../config/fine-tuning.ts';
 import { sourceFiles } from '../../config/pair-source.ts';
 import type { Configuration } from '../../config/run-configuration.ts';
@@ -84,7 +85,7 @@ export async function judgeCard(
     startedFrom: round.initFrom === 'seed' || iteration === 1 ? 'M_0' : `M_${iteration - 1}`,
     adapter: fineTuning.adapter.kind,
     prompt: prompts.training,
-    sampling: evaluation.sampling,
+    sampling: judgeSampling(evaluation),
     repository: publish?.model,
     warnings,
     versions,

@@ -75,13 +75,24 @@ export function benchmarkSections(data: ReportData): Promise<Html[]> {
         texts for which the official parser and the strict one give different
         verdicts.${scores?.excluded && excludedNote(scores.excluded)}
       </p>
-      ${rows.map(missingVerdictsNote)}
+      ${scores && promptsNote(scores)} ${rows.map(missingVerdictsNote)}
       ${(data.comparisons ?? []).filter((each) => isOn(each, benchmark)).map(comparisonNote)}
       ${officialTable(rows)} ${agreementSection(rows)} ${biasSection(rows)} ${await groupCharts(rows)}
       ${heatTable('Section', rows, (s) => s.sections)} ${heatTable('Subset', rows, (s) => s.subsets)}
     </section>`;
   });
   return Promise.all(sections);
+}
+
+/** Which prompts the figures have, and how the answers were sampled. */
+function promptsNote({ prompts = {}, sampling }: ReportScores): Html | undefined {
+  const names = Object.entries(prompts);
+  if (names.length === 0) return undefined;
+  return html`<p class="note">
+    ${names.length === 1 ? 'Prompt' : 'Prompts'}:
+    ${names.map(([name, source]) => (names.length === 1 ? source : `${name}: ${source}`)).join('; ')}.
+    ${sampling === undefined ? '' : `Sampled at ${sampling}.`}
+  </p>`;
 }
 
 /** Why texts of a judge have no verdict, by reason. */

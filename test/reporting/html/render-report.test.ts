@@ -68,6 +68,20 @@ describe('the report', () => {
     assert((await text(data)).includes(expected), expected);
   });
 
+  it('says which prompts the figures have, and how the answers were sampled', async () => {
+    const data = sampleReport();
+    const evaluation = data.iterations[0]?.evaluations[0] ?? assert.fail();
+    evaluation.scores = {
+      ...evaluation.scores,
+      prompts: { pairwise: 'imported from <a>/b at 0123456789ab' },
+      sampling: 'temperature 0, top_p 1, at most 300 tokens',
+    };
+    assert.match(
+      await text(data),
+      /Prompt: imported from &lt;a&gt;\/b at 0123456789ab\. Sampled at temperature 0, top_p 1, at most 300 tokens\./,
+    );
+  });
+
   it('says how long each machine was idle, and why', async () => {
     assert.match(
       await text(sampleReport()),
