@@ -90,11 +90,14 @@ function positionBias(pairs: readonly JudgedResponses[]): BiasFigure | undefined
   if (pairs.every(({ orders }) => orders.length < 2)) return positionBiasOfOneOrder(pairs);
   const values = pairs
     .filter(({ orders }) => orders.length === 2 && orders.every(({ verdict }) => isSide(verdict)))
-    .flatMap(({ cluster, orders }) =>
-      orders.map(({ first, verdict }) => ({ cluster, value: Number(verdict === first) })),
-    );
+    .map(({ cluster, orders }) => ({
+      cluster,
+      value: orders.filter(({ first, verdict }) => verdict === first).length / 2,
+    }));
   if (values.length === 0) return undefined;
-  const { share, interval } = shareOf(values);
+  // The interval may be narrower than that of independent verdicts: a pair with the same verdict in both orders shows no bias.
+  const { share, interval } = shareOf(values, Infinity);
+  const judgments = 2 * values.length;
   // The two shares add up to 1, so the difference is known as precisely as one of them.
   const second = { low: 1 - interval.high, high: 1 - interval.low };
   return figureOf(
@@ -102,11 +105,11 @@ function positionBias(pairs: readonly JudgedResponses[]): BiasFigure | undefined
     [
       {
         name: 'of verdicts are for the response that is shown first',
-        judgments: values.length,
+        judgments,
         share,
         interval,
       },
-      { name: 'for the second one', judgments: values.length, share: 1 - share, interval: second },
+      { name: 'for the second one', judgments, share: 1 - share, interval: second },
     ],
     { low: 2 * interval.low - 1, high: 2 * interval.high - 1 },
     POSITIONS,
@@ -182,7 +185,7 @@ function sideBias(
     ],
     { low: 2 * interval.low - 1, high: 2 * interval.high - 1 },
     sides,
-    'Without labels it is unknown whether these responses are better.',
+    { remark: 'Without labels it is unknown whether these responses are better.' },
   );
 }
 
@@ -208,7 +211,7 @@ function verbosityBias(pairs: readonly JudgedResponses[]): BiasFigure | undefine
     'verbosity',
     values.filter(({ words }) => words > median),
     values.filter(({ words }) => words <= median),
-    [`${correct} with reasons of more than ${Math.round(median)} words`, 'with shorter reasons'],
+    [`${correct} with reasons of more than ${wordsText(median)}`, 'with shorter reasons'],
     hasLabels
       ? [
           'Long reasons are more often correct than short ones',
@@ -235,7 +238,8 @@ function groupsFigure(
     { name: names[0], judgments: first.length, ...shareOf(first) },
     { name: names[1], judgments: second.length, ...shareOf(second) },
   ] as const;
-  return figureOf(bias, groups, differenceInterval(groups[0], groups[1]), sides);
+  const sizes = `${first.length} and ${second.length} judgments`;
+  return figureOf(bias, groups, differenceInterval(groups[0], groups[1]), sides, { sizes });
 }
 
 function figureOf(
@@ -243,12 +247,12 @@ function figureOf(
   groups: readonly [BiasGroup, BiasGroup],
   interval: Interval,
   [toFirst, toSecond]: readonly [string, string],
-  remark?: string,
+  { sizes, remark }: { readonly sizes?: string; readonly remark?: string } = {},
 ): BiasFigure {
   const [first, second] = groups;
   const difference = first.share - second.share;
   const found = interval.low > 0 ? toFirst : interval.high < 0 ? toSecond : undefined;
-  const shares = `${percent(first.share)} ${first.name}, ${percent(second.share)} ${second.name}`;
+  const shares = `${percent(first.share)} ${first.name}, ${percent(second.share)} ${second.name}${sizes === undefined ? '' : ` (${sizes})`}`;
   const size = Math.max(Math.abs(interval.low), Math.abs(interval.high));
   const meaning =
     found === undefined
@@ -263,9 +267,9 @@ function figureOf(
   };
 }
 
-function shareOf(values: Values): IntervalOfShare {
+function shareOf(values: Values, answers?: number): IntervalOfShare {
   const share = values.reduce((sum, { value }) => sum + value, 0) / values.length;
-  return { share, interval: shareInterval(clusterValues(values)) };
+  return { share, interval: shareInterval(clusterValues(values), answers) };
 }
 
 function longerSide({ words }: JudgedResponses): Side | undefined {
@@ -285,6 +289,11 @@ function onlySide(a: boolean, b: boolean): Side | undefined {
 
 function isSide(verdict: Verdict): verdict is Side {
   return verdict === 'A' || verdict === 'B';
+}
+
+function wordsText(count: number): string {
+  const rounded = Math.round(count);
+  return rounded === 1 ? '1 word' : `${rounded} words`;
 }
 
 function percent(share: number): string {

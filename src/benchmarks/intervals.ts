@@ -36,7 +36,8 @@ export function wilsonInterval(count: number, total: number): Interval {
  * narrow near 100%.
  *
  * @param clusters at least one
- * @param answers the number of answers of an item, if its value is their mean: they are at best independent
+ * @param answers the number of answers of an item, if its value is their mean: they are at best independent. With Infinity,
+ *   the values count as they vary, however little
  */
 export function shareInterval(clusters: readonly ItemCluster[], answers = 1): Interval {
   const items = sum(clusters.map((cluster) => cluster.items));

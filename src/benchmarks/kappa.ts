@@ -78,7 +78,7 @@ function beyondChance(
   const agreementInterval = shareInterval(clusterValues(values));
   // Rounding can leave a little less than 1.
   const isDefined = chance < 1 - 1e-9;
-  const correct = (share: number) => (share - chance) / (1 - chance);
+  const correct = (share: number) => Math.max(-1, (share - chance) / (1 - chance));
   return {
     items: values.length,
     agreement,

@@ -49,8 +49,10 @@ export async function readVerdicts(file: string): Promise<ReadVerdict[]> {
       rows.add(parsed.data.row);
       verdicts.push(withoutTexts(parsed.data));
     } else {
-      const issue = parsed?.error.issues[0];
-      problems.push(`row ${line}: ${problem ?? `${issue?.path.join('.')}: ${issue?.message}`}`);
+      const { path = [], message = '' } = parsed?.error.issues[0] ?? {};
+      const field = path.join('.');
+      const detail = message.endsWith('received undefined') ? `no field "${field}"` : `${field}: ${message}`;
+      problems.push(`row ${line}: ${problem ?? detail}`);
     }
   }
   if (verdicts.length === 0 && problems.length === 0)

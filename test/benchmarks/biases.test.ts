@@ -46,7 +46,78 @@ const named = (pairs: JudgedResponses[], bias: BiasName) => {
   return figure;
 };
 
+/** A pair in one order, or in both, with the verdict in each. The better response is A. */
+const judgedPair = (id: number, verdicts: readonly Side[], more: Partial<JudgedResponses> = {}) => ({
+  cluster: String(id),
+  better: 'A' as const,
+  words: { A: 10, B: 10 },
+  orders: verdicts.map((verdict, order) => ({ first: order === 0 ? 'A' : 'B', verdict, words: 10 }) as const),
+  ...more,
+});
+
 describe('the bias of a judge', () => {
+  it('has the interval of statsmodels 0.15.0, confint_proportions_2indep(56, 70, 48, 80, method="newcomb")', () => {
+    // Correct on 56 of 70 pairs whose better response is first, longer, and of its own family, with long reasons; on 48 of
+    // the other 80. The example of Newcombe 1998, table II.
+    const pairs = Array.from({ length: 150 }, (_, i): JudgedResponses => {
+      const [isFavoured, isCorrect] = [i < 70, i < 56 || (i >= 70 && i < 118)];
+      const verdict = isCorrect ? 'A' : 'B';
+      return judgedPair(i, [], {
+        words: isFavoured ? { A: 50, B: 45 } : { A: 45, B: 50 },
+        models: isFavoured ? { A: 'llama', B: 'gpt' } : { A: 'gpt', B: 'llama' },
+        orders: [{ first: isFavoured ? 'A' : 'B', verdict, words: isFavoured ? 40 : 20 }],
+      });
+    });
+    const figures = biasFigures(pairs, options);
+    assert.equal(figures.length, 5);
+    for (const { bias, difference, interval } of figures) {
+      assert(Math.abs(difference - 0.2) < 1e-12, bias);
+      assert(Math.abs(interval.low - 0.05243147240236498) < 1e-9, bias);
+      assert(Math.abs(interval.high - 0.33387265403690614) < 1e-9, bias);
+    }
+  });
+
+  it('for a position has nearly the interval of Bonett and Price (2012) for paired shares', () => {
+    for (const [onlyFirst, onlySecond, count] of [
+      [30, 10, 200],
+      [0, 0, 80],
+      [5, 0, 80],
+      [30, 30, 100],
+    ] as const) {
+      const pairs = Array.from({ length: count }, (_, i) =>
+        judgedPair(i, i < onlyFirst ? ['A', 'B'] : i < onlyFirst + onlySecond ? ['B', 'A'] : ['A', 'A']),
+      );
+      const { difference, interval } = named(pairs, 'position');
+      const [first, second] = [(onlyFirst + 1) / (count + 2), (onlySecond + 1) / (count + 2)];
+      const half = 1.96 * Math.sqrt((first + second - (first - second) ** 2) / (count + 2));
+      assert(Math.abs(difference - (onlyFirst - onlySecond) / count) < 1e-12);
+      assert(Math.abs(interval.low - (first - second - half)) < 0.003, JSON.stringify(interval));
+      assert(Math.abs(interval.high - (first - second + half)) < 0.003, JSON.stringify(interval));
+    }
+  });
+
+  it('for a position has intervals that contain it in about 95 of 100 samples', () => {
+    const random = randomNumbers(9);
+    for (const [count, bias, accuracy] of [
+      [28, 0.4, 0.8],
+      [60, 0.1, 0.9],
+      [200, 0, 0.97],
+    ] as const) {
+      let covered = 0;
+      for (let repetition = 0; repetition < 1000; repetition++) {
+        const pairs = Array.from({ length: count }, (_, i) =>
+          judgedPair(
+            i,
+            (['A', 'B'] as const).map((first) => (random() < bias ? first : random() < accuracy ? 'A' : 'B')),
+          ),
+        );
+        const { low, high } = named(pairs, 'position').interval;
+        if (low <= bias && bias <= high) covered += 1;
+      }
+      assert(covered > 930 && covered < 985, `${count} pairs, bias ${bias}: ${covered / 10}%`);
+    }
+  });
+
   it('for a position is found, and how large it is', () => {
     const biased = named(judge(400, 1, { accuracy: () => 0.8, first: 0.3 }), 'position');
     // 30% of all verdicts are for the first response, the others are half for each.

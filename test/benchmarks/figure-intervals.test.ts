@@ -68,6 +68,22 @@ describe('the interval of a published figure', () => {
     assert(lowest(5) < 0.6 && lowest(400) > 0.98);
   });
 
+  it('has the variance within the strata, because every draw has as much of each', () => {
+    // 40 questions each at 1, 0.5 and 0: only those of the second vary, so the mean has a variance of 0.25 / 40 / 9.
+    const results = Array.from({ length: 120 }, (_, i) => ({
+      stratum: String(i % 3),
+      cluster: String(i),
+      value: i % 3 === 1 ? i % 2 : i % 3 === 0 ? 1 : 0,
+    }));
+    const pooled = (drawn: readonly Result[]) => [
+      { name: 'mean', value: drawn.reduce((sum, { value }) => sum + value, 0) / drawn.length },
+    ];
+    const [mean] = withIntervals(results, { ...resampling, answers: 10 }, pooled, 1);
+    const { low = 0, high = 0 } = mean?.interval ?? {};
+    // 1.96 * sqrt(0.25 / 40 / 9) is 0.0517; without strata it would be 0.089.
+    assert(Math.abs((high - low) / 2 - 0.0517) < 0.006, `${low} to ${high}`);
+  });
+
   it('exists for all figures of the benchmarks that have a value, and contains it', () => {
     const random = randomNumbers(3);
     const items = pairsOf(60, 'mmlu-pro-law');

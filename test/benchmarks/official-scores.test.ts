@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import type { ItemOutcome } from '../../src/benchmarks/benchmark.ts';
 import { benchmarks } from '../support/benchmarks.ts';
 import { figureNamed, judgeEachItem, pairsOf } from './fixture.ts';
 import * as reference from './official-reference.ts';
@@ -10,6 +11,10 @@ import * as reference from './official-reference.ts';
 const seed = 3;
 const closeTo = (actual: number | null, expected: number) =>
   assert(actual !== null && Math.abs(actual - expected) < 1e-9, `${actual} is not ${expected}`);
+
+/** The number of questions that the intervals take as independent. */
+const clusterCount = ({ outcomes }: { readonly outcomes: readonly ItemOutcome[] }) =>
+  new Set(outcomes.map(({ id, cluster }) => cluster ?? id)).size;
 
 const rankingText = fc.constantFrom(
   '[[A]]',
@@ -131,7 +136,7 @@ describe('the score by the published rule of', () => {
           ].map((item, i) => ({
             ...item,
             id: String(i).padStart(2, '0'),
-            instruction: '?',
+            instruction: `question ${i}`,
             completions: item.texts,
           }));
           const judgments = judgeEachItem(benchmark, items, (item, slot) => {
@@ -155,6 +160,9 @@ describe('the score by the published rule of', () => {
           );
           closeTo(figureNamed(scores, 'Ties'), tiesScore);
           closeTo(figureNamed(scores, 'total'), average([...subsets, tiesScore]));
+          // A question of Ties is one cluster, with one correct answer and with several.
+          const questions = rows.length + new Set(ofTies.map(({ number }) => number)).size;
+          assert.equal(clusterCount(scores), questions);
         },
       ),
     );
@@ -208,7 +216,7 @@ describe('the score by the published rule of', () => {
         const items = rows.map(({ domain }, i) => ({
           id: String(i),
           subset: domain,
-          instruction: '?',
+          instruction: `question ${i}`,
           chosen: styles,
           rejected: styles,
         }));
@@ -234,6 +242,7 @@ describe('the score by the published rule of', () => {
         closeTo(figureNamed(scores, 'overall, both orders'), expected.overall);
         closeTo(figureNamed(scores, 'hard, both orders'), expected.hard);
         assert.equal(scores.pairs, rows.length * 9);
+        assert.equal(clusterCount(scores), rows.length);
       }),
     );
   });
@@ -313,6 +322,7 @@ describe('the agreement with people of MT-Bench', () => {
           return text;
         });
         const scores = benchmark.score(items, judgments, { seed });
+        for (const { cluster } of scores.outcomes) assert.match(cluster ?? '', /^8[1-4]$/);
 
         const people = votes.map(({ question, turn, models: [modelA = '', modelB = ''], winner }) => ({
           question,

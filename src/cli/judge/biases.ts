@@ -51,7 +51,7 @@ function reasons(lengthLimit: number, family: string | undefined): Record<BiasNa
     position:
       'No pair has a verdict for a response in both orders, and one order without labels shows no bias: judge with --both-orders.',
     length: 'No pair has a longer response, or with labels the longer one is always or never better.',
-    'similar length': `No pair has responses of similar length, of which one has at most ${lengthLimit} times the words of the other; --length-limit sets this.`,
+    'similar length': `No pair has responses of different but similar length, of which one has at most ${lengthLimit} times the words of the other (--length-limit sets this), or with labels the longer one is always or never better.`,
     'own family':
       family === undefined
         ? "--family gives a text that the names of the models of the judge's family contain; the pairs name the models in modelA and modelB, or chosen_model and rejected_model."

@@ -80,9 +80,15 @@ function agreementCell(found: Agreement | null | undefined): Html | undefined {
     ${
       kappa !== null &&
       kappaInterval !== null &&
-      html`<br />κ ${kappa.toFixed(2)}
-        <small class="interval">${kappaInterval.low.toFixed(2)}–${kappaInterval.high.toFixed(2)}</small>`
+      html`<br />κ ${formatKappa(kappa)}
+        <small class="interval"
+          >${formatKappa(kappaInterval.low)} to ${formatKappa(kappaInterval.high)}</small
+        >`
     }`;
+}
+
+function formatKappa(kappa: number): string {
+  return kappa.toFixed(2).replace('-', '\u2212');
 }
 
 /** Whether the judge agrees with the other raters as well as each rater does. */

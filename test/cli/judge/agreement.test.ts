@@ -6,6 +6,7 @@ import type { BiasFigure } from '../../../src/benchmarks/biases.ts';
 import type { JudgeAgreement } from '../../../src/benchmarks/judge-agreement.ts';
 import { orderVerdict, pairVerdict } from '../../../src/method/pair-comparison.ts';
 import { toJudgedPair } from '../../../src/pair-judging/judged-pair.ts';
+import { readFilePairs } from '../../../src/pair-judging/read-file-pairs.ts';
 import { runCli } from '../../support/run-cli.ts';
 
 const PAIRS = 40;
@@ -110,6 +111,58 @@ describe('the commands agreement and biases', function () {
     );
   });
 
+  it('take raters and models of the judged file, in the terms of its columns', async () => {
+    // The verdict file has B as the label if the chosen response is B.
+    const chosen = Array.from({ length: 6 }, (_, row) => ({
+      prompt: `question ${row}`,
+      chosen: 'one',
+      rejected: 'two words',
+      raters: { anna: 'chosen', ben: row === 0 ? 'rejected' : 'chosen' },
+      chosen_model: row < 4 ? 'llama' : 'gpt',
+      rejected_model: row < 4 ? 'gpt' : 'llama',
+    }));
+    await write('chosen.jsonl', chosen);
+    const labels: ('A' | 'B')[] = [];
+    for await (const { pair } of readFilePairs(at('chosen.jsonl')))
+      if (pair?.label === 'A' || pair?.label === 'B') labels.push(pair.label);
+    assert(labels.includes('A') && labels.includes('B'), labels.join());
+    // The judge names the chosen response in the first order, and the first one in the other order.
+    await write(
+      'chosen-verdicts.jsonl',
+      labels.map((label, row) => {
+        const text = (letter: string) => [{ text: `[[${letter}]]`, finishReason: 'stop' }];
+        const orders = [orderVerdict('as-given', text(label)), orderVerdict('swapped', text('A'))];
+        return toJudgedPair({ row, id: `${row}`, label }, pairVerdict(orders));
+      }),
+    );
+    const files = [at('chosen-verdicts.jsonl'), at('chosen.jsonl')] as const;
+    const json = await runCli(['agreement', files[0], '--pairs', files[1], '--json']);
+    assert.equal(json.code, 0, json.err);
+    const { raters, betweenPeople } = JSON.parse(json.out) as JudgeAgreement;
+    // In the other order, the first response is B: the verdicts are a tie if the chosen one is A.
+    const agreeing = labels.filter((label) => label === 'B').length / labels.length;
+    assert.deepEqual(
+      raters.map(({ rater, items }) => [rater, items]),
+      [
+        ['anna', 6],
+        ['ben', 6],
+      ],
+    );
+    assert.equal(raters[0]?.agreement, agreeing);
+    assert.equal(betweenPeople?.agreement, 5 / 6);
+    const found = await runCli(['biases', ...files, '--family', 'llama', '--json']);
+    const { biases } = JSON.parse(found.out) as { biases: BiasFigure[] };
+    const groups = (name: string) => biases.find(({ bias }) => bias === name)?.groups;
+    // Of the pairs with a majority, three have a better response of the own family.
+    assert.deepEqual(
+      groups('own family')?.map(({ judgments }) => judgments),
+      [6, 4],
+    );
+    // Each verdict in the other order is for the first response, and so is one in the first order if the chosen one is A.
+    const first = labels.length + labels.filter((label) => label === 'A').length;
+    assert.equal(groups('position')?.[0].share, first / (2 * labels.length));
+  });
+
   it('measure the biases on the judged file', async () => {
     const args = ['biases', at('verdicts.jsonl'), at('pairs.jsonl')];
     const json = await runCli([...args, '--family', 'llama', '--json']);
@@ -156,7 +209,7 @@ describe('the commands agreement and biases', function () {
     const refused: [string[], RegExp][] = [
       [
         ['agreement', at('none.jsonl')],
-        /none\.jsonl: 1 rows are no verdicts: give a file that the command judge has written[^]*row 0: row: /,
+        /none\.jsonl: 1 rows are no verdicts: give a file that the command judge has written[^]*row 0: no field "row"/,
       ],
       [['agreement', at('missing.jsonl')], /missing\.jsonl/],
       [['agreement', at('unlabelled.jsonl')], /no pair has a label\. Give people's labels with --labels/],
