@@ -3,6 +3,8 @@ import { roundForIteration } from '../config/fine-tuning.ts';
 import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { learnedText } from '../method/reasoning.ts';
+import { wordsBeforeVerdict } from '../method/words-before-verdict.ts';
+import type { JudgedPair } from '../models/training/recipes/recipe.ts';
 import { recipeOf } from '../models/training/recipes/registry.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import { stableHash } from '../platform/stable-hash.ts';
@@ -57,11 +59,14 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
   });
 }
 
-/** Gives each judgment the text that a judge learns: with the reasoning before its answer, or without. */
+/**
+ * Gives each judgment the text that a judge learns, with the reasoning before its answer or without, and the number of words that
+ * it has before its verdict.
+ */
 async function* withLearnedTexts(
   pairs: ReturnType<typeof readJudgedPairs>,
   configuration: Pick<Configuration, 'filtering' | 'reasoning'>,
-): ReturnType<typeof readJudgedPairs> {
+): AsyncGenerator<JudgedPair> {
   const kept = configuration.filtering.reasoning === 'keep';
   const marks = reasoningMarksOf(configuration);
   for await (const { pair, orders } of pairs)
@@ -72,6 +77,7 @@ async function* withLearnedTexts(
         judgments: judgments.map((judgment) => ({
           ...judgment,
           text: learnedText(judgment, { marks, kept }),
+          wordsBeforeVerdict: wordsBeforeVerdict(judgment, marks),
         })),
       })),
     };

@@ -10,6 +10,7 @@ import {
 } from '../method/examples.ts';
 import { renderPrompt } from '../method/prompt-template.ts';
 import { isCorrect, type SampledJudgment } from '../method/rejection-sampling.ts';
+import { wordsBeforeVerdict } from '../method/words-before-verdict.ts';
 import { parseVerdict } from '../method/verdict.ts';
 import {
   requiredJudgments,
@@ -20,6 +21,7 @@ import {
 import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Fingerprint } from '../store/artifact.ts';
 import type { RequestUsage } from '../store/shard-types.ts';
+import { minReasoningInputs } from '../config/fingerprint-inputs.ts';
 import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { missingVerdict, missingVerdictCounts } from '../method/missing-verdict.ts';
@@ -53,6 +55,8 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
         const first = samplingSeed(seed, 'judge', input.iteration, example.id);
         const messages = renderPrompt(prompts.judge, judgePromptValues(example));
         const needed = requiredJudgments(judging.strategy, filtering.judgmentsPerExample);
+        const isLearned = (judgment: SampledJudgment) =>
+          filtering.minReasoning === null || wordsBeforeVerdict(judgment, marks) >= filtering.minReasoning;
         const drawn = new Map<number, SampledJudgment>(
           existing.map((judgment) => [judgment.sample, judgment]),
         );
@@ -88,7 +92,7 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
           }
           // Samples of a later, incomplete batch must not end the sampling before that batch is complete.
           const ofBatch = [...drawn.values()].filter(({ sample }) => sample < end);
-          if (hasRequiredJudgments(ofBatch, example.betterSide, needed)) return;
+          if (hasRequiredJudgments(ofBatch, example.betterSide, needed, isLearned)) return;
         }
       },
       assembleResults: (_example, records) =>
@@ -119,13 +123,19 @@ export function judgmentFingerprintInputs(
     prompt: stableHash(canonicalJson(prompts.judge)),
     samples: judging.samples,
     sampling: judging.sampling,
-    strategy: strategyFingerprintInputs(judging.strategy, filtering.judgmentsPerExample),
+    strategy: strategyFingerprintInputs(judging.strategy, filtering),
     ...marksFingerprintInputs(configuration),
   };
 }
 
 /** The fingerprint inputs that decide the number of judgments. */
-function strategyFingerprintInputs(strategy: SamplingStrategy, judgmentsPerExample: number): Fingerprint {
+function strategyFingerprintInputs(
+  strategy: SamplingStrategy,
+  {
+    judgmentsPerExample,
+    minReasoning,
+  }: Pick<Configuration['filtering'], 'judgmentsPerExample' | 'minReasoning'>,
+): Fingerprint {
   const needed = requiredJudgments(strategy, judgmentsPerExample);
   if (strategy.kind === 'all' || needed === undefined) return { kind: 'all' };
   return {
@@ -133,5 +143,6 @@ function strategyFingerprintInputs(strategy: SamplingStrategy, judgmentsPerExamp
     initialBatchSize: strategy.initialBatchSize,
     correct: needed.correct,
     incorrect: needed.incorrect,
+    ...minReasoningInputs(minReasoning),
   };
 }

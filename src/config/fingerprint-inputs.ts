@@ -23,7 +23,7 @@ export function runFingerprintInputs(configuration: Configuration) {
     earlyStopping,
   } = configuration;
   const { rounds, adapter } = fineTuning;
-  const { reasoning, ...otherFiltering } = filtering;
+  const { reasoning, minReasoning, ...otherFiltering } = filtering;
   return {
     seed,
     iterations,
@@ -39,12 +39,18 @@ export function runFingerprintInputs(configuration: Configuration) {
       ...otherFiltering,
       trainingPrompt: filtering.trainingPrompt ?? judging.prompt,
       ...(reasoning === 'keep' ? {} : { reasoning }),
+      ...minReasoningInputs(minReasoning),
     },
     fineTuning: { rounds, adapter },
     evaluation: withoutShards(evaluation),
     modelSelection,
     earlyStopping,
   };
+}
+
+/** `filtering.minReasoning` as an input of fingerprints, to which its absence doesn't belong. */
+export function minReasoningInputs(minReasoning: number | null) {
+  return minReasoning === null ? {} : { minReasoning };
 }
 
 function withoutShards<T extends { readonly shardSize: number }>({ shardSize: _shards, ...rest }: T) {

@@ -190,6 +190,13 @@ export const filteringSchema = z.strictObject({
     .describe(
       'Whether a judge learns the whole text of a judgment, with the reasoning before its answer as in the paper, or only the answer.',
     ),
+  minReasoning: positiveInteger
+    .max(10_000)
+    .nullable()
+    .default(null)
+    .describe(
+      'Keeps only judgments with at least this many words before their verdict, so that guesses with the correct verdict are not learned; null keeps them too.',
+    ),
   minExamples: positiveInteger
     .default(16)
     .describe('The iteration fails if there are fewer training examples than this.'),

@@ -28,6 +28,10 @@ export function estimateNotes(
   }
   const { nearDuplicates = null } = findGeneration(configuration)?.instructions.filters ?? {};
   note(nearDuplicates !== null, 'Near-duplicates were not removed: the pool may be smaller.');
+  note(
+    configuration.filtering.minReasoning !== null,
+    'How many correct judgments are guesses, which filtering.minReasoning leaves out, is not known: there may be more judgments and fewer training examples.',
+  );
   note(earlyStopping !== null, 'Early stopping may end the run before its last iteration.');
   note(
     stages.some(({ reused }) => reused > 0),

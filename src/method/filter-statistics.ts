@@ -5,7 +5,7 @@ import {
   type JudgedExample,
 } from './select-judgments.ts';
 import type { KeptJudgment } from './mix-sources.ts';
-import type { SampledJudgment } from './rejection-sampling.ts';
+import type { CountedJudgment } from './rejection-sampling.ts';
 
 /** The examples that remain after one step of filtering. */
 export interface FilterStep {
@@ -19,6 +19,7 @@ export type FilterStepName =
   | 'judged'
   | 'with a majority'
   | 'with a correct judgment'
+  | 'with a reasoned judgment'
   | 'above the majority threshold'
   | 'position-consistent'
   | 'after balancing'
@@ -38,6 +39,22 @@ export interface FilterStatistics {
   readonly sides: { readonly A: number; readonly B: number };
   /** Number of training examples by the source of their pair. */
   readonly sources: Readonly<Record<string, number>>;
+  /** The judgments with reasoning before their verdict; absent in training sets of earlier versions. */
+  readonly reasoned?: ReasonedStatistics;
+}
+
+/** How many judgments are reasoned: have at least `words` words before their verdict. The others are guesses. */
+interface ReasonedStatistics {
+  readonly words: number;
+  /** Judgments with the correct verdict: all, and the reasoned ones. */
+  readonly correct: ReasonedCount;
+  /** Judgments in the training set. */
+  readonly trained: ReasonedCount;
+}
+
+interface ReasonedCount {
+  readonly judgments: number;
+  readonly reasoned: number;
 }
 
 /** A line of the training set's `examples.jsonl`: how hard one example was, and why it is not in the training set. */
@@ -46,6 +63,8 @@ export interface ExampleOutcome {
   readonly judgments: number;
   /** Judgments that agree with the known better side. */
   readonly correct: number;
+  /** Those of them with reasoning before their verdict. */
+  readonly reasoned: number;
   readonly kept: number;
   readonly dropped?: DropReason;
 }
@@ -55,14 +74,16 @@ const STEP_OF: Readonly<Record<DropReason, FilterStepName>> = {
   'no judgment': 'judged',
   'no majority': 'with a majority',
   'no correct judgment': 'with a correct judgment',
+  'no reasoned judgment': 'with a reasoned judgment',
   'below the majority threshold': 'above the majority threshold',
   'not position-consistent': 'position-consistent',
 };
 
 /** The outcomes of a pair's examples. `choices` has the same order as `orders`. */
 export function exampleOutcomes(
-  orders: readonly JudgedExample<SampledJudgment & { readonly correct: boolean }>[],
-  choices: readonly JudgmentSelection<SampledJudgment>[],
+  orders: readonly JudgedExample<CountedJudgment & { readonly correct: boolean }>[],
+  choices: readonly JudgmentSelection<CountedJudgment>[],
+  reasonedWords: number,
 ): ExampleOutcome[] {
   return orders.map(({ example, judgments }, index) => {
     const { kept, dropped } = choices[index] ?? {};
@@ -70,6 +91,10 @@ export function exampleOutcomes(
       id: example.id,
       judgments: judgments.length,
       correct: count(judgments, ({ correct }) => correct),
+      reasoned: count(
+        judgments,
+        ({ correct, wordsBeforeVerdict }) => correct && wordsBeforeVerdict >= reasonedWords,
+      ),
       kept: kept?.length ?? 0,
       ...(dropped === undefined ? {} : { dropped }),
     };
@@ -83,6 +108,7 @@ export function filterStatistics({
   later,
   selected,
   samples,
+  reasonedWords,
 }: {
   readonly outcomes: readonly ExampleOutcome[];
   /** The selection steps that are turned on. */
@@ -95,6 +121,8 @@ export function filterStatistics({
   readonly selected: readonly SelectedJudgment[];
   /** N, if all N were sampled of every example. */
   readonly samples: number | undefined;
+  /** The number of words before the verdict of a reasoned judgment. */
+  readonly reasonedWords: number;
 }): FilterStatistics {
   const judged = outcomes.filter(({ judgments }) => judgments > 0);
   const sampled = sum(judged.map(({ judgments }) => judgments));
@@ -115,6 +143,14 @@ export function filterStatistics({
       : { examplesByCorrect: Array.from({ length: samples + 1 }, (_, correct) => byCorrect[correct] ?? 0) }),
     sides: { A: count(selected, ({ side }) => side === 'A'), B: count(selected, ({ side }) => side === 'B') },
     sources: countBy(selected, ({ source }) => source),
+    reasoned: {
+      words: reasonedWords,
+      correct: {
+        judgments: sum(outcomes.map(({ correct }) => correct)),
+        reasoned: sum(outcomes.map(({ reasoned }) => reasoned)),
+      },
+      trained: { judgments: selected.length, reasoned: count(selected, ({ isReasoned }) => isReasoned) },
+    },
   };
 }
 
@@ -136,6 +172,8 @@ function selectionSteps(
 /** A kept judgment and the id of its example. */
 export interface SelectedJudgment extends KeptJudgment {
   readonly exampleId: string;
+  /** Whether it has reasoning before its verdict. */
+  readonly isReasoned: boolean;
 }
 
 function countBy<T, K extends string | number>(items: readonly T[], key: (item: T) => K): Record<K, number> {

@@ -96,6 +96,11 @@ export function learnedText(
   return wholeText({ text, reasoning }, marks);
 }
 
+/** A text without the marks of reasoning in it. */
+export function withoutMarks(text: string, marks: readonly ReasoningMarks[] = REASONING_MARKS): string {
+  return text.replaceAll(pattern(marks, 'start'), ' ').replaceAll(pattern(marks, 'end'), ' ');
+}
+
 const patterns = new WeakMap<readonly ReasoningMarks[], Record<'start' | 'end', RegExp>>();
 
 /** Matches the marks at one side of the reasoning, in small or capital letters. */

@@ -14,6 +14,11 @@ export interface SampledJudgment {
   readonly finishReason: string;
 }
 
+/** A judgment with the number of words before its verdict (src/method/words-before-verdict.ts). */
+export interface CountedJudgment extends SampledJudgment {
+  readonly wordsBeforeVerdict: number;
+}
+
 /**
  * Which of several judgments are selected: random ones, by seed and id, if all N were sampled; the ones with the lowest
  * sample number if sampling ended early.
@@ -33,11 +38,12 @@ export function selectionOrderOf(
  * A truncated judgment is never selected: it would teach the judge to stop anywhere.
  *
  * Both selection orders give judgments of the same distribution. The N samples of an example are independent and
- * identically distributed (each has its own seed), and only their verdicts decide when sampling ends. Given the verdicts,
- * every correct text has the same distribution, so the first correct one is distributed like one drawn from the correct
- * ones of all N. Nothing that depends on a text may decide: taking the first judgment to arrive would favour short ones.
- * Therefore all judgments of a batch are awaited, and those with the lowest sample number are selected, so that the
- * selection doesn't depend on the batch size either.
+ * identically distributed (each has its own seed), and only what makes a judgment acceptable decides when sampling ends:
+ * its verdict and, with `filtering.minReasoning`, whether it is reasoned. Given that, every acceptable text has the same
+ * distribution, so the first acceptable one is distributed like one drawn from the acceptable ones of all N. Nothing else
+ * that depends on a text may decide: taking the first judgment to arrive would favour short ones. Therefore all judgments
+ * of a batch are awaited, and those with the lowest sample number are selected, so that the selection doesn't depend on
+ * the batch size either.
  */
 export function keepCorrectJudgments<J extends SampledJudgment>(
   judgments: readonly J[],

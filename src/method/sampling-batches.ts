@@ -46,14 +46,20 @@ export function requiredJudgments(
   return { correct: judgmentsPerExample, incorrect: strategy.also === 'incorrect' ? 1 : 0 };
 }
 
-/** Returns whether the judgments of an example's complete batches end its sampling. */
-export function hasRequiredJudgments(
-  judgments: readonly SampledJudgment[],
+/**
+ * Returns whether the judgments of an example's complete batches end its sampling.
+ * @param isLearned whether a correct judgment may be learned; a guess may not with `filtering.minReasoning`
+ */
+export function hasRequiredJudgments<J extends SampledJudgment>(
+  judgments: readonly J[],
   betterSide: Side,
   required: ReturnType<typeof requiredJudgments>,
+  isLearned: (judgment: J) => boolean = () => true,
 ): boolean {
   if (required === undefined) return false;
-  const correct = judgments.filter((judgment) => isCorrect(judgment, betterSide)).length;
+  const correct = judgments.filter(
+    (judgment) => isCorrect(judgment, betterSide) && isLearned(judgment),
+  ).length;
   const incorrect = judgments.filter((judgment) => isIncorrect(judgment, betterSide)).length;
   return correct >= required.correct && incorrect >= required.incorrect;
 }

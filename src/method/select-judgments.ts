@@ -3,6 +3,7 @@ import {
   isCorrect,
   keepCorrectJudgments,
   selectionOrderOf,
+  type CountedJudgment,
   type SampledJudgment,
 } from './rejection-sampling.ts';
 import type { Side } from './verdict.ts';
@@ -20,6 +21,8 @@ export interface JudgmentSelectionRules {
   readonly judgmentsPerExample: number;
   readonly majorityThreshold: number | null;
   readonly positionConsistentOnly: boolean;
+  /** The least number of words before the verdict of a selected judgment; null selects guesses too. */
+  readonly minReasoning: number | null;
 }
 
 /** The reasons why no judgment of an example is selected, in the order in which they are checked. */
@@ -27,6 +30,7 @@ export const DROP_REASONS = [
   'no judgment',
   'no majority',
   'no correct judgment',
+  'no reasoned judgment',
   'below the majority threshold',
   'not position-consistent',
 ] as const;
@@ -43,7 +47,7 @@ export type JudgmentSelection<J extends SampledJudgment> = { readonly example: J
  * sampling and the rules of `filtering`. With `positionConsistentOnly`, a pair has the same number of selected judgments
  * in both orders, so it is already balanced.
  */
-export function selectJudgments<J extends SampledJudgment>(
+export function selectJudgments<J extends CountedJudgment>(
   orders: readonly JudgedExample<J>[],
   rules: JudgmentSelectionRules,
   seed: number,
@@ -63,23 +67,24 @@ export function selectJudgments<J extends SampledJudgment>(
   });
 }
 
-function selectForExample<J extends SampledJudgment>(
+function selectForExample<J extends CountedJudgment>(
   { example, judgments }: JudgedExample<J>,
-  { strategy, target, judgmentsPerExample, majorityThreshold }: JudgmentSelectionRules,
+  { strategy, target, judgmentsPerExample, majorityThreshold, minReasoning }: JudgmentSelectionRules,
   seed: number,
 ): JudgmentSelection<J> {
   const dropped = (reason: DropReason): JudgmentSelection<J> => ({ example, dropped: reason });
   if (judgments.length === 0) return dropped('no judgment');
   const targetSide = target === 'construction' ? example.betterSide : majoritySide(judgments);
   if (targetSide === undefined) return dropped('no majority');
+  const correct = judgments.filter((judgment) => isCorrect(judgment, targetSide)).length;
+  if (correct === 0) return dropped('no correct judgment');
   const kept = keepCorrectJudgments(
-    judgments,
+    judgments.filter(({ wordsBeforeVerdict }) => wordsBeforeVerdict >= (minReasoning ?? 0)),
     targetSide,
     selectionOrderOf(strategy, seed),
     judgmentsPerExample,
   );
-  if (kept.length === 0) return dropped('no correct judgment');
-  const correct = judgments.filter((judgment) => isCorrect(judgment, targetSide)).length;
+  if (kept.length === 0) return dropped('no reasoned judgment');
   if (majorityThreshold !== null && correct / judgments.length < majorityThreshold)
     return dropped('below the majority threshold');
   return { example, targetSide, kept };

@@ -160,10 +160,56 @@ describe('filtering judgments', () => {
       assert.deepEqual(
         outcome,
         correct > 0
-          ? { judgments: 4, correct, kept: 1 }
-          : { judgments: 4, correct, kept: 0, dropped: 'no correct judgment' },
+          ? { judgments: 4, correct, reasoned: correct, kept: 1 }
+          : { judgments: 4, correct, reasoned: 0, kept: 0, dropped: 'no correct judgment' },
       );
     }
+  });
+
+  it('leaves out guesses if judgments need reasoning, and counts them also if they do not', async () => {
+    // The text of an even sample is a guess.
+    const isGuess = ({ sample }: Judgment) => sample % 2 === 0;
+    const of = judgments.map((judgment) => ({
+      ...judgment,
+      text: isGuess(judgment)
+        ? `(${judgment.verdict}) looks better. [[${judgment.verdict}]]`
+        : `The answer is 7. 7 (A), 8 (B). So 7 (${judgment.verdict}). [[${judgment.verdict}]]`,
+    }));
+    const right = of.filter(({ correct }) => correct);
+    const reasonedRight = right.filter((judgment) => !isGuess(judgment));
+    const examplesOf = (some: readonly Judgment[]) =>
+      new Set(some.map(({ pairId, order }) => `${pairId}/${order}`));
+    const [correctExamples, reasonedExamples] = [examplesOf(right), examplesOf(reasonedRight)];
+    assert(reasonedExamples.size > 5 && reasonedExamples.size < correctExamples.size);
+
+    const all = await filter({ balance: false, minExamples: 1 }, { of });
+    assert.equal(all.examples.length, correctExamples.size);
+    const before = (await statisticsOf(all.artifact)).reasoned;
+    const guessesLearned = all.examples.filter((row) => textOf(row)?.includes('looks better')).length;
+    assert(guessesLearned > 0);
+    assert.deepEqual(before, {
+      words: 5,
+      correct: { judgments: right.length, reasoned: reasonedRight.length },
+      trained: { judgments: correctExamples.size, reasoned: correctExamples.size - guessesLearned },
+    });
+
+    const { artifact, examples } = await filter({ balance: false, minReasoning: 10, minExamples: 1 }, { of });
+    assert.deepEqual(examples.map(exampleOf), [...reasonedExamples]);
+    for (const row of examples) assert.match(textOf(row) ?? '', /^The answer is/);
+    const { steps, reasoned } = await statisticsOf(artifact);
+    assert.deepEqual(steps.slice(1), [
+      { step: 'with a correct judgment', examples: correctExamples.size },
+      {
+        step: 'with a reasoned judgment',
+        examples: reasonedExamples.size,
+        judgments: reasonedExamples.size,
+      },
+    ]);
+    assert.deepEqual(reasoned?.trained, { judgments: examples.length, reasoned: examples.length });
+    await assert.rejects(
+      filter({ balance: false, minReasoning: 12, minExamples: 1 }, { of }),
+      /of 60 examples \d+ with a correct judgment, 0 with a reasoned judgment/,
+    );
   });
 
   it('keeps several correct judgments of an example if judgmentsPerExample allows it', async () => {

@@ -225,6 +225,30 @@ describe('judging pairs', () => {
       assert.equal(counts['completionTokens'], judgments.length);
     });
 
+    it('goes on behind a correct guess if judgments need reasoning', async () => {
+      // Correct from the beginning, with reasoning from sample 4 on.
+      const guessesFirst = (body: ChatBody): Behaviour => {
+        const verdict = body.messages[0]?.content.includes('(A) better') ? 'A' : 'B';
+        return {
+          kind: 'answer',
+          texts: Array.from({ length: body.n ?? 1 }, (_, index) =>
+            seedOffset(body) + index >= 4 ? `one two three four five [[${verdict}]]` : `so [[${verdict}]]`,
+          ),
+        };
+      };
+      const samplesOf = async (filtering: NonNullable<ConfigurationInput['filtering']>) => {
+        firstSeeds.clear();
+        const run = await start(undefined, { ...untilCorrect(), filtering });
+        run.endpoint.script(({ body }) => guessesFirst(body));
+        await run.judge();
+        const byExample = Map.groupBy(await run.judgments(), ({ id }) => id.slice(0, -5));
+        return [...new Set([...byExample.values()].map((all) => all.length))];
+      };
+      assert.deepEqual(await samplesOf({}), [2]);
+      assert.deepEqual(await samplesOf({ minReasoning: 5 }), [6]);
+      assert.deepEqual(await samplesOf({ minReasoning: 6 }), [8]);
+    });
+
     it('draws the same samples as among all N', async () => {
       const run = await start(undefined, untilCorrect());
       await run.judge();

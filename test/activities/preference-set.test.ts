@@ -108,6 +108,22 @@ describe('the training set of a DPO round', () => {
     }
   });
 
+  it('prefers no guess if judgments need reasoning, and avoids none that is correct', async () => {
+    // Seven words, and eleven in even samples.
+    const of = judgments.map((judgment) => ({
+      ...judgment,
+      text: judgment.sample % 2 === 0 ? `${judgment.text} and it says why` : judgment.text,
+    }));
+    const isReasoned = (messages: DpoRecord['chosen']) => messages[0]?.content.endsWith('why') === true;
+    const all = await filter({ minExamples: 1 }, { of });
+    assert(all.rows.some(({ chosen }) => !isReasoned(chosen)));
+    const { rows } = await filter({ minExamples: 1, minReasoning: 8 }, { of });
+    assert(rows.length > 0 && rows.length < all.rows.length);
+    assert(rows.every(({ chosen }) => isReasoned(chosen)));
+    assert(rows.some(({ rejected }) => !isReasoned(rejected)));
+    assert(rows.every(({ rejected }) => byId.get(idOf(rejected))?.correct === false));
+  });
+
   it('does not depend on the size of the shards or the order of the judgments in them', async () => {
     const first = await filter({ minExamples: 1 });
     const other = await filter({ minExamples: 1 }, { shardSize: 30, of: judgments.toReversed() });

@@ -22,6 +22,7 @@ describe('a third training recipe', () => {
       ...{ order, sample, text, correct },
       verdict: 'A' as const,
       finishReason: 'stop',
+      wordsBeforeVerdict: 1,
     });
     const orders = ORDERS.map((order) => ({
       example: judgeExample(pair, order),
@@ -42,6 +43,7 @@ describe('a third training recipe', () => {
           judgmentsPerExample: 1,
           majorityThreshold: null,
           positionConsistentOnly: false,
+          minReasoning: null,
           balance: true,
           humanData: [],
           generatedWeight: 1,

@@ -84,6 +84,7 @@ describe('the fingerprint inputs of a configuration', () => {
       'how samples are drawn': set('judging', { strategy: { kind: 'until-correct', initialBatchSize: 3 } }),
       'the marks of reasoning': set('reasoning', { marks: [{ end: '</plan>' }] }),
       'reasoning in training data': set('filtering', { reasoning: 'drop' }),
+      'guesses in training data': set('filtering', { minReasoning: 5 }),
       'judgments of an example': set('filtering', { judgmentsPerExample: 2 }),
       'metric of model selection': set('modelSelection', { metric: 'positionConsistentAccuracy' }),
     };

@@ -59,6 +59,13 @@ describe('the sample batches of an example', () => {
     assert(!enough('incorrect', 1, 'B', 'B'));
   });
 
+  it('do not end with a correct judgment that may not be learned', () => {
+    const required = requiredJudgments({ kind: 'until-correct', initialBatchSize: 1 }, 1);
+    const isLearned = ({ sample }: SampledJudgment) => sample > 0;
+    assert(!hasRequiredJudgments(judgments('A', 'B'), 'A', required, isLearned));
+    assert(hasRequiredJudgments(judgments('A', 'A'), 'A', required, isLearned));
+  });
+
   it('never end early if all samples are needed', () => {
     assert(!hasRequiredJudgments(judgments('A', 'A', 'B'), 'A', requiredJudgments({ kind: 'all' }, 1)));
   });

@@ -5,7 +5,7 @@ import {
   type JudgmentSelectionRules,
 } from '../../src/method/select-judgments.ts';
 import { judgeExample, ORDERS } from '../../src/method/examples.ts';
-import type { SampledJudgment } from '../../src/method/rejection-sampling.ts';
+import type { CountedJudgment } from '../../src/method/rejection-sampling.ts';
 import type { Verdict } from '../../src/method/verdict.ts';
 
 const pair = { id: 'pair', instruction: '?', better: 'b', worse: 'w' };
@@ -15,6 +15,7 @@ const usual: JudgmentSelectionRules = {
   judgmentsPerExample: 1,
   majorityThreshold: null,
   positionConsistentOnly: false,
+  minReasoning: null,
 };
 
 /** The verdicts of the better-first order (right: A) and of the worse-first order (right: B), a letter each. */
@@ -24,14 +25,16 @@ function judged(betterFirst: string, worseFirst: string) {
     judgments: verdicts([betterFirst, worseFirst][index] ?? '', order),
   }));
 }
-function verdicts(letters: string, name = ''): SampledJudgment[] {
-  const verdictOf: Record<string, Verdict> = { A: 'A', B: 'B', C: 'tie', '-': 'none', a: 'A' };
+function verdicts(letters: string, name = ''): CountedJudgment[] {
+  // An "x" is a guess of A.
+  const verdictOf: Record<string, Verdict> = { A: 'A', B: 'B', C: 'tie', '-': 'none', a: 'A', x: 'A' };
   return letters.split('').map((letter, sample) => ({
     id: `${name}/${sample}`,
     sample,
     text: '',
     verdict: verdictOf[letter] ?? 'none',
     finishReason: letter === 'a' ? 'length' : 'stop',
+    wordsBeforeVerdict: letter === 'x' ? 3 : 11,
   }));
 }
 /** For each order the number of judgments kept, or the reason why there are none. */
@@ -52,6 +55,26 @@ describe('selecting the judgments of a pair', () => {
     assert.deepEqual(outcome({ positionConsistentOnly: true }, 'A', 'A'), [
       'not position-consistent',
       'no correct judgment',
+    ]);
+  });
+
+  it('selects no guess if judgments need reasoning, but counts guesses as correct verdicts and votes', () => {
+    assert.deepEqual(outcome({ minReasoning: 11 }, 'xAxB', 'BB'), [1, 1]);
+    assert.deepEqual(outcome({ minReasoning: 12 }, 'xAxB', 'A'), [
+      'no reasoned judgment',
+      'no correct judgment',
+    ]);
+    assert.deepEqual(outcome({ minReasoning: 4 }, 'xx', 'BA'), ['no reasoned judgment', 1]);
+    assert.deepEqual(outcome({ minReasoning: 3 }, 'xx', 'BA'), [1, 1]);
+    assert.deepEqual(outcome({ minReasoning: 4, judgmentsPerExample: 3 }, 'AxxAA', 'B'), [3, 1]);
+    assert.deepEqual(outcome({ minReasoning: 4, majorityThreshold: 0.7 }, 'xxAB', 'B'), [1, 1]);
+    assert.deepEqual(
+      outcome({ minReasoning: 4, target: 'majority-vote' }, 'xxxBB', 'B')[0],
+      'no reasoned judgment',
+    );
+    assert.deepEqual(outcome({ minReasoning: 4, positionConsistentOnly: true }, 'xx', 'B'), [
+      'no reasoned judgment',
+      'not position-consistent',
     ]);
   });
 

@@ -159,6 +159,11 @@ function sampleFunnel(index: number): ReportFunnel {
       examplesByCorrect,
       sides: { A: trained / 2, B: trained / 2 },
       sources: { generated: trained },
+      reasoned: {
+        words: 5,
+        correct: { judgments: 4000, reasoned: 1800 + 600 * index },
+        trained: { judgments: trained, reasoned: Math.round(trained * (0.4 + 0.15 * index)) },
+      },
     },
   };
 }

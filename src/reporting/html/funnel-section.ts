@@ -17,6 +17,7 @@ interface Row {
 const STEP_TITLES: Readonly<Record<Exclude<FilterStepName, 'judged'>, string>> = {
   'with a majority': 'With a majority',
   'with a correct judgment': 'With a correct one',
+  'with a reasoned judgment': 'With a reasoned one',
   'above the majority threshold': 'Above threshold',
   'position-consistent': 'Consistent',
   'after balancing': 'After balancing',
@@ -74,7 +75,8 @@ export async function funnelSection(data: ReportData): Promise<Html | undefined>
       rows,
     )}
     <p class="note">${note(rows)}</p>
-    ${rows.map(missingVerdictsNote)} ${charts.length > 0 && html`<div class="charts">${charts}</div>`}
+    ${rows.map(reasonedNote)} ${rows.map(missingVerdictsNote)}
+    ${charts.length > 0 && html`<div class="charts">${charts}</div>`}
   </section>`;
 }
 
@@ -100,6 +102,19 @@ function humanExamples(sources: Readonly<Record<string, number>> = {}): string {
   return formatCount(Object.values(human).reduce((sum, examples) => sum + examples, 0));
 }
 
+/** How many judgments give reasons before their verdict; the others are guesses. */
+function reasonedNote({ iteration, funnel: { statistics } }: Row): Html | undefined {
+  const { reasoned } = statistics ?? {};
+  if (reasoned === undefined || reasoned.trained.judgments === 0) return undefined;
+  const { words, correct, trained } = reasoned;
+  return html`<p class="note">
+    Judgments with reasoning for ${judgeName(iteration)} (at least ${words} words before the verdict):
+    ${withShare(trained.reasoned, trained.judgments)} of the ${formatCount(trained.judgments)} that are
+    learned, ${withShare(correct.reasoned, correct.judgments)} of the ${formatCount(correct.judgments)}
+    correct ones.
+  </p>`;
+}
+
 /** Why judgments have no verdict, so that the prompt can be changed. */
 function missingVerdictsNote({ iteration, funnel: { withoutVerdict } }: Row): Html | undefined {
   if (withoutVerdict === undefined) return undefined;
@@ -113,8 +128,13 @@ function note(rows: readonly Row[]): string {
   const endedEarly = rows.some(
     ({ funnel: { statistics } }) => statistics && statistics.examplesByCorrect === undefined,
   );
+  const found = rows.some(({ funnel: { statistics } }) =>
+    statistics?.steps.some(({ step }) => step === 'with a reasoned judgment'),
+  )
+    ? 'the first correct judgment with reasoning'
+    : 'the first correct judgment';
   return endedEarly
-    ? `${example} Sampling of an example ended with the first correct judgment, so the share of correct judgments is not the judge's accuracy.`
+    ? `${example} Sampling of an example ended with ${found}, so the share of correct judgments is not the judge's accuracy.`
     : `${example} Small figures are shares of the judgments, or of the examples after the previous step.`;
 }
 

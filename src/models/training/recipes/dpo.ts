@@ -10,6 +10,7 @@ import {
   type PreferencePair,
 } from '../../../method/preference-pairs.ts';
 import { renderPrompt, type ChatMessage } from '../../../method/prompt-template.ts';
+import type { CountedJudgment } from '../../../method/rejection-sampling.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
 import type { Problem } from '../../../platform/problem.ts';
 import { nonNegative, positiveInteger, positiveNumber } from '../../../platform/schema-fields.ts';
@@ -103,10 +104,15 @@ export const dpo = defineRecipe({
     ],
   },
   problems: dpoProblems,
-  fingerprintInputs: ({ filtering: { balance } }, { correctness, preferencePairsPerExample }) => ({
+  fingerprintInputs: (
+    { filtering: { balance, minReasoning } },
+    { correctness, preferencePairsPerExample },
+  ) => ({
     balance,
     correctness,
     preferencePairsPerExample,
+    // Left out otherwise, so that training sets of earlier versions are found again.
+    ...(minReasoning === null ? {} : { minReasoning }),
   }),
   makeTrainingSet,
   expectedExamples(
@@ -186,10 +192,13 @@ async function makeTrainingSet({
   const contested: ContestedExample[] = [];
   for await (const { example, correct, incorrect } of labelled()) {
     const ids = (judgments: readonly { readonly id: string }[]) => judgments.map(({ id }) => id);
+    // A correct guess is neither preferred nor avoided.
+    const isReasoned = ({ wordsBeforeVerdict }: CountedJudgment) =>
+      wordsBeforeVerdict >= (filtering.minReasoning ?? 0);
     contested.push({
       id: example.id,
       side: example.betterSide,
-      correct: ids(correct),
+      correct: ids(correct.filter(isReasoned)),
       incorrect: ids(incorrect),
     });
   }

@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import type { Counts, Fingerprint } from '../../../store/artifact.ts';
 import type { NumberedJudgment } from '../../../method/correctness.ts';
+import type { CountedJudgment } from '../../../method/rejection-sampling.ts';
 import type { ResponsePair } from '../../../method/examples.ts';
 import type { ChatMessage, PromptTemplate } from '../../../method/prompt-template.ts';
 import type { SamplingStrategy } from '../../../method/sampling-batches.ts';
@@ -73,7 +74,7 @@ export interface RecipeSections {
 }
 
 /** A sampled judgment as a run stores it. */
-type StoredJudgment = NumberedJudgment & { readonly correct: boolean };
+type StoredJudgment = NumberedJudgment & CountedJudgment & { readonly correct: boolean };
 
 /** A pair with the judgments of both its orders. */
 export interface JudgedPair {

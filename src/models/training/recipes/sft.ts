@@ -12,12 +12,13 @@ import {
 } from '../../../method/filter-statistics.ts';
 import { balanceInSources, GENERATED, mixSources } from '../../../method/mix-sources.ts';
 import { renderPrompt } from '../../../method/prompt-template.ts';
-import type { SampledJudgment } from '../../../method/rejection-sampling.ts';
+import type { CountedJudgment } from '../../../method/rejection-sampling.ts';
 import {
   selectJudgments,
   type JudgmentSelection,
   type JudgmentSelectionRules,
 } from '../../../method/select-judgments.ts';
+import { REASONED_WORDS } from '../../../method/words-before-verdict.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
 import {
   hyperparameters,
@@ -74,10 +75,12 @@ export const sft = defineRecipe({
   },
   problems: () => [],
   fingerprintInputs(sections) {
-    const { strategy, ...rules } = selectionRules(sections);
+    const { strategy, minReasoning, ...rules } = selectionRules(sections);
     return {
       strategy: strategy.kind,
       ...rules,
+      // Left out otherwise, so that training sets of earlier versions are found again.
+      ...(minReasoning === null ? {} : { minReasoning }),
       balance: sections.filtering.balance,
       weights: sourceWeights(sections.filtering),
     };
@@ -115,10 +118,12 @@ async function makeTrainingSet({
   const rules = selectionRules(sections);
   const outcomes: ExampleOutcome[] = [];
   const kept: SelectedJudgment[] = [];
+  const reasonedWords = filtering.minReasoning ?? REASONED_WORDS;
   for await (const { pair, orders } of judgedPairs()) {
     const selections = selectJudgments(orders, rules, seed);
-    outcomes.push(...exampleOutcomes(orders, selections));
-    kept.push(...selections.flatMap((selection) => selectedJudgments(selection, pair.source ?? GENERATED)));
+    outcomes.push(...exampleOutcomes(orders, selections, reasonedWords));
+    const source = pair.source ?? GENERATED;
+    kept.push(...selections.flatMap((selection) => selectedJudgments(selection, source, reasonedWords)));
   }
   const weights = sourceWeights(filtering);
   const isMixed = Object.keys(weights).length > 1;
@@ -133,6 +138,7 @@ async function makeTrainingSet({
     ],
     selected: trained,
     samples: judging.strategy.kind === 'all' ? judging.samples : undefined,
+    reasonedWords,
   });
   if (trained.length < filtering.minExamples)
     throw tooFewExamples(iteration, filtering.minExamples, trained.length, statistics);
@@ -165,9 +171,9 @@ async function makeTrainingSet({
 
 /** The settings that determine which judgments are kept. */
 function selectionRules({ judging, filtering }: RecipeSections): JudgmentSelectionRules {
-  const { target, judgmentsPerExample, majorityThreshold, positionConsistentOnly } = filtering;
+  const { target, judgmentsPerExample, majorityThreshold, positionConsistentOnly, minReasoning } = filtering;
   const { strategy } = judging;
-  return { strategy, target, judgmentsPerExample, majorityThreshold, positionConsistentOnly };
+  return { strategy, target, judgmentsPerExample, majorityThreshold, positionConsistentOnly, minReasoning };
 }
 
 /** The configured shares of the training set by source. */
@@ -179,17 +185,22 @@ function sourceWeights({ humanData, generatedWeight }: RecipeSections['filtering
 }
 
 function selectedJudgments(
-  selection: JudgmentSelection<SampledJudgment>,
+  selection: JudgmentSelection<CountedJudgment>,
   source: string,
+  reasonedWords: number,
 ): SelectedJudgment[] {
   if (selection.dropped !== undefined) return [];
   const { example, targetSide, kept } = selection;
-  return kept.map(({ id }) => ({ id, exampleId: example.id, side: targetSide, source }));
+  return kept.map(({ id, wordsBeforeVerdict }) => ({
+    ...{ id, exampleId: example.id, side: targetSide, source },
+    isReasoned: wordsBeforeVerdict >= reasonedWords,
+  }));
 }
 
 function appliedSteps(rules: JudgmentSelectionRules): Set<FilterStepName> {
   const steps: FilterStepName[] = ['judged', 'with a correct judgment'];
   if (rules.target === 'majority-vote') steps.push('with a majority');
+  if (rules.minReasoning !== null) steps.push('with a reasoned judgment');
   if (rules.majorityThreshold !== null) steps.push('above the majority threshold');
   if (rules.positionConsistentOnly) steps.push('position-consistent');
   return new Set(steps);

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { funnelSection } from '../../../src/reporting/html/funnel-section.ts';
+import type { ReportFunnel } from '../../../src/reporting/report-data.ts';
+import { sampleReport } from '../../support/sample-report.ts';
+
+describe('the judgments with reasoning in the report', () => {
+  async function section(change: (funnel: ReportFunnel) => Partial<ReportFunnel['statistics'] & object>) {
+    const data = sampleReport();
+    const iterations = data.iterations.map((iteration) => {
+      const { funnel } = iteration;
+      if (funnel?.statistics === undefined) return iteration;
+      return { ...iteration, funnel: { ...funnel, statistics: { ...funnel.statistics, ...change(funnel) } } };
+    });
+    const html = await funnelSection({ ...data, iterations });
+    return (html?.text ?? '').replaceAll(/\s+/g, ' ');
+  }
+
+  it('are counted among those that are learned and the correct ones', async () => {
+    const text = await section(() => ({
+      reasoned: {
+        words: 5,
+        correct: { judgments: 3000, reasoned: 1500 },
+        trained: { judgments: 752, reasoned: 410 },
+      },
+    }));
+    assert.match(
+      text,
+      /with reasoning for M₁ \(at least 5 words before the verdict\): 410 <small>54\.5%<\/small> of the 752 that are learned, 1,500 <small>50\.0%<\/small> of the 3,000 correct ones/,
+    );
+  });
+
+  it('have a step of the funnel if guesses are left out', async () => {
+    const text = await section(({ statistics }) => ({
+      steps: [
+        ...(statistics?.steps.slice(0, 2) ?? []),
+        { step: 'with a reasoned judgment', examples: 495, judgments: 495 },
+      ],
+      examplesByCorrect: undefined as never,
+    }));
+    assert.match(text, /With a reasoned one/);
+    assert.match(text, /ended with the first correct judgment with reasoning/);
+    assert.match(text, /495 <small>50\.0%<\/small>/);
+  });
+
+  it('are left out for training sets without this figure', async () => {
+    const data = sampleReport();
+    const iterations = data.iterations.map((iteration) => {
+      const { reasoned: _reasoned, ...statistics } = iteration.funnel?.statistics ?? {};
+      return iteration.funnel === undefined
+        ? iteration
+        : { ...iteration, funnel: { ...iteration.funnel, statistics: statistics as never } };
+    });
+    const html = await funnelSection({ ...data, iterations });
+    assert.doesNotMatch(html?.text ?? '', /with reasoning/);
+  });
+});
