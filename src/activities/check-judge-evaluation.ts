@@ -11,6 +11,8 @@ import {
 } from './check-configuration.ts';
 import type { Dependencies } from './dependencies.ts';
 import { needsMachine } from './preflight.ts';
+import { PREVIOUS } from '../config/drift.ts';
+import { findNamedJudge } from '../runs/earlier-evaluation.ts';
 import { resolveJudgeCheckpoint } from '../runs/find-run-judge.ts';
 
 /**
@@ -30,6 +32,7 @@ export async function checkJudgeEvaluation(
   const problemLists = await Promise.all([
     writeStoreProbe(deps, storeProbe),
     ...checkEvaluation(deps, usable),
+    collectProblem('drift.compareWith', () => requireEarlierJudge(deps, sections.drift)),
   ]);
   return {
     usable,
@@ -37,6 +40,16 @@ export async function checkJudgeEvaluation(
     storeProbe,
     problems: [...problems, ...noSuchJudge, ...uniqueProblems(problemLists.flat())],
   };
+}
+
+/** @throws Error if the store lacks the figures that the configuration names; the first evaluation of a series has none yet */
+async function requireEarlierJudge(
+  { store }: Pick<Dependencies, 'store'>,
+  drift: JudgeEvaluationConfiguration['drift'],
+): Promise<void> {
+  if (drift === undefined || drift.compareWith === PREVIOUS) return;
+  const earlier = await findNamedJudge(store, drift.compareWith);
+  if ('missing' in earlier) throw new Error(earlier.missing);
 }
 
 /** Replaces a reference to a judge of a run with the checkpoint that it refers to now. */
@@ -56,6 +69,7 @@ export async function withResolvedJudge<E extends Partial<JudgeEvaluationConfigu
 export function evaluationAsRunSections({
   model,
   $schema: _schema,
+  drift: _drift,
   ...sections
 }: Partial<JudgeEvaluationConfiguration>): PartialConfiguration {
   return { ...sections, ...(model === undefined ? {} : { models: { seed: model } }) };

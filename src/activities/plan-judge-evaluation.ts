@@ -29,6 +29,8 @@ export async function planJudgeEvaluation(
       models: { seed: model ?? { checkpoint: standaloneJudgeName(configuration) } },
     },
     prompts: { evaluation: await readBenchmarkPrompts(deps, configuration.evaluation) },
+    // Left out otherwise, so that the configuration of other evaluations has the same hash as before.
+    ...(configuration.drift && requested.model ? { judgeReference: requested.model.checkpoint } : {}),
   };
   const run = { runName, configuration: await publishResolved(deps.store, runName, resolved) };
   const benchmarks = configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose }));

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { DeepReadonly } from '../platform/deep-readonly.ts';
 import { WORKFLOW_STATUSES } from './run-status.ts';
+import { DRIFT_STATUSES } from './drift.ts';
 import { countsSchema, iterationSummarySchema } from './result.ts';
 
 const count = z.int().nonnegative();
@@ -125,6 +126,12 @@ export const runProgressSchema = z.object({
   requestedIterations: count.describe(
     'The requested number of iterations; 0 for an evaluation without training.',
   ),
+  drift: z
+    .enum(DRIFT_STATUSES)
+    .describe(
+      'The comparison of an evaluation with earlier figures, once it has ended; absent if there is none.',
+    )
+    .optional(),
   stopAfter: count
     .describe('The iteration after which the run ends, if that is earlier than requested.')
     .optional(),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { DeepReadonly } from '../platform/deep-readonly.ts';
+import { driftResultSchema } from './drift.ts';
 
 const share = z.number().min(0).max(1);
 const count = z.int().nonnegative();
@@ -175,6 +176,9 @@ export const judgeEvaluationResultSchema = z.object({
   seconds: notNegative.describe('The elapsed time of the evaluation.'),
   warnings,
   table: z.string().describe('The figures as a Markdown table.'),
+  drift: driftResultSchema
+    .describe('The comparison with earlier figures, if the configuration asks for it.')
+    .exactOptional(),
   report,
 });
 

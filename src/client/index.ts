@@ -68,6 +68,7 @@ export type {
   Wait,
 } from '../api/progress.ts';
 export type { WorkflowStatus as RunStatus } from '../api/run-status.ts';
+export type { Drift } from '../api/drift.ts';
 export type { EvaluationSummary, IterationSummary, JudgeEvaluationResult, RunResult } from '../api/result.ts';
 export {
   AuthenticationFailed,

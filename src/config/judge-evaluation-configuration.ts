@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { expandDateName } from '../platform/dated-name.ts';
+import { driftSchema } from './drift.ts';
 import { configurationSchema } from './run-configuration.ts';
 
 const { $schema, runName, seed, models, serving, evaluation, reasoning, inference, timeouts } =
@@ -44,6 +45,9 @@ export const judgeEvaluationConfigurationSchema = z.strictObject({
         .describe('The benchmarks that the judge is evaluated on.'),
     })
     .describe('The benchmarks, and how verdicts are sampled.'),
+  drift: driftSchema
+    .describe('Compares the figures with earlier ones and raises an alarm if they differ (docs/running.md).')
+    .optional(),
   reasoning,
   inference,
   timeouts,

@@ -6,6 +6,7 @@ import {
   type JudgeEvaluationConfiguration,
 } from './judge-evaluation-configuration.ts';
 import { budgetProblems } from './budget-problems.ts';
+import { driftProblems } from './drift.ts';
 import {
   missingCheckpointProblems,
   missingJudgeFileProblems,
@@ -46,7 +47,7 @@ export function parseJudgeEvaluation(input: unknown): ParsedConfiguration<JudgeE
       ...(evaluation.evaluation && { evaluation: evaluation.evaluation }),
       ...(evaluation.serving && { serving: evaluation.serving }),
     });
-    return [...problems, ...missingCheckpointProblems(evaluation)];
+    return [...problems, ...missingCheckpointProblems(evaluation), ...driftProblems(evaluation)];
   });
 }
 

@@ -135,6 +135,12 @@ export const WORKER_METRICS = {
     labels: ['stage'],
     help: 'Waits of the open runs that `follow` shows, by the stage (activity) that waits. Every worker with the role workflow reports the same value: use the maximum',
   },
+  judgeComparisonTime: {
+    kind: 'gauge',
+    name: `${PREFIX}_judge_comparison_timestamp_seconds`,
+    labels: ['series', 'benchmark', 'outcome'],
+    help: 'Time (Unix) of the last comparison of an evaluated judge with earlier figures that had this outcome: none, worse, better, not-compared. series is the name of the evaluations without their dates',
+  },
   taskQueueBacklog: {
     kind: 'gauge',
     name: `${PREFIX}_task_queue_backlog`,

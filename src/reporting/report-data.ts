@@ -1,4 +1,5 @@
 import type { ReportedWait } from '../api/activity-types.ts';
+import type { Drift } from '../api/drift.ts';
 import type { ReportedStatus } from '../api/run-status.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
 import type { BudgetProgress, MachineTimes } from '../api/progress.ts';
@@ -27,6 +28,8 @@ export interface ReportData {
   instructionBreakdowns?: InstructionBreakdown[] | undefined;
   /** The best judge compared with the seed judge. */
   comparisons?: ReportComparison[] | undefined;
+  /** The comparison of an evaluation with earlier figures; left out if the configuration asks for none. */
+  drift?: Drift | undefined;
   /** A sample of pairs with their judgments. */
   pairs: ReportPair[];
   skipped: { stage: string; reason: string; count: number; example?: string | undefined }[];

@@ -11,6 +11,7 @@ import {
   parseJudgeEvaluation,
   parsePairsJudging,
 } from '../config/parse-configuration.ts';
+import type { Drift } from '../api/drift.ts';
 import type { PairsJudgingFigures } from '../api/pairs-judging-result.ts';
 import type { MachineTimes } from '../api/progress.ts';
 import type { ReportIteration } from './report-data.ts';
@@ -26,6 +27,8 @@ export interface RunDetails {
   readonly judges: readonly JudgeDetails[];
   /** The figures of a judging, once it has ended. */
   readonly figures?: PairsJudgingFigures | undefined;
+  /** The comparison of an evaluation with earlier figures, once it has ended. */
+  readonly drift?: Drift | undefined;
   readonly warnings: readonly string[];
   /** The busy and idle times of the run's machines, when its report was last written. */
   readonly machines?: readonly MachineTimes[] | undefined;
@@ -81,7 +84,7 @@ async function recordsPath(store: ArtifactStore, uri: string): Promise<string | 
   return manifest && store.locate(fileKey(manifest, RECORDS_FILE));
 }
 
-type DetailsOfKind = Pick<RunDetails, 'configuration' | 'judges' | 'figures'>;
+type DetailsOfKind = Pick<RunDetails, 'configuration' | 'judges' | 'figures' | 'drift'>;
 
 function judgingDetails({ resolved, result }: StoredJudging): DetailsOfKind {
   return {
@@ -107,7 +110,11 @@ async function evaluatedRunDetails(store: ArtifactStore, run: StoredEvaluatedRun
     ...unfinished.map((each) => [each, false] as const),
   ])
     judges.push(await judgeDetails(store, run, judge, isComplete));
-  return { configuration: resolved && writtenConfiguration(resolved.configuration), judges };
+  return {
+    configuration: resolved && writtenConfiguration(resolved.configuration),
+    judges,
+    ...(run.result !== undefined && 'drift' in run.result ? { drift: run.result.drift } : {}),
+  };
 }
 
 async function judgeDetails(

@@ -7,6 +7,7 @@ import { readShardedRecords } from '../store/shards.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import type { BenchmarkItem, ItemOutcome } from '../benchmarks/benchmark.ts';
 import { compareJudges, type JudgeComparison } from '../benchmarks/compare-judges.ts';
+import { marksFingerprintInputs } from '../config/reasoning.ts';
 import type { EvaluationSummary, IterationSummary } from '../api/result.ts';
 import { samplingFingerprintInputs } from '../config/benchmark-sampling.ts';
 import { stableHash } from '../platform/stable-hash.ts';
@@ -17,7 +18,7 @@ import { OUTCOMES_FILE } from './benchmark-scores.ts';
 
 /** A judge with the run to which it belongs. */
 export interface EvaluatedJudge {
-  readonly run: StoredEvaluatedRun;
+  readonly run: Pick<StoredEvaluatedRun, 'runName' | 'resolved'>;
   readonly judge: IterationSummary;
 }
 
@@ -237,7 +238,7 @@ function itemOf(outcomeId: string): string {
 }
 
 /** Everything that determines how a judge is evaluated on a benchmark. */
-function evaluationSettings({ resolved }: StoredEvaluatedRun, name: string): object {
+function evaluationSettings({ resolved }: EvaluatedJudge['run'], name: string): object {
   if (resolved === undefined) return {};
   const { evaluation } = resolved.configuration;
   const benchmark = evaluation.benchmarks.find((each) => each.name === name);
@@ -245,5 +246,6 @@ function evaluationSettings({ resolved }: StoredEvaluatedRun, name: string): obj
     sampling: benchmark === undefined ? null : samplingFingerprintInputs(evaluation, benchmark),
     votes: evaluation.votes,
     prompt: `text ${benchmarkPromptsHash(resolved.prompts.evaluation, name).slice(0, 8)}`,
+    ...marksFingerprintInputs(resolved.configuration),
   };
 }

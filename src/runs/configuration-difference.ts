@@ -69,7 +69,7 @@ function ofEvaluation({ configuration }: ResolvedEvaluation): ComparableFields {
 function evaluationResultFields(fields: object): object {
   const { evaluation = {} } = fields as { readonly evaluation?: object };
   return {
-    ...omitFields(fields, ['serving', 'inference', 'timeouts', 'models']),
+    ...omitFields(fields, ['serving', 'inference', 'timeouts', 'models', 'drift']),
     evaluation: omitFields(evaluation, ['shardSize']),
   };
 }

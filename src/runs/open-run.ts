@@ -6,6 +6,7 @@ import { runUris } from './run-layout.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import { ArtifactDamaged, MADE_AGAIN } from '../store/errors.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
+import { driftSchema } from '../config/drift.ts';
 import { samplingSchema } from '../config/fields.ts';
 import { fineTuningSchema } from '../config/fine-tuning.ts';
 import { pairsJudgingConfigurationSchema } from '../config/pairs-judging-configuration.ts';
@@ -38,8 +39,11 @@ const resolvedEvaluationSchema = z.object({
     ...commonSections,
     evaluation: sections.evaluation,
     reasoning: sections.reasoning,
+    drift: driftSchema.optional(),
   }),
   prompts: z.object({ evaluation: evaluationPromptsSchema }),
+  /** The judge as the configuration names it: `run:<name>/latest`, which `models.seed` has resolved. */
+  judgeReference: z.string().optional(),
 });
 
 const resolvedConfigurationSchema = z.object({ configuration: configurationSchema, prompts: promptsSchema });

@@ -1,6 +1,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { JudgeEvaluationPlan } from '../api/activity-types.ts';
 import type { JudgeEvaluationResult } from '../api/result.ts';
+import { driftSentences } from '../api/drift-text.ts';
 import { runStandalone } from './standalone.ts';
 import { evaluationTable } from './evaluation-table.ts';
 import { planJudgeEvaluationOrFail } from './planning.ts';
@@ -19,7 +20,8 @@ export function evaluateStandalone(input: unknown): Promise<JudgeEvaluationResul
       ]),
     memo: ({ plan, reportUrl }) => ({ judge: plan.seedModel, report: reportUrl }),
     work: evaluate,
-    details: ({ table }, { reportUrl }) => `${table}\n\nReport: \`${reportUrl}\``,
+    details: ({ table, drift }, { reportUrl }) =>
+      [table, ...(drift === undefined ? [] : driftSentences(drift)), `Report: \`${reportUrl}\``].join('\n\n'),
   });
 }
 
@@ -39,7 +41,7 @@ async function evaluate(
   });
   const { warnings } = tracker.current;
   const table = evaluationTable(evaluations);
-  return stages.trackStage({ name: 'writeReport', iteration: 0 }, () =>
+  const result = await stages.trackStage({ name: 'writeReport', iteration: 0 }, () =>
     workflowActivities.finishJudgeEvaluation.executeWithOptions(
       { summary: 'write the result and the report' },
       [
@@ -53,4 +55,10 @@ async function evaluate(
       ],
     ),
   );
+  const { drift } = result;
+  if (drift !== undefined) {
+    tracker.update({ warnings: result.warnings, drift: drift.status });
+    stages.publishStatus();
+  }
+  return result;
 }

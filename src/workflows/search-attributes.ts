@@ -11,6 +11,8 @@ export const SEARCH_ATTRIBUTES = {
   /** The accuracy of the best judge so far, on the benchmark that selects the model; 0 to 1. */
   bestAccuracy: defineSearchAttributeKey('EvaluatorBestAccuracy', 'DOUBLE'),
   seedModel: defineSearchAttributeKey('EvaluatorSeedModel', 'KEYWORD'),
+  /** The comparison of an evaluation with earlier figures: `none`, `worse`, `better` or `not-compared`. */
+  drift: defineSearchAttributeKey('EvaluatorDrift', 'KEYWORD'),
 } as const;
 
 /**
@@ -23,7 +25,7 @@ export function searchAttributesOf(
   registered: readonly string[],
 ): SearchAttributePair[] {
   const { run, status: statusKey, iteration, bestAccuracy, seedModel: seedModelKey } = SEARCH_ATTRIBUTES;
-  const { runName, status, completedIterations: completed, best } = progress;
+  const { runName, status, completedIterations: completed, best, drift } = progress;
   const evaluations = completed.find((judge) => judge.iteration === best)?.evaluations ?? [];
   const chosenBy = evaluations.find(({ purpose }) => purpose === 'validation') ?? evaluations[0];
   const pairs: SearchAttributePair[] = [
@@ -32,6 +34,7 @@ export function searchAttributesOf(
     { key: iteration, value: currentIteration(progress) },
     { key: seedModelKey, value: seedModel },
     ...(chosenBy === undefined ? [] : [{ key: bestAccuracy, value: chosenBy.accuracy }]),
+    ...(drift === undefined ? [] : [{ key: SEARCH_ATTRIBUTES.drift, value: drift }]),
   ];
   return pairs.filter(({ key }) => registered.includes(key.name));
 }

@@ -58,7 +58,7 @@ describe('docs/deploy.md', function () {
       const warnings: string[] = [];
       const found = await registeredSearchAttributes(connection, 'judges', (line) => warnings.push(line));
       assert.deepEqual(warnings, []);
-      assert.equal(found.length, 5);
+      assert.equal(found.length, 6);
     } finally {
       await connection.close();
     }

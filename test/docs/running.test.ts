@@ -116,6 +116,8 @@ describe('the commands of docs/running.md', function () {
     assert.match(result.runName, /^nightly-\d{4}-\d\d-\d\d$/);
     assert.equal(result.model.checkpoint, 'store:embedded/iteration-1/training/model');
     assert(existsSync(join(cluster.storeRoot, result.report)));
+    assert.equal(result.drift?.status, 'not-compared');
+    assert(!(await run('temporal workflow list --query "EvaluatorDrift')).includes('nightly'));
     await run('temporal schedule toggle');
   });
 

@@ -14,7 +14,7 @@ import { OpenTelemetryPlugin } from '@temporalio/interceptors-opentelemetry';
 import { parser } from '@prometheus-io/lezer-promql';
 import { parse as parseYaml } from 'yaml';
 import { freePorts } from '../../src/platform/ports.ts';
-import { startRun } from '../../src/client/index.ts';
+import { startEvaluation, startRun } from '../../src/client/index.ts';
 import { prometheusName, WORKER_METRICS } from '../../src/observability/metric-definitions.ts';
 import {
   isCanary,
@@ -88,6 +88,14 @@ describe('a worker that has executed a run', function () {
     );
     await tracing.close();
     await run.result();
+    const { serving, evaluation } = tinyConfiguration('', endpoint.baseUrl);
+    const evaluated = await startEvaluation(cluster.client, {
+      runName: 'observed-2026-03-01',
+      serving: { ...serving, apiKeyEnv: 'JUDGE_KEY' },
+      evaluation,
+      drift: { compareWith: 'observed' },
+    });
+    await evaluated.result();
     await sleep(2500); // gauges are looked at every 2 s
     scrape = await (await fetch(`http://${address}/metrics`)).text();
     await cluster.stopWorkers(); // it sends the spans that are left
@@ -135,6 +143,10 @@ describe('a worker that has executed a run', function () {
       assert.equal(valueOf(/training_step\{iteration="1",run="observed"\} (\d+)/), 1);
       assert(valueOf(/training_loss\{iteration="1",run="observed"\} ([\d.]+)/) > 0);
       assert.equal(valueOf(/training_active\{[^}]*\} (\d+)/), 0, 'it has ended');
+      const compared = valueOf(
+        /judge_comparison_timestamp_seconds\{benchmark="validation",outcome="\w+",series="observed-\{date\}"\} ([\d.e+]+)/,
+      );
+      assert(Math.abs(Date.now() / 1000 - compared) < 600, String(compared));
       assert(valueOf(/records_total\{benchmark="validation",stage="evaluateBenchmark"\} (\d+)/) > 100);
       const buckets = [...scrape.matchAll(/model_request_duration_seconds_bucket\{[^}]*le="([^"]+)"/g)];
       assert.deepEqual([...new Set(buckets.map(([, le]) => le))].slice(-2), ['1800', '+Inf']);

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { resolveJudgeCheckpoint } from '../../src/runs/find-run-judge.ts';
 import { parseJudgeEvaluation } from '../../src/config/parse-configuration.ts';
-import { expandDateName } from '../../src/platform/dated-name.ts';
+import { expandDateName, splitDatedName } from '../../src/platform/dated-name.ts';
 import type { TrainingResult } from '../../src/models/training/job.ts';
 import { sampleJudge } from '../support/sample-judge.ts';
 import { temporaryStore } from '../support/temporary-store.ts';
@@ -106,6 +106,32 @@ describe('the dated name of an evaluation', () => {
   it('has the day and the time of its start, in UTC', () => {
     const name = expandDateName('nightly-{date}-{time}', new Date('2026-03-01T23:04:05.678Z'));
     assert.equal(name, 'nightly-2026-03-01-23-04-05');
+  });
+
+  it('leads back to the series, and sorts by time within it', () => {
+    assert.deepEqual(splitDatedName('nightly-2026-03-01'), { series: 'nightly-{date}', at: '2026-03-01' });
+    const series = 'v2-{date}-{time}-big';
+    const starts = ['2026-03-01T09:04:05Z', '2026-03-01T23:00:00Z', '2026-11-01T00:00:00Z'];
+    const names = starts.map((start) => splitDatedName(expandDateName(series, new Date(start))));
+    assert.deepEqual([...new Set(names.map((name) => name.series))], [series]);
+    assert.deepEqual(
+      names.map(({ at: time }) => time),
+      names.map(({ at: time }) => time).toSorted(),
+    );
+    for (const name of ['plain', 'from-2026-13-01', '12026-03-011', 'v1-25-00-00'])
+      assert.deepEqual(splitDatedName(name), { series: name, at: '' });
+  });
+
+  it('is needed for a comparison with the previous evaluation', () => {
+    const problemsOf = (runName: string, compareWith: string) =>
+      parseJudgeEvaluation({ runName, drift: { compareWith } }).problems.filter(({ path }) =>
+        path.startsWith('drift'),
+      );
+    assert.deepEqual(problemsOf('nightly-{date}', 'previous'), []);
+    assert.deepEqual(problemsOf('nightly-2026-03-01', 'previous'), []);
+    assert.deepEqual(problemsOf('once', 'nightly-2026-03-01'), []);
+    assert.match(problemsOf('once', 'previous')[0]?.message ?? '', /runName has no \{date\}: add it/);
+    assert.match(problemsOf('once', 'once')[0]?.message ?? '', /the name of this evaluation/);
   });
 
   it('is a valid run name once it is filled in, and is rejected otherwise', () => {

@@ -51,11 +51,11 @@ export function configurationReference(configuration: object, evaluation: object
     `The configuration of \`evaluateJudge\` has the fields ${own.map(code).join(', ')}: ` +
       'those of a run, but for these.',
     table(
-      ['runName', 'model'].map((path) => ({
-        path,
-        schema: (evaluation as Schema).properties?.[path] ?? {},
-        isRequired: ((evaluation as Schema).required ?? []).includes(path),
-      })),
+      ['runName', 'model', 'drift'].flatMap((path) => {
+        const schema = (evaluation as Schema).properties?.[path] ?? {};
+        const isRequired = ((evaluation as Schema).required ?? []).includes(path);
+        return [{ path, schema, isRequired }, ...(path === 'drift' ? rowsUnder(path, schema) : [])];
+      }),
     ),
   ].join('\n\n');
 }

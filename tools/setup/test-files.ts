@@ -52,6 +52,7 @@ const SLOW_TESTS = [
   'test/workflows/endpoint-outage.test.ts',
   'test/workflows/failure-contents.test.ts',
   'test/workflows/gpu-lease.test.ts',
+  'test/workflows/judge-drift.test.ts',
   'test/workflows/overlap-served.test.ts',
   'test/workflows/own-data.test.ts',
   'test/workflows/publish.test.ts',

@@ -6,6 +6,8 @@ import {
   type PairsJudgingResult,
   type RunResult,
 } from '../../client/index.ts';
+import { driftSentences } from '../../api/drift-text.ts';
+import { oneLine } from '../../platform/shown-text.ts';
 import { fileKey, RECORDS_FILE } from '../../store/manifest.ts';
 import { judgingFiguresTable } from '../output/judging-figures-table.ts';
 import { unansweredReason } from '../../temporal/missing-worker.ts';
@@ -72,5 +74,10 @@ function resultText(result: Result, report: string | undefined): string {
   if ('verdicts' in result)
     return `${judgingFiguresTable(result.figures)}\n\nVerdicts: ${fileKey(result.verdicts, RECORDS_FILE)} in the store`;
   const table = 'iterations' in result ? resultTable(result) : evaluationResultTable(result);
-  return `${table}\n\nReport: ${report ?? `${result.report} in the store`}`;
+  const drift = 'drift' in result && result.drift !== undefined ? driftSentences(result.drift) : [];
+  return [
+    table,
+    ...drift.map((sentence) => oneLine(sentence)),
+    `Report: ${report ?? `${result.report} in the store`}`,
+  ].join('\n\n');
 }

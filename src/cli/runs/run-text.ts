@@ -1,5 +1,6 @@
 /** The text that `show` prints of a run. */
 import Table from 'cli-table3';
+import { driftSentences } from '../../api/drift-text.ts';
 import { KIND_LABELS } from '../../config/configuration-kind.ts';
 import { flattenFields } from '../../config/non-default-fields.ts';
 import { formatBytes } from '../../platform/format-bytes.ts';
@@ -19,7 +20,7 @@ type Align = 'left' | 'right';
 const MAX_VALUE_LENGTH = 100;
 
 export function runText(run: DisplayedRun): string {
-  const { configuration, judges = [], figures, failure, warnings = [], progress } = run;
+  const { configuration, judges = [], figures, drift, failure, warnings = [], progress } = run;
   const evaluated = judges.filter(({ evaluations }) => evaluations.length > 0);
   const sections = [
     titleLines(run),
@@ -33,6 +34,9 @@ export function runText(run: DisplayedRun): string {
     ...(evaluated.length === 0 && progress !== undefined && progress.completedIterations.length > 0
       ? [section('Judges', liveJudgesTable(progress.completedIterations))]
       : []),
+    ...(drift === undefined
+      ? []
+      : [section('Compared with earlier figures', plainLines(driftSentences(drift).join('\n')))]),
     ...(figures === undefined ? [] : [section('Verdicts', judgingFiguresTable(figures))]),
     ...(judges.some(({ funnel }) => funnel)
       ? [section('From instructions to training examples', funnelTable(judges))]

@@ -10,6 +10,7 @@ import {
 } from '../figure-text.ts';
 import { formatReasons } from '../../method/missing-verdict.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
+import { formatProbability } from '../../platform/format-probability.ts';
 import { benchmarkName, benchmarksOf, evaluationOf } from './headline.ts';
 import { type Html, html } from './html.ts';
 import type { ReportComparison, ReportData, ReportScores } from '../report-data.ts';
@@ -153,17 +154,13 @@ function comparisonNote({ from, to, comparison }: ReportComparison): Html {
         ? 'McNemar’s exact test'
         : `exact test over ${formatCount(mcNemar.clusters)} questions, because pairs share them`
     }:
-    p ${probability(mcNemar.pValue)}).
+    p ${formatProbability(mcNemar.pValue)}).
   </p>`;
 }
 
 /** "+5.2 points (95% interval +1.0 to +9.4)". */
 function points({ difference, interval }: ShareDifference): string {
   return `${formatPoints(difference)} points (95% interval ${formatPointsInterval(interval)})`;
-}
-
-function probability(p: number): string {
-  return p < 0.001 ? '< 0.001' : `= ${p.toFixed(3)}`;
 }
 
 function excludedNote(excluded: Readonly<Record<string, number>>): string {

@@ -1,5 +1,6 @@
 import { benchmarkSections } from './benchmark-sections.ts';
 import { budgetSection } from './budget-section.ts';
+import { driftSection } from './drift-section.ts';
 import { formatTime } from '../figure-text.ts';
 import { headline } from './headline.ts';
 import { funnelSection } from './funnel-section.ts';
@@ -57,7 +58,7 @@ export async function renderReport(data: ReportData): Promise<string> {
             </p>
             ${headline(data)}
           </header>
-          ${warningsSection(data)} ${waitsSection(data)} ${budgetSection(data)}
+          ${warningsSection(data)} ${waitsSection(data)} ${budgetSection(data)} ${driftSection(data)}
           ${data.iterations.length > 0 && iterationsSection(data)} ${await chartsSection(data)}
           ${instructionBreakdownSection(data)} ${await funnelSection(data)} ${judgmentsSection(data)}
           ${await benchmarkSections(data)} ${trainingSection(data)} ${usageSection(data)}
