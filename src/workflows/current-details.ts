@@ -119,7 +119,7 @@ function judgesTable({ completedIterations, best }: RunProgress): string {
       return [
         `M_${row.iteration}${row.iteration === best ? ' (best)' : ''}`,
         `${escapeMarkdown(benchmark)} (${purpose})`,
-        ...[accuracy, positionConsistentAccuracy, shareOfA, unparsable].map(formatPercent),
+        ...[accuracy, positionConsistentAccuracy, shareOfA, unparsable].map((share) => formatPercent(share)),
       ];
     }),
   );
