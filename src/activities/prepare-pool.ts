@@ -85,7 +85,7 @@ export function poolFingerprint(
 ): Fingerprint {
   const { format, filters } = requireGeneration(configuration).instructions;
   return {
-    schema: 2,
+    schema: 3,
     stage: 'preparePool' satisfies StageName,
     files,
     format,

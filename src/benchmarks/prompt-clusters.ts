@@ -2,8 +2,6 @@ import { NearDuplicateIndex } from '../datasets/near-duplicates.ts';
 import { normalizedWords } from '../datasets/word-hashes.ts';
 import { stableHash } from '../platform/stable-hash.ts';
 
-const NGRAM = 3;
-
 /**
  * The items that share a prompt, which are not independent of each other: whoever errs on one is likely to err on the
  * others. Prompts count as one if they have the same words, or nearly the same (a Jaccard similarity of 0.8 of their
@@ -18,7 +16,7 @@ export function promptClusters<Item extends { readonly id: string; readonly inst
 ): ReadonlyMap<string, string> {
   const similar = new NearDuplicateIndex({
     threshold: 0.8,
-    ngramSize: NGRAM,
+    ngramSize: 3,
     seed: 1,
     capacity: items.length,
   });
@@ -29,9 +27,7 @@ export function promptClusters<Item extends { readonly id: string; readonly inst
       const words = promptKey(question);
       let cluster = equal.get(words);
       if (cluster === undefined) {
-        // A text of one n-gram is only similar to itself, but the index tells such texts apart by 16 bits.
-        const isShort = normalizedWords(question).length <= NGRAM;
-        cluster = (isShort ? undefined : similar.addUnlessDuplicate(item.id, question)?.id) ?? item.id;
+        cluster = similar.addUnlessDuplicate(item.id, question)?.id ?? item.id;
         equal.set(words, cluster);
       }
       return [item.id, cluster];

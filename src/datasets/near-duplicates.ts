@@ -24,7 +24,7 @@ export class NearDuplicateIndex {
   readonly #ngramSize: number;
   readonly #multipliers = new Uint32Array(HASHES);
   readonly #increments = new Uint32Array(HASHES);
-  /** 16 bits of each minimum are enough for the comparison (b-bit minwise hashing, Li and König 2010). */
+  /** 16 bits of each minimum, mixed, are enough for the comparison (b-bit minwise hashing, Li and König 2010). */
   readonly #signatures: Uint16Array;
   readonly #ids: string[] = [];
   readonly #bandWidth: number;
@@ -97,8 +97,10 @@ export class NearDuplicateIndex {
         hash = mixBits(Math.imul(hash, 31) + (words[at] as number));
       this.#updateMinima(hash);
     }
+    // The low bits of a minimum depend on the low bits of its n-gram's hash alone, in all of the signature: unmixed, texts of
+    // one n-gram with the same low bits would be equal.
     for (let index = 0; index < HASHES; index += 1)
-      this.#signatures[number * HASHES + index] = (minima[index] as number) & 0xffff;
+      this.#signatures[number * HASHES + index] = mixBits(minima[index] as number) & 0xffff;
   }
 
   #updateMinima(ngramSize: number): void {

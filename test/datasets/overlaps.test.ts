@@ -122,6 +122,14 @@ describe('near duplicates', () => {
     assert.equal(all.addUnlessDuplicate('e', '?!?'), undefined);
   });
 
+  it('are not among different instructions of one n-gram', () => {
+    const all = index(1, 0.8, 20_000);
+    const found = Array.from({ length: 20_000 }, (_, number) =>
+      all.addUnlessDuplicate(String(number), `Define word${number} please`),
+    ).filter((duplicate) => duplicate !== undefined);
+    assert.deepEqual(found, []);
+  });
+
   it('depend only on the seed and the order', () => {
     const texts = Array.from({ length: 300 }, (_, number) => changed(number % 40, `text ${number % 20}`));
     const kept = (seed: number) => {
