@@ -96,4 +96,9 @@ describe("Fleiss' kappa", () => {
     assert.deepEqual([found?.items, found?.kappa], [2, 1]);
     assert.equal(fleissKappa(several([['A']])), undefined);
   });
+
+  it('has no bound below -1', () => {
+    const found = fleissKappa(several([words('A B'), words('A A B')]));
+    assert(found?.kappa !== null && found?.kappaInterval?.low === -1, JSON.stringify(found));
+  });
 });

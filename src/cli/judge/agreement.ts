@@ -24,7 +24,7 @@ export async function agreement({ show, json, ...files }: AgreementOptions): Pro
     throw new CommandError(
       'usage',
       `${files.labels ?? files.verdicts}: no pair has a label. Give people's labels with --labels, or judge a file of pairs with ` +
-        '"label" or "raters".',
+        '"label", or with "raters" and give it with --pairs.',
     );
   const questions =
     files.pairs === undefined ? null : new Set(pairs.map(({ details }) => details?.cluster)).size;
