@@ -11,8 +11,9 @@ files under the same names; the trainer works in a scratch folder of the machine
 writes (trainer/mirror.py).
 
 The trainer writes these files into the job's output folder: `lease.json` (trainer/lease.py), `progress.jsonl`,
-`heartbeat`, `tensorboard/` and the files of other trackers (trainer/tracking.py), `checkpoints/`, then `model/` (and
-`adapter/`, if a LoRA adapter is kept), and last `result.json`. A training is done only when `result.json` exists.
+`heartbeat`, `tensorboard/` and the files of other trackers (trainer/tracking.py), `checkpoints/`, `candidates/`
+(trainer/candidates.py), then `model/` (and `adapter/`, if a LoRA adapter is kept), and last `result.json`. A training is done
+only when `result.json` exists.
 
 Beside the job file it writes `exit.json` {exitCode, message}. With several ranks the first rank that fails writes it,
 else rank 0 does. The file is needed because launchers such as torchrun do not pass the exit code on, and because rank 0

@@ -13,6 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from trainer import checkpoints, dpo, sft
 from trainer.adapter import adapter_problem, lora_config, require_mergeable
+from trainer.candidates import candidates_of
 from trainer.conversations import load_tokenizer
 from trainer.data import build_training_set
 from trainer.errors import ConfigurationError, Stopped
@@ -44,7 +45,9 @@ def fine_tune(job, rows, lease, stop_requested):
         checkpoints.remove_incomplete(output_dir)
 
     callback = Progress(job, identity, lease, stop_requested, resumed)
-    for each in [callback, *([Trackers(job, lease, callback.first_step)] if lease else [])]:
+    trackers = [Trackers(job, lease, callback.first_step)] if lease else []
+    candidates = candidates_of(job, identity, lease, trainer, tokenizer, rows, training_set, callback)
+    for each in [callback, *trackers, *candidates]:
         trainer.add_callback(each)
     examples = f'{len(training_set.examples)} examples ({training_set.dropped_too_long} too long)'
     devices = f'{trainer.accelerator.num_processes} x {trainer.args.device.type}'

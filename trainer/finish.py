@@ -1,6 +1,7 @@
 """The end of a training: writes model/, then result.json. A training is done only when result.json exists."""
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -12,30 +13,46 @@ from transformers import AutoConfig
 from trainer.adapter import load_adapted
 from trainer.canary import record_canary
 from trainer.errors import TrainingDiverged
-from trainer.files import files_below, listing, sync, sync_tree, write_json
+from trainer.files import files_below, listing, remove_file, sync, sync_tree, write_json
 from trainer.preflight import describe_device, versions
 from trainer.progress import log
 
 
 def finish(job, identity, lease, trainer, tokenizer, rows, training_set, callback):
-    """Writes model/ and then result.json, and removes the checkpoints. Every rank must call it, because each may hold a
-    part of the weights; only the first rank, which holds the lease, writes."""
+    """Writes model/ and then result.json, and removes the checkpoints. Every rank must call it."""
+    result = write_judge(job.outputFolder, job, identity, lease, trainer, tokenizer, rows, training_set, callback)
+    if result is None:
+        return
+    if job.mirror:
+        job.mirror.publish()
+    log(lease, f'done: {result["steps"]} steps, loss {result["finalLoss"]:.4f}, {result["seconds"]} s')
+    shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
+    if job.mirror:
+        job.mirror.remove_checkpoints()
+
+
+def write_judge(parent, job, identity, lease, trainer, tokenizer, rows, training_set, callback):
+    """Writes the model as it is now to `parent`/model, and then `parent`/result.json. Returns the result. Every rank must
+    call it, because each may hold a part of the weights; only the first rank, which holds the lease, writes."""
     weights = trainer.accelerator.get_state_dict(trainer.model)
     if lease is None:
-        return
+        return None
     callback.touch_heartbeat()
     model = trainer.accelerator.unwrap_model(trainer.model)
     if not all(torch.isfinite(weight).all() for weight in weights.values()):
-        raise TrainingDiverged(f'{job.outputFolder}: a weight is not a finite number after the last step')
+        raise TrainingDiverged(f'{job.outputFolder}: a weight is not a finite number after step {trainer.state.global_step}')
+    os.makedirs(parent, exist_ok=True)
+    result_file = os.path.join(parent, 'result.json')
+    remove_file(result_file)  # of a start that died after it: it must not describe another model
     saved = {}
     if job.lora is None:
-        files = publish_folder(job, lease, 'model', lambda folder: save_model(job, model, weights, tokenizer, folder))
+        files = publish_folder(parent, lease, 'model', lambda folder: save_model(job, model, weights, tokenizer, folder))
     else:
         model.peft_config['default'].base_model_name_or_path = job.named(job.baseCheckpoint)
         adapter_files = publish_folder(
-            job, lease, 'adapter', lambda folder: model.save_pretrained(folder, state_dict=weights)
+            parent, lease, 'adapter', lambda folder: model.save_pretrained(folder, state_dict=weights)
         )
-        adapter = os.path.join(job.outputFolder, 'adapter')
+        adapter = os.path.join(parent, 'adapter')
         adapted = load_adapted(job, adapter)
         if job.lora.saveAdapter:
             # With FSDP each rank has a part of the trained model only.
@@ -48,7 +65,7 @@ def finish(job, identity, lease, trainer, tokenizer, rows, training_set, callbac
         full = adapted.merge_and_unload().to(served_dtype(job))
         callback.touch_heartbeat()
         files = publish_folder(
-            job, lease, 'model', lambda folder: save_model(job, full, full.state_dict(), tokenizer, folder)
+            parent, lease, 'model', lambda folder: save_model(job, full, full.state_dict(), tokenizer, folder)
         )
         if not job.lora.saveAdapter:
             shutil.rmtree(adapter)
@@ -70,13 +87,8 @@ def finish(job, identity, lease, trainer, tokenizer, rows, training_set, callbac
         'model': {'files': files, 'sha256': sha256_of_listing(files)},
         **saved,
     }
-    write_json(os.path.join(job.outputFolder, 'result.json'), result)
-    if job.mirror:
-        job.mirror.publish()
-    log(lease, f'done: {result["steps"]} steps, loss {result["finalLoss"]:.4f}, {result["seconds"]} s')
-    shutil.rmtree(trainer.args.output_dir, ignore_errors=True)
-    if job.mirror:
-        job.mirror.remove_checkpoints()
+    write_json(result_file, result)
+    return result
 
 
 def canary_of(model, rows, tokenizer, lease, callback):
@@ -92,10 +104,12 @@ def save_model(job, model, weights, tokenizer, folder):
     """Writes the files that a server loads: weights, configuration and tokenizer."""
     dtype = served_dtype(job)
     model.save_pretrained(folder, state_dict=convert_weights(weights, dtype))
-    # The training has changed the configuration (float32, no cache); a server needs the settings of the base.
-    model.config.dtype = dtype
-    model.config.use_cache = getattr(base_config(job), 'use_cache', True)
-    model.config.save_pretrained(folder)
+    # The training has changed the configuration (float32, no cache); a server needs the settings of the base, and a
+    # training that goes on its own.
+    config = copy.deepcopy(model.config)
+    config.dtype = dtype
+    config.use_cache = getattr(base_config(job), 'use_cache', True)
+    config.save_pretrained(folder)
     for name in ('is_local', 'local_files_only'):  # how it was loaded is no part of the model, nor of its sha256
         tokenizer.init_kwargs.pop(name, None)
     tokenizer.save_pretrained(folder)
@@ -113,9 +127,9 @@ def memory_of(weight):
     return weight.data_ptr(), weight.shape
 
 
-def publish_folder(job, lease, name, save):
+def publish_folder(parent, lease, name, save):
     """Writes a folder under a temporary name, flushes it to the disk and renames it. Returns the list of its files."""
-    folder = os.path.join(job.outputFolder, name)
+    folder = os.path.join(parent, name)
     partial = f'{folder}.partial'
     shutil.rmtree(partial, ignore_errors=True)
     save(partial)
@@ -129,7 +143,7 @@ def publish_folder(job, lease, name, save):
     lease.check()
     shutil.rmtree(folder, ignore_errors=True)  # left by a start that died before it wrote result.json
     os.rename(partial, folder)
-    sync(job.outputFolder)
+    sync(parent)
     return files
 
 

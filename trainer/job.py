@@ -21,6 +21,8 @@ class Job(SimpleNamespace):
 
     # Sends the output folder to a bucket (trainer/mirror.py). The first rank sets it if the folder's address says so.
     mirror = None
+    # The job may leave it out: then only the model of the last step is written.
+    candidateEverySteps = None
     # The addresses of the local copies that the paths above name, by path.
     addresses = {}
 

@@ -25,7 +25,7 @@ CLEANING_SECONDS = 60  # for what it can
 BYTES_PER_SECOND = 500_000
 RESULT = 'result.json'
 # What the mirror sends at certain moments only, and what is incomplete.
-NOT_GROWING = ('checkpoints', 'model', 'model.partial', 'adapter', 'adapter.partial', RESULT)
+NOT_GROWING = ('checkpoints', 'candidates', 'model', 'model.partial', 'adapter', 'adapter.partial', RESULT)
 # What a later start continues.
 CONTINUED = (RESULT, 'progress.jsonl', 'trainer.log', 'damaged-checkpoints.jsonl', 'trackers.json')
 
@@ -190,6 +190,18 @@ class Mirror:
         self._bucket.delete(*(key for key in keys if key.endswith(f'/{MARKER}')))
         self._bucket.delete(*(key for key in keys if not key.endswith(f'/{MARKER}')))
 
+    def publish_candidate(self, name):
+        """Sends the model of a step, its result last, before the training goes on: it is not kept here."""
+        self._persist(lambda: self._publish_candidate(f'candidates/{name}'), f'{name} is not in the bucket yet')
+
+    def _publish_candidate(self, prefix):
+        self._lease.confirm()
+        self._bucket.delete(f'{prefix}/{RESULT}')
+        for folder in ('adapter', 'model'):
+            self._send_folder(f'{prefix}/{folder}')
+        self._lease.confirm()
+        self._bucket.upload({f'{prefix}/{RESULT}': os.path.join(self.folder, *prefix.split('/'), RESULT)})
+
     # The end
 
     def publish(self):
@@ -203,14 +215,18 @@ class Mirror:
 
     def _publish(self):
         for folder in ('adapter', 'model'):
-            local = {f'{folder}/{name}': path for name, path in files_below(os.path.join(self.folder, folder)).items()}
-            self._lease.confirm()
-            self._bucket.upload(local, self.progress)
-            # An earlier start may have sent some that are none of this model.
-            self._bucket.delete(*(key for key in self._bucket.list(f'{folder}/') if key not in local))
+            self._send_folder(folder)
         self._send_files(at_once=True)
         self._lease.confirm()
         self._bucket.upload({RESULT: os.path.join(self.folder, RESULT)})
+
+    def _send_folder(self, folder):
+        files = files_below(os.path.join(self.folder, *folder.split('/')))
+        local = {f'{folder}/{name}': path for name, path in files.items()}
+        self._lease.confirm()
+        self._bucket.upload(local, self.progress)
+        # An earlier start may have sent some that are none of this model.
+        self._bucket.delete(*(key for key in self._bucket.list(f'{folder}/') if key not in local))
 
     def remove_checkpoints(self):
         def remove():

@@ -28,6 +28,7 @@ const SLOW_TESTS = [
   'test/activities/fine-tune-in-bucket.test.ts',
   'test/models/training/bucket.test.ts',
   'test/models/training/bucket-training.test.ts',
+  'test/models/training/candidates.test.ts',
   'test/models/training/hostile-checkpoint.test.ts',
   'test/models/training/methods.test.ts',
   'test/models/training/several-machines.test.ts',

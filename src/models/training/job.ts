@@ -31,6 +31,11 @@ const jobFields = {
   threads: positiveInteger.nullable().describe('CPU threads; null leaves the number to PyTorch.'),
   trustRemoteCode: z.boolean().describe('Allow code that comes with the checkpoint to run.'),
   name: text.describe('The name that trackers show.'),
+  candidateEverySteps: positiveInteger
+    .describe(
+      'Also writes the model of every such step before the last one, to `candidates/step-N/`: validation chooses among them and the last one.',
+    )
+    .optional(),
   reportTo: z.array(trackerSchema).describe('The trackers that the training reports to.'),
 };
 
@@ -75,6 +80,17 @@ export const jobFileSchema = z.discriminatedUnion(
 export const LEASE_FILE = 'lease.json';
 export const PROGRESS_FILE = 'progress.jsonl';
 export const RESULT_FILE = 'result.json';
+
+/** The folder of a model that was saved before the last step: it has a `model/` and a `result.json` as if its training had ended there. */
+export function candidateFolder(step: number): string {
+  return `candidates/step-${step}`;
+}
+
+/** The steps before the last one whose models a training saves. */
+export function candidateSteps(everySteps: number, steps: number): number[] {
+  const count = Math.max(0, Math.ceil(steps / everySteps) - 1);
+  return Array.from({ length: count }, (_, index) => (index + 1) * everySteps);
+}
 
 const count = z.int().nonnegative();
 

@@ -57,7 +57,7 @@ function hasStepped(objects: readonly ObjectInfo[], start: TrainerStart | undefi
 
 /** The trainer touches this file after each part of a long operation (`trainer/progress.py`). */
 const HEARTBEAT_FILE = 'heartbeat';
-const GRADUALLY_WRITTEN = ['checkpoints', 'adapter.partial', 'model.partial'];
+const GRADUALLY_WRITTEN = ['checkpoints', 'candidates', 'adapter.partial', 'model.partial'];
 
 /** A value that changes whenever the trainer has made progress. */
 function activitySignature(objects: readonly ObjectInfo[]): string {
