@@ -159,11 +159,12 @@ export class MachineGpus {
     }
   }
 
-  /** Ends the uses of a workflow. */
-  async release(owner: string): Promise<void> {
+  /** Ends the uses of a workflow, except the one for this purpose. */
+  async release(owner: string, keptPurpose?: string): Promise<void> {
+    const kept = keptPurpose === undefined ? undefined : keyOf({ owner, purpose: keptPurpose });
     for (const key of this.#renewed)
-      if (key.startsWith(keyOf({ owner, purpose: '' }))) this.#renewed.delete(key);
-    await this.#change((lease) => (lease.owner === owner ? undefined : lease));
+      if (key.startsWith(keyOf({ owner, purpose: '' })) && key !== kept) this.#renewed.delete(key);
+    await this.#change((lease) => (lease.owner === owner && keyOf(lease) !== kept ? undefined : lease));
   }
 
   /** Names a process that holds the leases of some workflows until it ends, and renews them while this process lives. */

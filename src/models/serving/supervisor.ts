@@ -46,6 +46,8 @@ export interface ServingRequest {
   label?: string;
   /** Keeps the server running until `stopServing` is called for this owner. */
   owner: string;
+  /** Whether the owner's other servers are stopped before this one starts. */
+  replacesOthers?: boolean;
   /** Variables of the server in addition to those of its settings, such as the GPUs that it sees. */
   environment?: Readonly<Record<string, string>>;
   /** The requests that will be sent to an endpoint, which are tried before. */
@@ -183,6 +185,7 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     const { label = model } = request;
     const logFile = registry.logFile(server.key);
     const ended = request.signal === undefined ? signal : AbortSignal.any([signal, request.signal]);
+    if (request.replacesOthers === true) await stopOthers(owner, server.key);
     for (let attempt = 1; ; attempt++) {
       const { entry, started, isNewOwner } = await lifecycle.joinOrStart(server, loaded, label, owner);
       // A server that was ready before may hang now. Monitoring replaces it, which ends the wait for the old process.
@@ -283,6 +286,11 @@ export function createServerSupervisor(options: ServerSupervisorOptions): Server
     await Promise.all(
       keys.map((ownedKey) => stop(ownedKey, (owners) => owners.filter((other) => other !== owner))),
     );
+  }
+
+  async function stopOthers(owner: string, keptKey: string): Promise<void> {
+    const others = registry.list().filter(({ key, owners }) => key !== keptKey && owners.includes(owner));
+    await Promise.all(others.map(({ key }) => stopServing(owner, key)));
   }
 
   async function close(): Promise<void> {

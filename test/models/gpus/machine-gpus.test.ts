@@ -66,6 +66,18 @@ describe('the GPUs of a machine', function () {
     await (await other).release();
   });
 
+  it('are free again for the run if one of its uses replaces the others', async () => {
+    const gpus = machine('0', '1', '2');
+    const devices = async (purpose: string) =>
+      (await gpus.acquire(use('a', purpose, 1))).environment['CUDA_VISIBLE_DEVICES'];
+    assert.deepEqual([await devices('serves M_0'), await devices('serves M_1')], ['0', '1']);
+    await gpus.release('a', 'serves M_1');
+    assert.deepEqual(
+      [await devices('serves M_1'), await devices('trains M_2'), await devices('serves M_2')],
+      ['1', '0', '2'],
+    );
+  });
+
   it('are divided if runs ask for some of them', async () => {
     const gpus = machine('0', '1', '2', '3');
     const devices = async (...asked: Parameters<typeof use>) =>
