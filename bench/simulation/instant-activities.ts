@@ -120,7 +120,7 @@ export function createInstantActivities(
         Promise.resolve(result(runUris.selected(runName), shards, { selected: instructions })),
       completeStage: ({ stage, iteration, benchmark, shards: count }) => {
         const { seconds: _, ...index } = result(
-          stageUri(stage, runName, iteration, benchmark),
+          stageUri(stage, runName, { iteration, ...(benchmark === undefined ? {} : { benchmark }) }),
           count,
           shardCounts({ stage, count }),
         );
@@ -171,6 +171,7 @@ export function createInstantActivities(
           servedModelName: `${runName}-${iteration}`,
         }),
       watchServer: notSimulated,
+      selectCheckpoint: notSimulated,
       stopServing: () => Promise.resolve(),
       stopTraining: notSimulated,
       fineTune: ({ iteration }) => {

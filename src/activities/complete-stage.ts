@@ -21,6 +21,7 @@ export interface CompleteStageInput {
   readonly stage: ShardedStage;
   readonly iteration: number;
   readonly benchmark?: string;
+  readonly step?: number;
   readonly shards: number;
 }
 
@@ -30,7 +31,7 @@ export function completeStage(
   input: CompleteStageInput,
 ): Promise<Omit<StageResult, 'seconds'>> {
   return withHeartbeats(async () => {
-    const uri = stageUri(input.stage, input.run.runName, input.iteration, input.benchmark);
+    const uri = stageUri(input.stage, input.run.runName, input);
     const manifestOf = async (shard: number): Promise<Manifest> => {
       const manifest = await deps.store.readManifest(shardUri(uri, shard));
       if (manifest === undefined)

@@ -1,11 +1,8 @@
-import type { StageName } from '../api/stages.ts';
 import { Context } from '@temporalio/activity';
 import { requireAllowed, trainingProblems, withResolvedCommand } from '../policy/policy-problems.ts';
-import { canonicalJson } from '../platform/canonical-json.ts';
-import { ArtifactDamaged, FingerprintMismatch } from '../store/errors.ts';
+import { ArtifactDamaged } from '../store/errors.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
-import { fieldDifferences } from '../platform/field-differences.ts';
-import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
+import type { ArtifactReference } from '../store/artifact.ts';
 import type { ObjectStore } from '../store/objects/object-store.ts';
 import {
   checkpointPathOrId,
@@ -16,7 +13,6 @@ import {
 } from '../runs/find-checkpoint.ts';
 import { roundForIteration } from '../config/fine-tuning.ts';
 import { keepsAdapter, servesAdapters } from '../config/model-roles.ts';
-import type { Configuration } from '../config/run-configuration.ts';
 import { trackTrainingMetrics } from '../observability/training-metrics.ts';
 import { TrainingFailedPermanently, TrainingStopped } from '../models/training/errors.ts';
 import { readDamagedCheckpoints } from '../models/training/damaged-checkpoints.ts';
@@ -35,13 +31,22 @@ import {
   canaryWarning,
   damagedCheckpointWarning,
   faultCounts,
+  singleCheckpointWarning,
   trainingReporter,
   trainingWarnings,
   warmupWarning,
 } from './training-notices.ts';
 import type { Dependencies } from './dependencies.ts';
+import { findCheckpoints } from './training-checkpoints.ts';
+import {
+  FINGERPRINT_FILE,
+  recordFingerprint,
+  requireSelectedFrom,
+  trainingFingerprint,
+} from './training-fingerprint.ts';
 import { openRun } from '../runs/open-run.ts';
 import { runUris } from '../runs/run-layout.ts';
+import { trainerUri } from '../runs/trainer-uri.ts';
 import { TrainingBudgetGuard } from '../runs/usage/training-budget.ts';
 import type { FineTuneResult, Model, RunReference } from '../api/activity-types.ts';
 import { writeInitialJudgeFile } from '../reporting/exports/write-judge-files.ts';
@@ -69,8 +74,9 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const settings = withResolvedCommand(deps.policy, configuration.fineTuning.launcher);
     const launcher = launcherOf(settings);
     const { trainingStallSeconds, trainingStartSeconds } = configuration.timeouts;
-    const { method, hyperparameters } = roundForIteration(configuration.fineTuning, input.iteration);
-    const uri = runUris.training(input.run.runName, input.iteration);
+    const round = roundForIteration(configuration.fineTuning, input.iteration);
+    const { method, hyperparameters, selectCheckpoint } = round;
+    const uri = trainerUri(configuration.fineTuning, input.run.runName, input.iteration);
     const data = store.locate(await store.verifyRecords(input.trainingSet));
     const training = store.objectsBelow(uri);
     const { stalls } = await faultCounts(training);
@@ -88,10 +94,15 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       return lease?.environment ?? {};
     };
     // A trainer of another machine uses none of this one's GPUs.
-    if (!(await isTrained(training)) && !(await trainsElsewhere(training, launcher))) await leaseOnce();
+    const wasTrained = await isTrained(training);
+    if (!wasTrained && !(await trainsElsewhere(training, launcher))) await leaseOnce();
     const noted = noteWhileTraining(deps, uri);
-    const train = async (): Promise<TrainingResult> => {
-      const fingerprint = trainingFingerprint(configuration, input);
+    const fingerprint = trainingFingerprint(configuration, input);
+    const follow = async (): Promise<TrainingResult> => {
+      if (selectCheckpoint !== undefined) {
+        const judge = runUris.training(input.run.runName, input.iteration);
+        await requireSelectedFrom(store.objects, judge, configuration, fingerprint);
+      }
       await recordFingerprint(store.objects, uri, fingerprint);
       return followTraining({
         job: trainingJobSchema.parse({
@@ -107,6 +118,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           trustRemoteCode,
           name: `${input.run.runName}/iteration-${input.iteration}`,
           reportTo,
+          ...(selectCheckpoint === undefined ? {} : { candidateEverySteps: selectCheckpoint.everySteps }),
         }),
         launcher,
         settings,
@@ -133,8 +145,19 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
         stallLimits: { seconds: trainingStallSeconds, firstStepSeconds: trainingStartSeconds },
       });
     };
+    const train = async () => {
+      const result = await follow();
+      const checkpoints =
+        selectCheckpoint &&
+        (await findCheckpoints(store, uri, result, {
+          ...{ everySteps: selectCheckpoint.everySteps, fingerprint },
+          // The trainer has just hashed them itself.
+          checkBy: wasTrained ? 'content' : 'sizes',
+        }));
+      return { result, checkpoints };
+    };
     await budget.recordFinished();
-    const result = await train()
+    const { result, checkpoints } = await train()
       .catch(async (error: unknown) => {
         if (!(error instanceof ArtifactDamaged)) throw error;
         await store.quarantineFolder(uri, error.message, [RESULT_FILE, FINGERPRINT_FILE]);
@@ -153,11 +176,12 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     await lease?.release();
     await budget.recordFinished();
     measured.result(result);
-    await writeInitialJudgeFile(deps, input.iteration, resolved);
+    if (checkpoints === undefined) await writeInitialJudgeFile(deps, input.iteration, resolved);
     const faults = await faultCounts(training);
     const { steps, trainExamples, droppedTooLong, tokens } = result;
     return {
       model: { checkpoint: toStoreCheckpoint(`${uri}/model`), sha256: result.model.sha256 },
+      ...(checkpoints === undefined ? {} : { checkpoints }),
       counts: {
         steps,
         trainedExamples: trainExamples,
@@ -171,6 +195,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
       ...(Object.keys(ledger.limits).length > 0 ? { usage: ledger.usage(configuration.prices) } : {}),
       warnings: trainingWarnings(input.iteration, faults, [
         warmupWarning(configuration.fineTuning, input.iteration, steps),
+        singleCheckpointWarning(input.iteration, checkpoints, steps),
         ...(servesAdapters(configuration) ? [canaryWarning(input.iteration, result)] : []),
         ...(await readDamagedCheckpoints(training)).map((damage) =>
           damagedCheckpointWarning(input.iteration, damage),
@@ -213,38 +238,6 @@ async function isTrained(training: ObjectStore): Promise<boolean> {
   return (await readTrainingResult(training).catch(() => undefined)) !== undefined;
 }
 
-/** The fingerprint of an iteration's training: everything that decides its weights. */
-export function trainingFingerprint(
-  { seed, fineTuning }: Configuration,
-  { iteration, base, trainingSet }: TrainingInput,
-): Fingerprint {
-  const { method, hyperparameters } = roundForIteration(fineTuning, iteration);
-  return {
-    schema: 1,
-    stage: 'fineTune' satisfies StageName,
-    method,
-    hyperparameters,
-    adapter: fineTuning.adapter,
-    seed,
-    base: base.sha256,
-    trainingSet: trainingSet.sha256,
-  };
-}
-
-const FINGERPRINT_FILE = 'fingerprint.json';
-
-/** The key of the fingerprint of a training. */
-export function trainingFingerprintKey(uri: string): string {
-  return `${uri}/${FINGERPRINT_FILE}`;
-}
-
-/** The part of the input that a training's fingerprint contains. */
-interface TrainingInput {
-  readonly iteration: number;
-  readonly base: Pick<Model, 'sha256'>;
-  readonly trainingSet: Pick<ArtifactReference, 'sha256'>;
-}
-
 /**
  * Returns the address of the base checkpoint, or its hub id. The base of a finished training is no longer needed, and may have been pruned.
  * @throws InvalidInput if the base was pruned and the training is not finished
@@ -272,9 +265,9 @@ export interface StopTrainingInput {
  * down, no attempt receives a cancel or a pause.
  */
 export function stopTraining(deps: Dependencies, input: StopTrainingInput): Promise<void> {
-  const uri = runUris.training(input.run.runName, input.iteration);
   return withHeartbeats(async ({ signal }) => {
     const { fineTuning, timeouts } = (await openRun(deps.store, input.run)).configuration;
+    const uri = trainerUri(fineTuning, input.run.runName, input.iteration);
     const launcher = launcherOf(fineTuning.launcher);
     await stopTrainer(
       deps.store.objectsBelow(uri),
@@ -294,26 +287,4 @@ function shouldStopTraining(deps: Dependencies): boolean {
     isStoppedByRun() ||
     (Context.current().cancellationDetails?.workerShutdown === true && deps.onShutdown === 'stop')
   );
-}
-
-/** Records the fingerprint of a training, before its first step. */
-async function recordFingerprint(objects: ObjectStore, uri: string, fingerprint: Fingerprint): Promise<void> {
-  const key = trainingFingerprintKey(uri);
-  if (await objects.putIfAbsent(key, `${canonicalJson(fingerprint)}\n`)) return;
-  const found = await readTrainingFingerprint(objects, uri);
-  if (fieldDifferences(found, fingerprint).length > 0) throw new FingerprintMismatch(uri, found, fingerprint);
-}
-
-/**
- * Reads the fingerprint of a training that was begun.
- * @throws ArtifactDamaged
- */
-export async function readTrainingFingerprint(objects: ObjectStore, uri: string): Promise<Fingerprint> {
-  const key = trainingFingerprintKey(uri);
-  try {
-    return JSON.parse((await objects.get(key))?.content.toString('utf8') ?? '') as Fingerprint;
-  } catch {
-    // Without its fingerprint the training can't be recognised.
-    throw new ArtifactDamaged(`${objects.locate(key)} is not JSON`);
-  }
 }

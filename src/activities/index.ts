@@ -35,6 +35,7 @@ import { preparePool, type PreparePoolInput } from './prepare-pool.ts';
 import { pushOutputs, type PushOutputsInput } from './push-outputs.ts';
 import { restoreConfiguration, type RestoreConfigurationInput } from './restore-configuration.ts';
 import { scoreBenchmark, type ScoreBenchmarkInput } from './score-benchmark.ts';
+import { selectCheckpoint, type SelectCheckpointInput } from './select-checkpoint.ts';
 import { selectInstructions } from './select-instructions.ts';
 import type { RunReference, ShardInput } from '../api/activity-types.ts';
 import type { PairsJudgingResult } from '../api/pairs-judging-result.ts';
@@ -103,6 +104,7 @@ export const createPinnedWorkerActivities = (deps: Dependencies) => ({
   watchServer: (input: { baseUrl: string }) => watchServer(deps, input),
   stopServing: () => stopServing(deps),
   fineTune: (input: FineTuneInput) => fineTune(deps, input),
+  selectCheckpoint: (input: SelectCheckpointInput) => selectCheckpoint(deps, input),
   stopTraining: (input: StopTrainingInput) => stopTraining(deps, input),
 });
 

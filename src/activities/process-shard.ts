@@ -121,7 +121,7 @@ export async function processShard<
       1000 * OUTAGE_CHECK_SECONDS,
     );
     const working = resumeShard<Unit, Entry, Result>(deps.store, {
-      uri: shardUri(stageUri(stage, input.run.runName, input.iteration, input.benchmark), input.shard),
+      uri: shardUri(stageUri(stage, input.run.runName, input), input.shard),
       fingerprint: shardFingerprint(configuration, input.model, shard, fingerprintInputs),
       units: units(await deps.store.readRecords<Item>(shard)),
       processUnit: async (unit, existing, emit, end) => {

@@ -21,6 +21,8 @@ export interface ScoreBenchmarkInput {
   readonly run: RunReference;
   readonly iteration: number;
   readonly benchmark: string;
+  /** Set if the judge is a checkpoint among which validation chooses. */
+  readonly step?: number;
   /** The prepared items: pairs, in most benchmarks. */
   readonly pairs: ArtifactReference;
   readonly judgments: ArtifactReference;
@@ -34,7 +36,7 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
     const configured = findBenchmark(evaluation, input.benchmark);
     const { format, purpose } = configured;
     const sources = benchmarkPromptSources(prompts.evaluation, input.benchmark);
-    const uri = runUris.scores(input.run.runName, input.iteration, input.benchmark);
+    const uri = runUris.scores(input.run.runName, input.iteration, input.benchmark, input.step);
     const fingerprint = {
       schema: 3,
       stage: 'scoreBenchmark' satisfies StageName,

@@ -32,6 +32,10 @@ export interface ServeModelInput {
   readonly iteration: number;
   /** The role whose `serving` section applies. Checkpoints that the run has trained are served like the seed model. */
   readonly role: ModelRole;
+  /** Set if no other model of the run is needed any more: its other servers are stopped first, which may hold the GPUs. */
+  readonly replacesOthers?: true;
+  /** Set for a checkpoint of the iteration's training, among which validation chooses. */
+  readonly step?: number;
 }
 
 /**
@@ -76,6 +80,7 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
         label: `${modelLabel(input)} of ${input.run.runName}`,
         owner: currentWorkflowId(),
         signal: attempt.signal,
+        replacesOthers: input.replacesOthers === true,
         stopsOnAbort: isStoppedByRun,
         onWait: (reason) => attempt.wait(reason === undefined ? reason : `The model server waits: ${reason}`),
         ...(lease === undefined ? {} : { environment: lease.environment }),
@@ -85,6 +90,7 @@ export function serveModel(deps: Dependencies, input: ServeModelInput): Promise<
         lease?.leave();
         throw error instanceof ServerFailed ? failedStart(error, failedStarts + 1) : error;
       });
+    if (input.replacesOthers === true) await deps.gpus.release(currentWorkflowId(), purpose);
     return {
       ...input.model,
       baseUrl,
@@ -137,8 +143,8 @@ function servedFor(
   return { iteration, role, machineQueue, inferenceQueue };
 }
 
-function modelLabel({ iteration, role }: ServeModelInput): string {
-  if (role === 'seed') return `M_${iteration}`;
+function modelLabel({ iteration, role, step }: ServeModelInput): string {
+  if (role === 'seed') return `M_${iteration}${step === undefined ? '' : ` of step ${step}`}`;
   return role === 'generator' ? 'the generator' : 'the first judge';
 }
 

@@ -6,7 +6,7 @@ import { storedCheckpointFolder, storeUriOf } from '../runs/find-checkpoint.ts';
 import type { ResolvedModels } from '../runs/open-run.ts';
 import { ArtifactDamaged } from '../store/errors.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
-import { readTrainingFingerprint } from './fine-tune.ts';
+import { readTrainingFingerprint } from './training-fingerprint.ts';
 import type { Model } from '../api/activity-types.ts';
 import type { ModelRole } from '../config/model-roles.ts';
 

@@ -106,3 +106,16 @@ export function warmupWarning(fineTuning: FineTuning, iteration: number, steps: 
     `reaches its height, and the judge learns little. Lower fineTuning.rounds.${round}.hyperparameters.warmupSteps, or train longer.`
   );
 }
+
+/** Warns if a training has ended before the first step whose model it would have saved; undefined if there is a choice. */
+export function singleCheckpointWarning(
+  iteration: number,
+  checkpoints: readonly unknown[] | undefined,
+  steps: number,
+): string | undefined {
+  if (checkpoints?.length !== 1) return undefined;
+  return (
+    `The training of M_${iteration} has only ${steps} steps, so its last checkpoint is the only one, and validation had nothing to ` +
+    'choose among: lower selectCheckpoint.everySteps of its round in fineTuning.rounds, or train longer.'
+  );
+}

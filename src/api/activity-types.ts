@@ -3,6 +3,7 @@ import type { ArtifactReference, Counts } from '../store/artifact.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { BudgetStatus, Usage } from './budget.ts';
 import type { Wait } from './progress.ts';
+import type { EvaluationSummary } from './result.ts';
 import type { ModelRole } from '../config/model-roles.ts';
 import type { ModelSelection } from '../method/model-selection.ts';
 
@@ -146,6 +147,8 @@ export interface ShardInput {
   readonly shard: number;
   /** Set for evaluateBenchmark. */
   readonly benchmark?: string;
+  /** Set if the model is a checkpoint of the iteration's training, among which validation chooses: its step. */
+  readonly step?: number;
 }
 
 /** A wait of a run in its report. */
@@ -175,9 +178,23 @@ export interface ShardResult {
   readonly warnings?: readonly string[];
 }
 
+/** A model that a training has saved at one of its steps. */
+export interface TrainingCheckpoint {
+  readonly step: number;
+  readonly model: Model;
+}
+
+/** A checkpoint with its figures on the benchmarks that choose. */
+export interface ValidatedCheckpoint extends TrainingCheckpoint {
+  readonly evaluations: readonly EvaluationSummary[];
+}
+
 /** The result of a training. */
 export interface FineTuneResult {
+  /** The model of the last step. */
   readonly model: Model;
+  /** Set if validation chooses the judge: the saved models in the order of their steps, that of the last step included. */
+  readonly checkpoints?: readonly TrainingCheckpoint[];
   readonly counts: Counts;
   readonly meanLoss: number;
   readonly seconds: number;

@@ -33,6 +33,7 @@ const stage = z.object({
       'preparePairs',
       'judgePairs',
       'fineTune',
+      'selectCheckpoint',
       'evaluateJudge',
     ])
     .describe('The stage, as progress and the report name it.'),
@@ -50,6 +51,9 @@ const stage = z.object({
       method: z.enum(METHODS).describe('The training method of the round.'),
       examples: count.describe('The number of examples in the training set.'),
       steps: count.describe('The number of optimizer steps.'),
+      checkpoints: count
+        .describe('The number of checkpoints that validation chooses among, if the round selects one.')
+        .exactOptional(),
     })
     .describe('The training, if the stage is a fine-tuning.')
     .exactOptional(),
@@ -155,7 +159,7 @@ export const estimateSchema = z.object({
       ),
       modelsBytes: count.describe('The size of the trained judges, one for each iteration.'),
       checkpointsBytes: count.describe(
-        'The largest size that the checkpoints for resuming a training have at one time.',
+        'The largest size that the checkpoints for resuming a training, and those that validation chooses among, have at one time.',
       ),
       neededBytes: count.describe('The sum of the above.'),
       freeBytes: count.describe('The free space on the disk of the store now.').exactOptional(),

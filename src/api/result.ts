@@ -98,6 +98,18 @@ export const iterationSummarySchema = z.object({
     .object({
       meanLoss: z.number().describe('The mean loss over all steps.'),
       seconds: notNegative.describe('The running time of the trainer.'),
+      checkpoints: z
+        .array(
+          z.object({
+            step: count.describe('The step after which it was saved.'),
+            figure: share
+              .describe('Its validation figure, by `modelSelection`; absent if it was the only one.')
+              .exactOptional(),
+            chosen: z.boolean().describe('True for the one that became the judge.'),
+          }),
+        )
+        .describe('The checkpoints that validation chose among, if the round selects one.')
+        .exactOptional(),
     })
     .describe('The training; absent for the seed model.')
     .exactOptional(),

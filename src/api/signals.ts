@@ -16,6 +16,8 @@ export interface ShardProgress {
   readonly stage: ShardedStage;
   readonly iteration: number;
   readonly benchmark?: string;
+  /** Set in the evaluation of a checkpoint among which validation chooses. */
+  readonly step?: number;
   readonly done: number;
   readonly shards: number;
   readonly counts: Counts;

@@ -24,7 +24,13 @@ export const PREPARATION_STAGES = [
 ] as const;
 
 /** The stages of every iteration, in their order. */
-const ITERATION_STAGES = ['judgePairs', 'filterJudgments', 'fineTune', 'evaluateJudge'] as const;
+const ITERATION_STAGES = [
+  'judgePairs',
+  'filterJudgments',
+  'fineTune',
+  'selectCheckpoint',
+  'evaluateJudge',
+] as const;
 
 /** All stages that progress can show, and artifacts be made by. */
 export const STAGES = [

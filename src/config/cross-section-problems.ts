@@ -1,4 +1,7 @@
 import { GENERATED } from '../method/mix-sources.ts';
+import { pickedTemplate } from '../platform/command-template.ts';
+import { selectingBenchmarks } from '../method/model-selection.ts';
+import { servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { recipeOf } from '../models/training/recipes/registry.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { PartialConfiguration } from './run-configuration.ts';
@@ -10,6 +13,7 @@ export function crossSectionProblems(usable: PartialConfiguration): Problem[] {
     ...recipeProblems(usable),
     ...humanDataProblems(usable),
     ...modelSelectionProblems(usable),
+    ...checkpointSelectionProblems(usable),
   ];
 }
 
@@ -89,4 +93,49 @@ function modelSelectionProblems({ modelSelection, evaluation }: PartialConfigura
   if (names.includes(benchmark)) return [];
   const message = `found ${JSON.stringify(benchmark)}, which is not among evaluation.benchmarks: ${names.join(', ')}`;
   return [{ path: 'modelSelection.benchmark', message }];
+}
+
+/** Finds rounds that select a checkpoint if nothing can choose it, or if the checkpoints can't be served in turn. */
+function checkpointSelectionProblems(usable: PartialConfiguration): Problem[] {
+  const reason = noSelectionReason(usable);
+  if (reason === undefined) return [];
+  return (usable.fineTuning?.rounds ?? []).flatMap(({ selectCheckpoint }, index) =>
+    selectCheckpoint === undefined
+      ? []
+      : [
+          {
+            path: `fineTuning.rounds.${index}.selectCheckpoint`,
+            message: `found ${JSON.stringify(selectCheckpoint)}, ${reason}`,
+          },
+        ],
+  );
+}
+
+function noSelectionReason({
+  evaluation,
+  modelSelection,
+  models,
+  serving,
+}: PartialConfiguration): string | undefined {
+  const { benchmark } = modelSelection ?? {};
+  if (evaluation !== undefined && selectingBenchmarks(evaluation.benchmarks, { benchmark }).length === 0)
+    return benchmark === undefined
+      ? 'but no benchmark of evaluation.benchmarks has the purpose "validation", which would choose the checkpoint: add one'
+      : `but modelSelection.benchmark names ${JSON.stringify(benchmark)}, which is not a benchmark with the purpose "validation": test figures must not choose a checkpoint`;
+  const settings = models?.seed.serving ?? serving;
+  if (models === undefined || settings === undefined || namesEachCheckpoint(settings)) return undefined;
+  return (
+    `but ${models.seed.serving === undefined ? 'serving' : 'models.seed.serving'} does not tell the checkpoints of one training apart: ` +
+    'write {checkpoint} in servedModelName, or in the command of the server'
+  );
+}
+
+function namesEachCheckpoint(settings: NonNullable<PartialConfiguration['serving']>): boolean {
+  const driver = servingDriverOf(settings);
+  if (driver.needsMachine && driver.adapters !== undefined) return true;
+  // What a template of the worker's policy contains is not known here.
+  if ('command' in settings && pickedTemplate(settings.command) !== undefined) return true;
+  const { servedModelName } = settings;
+  const command = driver.needsMachine && 'command' in settings ? settings.command : [];
+  return [servedModelName, ...command].some((text) => text.includes('{checkpoint}'));
 }

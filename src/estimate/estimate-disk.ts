@@ -30,7 +30,7 @@ export async function estimateDisk(
 ): Promise<NonNullable<RunEstimate['disk']>> {
   const artifactsBytes = Math.round(textBytes(input));
   const modelsBytes = Math.round(input.configuration.iterations * judgeBytes(input));
-  const checkpointsBytes = Math.round(checkpointBytes(input));
+  const checkpointsBytes = Math.round(checkpointBytes(input) + candidateBytes(input));
   const freeBytes = await store.objects.freeBytes().catch(() => undefined);
   return {
     artifactsBytes,
@@ -110,4 +110,10 @@ function checkpointBytes({ configuration: { fineTuning }, stages, shape }: DiskI
   });
   const each = CHECKPOINT_BYTES_PER_PARAMETER * trainedParameters(shape, fineTuning.adapter);
   return each * Math.max(0, ...numbers);
+}
+
+/** The most models at once that validation chooses among, beside the one that becomes the judge. */
+function candidateBytes(input: DiskInput): number {
+  const counts = input.stages.map(({ training }) => (training?.checkpoints ?? 1) - 1);
+  return Math.max(0, ...counts) * judgeBytes(input);
 }

@@ -1,5 +1,6 @@
 /** The size of an iteration's training, before there is a training set. Pure. */
 import { roundForIteration } from '../config/fine-tuning.ts';
+import { candidateSteps } from '../models/training/job.ts';
 import { recipeOf, type Round } from '../models/training/recipes/registry.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 
@@ -12,6 +13,8 @@ export interface ExpectedTraining {
   readonly steps: number;
   /** The tokens of prompts and completions over all steps, as the trainer counts them. */
   readonly tokens: number;
+  /** The checkpoints that validation chooses among, the last one included; undefined if the last one becomes the judge. */
+  readonly checkpoints: number | undefined;
 }
 
 /** The inputs that decide the size of a training. */
@@ -38,7 +41,7 @@ export function expectedTraining(
   basis: TrainingBasis,
 ): ExpectedTraining {
   const round = roundForIteration(configuration.fineTuning, iteration);
-  const { method, hyperparameters } = round;
+  const { method, hyperparameters, selectCheckpoint } = round;
   const recipe = recipeOf(round);
   const perJudgedExample = recipe.expectedExamples(configuration, round, basis.correctShare);
   const examples = Math.round(mixedExamples(configuration, basis) * perJudgedExample);
@@ -48,7 +51,8 @@ export function expectedTraining(
   const steps = Math.min(allSteps, maxSteps ?? allSteps);
   const passes = allSteps === 0 ? 0 : (epochs * steps) / allSteps;
   const exampleTokens = basis.conversation * recipe.memory.conversationsPerExample;
-  return { method, examples, exampleTokens, steps, tokens: examples * passes * exampleTokens };
+  const checkpoints = selectCheckpoint && candidateSteps(selectCheckpoint.everySteps, steps).length + 1;
+  return { method, examples, exampleTokens, steps, tokens: examples * passes * exampleTokens, checkpoints };
 }
 
 /** The number of generated and human examples together after mixing by weight. */

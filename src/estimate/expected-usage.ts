@@ -4,6 +4,7 @@ import { benchmarkSamplings, judgeSampling } from '../config/benchmark-sampling.
 import { findBenchmark } from '../config/find-benchmark.ts';
 import { findGeneration, type Generation } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
+import { selectingBenchmarks } from '../method/model-selection.ts';
 import { expectedJudgments } from '../method/expected-judgments.ts';
 import { stageCost } from '../reporting/stage-usage.ts';
 import type { AssumptionsInUse } from './assumptions.ts';
@@ -58,6 +59,7 @@ export function expectedStages(facts: RunFacts): ExpectedStage[] {
       return [
         { stage: 'judgePairs', iteration, usage: judgingUsage(facts, iteration) },
         { stage: 'fineTune', iteration, usage, training },
+        ...checkpointEvaluations(facts, iteration, training),
         ...evaluations(facts, iteration),
       ];
     }),
@@ -74,7 +76,7 @@ export function estimateStages(
   return expected.map(({ usage, training, ...stage }) => {
     const reused = reusedShares.get(stageKey(stage.stage, stage.iteration, stage.benchmark)) ?? 0;
     const { promptTokens: prompt, completionTokens: completion, trainingTokens } = usage;
-    const rate = rates[stage.stage]?.tokensPerSecond;
+    const rate = rates[rateNameOf(stage.stage)]?.tokensPerSecond;
     const seconds = rate === undefined ? undefined : (prompt + completion + trainingTokens) / rate;
     const tokens = stage.stage === 'fineTune' ? undefined : { prompt, completion };
     const priced = { stage: stage.stage, tokens, seconds, usd: undefined };
@@ -84,13 +86,14 @@ export function estimateStages(
       ...(seconds === undefined ? {} : { seconds }),
       ...(usd === undefined ? {} : { usd }),
     };
-    const { method, examples = 0, steps = 0 } = training ?? {};
+    const { method, examples = 0, steps = 0, checkpoints } = training ?? {};
+    const choice = checkpoints === undefined ? {} : { checkpoints };
     return {
       ...stage,
       reused,
       whole: shareOfUsage(whole, 1),
       remaining: shareOfUsage(whole, 1 - reused),
-      ...(method === undefined ? {} : { training: { method, examples, steps } }),
+      ...(method === undefined ? {} : { training: { method, examples, steps, ...choice } }),
     };
   });
 }
@@ -204,6 +207,34 @@ function evaluations(
     ]);
     return { stage: 'evaluateJudge', iteration, benchmark: name, usage };
   });
+}
+
+/** The evaluations of the checkpoints that do not become the judge; that of the one that does is the judge's own. */
+function checkpointEvaluations(
+  facts: RunFacts,
+  iteration: number,
+  { checkpoints = 1 }: ExpectedTraining,
+): ExpectedStage[] {
+  const { evaluation, modelSelection } = facts.configuration;
+  const selecting = new Set(
+    selectingBenchmarks(evaluation.benchmarks, modelSelection).map(({ name }) => name),
+  );
+  if (checkpoints === 1) return [];
+  return evaluations(facts, iteration).flatMap(({ benchmark, usage }) =>
+    benchmark === undefined || !selecting.has(benchmark)
+      ? []
+      : [
+          {
+            ...{ stage: 'selectCheckpoint' as const, iteration, benchmark },
+            usage: sumUsage(Array.from({ length: checkpoints - 1 }, () => usage)),
+          },
+        ],
+  );
+}
+
+/** The stage whose rate a stage has: checkpoints are evaluated like judges. */
+export function rateNameOf(stage: EstimatedStage['stage']): EstimatedStage['stage'] {
+  return stage === 'selectCheckpoint' ? 'evaluateJudge' : stage;
 }
 
 function correctShare(assumptions: AssumptionsInUse, iteration: number): number {

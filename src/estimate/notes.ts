@@ -1,6 +1,7 @@
 import type { RunEstimate } from '../api/estimate.ts';
 import { findGeneration } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
+import { rateNameOf } from './expected-usage.ts';
 import type { EstimateSource } from './estimate-inputs.ts';
 
 /**
@@ -40,7 +41,7 @@ export function estimateNotes(
   const trained = fineTuning.adapter.kind === 'lora' ? 'under LoRA' : 'with all weights trained';
   note(hasShape, `Memory is for the longest example (maxLength) ${trained}, on CUDA, by rules of thumb.`);
   const working = stages.filter(({ whole }) => whole.requests + whole.trainingTokens > 0);
-  const names = [...new Set(working.map(({ stage }) => stage))];
+  const names = [...new Set(working.map(({ stage }) => rateNameOf(stage)))];
   const withoutRate = names.filter((stage) => rates[stage] === undefined);
   note(
     withoutRate.length > 0,

@@ -7,7 +7,11 @@ import { categorizationFingerprintInputs } from '../activities/categorize-instru
 import type { LocalDependencies } from '../activities/dependencies.ts';
 import { evaluationFingerprintInputs } from '../activities/evaluate-benchmark.ts';
 import { trainingSetFingerprint } from '../activities/filter-judgments.ts';
-import { trainingFingerprint, trainingFingerprintKey } from '../activities/fine-tune.ts';
+import {
+  selectedJudgeFingerprint,
+  trainingFingerprint,
+  trainingFingerprintKey,
+} from '../activities/training-fingerprint.ts';
 import { pairGenerationFingerprintInputs } from '../activities/generate-pairs.ts';
 import { judgmentFingerprintInputs } from '../activities/judge-pairs.ts';
 import { benchmarkFingerprint } from '../activities/prepare-benchmark.ts';
@@ -24,6 +28,8 @@ import type { PreparedBenchmark } from '../datasets/benchmark-overlaps.ts';
 import { hashesOf } from '../datasets/collected-rows.ts';
 import { cachedFilesOf } from '../datasets/data-files.ts';
 import type { DataFile } from '../datasets/rows/data-file.ts';
+import { selectingBenchmarks } from '../method/model-selection.ts';
+import type { TrainingResult } from '../models/training/job.ts';
 import { readStoredTraining } from '../models/training/stored-training.ts';
 import { fieldDifferences } from '../platform/field-differences.ts';
 import { InputNotFound, resolveInputPath } from '../platform/input-files.ts';
@@ -192,13 +198,26 @@ class ReusableWorkScan {
 
   async #trainedJudge(iteration: number, base: Model, trainingSet: Manifest): Promise<Model> {
     const { store } = this.#deps;
-    const [folder = ''] = this.#foldersOf('fineTune', iteration);
-    const stored = parseFingerprint(required(await store.readText(trainingFingerprintKey(folder))));
-    const fingerprint = trainingFingerprint(this.#resolved.configuration, { iteration, base, trainingSet });
-    requireEqual(folder, stored, fingerprint);
-    const { model } = required(await readStoredTraining(store, folder));
+    const { configuration } = this.#resolved;
+    const [folder = '', trainer = folder] = this.#foldersOf('fineTune', iteration);
+    const fingerprint = trainingFingerprint(configuration, { iteration, base, trainingSet });
+    const { model } = await this.#trainingIn(trainer, fingerprint);
     this.shares.set(stageKey('fineTune', iteration), 1);
-    return model;
+    if (trainer === folder) return model;
+    const text = required(await store.readText(trainingFingerprintKey(folder)));
+    const step = Number(parseFingerprint(text)['step']);
+    const judge = await this.#trainingIn(folder, selectedJudgeFingerprint(configuration, fingerprint, step));
+    const { evaluation, modelSelection } = configuration;
+    for (const { name } of selectingBenchmarks(evaluation.benchmarks, modelSelection))
+      this.shares.set(stageKey('selectCheckpoint', iteration, name), 1);
+    return judge.model;
+  }
+
+  async #trainingIn(folder: string, fingerprint: Fingerprint): Promise<TrainingResult> {
+    const { store } = this.#deps;
+    const stored = parseFingerprint(required(await store.readText(trainingFingerprintKey(folder))));
+    requireEqual(folder, stored, fingerprint);
+    return required(await readStoredTraining(store, folder));
   }
 
   #model(role: ModelRole): Promise<Model> {

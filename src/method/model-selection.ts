@@ -7,6 +7,12 @@ export interface ModelSelection {
   readonly earlyStopping?: { readonly patience: number; readonly minDelta: number } | undefined;
 }
 
+/** A checkpoint of a training with its figures on the benchmarks that choose. */
+interface EvaluatedCheckpoint {
+  readonly step: number;
+  readonly evaluations: readonly EvaluatedBenchmark[];
+}
+
 /** An iteration's judge with its figures on each benchmark. */
 export interface EvaluatedIteration {
   readonly iteration: number;
@@ -53,9 +59,39 @@ function scoreOf(
   { benchmark, metric }: ModelSelection,
 ): number {
   const evaluations = completed.find((summary) => summary.iteration === iteration)?.evaluations ?? [];
+  return figureOf(evaluations, { benchmark, metric }) ?? -1;
+}
+
+/** The figure that `modelSelection` names: a mean over benchmarks; undefined without an evaluation on any of them. */
+export function figureOf(
+  evaluations: readonly EvaluatedBenchmark[],
+  { benchmark, metric }: ModelSelection,
+): number | undefined {
   const deciding = decidingEvaluations(evaluations, benchmark);
-  if (deciding.length === 0) return -1;
+  if (deciding.length === 0) return undefined;
   return deciding.reduce((sum, evaluation) => sum + evaluation[metric], 0) / deciding.length;
+}
+
+/** The checkpoint of a training with the best figure, and of several equal ones the earliest; undefined if there are none. */
+export function bestCheckpoint<Checkpoint extends EvaluatedCheckpoint>(
+  checkpoints: readonly Checkpoint[],
+  plan: ModelSelection,
+): Checkpoint | undefined {
+  const earliestFirst = checkpoints.toSorted((a, b) => a.step - b.step);
+  const figure = ({ evaluations }: Checkpoint) => figureOf(evaluations, plan) ?? -1;
+  return earliestFirst.reduce<Checkpoint | undefined>(
+    (best, checkpoint) => (best === undefined || figure(checkpoint) > figure(best) ? checkpoint : best),
+    undefined,
+  );
+}
+
+/** The benchmarks that choose among the checkpoints of a training; none without a validation benchmark. */
+export function selectingBenchmarks<
+  Named extends Pick<EvaluatedBenchmark, 'purpose'> & { readonly name: string },
+>(benchmarks: readonly Named[], { benchmark }: Pick<ModelSelection, 'benchmark'>): readonly Named[] {
+  return benchmarks.filter(
+    ({ name, purpose }) => purpose === 'validation' && (benchmark === undefined || name === benchmark),
+  );
 }
 
 function decidingEvaluations(

@@ -134,6 +134,9 @@ export interface ReportTraining {
   /** Number of stalls and of errors after which the training was restarted; left out if unknown. */
   stalls?: number | undefined;
   errors?: number | undefined;
+  /** The checkpoints that validation chose among, if it did. */
+  checkpoints?:
+    readonly { readonly step: number; readonly figure?: number; readonly chosen: boolean }[] | undefined;
 }
 
 /** A pair with the judgments of it that the report shows, for all iterations. */

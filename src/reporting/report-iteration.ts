@@ -56,12 +56,14 @@ export async function reportIteration(
 async function trainingOf(
   store: ArtifactStore,
   run: string,
-  { iteration, counts }: Omit<IterationSummary, 'model'>,
+  { iteration, counts, training: trained }: Omit<IterationSummary, 'model'>,
 ): Promise<ReportTraining | undefined> {
   const training = runUris.training(run, iteration);
   const result = await readStoredTraining(store, training);
   if (result === undefined) return undefined;
-  const progress = (await store.readText(`${training}/${PROGRESS_FILE}`)) ?? '';
+  const folders = [training, runUris.trainer(run, iteration)];
+  const texts = await Promise.all(folders.map((folder) => store.readText(`${folder}/${PROGRESS_FILE}`)));
+  const progress = texts.find((text) => text !== undefined) ?? '';
   // After a restart, the steps since the last checkpoint are repeated, so the last line of a step counts.
   const byStep = new Map<number, number>();
   for (const { step, loss } of allProgress(progress)) byStep.set(step, loss);
@@ -74,5 +76,6 @@ async function trainingOf(
     seconds: result.seconds,
     stalls: counts['fineTune']?.['stalls'],
     errors: counts['fineTune']?.['errors'],
+    checkpoints: trained?.checkpoints,
   };
 }

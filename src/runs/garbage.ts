@@ -104,10 +104,10 @@ class Classifier {
       return isDone ? { kind: 'journals of finished shards', uri } : undefined;
     }
     const iteration = Number(/^iteration-(\d+)$/.exec(top)?.[1]);
-    const isTraining = second === 'training' && Number.isInteger(iteration);
+    const isTraining = ['training', 'trainer'].includes(second) && Number.isInteger(iteration);
     if (isTraining && third === 'checkpoints' && (await this.#isTrained(upTo(2))))
       return { kind: 'checkpoints of finished trainings', uri: upTo(3) };
-    if (isTraining && third === 'model')
+    if (isTraining && second === 'training' && third === 'model')
       return this.#isKept(iteration) ? undefined : { kind: 'pruned judges', uri: upTo(3) };
     return (await this.#isHalfWritten(key)) ? { kind: 'temporary files', uri: key } : undefined;
   }

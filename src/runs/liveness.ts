@@ -97,8 +97,10 @@ const FRESH_MILLISECONDS = 60_000;
 export async function recentActivity(store: ArtifactStore, runName: string): Promise<string | undefined> {
   for (const name of await store.names(runName)) {
     if (!/^iteration-\d+$/.test(name)) continue;
-    const activity = await trainerActivity(store, `${runName}/${name}/training`);
-    if (activity !== undefined) return activity;
+    for (const folder of ['training', 'trainer']) {
+      const activity = await trainerActivity(store, `${runName}/${name}/${folder}`);
+      if (activity !== undefined) return activity;
+    }
   }
   for (const { key, modifiedAt } of await store.objects.list(runName)) {
     const [, journal] = /^(.*\.journal)\/segment-/.exec(key) ?? [];

@@ -1,4 +1,5 @@
 import { JUDGE_FILE } from '../api/judge-file.ts';
+import type { ShardInput } from '../api/activity-types.ts';
 import type { ShardedStage } from '../api/stages.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 
@@ -20,7 +21,10 @@ export const runUris = {
   benchmark: (run: string, name: string) => `${run}/benchmarks/${name}`,
   judgments: (run: string, iteration: number) => `${run}/iteration-${iteration}/judgments`,
   trainingSet: (run: string, iteration: number) => `${run}/iteration-${iteration}/training-set`,
+  /** The judge of an iteration, `model/` with its `result.json`; also the folder of its trainer, unless that is `trainer`. */
   training: (run: string, iteration: number) => `${run}/iteration-${iteration}/training`,
+  /** The folder of the trainer if validation chooses among its checkpoints: the chosen one is moved to `training`. */
+  trainer: (run: string, iteration: number) => `${run}/iteration-${iteration}/trainer`,
   /**
    * The place of a judge's `judge.json`: beside the folder of its model and never in it, because a model is
    * identified by the hashes of all files in its folder.
@@ -29,10 +33,13 @@ export const runUris = {
     iteration === 0
       ? `${run}/iteration-0/${JUDGE_FILE}`
       : `${run}/iteration-${iteration}/training/${JUDGE_FILE}`,
-  evaluation: (run: string, iteration: number, name: string) =>
-    `${run}/iteration-${iteration}/evaluation/${name}`,
-  scores: (run: string, iteration: number, name: string) =>
-    `${run}/iteration-${iteration}/evaluation/${name}/scores`,
+  /** @param step of a checkpoint that is evaluated before one is chosen */
+  evaluation: (run: string, iteration: number, name: string, step?: number) =>
+    step === undefined
+      ? `${run}/iteration-${iteration}/evaluation/${name}`
+      : `${run}/iteration-${iteration}/trainer/evaluation/step-${step}/${name}`,
+  scores: (run: string, iteration: number, name: string, step?: number) =>
+    `${runUris.evaluation(run, iteration, name, step)}/scores`,
   /** The outputs for use outside of the store (docs/outputs.md). */
   modelFolder: (run: string) => `${run}/outputs/model`,
   datasetFolder: (run: string) => `${run}/outputs/datasets`,
@@ -49,7 +56,11 @@ export function reportUrl(store: ArtifactStore, run: string): string {
 }
 
 /** The stage folder and index of each sharded stage. */
-export function stageUri(stage: ShardedStage, run: string, iteration: number, benchmark?: string): string {
+export function stageUri(
+  stage: ShardedStage,
+  run: string,
+  { iteration, benchmark, step }: Pick<ShardInput, 'iteration' | 'benchmark' | 'step'>,
+): string {
   switch (stage) {
     case 'categorizeInstructions':
       return runUris.categories(run);
@@ -61,6 +72,6 @@ export function stageUri(stage: ShardedStage, run: string, iteration: number, be
       return runUris.comparisons(run);
     case 'evaluateBenchmark':
       if (benchmark === undefined) throw new Error('evaluateBenchmark needs the name of a benchmark');
-      return runUris.evaluation(run, iteration, benchmark);
+      return runUris.evaluation(run, iteration, benchmark, step);
   }
 }

@@ -2,6 +2,7 @@ import type { StageName } from '../api/stages.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { runUris } from './run-layout.ts';
+import { trainerUri } from './trainer-uri.ts';
 
 /** A stage of a run that writes to the store. */
 export interface StoredStage {
@@ -17,7 +18,7 @@ export interface StoredStage {
 /** The stages of a run in the order of their dependencies: those of all configured iterations, and of all in the store. */
 export async function storedStages(
   store: ArtifactStore,
-  { runName: run, evaluation, filtering, pairs, iterations: configured }: Configuration,
+  { runName: run, evaluation, filtering, fineTuning, pairs, iterations: configured }: Configuration,
 ): Promise<StoredStage[]> {
   // An earlier start may have been configured with more.
   const stored = (await store.names(run)).map((name) => Number(/^iteration-(\d+)$/.exec(name)?.[1] ?? 0));
@@ -49,7 +50,11 @@ export async function storedStages(
     stages.push(
       { stage: 'judgePairs', iteration, folders: [runUris.judgments(run, iteration)] },
       { stage: 'filterJudgments', iteration, folders: trainingSet },
-      { stage: 'fineTune', iteration, folders: [runUris.training(run, iteration)] },
+      {
+        stage: 'fineTune',
+        iteration,
+        folders: [...new Set([runUris.training(run, iteration), trainerUri(fineTuning, run, iteration)])],
+      },
       evaluateJudge(iteration),
     );
   }

@@ -134,7 +134,7 @@ export function pinnedWorkerActivities(
       nonRetryableErrorTypes: retry.nonRetryableErrorTypes.filter((type) => type !== 'ModelNotFound'),
     },
   };
-  const { resolveModel, serveModel, stopServing, stopTraining } =
+  const { resolveModel, serveModel, stopServing, stopTraining, selectCheckpoint } =
     proxyActivities<PinnedWorkerActivities>(options);
   const { fineTune } = proxyActivities<PinnedWorkerActivities>({
     ...options,
@@ -146,5 +146,5 @@ export function pinnedWorkerActivities(
     startToCloseTimeout: '365 d',
     cancellationType: 'TRY_CANCEL',
   });
-  return { resolveModel, serveModel, watchServer, stopServing, fineTune, stopTraining };
+  return { resolveModel, serveModel, watchServer, stopServing, fineTune, stopTraining, selectCheckpoint };
 }

@@ -14,6 +14,8 @@ export interface EvaluateJudgeInput {
   /** The name of each benchmark, and its prepared items. */
   readonly benchmarks: readonly { readonly name: string; readonly pairs: ArtifactReference }[];
   readonly runWorkflowId: string;
+  /** Set if the judge is a checkpoint of the iteration's training, among which validation chooses. */
+  readonly step?: number;
 }
 
 export interface EvaluateJudgeResult {
@@ -28,7 +30,9 @@ export async function evaluateBenchmarks(input: EvaluateJudgeInput): Promise<Eva
   const gate = new PauseGate();
   setHandler(pauseSignal, (pause) => gate.applyState(pause));
 
-  const { plan, iteration, judge, benchmarks, runWorkflowId } = input;
+  const { plan, iteration, judge, benchmarks, runWorkflowId, step } = input;
+  const ofCheckpoint = step === undefined ? {} : { step };
+  const judgeName = `iteration ${iteration}${step === undefined ? '' : `, step ${step}`}`;
   const { run, concurrentShards, timeouts } = plan;
   const startedAt = Date.now();
   const outcomes = await Promise.allSettled(
@@ -37,11 +41,11 @@ export async function evaluateBenchmarks(input: EvaluateJudgeInput): Promise<Eva
         startChild(mapShards, {
           workflowId: `${workflowInfo().workflowId}/${name}`,
           workflowIdReusePolicy: TERMINATE_EXISTING,
-          staticSummary: `evaluate iteration ${iteration} on ${name}`,
+          staticSummary: `evaluate ${judgeName} on ${name}`,
           args: [
             {
               stage: 'evaluateBenchmark',
-              shardInput: { run, iteration, model: judge, input: pairs, benchmark: name },
+              shardInput: { run, iteration, model: judge, input: pairs, benchmark: name, ...ofCheckpoint },
               concurrentShards,
               timeouts,
               runWorkflowId,
@@ -50,9 +54,9 @@ export async function evaluateBenchmarks(input: EvaluateJudgeInput): Promise<Eva
         }),
       );
       await gate.whenOpen();
-      const summary = `score ${name}, iteration ${iteration}`;
+      const summary = `score ${name}, ${judgeName}`;
       const evaluation = await workflowActivities.scoreBenchmark.executeWithOptions({ summary }, [
-        { run, iteration, benchmark: name, pairs, judgments: judged.artifact },
+        { run, iteration, benchmark: name, pairs, judgments: judged.artifact, ...ofCheckpoint },
       ]);
       return { name, evaluation, counts: judged.counts };
     }),

@@ -45,7 +45,11 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
   });
 
   const { stage, shardInput, concurrentShards, timeouts, runWorkflowId } = input;
-  const { run, iteration, benchmark } = shardInput;
+  const { run, iteration, benchmark, step: checkpoint } = shardInput;
+  const place = {
+    ...(benchmark === undefined ? {} : { benchmark }),
+    ...(checkpoint === undefined ? {} : { step: checkpoint }),
+  };
   const shards = shardInput.input.records;
   const startedAt = state?.startedAt ?? Date.now();
   const activity = inferenceActivities(timeouts, shardInput.model.servedFor?.inferenceQueue)[stage];
@@ -67,7 +71,7 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
     await runHandle.signal(shardProgressSignal, {
       stage,
       iteration,
-      ...(benchmark === undefined ? {} : { benchmark }),
+      ...place,
       done,
       shards,
       counts: { ...counts },
@@ -142,7 +146,7 @@ export async function mapShards(input: MapShardsInput, state?: MapShardsState): 
         stage,
         iteration,
         shards,
-        ...(benchmark === undefined ? {} : { benchmark }),
+        ...place,
       },
     ],
   );

@@ -18,6 +18,8 @@ export type StageDescription = Pick<StageProgress, 'iteration' | 'done' | 'total
 
 /** The stage that shows the shards of all benchmarks together. */
 const EVALUATION_STAGE = 'evaluateJudge';
+/** The same of the checkpoints of a training. */
+const SELECTION_STAGE = 'selectCheckpoint';
 const TRAINING_STAGE = 'fineTune';
 
 /** Shorter waits are not remembered when they are over. */
@@ -162,13 +164,14 @@ export class ProgressTracker {
   }
 
   /** Applies a stage's report. Reports may arrive out of order: one with fewer finished shards is ignored. */
-  recordShards({ stage, iteration, benchmark, done, shards, counts, usage }: ShardProgress): void {
+  recordShards({ stage, iteration, benchmark, step, done, shards, counts, usage }: ShardProgress): void {
     this.recordUsage(usage);
-    const name = benchmark === undefined ? stage : EVALUATION_STAGE;
-    const key = `${iteration}/${stage}/${benchmark ?? ''}`;
+    const ofEvaluation = step === undefined ? EVALUATION_STAGE : SELECTION_STAGE;
+    const name = benchmark === undefined ? stage : ofEvaluation;
+    const key = `${iteration}/${name}/${benchmark ?? ''}/${step ?? ''}`;
     if (done < (this.#shards.get(key)?.done ?? 0)) return;
     this.#shards.set(key, { done, shards });
-    const shardsOfStage = [...this.#shards].filter(([other]) => other.startsWith(`${iteration}/${stage}/`));
+    const shardsOfStage = [...this.#shards].filter(([other]) => other.startsWith(`${iteration}/${name}/`));
     const sum = (field: 'done' | 'shards') =>
       shardsOfStage.reduce((total, [, counts]) => total + counts[field], 0);
     const stages = this.#progress.stages.map((shown) =>

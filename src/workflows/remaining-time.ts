@@ -3,7 +3,14 @@ import type { RunProgress, StageProgress } from '../api/progress.ts';
 import { currentIteration, lastIteration } from '../api/current-iteration.ts';
 
 /** The stages of an iteration whose time counts. Most of the time of `serveModel` is the start of the new judge's server. */
-const TIMED_STAGES = ['judgePairs', 'filterJudgments', 'fineTune', 'serveModel', 'evaluateJudge'] as const;
+const TIMED_STAGES = [
+  'judgePairs',
+  'filterJudgments',
+  'fineTune',
+  'selectCheckpoint',
+  'serveModel',
+  'evaluateJudge',
+] as const;
 
 /**
  * The seconds until a stage ends: by the trainer's estimate, by the rate so far if the stage counts its work, or by the time
@@ -53,7 +60,8 @@ export function remainingSeconds(progress: RunProgress, now: number): number | u
         ? judged
         : Math.max(judged, evaluated);
     judgeReady =
-      Math.max(trains + rest(iteration, ['fineTune']), evaluated) + rest(iteration, ['serveModel']);
+      Math.max(trains + rest(iteration, ['fineTune']), evaluated) +
+      rest(iteration, ['selectCheckpoint', 'serveModel']);
     evaluated = judgeReady + rest(iteration, ['evaluateJudge']);
   }
   return evaluated;

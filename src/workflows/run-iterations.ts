@@ -1,9 +1,9 @@
 import type { ArtifactReference } from '../store/artifact.ts';
-import type { Model, RunPlan, ServedModel } from '../api/activity-types.ts';
+import type { Model, RunPlan, ServedModel, TrainingCheckpoint } from '../api/activity-types.ts';
 import type { IterationSummary } from '../api/result.ts';
 import { condition, workflowInfo } from '@temporalio/workflow';
 import { lastIteration } from '../api/current-iteration.ts';
-import { bestIteration, shouldStopEarly } from '../method/model-selection.ts';
+import { bestIteration, selectingBenchmarks, shouldStopEarly } from '../method/model-selection.ts';
 import { workflowActivities } from './activity-proxies.ts';
 import { shouldContinueAsNew } from './continue-as-new.ts';
 import type { EvaluateJudgeResult } from './evaluate-benchmarks.ts';
@@ -11,6 +11,7 @@ import { type JudgeUnderEvaluation, maySeedBeServedWith, type PreparedRun } from
 import type { ProgressTracker } from './progress-tracker.ts';
 import type { ReportContext } from './run-report.ts';
 import type { RunStages } from './run-stages.ts';
+import { selectCheckpoint } from './select-checkpoint.ts';
 import { secondsSince } from './seconds-since.ts';
 import type { Task, Tasks } from './tasks.ts';
 import { verdictWarnings } from './yield-warnings.ts';
@@ -74,7 +75,9 @@ export async function runIterations(context: IterationsContext, seed?: JudgeUnde
     // Its server takes the GPUs of the server of the judge before, which was evaluated while this one was trained.
     if (report.plan.stopServersWhileTraining === 'ifTooFewGpus' && !stages.serversStopForTraining)
       await stages.stopServing();
-    const served = await stages.serveModel(trained.model, iteration, 'seed');
+    // The checkpoints were served until now, of which the judge is one.
+    const replacing = trained.training?.checkpoints === undefined ? {} : ({ replacesOthers: true } as const);
+    const served = await stages.serveModel(trained.model, iteration, 'seed', replacing);
     const serveModel = (trained.seconds['serveModel'] ?? 0) + secondsSince(servingBegan);
     evaluated = {
       served,
@@ -146,20 +149,31 @@ async function trainJudge(
   const trained = await stages.fineTune(iteration, base, trainingSet.artifact);
   warn(trained.warnings ?? []);
   tracker.recordUsage(trained.usage);
+  const fineTuneSeconds = secondsSince(fineTuneBegan);
+  const selection =
+    trained.checkpoints === undefined
+      ? undefined
+      : await chooseCheckpoint(trained.checkpoints, base.model, trainingSet.artifact);
   return {
-    model: trained.model,
+    model: selection?.model ?? trained.model,
     trainingExamples: trainingSet.counts['trainingExamples'] ?? 0,
-    training: { meanLoss: trained.meanLoss, seconds: trained.seconds },
+    training: {
+      meanLoss: trained.meanLoss,
+      seconds: trained.seconds,
+      ...(selection === undefined ? {} : { checkpoints: selection.checkpoints }),
+    },
     counts: {
       ...pairCounts,
       judgePairs: judgments.counts,
       filterJudgments: trainingSet.counts,
       fineTune: trained.counts,
+      ...(selection === undefined ? {} : { selectCheckpoint: selection.counts }),
     },
     seconds: {
       judgePairs: judgments.seconds,
       filterJudgments: trainingSet.seconds,
-      fineTune: secondsSince(fineTuneBegan),
+      fineTune: fineTuneSeconds,
+      ...(selection === undefined ? {} : { selectCheckpoint: selection.seconds }),
       serveModel,
     },
   };
@@ -168,9 +182,29 @@ async function trainJudge(
   function judgeOf(): ServedModel | Promise<ServedModel> {
     if (iteration === 1) {
       const isSeed = !plan.rolesWithOwnModel.includes('firstJudge');
-      return (isSeed ? before?.served : undefined) ?? stages.serveRole(models, 'firstJudge');
+      // If the seed model's server leaves no room for another one, the seed model was evaluated before.
+      const options = maySeedBeServedWith(plan, 'firstJudge') ? {} : ({ replacesOthers: true } as const);
+      return (isSeed ? before?.served : undefined) ?? stages.serveRole(models, 'firstJudge', options);
     }
     return before?.served ?? stages.serveModel(previous?.model ?? models.seed, iteration - 1, 'seed');
+  }
+
+  /** Its servers take the place of that of the judge before, which must have been evaluated. */
+  async function chooseCheckpoint(
+    checkpoints: readonly TrainingCheckpoint[],
+    from: Model,
+    trainingSet: ArtifactReference,
+  ) {
+    await condition(goesOn);
+    const began = Date.now();
+    const selecting = new Set(
+      selectingBenchmarks(plan.benchmarks, plan.modelSelection).map(({ name }) => name),
+    );
+    const selected = await selectCheckpoint(stages, {
+      ...{ iteration, checkpoints, base: from, trainingSet, modelSelection: plan.modelSelection },
+      benchmarks: prepared.benchmarks.filter(({ name }) => selecting.has(name)),
+    });
+    return { ...selected, seconds: secondsSince(began) };
   }
 
   function filterJudgments(judgmentsIndex: ArtifactReference) {

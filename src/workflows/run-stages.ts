@@ -3,7 +3,6 @@ import {
   allHandlersFinished,
   CancellationScope,
   condition,
-  sleep,
   startChild,
   upsertSearchAttributes,
   workflowInfo,
@@ -17,7 +16,9 @@ import type {
   RunPlan,
   ServedModel,
   StageResult,
+  TrainingCheckpoint,
 } from '../api/activity-types.ts';
+import type { SelectCheckpointInput } from '../activities/select-checkpoint.ts';
 import type { IterationSummary } from '../api/result.ts';
 import type { ShardedStage } from '../api/stages.ts';
 import type { ModelRole } from '../config/model-roles.ts';
@@ -27,13 +28,13 @@ import { hasFailureType } from './failure-causes.ts';
 import { mapShards } from './map-shards.ts';
 import type { PauseGate } from './pause.ts';
 import type { PauseState } from '../api/signals.ts';
-import { queueWithoutWorker } from './while-served.ts';
 import { workflowActivities, TERMINATE_EXISTING } from './activity-proxies.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { RunBudget } from './run-budget.ts';
 import type { ProgressTracker, StageDescription } from './progress-tracker.ts';
-import { SharedWork } from './shared-work.ts';
+import { ServedModels, type ServeOptions, type ServeRequest } from './served-models.ts';
 import { searchAttributesOf } from './search-attributes.ts';
+import { childIdOf, judgeName, shardsOf, type StageId } from './stage-ids.ts';
 import { showCurrentDetails } from './show-current-details.ts';
 
 /** The models of a run by their roles, identified by their content. */
@@ -41,8 +42,6 @@ export type RunModels = Readonly<Record<ModelRole, Model>>;
 
 /** The workflow `evaluateJudge` as a run starts it; by name, because its standalone form imports these stages. */
 type EvaluateJudgeWorkflow = (input: EvaluateJudgeInput) => Promise<EvaluateJudgeResult>;
-
-type StageId = Pick<StageDescription, 'name' | 'iteration'>;
 
 /** Progress, pause, budget and reports of a run. */
 export interface RunControls {
@@ -60,9 +59,7 @@ export class RunStages {
   readonly #budget: RunBudget;
   readonly #reports: ReportQueue;
   readonly #machine: PinnedWorker;
-  /** The newest place of each served model: where a stage goes on when another one has had its model served again. */
-  readonly #served = new Map<string, ServedModel>();
-  readonly #serving = new SharedWork<ServedModel>();
+  readonly #models: ServedModels;
   /** The search attributes as they were last set; each change is an event of the history. */
   #publishedAttributes = '';
 
@@ -78,6 +75,10 @@ export class RunStages {
     this.#reports = reports;
     this.#machine = new PinnedWorker(plan.timeouts, machine, (pinned) =>
       tracker.pinMachine(pinned === undefined ? undefined : machineOf(pinned.queue)),
+    );
+    this.#models = new ServedModels(
+      (request) => this.#startServing(request),
+      (queue) => this.#machine.giveUp(queue),
     );
   }
 
@@ -152,36 +153,37 @@ export class RunStages {
     );
   }
 
-  /**
-   * Serves a model; stages that want the same one at the same time share one start. A pause stops a server that still starts;
-   * the end of the pause starts it again.
-   */
-  serveModel(model: Model, iteration: number, role: ModelRole): Promise<ServedModel> {
+  /** Serves a model; stages that want the same one at the same time share one start. */
+  serveModel(
+    model: Model,
+    iteration: number,
+    role: ModelRole,
+    options: ServeOptions = {},
+  ): Promise<ServedModel> {
+    return this.#models.serve({ model, iteration, role, ...options });
+  }
+
+  /** A pause stops a server that still starts; the end of the pause starts it again. */
+  #startServing(request: ServeRequest): Promise<ServedModel> {
     const { run } = this.#plan;
-    const summary = `serve ${role === 'seed' ? `M_${iteration}` : role}`;
+    const { iteration, role, step } = request;
+    const summary = `serve ${role === 'seed' ? judgeName(iteration, step) : role}`;
     const serve = () =>
       this.#machine.run((machine) =>
-        machine.serveModel.executeWithOptions({ summary }, [{ run, model, iteration, role }]),
+        machine.serveModel.executeWithOptions({ summary }, [{ run, ...request }]),
       );
-    const key = servedKey(model, iteration, role);
-    return this.#serving.run(key, async () => {
-      const served = await this.trackStage({ name: 'serveModel', iteration }, () =>
-        this.#gate.runInterruptibly(serve),
-      );
-      this.#served.set(key, served);
-      return served;
-    });
+    return this.trackStage({ name: 'serveModel', iteration }, () => this.#gate.runInterruptibly(serve));
   }
 
   /** Serves the model of a role: its own, or the seed model, which roles without a model of their own share. */
-  serveRole(models: RunModels, role: ModelRole): Promise<ServedModel> {
+  serveRole(models: RunModels, role: ModelRole, options: ServeOptions = {}): Promise<ServedModel> {
     const isOwn = this.#plan.rolesWithOwnModel.includes(role);
-    return this.serveModel(models[role], 0, isOwn ? role : 'seed');
+    return this.serveModel(models[role], 0, isOwn ? role : 'seed', options);
   }
 
   /** Stops the run's servers. Servers of a machine without a worker are stopped when it has one again. */
   async stopServing(): Promise<void> {
-    this.#served.clear();
+    this.#models.clear();
     await this.#machine.runIfAvailable((machine) =>
       machine.stopServing.executeWithOptions({ summary: 'stop the model servers' }, []),
     );
@@ -249,7 +251,7 @@ export class RunStages {
   ): Promise<StageResult> {
     const { run, concurrentShards, timeouts } = this.#plan;
     const { workflowId: runWorkflowId } = workflowInfo();
-    const workflowId = `${runWorkflowId}/${iteration}/${stage}`;
+    const workflowId = childIdOf({ name: stage, iteration });
     return this.trackStage(
       { name: stage, iteration, done: 0, total: input.records, unit: 'shards', workflowId },
       () =>
@@ -280,22 +282,43 @@ export class RunStages {
     iteration: number,
     benchmarks: readonly PreparedBenchmark[],
   ): Promise<EvaluateJudgeResult> {
-    const { workflowId: runWorkflowId } = workflowInfo();
-    const workflowId = `${runWorkflowId}/${iteration}/evaluateJudge`;
-    const total = benchmarks.reduce((sum, { pairs }) => sum + pairs.records, 0);
-    return this.trackStage(
-      { name: 'evaluateJudge', iteration, done: 0, total, unit: 'shards', workflowId },
-      () =>
-        this.#whileServed(judge, { name: 'evaluateJudge', iteration }, (served) =>
-          this.#gate.runChild(() =>
-            startChild<EvaluateJudgeWorkflow>('evaluateJudge', {
-              workflowId,
-              workflowIdReusePolicy: TERMINATE_EXISTING,
-              staticSummary: `evaluate M_${iteration}`,
-              args: [{ plan: this.#plan, iteration, judge: served, benchmarks, runWorkflowId }],
-            }),
-          ),
-        ),
+    const stage = { name: 'evaluateJudge', iteration } as const;
+    const workflowId = childIdOf(stage);
+    const shown = { ...stage, done: 0, total: shardsOf(benchmarks), unit: 'shards', workflowId } as const;
+    return this.trackStage(shown, () => this.evaluate(judge, stage, workflowId, benchmarks));
+  }
+
+  /**
+   * Evaluates a model in a child workflow.
+   * @param step of a checkpoint of the iteration's training
+   */
+  evaluate(
+    judge: ServedModel,
+    stage: StageId,
+    workflowId: string,
+    benchmarks: readonly PreparedBenchmark[],
+    step?: number,
+  ): Promise<EvaluateJudgeResult> {
+    const { iteration } = stage;
+    const more = { runWorkflowId: workflowInfo().workflowId, ...(step === undefined ? {} : { step }) };
+    return this.#whileServed(judge, stage, (served) =>
+      this.#gate.runChild(() =>
+        startChild<EvaluateJudgeWorkflow>('evaluateJudge', {
+          workflowId,
+          workflowIdReusePolicy: TERMINATE_EXISTING,
+          staticSummary: `evaluate ${judgeName(iteration, step)}`,
+          args: [{ plan: this.#plan, iteration, judge: served, benchmarks, ...more }],
+        }),
+      ),
+    );
+  }
+
+  /** Makes the best of the checkpoints of a training the judge of the iteration. */
+  async chooseCheckpoint(input: Omit<SelectCheckpointInput, 'run'>): Promise<TrainingCheckpoint> {
+    const summary = `choose the checkpoint of M_${input.iteration}`;
+    await this.#gate.whenOpen();
+    return this.#machine.run((machine) =>
+      machine.selectCheckpoint.executeWithOptions({ summary }, [{ run: this.#plan.run, ...input }]),
     );
   }
 
@@ -316,43 +339,14 @@ export class RunStages {
     );
   }
 
-  /**
-   * Runs a stage that needs a served model. A server of this run may disappear with its machine or its worker: then the model
-   * is served again, perhaps on another machine, and the stage continues with what is missing. Of several stages that lose the
-   * same server, the first one has it served again, and the others go on with that one.
-   */
-  async #whileServed<T>(
-    model: ServedModel,
-    stage: StageId,
-    work: (served: ServedModel) => Promise<T>,
-  ): Promise<T> {
-    const { checkpoint, sha256, servedFor } = model;
-    if (servedFor === undefined) return work(model);
-    const { iteration, role } = servedFor;
-    const newest = () => this.#served.get(servedKey(model, iteration, role)) ?? model;
-    for (let served = newest(), again = 0; ; again += 1) {
-      const current = served;
-      try {
-        const machine = current.servedFor?.machineQueue;
-        return await this.#useMachine(machine, stage, () => work(current));
-      } catch (error) {
-        if (!hasFailureType(error, FAILURES.serverUnavailable)) throw error;
-        this.#machine.giveUp(queueWithoutWorker(error));
-        // Serves again at once the first time, then with growing delays, in case the server stays unusable.
-        if (again > 0) await sleep(Math.min(60, 2 ** again) * 1000);
-        served = newest();
-        if (served === current) served = await this.serveModel({ checkpoint, sha256 }, iteration, role);
-      }
-    }
+  #whileServed<T>(model: ServedModel, stage: StageId, work: (served: ServedModel) => Promise<T>): Promise<T> {
+    return this.#models.whileServed(model, (served) =>
+      this.#useMachine(served.servedFor?.machineQueue, stage, () => work(served)),
+    );
   }
 
   /** Counts the machine with this task queue as busy while a stage works there; undefined: the work is elsewhere. */
   #useMachine<T>(queue: string | undefined, stage: StageId, work: () => Promise<T>): Promise<T> {
     return queue === undefined ? work() : this.#tracker.useMachine(machineOf(queue), stage, work);
   }
-}
-
-/** Identifies a model that a run serves. */
-function servedKey({ sha256 }: Model, iteration: number, role: ModelRole): string {
-  return `${role}/${iteration}/${sha256}`;
 }

@@ -6,7 +6,11 @@
 import { z } from 'zod';
 import { judgePromptValues } from '../../src/method/examples.ts';
 import { renderPrompt } from '../../src/method/prompt-template.ts';
-import { hyperparameters, initFromSchema } from '../../src/models/training/recipes/hyperparameters.ts';
+import {
+  hyperparameters,
+  initFromSchema,
+  selectCheckpointSchema,
+} from '../../src/models/training/recipes/hyperparameters.ts';
 import { defineRecipe, type TrainingRecord } from '../../src/models/training/recipes/recipe.ts';
 import { sft } from '../../src/models/training/recipes/sft.ts';
 
@@ -28,6 +32,7 @@ export const shortest = defineRecipe({
   configuration: z.strictObject({
     method: z.literal('shortest'),
     initFrom: initFromSchema.default('seed'),
+    selectCheckpoint: selectCheckpointSchema,
     maxCharacters: z.int().positive().default(2000),
     hyperparameters: shortestHyperparameters.prefault({}),
   }),

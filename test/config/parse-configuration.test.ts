@@ -335,6 +335,33 @@ describe('parsing a configuration', () => {
     );
   });
 
+  it('refuses to select checkpoints without a validation benchmark, or if they all have one name', () => {
+    const benchmark = { name: 'v', format: 'rm-bench', path: 'a.json', purpose: 'validation' };
+    const evaluation = { benchmarks: [benchmark, { ...benchmark, name: 't', purpose: 'test' }] };
+    const serving = { kind: 'endpoint', baseUrl: 'http://127.0.0.1:1/v1', servedModelName: '{checkpoint}' };
+    const round = { method: 'sft', selectCheckpoint: { everySteps: 10 } };
+    const fineTuning = { rounds: [{ method: 'sft' }, round] };
+    const path = 'fineTuning.rounds.1.selectCheckpoint';
+    const found = (changes: object) => problemsOf({ fineTuning, serving, evaluation, ...changes });
+    assert.deepEqual(found({}), {});
+    const onlyTest = { benchmarks: [evaluation.benchmarks[1]] };
+    assert.match(found({ evaluation: onlyTest })[path] ?? '', /no benchmark .* "validation".*: add one$/);
+    assert.match(
+      found({ modelSelection: { benchmark: 't' } })[path] ?? '',
+      /"t", which is not a benchmark with the purpose "validation"/,
+    );
+    assert.match(
+      found({ serving: { ...serving, servedModelName: 'judge-{iteration}' } })[path] ?? '',
+      /serving does not tell .* apart: write \{checkpoint\}/,
+    );
+    const command = { kind: 'command', command: ['vllm', 'serve', '{checkpoint}', '--port', '{port}'] };
+    assert.deepEqual(found({ serving: command }), {});
+    const rounds = [{ method: 'sft', selectCheckpoint: { everySteps: 0 } }];
+    assert.deepEqual(Object.keys(found({ fineTuning: { rounds } })), [
+      'fineTuning.rounds.0.selectCheckpoint.everySteps',
+    ]);
+  });
+
   it('refuses votes at temperature 0, which would all be the same', () => {
     const benchmark = { name: 'a', format: 'rm-bench', path: 'a.json', purpose: 'test' };
     const warm = { temperature: 0.7, topP: 0.9, maxTokens: 9 };

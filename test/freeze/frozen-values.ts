@@ -6,7 +6,7 @@ import { humanPairsFingerprints } from '../../src/activities/add-human-pairs.ts'
 import type { Dependencies } from '../../src/activities/dependencies.ts';
 import { evaluationFingerprintInputs } from '../../src/activities/evaluate-benchmark.ts';
 import { trainingSetFingerprint } from '../../src/activities/filter-judgments.ts';
-import { trainingFingerprint } from '../../src/activities/fine-tune.ts';
+import { trainingFingerprint } from '../../src/activities/training-fingerprint.ts';
 import { pairGenerationFingerprintInputs } from '../../src/activities/generate-pairs.ts';
 import {
   createGpuActivities,

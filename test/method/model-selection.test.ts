@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import type { EvaluationSummary, IterationSummary } from '../../src/api/result.ts';
-import { bestIteration, shouldStopEarly, type ModelSelection } from '../../src/method/model-selection.ts';
+import {
+  bestCheckpoint,
+  bestIteration,
+  selectingBenchmarks,
+  shouldStopEarly,
+  type ModelSelection,
+} from '../../src/method/model-selection.ts';
 
 type Figures = readonly [accuracy: number, positionConsistentAccuracy: number];
 
@@ -92,5 +98,43 @@ describe('stopping early', () => {
     assert(stops(2, 0.05, 0.5, 0.53, 0.54));
     assert(!stops(2, 0.05, 0.5, 0.53, 0.56, 0.57));
     assert(stops(2, 0.05, 0.5, 0.53, 0.56, 0.57, 0.58));
+  });
+});
+
+describe('the best checkpoint of a training', () => {
+  const checkpoint = (step: number, ...figures: Figures[]) => ({
+    step,
+    evaluations: figures.map((figure, index) => evaluation(`v${index}`, 'validation', figure)),
+  });
+
+  it('has the best figure by the metric, the mean of its benchmarks', () => {
+    const checkpoints = [
+      checkpoint(10, [0.9, 0.1], [0.5, 0.1]),
+      checkpoint(20, [0.8, 0.4], [0.7, 0.2]),
+      checkpoint(30, [0.7, 0.5], [0.7, 0.3]),
+    ];
+    assert.equal(bestCheckpoint(checkpoints, plan())?.step, 20);
+    assert.equal(bestCheckpoint(checkpoints, plan({ metric: 'positionConsistentAccuracy' }))?.step, 30);
+    assert.equal(bestCheckpoint(checkpoints, plan({ benchmark: 'v0' }))?.step, 10);
+  });
+
+  it('is the earliest of equal ones, in whatever order they come', () => {
+    const equal = [checkpoint(30, [0.8, 0]), checkpoint(20, [0.8, 0]), checkpoint(10, [0.7, 0])];
+    assert.equal(bestCheckpoint(equal, plan())?.step, 20);
+    assert.equal(bestCheckpoint([], plan()), undefined);
+    assert.equal(bestCheckpoint([{ step: 3, evaluations: [] }], plan())?.step, 3);
+  });
+
+  it('is chosen by validation benchmarks only', () => {
+    const benchmarks = [
+      { name: 'one', purpose: 'validation' as const },
+      { name: 'two', purpose: 'validation' as const },
+      { name: 'test', purpose: 'test' as const },
+    ];
+    const names = (benchmark?: string) =>
+      selectingBenchmarks(benchmarks, { benchmark }).map(({ name }) => name);
+    assert.deepEqual(names(), ['one', 'two']);
+    assert.deepEqual(names('two'), ['two']);
+    assert.deepEqual(names('test'), []);
   });
 });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ConfigurationInput, type RunProgress, startRun } from '../../src/client/index.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
 import { compareRuns } from '../../tools/chaos/compare-runs.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
@@ -88,5 +90,61 @@ describe('a run that overlaps its stages on a served model', function () {
       machine?.idle.some(({ reason }) => reason === 'a model server started'),
       JSON.stringify(machines),
     );
+  });
+
+  it('has one server at a time if generator, first judge, judges and checkpoints need the same GPUs', async () => {
+    const other = join(cluster.storeRoot, '..', 'other');
+    await cp(join(packageRoot, 'embedded/model'), other, { recursive: true });
+    const file = `${startsFile()}-in-turn`;
+    writeFileSync(file, '');
+    // An ended process may wait for its parent (Z).
+    const living = 'case "$(ps -o stat= -p $p)" in ""|Z*) ;; *) echo $p lives when $0 starts ;; esac';
+    const note = `for p in $(cut -d' ' -f1 ${file}); do ${living} >> ${file}-conflicts; done; echo $$ "$0" >> ${file}; exec "$@"`;
+    const { fineTuning } = configuration('in-turn');
+    const [round] = fineTuning?.rounds ?? [];
+    assert(round !== undefined);
+    const run = await startRun(
+      cluster.client,
+      configuration('in-turn', {
+        iterations: 1,
+        models: {
+          seed: { checkpoint: 'embedded/model' },
+          generator: { checkpoint: other },
+          firstJudge: { checkpoint: other },
+        },
+        serving: {
+          kind: 'command',
+          command: [
+            ...['sh', '-c', note, '{checkpoint}', process.execPath, scriptedServer],
+            ...['--host', '{host}', '--port', '{port}', '--fast', fastFile()],
+          ],
+          servedModelName: 'judge',
+          healthPath: '/v1/models',
+          stopWhileTraining: true,
+        },
+        fineTuning: {
+          ...fineTuning,
+          rounds: [
+            {
+              ...round,
+              selectCheckpoint: { everySteps: 1 },
+              hyperparameters: { ...round.hyperparameters, maxSteps: 3 },
+            },
+          ],
+        },
+      }),
+    );
+    const { iterations } = await run.result();
+    assert.equal(iterations[1]?.training?.checkpoints?.length, 3);
+    const started = readFileSync(file, 'utf8').trim().split('\n');
+    assert.deepEqual(
+      started.map((line) => /other$|embedded\/model$|iteration-1\/.*$/.exec(line)?.[0]),
+      [
+        ...['other', 'embedded/model', 'other'],
+        ...['iteration-1/trainer/candidates/step-1/model', 'iteration-1/trainer/candidates/step-2/model'],
+        ...['iteration-1/trainer/model', 'iteration-1/training/model'],
+      ],
+    );
+    assert.equal(readFileSync(`${file}-conflicts`, 'utf8'), '', started.join('\n'));
   });
 });

@@ -44,6 +44,25 @@ describe('the progress of a run', () => {
     assert.deepEqual(stage.counts, { judgments: 30 });
   });
 
+  it('counts the shards of checkpoints in the stage that selects one, apart from those of judges', async () => {
+    const tracker = new ProgressTracker(initial);
+    const evaluation = {
+      stage: 'evaluateBenchmark',
+      iteration: 1,
+      benchmark: 'validation',
+      counts: {},
+    } as const;
+    const of = (name: 'selectCheckpoint' | 'evaluateJudge') =>
+      tracker.trackStage({ name, iteration: 1, done: 0, total: 6, unit: 'shards' }, () => {
+        tracker.recordShards({ ...evaluation, step: 10, done: 3, shards: 3 });
+        tracker.recordShards({ ...evaluation, step: 20, done: 1, shards: 3 });
+        tracker.recordShards({ ...evaluation, done: 2, shards: 3 });
+        return Promise.resolve(tracker.current.stages.map(({ done, total }) => ({ done, total })));
+      });
+    assert.deepEqual(await of('selectCheckpoint'), [{ done: 4, total: 6 }]);
+    assert.deepEqual(await of('evaluateJudge'), [{ done: 2, total: 6 }]);
+  });
+
   const wait = (activity: string, workflowId = 'run', seconds = 10): ActivityWait => ({
     workflowId,
     activity,

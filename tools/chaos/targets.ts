@@ -83,7 +83,7 @@ async function modelServers(storeRoot: string): Promise<ProcessIdentity[]> {
 }
 
 function trainers(storeRoot: string, runName: string): (ProcessIdentity & { hasStepped: boolean })[] {
-  return globSync(join(storeRoot, runName, 'iteration-*', 'training', 'lease.json')).flatMap((file) => {
+  return globSync(join(storeRoot, runName, 'iteration-*', 'train{ing,er}', 'lease.json')).flatMap((file) => {
     try {
       const lease = leaseSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
       const progress = statSync(join(dirname(file), 'progress.jsonl'), { throwIfNoEntry: false });

@@ -12,6 +12,7 @@ const SLOW_TESTS = [
   'test/end-to-end/bucket.test.ts',
   'test/end-to-end/embedded.test.ts',
   'test/end-to-end/kubernetes.test.ts',
+  'test/end-to-end/select-checkpoint.test.ts',
   'test/end-to-end/slurm.test.ts',
   // A live worker under attack.
   'test/policy/attacks.test.ts',
@@ -59,6 +60,7 @@ const SLOW_TESTS = [
   'test/workflows/publish.test.ts',
   'test/workflows/recover.test.ts',
   'test/workflows/run-in-bucket.test.ts',
+  'test/workflows/select-checkpoint.test.ts',
   'test/workflows/served-adapters.test.ts',
   'test/workflows/served-on-machines.test.ts',
   'test/workflows/server-starts.test.ts',

@@ -41,6 +41,7 @@ const OUTCOME_TEXTS: Readonly<Record<string, (counts: Counts) => string[]>> = {
   ],
   filterJudgments: ({ trainingExamples }) => counted(trainingExamples, 'training examples'),
   fineTune: ({ steps }) => counted(steps, 'steps'),
+  selectCheckpoint: ({ checkpoints }) => counted(checkpoints, 'checkpoints compared'),
   preparePairsToJudge: ({ pairs }) => counted(pairs, 'pairs to judge'),
   compareResponses: ({ pairs, judgments, unparsableJudgments }) => [
     ...counted(pairs, 'pairs'),

@@ -12,6 +12,8 @@ const noteSchema = z.object({
   /** ISO 8601. */
   prunedAt: z.string(),
   bytes: z.int().nonnegative(),
+  /** Why, if it was not deleted by `gc`; a clause with the model as its subject. */
+  because: z.string().optional(),
 });
 export type PrunedModel = z.infer<typeof noteSchema>;
 
@@ -50,8 +52,9 @@ export async function prunedModel(store: ArtifactStore, training: string): Promi
 export async function prunedModelMessage(store: ArtifactStore, model: string): Promise<string | undefined> {
   const note = await prunedModel(store, posix.dirname(model));
   if (note === undefined) return undefined;
+  const because = note.because ?? `was deleted by "self-taught-evaluator gc" at ${note.prunedAt}`;
   return (
-    `${store.locate(model)} was deleted by "self-taught-evaluator gc" at ${note.prunedAt}: its figures are kept, its weights are not. ` +
+    `${store.locate(model)} ${because}: its figures are kept, its weights are not. ` +
     'If they are needed, train it again ("rerunFrom": "<iteration>/fineTune" in the configuration), or start under another name'
   );
 }

@@ -4,7 +4,7 @@ import type { SamplingParameters } from '../../method/sampling-parameters.ts';
 import type { PromptTemplate } from '../../method/prompt-template.ts';
 import { formatCount, formatInterval } from '../figure-text.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
-import type { ReportComparison, ReportEvaluation, ReportIteration } from '../report-data.ts';
+import type { ReportComparison, ReportEvaluation, ReportIteration, ReportTraining } from '../report-data.ts';
 import { howToUseSection } from './usage-snippets.ts';
 import { escapeMarkdown } from '../../platform/escape-markdown.ts';
 import { oneLine } from '../../platform/shown-text.ts';
@@ -252,8 +252,18 @@ function training({ judge, round, startedFrom, adapter, seed }: ModelCardData): 
       ? []
       : [
           `${formatCount(result.steps)} steps, mean loss ${result.meanLoss.toFixed(4)}, final loss ${result.finalLoss.toFixed(4)}.`,
+          ...chosenCheckpoint(result),
         ];
   return [...summary, codeBlock('json', JSON.stringify(settings, undefined, 2))];
+}
+
+/** Tells that validation chose among several checkpoints of the training. */
+function chosenCheckpoint({ checkpoints = [] }: ReportTraining): string[] {
+  const chosen = checkpoints.find((checkpoint) => checkpoint.chosen);
+  if (chosen === undefined || checkpoints.length === 1) return [];
+  return [
+    `This is its checkpoint of step ${formatCount(chosen.step)}, with the best validation figure (${formatPercent(chosen.figure)}) of ${checkpoints.length}.`,
+  ];
 }
 
 function limits({ warnings, pairs }: ModelCardData): string {

@@ -2,6 +2,7 @@ import { formatCount, formatTime, judgeName } from '../figure-text.ts';
 import { type Html, html } from './html.ts';
 import type { ReportData, ReportTraining } from '../report-data.ts';
 import { table } from './table.ts';
+import { formatPercent } from '../../platform/format-percent.ts';
 import { formatDuration } from '../../platform/format-duration.ts';
 
 export function warningsSection(data: ReportData): Html | undefined {
@@ -64,7 +65,34 @@ export function trainingSection(data: ReportData): Html | undefined {
       ],
       rows,
     )}
+    ${checkpointsTable(rows)}
   </section>`;
+}
+
+/** The checkpoints of each training with their validation figures; undefined if no training chose among several. */
+function checkpointsTable(
+  trainings: readonly { readonly iteration: number; readonly training: ReportTraining }[],
+): Html | undefined {
+  const rows = trainings.flatMap(({ iteration, training: { checkpoints = [] } }) =>
+    checkpoints.map((checkpoint) => ({ iteration, ...checkpoint })),
+  );
+  if (rows.length === 0) return undefined;
+  type Row = (typeof rows)[number];
+  return html`<h3>Checkpoints</h3>
+    ${table<Row>(
+      [
+        { title: 'Judge', kind: 'text', cell: ({ iteration }) => judgeName(iteration) },
+        { title: 'Step', kind: 'number', cell: ({ step }) => formatCount(step) },
+        { title: 'Validation', kind: 'number', cell: ({ figure }) => formatPercent(figure) },
+        { title: '', kind: 'text', cell: ({ chosen }) => (chosen ? 'chosen' : undefined) },
+      ],
+      rows,
+      ({ chosen }) => chosen,
+    )}
+    <p class="note">
+      Of each training the checkpoint with the best validation figure is the judge, and of several equal ones
+      the earliest. The figure is the one that <code>modelSelection</code> names.
+    </p>`;
 }
 
 export function skippedSection(data: ReportData): Html | undefined {

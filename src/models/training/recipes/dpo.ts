@@ -20,6 +20,7 @@ import {
   initFromSchema,
   isScheduleValid,
   risingRateError,
+  selectCheckpointSchema,
 } from './hyperparameters.ts';
 import {
   defineRecipe,
@@ -74,6 +75,7 @@ const dpoRoundSchema = z
       .describe(
         'The most pairs of a correct and an incorrect judgment that one example gives (released code: `num_pairs`).',
       ),
+    selectCheckpoint: selectCheckpointSchema,
     hyperparameters: dpoHyperparameters
       .refine(isScheduleValid, risingRateError)
       .prefault({})

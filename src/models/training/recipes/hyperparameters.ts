@@ -66,6 +66,18 @@ export const hyperparameters = (defaults: Defaults) => ({
     .describe('The number of checkpoints that are kept during a training, the newest ones.'),
 });
 
+export const selectCheckpointSchema = z
+  .strictObject({
+    everySteps: positiveInteger.describe(
+      'The model is saved after every such step, and after the last one. Independent of `saveSteps`, whose checkpoints only serve to resume.',
+    ),
+  })
+  .describe(
+    'Saves models during the training, serves and validates them in turn after it, and makes the best one, of equal ones the ' +
+      'earliest, the judge. `modelSelection` names the figure. Without it the judge is the model of the last step.',
+  )
+  .optional();
+
 export const initFromSchema = z.enum(['seed', 'previous']);
 export const INIT_FROM_DESCRIPTION =
   '`seed`: starts from M_0. `previous`: starts from the judge of the previous iteration; in the first iteration that is M_0 too.';

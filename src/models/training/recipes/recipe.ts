@@ -11,13 +11,14 @@ import type { ChatMessage, PromptTemplate } from '../../../method/prompt-templat
 import type { SamplingStrategy } from '../../../method/sampling-batches.ts';
 import type { JudgedExample, JudgmentSelectionRules } from '../../../method/select-judgments.ts';
 import type { Problem } from '../../../platform/problem.ts';
-import type { Hyperparameters, initFromSchema } from './hyperparameters.ts';
+import type { Hyperparameters, initFromSchema, selectCheckpointSchema } from './hyperparameters.ts';
 
 /** The fields that every recipe's round has. */
 export interface RoundShape {
   readonly [field: string]: z.ZodType;
   readonly method: z.ZodLiteral<string>;
   readonly initFrom: z.ZodDefault<typeof initFromSchema>;
+  readonly selectCheckpoint: typeof selectCheckpointSchema;
   readonly hyperparameters: z.ZodType<Hyperparameters>;
 }
 

@@ -26,6 +26,7 @@ import {
   initFromSchema,
   isScheduleValid,
   risingRateError,
+  selectCheckpointSchema,
 } from './hyperparameters.ts';
 import { defineRecipe, type RecipeSections, type TrainingRecord, type TrainingSetInput } from './recipe.ts';
 
@@ -48,6 +49,7 @@ const sftRoundSchema = z
   .strictObject({
     method: z.literal('sft').describe('Trains on the kept judgments.'),
     initFrom: initFromSchema.default('seed').describe(INIT_FROM_DESCRIPTION),
+    selectCheckpoint: selectCheckpointSchema,
     hyperparameters: sftHyperparameters
       .refine(isScheduleValid, risingRateError)
       .prefault({})
