@@ -77,6 +77,22 @@ describe('the ready configurations', () => {
       }
     });
 
+  for (const file of ['paper-70b-sft.json', 'slurm-70b-sft.json'])
+    it(`${file} has the paper's models, and chooses the checkpoint of each training by HelpSteer2`, () => {
+      const { models, fineTuning, evaluation } = configurationIn(file);
+      const checkpoints = [models.seed, models.generator, models.firstJudge].map(
+        (model) => model?.checkpoint,
+      );
+      const mixtral = 'mistralai/Mixtral-8x22B-Instruct-v0.1';
+      assert.deepEqual(checkpoints, ['meta-llama/Meta-Llama-3-70B-Instruct', mixtral, mixtral]);
+      assert(fineTuning.rounds.every(({ selectCheckpoint }) => selectCheckpoint !== undefined));
+      const validation = evaluation.benchmarks.filter(({ purpose }) => purpose === 'validation');
+      assert.deepEqual(
+        validation.map(({ format }) => format),
+        ['helpsteer2'],
+      );
+    });
+
   it("released-70b-sft-dpo.json says the released code's settings", () => {
     const { iterations, seed, fineTuning } = configurationIn('released-70b-sft-dpo.json');
     assert.deepEqual([iterations, seed], [2, 42]);
