@@ -27,7 +27,7 @@ describe('a run whose judges are adapters of one server', function () {
   const faultFile = () => join(cluster.storeRoot, '..', 'fault');
   const starts = () =>
     existsSync(startsFile()) ? readFileSync(startsFile(), 'utf8').trim().split('\n').map(Number) : [];
-  const start = (runName: string, iterations: number, serving: object = {}) =>
+  const start = (runName: string, iterations: number, serving: object = {}, changedRound: object = {}) =>
     startExample(cluster, runName, iterations, ({ fineTuning }) => {
       const [round] = fineTuning!.rounds!;
       return {
@@ -42,7 +42,13 @@ describe('a run whose judges are adapters of one server', function () {
         },
         fineTuning: {
           ...fineTuning,
-          rounds: [{ ...round, hyperparameters: { ...round!.hyperparameters, learningRate: 0.003 } }],
+          rounds: [
+            {
+              ...round!,
+              hyperparameters: { ...round!.hyperparameters, learningRate: 0.003 },
+              ...changedRound,
+            },
+          ],
           adapter: { kind: 'lora', rank: 16, alpha: 32 },
         },
       };
@@ -82,6 +88,18 @@ describe('a run whose judges are adapters of one server', function () {
       'exports have the whole model',
     );
     assert.notEqual(adapter?.sha256, trainingOf('adapters', 2).adapter?.sha256);
+  });
+
+  it('has the checkpoints that validation chooses among served as adapters too, by the same server', async () => {
+    cluster.startWorker();
+    const run = await start('chosen', 1, {}, { selectCheckpoint: { everySteps: 4 } });
+    const [seed = 1, first = 0] = await accuracies(run);
+    assert(first > seed + 0.05, `${seed} ${first}`);
+    const [, judge] = (await run.result()).iterations;
+    const { checkpoints = [] } = judge?.training ?? {};
+    assert(checkpoints.length > 1 && new Set(checkpoints.map(({ figure }) => figure)).size > 1);
+    assert.equal(trainingOf('chosen', 1).steps, checkpoints.find(({ chosen }) => chosen)?.step);
+    assert.equal(starts().length, 1);
   });
 
   it('is told its adapters again after it was stopped for a training, killed, or lost its worker', async () => {
