@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp } from 'node:fs/promises';
+import { cp, glob } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRun } from '../../src/client/index.ts';
 import { compareRuns } from '../../tools/chaos/compare-runs.ts';
@@ -71,5 +71,42 @@ describe('a run whose store is a bucket', function () {
     assert.deepEqual(differences, []);
     assert.equal(lost, 0);
     assert(artifacts > 10);
+  });
+
+  it('chooses the same checkpoint of a training as in a folder, whose weights are then the only ones', async () => {
+    const choosing = (name: string) => {
+      const { fineTuning, ...tiny } = configuration(name);
+      const [round] = fineTuning?.rounds ?? [];
+      assert(round !== undefined);
+      return {
+        ...tiny,
+        serving: {
+          kind: 'endpoint' as const,
+          baseUrl: endpoint.baseUrl,
+          servedModelName: '{checkpoint}',
+        },
+        fineTuning: {
+          ...fineTuning,
+          rounds: [
+            {
+              ...round,
+              selectCheckpoint: { everySteps: 1 },
+              hyperparameters: { ...round.hyperparameters, maxSteps: 3 },
+            },
+          ],
+        },
+      };
+    };
+    const inBucket = await startRun(cluster.client, choosing('chosen-in-bucket'), { taskQueue: QUEUE });
+    const [, judge] = (await inBucket.result()).iterations;
+    const [, other] = (await (await startRun(cluster.client, choosing('chosen-in-folder'))).result())
+      .iterations;
+    assert.equal(judge?.training?.checkpoints?.length, 3);
+    assert.deepEqual(judge.training.checkpoints, other?.training?.checkpoints);
+    assert.equal(judge.model.sha256, other?.model.sha256);
+    const folder = join(bucket.server.folder, address.replace('s3://', ''), 'chosen-in-bucket/iteration-1');
+    assert.deepEqual(await Array.fromAsync(glob('**/model.safetensors', { cwd: folder })), [
+      'training/model/model.safetensors',
+    ]);
   });
 });
