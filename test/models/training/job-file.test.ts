@@ -29,6 +29,7 @@ const sft = {
   threads: null,
   trustRemoteCode: false,
   name: 'run/iteration-1',
+  candidateEverySteps: 50,
   reportTo: ['tensorboard'],
 };
 const dpo = { ...sft, method: 'dpo', hyperparameters: dpoRecipe.hyperparameters.parse({}) };
@@ -67,6 +68,7 @@ describe('the job file of the trainer', function () {
     [{ ...sft, seed: 1.5 }, 'seed: found 1.5, allowed: an integer of at least 0 and of at most 4294967295'],
     [{ ...sft, seed: true }, 'seed: found true, allowed: an integer of at least 0 and of at most 4294967295'],
     [{ ...sft, threads: 0 }, 'threads: found 0, allowed: an integer above 0, or null'],
+    [{ ...sft, candidateEverySteps: 0 }, 'candidateEverySteps: found 0, allowed: an integer above 0'],
     [{ ...sft, trustRemoteCode: 'yes' }, 'trustRemoteCode: found "yes", allowed: true or false'],
     [
       { ...sft, reportTo: ['wandb', 'clearml'] },
