@@ -19,7 +19,10 @@ const comparedFigure = z.object({
   now: share.describe('The figure of this evaluation.'),
   difference: difference.describe('This one minus the earlier one.'),
   interval: z
-    .object({ low: difference, high: difference })
+    .object({
+      low: difference.describe('The lower bound.'),
+      high: difference.describe('The upper bound.'),
+    })
     .describe('The 95% interval of the difference, from a bootstrap of the items with both outcomes.'),
 });
 

@@ -27,6 +27,7 @@ describe('a run whose store is a bucket', function () {
       AWS_ENDPOINT_URL_S3: proxy.url,
     });
     cluster.startWorker('--store', address, '--task-queue', QUEUE);
+    cluster.startWorker();
   });
   after(async () => {
     await cluster?.close();
@@ -63,7 +64,6 @@ describe('a run whose store is a bucket', function () {
   });
 
   it('makes the same data and the same weights as in a folder', async () => {
-    cluster.startWorker();
     await (await startRun(cluster.client, configuration('in-folder'))).result();
     const objects = join(bucket.server.folder, address.replace('s3://', ''), 'in-bucket');
     await cp(objects, join(cluster.storeRoot, 'in-bucket'), { recursive: true });
