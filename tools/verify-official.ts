@@ -38,7 +38,7 @@ await runTool(async () => {
   }
 });
 
-/** What the verifiers find in a folder; a file that can't be read doesn't stop those of other repositories. */
+/** Runs all verifiers on a folder; a file that can't be read doesn't stop those of other repositories. */
 async function verifyFolder(folder: string): Promise<(Verification | Error)[]> {
   const found: (Verification | Error)[] = [];
   for (const verify of VERIFIERS)

@@ -4,7 +4,7 @@ import { InvalidInput } from '../platform/invalid-input.ts';
 import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
 import { SKIPPED_FILE, type SkippedRecord } from '../store/shard-types.ts';
 import { publishShards, readShardReferences } from '../store/shards.ts';
-import { sumCounts } from '../store/artifact.ts';
+import { sumCounts } from '../platform/sum-counts.ts';
 import { toReference } from '../store/artifact.ts';
 import { requireGeneration } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';

@@ -14,7 +14,7 @@ import { recordFingerprint } from './training-fingerprint.ts';
 
 interface CheckpointSearch {
   readonly everySteps: number;
-  /** Of the training. A server of an adapter needs it beside the adapter. */
+  /** The fingerprint of the training. A server of an adapter needs it beside the adapter. */
   readonly fingerprint: Fingerprint;
   /** Content takes a second for each GB. */
   readonly checkBy: 'sizes' | 'content';

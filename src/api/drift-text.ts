@@ -1,5 +1,5 @@
 /** The comparison of a judge with earlier figures as text. Workflows use it, so it needs no schema. */
-import { formatPercent } from '../platform/format-percent.ts';
+import { formatPercent, formatSignedPoints } from '../platform/format-percent.ts';
 import { formatProbability } from '../platform/format-probability.ts';
 import type { Drift, DriftStatus } from './drift.ts';
 
@@ -20,8 +20,8 @@ export function driftSentences({ benchmarks, comparedWith }: Drift): string[] {
       : `On ${benchmark} the judge does not differ significantly from ${earlier}`;
     const { low, high } = figure.interval;
     return (
-      `${verdict}: correct in both orders ${formatPercent(figure.now)}, before ${formatPercent(figure.before)} (${points(figure.difference)} points, ` +
-      `95% interval ${points(low)} to ${points(high)}, p ${formatProbability(pValue)}).`
+      `${verdict}: correct in both orders ${formatPercent(figure.now)}, before ${formatPercent(figure.before)} (${formatSignedPoints(figure.difference)} points, ` +
+      `95% interval ${formatSignedPoints(low)} to ${formatSignedPoints(high)}, p ${formatProbability(pValue)}).`
     );
   });
 }
@@ -33,8 +33,4 @@ export function driftWarnings(drift: Drift): string[] {
     const isWarning = isAlarm(found) || (found === 'not-compared' && drift.comparedWith !== undefined);
     return isWarning ? [sentences[index] ?? ''] : [];
   });
-}
-
-function points(share: number): string {
-  return `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)}`;
 }

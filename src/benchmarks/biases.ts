@@ -1,4 +1,5 @@
 import type { Side, Verdict } from '../method/verdict.ts';
+import { formatPercent } from '../platform/format-percent.ts';
 import {
   clusterValues,
   differenceInterval,
@@ -96,22 +97,10 @@ function positionBias(pairs: readonly JudgedResponses[]): BiasFigure | undefined
     }));
   if (values.length === 0) return undefined;
   // The interval may be narrower than that of independent verdicts: a pair with the same verdict in both orders shows no bias.
-  const { share, interval } = shareOf(values, Infinity);
-  const judgments = 2 * values.length;
-  // The two shares add up to 1, so the difference is known as precisely as one of them.
-  const second = { low: 1 - interval.high, high: 1 - interval.low };
-  return figureOf(
+  return complementaryFigure(
     'position',
-    [
-      {
-        name: 'of verdicts are for the response that is shown first',
-        judgments,
-        share,
-        interval,
-      },
-      { name: 'for the second one', judgments, share: 1 - share, interval: second },
-    ],
-    { low: 2 * interval.low - 1, high: 2 * interval.high - 1 },
+    { judgments: 2 * values.length, ...shareOf(values, Infinity) },
+    ['of verdicts are for the response that is shown first', 'for the second one'],
     POSITIONS,
   );
 }
@@ -171,19 +160,10 @@ function sideBias(
     orders.flatMap(({ verdict }) => (isSide(verdict) ? [{ cluster, value: Number(verdict === side) }] : [])),
   );
   if (named.length === 0) return undefined;
-  const { share, interval } = shareOf(named);
-  return figureOf(
+  return complementaryFigure(
     bias,
-    [
-      { name: `of verdicts are for ${favoured}`, judgments: named.length, share, interval },
-      {
-        name: `for ${other}`,
-        judgments: named.length,
-        share: 1 - share,
-        interval: { low: 1 - interval.high, high: 1 - interval.low },
-      },
-    ],
-    { low: 2 * interval.low - 1, high: 2 * interval.high - 1 },
+    { judgments: named.length, ...shareOf(named) },
+    [`of verdicts are for ${favoured}`, `for ${other}`],
     sides,
     { remark: 'Without labels it is unknown whether these responses are better.' },
   );
@@ -242,17 +222,42 @@ function groupsFigure(
   return figureOf(bias, groups, differenceInterval(groups[0], groups[1]), sides, { sizes });
 }
 
+/** The figure of a share against the rest of the same judgments: the difference is known as precisely as the share. */
+function complementaryFigure(
+  bias: BiasName,
+  { judgments, share, interval: { low, high } }: Omit<BiasGroup, 'name'>,
+  [name, rest]: readonly [string, string],
+  sides: readonly [string, string],
+  notes?: FigureNotes,
+): BiasFigure {
+  return figureOf(
+    bias,
+    [
+      { name, judgments, share, interval: { low, high } },
+      { name: rest, judgments, share: 1 - share, interval: { low: 1 - high, high: 1 - low } },
+    ],
+    { low: 2 * low - 1, high: 2 * high - 1 },
+    sides,
+    notes,
+  );
+}
+
+interface FigureNotes {
+  readonly sizes?: string;
+  readonly remark?: string;
+}
+
 function figureOf(
   bias: BiasName,
   groups: readonly [BiasGroup, BiasGroup],
   interval: Interval,
   [toFirst, toSecond]: readonly [string, string],
-  { sizes, remark }: { readonly sizes?: string; readonly remark?: string } = {},
+  { sizes, remark }: FigureNotes = {},
 ): BiasFigure {
   const [first, second] = groups;
   const difference = first.share - second.share;
   const found = interval.low > 0 ? toFirst : interval.high < 0 ? toSecond : undefined;
-  const shares = `${percent(first.share)} ${first.name}, ${percent(second.share)} ${second.name}${sizes === undefined ? '' : ` (${sizes})`}`;
+  const shares = `${formatPercent(first.share)} ${first.name}, ${formatPercent(second.share)} ${second.name}${sizes === undefined ? '' : ` (${sizes})`}`;
   const size = Math.max(Math.abs(interval.low), Math.abs(interval.high));
   const meaning =
     found === undefined
@@ -294,8 +299,4 @@ function isSide(verdict: Verdict): verdict is Side {
 function wordsText(count: number): string {
   const rounded = Math.round(count);
   return rounded === 1 ? '1 word' : `${rounded} words`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)}%`;
 }

@@ -31,7 +31,7 @@ export interface PairBenchmark<Official extends OfficialScores> {
   readonly sectionOf?: (subset: string) => string | undefined;
   /** The text that identifies the question of a pair, if several prompts ask the same one; by default its instruction. */
   readonly questionOf?: (pair: BenchmarkPair) => string;
-  /** Whether people chose the better responses, so that the agreement with them is reported. */
+  /** Set if people chose the better responses: the agreement with them is reported. */
   readonly isLabelledByPeople?: true;
   /** May get pairs several times, or none of a subset. */
   readonly official: (judged: readonly PairResult[], seed: number) => Official;

@@ -133,7 +133,7 @@ function noSelectionReason({
 function namesEachCheckpoint(settings: NonNullable<PartialConfiguration['serving']>): boolean {
   const driver = servingDriverOf(settings);
   if (driver.needsMachine && driver.adapters !== undefined) return true;
-  // What a template of the worker's policy contains is not known here.
+  // A template of the worker's policy may contain anything: it is not known here.
   if ('command' in settings && pickedTemplate(settings.command) !== undefined) return true;
   const { servedModelName } = settings;
   const command = driver.needsMachine && 'command' in settings ? settings.command : [];

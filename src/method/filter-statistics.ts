@@ -172,7 +172,7 @@ function selectionSteps(
 /** A kept judgment and the id of its example. */
 export interface SelectedJudgment extends KeptJudgment {
   readonly exampleId: string;
-  /** Whether it has reasoning before its verdict. */
+  /** True if it has reasoning before its verdict. */
   readonly isReasoned: boolean;
 }
 

@@ -8,7 +8,7 @@ import { isObject, type JsonObject } from '../platform/is-object.ts';
 import { readFilePairs } from './read-file-pairs.ts';
 import { InvalidVerdictFile, type ReadVerdict, requireNoProblems } from './read-verdicts.ts';
 
-/** What a file of pairs says about a pair beside its texts. */
+/** The facts about a pair beside its texts, as a file of pairs gives them. */
 export interface PairDetails {
   /** The first pair with the same prompt, or nearly the same. */
   readonly cluster: string;

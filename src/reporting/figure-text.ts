@@ -1,4 +1,5 @@
 import type { Interval } from '../benchmarks/intervals.ts';
+import { formatSignedPoints } from '../platform/format-percent.ts';
 
 /** The name of an iteration's judge: M₀, M₁, ... */
 export function judgeName(iteration: number): string {
@@ -20,10 +21,9 @@ export function formatTime(iso: string): string {
   return Number.isNaN(date.getTime()) ? iso : `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** Formats a difference of shares in percentage points, with its sign: "+5.2". */
+/** Formats a difference of shares in percentage points, with a typographic sign: "+5.2". */
 export function formatPoints(difference: number): string {
-  const value = (difference * 100).toFixed(1);
-  return difference > 0 ? `+${value}` : value.replace('-', '\u2212');
+  return formatSignedPoints(difference).replace('-', '\u2212');
 }
 
 /** A 95% interval of a difference: "+1.0 to +9.4". */

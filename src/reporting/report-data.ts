@@ -80,7 +80,7 @@ export interface ReportScores extends BenchmarkScores {
   /** Tokens of the judgments. */
   readonly tokens?: { readonly prompt: number; readonly completion: number } | undefined;
   readonly requests?: number | undefined;
-  /** Where the benchmark's prompts come from, by prompt. */
+  /** The origins of the benchmark's prompts, by prompt. */
   readonly prompts?: Readonly<Record<string, string>> | undefined;
   /** How the answers were sampled. */
   readonly sampling?: string | undefined;

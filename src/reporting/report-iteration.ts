@@ -1,4 +1,4 @@
-import { sumCounts } from '../store/artifact.ts';
+import { sumCounts } from '../platform/sum-counts.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import type { FilterStatistics } from '../method/filter-statistics.ts';

@@ -1,5 +1,5 @@
 import type { Counts } from '../store/artifact.ts';
-import { sumCounts } from '../store/artifact.ts';
+import { sumCounts } from '../platform/sum-counts.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import type { StageUsage } from './report-data.ts';
 import type { IterationSummary } from '../api/result.ts';

@@ -77,7 +77,7 @@ export function benchmarkPromptsHash(prompts: EvaluationPrompts, benchmark: stri
   return promptTextHash(Object.fromEntries(texts) as Record<string, object>);
 }
 
-/** Where the prompts of a benchmark come from, by prompt, for its report. */
+/** Describes the origins of a benchmark's prompts, by prompt, for its report. */
 export function benchmarkPromptSources(
   prompts: EvaluationPrompts,
   benchmark: string,

@@ -11,7 +11,7 @@ export interface PublishedScores extends BenchmarkScores {
   readonly tokens: { readonly prompt: number; readonly completion: number };
   /** Answered requests to the judge. */
   readonly requests?: number;
-  /** Where the prompts come from, by prompt. */
+  /** The origins of the prompts, by prompt. */
   readonly prompts?: Readonly<Record<string, string>>;
   /** How the answers were sampled, as text. */
   readonly sampling?: string;

@@ -2,7 +2,7 @@
 import type { ResolvedConfiguration, ResolvedEvaluation } from './open-run.ts';
 import { runUris } from './run-layout.ts';
 import type { Counts } from '../store/artifact.ts';
-import { sumCounts } from '../store/artifact.ts';
+import { sumCounts } from '../platform/sum-counts.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { toStoreCheckpoint } from './find-checkpoint.ts';
 import type { EvaluationSummary, IterationSummary } from '../api/result.ts';

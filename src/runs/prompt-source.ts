@@ -5,7 +5,7 @@ import { stableHash } from '../platform/stable-hash.ts';
 /** The file of an imported prompt folder that says where its text comes from. */
 export const PROMPT_SOURCE_FILE = 'source.json';
 
-/** Where an imported prompt comes from. */
+/** The origin of an imported prompt. */
 export const importedFromSchema = z.strictObject({
   repository: z.string().min(1),
   /** The commit that was checked out; absent if the folder was no clone. */
@@ -17,7 +17,7 @@ export const importedFromSchema = z.strictObject({
 
 export type ImportedFrom = z.infer<typeof importedFromSchema>;
 
-/** Where a benchmark's prompt comes from: this package, an official repository, or the user. */
+/** The origin of a benchmark's prompt: this package, an official repository, or the user. */
 export const promptSourceSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('package'), folder: z.string() }),
   z.strictObject({ kind: z.literal('imported'), from: importedFromSchema, isChanged: z.boolean() }),

@@ -46,7 +46,7 @@ export async function readBenchmarkPrompt(
   return { ...whole, source: await sourceOf(folder, whole) };
 }
 
-/** What a judge is asked: the prompt without where it comes from. */
+/** Returns the prompt without its origin: the part that a judge is asked. */
 export function promptText({
   source: _source,
   ...text

@@ -54,11 +54,3 @@ export function toReference(manifest: Manifest): ArtifactReference {
   const { uri, sha256, records, bytes } = manifest;
   return { uri, sha256, records, bytes };
 }
-
-/** Sums counts by name. */
-export function sumCounts(all: readonly Counts[]): Counts {
-  const sum: { [name: string]: number } = {};
-  for (const counts of all)
-    for (const [name, value] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + value;
-  return sum;
-}

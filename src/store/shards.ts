@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { readAhead } from '../platform/read-ahead.ts';
-import { sumCounts } from './artifact.ts';
+import { sumCounts } from '../platform/sum-counts.ts';
 import type { ArtifactReference, Counts, Fingerprint, Manifest } from './artifact.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { toReference, type ArtifactContent } from './artifact.ts';

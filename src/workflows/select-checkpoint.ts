@@ -3,6 +3,7 @@ import type { TrainingCheckpoint } from '../api/activity-types.ts';
 import type { IterationSummary } from '../api/result.ts';
 import type { PreparedBenchmark } from '../datasets/benchmark-overlaps.ts';
 import { figureOf, type ModelSelection } from '../method/model-selection.ts';
+import { sumCounts } from '../platform/sum-counts.ts';
 import type { EvaluateJudgeResult } from './evaluate-benchmarks.ts';
 import type { RunStages } from './run-stages.ts';
 import { childIdOf, shardsOf } from './stage-ids.ts';
@@ -10,7 +11,7 @@ import { childIdOf, shardsOf } from './stage-ids.ts';
 /** The checkpoint of a training that became the judge, and those that it was chosen among. */
 interface SelectedCheckpoint extends Pick<TrainingCheckpoint, 'model'> {
   readonly checkpoints: NonNullable<NonNullable<IterationSummary['training']>['checkpoints']>;
-  /** Of the evaluations of those that were not chosen: that of the chosen one is counted as the evaluation of the judge. */
+  /** The counts of the evaluations of those that were not chosen: that of the chosen one counts as the evaluation of the judge. */
   readonly counts: Readonly<Record<string, number>>;
 }
 
@@ -52,14 +53,10 @@ export function selectCheckpoint(stages: RunStages, choice: CheckpointChoice): P
         const figure = figureOf(evaluations, modelSelection);
         return { step, ...(figure === undefined ? {} : { figure }), chosen: step === chosen.step };
       }),
-      counts: { checkpoints: checkpoints.length, ...summedCounts(notChosen.map(([, result]) => result)) },
+      counts: {
+        checkpoints: checkpoints.length,
+        ...sumCounts(notChosen.flatMap(([, { counts }]) => Object.values(counts))),
+      },
     };
   });
-}
-
-function summedCounts(results: readonly EvaluateJudgeResult[]): Record<string, number> {
-  const sum: Record<string, number> = {};
-  for (const counts of results.flatMap((result) => Object.values(result.counts)))
-    for (const [name, count] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + count;
-  return sum;
 }

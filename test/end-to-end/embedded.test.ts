@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { cp, glob, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Manifest } from '../../src/store/artifact.ts';
 import { fileKey, RECORDS_FILE } from '../../src/store/manifest.ts';
 import { openStore } from '../../src/store/artifact-store.ts';
 import {
@@ -18,6 +17,7 @@ import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import { stableHash } from '../../src/platform/stable-hash.ts';
 import { estimateRun } from '../../src/estimate/estimate-run.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
+import { readManifests } from '../support/read-manifests.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
 /** The stages during one of which the worker is killed: which one follows from the seed. */
@@ -54,14 +54,7 @@ describe('the embedded example, every part real', function () {
     }
   }
 
-  async function manifests(runName: string): Promise<Map<string, Manifest>> {
-    const found = new Map<string, Manifest>();
-    for await (const path of glob(`${runName}/**/manifest.json`, { cwd: cluster.storeRoot })) {
-      const text = await readFile(join(cluster.storeRoot, path), 'utf8');
-      found.set(dirname(path), JSON.parse(text) as Manifest);
-    }
-    return found;
-  }
+  const manifests = (runName: string) => readManifests(cluster.storeRoot, runName);
 
   it(`teaches itself though its worker is killed, without doing again what was complete (TEST_SEED=${seed})`, async () => {
     const stage = KILLED_DURING[Number.parseInt(stableHash(seed).slice(0, 8), 16) % KILLED_DURING.length];

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { glob, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type ConfigurationInput, startRun } from '../../src/client/index.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
-import type { Manifest } from '../../src/store/artifact.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { readManifests } from '../support/read-manifests.ts';
 import { waitForProgress } from '../support/tiny-run.ts';
 
 const EVERY_STEPS = 3;
@@ -36,14 +36,7 @@ describe('the embedded example with a choice among the checkpoints of each train
     };
   }
 
-  async function manifests(runName: string): Promise<Map<string, Manifest>> {
-    const found = new Map<string, Manifest>();
-    for await (const path of glob(`${runName}/**/manifest.json`, { cwd: cluster.storeRoot })) {
-      const text = await readFile(join(cluster.storeRoot, path), 'utf8');
-      found.set(dirname(path), JSON.parse(text) as Manifest);
-    }
-    return found;
-  }
+  const manifests = (runName: string) => readManifests(cluster.storeRoot, runName);
 
   it('serves and validates them in turn, though the worker is killed in the middle, and makes the best one the judge', async () => {
     const worker = cluster.startWorker();

@@ -9,7 +9,7 @@ import {
   readShardReferences,
   shardUri,
 } from '../../src/store/shards.ts';
-import { sumCounts } from '../../src/store/artifact.ts';
+import { sumCounts } from '../../src/platform/sum-counts.ts';
 import { toReference } from '../../src/store/artifact.ts';
 import { temporaryStore } from '../support/temporary-store.ts';
 

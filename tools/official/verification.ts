@@ -9,7 +9,7 @@ export interface VerifiedFigure {
   readonly ours: number;
 }
 
-/** What was verified with a folder of official data and published outputs. */
+/** The result of verifying a folder of official data and published outputs. */
 export interface Verification {
   readonly repository: string;
   readonly folder: string;

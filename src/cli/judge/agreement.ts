@@ -104,7 +104,7 @@ function kappaText({ kappa, kappaInterval }: Agreement): string {
   return `${kappa.toFixed(2)} (${kappaInterval.low.toFixed(2)} to ${kappaInterval.high.toFixed(2)})`;
 }
 
-/** Whether the judge agrees with the other raters as well as each rater does. */
+/** Compares the judge's agreement with the other raters with that of each rater. */
 function raterLines({ raters }: JudgeAgreement): string[] {
   const lines = raters.flatMap(({ rater, withOthers, judgeWithOthers }) =>
     withOthers === undefined || judgeWithOthers === undefined

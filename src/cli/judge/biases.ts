@@ -2,6 +2,7 @@
 import Table from 'cli-table3';
 import { type BiasFigure, biasFigures, type BiasName } from '../../benchmarks/biases.ts';
 import { majorityLabel } from '../../benchmarks/judge-agreement.ts';
+import { formatDifference } from '../../platform/format-percent.ts';
 import { formatCount } from '../../reporting/figure-text.ts';
 import { CommandError } from '../core/command-error.ts';
 import { printResult } from '../core/output.ts';
@@ -67,15 +68,11 @@ function biasTable(figures: readonly BiasFigure[]): string {
     colAligns: ['left', 'right', 'right'],
     style: { head: [], border: [] },
   });
-  for (const { bias, groups, difference, interval } of figures)
+  for (const figure of figures)
     table.push([
-      bias,
-      groups.map(({ judgments }) => formatCount(judgments)).join(', '),
-      `${signed(difference)} (${signed(interval.low)} to ${signed(interval.high)})`,
+      figure.bias,
+      figure.groups.map(({ judgments }) => formatCount(judgments)).join(', '),
+      formatDifference(figure),
     ]);
   return table.toString();
-}
-
-function signed(share: number): string {
-  return `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)}`;
 }

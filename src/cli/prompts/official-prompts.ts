@@ -15,7 +15,7 @@ export interface ImportedPrompt extends PromptTemplate {
   readonly followUp?: string;
 }
 
-/** Where a prompt is in an official repository, and the prompt folder that it fills. */
+/** A prompt of an official repository: its place there, and the prompt folder that it fills. */
 export interface OfficialPrompt {
   /** The folder below that of all imported prompts; its first part is named as the benchmark's format. */
   readonly folder: string;

@@ -1,8 +1,7 @@
 import Table from 'cli-table3';
 import type { FieldDifference } from '../../platform/field-differences.ts';
-import type { Interval } from '../../benchmarks/intervals.ts';
 import { formatCount } from '../../reporting/figure-text.ts';
-import { formatPercent } from '../../platform/format-percent.ts';
+import { formatDifference, formatPercent } from '../../platform/format-percent.ts';
 import { compareRuns, type RunComparison, type SharedBenchmark } from '../../runs/compare-runs.ts';
 import { formatJudgeReference } from '../../runs/judge-reference.ts';
 import { oneLine } from '../../platform/shown-text.ts';
@@ -88,8 +87,8 @@ function differenceTable(benchmarks: readonly SharedBenchmark[], first: string, 
       formatCount(items.common),
       formatPercent(accuracy.first),
       formatPercent(accuracy.second),
-      comparison === undefined ? '–' : points(comparison.accuracy),
-      comparison === undefined ? '–' : points(comparison.consistent),
+      comparison === undefined ? '–' : formatDifference(comparison.accuracy),
+      comparison === undefined ? '–' : formatDifference(comparison.consistent),
       comparison === undefined ? '–' : comparison.mcNemar.pValue.toPrecision(2),
     ]);
   return table.toString();
@@ -123,10 +122,4 @@ function remarks(benchmark: SharedBenchmark, first: string, second: string): str
             `${evaluationDifferences.map(({ field, before, after }) => `${field} ${shortened(before)} / ${shortened(after)}`).join('; ')}.`,
         ]),
   ];
-}
-
-/** A difference of shares in percentage points, with its sign and interval. */
-function points({ difference, interval }: { difference: number; interval: Interval }): string {
-  const signed = (share: number) => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)}`;
-  return `${signed(difference)} (${signed(interval.low)} to ${signed(interval.high)})`;
 }

@@ -46,7 +46,7 @@ export interface ServingRequest {
   label?: string;
   /** Keeps the server running until `stopServing` is called for this owner. */
   owner: string;
-  /** Whether the owner's other servers are stopped before this one starts. */
+  /** Stops the owner's other servers before this one starts. */
   replacesOthers?: boolean;
   /** Variables of the server in addition to those of its settings, such as the GPUs that it sees. */
   environment?: Readonly<Record<string, string>>;

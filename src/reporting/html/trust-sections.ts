@@ -91,7 +91,7 @@ function formatKappa(kappa: number): string {
   return kappa.toFixed(2).replace('-', '\u2212');
 }
 
-/** Whether the judge agrees with the other raters as well as each rater does. */
+/** Compares the judge's agreement with the other raters with that of each rater. */
 function raterNote({ raters }: JudgeAgreement): string | undefined {
   const compared = raters.flatMap(({ rater, withOthers, judgeWithOthers }) =>
     withOthers === undefined || judgeWithOthers === undefined
