@@ -1,22 +1,25 @@
 """The training set: turns rows of messages into examples. Only the tokens that the judge writes carry loss.
 
-Rows of SFT are {id, prompt, completion}, rows of DPO {id, prompt, chosen, rejected}.
+Rows of SFT are {id, prompt, completion}, rows of DPO {id, prompt, chosen, rejected}, rows of GRPO {id, prompt, pair, order,
+betterSide}: its judgments are sampled during the training.
 """
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 
-from trainer.conversations import TemplateRefuses, converse, problem_of, refusal_problem, tokenizer_problem
+from trainer.conversations import TemplateRefuses, converse, encode, problem_of, refusal_problem, tokenizer_problem
 from trainer.errors import ConfigurationError, DataError
 
-FIELDS = {'sft': ('prompt', 'completion'), 'dpo': ('prompt', 'chosen', 'rejected')}
+FIELDS = {'sft': ('prompt', 'completion'), 'dpo': ('prompt', 'chosen', 'rejected'), 'grpo': ('prompt',)}
+COLUMNS = {'pair': None, 'order': ('better-first', 'worse-first'), 'betterSide': ('A', 'B')}  # of GRPO, with their values
 IGNORED = -100  # the label of tokens without loss (PyTorch's cross entropy)
 
 
 @dataclass
 class TrainingSet:
-    examples: list  # SFT: [{input_ids, labels}], DPO: [{prompt, chosen, rejected}] of messages
+    examples: list  # SFT: [{input_ids, labels}], DPO: [{prompt, chosen, rejected}] of messages, GRPO: rows
     dropped_too_long: int
 
 
@@ -31,7 +34,7 @@ def read_rows(path, method):
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
-            row, problem = parse_row(line, FIELDS[method])
+            row, problem = parse_row(line, method)
             if problem is None and row['id'] in first_line:
                 problem = f'the id {row["id"]!r} is in line {first_line[row["id"]]} too'
             if problem:
@@ -43,7 +46,7 @@ def read_rows(path, method):
     return rows
 
 
-def parse_row(line, fields):
+def parse_row(line, method):
     """`(row, None)`, or `(None, problem)`."""
     try:
         row = json.loads(line)
@@ -51,10 +54,13 @@ def parse_row(line, fields):
         return None, f'not JSON ({error})'
     if not isinstance(row, dict) or not isinstance(row.get('id'), str):
         return None, 'no "id" (a text)'
-    for field in fields:
+    for field in FIELDS[method]:
         messages = row.get(field)
         if not isinstance(messages, list) or not messages or not all(map(is_message, messages)):
             return None, f'"{field}" is not a list of messages {{role, content}}'
+    for column, allowed in COLUMNS.items() if method == 'grpo' else ():
+        if not isinstance(row.get(column), str) or (allowed and row[column] not in allowed):
+            return None, f'"{column}" is not {" or ".join(allowed) if allowed else "a text"}'
     return row, None
 
 
@@ -63,8 +69,13 @@ def is_message(value):
 
 
 def shuffled(rows, seed):
-    """The rows in an order that depends on the seed and their ids only, not on their order in the file."""
-    return sorted(rows, key=lambda row: hashlib.sha256(f'{seed}:{row["id"]}'.encode()).digest())
+    """The rows in an order that depends on the seed and their ids only, not on their order in the file. Those of a pair
+    follow each other if they name it."""
+
+    def key(row):
+        return hashlib.sha256(f'{seed}:{row.get("pair", row["id"])}'.encode()).digest(), row.get('order', '')
+
+    return sorted(rows, key=key)
 
 
 def tokenize(row, tokenizer):
@@ -85,26 +96,42 @@ def build_training_set(rows, tokenizer, job, embedding_rows=None):
     if problem:
         raise ConfigurationError(f'base checkpoint {job.baseCheckpoint}: {problem}')
     max_length = job.hyperparameters.maxLength
-    make_example = {'sft': sft_example, 'dpo': dpo_example}[job.method]
+    make_example = {'sft': sft_example, 'dpo': dpo_example, 'grpo': grpo_example}[job.method]
     examples = []
     for row in shuffled(rows, job.seed):
-        conversations = [conversation_of(row, field, tokenizer, job, embedding_rows) for field in FIELDS[job.method][1:]]
-        length = max(len(conversation.ids) for conversation in conversations)
-        examples.append((make_example(row, conversations), length))
+        answers = [row[field] for field in FIELDS[job.method][1:]] or [verdict_alone(row)]
+        conversations = [conversation_of(row, answer, tokenizer, job, embedding_rows) for answer in answers]
+        examples.append((make_example(row, conversations), length_of(row, conversations, tokenizer, job)))
     kept = [example for example, length in examples if length <= max_length]
+    if job.method == 'grpo':
+        orders = Counter(example['pair'] for example in kept)
+        kept = [example for example in kept if orders[example['pair']] == len(COLUMNS['order'])]
     if not kept:
         shortest = min(length for _, length in examples)
         raise DataError(f'{job.data}: every row is longer than maxLength {max_length}; the shortest has {shortest}')
     return TrainingSet(kept, len(examples) - len(kept))
 
 
-def conversation_of(row, field, tokenizer, job, embedding_rows):
+def verdict_alone(row):
+    """The shortest judgment: GRPO's rows have none, and what their prompts lose shows with any."""
+    return [{'role': 'assistant', 'content': f'[[{row["betterSide"]}]]'}]
+
+
+def length_of(row, conversations, tokenizer, job):
+    """The most tokens of a row's conversation."""
+    if job.method == 'grpo':
+        prompt, _ = encode(tokenizer, row['prompt'], add_generation_prompt=True)
+        return len(prompt) + job.hyperparameters.maxCompletionLength
+    return max(len(conversation.ids) for conversation in conversations)
+
+
+def conversation_of(row, answer, tokenizer, job, embedding_rows):
     """The rendered prompt and answer of a row. Raises ConfigurationError if something of it gets lost."""
     try:
-        conversation = converse(row['prompt'], row[field], tokenizer)
+        conversation = converse(row['prompt'], answer, tokenizer)
         problem = problem_of(conversation, tokenizer, embedding_rows)
     except TemplateRefuses as refusal:
-        problem = refusal_problem(row['prompt'], row[field], tokenizer, refusal)
+        problem = refusal_problem(row['prompt'], answer, tokenizer, refusal)
     if problem:
         where = f'the row {row["id"]} of {job.data}'
         raise ConfigurationError(f'base checkpoint {job.baseCheckpoint}, with {where}: {problem}')
@@ -118,3 +145,8 @@ def sft_example(_row, conversations):
 def dpo_example(row, _conversations):
     """An example of messages: TRL tokenizes them in the same way as `tokenize` (the test of the loss compares both)."""
     return {field: row[field] for field in FIELDS['dpo']}
+
+
+def grpo_example(row, _conversations):
+    """An example of messages, with the columns that rewards read."""
+    return {field: row[field] for field in (*FIELDS['grpo'], *COLUMNS)}

@@ -13,7 +13,7 @@ from trl.trainer.dpo_config import DPOConfig as Arguments
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.utils import disable_dropout_in_model
 
-__all__ = ['Arguments', 'Trainer', 'method_arguments', 'prepare_model']
+__all__ = ['Arguments', 'Trainer', 'method_arguments', 'prepare_model', 'trainer_arguments']
 
 
 class Trainer(DPOTrainer):
@@ -25,12 +25,17 @@ def method_arguments(job):
     p = job.hyperparameters
     terms = {'sigmoid': 1.0, **({'sft': p.nllWeight} if p.nllWeight else {})}
     return {
+        'max_length': None,  # examples that are too long have been dropped (trainer/data.py)
         'beta': p.beta,
         'loss_type': list(terms),
         'loss_weights': list(terms.values()),
         'trust_remote_code': job.trustRemoteCode,  # for the reference, which TRL loads
         'disable_dropout': False,  # TRL would disable the adapter's dropout too
     }
+
+
+def trainer_arguments(_job):
+    return {}
 
 
 def prepare_model(model, _job):

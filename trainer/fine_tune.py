@@ -1,6 +1,6 @@
 """Fine-tuning: a thin layer over TRL that adds progress reports, complete checkpoints and a clean stop.
 
-This module has what all methods share; `sft.py` and `dpo.py` have what differs between them.
+This module has what all methods share; `sft.py`, `dpo.py` and `grpo.py` have what differs between them.
 """
 
 import math
@@ -11,17 +11,17 @@ from datasets import Dataset, disable_progress_bars
 from transformers import AutoModelForCausalLM, PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
-from trainer import checkpoints, dpo, sft
+from trainer import checkpoints, dpo, grpo, sft
 from trainer.adapter import adapter_problem, lora_config, require_mergeable
 from trainer.candidates import candidates_of
 from trainer.conversations import load_tokenizer
 from trainer.data import build_training_set
-from trainer.errors import ConfigurationError, Stopped
+from trainer.errors import ConfigurationError, DataError, Stopped
 from trainer.finish import finish
 from trainer.progress import Progress, log, touch_heartbeat
 from trainer.tracking import Trackers
 
-METHODS = {'sft': sft, 'dpo': dpo}
+METHODS = {'sft': sft, 'dpo': dpo, 'grpo': grpo}
 
 
 def fine_tune(job, rows, lease, stop_requested):
@@ -124,6 +124,7 @@ def make_trainer(job, output_dir, tokenizer, model, training_set):
             train_dataset=Dataset.from_list(training_set.examples),
             processing_class=tokenizer,
             peft_config=lora_config(job),
+            **method.trainer_arguments(job),
         )
     except ValueError as error:  # TRL or PEFT refuses the settings, for example a layer that does not exist
         raise ConfigurationError(f'hyperparameters or adapter: {error}') from None
@@ -157,8 +158,6 @@ def shared_arguments(job, output_dir, examples):
         'use_cpu': not on_gpu,
         # Takes a third more time and a fraction of the memory, which is the scarcer resource on a GPU.
         'activation_checkpointing': on_gpu,
-        # Nothing is truncated: examples that are too long have been dropped (trainer/data.py).
-        'max_length': None,
         'logging_steps': 1,
         'logging_nan_inf_filter': False,  # the filter would report the mean of the other steps instead of a NaN
         'save_strategy': 'steps',
@@ -173,8 +172,14 @@ def shared_arguments(job, output_dir, examples):
 
 
 def total_steps(p, examples):
-    """Optimizer steps of the full training. The last batch of an epoch may be smaller; it is not dropped."""
+    """Optimizer steps of the full training. The last batch of an epoch may be smaller; it is not dropped, except by GRPO,
+    whose batches consist of judgments. Raises DataError if none is complete."""
     devices = int(os.environ.get('WORLD_SIZE', '1'))
+    if hasattr(p, 'numGenerations'):
+        judgments, batch = examples * p.numGenerations, p.perDeviceBatchSize * p.gradientAccumulationSteps * devices
+        if judgments < batch:
+            raise DataError(f'{examples} prompts have {judgments} judgments, fewer than a step takes ({batch})')
+        return min(math.ceil(p.epochs * (judgments // batch)), p.maxSteps or math.inf)
     micro_batches = math.ceil(examples / (p.perDeviceBatchSize * devices))
     steps_in_epoch = math.ceil(micro_batches / p.gradientAccumulationSteps)
     max_steps = math.ceil(p.epochs * steps_in_epoch)

@@ -23,6 +23,8 @@ class Job(SimpleNamespace):
     mirror = None
     # The job may leave it out: then only the model of the last step is written.
     candidateEverySteps = None
+    # The marks around reasoning, for methods that sample judgments.
+    reasoningMarks = ()
     # The addresses of the local copies that the paths above name, by path.
     addresses = {}
 
@@ -47,6 +49,7 @@ class Job(SimpleNamespace):
             'data': sha256_of(self.data) if os.path.isfile(self.data) else None,
             'hyperparameters': without(self.hyperparameters, 'saveSteps', 'saveTotalLimit'),
             'adapter': without(self.adapter, 'saveAdapter'),
+            **({'reasoningMarks': self.reasoningMarks} if self.reasoningMarks else {}),
         }
 
 

@@ -16,8 +16,15 @@ from trainer import checkpoints
 from trainer.errors import Stopped, TrainingDiverged
 from trainer.files import remove_truncated_line, touch
 
-# The values that TRL logs for DPO in addition to the loss, each a mean over the step.
-REWARDS = {'rewardMargin': 'rewards/margins', 'rewardAccuracy': 'rewards/accuracies'}
+# The values that TRL logs for DPO and GRPO in addition to the loss, each a mean over the step.
+REWARDS = {
+    'rewardMargin': 'rewards/margins',
+    'rewardAccuracy': 'rewards/accuracies',
+    'reward': 'reward',
+    'zeroVarianceShare': 'frac_reward_zero_std',
+    'completionTokens': 'completions/mean_length',
+    'truncatedShare': 'completions/clipped_ratio',
+}
 
 
 class Progress(TrainerCallback):
@@ -41,6 +48,7 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **_):
         self.started = time.monotonic()
+        self.counted_before = state.num_input_tokens_seen  # by GRPO, whose checkpoints keep the count
 
     def on_substep_end(self, args, state, control, **_):
         self.touch_heartbeat()  # a step of many forward passes may take minutes
@@ -61,7 +69,7 @@ class Progress(TrainerCallback):
         for name in ('loss', 'grad_norm'):
             if not math.isfinite(logs.get(name, 0.0)):
                 raise TrainingDiverged(f'{self.job.outputFolder}: {name} is {logs[name]} at step {state.global_step}')
-        self.tokens = int(logs['num_tokens'])  # TRL counts since this start
+        self.tokens = int(logs['num_tokens']) - self.counted_before
         if self.lease is None:
             return
         done = state.global_step - self.first_step

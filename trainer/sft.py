@@ -3,7 +3,7 @@
 from trl.trainer.sft_config import SFTConfig as Arguments
 from trl.trainer.sft_trainer import SFTTrainer
 
-__all__ = ['Arguments', 'Trainer', 'method_arguments', 'prepare_model']
+__all__ = ['Arguments', 'Trainer', 'method_arguments', 'prepare_model', 'trainer_arguments']
 
 
 class Trainer(SFTTrainer):
@@ -12,6 +12,11 @@ class Trainer(SFTTrainer):
 
 
 def method_arguments(_job):
+    # Nothing is truncated: examples that are too long have been dropped (trainer/data.py).
+    return {'max_length': None}
+
+
+def trainer_arguments(_job):
     return {}
 
 

@@ -11,6 +11,7 @@ import {
   toStoreCheckpoint,
   storeUriOf,
 } from '../runs/find-checkpoint.ts';
+import { reasoningMarksOf } from '../config/reasoning.ts';
 import { roundForIteration } from '../config/fine-tuning.ts';
 import { keepsAdapter, servesAdapters } from '../config/model-roles.ts';
 import { trackTrainingMetrics } from '../observability/training-metrics.ts';
@@ -20,6 +21,7 @@ import { followTraining, type FollowOptions } from '../models/training/follow-tr
 import { launcherOf } from '../models/training/launchers/registry.ts';
 import { prunedModelMessage } from '../models/training/pruned-model.ts';
 import { RESULT_FILE, trainingJobSchema, type TrainingResult } from '../models/training/job.ts';
+import { recipeOf } from '../models/training/recipes/registry.ts';
 import { readTrainingResult } from '../models/training/model-integrity.ts';
 import { forgetTraining, noteTraining } from '../models/training/watched-trainings.ts';
 import { stopTrainer } from '../models/training/stop-training.ts';
@@ -76,6 +78,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const { trainingStallSeconds, trainingStartSeconds } = configuration.timeouts;
     const round = roundForIteration(configuration.fineTuning, input.iteration);
     const { method, hyperparameters, selectCheckpoint } = round;
+    const samples = recipeOf(round).sampledPerExample !== undefined;
     const uri = trainerUri(configuration.fineTuning, input.run.runName, input.iteration);
     const data = store.locate(await store.verifyRecords(input.trainingSet));
     const training = store.objectsBelow(uri);
@@ -119,6 +122,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
           name: `${input.run.runName}/iteration-${input.iteration}`,
           reportTo,
           ...(selectCheckpoint === undefined ? {} : { candidateEverySteps: selectCheckpoint.everySteps }),
+          ...(samples ? { reasoningMarks: reasoningMarksOf(configuration) } : {}),
         }),
         launcher,
         settings,

@@ -46,13 +46,24 @@ export function expectedTraining(
   const perJudgedExample = recipe.expectedExamples(configuration, round, basis.correctShare);
   const examples = Math.round(mixedExamples(configuration, basis) * perJudgedExample);
   const { perDeviceBatchSize, gradientAccumulationSteps, epochs, maxSteps } = hyperparameters;
-  const batches = Math.ceil(examples / (perDeviceBatchSize * basis.devices));
-  const allSteps = Math.ceil(epochs * Math.ceil(batches / gradientAccumulationSteps));
+  const sampled = recipe.sampledPerExample?.(round);
+  const conversations = examples * (sampled ?? 1);
+  const batches = Math.ceil(conversations / (perDeviceBatchSize * basis.devices));
+  // A step of sampled judgments is not begun without all of them.
+  const whole = sampled === undefined ? Math.ceil : Math.floor;
+  const allSteps = Math.ceil(epochs * whole(batches / gradientAccumulationSteps));
   const steps = Math.min(allSteps, maxSteps ?? allSteps);
   const passes = allSteps === 0 ? 0 : (epochs * steps) / allSteps;
   const exampleTokens = basis.conversation * recipe.memory.conversationsPerExample;
   const checkpoints = selectCheckpoint && candidateSteps(selectCheckpoint.everySteps, steps).length + 1;
-  return { method, examples, exampleTokens, steps, tokens: examples * passes * exampleTokens, checkpoints };
+  return {
+    method,
+    examples,
+    exampleTokens,
+    steps,
+    tokens: conversations * passes * exampleTokens,
+    checkpoints,
+  };
 }
 
 /** The number of generated and human examples together after mixing by weight. */

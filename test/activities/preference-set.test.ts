@@ -3,40 +3,11 @@ import { filterJudgments } from '../../src/activities/filter-judgments.ts';
 import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
 import { ORDERS } from '../../src/method/examples.ts';
 import type { Correctness } from '../../src/method/correctness.ts';
-import { stableHash } from '../../src/platform/stable-hash.ts';
-import type { Verdict } from '../../src/method/verdict.ts';
+import { judgments, pairs } from '../support/sampled-judgments.ts';
 import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 import type { DpoRecord } from '../../src/models/training/recipes/dpo.ts';
 import type { Judgment } from '../../src/runs/records.ts';
 
-const pairs = Array.from({ length: 30 }, (_, index) => ({
-  id: `pair-${String(index).padStart(2, '0')}`,
-  instruction: `Question ${index}?`,
-  better: `better ${index}`,
-  worse: `worse ${index}`,
-}));
-
-/** Four judgments of each example by a judge that prefers A. */
-const judgments: Judgment[] = pairs.flatMap(({ id: pairId }) =>
-  ORDERS.flatMap((order) =>
-    [0, 1, 2, 3].map((sample): Judgment => {
-      const id = `${pairId}/${order}/${sample}`;
-      const chance = Number.parseInt(stableHash('verdict', id).slice(0, 2), 16);
-      const verdict: Verdict = chance < 120 ? 'A' : chance < 200 ? 'B' : chance < 220 ? 'tie' : 'none';
-      const right = verdict === (order === 'better-first' ? 'A' : 'B');
-      return {
-        id,
-        pairId,
-        order,
-        sample,
-        text: `${id} says ${verdict}`,
-        verdict,
-        finishReason: 'stop',
-        correct: right,
-      };
-    }),
-  ),
-);
 const byId = new Map(judgments.map((judgment) => [judgment.id, judgment]));
 
 interface Options {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { processIdentitySchema } from '../../platform/process-identity.ts';
+import { reasoningMarksSchema } from '../../config/reasoning.ts';
 import { positiveInteger } from '../../platform/schema-fields.ts';
 import { canarySchema } from '../serving/adapters/canary.ts';
 import { adapterSchema } from './adapter.ts';
@@ -37,6 +38,9 @@ const jobFields = {
     )
     .optional(),
   reportTo: z.array(trackerSchema).describe('The trackers that the training reports to.'),
+  reasoningMarks: reasoningMarksSchema
+    .describe('The marks around reasoning; the verdicts of sampled judgments are read behind it.')
+    .exactOptional(),
 };
 
 /** The job of one method: the shared fields and the hyperparameters of its recipe. */
@@ -106,6 +110,14 @@ const progressSchema = z.object({
   rewardMargin: z.number().optional(),
   /** DPO: share of the step's pairs with a positive margin. */
   rewardAccuracy: z.number().optional(),
+  /** GRPO: mean reward of the step's judgments. */
+  reward: z.number().optional(),
+  /** GRPO: share of the step's prompts whose judgments all have the same reward, and teach nothing. */
+  zeroVarianceShare: z.number().optional(),
+  /** GRPO: mean tokens of a judgment. */
+  completionTokens: z.number().optional(),
+  /** GRPO: share of the judgments that were cut at `maxCompletionLength`. */
+  truncatedShare: z.number().optional(),
   learningRate: z.number(),
   /** Mean since the trainer's start. */
   tokensPerSecond: z.number(),
@@ -144,6 +156,7 @@ export const resultSchema = z.object({
     data: z.string(),
     hyperparameters: z.record(z.string(), z.unknown()),
     adapter: z.record(z.string(), z.unknown()),
+    reasoningMarks: reasoningMarksSchema.exactOptional(),
   }),
   steps: count,
   epochs: z.number(),

@@ -5,7 +5,7 @@
  *   as with float32 master weights in mixed precision. With bfloat16, a bfloat16 copy of the weights is added.
  * - With LoRA, the base is frozen and keeps the type in which it was saved (float32 if the precision is float32); only
  *   the adapter's parameters need 16 bytes each.
- * - DPO loads its reference as a second model, unless an adapter is trained.
+ * - DPO, and GRPO with `beta` above 0, load their reference as a second model, unless an adapter is trained.
  * - FSDP shards all of these over the GPUs; data parallelism without FSDP gives each GPU a complete copy.
  * - Activations: checkpointing keeps the input of each layer and recomputes one layer at a time, at about 34 bytes for
  *   each token and hidden unit (arXiv 2205.05198, section 4.1, without stored attention scores). TRL computes the loss
@@ -68,7 +68,7 @@ export function trainingMemory(
       'weights to compute with, bfloat16',
       sharded ? (2 * computing) / Math.max(2, shape.layers) : computing,
     ),
-    ...(memory.hasReferenceModel && isFull
+    ...(memory.hasReferenceModel(round.hyperparameters) && isFull
       ? part('reference model, float32', (FLOAT32 * parameters) / cut)
       : []),
     ...part('activations', conversations * maxLength * perToken),

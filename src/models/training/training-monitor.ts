@@ -180,7 +180,7 @@ export class TrainingMonitor {
   }
 
   async #check(job: TrainingJob, result: TrainingResult): Promise<void> {
-    const { method, seed, hyperparameters, adapter, data } = job;
+    const { method, seed, hyperparameters, adapter, data, reasoningMarks } = job;
     const { objects, key } = openParent(data);
     // Fields that don't change the weights.
     const { saveSteps: _, saveTotalLimit: __, ...meaning } = hyperparameters;
@@ -191,6 +191,7 @@ export class TrainingMonitor {
       hyperparameters: meaning,
       adapter: adapterMeaning,
       data: await new ObjectHashes(objects).sha256Of(key),
+      ...(reasoningMarks === undefined ? {} : { reasoningMarks }),
     };
     const { base: ____, ...found } = result.identity;
     const differing = fieldDifferences(found, wanted).map(

@@ -88,7 +88,7 @@ type DpoRound = z.output<typeof dpoRoundSchema>;
 export const dpo = defineRecipe({
   configuration: dpoRoundSchema,
   hyperparameters: dpoHyperparameters,
-  memory: { conversationsPerExample: 2, hasReferenceModel: true },
+  memory: { conversationsPerExample: 2, hasReferenceModel: () => true },
   rows: {
     format: 'preference',
     trlTrainer: 'DPOTrainer',

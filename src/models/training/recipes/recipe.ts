@@ -39,8 +39,10 @@ export interface TrainingRecipe<
     /** Number of conversations that the model processes for one example of a batch. */
     readonly conversationsPerExample: number;
     /** Whether all weights are loaded a second time as a frozen reference, if no adapter is trained. */
-    readonly hasReferenceModel: boolean;
+    hasReferenceModel(hyperparameters: Hyperparameters & { readonly beta?: number }): boolean;
   };
+  /** Number of judgments that the training samples for each example; its batches consist of these. */
+  sampledPerExample?(round: z.output<Schema>): number;
   readonly rows: TrainingRows;
   /** Reports settings that contradict the recipe's rounds. A section is missing if it is invalid. */
   problems(sections: Partial<RecipeSections>, rounds: readonly z.output<Schema>[]): Problem[];

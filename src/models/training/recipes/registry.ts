@@ -3,10 +3,11 @@
  */
 import { z } from 'zod';
 import { dpo } from './dpo.ts';
+import { grpo } from './grpo.ts';
 import type { TrainingRecipe } from './recipe.ts';
 import { sft } from './sft.ts';
 
-export const RECIPES = [sft, dpo] as const;
+export const RECIPES = [sft, dpo, grpo] as const;
 
 export const roundSchema = roundSchemaOf(RECIPES);
 

@@ -63,7 +63,7 @@ const EXAMPLES_FILE = 'examples.jsonl';
 export const sft = defineRecipe({
   configuration: sftRoundSchema,
   hyperparameters: sftHyperparameters,
-  memory: { conversationsPerExample: 1, hasReferenceModel: false },
+  memory: { conversationsPerExample: 1, hasReferenceModel: () => false },
   rows: {
     format: 'prompt-completion',
     trlTrainer: 'SFTTrainer',

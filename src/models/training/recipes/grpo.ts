@@ -1,0 +1,230 @@
+/**
+ * Group relative policy optimization: the judge samples judgments of each pair during the training, and those that are rewarded
+ * become more likely (DeepSeekMath, arXiv 2402.03300; J1, arXiv 2505.10320).
+ */
+import { z } from 'zod';
+import { judgePromptValues } from '../../../method/examples.ts';
+import { expectedJudgments, sumUpTo } from '../../../method/expected-judgments.ts';
+import { renderPrompt } from '../../../method/prompt-template.ts';
+import { InvalidInput } from '../../../platform/invalid-input.ts';
+import type { Problem } from '../../../platform/problem.ts';
+import { fraction, nonNegative, positiveInteger, positiveNumber } from '../../../platform/schema-fields.ts';
+import {
+  hyperparameters,
+  INIT_FROM_DESCRIPTION,
+  initFromSchema,
+  isScheduleValid,
+  risingRateError,
+  selectCheckpointSchema,
+} from './hyperparameters.ts';
+import {
+  defineRecipe,
+  type JudgedPair,
+  type RecipeSections,
+  type TrainingRecord,
+  type TrainingSetInput,
+} from './recipe.ts';
+
+/** J1's values for an 8B model, with a batch for one GPU. */
+const grpoHyperparameters = z.strictObject({
+  ...hyperparameters({
+    epochs: 1,
+    maxSteps: 500,
+    gradientAccumulationSteps: 8,
+    learningRate: 1e-6,
+    minLrRatio: 1,
+    warmupSteps: 0,
+    maxGradNorm: 1,
+    maxLength: 8192,
+    saveSteps: 20,
+  }),
+  perDeviceBatchSize: positiveInteger.default(8).describe('Judgments in a forward pass on one device.'),
+  reward: z
+    .enum(['verdict', 'both-orders'])
+    .default('both-orders')
+    .describe(
+      'What a judgment is rewarded for: `verdict`: its verdict is right; `both-orders`: so is that of the judgment with the same ' +
+        'number in the other order of the pair.',
+    ),
+  numGenerations: z
+    .int()
+    .min(2)
+    .default(8)
+    .describe(
+      'The judgments that are sampled for each prompt and compared with each other (TRL: `num_generations`).',
+    ),
+  maxCompletionLength: positiveInteger
+    .default(4096)
+    .describe('The most tokens of a sampled judgment. `maxLength` counts them too.'),
+  temperature: positiveNumber.default(1).describe('The temperature of the sampled judgments.'),
+  topP: fraction.gt(0).default(1).describe('The share of the probability that judgments are sampled from.'),
+  beta: nonNegative
+    .default(0.01)
+    .describe(
+      'The strength with which the checkpoint that the training starts from holds the judge back (KL); 0 loads no reference.',
+    ),
+  epsilon: fraction.gt(0).default(0.2).describe('The clipping range of the probability ratio.'),
+  lossType: z
+    .enum(['grpo', 'bnpo', 'dr_grpo', 'dapo'])
+    .default('dapo')
+    .describe("How the loss is averaged over tokens, by TRL's names."),
+  scaleRewards: z
+    .enum(['group', 'batch', 'none'])
+    .default('group')
+    .describe(
+      'Whether rewards are divided by their standard deviation in the group of a prompt, in the batch, or not.',
+    ),
+});
+
+function hasWholeGroups(fields: z.output<typeof grpoHyperparameters>): boolean {
+  const judgments = fields.perDeviceBatchSize * fields.gradientAccumulationSteps;
+  return judgments % (fields.numGenerations * (fields.reward === 'both-orders' ? 2 : 1)) === 0;
+}
+
+const grpoRoundSchema = z
+  .strictObject({
+    method: z
+      .literal('grpo')
+      .describe('Reinforcement: samples judgments during the training and rewards right verdicts.'),
+    initFrom: initFromSchema.default('previous').describe(INIT_FROM_DESCRIPTION),
+    passRate: z
+      .strictObject({
+        min: fraction.default(0).describe('The least share.'),
+        max: fraction.default(1).describe('The largest share.'),
+      })
+      .refine(({ min, max }) => min <= max, { path: ['min'], error: 'it is above max' })
+      .prefault({})
+      .describe(
+        'Trains on the pairs for which this share of the judgments of the stage judgePairs, in both orders together, is correct. ' +
+          'Pairs that the judge always or never gets right teach nothing.',
+      ),
+    selectCheckpoint: selectCheckpointSchema,
+    hyperparameters: grpoHyperparameters
+      .refine(isScheduleValid, risingRateError)
+      .refine(hasWholeGroups, {
+        path: ['perDeviceBatchSize'],
+        error:
+          'perDeviceBatchSize x gradientAccumulationSteps, the judgments of a step on one device, must be a multiple of ' +
+          'numGenerations, with the reward "both-orders" of 2 x numGenerations: they are compared with each other',
+      })
+      .refine(({ maxCompletionLength, maxLength }) => maxCompletionLength < maxLength, {
+        path: ['maxCompletionLength'],
+        error: 'maxLength, which counts the prompt too, must be larger',
+      })
+      .prefault({})
+      .describe('The hyperparameters of the training.'),
+  })
+  .describe('Group relative policy optimization, a form of reinforcement learning.');
+
+type GrpoRound = z.output<typeof grpoRoundSchema>;
+
+export const grpo = defineRecipe({
+  configuration: grpoRoundSchema,
+  hyperparameters: grpoHyperparameters,
+  memory: {
+    conversationsPerExample: 1,
+    hasReferenceModel: ({ beta }) => beta !== 0,
+  },
+  sampledPerExample: ({ hyperparameters: { numGenerations } }) => numGenerations,
+  rows: { format: 'prompt-only', trlTrainer: 'GRPOTrainer', columns: [] },
+  problems: grpoProblems,
+  fingerprintInputs: (_sections, { passRate: { min, max } }) => ({ passRate: { min, max } }),
+  makeTrainingSet,
+  expectedExamples({ judging }, { passRate }, correctShare) {
+    const all = 2 * judging.samples;
+    const { probabilityOf } = expectedJudgments({ ...judging, judgmentsPerExample: 1 }, correctShare);
+    return sumUpTo(all, (correct) => (isWithin(correct / all, passRate) ? probabilityOf(correct, all) : 0));
+  },
+});
+
+/** A row of the training set: a prompt, and what rewards are computed from. */
+export interface GrpoRecord extends TrainingRecord {
+  readonly pair: string;
+  readonly order: string;
+  readonly betterSide: string;
+}
+
+/** Reports a pass rate that the sampling does not measure, and settings of `filtering` that select judgments. */
+function grpoProblems(
+  { judging, filtering }: Partial<RecipeSections>,
+  rounds: readonly GrpoRound[],
+): Problem[] {
+  const problems: Problem[] = [];
+  const selects = rounds.some(({ passRate: { min, max } }) => min > 0 || max < 1);
+  if (selects && judging?.strategy.kind === 'until-correct') {
+    const message =
+      'found "until-correct", but "passRate" of a round of GRPO compares shares of all N judgments: set the strategy to {"kind": "all"}';
+    problems.push({ path: 'judging.strategy.kind', message });
+  }
+  if (filtering === undefined) return problems;
+  const unused = {
+    target: filtering.target !== 'construction',
+    majorityThreshold: filtering.majorityThreshold !== null,
+    judgmentsPerExample: filtering.judgmentsPerExample !== 1,
+    positionConsistentOnly: filtering.positionConsistentOnly,
+    minReasoning: filtering.minReasoning !== null,
+    humanData: filtering.humanData.length > 0,
+  };
+  for (const [field, isSet] of Object.entries(unused)) {
+    if (!isSet) continue;
+    const message = 'set, but fineTuning.rounds has GRPO, which samples its own judgments: remove it';
+    problems.push({ path: `filtering.${field}`, message });
+  }
+  return problems;
+}
+
+/** Selects the pairs by their pass rate. Each gives a row in both orders. */
+async function makeTrainingSet({
+  iteration,
+  round: { passRate },
+  sections: { filtering },
+  prompt,
+  judgedPairs,
+}: TrainingSetInput<GrpoRound>) {
+  const selected = new Set<string>();
+  let pairs = 0;
+  for await (const judged of judgedPairs()) {
+    pairs += 1;
+    if (isWithin(passRateOf(judged), passRate)) selected.add(judged.pair.id);
+  }
+  const trainingExamples = 2 * selected.size;
+  if (trainingExamples < filtering.minExamples)
+    throw new InvalidInput(
+      `iteration ${iteration} has ${trainingExamples} training examples, fewer than filtering.minExamples (${filtering.minExamples}): ` +
+        `of ${pairs} pairs ${selected.size} have a pass rate between ${passRate.min} and ${passRate.max}. ` +
+        'More pairs or a wider passRate give more.',
+    );
+  return {
+    counts: {
+      examples: 2 * pairs,
+      kept: trainingExamples,
+      'examples outside the pass rate': 2 * (pairs - selected.size),
+      trainingExamples,
+    },
+    records: records(),
+  };
+
+  async function* records(): AsyncGenerator<GrpoRecord> {
+    for await (const { pair, orders } of judgedPairs())
+      if (selected.has(pair.id))
+        for (const { example } of orders)
+          yield {
+            id: `${example.id}/0000`,
+            pair: pair.id,
+            order: example.order,
+            betterSide: example.betterSide,
+            prompt: renderPrompt(prompt, judgePromptValues(example)),
+            judgments: { kept: [], rejected: [] },
+          };
+  }
+}
+
+/** The share of a pair's judgments, of both orders together, that are correct; 0 without any. */
+function passRateOf({ orders }: JudgedPair): number {
+  const judgments = orders.flatMap(({ judgments: sampled }) => sampled);
+  return judgments.filter(({ correct }) => correct).length / Math.max(1, judgments.length);
+}
+
+function isWithin(share: number, { min, max }: GrpoRound['passRate']): boolean {
+  return share >= min && share <= max;
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { filterJudgments } from '../../src/activities/filter-judgments.ts';
+import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import { ORDERS } from '../../src/method/examples.ts';
+import { parseConfiguration } from '../../src/config/parse-configuration.ts';
+import type { GrpoRecord } from '../../src/models/training/recipes/grpo.ts';
+import { judgments, pairs } from '../support/sampled-judgments.ts';
+import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
+import { tinyConfiguration } from '../support/tiny-run.ts';
+
+type Round = Extract<
+  NonNullable<NonNullable<ConfigurationInput['fineTuning']>['rounds']>[number],
+  { method: 'grpo' }
+>;
+
+describe('the training set of a GRPO round', () => {
+  let testRun: TestRun;
+  afterEach(() => testRun.close());
+
+  async function filter(
+    round: Partial<Round>,
+    filtering: ConfigurationInput['filtering'] = { minExamples: 1 },
+  ) {
+    testRun = await startTestRun({ filtering, fineTuning: { rounds: [{ method: 'grpo', ...round }] } });
+    const { deps, run } = testRun;
+    const input = {
+      ...{ run, iteration: 1 },
+      pairs: await testRun.publish('test/pairs', pairs, 8),
+      judgments: await testRun.publish('test/judgments', judgments, 64),
+    };
+    const result = await asActivity(() => filterJudgments(deps, input));
+    return { ...result, rows: await deps.store.readRecords<GrpoRecord>(result.artifact) };
+  }
+
+  /** The number of the eight judgments of a pair that are correct. */
+  const correctOf = (pairId: string) =>
+    judgments.filter((judgment) => judgment.pairId === pairId && judgment.correct).length;
+
+  it('has every pair in both orders, with the side of the better response', async () => {
+    const { rows, counts } = await filter({});
+    assert.deepEqual(
+      rows.map(({ pair, order }) => `${pair}/${order}`),
+      pairs.flatMap(({ id }) => ORDERS.map((order) => `${id}/${order}`)),
+    );
+    assert.equal(counts['trainingExamples'], 2 * pairs.length);
+    for (const { pair, order, betterSide, prompt } of rows) {
+      const index = Number(pair.slice(5));
+      assert.equal(betterSide, order === 'better-first' ? 'A' : 'B');
+      const shown = [`better ${index}`, `worse ${index}`];
+      const [a, b] = order === 'better-first' ? shown : shown.toReversed();
+      assert.deepEqual(prompt, [{ role: 'user', content: `Question ${index}? (A) ${a} (B) ${b}` }]);
+    }
+  });
+
+  it('selects pairs by the share of their judgments that are correct', async () => {
+    const { rows, counts } = await filter({ passRate: { min: 0.25, max: 0.5 } });
+    const selected = pairs.filter(({ id }) => correctOf(id) >= 2 && correctOf(id) <= 4);
+    assert(selected.length > 5 && selected.length < pairs.length);
+    assert.deepEqual(
+      [...new Set(rows.map(({ pair }) => pair))],
+      selected.map(({ id }) => id),
+    );
+    assert.equal(counts['examples outside the pass rate'], 2 * (pairs.length - selected.length));
+  });
+
+  it('fails and says the numbers if too few pairs have the pass rate', async () => {
+    await assert.rejects(
+      filter({ passRate: { min: 0.99 } }, { minExamples: 3 }),
+      /iteration 1 has 0 training examples, fewer than filtering\.minExamples \(3\): of 30 pairs 0 have a pass rate between 0\.99 and 1/,
+    );
+  });
+});
+
+describe('the configuration of a GRPO round', () => {
+  const problemsOf = (changes: Partial<ConfigurationInput>, round: Partial<Round> = {}) =>
+    parseConfiguration({
+      ...tinyConfiguration('grpo', 'http://127.0.0.1:9/v1', {
+        fineTuning: { rounds: [{ method: 'grpo', ...round }] },
+        ...changes,
+      }),
+    }).problems.map(({ path, message }) => `${path}: ${message}`);
+
+  it('is refused with settings that select judgments, which it has none of', () => {
+    assert.deepEqual(problemsOf({}), []);
+    const filtering = { target: 'majority-vote', minReasoning: 3, judgmentsPerExample: 2 } as const;
+    const judging = { prompt: 'prompts/compact/judge', samples: 3 };
+    assert.deepEqual(
+      problemsOf({ filtering, judging }).map((problem) => problem.split(':')[0]),
+      ['filtering.target', 'filtering.judgmentsPerExample', 'filtering.minReasoning'],
+    );
+  });
+
+  it('is refused with a pass rate that the sampling does not measure, or that is empty', () => {
+    const judging = { prompt: 'prompts/compact/judge', strategy: { kind: 'until-correct' } } as const;
+    assert.deepEqual(problemsOf({ judging }), []);
+    assert.match(
+      problemsOf({ judging }, { passRate: { max: 0.9 } }).join(),
+      /^judging\.strategy\.kind: found "until-correct", but "passRate" of a round of GRPO compares shares of all N judgments/,
+    );
+    assert.match(
+      problemsOf({}, { passRate: { min: 0.9, max: 0.1 } }).join(),
+      /^fineTuning\.rounds\.0\.passRate\.min: .*above max/,
+    );
+  });
+});
