@@ -12,6 +12,7 @@ import { toReference, type ArtifactReference, type Fingerprint } from '../store/
 import type { RunReference, StageResult } from '../api/activity-types.ts';
 import { readJudgedPairs } from '../runs/judged-pairs.ts';
 import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
+import { directPromptOf } from '../runs/prompts.ts';
 import { runUris } from '../runs/run-layout.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -51,6 +52,7 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
           round,
           sections: configuration,
           prompt: prompts.training,
+          directPrompt: directPromptOf(prompts, round),
           judgedPairs: () => withLearnedTexts(readJudgedPairs(deps.store, input), configuration),
         })),
       }));
@@ -91,6 +93,7 @@ export function trainingSetFingerprint(
 ): Fingerprint {
   const round = roundForIteration(configuration.fineTuning, iteration);
   const { reasoning } = configuration.filtering;
+  const direct = directPromptOf(prompts, round);
   return {
     ...recipeOf(round).fingerprintInputs(configuration, round),
     schema: 1,
@@ -102,5 +105,6 @@ export function trainingSetFingerprint(
     trainingPrompt: stableHash(canonicalJson(prompts.training)),
     ...marksFingerprintInputs(configuration),
     ...(reasoning === 'keep' ? {} : { reasoning }),
+    ...(direct === undefined ? {} : { directPrompt: stableHash(canonicalJson(direct)) }),
   };
 }

@@ -11,6 +11,7 @@ export function crossSectionProblems(usable: PartialConfiguration): Problem[] {
   return [
     ...samplingProblems(usable),
     ...recipeProblems(usable),
+    ...directProblems(usable),
     ...humanDataProblems(usable),
     ...modelSelectionProblems(usable),
     ...checkpointSelectionProblems(usable),
@@ -59,6 +60,21 @@ function recipeProblems({ judging, filtering, fineTuning }: PartialConfiguration
           sameMethod,
         ),
   );
+}
+
+/** Finds rounds whose judge has learned verdicts alone, though it judges the pairs of the next iteration with reasons. */
+function directProblems({ iterations, fineTuning }: PartialConfiguration): Problem[] {
+  const rounds = fineTuning?.rounds ?? [];
+  return rounds.flatMap((round, index) => {
+    const direct = 'direct' in round ? round.direct : undefined;
+    const isRepeated = index === rounds.length - 1 && (iterations ?? 0) > rounds.length;
+    const isLast = index + 1 >= (iterations ?? rounds.length) && !isRepeated;
+    if (direct === undefined || direct.share < 1 || direct.mode === 'beside' || isLast) return [];
+    const message =
+      'found 1, but the judge that has learned verdicts alone judges the next iteration, with reasons: ' +
+      'make it the round of the last iteration, or set mode to "beside"';
+    return [{ path: `fineTuning.rounds.${index}.direct.share`, message }];
+  });
 }
 
 function humanDataProblems({ filtering }: PartialConfiguration): Problem[] {

@@ -44,8 +44,8 @@ export function mixSources<K extends KeptJudgment>(
   return inOrderOf(kept, mixed);
 }
 
-/** Draws `size` judgments, from each side in proportion to its size. */
-function drawEvenly<K extends KeptJudgment>(kept: readonly K[], size: number, seed: number): K[] {
+/** Draws `size` judgments, from each side in proportion to its size. Which ones depends on the seed and their ids only. */
+export function drawEvenly<K extends KeptJudgment>(kept: readonly K[], size: number, seed: number): K[] {
   if (size >= kept.length) return [...kept];
   return (['A', 'B'] as const).flatMap((side) => {
     const ofSide = kept.filter((judgment) => judgment.side === side);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Configuration, PartialConfiguration } from '../config/run-configuration.ts';
+import type { Round } from '../models/training/recipes/registry.ts';
 import type { PromptTemplate } from '../method/prompt-template.ts';
 import type { InputFiles } from '../platform/input-files.ts';
 import {
@@ -21,6 +22,8 @@ export interface Prompts {
   readonly worse: PromptTemplate | null;
   readonly judge: PromptTemplate;
   readonly training: PromptTemplate;
+  /** The prompts for verdicts alone, by the folders that rounds name; missing if none does. */
+  readonly direct?: Readonly<Record<string, PromptTemplate>>;
   readonly evaluation: EvaluationPrompts;
 }
 
@@ -33,6 +36,7 @@ export const promptsSchema: z.ZodType<Prompts> = z.strictObject({
   worse: promptTemplateSchema.nullable(),
   judge: promptTemplateSchema,
   training: promptTemplateSchema,
+  direct: z.record(z.string(), promptTemplateSchema).exactOptional(),
   evaluation: evaluationPromptsSchema,
 });
 
@@ -62,6 +66,11 @@ export function requiredPrompts(usable: PartialConfiguration) {
         },
     { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
     { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
+    ...(usable.fineTuning?.rounds ?? []).map((round, index) => ({
+      path: `fineTuning.rounds.${index}.direct.prompt`,
+      folder: directFolderOf(round),
+      needed: judge,
+    })),
   ].filter((prompt): prompt is typeof prompt & { folder: string } => prompt.folder !== undefined);
 }
 
@@ -86,7 +95,31 @@ export async function readPrompts(
     similar: byPath.get('pairs.similarPrompt') ?? null,
     worse: byPath.get('pairs.worsePrompt') ?? null,
     judge: prompt('judging.prompt'),
+    ...directPrompts(configuration, prompt),
     training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
     evaluation: await readBenchmarkPrompts({ files }, configuration.evaluation),
   };
+}
+
+function directPrompts({ fineTuning: { rounds } }: Configuration, prompt: (path: string) => PromptTemplate) {
+  const direct = rounds.flatMap((round, index) => {
+    const folder = directFolderOf(round);
+    return folder === undefined
+      ? []
+      : [[folder, prompt(`fineTuning.rounds.${index}.direct.prompt`)] as const];
+  });
+  return direct.length === 0 ? {} : { direct: Object.fromEntries(direct) };
+}
+
+/** The prompt with which a round teaches verdicts alone, if it does. */
+export function directPromptOf({ direct }: Prompts, round: Round): PromptTemplate | undefined {
+  const folder = directFolderOf(round);
+  if (folder === undefined) return undefined;
+  const found = direct?.[folder];
+  if (found === undefined) throw new Error(`the prompt ${folder} of a round was not read`);
+  return found;
+}
+
+function directFolderOf(round: Round): string | undefined {
+  return 'direct' in round ? round.direct?.prompt : undefined;
 }

@@ -92,6 +92,8 @@ export interface TrainingSetInput<Round> {
   readonly sections: RecipeSections;
   /** The prompt with which judgments are trained. */
   readonly prompt: PromptTemplate;
+  /** The prompt that asks for a verdict alone, if the round has one. */
+  readonly directPrompt?: PromptTemplate | undefined;
   /**
    * All pairs, sorted by id. They may be read more than once, so that only ids are kept in memory, not texts.
    */
@@ -111,7 +113,7 @@ export interface TrainingSet {
 
 /** A line of a training set. The columns of `TrainingRows` with the learned messages are added to it. */
 export interface TrainingRecord {
-  /** `<pair>/<order>/<number>` */
+  /** `<pair>/<order>/<number>`; two records of one judgment differ in what stands behind the number. */
   readonly id: string;
   readonly prompt: readonly ChatMessage[];
   /**

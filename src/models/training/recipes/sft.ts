@@ -10,8 +10,8 @@ import {
   type FilterStepName,
   type SelectedJudgment,
 } from '../../../method/filter-statistics.ts';
-import { balanceInSources, GENERATED, mixSources } from '../../../method/mix-sources.ts';
-import { renderPrompt } from '../../../method/prompt-template.ts';
+import { balanceInSources, drawEvenly, GENERATED, mixSources } from '../../../method/mix-sources.ts';
+import { renderPrompt, type PromptTemplate } from '../../../method/prompt-template.ts';
 import type { CountedJudgment } from '../../../method/rejection-sampling.ts';
 import {
   selectJudgments,
@@ -19,7 +19,9 @@ import {
   type JudgmentSelectionRules,
 } from '../../../method/select-judgments.ts';
 import { REASONED_WORDS } from '../../../method/words-before-verdict.ts';
+import { promptFolderPath } from '../../../config/fields.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
+import { fraction } from '../../../platform/schema-fields.ts';
 import {
   hyperparameters,
   INIT_FROM_DESCRIPTION,
@@ -45,11 +47,28 @@ const sftHyperparameters = z.strictObject(
   }),
 );
 
+const directSchema = z
+  .strictObject({
+    share: fraction
+      .gt(0)
+      .describe('The share of the training examples, chosen by the seed, that teach the verdict alone.'),
+    prompt: promptFolderPath.describe('The folder of the prompt that asks for the verdict alone.'),
+    mode: z
+      .enum(['instead', 'beside'])
+      .default('instead')
+      .describe('`instead`: such an example no longer teaches its reasoning; `beside`: it teaches both.'),
+  })
+  .describe(
+    'Teaches verdicts without reasoning (System 2 distillation, arXiv 2407.06023). As a last round with the share 1 it makes a ' +
+      'judge that answers in a few tokens; a small share beside the reasoning is known to help that too (SFR-Judge, arXiv 2409.14664).',
+  );
+
 const sftRoundSchema = z
   .strictObject({
     method: z.literal('sft').describe('Trains on the kept judgments.'),
     initFrom: initFromSchema.default('seed').describe(INIT_FROM_DESCRIPTION),
     selectCheckpoint: selectCheckpointSchema,
+    direct: directSchema.optional(),
     hyperparameters: sftHyperparameters
       .refine(isScheduleValid, risingRateError)
       .prefault({})
@@ -76,9 +95,10 @@ export const sft = defineRecipe({
     ],
   },
   problems: () => [],
-  fingerprintInputs(sections) {
+  fingerprintInputs(sections, { direct }) {
     const { strategy, minReasoning, ...rules } = selectionRules(sections);
     return {
+      ...(direct === undefined ? {} : { direct: { share: direct.share, mode: direct.mode } }),
       strategy: strategy.kind,
       ...rules,
       // Left out otherwise, so that training sets of earlier versions are found again.
@@ -114,6 +134,8 @@ async function makeTrainingSet({
   seed,
   sections,
   prompt,
+  directPrompt,
+  round: { direct },
   judgedPairs,
 }: TrainingSetInput<z.output<typeof sftRoundSchema>>) {
   const { judging, filtering } = sections;
@@ -142,31 +164,41 @@ async function makeTrainingSet({
     samples: judging.strategy.kind === 'all' ? judging.samples : undefined,
     reasonedWords,
   });
+  const alone =
+    direct === undefined ? [] : drawEvenly(trained, Math.round(direct.share * trained.length), seed);
   if (trained.length < filtering.minExamples)
     throw tooFewExamples(iteration, filtering.minExamples, trained.length, statistics);
   return {
     counts: {
       examples: outcomes.length,
       kept: outcomes.filter(({ kept: judgments }) => judgments > 0).length,
-      trainingExamples: trained.length,
+      ...(direct === undefined ? {} : { 'verdicts alone': alone.length }),
+      trainingExamples: trained.length + (direct?.mode === 'beside' ? alone.length : 0),
     },
     summary: statistics,
     files: { [EXAMPLES_FILE]: outcomes },
-    records: records(new Set(trained.map(({ id }) => id))),
+    records: records(new Set(trained.map(({ id }) => id)), new Set(alone.map(({ id }) => id))),
   };
 
-  async function* records(ids: ReadonlySet<string>): AsyncGenerator<SftRecord> {
+  async function* records(
+    ids: ReadonlySet<string>,
+    directIds: ReadonlySet<string>,
+  ): AsyncGenerator<SftRecord> {
     for await (const { orders } of judgedPairs())
       for (const { example, judgments } of orders) {
-        const rendered = renderPrompt(prompt, judgePromptValues(example));
-        for (const { id, text } of judgments)
-          if (ids.has(id))
-            yield {
-              id,
-              prompt: rendered,
-              completion: [{ role: 'assistant', content: text }],
-              judgments: { kept: [id], rejected: [] },
-            };
+        const values = judgePromptValues(example);
+        for (const { id, text, verdict } of judgments) {
+          if (!ids.has(id)) continue;
+          const record = (suffix: string, from: PromptTemplate, content: string): SftRecord => ({
+            id: `${id}${suffix}`,
+            prompt: renderPrompt(from, values),
+            completion: [{ role: 'assistant', content }],
+            judgments: { kept: [id], rejected: [] },
+          });
+          const isDirect = directIds.has(id);
+          if (!isDirect || direct?.mode === 'beside') yield record('', prompt, text);
+          if (isDirect && directPrompt !== undefined) yield record('-direct', directPrompt, `[[${verdict}]]`);
+        }
       }
   }
 }
