@@ -60,6 +60,10 @@ class Checkpoint:
     def decode(self, tokens: list[int]) -> str:
         return self.tokenizer.decode(tokens, skip_special_tokens=True)
 
+    def piece(self, token: int) -> str:
+        """The text of one token."""
+        return self.tokenizer.decode([token])
+
 
 class Checkpoints:
     """Loads a folder on first use, reloads it when its files change, and keeps the most recently used ones.

@@ -16,7 +16,7 @@ import torch
 
 from checkpoints import Checkpoint
 from llama import Bucket, Llama
-from sampling import Sampling, sample_tokens
+from sampling import Sampling, TokenLogprob, sample_tokens, token_logprobs
 
 MAX_ROWS = 256
 # The prompt tokens that one step may read, during which the running rows wait.
@@ -28,11 +28,12 @@ MIN_SLOTS = 8
 @dataclass(frozen=True)
 class Completion:
     """`finish_reason` is "stop" after the end token or a stop text, and "length" after max_tokens. `tokens` includes
-    the end token."""
+    the end token, `logprobs` does not."""
 
     text: str
     finish_reason: str
     tokens: int
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass
@@ -44,6 +45,8 @@ class Job:
     samples: int
     seed: int
     sampling: Sampling
+    # How many most likely tokens are wanted beside each token; None: not even its log-probability.
+    top_logprobs: int | None = None
     result: Future[list[Completion]] = field(default_factory=Future)
     completions: dict[int, Completion] = field(default_factory=dict)
 
@@ -63,6 +66,7 @@ class _Row:
     sample: int
     generator: random.Random
     tokens: list[int]
+    logprobs: list[TokenLogprob] = field(default_factory=list)
 
 
 class _Rows:
@@ -179,14 +183,14 @@ class Batch:
     def _completed(self, row: _Row) -> Completion | None:
         sampling = row.job.sampling
         if row.tokens[-1] in self.checkpoint.end_ids:
-            return Completion(self.checkpoint.decode(row.tokens[:-1]), "stop", len(row.tokens))
+            return Completion(self.checkpoint.decode(row.tokens[:-1]), "stop", len(row.tokens), tuple(row.logprobs[:-1]))
         if sampling.stop:
             text = self.checkpoint.decode(row.tokens)
             found = [index for index in map(text.find, sampling.stop) if index >= 0]
             if found:
-                return Completion(text[: min(found)], "stop", len(row.tokens))
+                return Completion(text[: min(found)], "stop", len(row.tokens), tuple(row.logprobs))
         if len(row.tokens) >= sampling.max_tokens:
-            return Completion(self.checkpoint.decode(row.tokens), "length", len(row.tokens))
+            return Completion(self.checkpoint.decode(row.tokens), "length", len(row.tokens), tuple(row.logprobs))
         return None
 
 
@@ -195,6 +199,12 @@ def _append(rows: list[_Row], logits: torch.Tensor) -> None:
     tokens = sample_tokens(logits, [row.job.sampling for row in rows], [row.generator for row in rows])
     for row, token in zip(rows, tokens, strict=True):
         row.tokens.append(token)
+    wanted = [index for index, row in enumerate(rows) if row.job.top_logprobs is not None]
+    if wanted:
+        tops = [rows[index].job.top_logprobs for index in wanted]
+        found = token_logprobs(logits[torch.tensor(wanted)], [tokens[index] for index in wanted], tops)
+        for index, logprob in zip(wanted, found, strict=True):
+            rows[index].logprobs.append(logprob)
 
 
 class Engine:

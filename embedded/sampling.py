@@ -43,6 +43,27 @@ def sample_tokens(logits: torch.Tensor, settings: list[Sampling], generators: li
     return tokens.tolist()
 
 
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token that was sampled, its log-probability, and the most likely tokens at its place. The values are those of the
+    model itself, whatever temperature and top_p are."""
+
+    token: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+
+
+def token_logprobs(logits: torch.Tensor, tokens: list[int], tops: list[int]) -> list[TokenLogprob]:
+    """For each row of logits its token and as many most likely tokens as wanted."""
+    values = logits.double().log_softmax(-1)
+    found = []
+    for row, token, top in zip(values, tokens, tops, strict=True):
+        likely, order = row.topk(min(top, len(row)))
+        pairs = tuple(zip(order.tolist(), likely.tolist(), strict=True))
+        found.append(TokenLogprob(token, row[token].item(), pairs))
+    return found
+
+
 def _nucleus(probabilities: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
     """Sets the probabilities outside the nucleus to zero (Holtzman et al. 2020). The most likely token always stays."""
     if probabilities.shape[-1] <= TOP_TOKENS:

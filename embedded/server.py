@@ -25,15 +25,15 @@ from typing import Any, Literal
 
 import torch
 import uvicorn
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from checkpoints import Checkpoints, UnknownModel
-from engine import MAX_ROWS, Engine, Job
+from checkpoints import Checkpoint, Checkpoints, UnknownModel
+from engine import MAX_ROWS, Completion, Engine, Job
 from llama import UnsupportedCheckpoint
 from sampling import Sampling
 
@@ -84,13 +84,14 @@ class ChatRequest(BaseModel):
     stop: str | list[str] | None = None
     stream: bool | None = False
     logprobs: bool | None = False
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
     tools: list[Any] | None = None
     response_format: dict[str, Any] | None = None
     frequency_penalty: float | None = 0.0
     presence_penalty: float | None = 0.0
     logit_bias: dict[str, float] | None = None
 
-    @field_validator("stream", "logprobs", "tools", "frequency_penalty", "presence_penalty", "logit_bias")
+    @field_validator("stream", "tools", "frequency_penalty", "presence_penalty", "logit_bias")
     @classmethod
     def _unsupported(cls, value: object) -> object:
         if value:
@@ -103,6 +104,12 @@ class ChatRequest(BaseModel):
         if value and value.get("type") != "text":
             raise ValueError("this server supports only the type text")
         return value
+
+    @model_validator(mode="after")
+    def _top_of_logprobs(self) -> ChatRequest:
+        if self.top_logprobs is not None and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs to be true")
+        return self
 
     def stops(self) -> tuple[str, ...]:
         stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
@@ -137,6 +144,18 @@ class RequestLog:
     def _write(self, name: str, event: str, more: dict[str, Any]) -> None:
         line = {"event": event, "id": name, "milliseconds": round(time.time() * 1000), **more}
         self._file.write(json.dumps(line) + "\n")
+
+
+def describe_logprobs(completion: Completion, checkpoint: Checkpoint) -> dict[str, Any]:
+    def described(token: int, logprob: float) -> dict[str, Any]:
+        text = checkpoint.piece(token)
+        return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+    content = [
+        {**described(each.token, each.logprob), "top_logprobs": [described(*pair) for pair in each.top]}
+        for each in completion.logprobs
+    ]
+    return {"content": content, "refusal": None}
 
 
 def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: int) -> Starlette:
@@ -184,7 +203,8 @@ def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: i
             stop=body.stops(),
         )
         seed = secrets.randbits(48) if body.seed is None else body.seed
-        job = Job(checkpoint, prompt, body.n or 1, seed, sampling)
+        top_logprobs = (body.top_logprobs or 0) if body.logprobs else None
+        job = Job(checkpoint, prompt, body.n or 1, seed, sampling, top_logprobs)
         completions = await asyncio.wrap_future(engine.submit(job))
         tokens = sum(completion.tokens for completion in completions)
         request_log.log_response(name)
@@ -199,7 +219,7 @@ def create_app(checkpoints: Checkpoints, request_log: RequestLog, cache_bytes: i
                         "index": index,
                         "message": {"role": "assistant", "content": completion.text, "refusal": None},
                         "finish_reason": completion.finish_reason,
-                        "logprobs": None,
+                        "logprobs": describe_logprobs(completion, checkpoint) if body.logprobs else None,
                     }
                     for index, completion in enumerate(completions)
                 ],

@@ -11,8 +11,18 @@ const MODEL = join(EMBEDDED, 'model');
 
 interface Completion {
   model: string;
-  choices: { index: number; message: { role: string; content: string }; finish_reason: string }[];
+  choices: {
+    index: number;
+    message: { role: string; content: string };
+    finish_reason: string;
+    logprobs: { content: (TokenLogprob & { top_logprobs: TokenLogprob[] })[] } | null;
+  }[];
   usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number };
+}
+
+interface TokenLogprob {
+  token: string;
+  logprob: number;
 }
 
 interface Failure {
@@ -125,6 +135,51 @@ describe('the embedded model server', function () {
     }
   });
 
+  it('gives the log-probability of each token, alone and among others, whatever the temperature', async () => {
+    const judgments = Array.from(
+      { length: 12 },
+      (_, index) => `Judge: Find the first number in ${12 + index} 87 45. (A) ${12 + index} (B) 87`,
+    );
+    const fields = { temperature: 0, logprobs: true, top_logprobs: 5 };
+    const together = await Promise.all(judgments.map((judgment) => complete(judgment, fields)));
+    for (const [index, judgment] of judgments.entries()) {
+      const [choice] = together[index]!.choices;
+      const content = choice?.logprobs?.content ?? [];
+      const alone = (await complete(judgment, fields)).choices[0]?.logprobs?.content ?? [];
+      assert.deepEqual(
+        alone.map(({ token }) => token),
+        content.map(({ token }) => token),
+      );
+      // A prompt that has been read before differs in the last bits.
+      for (const [place, { logprob }] of alone.entries())
+        assert(Math.abs(logprob - content[place]!.logprob) < 1e-5 * Math.max(1, Math.abs(logprob)));
+      assert.equal(
+        content
+          .map(({ token }) => token)
+          .join(' ')
+          .replaceAll(' ', ''),
+        choice?.message.content.replaceAll(' ', ''),
+      );
+      for (const { token, logprob, top_logprobs: top } of content) {
+        assert.deepEqual([top[0]?.token, top[0]?.logprob], [token, logprob], 'the most likely one is taken');
+        assert.equal(top.length, 5);
+        const sum = top.reduce((total, each) => total + Math.exp(each.logprob), 0);
+        assert(sum <= 1 + 1e-9 && sum > 0.5, `${sum}`);
+      }
+    }
+    const seed = { ...fields, temperature: 1, seed: 3, max_tokens: 1 };
+    const drawn = (await complete('Write a similar instruction: Find the third number in 12 87 45.', seed))
+      .choices[0];
+    const hot = (
+      await complete('Write a similar instruction: Find the third number in 12 87 45.', {
+        ...seed,
+        temperature: 2,
+      })
+    ).choices[0];
+    assert.deepEqual(hot?.logprobs?.content[0]?.top_logprobs, drawn?.logprobs?.content[0]?.top_logprobs);
+    assert.equal((await complete('Hello', { max_tokens: 1 })).choices[0]?.logprobs, null);
+  });
+
   it('stops before a stop text', async () => {
     const instruction = 'Write a similar instruction: Find the third number in 12 87 45 33.';
     const completion = await complete(instruction, { temperature: 0, stop: ['number', 'numbers'] });
@@ -214,10 +269,15 @@ describe('the embedded model server', function () {
       ['n', 0],
       ['top_p', 0],
       ['stream', true],
+      ['top_logprobs', 21],
     ] as const) {
       const error = await refuse(request('Hello', { [field]: value }), 400);
       assert.equal(error.param, field);
     }
+    assert.match(
+      (await refuse(request('Hello', { top_logprobs: 2 }), 400)).message,
+      /top_logprobs needs logprobs/,
+    );
   });
 
   it('says which port is in use', async () => {
