@@ -1,4 +1,5 @@
 /** Reads an answer to `POST /chat/completions`, and checks it, because any server may have sent it. */
+import { z } from 'zod';
 import { maskSecrets } from '../../platform/secrets.ts';
 import { describeAnswer } from './describe-answer.ts';
 import { type FinishReason, readFinishReason } from './finish-reason.ts';
@@ -10,6 +11,15 @@ export interface Choice {
   /** The reasoning that the server returned apart from the text; absent if there was none. */
   reasoning?: string;
   finishReason: FinishReason;
+  /** Absent unless it was asked for, and if the server does not give it. */
+  logprobs?: readonly TokenLogprob[];
+}
+
+/** A token of a text, its log-probability, and the most likely tokens at its place. */
+export interface TokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
+  readonly top: readonly { readonly token: string; readonly logprob: number }[];
 }
 
 export interface TokenUsage {
@@ -64,11 +74,28 @@ function readChoice(choice: unknown, body: JsonObject): Choice {
     throw invalid('a choice has no message', body);
   const refusal = typeof message.refusal === 'string' ? message.refusal : '';
   const reasoning = readReasoning(message) || thoughts;
+  const logprobs = readLogprobs(choice.logprobs);
   return {
     text: storable(text || refusal),
     ...(reasoning === '' ? {} : { reasoning: storable(reasoning) }),
     finishReason,
+    ...(logprobs === undefined ? {} : { logprobs }),
   };
+}
+
+const tokenLogprobSchema = z.object({ token: z.string(), logprob: z.number() });
+const logprobsSchema = z.object({
+  content: z.array(
+    tokenLogprobSchema
+      .extend({ top_logprobs: z.array(tokenLogprobSchema).nullish() })
+      .transform(({ top_logprobs: top, ...own }): TokenLogprob => ({ ...own, top: top ?? [] })),
+  ),
+});
+
+/** Log-probabilities in OpenAI's form; those in another count as not given. */
+function readLogprobs(found: unknown): readonly TokenLogprob[] | undefined {
+  const read = logprobsSchema.safeParse(found);
+  return read.success ? read.data.content : undefined;
 }
 
 /**

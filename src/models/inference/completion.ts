@@ -18,6 +18,8 @@ export interface CompletionRequest {
   sampling: SamplingParameters;
   /** How many samples to draw (`n`). */
   samples: number;
+  /** Asks for the log-probability of each token, and for as many most likely ones beside it. */
+  topLogprobs?: number | undefined;
   /** Seed of the first sample; sample k has seed + k. */
   seed?: number | undefined;
   signal?: AbortSignal | undefined;

@@ -3,21 +3,29 @@ import type { CompletionRequest } from './completion.ts';
 import type { HttpFailure } from './http-failure.ts';
 
 /**
- * A parameter that a server may refuse although the request can do without it: `n` (samples are asked for one by one), `seed`
- * and `stream: false` are left out, and so are `top_p` and `temperature` at their default of 1; `max_tokens` is called
+ * A parameter that a server may refuse although the request can do without it: `n` (samples are asked for one by one), `seed`,
+ * `logprobs` (with `top_logprobs`) and `stream: false` are left out, and so are `top_p` and `temperature` at their default of 1; `max_tokens` is called
  * `max_completion_tokens` instead.
  */
-export const OPTIONAL_PARAMETERS = ['n', 'seed', 'max_tokens', 'top_p', 'temperature', 'stream'] as const;
+export const OPTIONAL_PARAMETERS = [
+  'n',
+  'seed',
+  'max_tokens',
+  'top_p',
+  'temperature',
+  'stream',
+  'logprobs',
+] as const;
 export type OptionalParameter = (typeof OPTIONAL_PARAMETERS)[number];
 
 /** The parameters that a server is known to refuse. */
 export type RequestForm = ReadonlySet<OptionalParameter>;
 
-type Sampled = Pick<CompletionRequest, 'messages' | 'sampling' | 'samples' | 'seed'>;
+type Sampled = Pick<CompletionRequest, 'messages' | 'sampling' | 'samples' | 'seed' | 'topLogprobs'>;
 
 /** The body of a request in the form that a server takes. */
 export function chatBody(model: string, request: Sampled, refused: RequestForm) {
-  const { messages, samples, seed } = request;
+  const { messages, samples, seed, topLogprobs } = request;
   const { temperature, topP, maxTokens } = request.sampling;
   return {
     model,
@@ -29,6 +37,9 @@ export function chatBody(model: string, request: Sampled, refused: RequestForm) 
     ...(samples === 1 || refused.has('n') ? {} : { n: samples }),
     ...(seed === undefined || refused.has('seed') ? {} : { seed }),
     ...(refused.has('stream') ? {} : { stream: false }),
+    ...(topLogprobs === undefined || refused.has('logprobs')
+      ? {}
+      : { logprobs: true, top_logprobs: topLogprobs }),
   };
 }
 export type ChatBody = ReturnType<typeof chatBody>;
@@ -52,6 +63,7 @@ const MENTIONS: Readonly<Record<OptionalParameter, RegExp>> = {
   top_p: /\btop[_ ]?p\b/i,
   temperature: /\btemperature\b/i,
   stream: /\bstream(ing)?\b/i,
+  logprobs: /\b(top_)?log_?probs?\b/i,
 };
 
 /** The refusal of a value, not of a name. A server that ignores the other name would then write without a limit. */
@@ -83,4 +95,5 @@ export const REFUSAL_NOTICES: Readonly<Record<OptionalParameter, string>> = {
   top_p: 'takes no top_p of 1: it is not sent, and the default of the server holds',
   temperature: 'takes no temperature of 1: it is not sent, and the default of the server holds',
   stream: 'takes no "stream": false: it is not sent',
+  logprobs: 'takes no logprobs: they are not asked for, and how sure the judge is can not be told',
 };

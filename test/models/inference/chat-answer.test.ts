@@ -227,6 +227,25 @@ describe('answers of chat completions', () => {
     assert.deepEqual((await complete()).usage, { promptTokens: 12, completionTokens: 3 });
   });
 
+  it('reads the log-probabilities of the tokens, in whole or not at all', async () => {
+    const token = { token: 'A', logprob: -0.1, bytes: [65], top_logprobs: [{ token: 'A', logprob: -0.1 }] };
+    const read = { token: 'A', logprob: -0.1, top: [{ token: 'A', logprob: -0.1 }] };
+    const logprobsOf = async (logprobs: unknown) =>
+      (await choiceOf({ message: { content: 'A' }, logprobs })).logprobs;
+    assert.deepEqual(await logprobsOf({ content: [token], refusal: null }), [read]);
+    assert.deepEqual(await logprobsOf({ content: [{ ...token, top_logprobs: null }] }), [
+      { ...read, top: [] },
+    ]);
+    for (const other of [
+      null,
+      [],
+      { content: null },
+      { tokens: ['A'] },
+      { content: [{ token: 'A' }, token] },
+    ])
+      assert.equal(await logprobsOf(other), undefined);
+  });
+
   it('takes choices without indices of their own in the order in which they come', async () => {
     for (const index of [undefined, 0, null, '1']) {
       endpoint.script(() => answer(['a', 'b'].map((content) => ({ index, message: { content } }))));

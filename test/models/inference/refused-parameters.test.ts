@@ -16,7 +16,7 @@ import {
 
 type Body = Readonly<Record<string, unknown>>;
 
-const PARAMETERS = ['n', 'seed', 'max_tokens', 'top_p', 'temperature', 'stream'];
+const PARAMETERS = ['n', 'seed', 'max_tokens', 'top_p', 'temperature', 'stream', 'logprobs'];
 
 /** The ways in which servers refuse a parameter, by the name of the parameter. */
 const refusals: Record<string, (name: string) => PlainAnswer> = {
@@ -100,7 +100,7 @@ describe('parameters that a server refuses', () => {
     for (const name of PARAMETERS) {
       it(`does without ${name} after ${form}, says so once, and remembers it`, async () => {
         refuse((body) => (name in body ? refusal(name) : undefined));
-        const { choices } = await complete({}, { samples: 3 });
+        const { choices } = await complete({}, { samples: 3, topLogprobs: 5 });
         assert.deepEqual(
           choices.map(({ text }) => text),
           ['First.', 'First.', 'First.'],
@@ -111,15 +111,16 @@ describe('parameters that a server refuses', () => {
           name === 'max_tokens' ? /max_completion_tokens/ : new RegExp(`takes no.* "?${name}`),
         );
         const before = server.requests.length;
-        await complete({}, { samples: 2 });
+        await complete({}, { samples: 2, topLogprobs: 5 });
         const later = bodies().slice(before);
         for (const body of later) assert(!(name in body), JSON.stringify(body));
         // Nothing else is left out.
         const kept = PARAMETERS.filter((other) => other !== name && other !== 'n');
         const renamed = name === 'max_tokens' ? ['max_completion_tokens'] : [];
+        const beside = name === 'logprobs' ? [] : ['top_logprobs'];
         assert.deepEqual(
           parametersOf(later.at(-1)).filter((other) => other !== 'n'),
-          ['model', ...kept, ...renamed].sort(),
+          ['model', ...kept, ...renamed, ...beside].sort(),
         );
         assert.equal(notices.length, 1);
       });
