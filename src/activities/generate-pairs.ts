@@ -14,6 +14,8 @@ import { parseSimilarWithResponse } from '../method/parse-similar-with-response.
 import { stableHash } from '../platform/stable-hash.ts';
 import { samplingSeed } from '../method/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
+import { LIMITED } from '../datasets/limited-pairs.ts';
+import { limitedPairMaker, limitsFingerprintInputs } from '../runs/limited-pairs.ts';
 import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
 import type { Prompts } from '../runs/prompts.ts';
 import type { PoolInstruction } from './prepare-pool.ts';
@@ -61,6 +63,7 @@ export function generatePairs(deps: Dependencies, input: ShardInput): Promise<Sh
       const { pairs } = requireGeneration(resolved.configuration);
       const construct = constructionOf(pairs, resolved.prompts);
       const marks = reasoningMarksOf(resolved.configuration);
+      const withLimits = limitedPairMaker(resolved);
       return {
         fingerprintInputs: pairGenerationFingerprintInputs(resolved),
         units: (instructions) => instructions,
@@ -87,8 +90,14 @@ export function generatePairs(deps: Dependencies, input: ShardInput): Promise<Sh
             emit(record);
             return stepAnswer(record, marks);
           }),
-        assembleResults: (instruction, steps) => assemblePair(instruction, steps, pairs, marks),
-        countResults: (results) => ({ pairs: results.length }),
+        assembleResults(instruction, steps) {
+          const assembled = assemblePair(instruction, steps, pairs, marks);
+          return Array.isArray(assembled) ? assembled.flatMap(withLimits) : assembled;
+        },
+        countResults(results) {
+          const limited = results.filter(({ subset }) => subset === LIMITED).length;
+          return { pairs: results.length, ...(limited === 0 ? {} : { 'with a limit of length': limited }) };
+        },
       };
     },
   );
@@ -107,6 +116,7 @@ export function pairGenerationFingerprintInputs({
     responseSampling: pairs.responseSampling,
     respondPrompt: stableHash(canonicalJson(prompts.respond)),
     ...marksFingerprintInputs(configuration),
+    ...limitsFingerprintInputs(pairs, prompts, configuration.seed),
     ...(pairs.construction === 'similar-instruction'
       ? {
           calls: pairs.calls,

@@ -24,7 +24,8 @@ import {
 } from '../datasets/collected-rows.ts';
 import { filesOf } from '../datasets/data-files.ts';
 import type { Dependencies } from './dependencies.ts';
-import { openRun } from '../runs/open-run.ts';
+import { limitedPairMaker, limitsFingerprintInputs } from '../runs/limited-pairs.ts';
+import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
 import { runUris } from '../runs/run-layout.ts';
 import type { RunReference, StageResult } from '../api/activity-types.ts';
 
@@ -46,14 +47,15 @@ export function preparePairs(
 ): Promise<StageResult> {
   return withHeartbeats(async ({ signal, report }) => {
     const began = Date.now();
-    const { configuration } = await openRun(deps.store, run);
+    const resolved = await openRun(deps.store, run);
+    const { configuration } = resolved;
     const pairs = providedPairsOf(configuration);
     const { files: entries, format, decontamination, maxPairs, shardSize } = pairs;
     const { seed, inference } = configuration;
     const files = await filesOf(deps, entries);
     const hashes = await hashesOf(files);
     const uri = runUris.pairs(run.runName);
-    const fingerprint = providedPairsFingerprint(pairs, seed, hashes, benchmarks);
+    const fingerprint = providedPairsFingerprint(resolved, hashes, benchmarks);
     const complete = await findIntactIndex(deps.store, uri, fingerprint);
     const index = complete ?? (await withScratch(deps.store, uri, publishPairs));
     return { artifact: toReference(index), counts: index.counts, seconds: (Date.now() - began) / 1000 };
@@ -78,10 +80,19 @@ export function preparePairs(
       });
       if (collected.pairs === 0)
         throw new InvalidInput(`pairs.files: no usable pair in ${describeLosses(files, collected)}`);
-      const shards = await publishShards(deps.store, uri, asProvided(collected), shardSize, fingerprint);
+      const shards = await publishShards(
+        deps.store,
+        uri,
+        asProvided(collected, limitedPairMaker(resolved)),
+        shardSize,
+        fingerprint,
+      );
       return publishShardIndex(deps.store, uri, shards, {
         fingerprint,
-        counts: countsOf(collected),
+        counts: countsOf(
+          collected,
+          shards.reduce((sum, { records }) => sum + records, 0),
+        ),
         summary: {
           files: files.map(({ name }, index) => ({ name, sha256: hashes[index] ?? '' })),
           skipped: collected.reasons,
@@ -96,11 +107,13 @@ type ProvidedPairs = Extract<Configuration['pairs'], { kind: 'provided' }>;
 
 /** The fingerprint inputs of provided pairs, given the hashes of their files. */
 export function providedPairsFingerprint(
-  { format, decontamination, maxPairs }: ProvidedPairs,
-  seed: number,
+  { configuration, prompts }: ResolvedConfiguration,
   files: readonly string[],
   benchmarks: readonly PreparedBenchmark[],
 ): Fingerprint {
+  const pairs = providedPairsOf(configuration);
+  const { format, decontamination, maxPairs } = pairs;
+  const { seed } = configuration;
   return {
     schema: 1,
     stage: 'preparePairs' satisfies StageName,
@@ -111,6 +124,7 @@ export function providedPairsFingerprint(
     maxPairs,
     // The seed decides only which pairs are chosen if there are more than `maxPairs`.
     seed: maxPairs === null ? null : seed,
+    ...limitsFingerprintInputs(pairs, prompts, seed),
   };
 }
 
@@ -119,11 +133,19 @@ function providedPairsOf({ pairs }: Configuration): ProvidedPairs {
   throw new InvalidInput('the pairs of this run are generated, not provided');
 }
 
-async function* asProvided(collected: CollectedPairs): AsyncGenerator<ResponsePair> {
-  for await (const pair of collected.kept()) yield { ...pair, source: PROVIDED };
+async function* asProvided(
+  collected: CollectedPairs,
+  withLimits: ReturnType<typeof limitedPairMaker>,
+): AsyncGenerator<ResponsePair> {
+  for await (const pair of collected.kept()) yield* withLimits({ ...pair, source: PROVIDED });
 }
 
-function countsOf({ rows, pairs, notSelected, skippedCount: skipped, reasons }: CollectedPairs) {
+/** @param published the number of pairs with those that were made of others */
+function countsOf(
+  { rows, pairs: read, notSelected, skippedCount: skipped, reasons }: CollectedPairs,
+  published: number,
+) {
+  const limited = published === read ? {} : { 'with a limit of length': published - read };
   const beyond = notSelected === 0 ? {} : { 'dropped: beyond pairs.maxPairs': notSelected };
-  return { rows, pairs, skipped, ...countsByReason(reasons), ...beyond };
+  return { rows, pairs: published, ...limited, skipped, ...countsByReason(reasons), ...beyond };
 }

@@ -10,6 +10,36 @@ const preferenceLayout = z
   .default('auto')
   .describe('The row format of the files (docs/own-data.md); `auto` recognises each file by its columns.');
 
+const limitsSchema = z
+  .strictObject({
+    share: fraction
+      .default(0.25)
+      .describe('The share of the pairs from which such pairs are made, beside the pairs themselves.'),
+    prompt: promptFolderPath
+      .default('prompts/limit')
+      .describe(
+        'The prompt with `{limit}`, a number of words, and `{instruction}`; it becomes the instruction of the pair.',
+      ),
+    minDifference: positiveInteger
+      .default(10)
+      .describe('Pairs whose responses differ by fewer words are left out.'),
+    slack: z
+      .int()
+      .nonnegative()
+      .default(10)
+      .describe('The words by which the longer response stays within the higher limit.'),
+    margin: fraction
+      .max(0.5)
+      .default(0.2)
+      .describe('How far the lower limit is from both lengths, as a share of their difference.'),
+  })
+  .nullable()
+  .default(null)
+  .describe(
+    'Makes pairs with a limit of length from the pairs, without a model (LIFT, arXiv 2406.17744): one that both responses keep, and ' +
+      'one that only the shorter one keeps, which is then the better one. null: none.',
+  );
+
 const generatedPairsSchema = z
   .strictObject({
     kind: z
@@ -48,6 +78,7 @@ const generatedPairsSchema = z
     similarSampling: samplingSchema
       .default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 })
       .describe('How similar instructions are sampled.'),
+    limits: limitsSchema,
   })
   .describe(
     'Pairs are made from `instructions`, so that the better side is known by construction (the paper).',
@@ -74,6 +105,7 @@ const providedPairsSchema = z
     shardSize: positiveInteger
       .default(200)
       .describe('Pairs in a shard: the unit that one activity works on.'),
+    limits: limitsSchema,
   })
   .describe(
     'Files contain the pairs and their better side; the run starts at judging, without `instructions`.',

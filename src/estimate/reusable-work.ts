@@ -142,12 +142,7 @@ class ReusableWorkScan {
   async #pairs(hashes: readonly string[], benchmarks: readonly PreparedBenchmark[]): Promise<Manifest> {
     const { configuration } = this.#resolved;
     if (configuration.pairs.kind === 'provided') {
-      const fingerprint = providedPairsFingerprint(
-        configuration.pairs,
-        configuration.seed,
-        hashes,
-        benchmarks,
-      );
+      const fingerprint = providedPairsFingerprint(this.#resolved, hashes, benchmarks);
       const pairs = await this.#index('preparePairs', fingerprint);
       this.shares.set(stageKey('preparePairs', 0), 1);
       this.counts.pairs = pairs.counts['pairs'];

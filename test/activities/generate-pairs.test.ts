@@ -39,11 +39,14 @@ describe('generating pairs', () => {
   ) {
     const testRun = await startTestRun(
       { pairs: { calls, ...more }, inference: { concurrentRequestsPerShard: 1 } },
-      more.construction === 'worse-response'
-        ? { similar: null, worse: { user: 'Worse: {instruction} | {response}' } }
-        : calls === 'one'
-          ? { similar: { user: 'Similar: {instruction} | {response}' } }
-          : {},
+      {
+        ...(more.limits ? { limit: { user: 'At most {limit} words: {instruction}' } } : {}),
+        ...(more.construction === 'worse-response'
+          ? { similar: null, worse: { user: 'Worse: {instruction} | {response}' } }
+          : calls === 'one'
+            ? { similar: { user: 'Similar: {instruction} | {response}' } }
+            : {}),
+      },
     );
     runs.push(testRun);
     const { deps, run, model, endpoint } = testRun;
@@ -86,6 +89,29 @@ describe('generating pairs', () => {
       })),
     );
     assert.equal(run.asked().length, 12);
+  });
+
+  it('adds pairs with a limit of length, which need no request', async () => {
+    const long: Script = (request) => {
+      const asked = request.body.messages.at(-1)?.content ?? '';
+      const isLong = asked.includes('Other');
+      return asked.startsWith('Similar: ')
+        ? generator(request)
+        : answer(isLong ? 'word '.repeat(40) : 'Short.');
+    };
+    const limits = { share: 1, prompt: 'prompts/limit' };
+    const run = await start('two', long, { limits });
+    const { counts } = await run.generate();
+    assert.deepEqual([counts['pairs'], counts['with a limit of length']], [12, 8]);
+    assert.equal(run.asked().length, 12);
+    const pairs = await run.pairs();
+    assert.equal(new Set(pairs.map(({ id }) => id)).size, 12);
+    for (const { id, instruction, better, worse, subset, similarInstruction } of pairs) {
+      assert.deepEqual([better, worse.length], ['Short.', 199], id);
+      assert.equal(subset, id.endsWith('limit') ? 'limit' : undefined);
+      assert.equal(similarInstruction !== undefined, subset === undefined);
+      assert.match(instruction, subset === undefined ? /^Question/ : /^At most \d+ words: Question/);
+    }
   });
 
   it('sends a conversation as a chat, and asks for a similar last turn', async () => {

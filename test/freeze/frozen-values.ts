@@ -136,7 +136,7 @@ async function runFingerprints(configuration: Configuration): Promise<Record<str
   const { pairs, instructions, filtering, iterations } = configuration;
   const prepared =
     pairs.kind === 'provided'
-      ? { preparePairs: providedPairsFingerprint(pairs, configuration.seed, ['file'], benchmarks) }
+      ? { preparePairs: providedPairsFingerprint(resolved, ['file'], benchmarks) }
       : {
           preparePool: poolFingerprint(configuration, ['file'], benchmarks),
           ...((instructions?.categories ?? instructions?.complexity ?? null) === null
