@@ -2,6 +2,7 @@ import type { StageName } from '../api/stages.ts';
 import { roundForIteration } from '../config/fine-tuning.ts';
 import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
+import { partOfIteration } from '../method/pair-parts.ts';
 import { learnedText } from '../method/reasoning.ts';
 import { wordsBeforeVerdict } from '../method/words-before-verdict.ts';
 import type { JudgedPair } from '../models/training/recipes/recipe.ts';
@@ -40,6 +41,7 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
     const { seed, fineTuning } = configuration;
     const { iteration } = input;
     const round = roundForIteration(fineTuning, iteration);
+    const part = partOfIteration(configuration.pairs.parts, iteration);
     const uri = runUris.trainingSet(input.run.runName, iteration);
     const fingerprint = trainingSetFingerprint(resolved, iteration, input);
     const manifest =
@@ -53,7 +55,7 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
           sections: configuration,
           prompt: prompts.training,
           directPrompt: directPromptOf(prompts, round),
-          judgedPairs: () => withLearnedTexts(readJudgedPairs(deps.store, input), configuration),
+          judgedPairs: () => withLearnedTexts(readJudgedPairs(deps.store, { ...input, part }), configuration),
         })),
       }));
     const seconds = (Date.now() - startedAt) / 1000;

@@ -1,5 +1,6 @@
 import type { StageName } from '../api/stages.ts';
 import { stableHash } from '../platform/stable-hash.ts';
+import { isInPart, partOfIteration } from '../method/pair-parts.ts';
 import { samplingSeed } from '../method/seeds.ts';
 import {
   judgeExample,
@@ -48,9 +49,13 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
   >(deps, 'judgePairs', input, openRun, ({ configuration, prompts }) => {
     const { seed, judging, filtering } = configuration;
     const marks = reasoningMarksOf(configuration);
+    const part = partOfIteration(configuration.pairs.parts, input.iteration);
     return {
-      fingerprintInputs: judgmentFingerprintInputs(configuration, prompts),
-      units: (pairs) => pairs.flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
+      fingerprintInputs: judgmentFingerprintInputs(configuration, prompts, input.iteration),
+      units: (pairs) =>
+        pairs
+          .filter(({ id }) => isInPart(id, part))
+          .flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
       work: async (example, existing, emit, ask) => {
         const first = samplingSeed(seed, 'judge', input.iteration, example.id);
         const messages = renderPrompt(prompts.judge, judgePromptValues(example));
@@ -114,11 +119,13 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
 
 /** The fingerprint inputs of the judgments of a shard. */
 export function judgmentFingerprintInputs(
-  configuration: Pick<Configuration, 'judging' | 'filtering' | 'reasoning'>,
+  configuration: Pick<Configuration, 'judging' | 'filtering' | 'reasoning' | 'pairs'>,
   prompts: Pick<Prompts, 'judge'>,
+  iteration: number,
 ): Fingerprint {
-  const { judging, filtering } = configuration;
+  const { judging, filtering, pairs } = configuration;
   return {
+    ...(pairs.parts === 1 ? {} : { ...partOfIteration(pairs.parts, iteration) }),
     stage: 'judgePairs' satisfies StageName,
     prompt: stableHash(canonicalJson(prompts.judge)),
     samples: judging.samples,

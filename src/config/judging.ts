@@ -40,6 +40,13 @@ const limitsSchema = z
       'one that only the shorter one keeps, which is then the better one. null: none.',
   );
 
+const partsSchema = positiveInteger
+  .default(1)
+  .describe(
+    'Into how many parts the pairs are divided. Each iteration judges and learns from another part, so that it sees pairs which no ' +
+      'judge before has learned from (EvalPlanner, arXiv 2501.18099; FARE, arXiv 2510.17793); after the last one the first is used again.',
+  );
+
 const generatedPairsSchema = z
   .strictObject({
     kind: z
@@ -79,6 +86,7 @@ const generatedPairsSchema = z
       .default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 })
       .describe('How similar instructions are sampled.'),
     limits: limitsSchema,
+    parts: partsSchema,
   })
   .describe(
     'Pairs are made from `instructions`, so that the better side is known by construction (the paper).',
@@ -106,6 +114,7 @@ const providedPairsSchema = z
       .default(200)
       .describe('Pairs in a shard: the unit that one activity works on.'),
     limits: limitsSchema,
+    parts: partsSchema,
   })
   .describe(
     'Files contain the pairs and their better side; the run starts at judging, without `instructions`.',

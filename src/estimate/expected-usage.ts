@@ -154,7 +154,8 @@ function generationUsage(
 function judgingUsage(facts: RunFacts, iteration: number): EstimatedUsage {
   const { configuration, kinds, sizes, assumptions, counts } = facts;
   const { judging, filtering } = configuration;
-  const examples = ORDERS_OF_A_PAIR * (generatedPairs(facts) + counts.humanPairs);
+  const examples =
+    (ORDERS_OF_A_PAIR * (generatedPairs(facts) + counts.humanPairs)) / configuration.pairs.parts;
   const { requests, judgments } = expectedJudgments(
     { ...judging, judgmentsPerExample: filtering.judgmentsPerExample },
     correctShare(assumptions, iteration),
@@ -174,8 +175,8 @@ function trainingOf(facts: RunFacts, iteration: number): ExpectedTraining {
   const { configuration, kinds, sizes, assumptions, counts, devices } = facts;
   const judgment = answerTokens(assumptions, kinds.training);
   return expectedTraining(configuration, iteration, {
-    generated: ORDERS_OF_A_PAIR * generatedPairs(facts),
-    human: ORDERS_OF_A_PAIR * counts.humanPairs,
+    generated: (ORDERS_OF_A_PAIR * generatedPairs(facts)) / configuration.pairs.parts,
+    human: (ORDERS_OF_A_PAIR * counts.humanPairs) / configuration.pairs.parts,
     correctShare: correctShare(assumptions, iteration),
     conversation: (sizes.prompts.training ?? 0) + responseTokens(facts) + judgment,
     devices,

@@ -116,7 +116,7 @@ class ReusableWorkScan {
     let judge: Model = seed;
     for (let iteration = 1; iteration <= iterations; iteration += 1) {
       const judging = iteration === 1 ? await this.#model('firstJudge') : judge;
-      const inputs = judgmentFingerprintInputs(configuration, prompts);
+      const inputs = judgmentFingerprintInputs(configuration, prompts, iteration);
       const judgments = await this.#sharded('judgePairs', iteration, judging, pairs, inputs);
       const ofTrainingSet = trainingSetFingerprint(this.#resolved, iteration, { pairs, judgments });
       const [uri = ''] = this.#foldersOf('filterJudgments', iteration);

@@ -12,6 +12,7 @@ import { wholeText } from '../method/reasoning.ts';
 import type { TrainingRecord } from '../models/training/recipes/recipe.ts';
 import type { Side } from '../method/verdict.ts';
 import { runUris } from '../runs/run-layout.ts';
+import { partOfIteration } from '../method/pair-parts.ts';
 import { readJudgedPairs } from '../runs/judged-pairs.ts';
 import type { CategorizedInstruction, GeneratedPair, Judgment } from '../runs/records.ts';
 
@@ -32,16 +33,18 @@ export interface SampleScope {
   readonly iterations: readonly number[];
   /** The planned number of iterations. Each has an equal share of the limits, so that its sample doesn't change later. */
   readonly planned: number;
+  /** Into how many parts the pairs are divided. */
+  readonly parts: number;
 }
 
 /**
  * Samples pairs of a run, with one judgment of each outcome for each iteration and order. Takes the first shards: because
- * ids are hashes, they are a random sample, and every iteration judges the same pairs. Pairs of human preferences are in
+ * ids are hashes, they are a random sample, and every iteration judges the same pairs, or another part of them. Pairs of human preferences are in
  * the last shards, so if there are any, the sample is from both ends.
  */
 export async function sampleJudgedPairs(
   store: ArtifactStore,
-  { run, iterations, planned }: SampleScope,
+  { run, iterations, planned, parts }: SampleScope,
   limits: typeof REPORT_LIMITS = REPORT_LIMITS,
 ): Promise<ReportPair[]> {
   const sampled = new Map<string, ReportPair>();
@@ -56,7 +59,7 @@ export async function sampleJudgedPairs(
     let bytes = limits.bytes / planned;
     const all = readJudgedPairs<GeneratedPair>(
       store,
-      { pairs, judgments },
+      { pairs, judgments, part: partOfIteration(parts, iteration) },
       withHuman === undefined ? undefined : fromBothEnds,
     );
     for await (const { pair, orders } of all) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgePairs } from '../../src/activities/judge-pairs.ts';
+import { filterJudgments } from '../../src/activities/filter-judgments.ts';
 import { completeStage } from '../../src/activities/complete-stage.ts';
 import type { ArtifactReference } from '../../src/store/artifact.ts';
 import { scriptedText, type Behaviour, type ChatBody } from '../support/scripted-endpoint.ts';
@@ -45,7 +46,7 @@ describe('judging pairs', () => {
 
   async function start(
     judge?: { user: string },
-    changes: Pick<ConfigurationInput, 'judging' | 'filtering'> = {},
+    changes: Pick<ConfigurationInput, 'judging' | 'filtering' | 'pairs'> = {},
   ) {
     const testRun = await startTestRun(
       {
@@ -64,6 +65,18 @@ describe('judging pairs', () => {
       judge: (iteration = 1) =>
         asActivity(() => judgePairs(deps, { run, iteration, model, input, shard: 0 })),
       folder: (iteration = 1) => deps.store.locate(`test/iteration-${iteration}/judgments/shard-00000`),
+      async filter(iteration: number) {
+        const stage = { run, stage: 'judgePairs', iteration, shards: 1 } as const;
+        const { artifact } = await asActivity(() => completeStage(deps, stage));
+        return asActivity(() =>
+          filterJudgments(deps, {
+            run,
+            iteration,
+            pairs: input,
+            judgments: artifact satisfies ArtifactReference,
+          }),
+        );
+      },
       async judgments(iteration = 1): Promise<Judgment[]> {
         const stage = { run, stage: 'judgePairs', iteration, shards: 1 } as const;
         const { artifact } = await asActivity(() => completeStage(deps, stage));
@@ -79,6 +92,30 @@ describe('judging pairs', () => {
     assert.equal(run.endpoint.requests.length, pairs.length * 2);
     return bytesOf(run.folder());
   }
+
+  it('judges another part of the pairs in each iteration, and all of them after the last one', async () => {
+    const run = await start(undefined, {
+      pairs: { parts: 2 },
+      filtering: { minExamples: 1, balance: false },
+    });
+    const parts = [];
+    for (const iteration of [1, 2, 3]) {
+      await run.judge(iteration);
+      const judgments = await run.judgments(iteration);
+      assert(judgments.length > 0);
+      parts.push(new Set(judgments.map(({ pairId }) => pairId)));
+      const { counts } = await run.filter(iteration);
+      // Pairs of the other part are no examples without a judgment.
+      assert.equal(counts['examples'], 2 * (parts.at(-1)?.size ?? 0));
+    }
+    const [first = new Set(), second = new Set(), third] = parts;
+    assert.deepEqual(
+      [...first, ...second].sort(),
+      pairs.map(({ id }) => id),
+    );
+    assert.equal(first.size + second.size, pairs.length);
+    assert.deepEqual(third, first);
+  });
 
   it('samples N judgments of every pair in both orders, and marks the correct ones', async () => {
     const run = await start();

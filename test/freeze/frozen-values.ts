@@ -156,7 +156,7 @@ async function runFingerprints(configuration: Configuration): Promise<Record<str
   return {
     run: runFingerprintInputs(configuration),
     ...prepared,
-    judgePairs: shard(judgmentFingerprintInputs(configuration, resolved.prompts)),
+    judgePairs: shard(judgmentFingerprintInputs(configuration, resolved.prompts, 1)),
     ...Object.fromEntries(
       Array.from({ length: iterations }, (_, index) => index + 1).flatMap((iteration) => [
         [`filterJudgments ${iteration}`, trainingSetFingerprint(resolved, iteration, hashes)],
