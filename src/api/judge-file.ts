@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { samplingSchema } from '../config/fields.ts';
-import { reasoningMarksSchema } from '../config/reasoning.ts';
+import { reasoningMarksSchema } from '../platform/schema-fields.ts';
 import { LETTER_PATTERN } from '../method/verdict.ts';
 import type { DeepReadonly } from '../platform/deep-readonly.ts';
 

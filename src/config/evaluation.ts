@@ -1,8 +1,8 @@
 /** The evaluation of judges, and the choice of the best one. */
 import { z } from 'zod';
 import { BENCHMARK_FORMATS } from '../benchmarks/registry.ts';
-import { positiveInteger, fraction } from '../platform/schema-fields.ts';
-import { inputPath, promptFolderPath, samplingSchema } from './fields.ts';
+import { fraction, positiveInteger, promptFolderPath } from '../platform/schema-fields.ts';
+import { inputPath, samplingSchema } from './fields.ts';
 
 const benchmarkSchema = z.strictObject({
   name: z

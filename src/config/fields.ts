@@ -5,9 +5,6 @@ import { positiveInteger } from '../platform/schema-fields.ts';
 /** A path on the worker's machine: absolute, or relative to the worker's folder or else to the package. */
 export const inputPath = z.string().min(1);
 
-/** A folder with `user.txt` and, optionally, `system.txt`. */
-export const promptFolderPath = z.string().min(1);
-
 export const runNameSchema = z
   .string()
   .regex(

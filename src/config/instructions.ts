@@ -1,8 +1,8 @@
 /** The instructions from which a run makes its pairs. */
 import { z } from 'zod';
 import { INSTRUCTION_FORMATS } from '../datasets/instruction-formats/registry.ts';
-import { positiveInteger } from '../platform/schema-fields.ts';
-import { inputPath, promptFolderPath, samplingSchema } from './fields.ts';
+import { positiveInteger, promptFolderPath } from '../platform/schema-fields.ts';
+import { inputPath, samplingSchema } from './fields.ts';
 
 /** The lowest and the highest accepted value; null: no bound. */
 const boundsSchema = z

@@ -2,8 +2,14 @@
 import { z } from 'zod';
 import { PREFERENCE_FORMATS } from '../datasets/preference-formats/registry.ts';
 import { decontaminationSchema } from './instructions.ts';
-import { positiveInteger, nonNegative, positiveNumber, fraction } from '../platform/schema-fields.ts';
-import { inputPath, promptFolderPath, samplingSchema } from './fields.ts';
+import {
+  fraction,
+  nonNegative,
+  positiveInteger,
+  positiveNumber,
+  promptFolderPath,
+} from '../platform/schema-fields.ts';
+import { inputPath, samplingSchema } from './fields.ts';
 
 const preferenceLayout = z
   .enum(['auto', ...PREFERENCE_FORMATS])

@@ -1,17 +1,7 @@
 /** How the reasoning of models is told apart from their answers. */
 import { z } from 'zod';
 import { REASONING_MARKS, type ReasoningMarks } from '../method/reasoning.ts';
-
-const markText = z.string().min(1);
-
-export const reasoningMarksSchema = z
-  .array(
-    z.strictObject({
-      start: markText.describe('Begins the reasoning; omitted if nothing does.').exactOptional(),
-      end: markText.describe('Ends the reasoning: the answer is behind the last one.'),
-    }),
-  )
-  .min(1);
+import { reasoningMarksSchema } from '../platform/schema-fields.ts';
 
 export const reasoningSchema = z.strictObject({
   marks: reasoningMarksSchema

@@ -61,7 +61,11 @@ describe('the pairs in a report', () => {
     return testRun;
   }
   const read = ({ deps }: TestRun, limits: Partial<typeof REPORT_LIMITS> = {}, planned = 1) =>
-    sampleJudgedPairs(deps.store, { run: 'test', iterations: [1], planned, parts: 1 }, { ...REPORT_LIMITS, ...limits });
+    sampleJudgedPairs(
+      deps.store,
+      { run: 'test', iterations: [1], planned, parts: 1 },
+      { ...REPORT_LIMITS, ...limits },
+    );
 
   it('have one judgment of every outcome in each order, the kept one first', async () => {
     const [pair] = await read(await judgedRun());

@@ -19,9 +19,8 @@ import {
   type JudgmentSelectionRules,
 } from '../../../method/select-judgments.ts';
 import { REASONED_WORDS } from '../../../method/words-before-verdict.ts';
-import { promptFolderPath } from '../../../config/fields.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
-import { fraction } from '../../../platform/schema-fields.ts';
+import { fraction, promptFolderPath } from '../../../platform/schema-fields.ts';
 import {
   hyperparameters,
   INIT_FROM_DESCRIPTION,
