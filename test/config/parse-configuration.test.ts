@@ -298,7 +298,9 @@ describe('parsing a configuration', () => {
       ...given,
       format: 'auto',
       decontamination: { ngramSize: 13, minWords: 8 },
+      limits: null,
       maxPairs: null,
+      parts: 1,
       shardSize: 200,
     });
     const paths = (input: object) => parseConfiguration(input).problems.map(({ path }) => path);

@@ -30,6 +30,7 @@ const SLOW_TESTS = [
   'test/models/training/bucket.test.ts',
   'test/models/training/bucket-training.test.ts',
   'test/models/training/candidates.test.ts',
+  'test/models/training/grpo.test.ts',
   'test/models/training/hostile-checkpoint.test.ts',
   'test/models/training/methods.test.ts',
   'test/models/training/several-machines.test.ts',

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Ajv, type AnySchemaObject } from 'ajv';
 import { trainerJobSchema } from '../../../src/api/trainer-job-schema.ts';
+import { REASONING_MARKS } from '../../../src/method/reasoning.ts';
 import { adapterSchema } from '../../../src/models/training/adapter.ts';
 import { jobFileSchema } from '../../../src/models/training/job.ts';
 import { dpo as dpoRecipe } from '../../../src/models/training/recipes/dpo.ts';
+import { grpo as grpoRecipe } from '../../../src/models/training/recipes/grpo.ts';
 import { sft as sftRecipe } from '../../../src/models/training/recipes/sft.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 
@@ -33,6 +35,12 @@ const sft = {
   reportTo: ['tensorboard'],
 };
 const dpo = { ...sft, method: 'dpo', hyperparameters: dpoRecipe.hyperparameters.parse({}) };
+const grpo = {
+  ...sft,
+  method: 'grpo',
+  hyperparameters: grpoRecipe.hyperparameters.parse({}),
+  reasoningMarks: REASONING_MARKS,
+};
 
 /** The job with other values of some hyperparameters. */
 const trainedWith = (job: typeof sft, changes: object) => ({
@@ -59,7 +67,7 @@ describe('the job file of the trainer', function () {
   const { beta: __, ...withoutBeta } = dpo.hyperparameters;
   const badJobs: readonly (readonly [object, string])[] = [
     [{ ...sft, schema: 2 }, 'schema: found 2, allowed: 1'],
-    [{ ...sft, method: 'ppo' }, 'method: found "ppo", allowed: "sft" or "dpo"'],
+    [{ ...sft, method: 'ppo' }, 'method: found "ppo", allowed: "sft" or "dpo" or "grpo"'],
     [withoutToken, 'token: found nothing, allowed: a text with a length of at least 1'],
     [
       { ...sft, data: 'rows.jsonl' },
@@ -127,9 +135,10 @@ describe('the job file of the trainer', function () {
       dpo,
       { ...sft, adapter: lora },
       { ...dpo, adapter: { ...lora, targetModules: ['q'] } },
+      grpo,
       { ...sft, baseCheckpoint: 's3://b/model', data: 's3://b/rows.jsonl', outputFolder: 's3://b/training' },
     ];
-    assert.deepEqual(await problemsOf(jobs), [[], [], [], [], []]);
+    assert.deepEqual(await problemsOf(jobs), [[], [], [], [], [], []]);
     for (const job of jobs) assert.deepEqual(jobFileSchema.parse(job), job);
   });
 
@@ -161,10 +170,10 @@ describe('the job file of the trainer', function () {
   it('has exactly the fields that the code of the trainer reads', async () => {
     const read = JSON.parse(await checkJob('fields')) as Record<string, string[]>;
     // The schema's version is checked, and nothing else follows from it.
-    const { schema: ___, ...job } = sft;
+    const { schema: ___, ...job } = grpo;
     assert.deepEqual(read, {
       job: Object.keys(job).sort(),
-      hyperparameters: Object.keys(dpo.hyperparameters).sort(),
+      hyperparameters: [...new Set([dpo, grpo].flatMap((of) => Object.keys(of.hyperparameters)))].sort(),
       adapter: Object.keys(lora).sort(),
     });
   });
