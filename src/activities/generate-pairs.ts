@@ -14,7 +14,7 @@ import { parseSimilarWithResponse } from '../method/parse-similar-with-response.
 import { stableHash } from '../platform/stable-hash.ts';
 import { samplingSeed } from '../method/seeds.ts';
 import type { Dependencies } from './dependencies.ts';
-import { LIMITED } from '../datasets/limited-pairs.ts';
+import { isLimited } from '../datasets/limited-pairs.ts';
 import { limitedPairMaker, limitsFingerprintInputs } from '../runs/limited-pairs.ts';
 import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
 import type { Prompts } from '../runs/prompts.ts';
@@ -95,8 +95,8 @@ export function generatePairs(deps: Dependencies, input: ShardInput): Promise<Sh
           return Array.isArray(assembled) ? assembled.flatMap(withLimits) : assembled;
         },
         countResults(results) {
-          const limited = results.filter(({ subset }) => subset === LIMITED).length;
-          return { pairs: results.length, ...(limited === 0 ? {} : { 'with a limit of length': limited }) };
+          const limited = results.filter(isLimited).length;
+          return { pairs: results.length, ...(limited === 0 ? {} : { 'with a limit': limited }) };
         },
       };
     },

@@ -145,7 +145,7 @@ function countsOf(
   { rows, pairs: read, notSelected, skippedCount: skipped, reasons }: CollectedPairs,
   published: number,
 ) {
-  const limited = published === read ? {} : { 'with a limit of length': published - read };
+  const limited = published === read ? {} : { 'with a limit': published - read };
   const beyond = notSelected === 0 ? {} : { 'dropped: beyond pairs.maxPairs': notSelected };
   return { rows, pairs: published, ...limited, skipped, ...countsByReason(reasons), ...beyond };
 }

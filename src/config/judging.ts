@@ -10,41 +10,12 @@ import {
   promptFolderPath,
 } from '../platform/schema-fields.ts';
 import { inputPath, samplingSchema } from './fields.ts';
+import { limitsSchema } from './pair-limits.ts';
 
 const preferenceLayout = z
   .enum(['auto', ...PREFERENCE_FORMATS])
   .default('auto')
   .describe('The row format of the files (docs/own-data.md); `auto` recognises each file by its columns.');
-
-const limitsSchema = z
-  .strictObject({
-    share: fraction
-      .default(0.25)
-      .describe('The share of the pairs from which such pairs are made, beside the pairs themselves.'),
-    prompt: promptFolderPath
-      .default('prompts/limit')
-      .describe(
-        'The prompt with `{limit}`, a number of words, and `{instruction}`; it becomes the instruction of the pair.',
-      ),
-    minDifference: positiveInteger
-      .default(10)
-      .describe('Pairs whose responses differ by fewer words are left out.'),
-    slack: z
-      .int()
-      .nonnegative()
-      .default(10)
-      .describe('The words by which the longer response stays within the higher limit.'),
-    margin: fraction
-      .max(0.5)
-      .default(0.2)
-      .describe('How far the lower limit is from both lengths, as a share of their difference.'),
-  })
-  .nullable()
-  .default(null)
-  .describe(
-    'Makes pairs with a limit of length from the pairs, without a model (LIFT, arXiv 2406.17744): one that both responses keep, and ' +
-      'one that only the shorter one keeps, which is then the better one. null: none.',
-  );
 
 const partsSchema = positiveInteger
   .default(1)

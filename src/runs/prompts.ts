@@ -20,8 +20,8 @@ export interface Prompts {
   readonly similar: PromptTemplate | null;
   /** For pairs whose worse response the model is prompted for; null for other pairs. */
   readonly worse: PromptTemplate | null;
-  /** For pairs with a limit of length; missing if there are none. */
-  readonly limit?: PromptTemplate;
+  /** For pairs with a limit, by the folders that limits name; missing if none does. */
+  readonly limits?: Readonly<Record<string, PromptTemplate>>;
   readonly judge: PromptTemplate;
   readonly training: PromptTemplate;
   /** The prompts for verdicts alone, by the folders that rounds name; missing if none does. */
@@ -36,7 +36,7 @@ export const promptsSchema: z.ZodType<Prompts> = z.strictObject({
   respond: promptTemplateSchema.nullable(),
   similar: promptTemplateSchema.nullable(),
   worse: promptTemplateSchema.nullable(),
-  limit: promptTemplateSchema.exactOptional(),
+  limits: z.record(z.string(), promptTemplateSchema).exactOptional(),
   judge: promptTemplateSchema,
   training: promptTemplateSchema,
   direct: z.record(z.string(), promptTemplateSchema).exactOptional(),
@@ -67,7 +67,11 @@ export function requiredPrompts(usable: PartialConfiguration) {
           folder: generated?.similarPrompt,
           needed: generated?.calls === 'one' ? ['instruction', 'response'] : ['instruction'],
         },
-    { path: 'pairs.limits.prompt', folder: pairs?.limits?.prompt, needed: ['limit', 'instruction'] },
+    ...(pairs?.limits ?? []).map(({ prompt }, index) => ({
+      path: `pairs.limits.${index}.prompt`,
+      folder: prompt,
+      needed: ['limit', 'instruction'],
+    })),
     { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
     { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
     ...(usable.fineTuning?.rounds ?? []).map((round, index) => ({
@@ -98,12 +102,18 @@ export async function readPrompts(
     respond: byPath.get('pairs.respondPrompt') ?? null,
     similar: byPath.get('pairs.similarPrompt') ?? null,
     worse: byPath.get('pairs.worsePrompt') ?? null,
-    ...(byPath.has('pairs.limits.prompt') ? { limit: prompt('pairs.limits.prompt') } : {}),
+    ...limitPrompts(configuration, prompt),
     judge: prompt('judging.prompt'),
     ...directPrompts(configuration, prompt),
     training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
     evaluation: await readBenchmarkPrompts({ files }, configuration.evaluation),
   };
+}
+
+function limitPrompts({ pairs: { limits } }: Configuration, prompt: (path: string) => PromptTemplate) {
+  if (limits.length === 0) return {};
+  const named = limits.map(({ prompt: folder }, index) => [folder, prompt(`pairs.limits.${index}.prompt`)]);
+  return { limits: Object.fromEntries(named) as Record<string, PromptTemplate> };
 }
 
 function directPrompts({ fineTuning: { rounds } }: Configuration, prompt: (path: string) => PromptTemplate) {

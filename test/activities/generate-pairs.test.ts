@@ -40,7 +40,9 @@ describe('generating pairs', () => {
     const testRun = await startTestRun(
       { pairs: { calls, ...more }, inference: { concurrentRequestsPerShard: 1 } },
       {
-        ...(more.limits ? { limit: { user: 'At most {limit} words: {instruction}' } } : {}),
+        ...(more.limits
+          ? { limits: { 'prompts/words': { user: 'At most {limit} words: {instruction}' } } }
+          : {}),
         ...(more.construction === 'worse-response'
           ? { similar: null, worse: { user: 'Worse: {instruction} | {response}' } }
           : calls === 'one'
@@ -99,16 +101,17 @@ describe('generating pairs', () => {
         ? generator(request)
         : answer(isLong ? 'word '.repeat(40) : 'Short.');
     };
-    const limits = { share: 1, prompt: 'prompts/limit' };
-    const run = await start('two', long, { limits });
+    const run = await start('two', long, {
+      limits: [{ kind: 'words', share: 1, prompt: 'prompts/words' }],
+    });
     const { counts } = await run.generate();
-    assert.deepEqual([counts['pairs'], counts['with a limit of length']], [12, 8]);
+    assert.deepEqual([counts['pairs'], counts['with a limit']], [12, 8]);
     assert.equal(run.asked().length, 12);
     const pairs = await run.pairs();
     assert.equal(new Set(pairs.map(({ id }) => id)).size, 12);
     for (const { id, instruction, better, worse, subset, similarInstruction } of pairs) {
       assert.deepEqual([better, worse.length], ['Short.', 199], id);
-      assert.equal(subset, id.endsWith('limit') ? 'limit' : undefined);
+      assert.equal(subset, /-words-(?:kept|broken)$/.test(id) ? 'limit-words' : undefined);
       assert.equal(similarInstruction !== undefined, subset === undefined);
       assert.match(instruction, subset === undefined ? /^Question/ : /^At most \d+ words: Question/);
     }

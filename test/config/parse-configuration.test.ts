@@ -244,7 +244,9 @@ describe('parsing a configuration', () => {
     const problems = problemsOf({
       instructions: { pool: ['p.jsonl'], categories: { names: ['a', 'b'], keep: ['a', 'c'] } },
       evaluation: { benchmarks: [...benchmarks, ...benchmarks] },
+      pairs: { limits: [{ kind: 'words' }, { kind: 'sentences' }, { kind: 'words', share: 1 }] },
     });
+    assert.match(problems['pairs.limits.2.kind'] ?? '', /another limit "words"/);
     assert.match(problems['instructions.categories.keep.1'] ?? '', /"c".*names: a, b$/);
     assert.match(
       problems['evaluation.benchmarks.1.name'] ?? '',
@@ -298,7 +300,7 @@ describe('parsing a configuration', () => {
       ...given,
       format: 'auto',
       decontamination: { ngramSize: 13, minWords: 8 },
-      limits: null,
+      limits: [],
       maxPairs: null,
       parts: 1,
       shardSize: 200,
