@@ -12,6 +12,7 @@ export function crossSectionProblems(usable: PartialConfiguration): Problem[] {
     ...samplingProblems(usable),
     ...recipeProblems(usable),
     ...directProblems(usable),
+    ...partsProblems(usable),
     ...humanDataProblems(usable),
     ...modelSelectionProblems(usable),
     ...checkpointSelectionProblems(usable),
@@ -75,6 +76,25 @@ function directProblems({ iterations, fineTuning }: PartialConfiguration): Probl
       'make it the round of the last iteration, or set mode to "beside"';
     return [{ path: `fineTuning.rounds.${index}.direct.share`, message }];
   });
+}
+
+/** Finds parts of the pairs that no iteration judges, and parts that cannot have enough examples. */
+function partsProblems({ iterations, instructions, pairs, filtering }: PartialConfiguration): Problem[] {
+  if (pairs === undefined || pairs.parts === 1) return [];
+  const path = 'pairs.parts';
+  if (iterations !== undefined && pairs.parts > iterations) {
+    const message = `found ${pairs.parts}, more than the ${iterations} iterations: no iteration would judge the pairs of the others; set ${iterations} at most`;
+    return [{ path, message }];
+  }
+  const most = pairs.kind === 'provided' ? pairs.maxPairs : (instructions?.maxInstructions ?? null);
+  if (most === null || filtering === undefined || filtering.humanData.length > 0) return [];
+  const perPair = 2 * filtering.judgmentsPerExample * (1 + 2 * pairs.limits.length);
+  const examples = Math.floor(most / pairs.parts) * perPair;
+  if (examples >= filtering.minExamples) return [];
+  const message =
+    `found ${pairs.parts}, but a part of ${most} pairs gives ${examples} training examples at most, fewer than ` +
+    `filtering.minExamples (${filtering.minExamples}): set fewer parts, or make more pairs`;
+  return [{ path, message }];
 }
 
 function humanDataProblems({ filtering }: PartialConfiguration): Problem[] {
