@@ -78,7 +78,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
     const { trainingStallSeconds, trainingStartSeconds } = configuration.timeouts;
     const round = roundForIteration(configuration.fineTuning, input.iteration);
     const { method, hyperparameters, selectCheckpoint } = round;
-    const samples = recipeOf(round).sampledPerExample !== undefined;
+    const samples = recipeOf(round).sampling !== undefined;
     const uri = trainerUri(configuration.fineTuning, input.run.runName, input.iteration);
     const data = store.locate(await store.verifyRecords(input.trainingSet));
     const training = store.objectsBelow(uri);

@@ -50,6 +50,9 @@ const stage = z.object({
     .object({
       method: z.enum(METHODS).describe('The training method of the round.'),
       examples: count.describe('The number of examples in the training set.'),
+      sampledJudgments: count
+        .describe('The number of judgments that the training samples itself, if its method does.')
+        .exactOptional(),
       steps: count.describe('The number of optimizer steps.'),
       checkpoints: count
         .describe('The number of checkpoints that validation chooses among, if the round selects one.')

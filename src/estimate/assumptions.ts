@@ -30,6 +30,11 @@ const ASSUMPTION_DEFINITIONS = {
   judgmentTokens: { value: 400, means: 'tokens of a judgment' },
   verdictTokens: { value: 400, means: 'tokens of a judgment in an evaluation' },
   pairShare: { value: 0.9, max: 1, means: 'share of the instructions that lead to a response pair' },
+  limitableShare: {
+    value: 0.9,
+    max: 1,
+    means: 'share of the pairs whose responses differ enough in length for pairs.limits',
+  },
   correctShare: { value: 0.7, max: 1, means: "share of the first judge's judgments that are correct" },
   laterCorrectShare: {
     value: 0.85,

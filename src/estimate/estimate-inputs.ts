@@ -7,8 +7,16 @@ import { cachedFilesOf, type DataFileAccess } from '../datasets/data-files.ts';
 import { isHubUri } from '../datasets/hub-files.ts';
 import type { DataFile } from '../datasets/rows/data-file.ts';
 import { resolveInputPath } from '../platform/input-files.ts';
+import { limitedPairMaker } from '../runs/limited-pairs.ts';
 import { readPrompts, type Prompts } from '../runs/prompts.ts';
-import { sampleEvenly, samplePairs, samplePool, type PairsSample, type PoolSample } from './sample-source.ts';
+import {
+  sampleEvenly,
+  samplePairs,
+  samplePool,
+  type PairsSample,
+  type PairsSampleOptions,
+  type PoolSample,
+} from './sample-source.ts';
 
 /** The pool of instructions, or the provided pairs. */
 export type EstimateSource = (PoolSample | PairsSample) & { readonly files: readonly DataFile[] };
@@ -58,7 +66,9 @@ export async function readEstimateInputs(
     if (loaded !== undefined) benchmarks.push(loaded);
   }
   const sourceName = configuration.pairs.kind === 'provided' ? 'the provided pairs' : 'the pool';
-  const source = await orUncounted(sourceName, () => readSource(deps, configuration, benchmarks));
+  const source = await orUncounted(sourceName, () =>
+    readSource(deps, configuration, benchmarks, prompts && limitedPairMaker({ configuration, prompts })),
+  );
   let humanPairs = 0;
   for (const [number, entry] of configuration.filtering.humanData.entries()) {
     const { decontamination } = requireGeneration(configuration).instructions.filters;
@@ -92,12 +102,17 @@ async function readSource(
   deps: DataFileAccess,
   configuration: Configuration,
   benchmarks: readonly SampledBenchmark[],
+  withLimits: PairsSampleOptions['withLimits'],
 ): Promise<EstimateSource> {
   const files = await localFiles(deps, sourceFiles(configuration));
   const { pairs } = configuration;
   const sample =
     pairs.kind === 'provided'
-      ? await samplePairs(files, { ...pairs, formatField: 'pairs.format' }, benchmarks)
+      ? await samplePairs(
+          files,
+          { ...pairs, formatField: 'pairs.format', ...(withLimits && { withLimits }) },
+          benchmarks,
+        )
       : await samplePool(files, requireGeneration(configuration).instructions, benchmarks);
   return { ...sample, files };
 }

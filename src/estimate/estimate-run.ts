@@ -193,16 +193,25 @@ function countsOf(
 ): ExpectedCounts | undefined {
   const generation = findGeneration(configuration);
   if (generation === undefined) {
-    const read = source?.kind === 'pairs' ? source.pairs : undefined;
-    const pairs = reusable.pairs ?? read ?? assumptions.find('pairs');
+    const read = source?.kind === 'pairs' ? source : undefined;
+    const provided = read?.pairs ?? assumptions.find('pairs');
+    const withLimits = provided && provided * (1 + (read?.limitedPerPair ?? limitedPerPair()));
+    const pairs = reusable.pairs ?? withLimits;
     return pairs === undefined ? undefined : { pairs: Math.round(pairs), humanPairs };
   }
   const read = source?.kind === 'pool' ? source.instructions : undefined;
   const instructions = reusable.instructions ?? read ?? assumptions.find('instructions');
   if (instructions === undefined) return undefined;
   const selected = reusable.selected ?? selectedOf(generation.instructions, assumptions, instructions);
-  const pairs = reusable.pairs ?? Math.round(selected * assumptions.value('pairShare'));
+  const pairs =
+    reusable.pairs ?? Math.round(selected * assumptions.value('pairShare') * (1 + limitedPerPair()));
   return { instructions: Math.round(instructions), selected, pairs, humanPairs };
+
+  /** The number of pairs with a limit of length that are made of each. */
+  function limitedPerPair(): number {
+    const { limits } = configuration.pairs;
+    return limits === null ? 0 : 2 * limits.share * assumptions.value('limitableShare');
+  }
 }
 
 function roundMemory(memory: ReturnType<typeof trainingMemory>): RunEstimate['memory'][number] {

@@ -8,6 +8,8 @@ export interface ExpectedTraining {
   readonly method: Round['method'];
   /** In the training set, including those that the trainer skips because they are longer than `maxLength`. */
   readonly examples: number;
+  /** The judgments that the training samples itself; undefined if it samples none. */
+  readonly sampledJudgments: number | undefined;
   /** The mean tokens of an example: a prompt with its completion, or both conversations of a preference pair. */
   readonly exampleTokens: number;
   readonly steps: number;
@@ -17,6 +19,9 @@ export interface ExpectedTraining {
   readonly checkpoints: number | undefined;
 }
 
+/** The tokens of a verdict without reasoning. */
+const VERDICT_TOKENS = 4;
+
 /** The inputs that decide the size of a training. */
 interface TrainingBasis {
   /** Generated examples that are judged. */
@@ -25,8 +30,10 @@ interface TrainingBasis {
   readonly human: number;
   /** The share of judgments that are correct. */
   readonly correctShare: number;
-  /** The mean tokens of a prompt with its completion. */
-  readonly conversation: number;
+  /** The mean tokens of a prompt. */
+  readonly prompt: number;
+  /** The mean tokens of a judgment of at most this length. */
+  judgment(this: void, maxTokens: number): number;
   /** Processes that train in parallel. */
   readonly devices: number;
 }
@@ -41,27 +48,34 @@ export function expectedTraining(
   basis: TrainingBasis,
 ): ExpectedTraining {
   const round = roundForIteration(configuration.fineTuning, iteration);
-  const { method, hyperparameters, selectCheckpoint } = round;
+  const { method, selectCheckpoint } = round;
+  const { perDeviceBatchSize, gradientAccumulationSteps, epochs, maxSteps } = round.hyperparameters;
   const recipe = recipeOf(round);
   const perJudgedExample = recipe.expectedExamples(configuration, round, basis.correctShare);
   const examples = Math.round(mixedExamples(configuration, basis) * perJudgedExample);
-  const { perDeviceBatchSize, gradientAccumulationSteps, epochs, maxSteps } = hyperparameters;
-  const sampled = recipe.sampledPerExample?.(round);
-  const conversations = examples * (sampled ?? 1);
-  const batches = Math.ceil(conversations / (perDeviceBatchSize * basis.devices));
-  // A step of sampled judgments is not begun without all of them.
-  const whole = sampled === undefined ? Math.ceil : Math.floor;
-  const allSteps = Math.ceil(epochs * whole(batches / gradientAccumulationSteps));
+  const sampling = recipe.sampling?.(round);
+  const batch = perDeviceBatchSize * basis.devices;
+  const stepsInEpoch =
+    sampling === undefined
+      ? Math.ceil(Math.ceil(examples / batch) / gradientAccumulationSteps)
+      : // A step of sampled judgments is not begun without all of them.
+        Math.floor((examples * sampling.perExample) / (batch * gradientAccumulationSteps));
+  const allSteps = Math.ceil(epochs * stepsInEpoch);
   const steps = Math.min(allSteps, maxSteps ?? allSteps);
   const passes = allSteps === 0 ? 0 : (epochs * steps) / allSteps;
-  const exampleTokens = basis.conversation * recipe.memory.conversationsPerExample;
+  const sampledJudgments = sampling && steps * batch * gradientAccumulationSteps;
+  const judgment = basis.judgment(sampling?.maxTokens ?? configuration.judging.sampling.maxTokens);
+  const alone = recipe.verdictsAlone?.(round) ?? 0;
+  const answer = (1 - alone) * judgment + alone * Math.min(judgment, VERDICT_TOKENS);
+  const exampleTokens = (basis.prompt + answer) * recipe.memory.conversationsPerExample;
   const checkpoints = selectCheckpoint && candidateSteps(selectCheckpoint.everySteps, steps).length + 1;
   return {
     method,
     examples,
     exampleTokens,
+    sampledJudgments,
     steps,
-    tokens: conversations * passes * exampleTokens,
+    tokens: (sampledJudgments ?? examples * passes) * exampleTokens,
     checkpoints,
   };
 }

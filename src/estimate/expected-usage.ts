@@ -86,14 +86,17 @@ export function estimateStages(
       ...(seconds === undefined ? {} : { seconds }),
       ...(usd === undefined ? {} : { usd }),
     };
-    const { method, examples = 0, steps = 0, checkpoints } = training ?? {};
-    const choice = checkpoints === undefined ? {} : { checkpoints };
+    const { method, examples = 0, steps = 0, checkpoints, sampledJudgments } = training ?? {};
+    const optional = {
+      ...(checkpoints === undefined ? {} : { checkpoints }),
+      ...(sampledJudgments === undefined ? {} : { sampledJudgments }),
+    };
     return {
       ...stage,
       reused,
       whole: shareOfUsage(whole, 1),
       remaining: shareOfUsage(whole, 1 - reused),
-      ...(method === undefined ? {} : { training: { method, examples, steps, ...choice } }),
+      ...(method === undefined ? {} : { training: { method, examples, steps, ...optional } }),
     };
   });
 }
@@ -172,13 +175,13 @@ function generatedPairs({ configuration, counts }: RunFacts): number {
 }
 
 function trainingOf(facts: RunFacts, iteration: number): ExpectedTraining {
-  const { configuration, kinds, sizes, assumptions, counts, devices } = facts;
-  const judgment = answerTokens(assumptions, kinds.training);
+  const { configuration, sizes, assumptions, counts, devices } = facts;
   return expectedTraining(configuration, iteration, {
     generated: (ORDERS_OF_A_PAIR * generatedPairs(facts)) / configuration.pairs.parts,
     human: (ORDERS_OF_A_PAIR * counts.humanPairs) / configuration.pairs.parts,
     correctShare: correctShare(assumptions, iteration),
-    conversation: (sizes.prompts.training ?? 0) + responseTokens(facts) + judgment,
+    prompt: (sizes.prompts.training ?? 0) + responseTokens(facts),
+    judgment: (maxTokens) => assumptions.answerTokens('judgmentTokens', { maxTokens }),
     devices,
   });
 }

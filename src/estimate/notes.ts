@@ -1,6 +1,7 @@
 import type { RunEstimate } from '../api/estimate.ts';
 import { findGeneration } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
+import { recipeOf } from '../models/training/recipes/registry.ts';
 import { rateNameOf } from './expected-usage.ts';
 import type { EstimateSource } from './estimate-inputs.ts';
 
@@ -32,6 +33,19 @@ export function estimateNotes(
   note(
     configuration.filtering.minReasoning !== null,
     'How many correct judgments are guesses, which filtering.minReasoning leaves out, is not known: there may be more judgments and fewer training examples.',
+  );
+  const sampling = fineTuning.rounds
+    .slice(0, configuration.iterations)
+    .filter((round) => recipeOf(round).sampling !== undefined)
+    .map(({ method }) => method);
+  note(
+    sampling.length > 0,
+    `Trainings by ${[...new Set(sampling)].join(', ')} sample judgments, which takes most of their time: a rate that was measured on another method is too high for them.`,
+  );
+  const { adapter } = fineTuning;
+  note(
+    sampling.length > 0 && adapter.kind === 'lora' && adapter.dropout > 0,
+    `Trainings by ${[...new Set(sampling)].join(', ')} turn the adapter's dropout off: the judge that samples is the one that learns.`,
   );
   note(earlyStopping !== null, 'Early stopping may end the run before its last iteration.');
   note(

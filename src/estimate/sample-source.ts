@@ -9,6 +9,7 @@ import { readInstructions } from '../datasets/read-instructions.ts';
 import { readPreferences, type Preference, type RequestedFormat } from '../datasets/read-preferences.ts';
 import type { DataFile } from '../datasets/rows/data-file.ts';
 import { countRows } from '../datasets/rows/read-rows.ts';
+import type { ResponsePair } from '../method/examples.ts';
 import { userRequestKey, userRequestTexts, type UserRequest } from '../method/conversation.ts';
 
 interface SampledFiles<Item> {
@@ -30,6 +31,8 @@ export interface PairsSample extends SampledFiles<Preference> {
   readonly kind: 'pairs';
   /** Distinct usable pairs, without contradictory ones and those that overlap with a benchmark. */
   readonly pairs: number;
+  /** The number of pairs that are made of each, with a limit of length. */
+  readonly limitedPerPair: number;
 }
 
 export interface PairsSampleOptions {
@@ -39,6 +42,8 @@ export interface PairsSampleOptions {
   readonly decontamination: Decontamination;
   /** The maximum number of pairs that the run uses; null: no limit. */
   readonly maxPairs: number | null;
+  /** Makes a pair's pairs with a limit of length, and returns it with them. */
+  readonly withLimits?: (pair: ResponsePair) => readonly ResponsePair[];
 }
 
 interface BenchmarkItems {
@@ -83,7 +88,7 @@ export async function samplePool(
  */
 export async function samplePairs(
   files: readonly DataFile[],
-  { format, formatField, decontamination, maxPairs }: PairsSampleOptions,
+  { format, formatField, decontamination, maxPairs, withLimits = (pair) => [pair] }: PairsSampleOptions,
   benchmarks: readonly BenchmarkItems[],
 ): Promise<PairsSample> {
   const overlaps = buildOverlapIndex(benchmarks, decontamination);
@@ -102,7 +107,13 @@ export async function samplePairs(
   }
   const usable = [...kept.values()].filter((preference) => preference !== null);
   const pairs = Math.min(extrapolate(usable.length, rows, rowsRead), maxPairs ?? Infinity);
-  return { kind: 'pairs', rows, rowsRead, pairs, sample: sampleEvenly(usable, SAMPLE_SIZE) };
+  const withLimited = usable.reduce(
+    (sum, { id, instruction, chosen, rejected }) =>
+      sum + withLimits({ id, instruction, better: chosen, worse: rejected }).length,
+    0,
+  );
+  const limitedPerPair = usable.length === 0 ? 0 : withLimited / usable.length - 1;
+  return { kind: 'pairs', rows, rowsRead, pairs, limitedPerPair, sample: sampleEvenly(usable, SAMPLE_SIZE) };
 }
 
 /** At most `maxItems` of the items, evenly spaced. */

@@ -22,6 +22,7 @@ export type FilterStepName =
   | 'with a reasoned judgment'
   | 'above the majority threshold'
   | 'position-consistent'
+  | 'within the pass rate'
   | 'after balancing'
   | 'after mixing';
 
@@ -39,7 +40,7 @@ export interface FilterStatistics {
   readonly sides: { readonly A: number; readonly B: number };
   /** Number of training examples by the source of their pair. */
   readonly sources: Readonly<Record<string, number>>;
-  /** The judgments with reasoning before their verdict; absent in training sets of earlier versions. */
+  /** The judgments with reasoning before their verdict; absent if the training set has no judgments, as that of GRPO. */
   readonly reasoned?: ReasonedStatistics;
 }
 
@@ -124,9 +125,6 @@ export function filterStatistics({
   /** The number of words before the verdict of a reasoned judgment. */
   readonly reasonedWords: number;
 }): FilterStatistics {
-  const judged = outcomes.filter(({ judgments }) => judgments > 0);
-  const sampled = sum(judged.map(({ judgments }) => judgments));
-  const byCorrect = countBy(judged, ({ correct }) => correct);
   return {
     steps: [
       ...selectionSteps(outcomes, steps),
@@ -136,13 +134,8 @@ export function filterStatistics({
         judgments: remaining.length,
       })),
     ],
-    samples: { drawn: sampled, perExample: judged.length === 0 ? 0 : sampled / judged.length },
-    examplesBySamples: countBy(judged, ({ judgments }) => judgments),
-    ...(samples === undefined
-      ? {}
-      : { examplesByCorrect: Array.from({ length: samples + 1 }, (_, correct) => byCorrect[correct] ?? 0) }),
-    sides: { A: count(selected, ({ side }) => side === 'A'), B: count(selected, ({ side }) => side === 'B') },
-    sources: countBy(selected, ({ source }) => source),
+    ...sampleStatistics(outcomes, samples),
+    ...originStatistics(selected),
     reasoned: {
       words: reasonedWords,
       correct: {
@@ -151,6 +144,36 @@ export function filterStatistics({
       },
       trained: { judgments: selected.length, reasoned: count(selected, ({ isReasoned }) => isReasoned) },
     },
+  };
+}
+
+/**
+ * Counts the sampled judgments.
+ * @param samples N, if all N were sampled of every example
+ */
+export function sampleStatistics(
+  outcomes: readonly Pick<ExampleOutcome, 'judgments' | 'correct'>[],
+  samples: number | undefined,
+): Pick<FilterStatistics, 'samples' | 'examplesBySamples' | 'examplesByCorrect'> {
+  const judged = outcomes.filter(({ judgments }) => judgments > 0);
+  const sampled = sum(judged.map(({ judgments }) => judgments));
+  const byCorrect = countBy(judged, ({ correct }) => correct);
+  return {
+    samples: { drawn: sampled, perExample: judged.length === 0 ? 0 : sampled / judged.length },
+    examplesBySamples: countBy(judged, ({ judgments }) => judgments),
+    ...(samples === undefined
+      ? {}
+      : { examplesByCorrect: Array.from({ length: samples + 1 }, (_, correct) => byCorrect[correct] ?? 0) }),
+  };
+}
+
+/** Counts the training examples by side and by source. */
+export function originStatistics(
+  trained: readonly Pick<KeptJudgment, 'side' | 'source'>[],
+): Pick<FilterStatistics, 'sides' | 'sources'> {
+  return {
+    sides: { A: count(trained, ({ side }) => side === 'A'), B: count(trained, ({ side }) => side === 'B') },
+    sources: countBy(trained, ({ source }) => source),
   };
 }
 

@@ -64,18 +64,28 @@ async function trainingOf(
   const folders = [training, runUris.trainer(run, iteration)];
   const texts = await Promise.all(folders.map((folder) => store.readText(`${folder}/${PROGRESS_FILE}`)));
   const progress = texts.find((text) => text !== undefined) ?? '';
-  // After a restart, the steps since the last checkpoint are repeated, so the last line of a step counts.
-  const byStep = new Map<number, number>();
-  for (const { step, loss } of allProgress(progress)) byStep.set(step, loss);
-  const losses = [...byStep].map(([step, loss]) => ({ step, loss })).sort((a, b) => a.step - b.step);
   return {
     steps: result.steps,
     meanLoss: result.meanLoss,
     finalLoss: result.finalLoss,
-    losses,
+    ...stepFigures(progress),
     seconds: result.seconds,
     stalls: counts['fineTune']?.['stalls'],
     errors: counts['fineTune']?.['errors'],
     checkpoints: trained?.checkpoints,
+  };
+}
+
+/** The losses and, of GRPO, the rewards of each step that is in a training's progress. */
+export function stepFigures(progress: string): Pick<ReportTraining, 'losses' | 'rewards'> {
+  // After a restart, the steps since the last checkpoint are repeated, so the last line of a step counts.
+  const byStep = new Map(allProgress(progress).map((line) => [line.step, line]));
+  const lines = [...byStep.values()].sort((a, b) => a.step - b.step);
+  const rewards = lines.flatMap(({ step, reward, zeroVarianceShare }) =>
+    reward === undefined || zeroVarianceShare === undefined ? [] : [{ step, reward, zeroVarianceShare }],
+  );
+  return {
+    losses: lines.map(({ step, loss }) => ({ step, loss })),
+    ...(rewards.length === 0 ? {} : { rewards }),
   };
 }

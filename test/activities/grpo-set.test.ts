@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { filterJudgments } from '../../src/activities/filter-judgments.ts';
 import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
+import type { FilterStatistics } from '../../src/method/filter-statistics.ts';
 import { ORDERS } from '../../src/method/examples.ts';
 import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import type { GrpoRecord } from '../../src/models/training/recipes/grpo.ts';
@@ -61,6 +62,27 @@ describe('the training set of a GRPO round', () => {
       selected.map(({ id }) => id),
     );
     assert.equal(counts['examples outside the pass rate'], 2 * (pairs.length - selected.length));
+  });
+
+  it('says in its manifest what the pass rate left, how hard the examples were, and nothing about learned judgments', async () => {
+    const { artifact, counts } = await filter({ passRate: { min: 0.25, max: 0.5 } });
+    const manifest = await testRun.deps.store.readManifest(artifact.uri);
+    const statistics = manifest?.summary as FilterStatistics;
+    assert.deepEqual(statistics.steps, [
+      { step: 'judged', examples: 2 * pairs.length },
+      { step: 'within the pass rate', examples: counts['trainingExamples'] },
+    ]);
+    assert.deepEqual(statistics.samples, { drawn: judgments.length, perExample: 4 });
+    const examples = Map.groupBy(judgments, ({ pairId, order }) => `${pairId}/${order}`);
+    const numbers = [...examples.values()].map((of) => of.filter(({ correct }) => correct).length);
+    assert.deepEqual(
+      statistics.examplesByCorrect?.slice(0, 5),
+      [0, 1, 2, 3, 4].map((correct) => numbers.filter((number) => number === correct).length),
+    );
+    const half = (counts['trainingExamples'] ?? 0) / 2;
+    assert.deepEqual(statistics.sides, { A: half, B: half });
+    assert.deepEqual(statistics.sources, { generated: 2 * half });
+    assert(!('reasoned' in statistics));
   });
 
   it('fails and says the numbers if too few pairs have the pass rate', async () => {

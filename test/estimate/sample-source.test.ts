@@ -29,6 +29,19 @@ describe('a sample of files of pairs', () => {
 
   const preference = (prompt: string, chosen: string, rejected: string) => ({ prompt, chosen, rejected });
 
+  it('counts the pairs that are made of the read ones', async () => {
+    const long = preference('Name a river.', 'The Rhine, which flows to the sea.', 'Rhine.');
+    const short = preference('Name a lake.', 'Lake Como.', 'A lake.');
+    const withLimits: PairsSampleOptions['withLimits'] = (pair) =>
+      pair.better.length > 20 ? [pair, pair, pair] : [pair];
+    const { pairs, limitedPerPair } = await samplePairs(
+      [await file('lengths.jsonl', [long, short])],
+      { ...ALL, withLimits },
+      [],
+    );
+    assert.deepEqual([pairs, limitedPerPair], [2, 1]);
+  });
+
   it('keeps the pairs that the run would use, from several files in several formats', async () => {
     const plain = await file('plain.jsonl', [
       preference('Name a river.', 'The Rhine.', 'A river.'),

@@ -67,7 +67,10 @@ function stageTable({ stages, remaining, whole }: RunEstimate): string {
     ...(hasReuse ? [reused === 0 ? '' : `${Math.round(100 * reused)}%`] : []),
   ];
   for (const { stage, iteration, benchmark, training, remaining: rest, reused } of stages) {
-    const steps = training === undefined ? '' : `, ${compactNumber(training.steps)} steps`;
+    const { steps: count, sampledJudgments: sampled } = training ?? {};
+    const steps =
+      (count === undefined ? '' : `, ${compactNumber(count)} steps`) +
+      (sampled === undefined ? '' : `, ${compactNumber(sampled)} judgments`);
     const on = benchmark === undefined ? '' : ` on ${benchmark}`;
     table.push(row(`${iteration} ${stage}${on}${steps}`, rest, reused));
   }

@@ -10,6 +10,8 @@
  * - Activations: checkpointing keeps the input of each layer and recomputes one layer at a time, at about 34 bytes for
  *   each token and hidden unit (arXiv 2205.05198, section 4.1, without stored attention scores). TRL computes the loss
  *   in chunks, so that logits don't count.
+ * - GRPO samples the judgments of a step at once, and holds the keys and values of all their tokens meanwhile. They are gone
+ *   before the activations come, so the larger of both counts.
  */
 import type { Adapter } from './adapter.ts';
 import { recipeOf, type Round } from './recipes/registry.ts';
@@ -45,8 +47,9 @@ export function trainingMemory(
   adapter: Adapter,
   { devices, sharded }: Parallelism,
 ): TrainingMemory {
-  const { memory } = recipeOf(round);
-  const { precision, perDeviceBatchSize, maxLength } = round.hyperparameters;
+  const recipe = recipeOf(round);
+  const { memory } = recipe;
+  const { precision, perDeviceBatchSize, gradientAccumulationSteps, maxLength } = round.hyperparameters;
   const isFull = adapter.kind === 'none';
   const { parameters } = shape;
   const trained = trainedParameters(shape, adapter);
@@ -57,6 +60,10 @@ export function trainingMemory(
   // The residual stream is float32 beside bfloat16 layers, unless FSDP casts it to bfloat16.
   const kept = sharded && precision === 'bfloat16' ? BFLOAT16 : FLOAT32;
   const perToken = shape.hidden * (kept * shape.layers + BYTES_OF_A_LAYER);
+  const activations = conversations * maxLength * perToken;
+  const sampled = recipe.sampling === undefined ? 0 : perDeviceBatchSize * gradientAccumulationSteps;
+  const perElement = precision === 'bfloat16' ? BFLOAT16 : FLOAT32;
+  const cached = sampled * maxLength * perElement * keysAndValues(shape);
   const computing = precision === 'bfloat16' && isFull ? BFLOAT16 * parameters : 0;
   const parts = [
     ...(isFull ? [] : part('frozen weights', frozen / cut)),
@@ -71,11 +78,20 @@ export function trainingMemory(
     ...(memory.hasReferenceModel(round.hyperparameters) && isFull
       ? part('reference model, float32', (FLOAT32 * parameters) / cut)
       : []),
-    ...part('activations', conversations * maxLength * perToken),
+    ...(cached > activations
+      ? part('keys and values while sampling', cached)
+      : part('activations', activations)),
     ...part('CUDA and libraries', CUDA_BYTES),
   ];
   const bytesPerGpu = parts.reduce((sum, { bytes }) => sum + bytes, 0);
   return { method: round.method, devices, sharded, trained, bytesPerGpu, parts };
+}
+
+/** The numbers that a model keeps of each token, in all layers together. */
+function keysAndValues({ linear = [], layers, hidden }: ModelShape): number {
+  const known = linear.filter(({ name }) => /\b[kv]_proj\b/.test(name));
+  // Otherwise as in Llama 3, whose keys and values have a quarter of the hidden size.
+  return known.length === 0 ? (2 * layers * hidden) / 4 : known.reduce((sum, { rows }) => sum + rows, 0);
 }
 
 /**

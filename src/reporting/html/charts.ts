@@ -132,18 +132,27 @@ export function axisStart(series: Series[]): number {
   return Math.max(0, Math.floor((Math.min(...lows) - 0.02) * 10) / 10);
 }
 
-/** A chart of training losses by step, with one line for each iteration. */
-export function lossChart(
-  runs: { iteration: number; losses: { step: number; loss: number }[] }[],
+/** A figure of each step of a training. */
+export interface StepFigures {
+  readonly iteration: number;
+  readonly steps: readonly { readonly step: number; readonly value: number }[];
+}
+
+/** A chart of a figure of trainings by step, with one line for each iteration. */
+export function stepsChart(
+  caption: string,
+  trainings: readonly StepFigures[],
+  isShare = false,
 ): Promise<Html> {
-  const lines = runs.map(({ iteration, losses }) => ({
+  const lines = trainings.map(({ iteration, steps }) => ({
     iteration,
-    points: thinned(losses).map(({ step, loss }) => ({ x: step, y: loss })),
+    points: thinned(steps).map(({ step, value }) => ({ x: step, y: value })),
   }));
-  return iterationsChart('Training loss by step', lines, {
+  const share = { scale: { domain: [0, 1] }, axis: { tickCount: 5, format: '.0%' } };
+  return iterationsChart(caption, lines, {
     mark: { type: 'line' },
     x: { title: 'step', axis: { tickCount: 5 } },
-    y: { axis: { tickCount: 5 } },
+    y: isShare ? share : { axis: { tickCount: 5 } },
   });
 }
 
@@ -194,14 +203,14 @@ async function iterationsChart(
   </figure>`;
 }
 
-/** Reduces losses to at most 300 points by averaging, because a long training has more steps than a screen has pixels. */
-function thinned(losses: { step: number; loss: number }[]): { step: number; loss: number }[] {
-  const size = Math.ceil(losses.length / 300);
+/** Reduces steps to at most 300 points by averaging, because a long training has more steps than a screen has pixels. */
+function thinned(steps: StepFigures['steps']): StepFigures['steps'] {
+  const size = Math.ceil(steps.length / 300);
   const points = [];
-  for (let start = 0; start < losses.length; start += size) {
-    const group = losses.slice(start, start + size);
-    const loss = group.reduce((sum, point) => sum + point.loss, 0) / group.length;
-    points.push({ step: group.at(-1)?.step ?? 0, loss });
+  for (let start = 0; start < steps.length; start += size) {
+    const group = steps.slice(start, start + size);
+    const value = group.reduce((sum, point) => sum + point.value, 0) / group.length;
+    points.push({ step: group.at(-1)?.step ?? 0, value });
   }
   return points;
 }

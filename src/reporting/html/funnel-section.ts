@@ -20,6 +20,7 @@ const STEP_TITLES: Readonly<Record<Exclude<FilterStepName, 'judged'>, string>> =
   'with a reasoned judgment': 'With a reasoned one',
   'above the majority threshold': 'Above threshold',
   'position-consistent': 'Consistent',
+  'within the pass rate': 'Within the pass rate',
   'after balancing': 'After balancing',
   'after mixing': 'After mixing',
 };
@@ -91,6 +92,10 @@ function afterStep(statistics: FilterStatistics | undefined, step: string): Html
   return before && after && withShare(after.examples, before.examples);
 }
 
+function hasStep(statistics: FilterStatistics | undefined, name: FilterStepName): boolean {
+  return statistics?.steps.some(({ step }) => step === name) ?? false;
+}
+
 /** The number of rows of the training set if it differs from the number of examples, or there are no statistics. */
 function trainingExamples({ trainingExamples: rows, statistics }: ReportFunnel): string | undefined {
   return statistics?.steps.at(-1)?.examples === rows ? undefined : formatCount(rows);
@@ -124,13 +129,18 @@ function missingVerdictsNote({ iteration, funnel: { withoutVerdict } }: Row): Ht
 }
 
 function note(rows: readonly Row[]): string {
-  const example = 'An example is a pair in one order, so there are two for each pair.';
+  const sampled = rows
+    .filter(({ funnel: { statistics } }) => hasStep(statistics, 'within the pass rate'))
+    .map(({ iteration }) => judgeName(iteration));
+  const prompts =
+    sampled.length === 0
+      ? ''
+      : ` Those of ${sampled.join(', ')} are prompts: GRPO samples its own judgments of them, and learns from none of those counted here.`;
+  const example = `An example is a pair in one order, so there are two for each pair.${prompts}`;
   const endedEarly = rows.some(
     ({ funnel: { statistics } }) => statistics && statistics.examplesByCorrect === undefined,
   );
-  const found = rows.some(({ funnel: { statistics } }) =>
-    statistics?.steps.some(({ step }) => step === 'with a reasoned judgment'),
-  )
+  const found = rows.some(({ funnel: { statistics } }) => hasStep(statistics, 'with a reasoned judgment'))
     ? 'the first correct judgment with reasoning'
     : 'the first correct judgment';
   return endedEarly

@@ -1,11 +1,11 @@
 import type { BenchmarkScores } from '../../benchmarks/benchmark.ts';
 import { REWARD_BENCH_ROWS } from '../../benchmarks/reward-bench.ts';
-import { axisStart, lossChart, type Series, shareChart } from './charts.ts';
+import { axisStart, type Series, shareChart, type StepFigures, stepsChart } from './charts.ts';
 import { formatCount, judgeName, formatInterval } from '../figure-text.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import { benchmarkName, benchmarksOf, headlineIteration, evaluationOf, mainBenchmark } from './headline.ts';
 import { type Html, html } from './html.ts';
-import type { ReportData, ReportEvaluation, ReportIteration } from '../report-data.ts';
+import type { ReportData, ReportEvaluation, ReportIteration, ReportTraining } from '../report-data.ts';
 import { table } from './table.ts';
 import { formatDuration } from '../../platform/format-duration.ts';
 
@@ -105,14 +105,40 @@ export async function chartsSection(data: ReportData): Promise<Html | undefined>
   if (shareOfA.points.length > 0) {
     charts.push(await shareChart(`Share of A, ${name}`, [shareOfA], { from: 0, mark: 0.5 }));
   }
-  const trained = data.iterations.flatMap(({ iteration, training }) =>
-    training && training.losses.length > 1 ? [{ iteration, losses: training.losses }] : [],
-  );
-  if (trained.length > 0) charts.push(await lossChart(trained));
+  charts.push(...(await trainingCharts(data)));
   return html`<section>
     <h2>How the judge changed</h2>
     <div class="charts">${charts}</div>
   </section>`;
+}
+
+/** The loss by step and, of GRPO, what the judgments that it sampled were rewarded with. */
+async function trainingCharts(data: ReportData): Promise<Html[]> {
+  const chart = async (
+    caption: string,
+    isShare: boolean,
+    stepsOf: (training: ReportTraining) => StepFigures['steps'],
+  ) => {
+    const trainings = data.iterations.flatMap(({ iteration, training }) => {
+      const steps = training === undefined ? [] : stepsOf(training);
+      return steps.length > 1 ? [{ iteration, steps }] : [];
+    });
+    return trainings.length === 0 ? [] : [await stepsChart(caption, trainings, isShare)];
+  };
+  return [
+    ...(await chart('Mean reward of the sampled judgments by step', true, ({ rewards = [] }) =>
+      rewards.map(({ step, reward }) => ({ step, value: reward })),
+    )),
+    ...(await chart(
+      'Prompts whose judgments all have one reward, and teach nothing',
+      true,
+      ({ rewards = [] }) =>
+        rewards.map(({ step, zeroVarianceShare }) => ({ step, value: zeroVarianceShare })),
+    )),
+    ...(await chart('Training loss by step', false, ({ losses }) =>
+      losses.map(({ step, loss }) => ({ step, value: loss })),
+    )),
+  ];
 }
 
 type Named = Pick<ReportEvaluation, 'benchmark' | 'purpose'>;

@@ -59,14 +59,33 @@ export function trainingSection(data: ReportData): Html | undefined {
         number('Steps', ({ steps }) => formatCount(steps)),
         number('Mean loss', ({ meanLoss }) => meanLoss.toPrecision(3)),
         number('Final loss', ({ finalLoss }) => finalLoss.toPrecision(3)),
+        number('Reward', ({ rewards }) => firstToLast(rewards?.map(({ reward }) => reward))),
+        number('Without variance', ({ rewards }) =>
+          firstToLast(rewards?.map(({ zeroVarianceShare }) => zeroVarianceShare)),
+        ),
         number('Time in steps', ({ seconds }) => formatDuration(seconds)),
         number('Stalls', ({ stalls }) => (stalls === undefined ? undefined : formatCount(stalls))),
         number('Errors', ({ errors }) => (errors === undefined ? undefined : formatCount(errors))),
       ],
       rows,
     )}
+    ${
+      rows.some(({ training: { rewards } }) => rewards !== undefined) &&
+      html`<p class="note">
+        GRPO: the mean reward of the judgments that the training sampled in its first and its last step, and
+        the share of their prompts whose judgments all had the same reward and taught nothing.
+      </p>`
+    }
     ${checkpointsTable(rows)}
   </section>`;
+}
+
+/** The first and the last of some shares. */
+function firstToLast(shares: readonly number[] = []): string | undefined {
+  const [first, last] = [shares[0], shares.at(-1)];
+  return first === undefined || last === undefined
+    ? undefined
+    : `${formatPercent(first)} → ${formatPercent(last)}`;
 }
 
 /** The checkpoints of each training with their validation figures; undefined if no training chose among several. */

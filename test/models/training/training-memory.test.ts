@@ -100,6 +100,23 @@ describe('the memory of a training', () => {
     assert.equal(activations('dpo', { ...batch, maxLength: 2000 }), 2 * activations('dpo'));
   });
 
+  it('includes the keys and values of all judgments that GRPO samples at once, if they outweigh the activations', () => {
+    const grpo = (gradientAccumulationSteps: number, precision = 'bfloat16') =>
+      roundOf({
+        method: 'grpo',
+        hyperparameters: { perDeviceBatchSize: 8, gradientAccumulationSteps, maxLength: 8192, precision },
+      });
+    const sampling = /^keys and values/;
+    const few = trainingMemory(shape, grpo(2), lora(), ONE);
+    const many = trainingMemory(shape, grpo(64), lora(), ONE);
+    assert.equal(bytesOf(few, sampling), 0);
+    assert.equal(bytesOf(many, /^activations/), 0);
+    assert.equal(bytesOf(many, sampling), (8 * 64 * 8192 * 2 * 2 * 32 * 4096) / 4);
+    const keys = { name: 'model.layers.0.self_attn.k_proj.weight', rows: 4096, columns: 4096 };
+    const known = trainingMemory({ ...shape, linear: [keys] }, grpo(512, 'float32'), lora(), ONE);
+    assert.equal(bytesOf(known, sampling), 8 * 512 * 8192 * 4 * 4096);
+  });
+
   it('is divided by the number of GPUs under FSDP alone', () => {
     const of = (launch: Parallelism) => bytesOf(trainingMemory(shape, sft, NONE, launch), ...states);
     assert.equal(of({ devices: 8, sharded: true }), 2 * 8e9);

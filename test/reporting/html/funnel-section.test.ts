@@ -54,3 +54,28 @@ describe('the judgments with reasoning in the report', () => {
     assert.doesNotMatch(html?.text ?? '', /with reasoning/);
   });
 });
+
+describe('the funnel of a training by reinforcement', () => {
+  it('has the examples within the pass rate, and says that they are prompts', async () => {
+    const data = sampleReport();
+    const iterations = data.iterations.map((iteration) => {
+      const { funnel } = iteration;
+      if (funnel?.statistics === undefined || iteration.iteration !== 2) return iteration;
+      const { reasoned: _reasoned, ...statistics } = funnel.statistics;
+      const steps = [
+        { step: 'judged' as const, examples: 1224 },
+        { step: 'within the pass rate' as const, examples: 612 },
+      ];
+      return {
+        ...iteration,
+        funnel: { ...funnel, trainingExamples: 612, statistics: { ...statistics, steps } },
+      };
+    });
+    const html = await funnelSection({ ...data, iterations });
+    const text = (html?.text ?? '').replaceAll(/\s+/g, ' ');
+    assert.match(text, /<th[^>]*>Within the pass rate<\/th>/);
+    assert.match(text, /612 <small>50\.0%<\/small>/);
+    assert.match(text, /Those of M₂ are prompts: GRPO samples its own judgments of them/);
+    assert.doesNotMatch((await funnelSection(data))?.text ?? '', /pass rate|prompts: GRPO/);
+  });
+});

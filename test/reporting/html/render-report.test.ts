@@ -177,6 +177,22 @@ describe('the report', () => {
     assert.match(await text({ ...data, status: 'failed' }), /fineTune, iteration 2 ?[^?]*until its end/);
   });
 
+  it('shows what the judgments of a training by reinforcement were rewarded with, step by step', async () => {
+    assert.doesNotMatch(await text(sampleReport()), /Mean reward|Without variance/);
+    const data = sampleReport();
+    const training = data.iterations[2]?.training;
+    assert(training);
+    training.rewards = [
+      { step: 1, reward: 0.25, zeroVarianceShare: 0.5 },
+      { step: 2, reward: 0.5, zeroVarianceShare: 0.375 },
+      { step: 3, reward: 0.875, zeroVarianceShare: 0.75 },
+    ];
+    const shown = await text(data);
+    assert.match(shown, /Mean reward of the sampled judgments by step ?M₂/);
+    assert.match(shown, /Prompts whose judgments all have one reward, and teach nothing ?M₂/);
+    assert.match(shown, /25\.0% → 87\.5% ?50\.0% → 75\.0%/);
+  });
+
   it('draws thousands of loss values as a short line', async () => {
     const data = sampleReport();
     const training = data.iterations[1]?.training;

@@ -5,8 +5,15 @@
 import { z } from 'zod';
 import { judgePromptValues } from '../../../method/examples.ts';
 import { expectedJudgments, sumUpTo } from '../../../method/expected-judgments.ts';
+import {
+  originStatistics,
+  sampleStatistics,
+  type FilterStatistics,
+} from '../../../method/filter-statistics.ts';
+import { GENERATED } from '../../../method/mix-sources.ts';
 import { renderPrompt } from '../../../method/prompt-template.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
+import type { Side } from '../../../method/verdict.ts';
 import type { Problem } from '../../../platform/problem.ts';
 import { fraction, nonNegative, positiveInteger, positiveNumber } from '../../../platform/schema-fields.ts';
 import {
@@ -125,7 +132,10 @@ export const grpo = defineRecipe({
     conversationsPerExample: 1,
     hasReferenceModel: ({ beta }) => beta !== 0,
   },
-  sampledPerExample: ({ hyperparameters: { numGenerations } }) => numGenerations,
+  sampling: ({ hyperparameters: { numGenerations, maxCompletionLength } }) => ({
+    perExample: numGenerations,
+    maxTokens: maxCompletionLength,
+  }),
   rows: { format: 'prompt-only', trlTrainer: 'GRPOTrainer', columns: [] },
   problems: grpoProblems,
   fingerprintInputs: (_sections, { passRate: { min, max } }) => ({ passRate: { min, max } }),
@@ -177,15 +187,21 @@ function grpoProblems(
 async function makeTrainingSet({
   iteration,
   round: { passRate },
-  sections: { filtering },
+  sections: { judging, filtering },
   prompt,
   judgedPairs,
 }: TrainingSetInput<GrpoRound>) {
   const selected = new Set<string>();
+  const sampled: { judgments: number; correct: number }[] = [];
+  const trained: { side: Side; source: string }[] = [];
   let pairs = 0;
   for await (const judged of judgedPairs()) {
     pairs += 1;
-    if (isWithin(passRateOf(judged), passRate)) selected.add(judged.pair.id);
+    sampled.push(...judged.orders.map(({ judgments }) => countCorrect(judgments)));
+    if (!isWithin(passRateOf(judged), passRate)) continue;
+    const { id, source = GENERATED } = judged.pair;
+    selected.add(id);
+    trained.push(...judged.orders.map(({ example }) => ({ side: example.betterSide, source })));
   }
   const trainingExamples = 2 * selected.size;
   if (trainingExamples < filtering.minExamples)
@@ -201,6 +217,14 @@ async function makeTrainingSet({
       'examples outside the pass rate': 2 * (pairs - selected.size),
       trainingExamples,
     },
+    summary: {
+      steps: [
+        { step: 'judged', examples: 2 * pairs },
+        { step: 'within the pass rate', examples: trainingExamples },
+      ],
+      ...sampleStatistics(sampled, judging.strategy.kind === 'all' ? judging.samples : undefined),
+      ...originStatistics(trained),
+    } satisfies FilterStatistics,
     records: records(),
   };
 
@@ -221,8 +245,12 @@ async function makeTrainingSet({
 
 /** The share of a pair's judgments, of both orders together, that are correct; 0 without any. */
 function passRateOf({ orders }: JudgedPair): number {
-  const judgments = orders.flatMap(({ judgments: sampled }) => sampled);
-  return judgments.filter(({ correct }) => correct).length / Math.max(1, judgments.length);
+  const { judgments, correct } = countCorrect(orders.flatMap(({ judgments: sampled }) => sampled));
+  return correct / Math.max(1, judgments);
+}
+
+function countCorrect(judgments: readonly { readonly correct: boolean }[]) {
+  return { judgments: judgments.length, correct: judgments.filter(({ correct }) => correct).length };
 }
 
 function isWithin(share: number, { min, max }: GrpoRound['passRate']): boolean {

@@ -41,8 +41,10 @@ export interface TrainingRecipe<
     /** Whether all weights are loaded a second time as a frozen reference, if no adapter is trained. */
     hasReferenceModel(hyperparameters: Hyperparameters & { readonly beta?: number }): boolean;
   };
-  /** Number of judgments that the training samples for each example; its batches consist of these. */
-  sampledPerExample?(round: z.output<Schema>): number;
+  /** The judgments that the training samples itself: how many for each example, and their most tokens. Its batches consist of them. */
+  sampling?(round: z.output<Schema>): { readonly perExample: number; readonly maxTokens: number };
+  /** The share of the training examples that teach a verdict without reasoning; 0 if there are none. */
+  verdictsAlone?(round: z.output<Schema>): number;
   readonly rows: TrainingRows;
   /** Reports settings that contradict the recipe's rounds. A section is missing if it is invalid. */
   problems(sections: Partial<RecipeSections>, rounds: readonly z.output<Schema>[]): Problem[];

@@ -107,7 +107,11 @@ export const sft = defineRecipe({
     };
   },
   makeTrainingSet,
-  expectedExamples({ judging, filtering }, _round, correctShare) {
+  verdictsAlone({ direct }) {
+    if (direct === undefined) return 0;
+    return direct.mode === 'beside' ? direct.share / (1 + direct.share) : direct.share;
+  },
+  expectedExamples({ judging, filtering }, { direct }, correctShare) {
     const { judgmentsPerExample, majorityThreshold, positionConsistentOnly } = filtering;
     const { samples } = judging;
     const { probabilityOf } = expectedJudgments({ ...judging, judgmentsPerExample }, correctShare);
@@ -116,7 +120,8 @@ export const sft = defineRecipe({
       correct < fewest ? 0 : Math.min(correct, judgmentsPerExample) * probabilityOf(correct, samples),
     );
     // The other order of the same pair must have a correct judgment too.
-    return positionConsistentOnly ? kept * (1 - probabilityOf(0, samples)) : kept;
+    const consistent = positionConsistentOnly ? kept * (1 - probabilityOf(0, samples)) : kept;
+    return direct?.mode === 'beside' ? consistent * (1 + direct.share) : consistent;
   },
 });
 
