@@ -31,9 +31,9 @@ const ASSUMPTION_DEFINITIONS = {
   verdictTokens: { value: 400, means: 'tokens of a judgment in an evaluation' },
   pairShare: { value: 0.9, max: 1, means: 'share of the instructions that lead to a response pair' },
   limitableShare: {
-    value: 0.9,
+    value: 0.8,
     max: 1,
-    means: 'share of the pairs whose responses differ enough in length for pairs.limits',
+    means: 'share of the pairs drawn by pairs.limits whose responses a limit can tell apart',
   },
   correctShare: { value: 0.7, max: 1, means: "share of the first judge's judgments that are correct" },
   laterCorrectShare: {

@@ -11,7 +11,7 @@ import type { GeneratedPair } from '../runs/records.ts';
 import { runUris } from '../runs/run-layout.ts';
 import { readStoredRun, storedRunNames } from '../runs/stored-run.ts';
 import { storedStages, type StoredStage } from '../runs/stored-stages.ts';
-import { LIMITED } from '../datasets/limited-pairs.ts';
+import { isLimited } from '../datasets/limited-pairs.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { toReference, type Counts } from '../store/artifact.ts';
 import { sumCounts } from '../platform/sum-counts.ts';
@@ -188,23 +188,23 @@ const END_CHARACTERS = 4;
 async function pairLengths(
   store: ArtifactStore,
   configuration: Configuration,
-  { selected = 0, pairs = 0, completionTokens = 0, 'with a limit of length': limited = 0 }: Counts,
+  { selected = 0, pairs = 0, completionTokens = 0, 'with a limit': limited = 0 }: Counts,
 ): Promise<Lengths> {
   const shard = await store.readManifest(shardUri(runUris.pairs(configuration.runName), 0));
   const generation = findGeneration(configuration);
   if (shard === undefined || generation === undefined || completionTokens === 0) return {};
   const all = await store.readRecords<GeneratedPair>(toReference(shard));
-  const records = all.filter(({ subset }) => subset !== LIMITED);
+  const records = all.filter((pair) => !isLimited(pair));
   const sizes = (text: (pair: GeneratedPair) => string | undefined) =>
     records.reduce((total, pair) => total + (text(pair)?.length ?? 0) + END_CHARACTERS, 0);
   const responses = sizes(({ better }) => better) + sizes(({ worse }) => worse);
   const hasSimilar = generation.pairs.construction === 'similar-instruction';
   const similar = hasSimilar ? sizes((pair) => pair.similarInstruction) : 0;
-  const { limits } = generation.pairs;
+  const drawn = generation.pairs.limits.reduce((sum, { share: ofPairs }) => sum + ofPairs, 0);
   const perCharacter = completionTokens / selected / (responses + similar);
   return {
     pairShare: (pairs - limited) / selected,
-    ...(limits === null ? {} : { limitableShare: limited / (2 * limits.share * (pairs - limited)) }),
+    ...(drawn === 0 ? {} : { limitableShare: limited / (2 * drawn * (pairs - limited)) }),
     responseTokens: (perCharacter * responses) / 2,
     similarTokens: hasSimilar ? perCharacter * similar : undefined,
   };

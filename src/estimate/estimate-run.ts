@@ -207,10 +207,11 @@ function countsOf(
     reusable.pairs ?? Math.round(selected * assumptions.value('pairShare') * (1 + limitedPerPair()));
   return { instructions: Math.round(instructions), selected, pairs, humanPairs };
 
-  /** The number of pairs with a limit of length that are made of each. */
+  /** The number of pairs with a limit that are made of each. */
   function limitedPerPair(): number {
     const { limits } = configuration.pairs;
-    return limits === null ? 0 : 2 * limits.share * assumptions.value('limitableShare');
+    const drawn = limits.reduce((sum, { share }) => sum + share, 0);
+    return drawn === 0 ? 0 : 2 * drawn * assumptions.value('limitableShare');
   }
 }
 

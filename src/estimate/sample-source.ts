@@ -31,7 +31,7 @@ export interface PairsSample extends SampledFiles<Preference> {
   readonly kind: 'pairs';
   /** Distinct usable pairs, without contradictory ones and those that overlap with a benchmark. */
   readonly pairs: number;
-  /** The number of pairs that are made of each, with a limit of length. */
+  /** The number of pairs that are made of each, with a limit. */
   readonly limitedPerPair: number;
 }
 
@@ -42,7 +42,7 @@ export interface PairsSampleOptions {
   readonly decontamination: Decontamination;
   /** The maximum number of pairs that the run uses; null: no limit. */
   readonly maxPairs: number | null;
-  /** Makes a pair's pairs with a limit of length, and returns it with them. */
+  /** Makes a pair's pairs with a limit, and returns it with them. */
   readonly withLimits?: (pair: ResponsePair) => readonly ResponsePair[];
 }
 
