@@ -12,6 +12,7 @@ const SLOW_TESTS = [
   'test/end-to-end/bucket.test.ts',
   'test/end-to-end/embedded.test.ts',
   'test/end-to-end/kubernetes.test.ts',
+  'test/end-to-end/recipes.test.ts',
   'test/end-to-end/select-checkpoint.test.ts',
   'test/end-to-end/slurm.test.ts',
   // A live worker under attack.
