@@ -26,6 +26,9 @@ export const benchmarkLoaders = {
   'eval-bias-bench': async () => (await import('./eval-bias-bench.ts')).evalBiasBench,
   'eval-bias-bench-pairwise': async () => (await import('./eval-bias-bench.ts')).evalBiasBenchPairwise,
   pairs: async () => (await import('./own-pairs.ts')).ownPairs,
+  scores: async () => (await import('./own-tasks.ts')).ownScores,
+  rankings: async () => (await import('./own-tasks.ts')).ownRankings,
+  verifications: async () => (await import('./own-tasks.ts')).ownVerifications,
 };
 
 export type BenchmarkFormat = keyof typeof benchmarkLoaders;

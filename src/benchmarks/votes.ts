@@ -1,6 +1,6 @@
 import { stableHash } from '../platform/stable-hash.ts';
 import { parseVerdict, type Side } from '../method/verdict.ts';
-import { type EndedText, missingVerdict } from '../method/missing-verdict.ts';
+import { type EndedText, missingVerdict, type VerdictForm } from '../method/missing-verdict.ts';
 import { answerOf, type ReasoningMarks } from '../method/reasoning.ts';
 import type { BenchmarkJudgment, JudgeRequest, ScoringOptions } from './benchmark.ts';
 import type { ParsedText } from './strict-scores.ts';
@@ -12,6 +12,8 @@ export interface VerdictRules<Verdict extends string> {
   readonly strict: (text: string) => Verdict | undefined;
   /** How the published script counts several votes; like our rule by default. */
   readonly officialVote?: OfficialVote | undefined;
+  /** How a verdict is recognised, to say why a text has none; that of pairs by default. */
+  readonly form?: VerdictForm | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ export type OfficialVote = 'errors vote' | 'absolute majority';
  */
 function parseByBothRules<Verdict extends string>(
   judgment: EndedText,
-  { official, strict }: VerdictRules<Verdict>,
+  { official, strict, form }: VerdictRules<Verdict>,
   marks: readonly ReasoningMarks[] | undefined,
 ): ParsedText<Verdict> {
   const verdict = strict(answerOf(judgment, marks));
@@ -34,7 +36,7 @@ function parseByBothRules<Verdict extends string>(
     strict: verdict,
     official: official(judgment.text),
     words: wordCount(judgment.text) + wordCount(judgment.reasoning ?? ''),
-    ...(verdict === undefined ? { missing: missingVerdict(judgment, marks) } : {}),
+    ...(verdict === undefined ? { missing: missingVerdict(judgment, marks, form) } : {}),
   };
 }
 

@@ -7,11 +7,21 @@ export interface EndedText extends ModelText {
   readonly finishReason?: string | undefined;
 }
 
-/**
- * The forms in which judges almost give a verdict, and how each is recognised at the end of an answer. They are not taken as
- * verdicts, but counted: one that is frequent says how to mend the prompt.
- */
-const ALMOST_FORMS: readonly { readonly form: string; readonly pattern: RegExp }[] = [
+/** A form in which judges almost give a verdict, and how it is recognised at the end of an answer. */
+export interface AlmostForm {
+  readonly form: string;
+  readonly pattern: RegExp;
+}
+
+/** How the verdict of a task is recognised. */
+export interface VerdictForm {
+  /** The distinct verdicts in an answer. */
+  readonly verdictsOf: (answer: string) => ReadonlySet<string>;
+  readonly almost: readonly AlmostForm[];
+}
+
+/** The almost-verdicts on pairs. They are not taken as verdicts, but counted: one that is frequent says how to mend the prompt. */
+const ALMOST_FORMS: readonly AlmostForm[] = [
   { form: '[[a]]', pattern: /\[\[\s*[abc]\s*\]\]/i },
   { form: '[[Response A]]', pattern: /\[\[[^[\]]*\b[ABC]\b[^[\]]*\]\]/ },
   { form: '\\boxed{A}', pattern: /\\boxed\{\W*(?:\\text\w*\{)?\W*(?:\w+ )?[ABC]\W*\}/i },
@@ -32,6 +42,8 @@ const ALMOST_FORMS: readonly { readonly form: string; readonly pattern: RegExp }
   { form: 'A', pattern: /(?:^|\n)[\s*_"'`(]*(?:(?:Response|Assistant|Answer|Option) )?[ABC][\s*_"'`).]*$/ },
 ];
 
+const PAIR_FORM: VerdictForm = { verdictsOf: verdictLetters, almost: ALMOST_FORMS };
+
 const ALMOST = 'almost: ';
 
 /** The number of characters at the end of an answer in which a verdict is expected. */
@@ -41,7 +53,11 @@ const VERDICT_CHARACTERS = 400;
  * Says why a judgment has no verdict, in one of few ways, so that judgments can be counted by it. The reasons that begin with
  * `almost` name the form of what is nearly a verdict.
  */
-export function missingVerdict(judgment: EndedText, marks?: readonly ReasoningMarks[]): string {
+export function missingVerdict(
+  judgment: EndedText,
+  marks?: readonly ReasoningMarks[],
+  form: VerdictForm = PAIR_FORM,
+): string {
   const { reasoning, answer } = splitReasoning(judgment, marks);
   const isCut = judgment.finishReason === 'length';
   if (answer === undefined) return isCut ? SPENT_ON_REASONING : 'reasoning without an end';
@@ -51,12 +67,13 @@ export function missingVerdict(judgment: EndedText, marks?: readonly ReasoningMa
     if (isCut) return 'empty: cut off at the limit of tokens';
     return judgment.finishReason === 'content_filter' ? 'empty: content filter' : 'empty';
   }
-  const letters = verdictLetters(answer);
-  if (letters.size > 1) return 'several verdicts';
-  if (letters.has('C')) return 'tie';
+  const verdicts = form.verdictsOf(answer);
+  if (verdicts.size > 1) return 'several verdicts';
+  if (form === PAIR_FORM && verdicts.has('C')) return 'tie';
+  if (form !== PAIR_FORM && verdicts.size === 1) return 'a verdict that is no choice';
   if (isCut) return 'cut off at the limit of tokens';
   const end = answer.slice(-VERDICT_CHARACTERS);
-  const almost = ALMOST_FORMS.find(({ pattern }) => pattern.test(end));
+  const almost = form.almost.find(({ pattern }) => pattern.test(end));
   return almost === undefined ? 'no verdict in the answer' : `${ALMOST}${almost.form}`;
 }
 

@@ -125,6 +125,8 @@ describe('hostile output of a judge', () => {
     ...[
       'Output (a) is better',
       'Output (b) is better',
+      '[[7]]',
+      '[[correct]]',
       '.',
       '\n',
       ' ',
@@ -159,7 +161,7 @@ describe('hostile output of a judge', () => {
     fc.string({ unit: 'binary', maxLength: 40 }),
   );
 
-  it('never breaks a score: all scores stay between 0 and 1', async () => {
+  it('never breaks a score: all scores stay between 0 and 1, and correlations between -1 and 1', async () => {
     const files: Partial<Record<BenchmarkFormat, string>> = {
       'reward-bench': 'reward-bench.parquet',
       'reward-bench-2': 'reward-bench-2.parquet',
@@ -170,6 +172,9 @@ describe('hostile output of a judge', () => {
       llmbar: 'llmbar',
       'reasoning-judge-bench': 'reasoning-judge-bench',
       'eval-bias-bench': 'biasbench.json',
+      scores: 'scores.jsonl',
+      rankings: 'rankings.jsonl',
+      verifications: 'verifications.jsonl',
     };
     for (const format of BENCHMARK_FORMATS) {
       const file = files[format];
@@ -193,8 +198,9 @@ describe('hostile output of a judge', () => {
               scores.parserDisagreement,
               ...scores.official.figures.map(({ value }) => value ?? 0),
             ];
-            // The last term of Ties can take it a hundredth below or above.
-            for (const value of figures) assert(value >= -0.011 && value <= 1.011, `${format}: ${value}`);
+            // The last term of Ties can take it a hundredth below or above; a correlation can be negative.
+            const least = format === 'scores' ? -1 : -0.011;
+            for (const value of figures) assert(value >= least && value <= 1.011, `${format}: ${value}`);
             assert.deepEqual(scores, JSON.parse(JSON.stringify(scores)));
           },
         ),

@@ -30,6 +30,7 @@ const FILES: Record<BenchmarkFormat, string> = {
   'eval-bias-bench': 'biasbench.json',
   'eval-bias-bench-pairwise': 'biasbench.json',
   pairs: 'pairs.jsonl',
+  ...{ scores: 'scores.jsonl', rankings: 'rankings.jsonl', verifications: 'verifications.jsonl' },
 };
 
 describe('the official format of', () => {
@@ -52,7 +53,7 @@ describe('the official format of', () => {
       }
       for (const { instruction } of items) assert.match(instruction, /\w/);
       // The row counts of our files are never the official ones.
-      if (!['pairs', 'helpsteer2-preference'].includes(format))
+      if (!/^(pairs|helpsteer2-preference|scores|rankings|verifications)$/.test(format))
         assert.match(warnings.join(), /rows, .* has .*\d/);
     });
   }
