@@ -12,6 +12,9 @@ import {
 import { SERVER_PLACEHOLDERS } from '../../src/models/serving/drivers/server-spec.ts';
 import { unknownPlaceholders } from '../../src/platform/fill-template.ts';
 import { trainerArguments } from '../../src/models/training/launchers/trainer-command.ts';
+import { launchParallelism } from '../../src/models/training/launchers/launch-parallelism.ts';
+import { modelShape } from '../../src/models/training/model-shape.ts';
+import { trainingMemory } from '../../src/models/training/training-memory.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
 const folder = join(packageRoot, 'temporal/inputs');
@@ -90,6 +93,33 @@ describe('the ready configurations', () => {
       assert.deepEqual(
         validation.map(({ format }) => format),
         ['helpsteer2'],
+      );
+    });
+
+  for (const [file, gigabytes, devices] of [
+    ['j1-8b-lora.json', 80, 1],
+    ['j1-32b.json', 141, 8],
+  ] as const)
+    it(`${file} has J1's settings, chooses by validation, and fits the GPUs that docs/method.md names`, async () => {
+      const { models, judging, fineTuning, earlyStopping, evaluation } = configurationIn(file);
+      const round = roundForIteration(fineTuning, 1);
+      assert(round.method === 'grpo' && round.selectCheckpoint !== undefined && earlyStopping !== null);
+      assert(evaluation.benchmarks.some(({ purpose }) => purpose === 'validation'));
+      const { reward, numGenerations, temperature, topP, maxCompletionLength } = round.hyperparameters;
+      assert.deepEqual(
+        { reward, numGenerations, temperature, topP, maxCompletionLength },
+        { reward: 'both-orders', numGenerations: 5, temperature: 1, topP: 1, maxCompletionLength: 4096 },
+      );
+      assert.deepEqual(judging.sampling, { temperature: 1, topP: 1, maxTokens: 4096 });
+      const { launcher, adapter } = fineTuning;
+      const parallelism = await launchParallelism(launcher.command, packageRoot);
+      assert.equal(parallelism.devices, devices);
+      const shape = await modelShape(undefined, models.seed.checkpoint);
+      assert(shape !== undefined);
+      const { bytesPerGpu } = trainingMemory(shape, round, adapter, parallelism);
+      assert(
+        bytesPerGpu < 0.95 * gigabytes * 1e9 && bytesPerGpu > 0.5 * gigabytes * 1e9,
+        String(bytesPerGpu),
       );
     });
 
