@@ -1,5 +1,5 @@
 import type { ShardInput, ShardResult } from '../api/activity-types.ts';
-import type { Vote } from '../pair-judging/judge-pair.ts';
+import type { Vote } from '../pair-judging/vote.ts';
 import { type IndexedFilePair, pairsShardTask } from '../pair-judging/judge-shard.ts';
 import type { JudgedPair } from '../pair-judging/judged-pair.ts';
 import { openPairsJudging, type ResolvedPairsJudging } from '../runs/open-run.ts';

@@ -80,6 +80,19 @@ export const judgeFileSchema = z.object({
     .exactOptional(),
   prompt: prompt.describe('The prompt that the judge was trained with.'),
   sampling: samplingSchema.describe('How one judgment is sampled, as in its evaluation.'),
+  direct: z
+    .object({
+      prompt: prompt.describe('The prompt that asks for the verdict alone.'),
+      temperature: z
+        .number()
+        .positive()
+        .describe(
+          'The log-odds of both letters are divided by this number, which was fitted on validation; 1 by default.',
+        )
+        .exactOptional(),
+    })
+    .describe('Set if it was trained to give verdicts alone: how it is asked for them.')
+    .exactOptional(),
   verdict: z
     .object({
       parser: z

@@ -45,6 +45,28 @@ export const pairsJudgingFiguresSchema = z.object({
       'These judgments by reason; `almost: [[a]]` and similar name a form that is nearly a verdict, but not taken as one.',
     )
     .exactOptional(),
+  direct: z
+    .object({
+      pairs: count.describe(
+        'Pairs whose direct verdict counts: the judge was sure enough of it in both orders.',
+      ),
+      accuracy: share
+        .nullable()
+        .describe('The share of correct verdicts among those with a label; null if there are none.'),
+      withoutLetter: count.describe(
+        'Pairs on which the judge, asked for its verdict alone, named no response in at least one order.',
+      ),
+      tokens: count.describe('Tokens of all direct answers, also of those that did not count.'),
+      savedTokens: z
+        .number()
+        .nullable()
+        .describe(
+          'An estimate of the tokens of judgments that were saved: if the other pairs, which were judged with reasoning, are like these. ' +
+            'Below 0 if more were spent than saved; null if no pair was judged with reasoning.',
+        ),
+    })
+    .describe('Set if the judge was asked for direct verdicts.')
+    .exactOptional(),
   requests: count.describe(
     'Requests that the endpoint answered; for the workflow, the number that is needed, one for each order.',
   ),

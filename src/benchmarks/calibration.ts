@@ -42,7 +42,7 @@ const BINS = 10;
 const COVERAGES = Array.from({ length: 20 }, (_, index) => (index + 1) / 20);
 
 /** The probability of the response that a verdict names, at a temperature. */
-export function confidenceOf({ logOdds }: ConfidentVerdict, temperature = 1): number {
+export function confidenceOf({ logOdds }: Pick<ConfidentVerdict, 'logOdds'>, temperature = 1): number {
   return 1 / (1 + Math.exp(-logOdds / temperature));
 }
 

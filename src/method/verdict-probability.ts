@@ -43,6 +43,15 @@ export function verdictProbabilities(tokens: readonly TokenLogprob[]): VerdictPr
   return undefined;
 }
 
+/** A probability that is 0 for a server's rounding counts as this one. */
+const LEAST_PROBABILITY = 1e-20;
+
+/** The log-odds of a side against the other one. */
+export function logOddsOf(probabilities: VerdictProbabilities, side: Side): number {
+  const log = (of: Side) => Math.log(Math.max(probabilities[of], LEAST_PROBABILITY));
+  return side === 'A' ? log('A') - log('B') : log('B') - log('A');
+}
+
 function letterPlace(text: string): number | undefined {
   const last = [...text.matchAll(new RegExp(LETTER_PATTERN, 'g'))].at(-1);
   if (last !== undefined) return last[1] === 'C' ? undefined : last.index + 2;

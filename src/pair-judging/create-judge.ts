@@ -1,24 +1,22 @@
 import { type JudgeFile, parseJudgeFile } from '../api/judge-file.ts';
 import { type ConversationTurn, conversationText } from '../method/conversation.ts';
-import {
-  type ComparisonPair,
-  type PairVerdict,
-  requestedOrders,
-  type VotingOptions,
-} from '../method/pair-comparison.ts';
+import { type ComparisonPair, requestedOrders, type VotingOptions } from '../method/pair-comparison.ts';
+import type { PromptTemplate } from '../method/prompt-template.ts';
 import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import { resolveVoting } from '../method/voting.ts';
 import { createInferenceClient } from '../models/inference/client.ts';
 import { apiKeyOf, type Endpoint, redactUrl } from '../models/inference/endpoint.ts';
 import { AuthenticationFailed } from '../models/inference/errors.ts';
+import { resolveDirect } from './direct-verdict.ts';
 import {
   askAtEndpoints,
-  collectVotes,
+  type JudgedVerdict,
+  judgePair,
   type JudgeUsage,
   sumJudgeUsage,
   verdictOfVotes,
-  type Vote,
 } from './judge-pair.ts';
+import type { Vote } from './vote.ts';
 import { maxComparisons, rankByTournament, type RankedResponse, type Tournament } from './tournament.ts';
 
 export interface JudgeOptions {
@@ -42,6 +40,18 @@ export interface JudgeOptions {
   /** Replaces the sampling of `judge.json`, field by field. */
   readonly sampling?: Partial<SamplingParameters> | undefined;
   /**
+   * Asks for the verdict alone in both orders first, which takes a few tokens. It is the verdict if both name the same response,
+   * each with at least this probability; otherwise the judge reasons. The endpoint must give `logprobs` with `top_logprobs`.
+   */
+  readonly direct?:
+    | {
+        /** From 0.5 to 1. */
+        readonly threshold: number;
+        /** Asks for the verdict alone; by default the one in `judge.json`, with the temperature that was fitted for it. */
+        readonly prompt?: PromptTemplate | undefined;
+      }
+    | undefined;
+  /**
    * The seed of the samples; 1 by default. For the same question and seed, a server that supports seeds returns the
    * same answer.
    */
@@ -60,7 +70,7 @@ export interface JudgeOptions {
 }
 
 /** A judge's verdict on two responses, and its cost. */
-export type Comparison = PairVerdict & JudgeUsage;
+export type Comparison = JudgedVerdict;
 
 export interface Ranking extends JudgeUsage {
   readonly tournament: Tournament;
@@ -117,6 +127,7 @@ export function createJudge(options: JudgeOptions): Judge {
   const { seed = 1, maxConcurrency = 16, requestTimeoutSeconds = 300, attempts = 5 } = options;
   const judge = parseJudgeFile(options.judge, 'the given judge');
   const voting = resolveVoting(judge, options);
+  const direct = options.direct === undefined ? undefined : resolveDirect(judge, options.direct);
   const endpoint = usableEndpoint(options);
   if (!Number.isInteger(maxConcurrency) || maxConcurrency < 1)
     throw new RangeError(`maxConcurrency is ${maxConcurrency}, but must be a whole number of 1 or more.`);
@@ -133,12 +144,9 @@ export function createJudge(options: JudgeOptions): Judge {
     return withAbortOnFailure(signal, async (either) => {
       const votes: Vote[] = [];
       const ask = askAtEndpoints(inference, [endpoint], either);
-      const judging = { judge, voting, seed };
-      await Promise.all(
-        orders.map((order) =>
-          collectVotes(judging, order, { id: '', pair }, [], (vote) => votes.push(vote), ask),
-        ),
-      );
+      const judging = { judge, voting, seed, direct };
+      const emit = (vote: Vote) => void votes.push(vote);
+      await judgePair(judging, { id: '', pair }, [], emit, ask, (each, work) => Promise.all(each.map(work)));
       return verdictOfVotes(judging, votes);
     });
   }
@@ -163,7 +171,7 @@ export function createJudge(options: JudgeOptions): Judge {
       }),
     requestsFor(responses, tournament = 'round-robin') {
       const comparisons = maxComparisons(tournament, responses);
-      return { comparisons, requests: comparisons * orders.length };
+      return { comparisons, requests: comparisons * (orders.length + (direct === undefined ? 0 : 2)) };
     },
   };
 }

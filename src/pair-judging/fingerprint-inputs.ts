@@ -3,6 +3,7 @@ import type { JudgeFile } from '../api/judge-file.ts';
 import type { VotingOptions } from '../method/pair-comparison.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Fingerprint } from '../store/artifact.ts';
+import type { DirectJudging } from './direct-verdict.ts';
 
 /**
  * Everything that determines the verdicts on a file. Speed and place of the judging are not part of it.
@@ -15,6 +16,7 @@ export function pairsJudgingFingerprint(
   judge: JudgeFile,
   { votes, orders, sampling }: VotingOptions,
   seed: number,
+  direct?: DirectJudging,
 ): Fingerprint {
   return {
     schema: 1,
@@ -25,7 +27,16 @@ export function pairsJudgingFingerprint(
     orders,
     sampling: { ...sampling },
     seed,
+    ...directFingerprintInputs(direct),
   };
+}
+
+/** Everything of direct verdicts that determines the verdicts; nothing without them. */
+export function directFingerprintInputs(direct: DirectJudging | undefined): Fingerprint {
+  if (direct === undefined) return {};
+  const { prompt, threshold, temperature } = direct;
+  const hash = createHash('sha256').update(canonicalJson(prompt)).digest('hex').slice(0, 16);
+  return { threshold, directTemperature: temperature, directPromptSha256: hash };
 }
 
 /**

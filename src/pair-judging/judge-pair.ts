@@ -4,10 +4,10 @@ import { missingSampleRanges } from '../method/missing-samples.ts';
 import {
   type ComparisonPair,
   orderRequest,
-  type OrderRequest,
   orderVerdict,
   pairVerdict,
   type PairVerdict,
+  PRESENTATION_ORDERS,
   type PresentationOrder,
   requestedOrders,
   type VotingOptions,
@@ -15,29 +15,24 @@ import {
 import type { Choice } from '../models/inference/chat-answer.ts';
 import type { InferenceClient } from '../models/inference/client.ts';
 import type { CompletionRequest } from '../models/inference/completion.ts';
-import type { RequestUsage, ShardRecord } from '../store/shard-types.ts';
+import { type Endpoint, redactUrl } from '../models/inference/endpoint.ts';
+import { EndpointUnsuitable } from '../models/inference/errors.ts';
+import {
+  collectDirectVote,
+  type DirectJudging,
+  type DirectOutcome,
+  directVerdict,
+  isDirectVote,
+} from './direct-verdict.ts';
+import type { AskJudge, Vote } from './vote.ts';
 
 /** The judge that decides, the number of votes, and the orders in which it judges. */
 export interface PairJudge {
   readonly judge: JudgeFile;
   readonly voting: VotingOptions;
   readonly seed: number;
-}
-
-/** Sends one request to the judge. */
-export type AskJudge = (
-  request: Omit<OrderRequest, 'order'>,
-) => Promise<{ readonly choices: readonly Choice[]; readonly usage: RequestUsage }>;
-
-/** One judgment of a pair in one order. */
-export interface Vote extends ShardRecord {
-  readonly order: PresentationOrder;
-  /** The number of the vote in this order, from 0. */
-  readonly vote: number;
-  readonly text: string;
-  /** The reasoning that the server returned apart from the text. */
-  readonly reasoning?: string;
-  readonly finishReason: string;
+  /** Set if pairs of which the judge is sure at once are judged without reasoning. */
+  readonly direct?: DirectJudging | undefined;
 }
 
 /** The cost of a verdict. */
@@ -47,21 +42,76 @@ export interface JudgeUsage {
   readonly tokens: { readonly prompt: number; readonly completion: number };
 }
 
-/** Sends requests to a judge's endpoints through the inference client, which schedules and retries them. */
+/** The verdict on a pair and its cost; with direct verdicts also what they were worth. */
+export interface JudgedVerdict extends PairVerdict, JudgeUsage {
+  readonly direct?: DirectOutcome;
+}
+
+/**
+ * Sends requests to a judge's endpoints through the inference client, which schedules and retries them. A request for
+ * log-probabilities fails with EndpointUnsuitable if the endpoint gives none.
+ */
 export function askAtEndpoints(
   inference: InferenceClient,
   endpoints: CompletionRequest['endpoints'],
   signal: AbortSignal | undefined,
 ): AskJudge {
-  return async ({ messages, sampling, samples, seed }) => {
-    const request = { endpoints, messages, sampling, samples, seed, signal };
+  return async ({ messages, sampling, samples, seed, topLogprobs }) => {
+    const request = { endpoints, messages, sampling, samples, seed, topLogprobs, signal };
     const { choices, usage, requests, attempts } = await inference.complete(request);
+    if (topLogprobs !== undefined) requireLogprobs(endpoints[0], choices);
     return { choices, usage: { ...usage, requests, retries: attempts - requests } };
   };
 }
 
+/** A server that ignores the parameters would have every pair judged with reasoning, without a word. */
+function requireLogprobs({ baseUrl, model }: Endpoint, choices: readonly Choice[]): void {
+  const lacks = ({ text, logprobs = [] }: Choice) =>
+    text !== '' && !logprobs.some(({ top }) => top.length > 0);
+  if (!choices.some(lacks)) return;
+  const endpoint = redactUrl(baseUrl);
+  throw new EndpointUnsuitable(
+    `${endpoint} gives no log-probabilities of the tokens of ${model} (logprobs and top_logprobs), so how sure of a direct verdict ` +
+      'it is can not be told. Judge without direct verdicts, or serve the model by a server that gives them, such as vLLM.',
+    { endpoint },
+  );
+}
+
+/**
+ * Requests what is missing for the verdict on a pair, and emits each vote as soon as it arrives.
+ * @param forEach asks in several orders, together or one after the other
+ */
+export async function judgePair(
+  judging: PairJudge,
+  unit: { readonly id: string; readonly pair: ComparisonPair },
+  existing: readonly Vote[],
+  emit: (vote: Vote) => void,
+  ask: AskJudge,
+  forEach: (
+    orders: readonly PresentationOrder[],
+    work: (order: PresentationOrder) => Promise<void>,
+  ) => Promise<unknown>,
+): Promise<void> {
+  const { judge, voting, seed, direct } = judging;
+  if (direct !== undefined) {
+    const votes = [...existing];
+    await forEach(PRESENTATION_ORDERS, (order) =>
+      collectDirectVote(
+        { direct, seed },
+        order,
+        unit,
+        existing,
+        (vote) => (votes.push(vote), emit(vote)),
+        ask,
+      ),
+    );
+    if (directVerdict({ direct, judge }, votes).outcome.decided) return;
+  }
+  await forEach(requestedOrders(voting), (order) => collectVotes(judging, order, unit, existing, emit, ask));
+}
+
 /** Requests the missing votes on a pair in one order, and emits each vote as soon as it arrives. */
-export async function collectVotes(
+async function collectVotes(
   { judge, voting, seed }: PairJudge,
   order: PresentationOrder,
   unit: { readonly id: string; readonly pair: ComparisonPair },
@@ -70,7 +120,9 @@ export async function collectVotes(
   ask: AskJudge,
 ): Promise<void> {
   const request = orderRequest(judge.prompt, unit.pair, order, voting, seed);
-  const present = new Set(existing.filter((vote) => vote.order === order).map(({ vote }) => vote));
+  const present = new Set(
+    existing.filter((vote) => vote.order === order && !isDirectVote(vote)).map(({ vote }) => vote),
+  );
   for (const { start, count } of missingSampleRanges(voting.votes, present)) {
     const { choices, usage } = await ask({ ...request, samples: count, seed: request.seed + start });
     choices.forEach(({ text, reasoning, finishReason }, index) => {
@@ -92,10 +144,11 @@ export async function collectVotes(
 
 /** Counts the votes on a pair. */
 export function verdictOfVotes(
-  { judge, voting }: Pick<PairJudge, 'judge' | 'voting'>,
+  { judge, voting, direct }: Pick<PairJudge, 'judge' | 'voting' | 'direct'>,
   votes: readonly Vote[],
-): PairVerdict & JudgeUsage {
-  const byNumber = votes.toSorted((one, other) => one.vote - other.vote);
+): JudgedVerdict {
+  const atOnce = direct === undefined ? undefined : directVerdict({ direct, judge }, votes);
+  const byNumber = votes.filter((vote) => !isDirectVote(vote)).sort((one, other) => one.vote - other.vote);
   const orders = requestedOrders(voting).map((order) =>
     orderVerdict(
       order,
@@ -105,7 +158,8 @@ export function verdictOfVotes(
   );
   const usages = votes.flatMap(({ usage }) => usage ?? []);
   return {
-    ...pairVerdict(orders),
+    ...(atOnce?.outcome.decided === true ? atOnce.pair : pairVerdict(orders)),
+    ...(atOnce === undefined ? {} : { direct: atOnce.outcome }),
     ...sumJudgeUsage(
       usages.map(({ requests = 1, promptTokens: prompt, completionTokens: completion }) => ({
         requests,

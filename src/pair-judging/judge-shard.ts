@@ -1,13 +1,13 @@
 /** Judges a shard of pairs: its units, how each is judged, and the resulting lines of the verdict file. */
 import type { StageName } from '../api/stages.ts';
-import { requestedOrders } from '../method/pair-comparison.ts';
 import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import { type ResumableShard, SKIPPED_FILE, type SkippedRecord } from '../store/shard-types.ts';
-import { judgeFingerprintInputs } from './fingerprint-inputs.ts';
-import { type AskJudge, collectVotes, type PairJudge, verdictOfVotes, type Vote } from './judge-pair.ts';
+import { directFingerprintInputs, judgeFingerprintInputs } from './fingerprint-inputs.ts';
+import { judgePair, type PairJudge, verdictOfVotes } from './judge-pair.ts';
 import { type JudgedPair, toFailedPair, toJudgedPair } from './judged-pair.ts';
 import type { FilePair } from './read-file-pairs.ts';
+import type { AskJudge, Vote } from './vote.ts';
 
 /** A pair of a file as it is stored in a shard. */
 export interface IndexedFilePair {
@@ -37,7 +37,7 @@ interface PairsShardTask extends Pick<
 }
 
 export function pairsShardTask(judging: PairJudge): PairsShardTask {
-  const { judge, voting } = judging;
+  const { judge, voting, direct } = judging;
   return {
     fingerprintInputs: {
       stage: 'compareResponses' satisfies StageName,
@@ -45,11 +45,12 @@ export function pairsShardTask(judging: PairJudge): PairsShardTask {
       votes: voting.votes,
       orders: voting.orders,
       sampling: { ...voting.sampling },
+      ...directFingerprintInputs(direct),
     },
-    async work(unit, existing, emit, ask) {
-      for (const order of requestedOrders(voting))
-        await collectVotes(judging, order, unit, existing, emit, ask);
-    },
+    work: (unit, existing, emit, ask) =>
+      judgePair(judging, unit, existing, emit, ask, async (orders, work) => {
+        for (const order of orders) await work(order);
+      }),
     assembleResults: ({ id, row, pair }, votes) => [
       { ...toJudgedPair({ row, id: pair.id, label: pair.label }, verdictOfVotes(judging, votes)), id },
     ],

@@ -1,4 +1,5 @@
 import type { PairVerdict } from '../method/pair-comparison.ts';
+import type { DirectOutcome } from './direct-verdict.ts';
 import type { JudgeUsage } from './judge-pair.ts';
 import type { PairLabel } from './read-file-pairs.ts';
 
@@ -12,6 +13,8 @@ export interface JudgedPair extends PairVerdict, Partial<JudgeUsage> {
   readonly label?: PairLabel;
   /** True if the verdict agrees with the label. */
   readonly correct?: boolean;
+  /** Set if the judge was asked for direct verdicts: whether this is one, and how sure of it the judge was. */
+  readonly direct?: DirectOutcome;
   /** The reason for a missing judgment: the endpoint refuses to judge this pair. */
   readonly failed?: { readonly reason: string; readonly detail: string };
 }
@@ -23,7 +26,7 @@ interface PairRowId extends Pick<JudgedPair, 'row' | 'id'> {
 
 export function toJudgedPair(
   { row, id, label }: PairRowId,
-  judged: PairVerdict & Pick<JudgedPair, 'requests' | 'tokens' | 'failed'>,
+  judged: PairVerdict & Pick<JudgedPair, 'requests' | 'tokens' | 'direct' | 'failed'>,
 ): JudgedPair {
   return { row, id, ...(label === undefined ? {} : { label, correct: judged.verdict === label }), ...judged };
 }

@@ -20,12 +20,15 @@ export class JudgingFiguresCounter {
   #judgments = 0;
   #unparsable = 0;
   readonly #missing = new Map<string, number>();
+  /** Whether a pair was judged with reasoning in one order alone. */
+  #isInOneOrder = false;
+  readonly #direct = { asked: 0, pairs: 0, labelled: 0, correct: 0, withoutLetter: 0, tokens: 0 };
   #requests = 0;
   readonly #tokens = { prompt: 0, completion: 0 };
 
   /** @param prompt the instruction of the pair: pairs of one prompt are not independent of each other */
   add(
-    { verdict, label, correct, consistent, orders, failed, requests, tokens }: JudgedPair,
+    { verdict, label, correct, consistent, orders, direct, failed, requests, tokens }: JudgedPair,
     prompt: string,
   ): void {
     this.#pairs += 1;
@@ -33,6 +36,8 @@ export class JudgingFiguresCounter {
     if (failed !== undefined) this.#failed += 1;
     if (failed !== undefined && label !== undefined) this.#failedLabelled += 1;
     this.#maxOrders = Math.max(this.#maxOrders, orders.length);
+    if (orders.length === 1) this.#isInOneOrder = true;
+    if (direct !== undefined) this.#addDirect(direct, correct);
     if (correct !== undefined) {
       this.#labelled += 1;
       this.#correct += Number(correct);
@@ -55,6 +60,32 @@ export class JudgingFiguresCounter {
     this.#tokens.completion += tokens?.completion ?? 0;
   }
 
+  #addDirect(
+    { decided, verdicts, tokens }: NonNullable<JudgedPair['direct']>,
+    correct: boolean | undefined,
+  ): void {
+    this.#direct.asked += 1;
+    this.#direct.tokens += tokens;
+    if (verdicts.some((verdict) => verdict !== 'A' && verdict !== 'B')) this.#direct.withoutLetter += 1;
+    if (!decided) return;
+    this.#direct.pairs += 1;
+    if (correct !== undefined) this.#direct.labelled += 1;
+    if (correct === true) this.#direct.correct += 1;
+  }
+
+  get #directFigures(): NonNullable<PairsJudgingFigures['direct']> {
+    const { asked, pairs, labelled, correct, withoutLetter, tokens } = this.#direct;
+    const reasoned = asked - pairs;
+    const saved = (this.#tokens.completion - tokens) * (pairs / reasoned) - tokens;
+    return {
+      pairs,
+      accuracy: labelled === 0 ? null : correct / labelled,
+      withoutLetter,
+      tokens,
+      savedTokens: reasoned === 0 ? null : saved,
+    };
+  }
+
   get figures(): PairsJudgingFigures {
     const hasLabels = this.#labelled > 0;
     // All orders of a refused pair count as incorrect, because the pair does.
@@ -67,10 +98,12 @@ export class JudgingFiguresCounter {
       accuracy: hasLabels ? this.#correct / this.#labelled : null,
       accuracyInterval: hasLabels ? shareInterval([...this.#prompts.values()]) : null,
       orderAccuracy: labelledOrders > 0 ? this.#correctOrders / labelledOrders : null,
-      positionConsistency: this.#comparable > 0 ? this.#consistent / this.#comparable : null,
+      positionConsistency:
+        this.#comparable > 0 && !this.#isInOneOrder ? this.#consistent / this.#comparable : null,
       judgments: this.#judgments,
       unparsableJudgments: this.#unparsable,
       ...(this.#missing.size === 0 ? {} : { withoutVerdict: Object.fromEntries(this.#missing) }),
+      ...(this.#direct.asked === 0 ? {} : { direct: this.#directFigures }),
       requests: this.#requests,
       tokens: { ...this.#tokens },
     };

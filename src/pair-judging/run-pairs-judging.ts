@@ -22,11 +22,12 @@ import { TooManySkipped } from '../store/errors.ts';
 import { resumeShard } from '../store/resume-shard.ts';
 import { UnitFailed } from '../store/shard-types.ts';
 import { shardUri } from '../store/shards.ts';
-import type { AskJudge, PairJudge, Vote } from './judge-pair.ts';
+import type { PairJudge } from './judge-pair.ts';
 import { type IndexedFilePair, indexFilePair, pairsShardTask, shardVerdicts } from './judge-shard.ts';
 import type { JudgedPair } from './judged-pair.ts';
 import { JudgingFiguresCounter } from './judging-figures.ts';
 import { readFilePairs } from './read-file-pairs.ts';
+import type { AskJudge, Vote } from './vote.ts';
 
 /** Some rows of a file contain no pairs. */
 export class InvalidPairsFile extends Error {

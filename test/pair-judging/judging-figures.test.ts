@@ -54,4 +54,36 @@ describe('JudgingFiguresCounter', () => {
     const { low, high } = counter.figures.accuracyInterval ?? { low: NaN, high: NaN };
     assert(Math.abs(low - 0.5447714962888013) < 1e-9 && Math.abs(high - 0.9543187100649311) < 1e-9);
   });
+
+  it('estimates the tokens that direct verdicts saved from the pairs that were judged with reasoning', () => {
+    const counter = new JudgingFiguresCounter();
+    const judgment = { text: '[[A]]', finishReason: 'stop' };
+    const add = (row: number, decided: boolean, completion: number, verdicts: ('A' | 'B' | 'none')[]) => {
+      const orders = (decided ? (['as-given', 'swapped'] as const) : (['as-given'] as const)).map((order) =>
+        orderVerdict(order, [{ ...judgment, text: order === 'as-given' ? '[[A]]' : '[[B]]' }]),
+      );
+      const direct = { decided, probability: decided ? 0.9 : null, verdicts, tokens: 4 };
+      const cost = { requests: 2, tokens: { prompt: 10, completion }, direct };
+      counter.add(
+        toJudgedPair(
+          { row, id: `${row}`, label: row === 1 ? 'B' : 'A' },
+          { ...pairVerdict(orders), ...cost },
+        ),
+        '',
+      );
+    };
+    add(0, true, 4, ['A', 'A']);
+    add(1, true, 4, ['A', 'A']);
+    add(2, true, 4, ['A', 'A']);
+    assert.equal(counter.figures.direct?.savedTokens, null);
+    assert.equal(counter.figures.positionConsistency, 1);
+    add(3, false, 24, ['A', 'none']);
+    add(4, false, 44, ['A', 'B']);
+    // The reasoned ones took 20 and 40 tokens, so three others would have taken 90; all five direct ones took 20.
+    assert.deepEqual(counter.figures.direct, {
+      ...{ pairs: 3, accuracy: 2 / 3, withoutLetter: 1, tokens: 20, savedTokens: 70 },
+    });
+    // Of pairs that were judged in one order nothing is known about the other one.
+    assert.equal(counter.figures.positionConsistency, null);
+  });
 });

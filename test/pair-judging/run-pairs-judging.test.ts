@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveVoting } from '../../src/method/voting.ts';
 import { RequestRejected } from '../../src/models/inference/errors.ts';
-import type { AskJudge } from '../../src/pair-judging/judge-pair.ts';
+import type { AskJudge } from '../../src/pair-judging/vote.ts';
 import type { JudgedPair } from '../../src/pair-judging/judged-pair.ts';
 import {
   countPairs,

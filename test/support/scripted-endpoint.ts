@@ -13,6 +13,8 @@ export interface ChatBody {
   seed?: number;
   max_tokens?: number;
   stop?: string[];
+  logprobs?: boolean;
+  top_logprobs?: number;
 }
 
 export interface RecordedRequest {
@@ -27,6 +29,8 @@ export type Behaviour =
   | {
       kind: 'answer';
       texts?: readonly string[];
+      /** `choices[].logprobs` of each text. */
+      logprobs?: readonly unknown[];
       finishReason?: string;
       choices?: number;
       afterMilliseconds?: number;
@@ -192,6 +196,7 @@ function goodAnswer(behaviour: Behaviour & { kind: 'answer' }, body: ChatBody): 
       index,
       message: { role: 'assistant', content },
       finish_reason: behaviour.finishReason ?? 'stop',
+      ...(behaviour.logprobs === undefined ? {} : { logprobs: behaviour.logprobs[index] }),
     })),
     usage: {
       prompt_tokens: promptTokens,

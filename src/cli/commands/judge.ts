@@ -35,6 +35,22 @@ export const judge = defineCommand({
       default: false,
       describe: 'Also judge each pair with the responses swapped.',
     },
+    direct: {
+      type: 'boolean',
+      default: false,
+      describe:
+        'Ask for the verdict alone in both orders first, and with reasoning only if the judge is not sure; needs log-probabilities.',
+    },
+    threshold: {
+      type: 'number',
+      describe:
+        'With --direct: the least probability, in both orders, of a verdict without reasoning, from 0.5 to 1; 0.9 by default.',
+    },
+    'direct-prompt': {
+      type: 'string',
+      describe:
+        "With --direct: the folder of the prompt for the verdict alone; by default judge.json's own, else prompts/direct.",
+    },
     judge: {
       type: 'string',
       describe: "A judge.json to use instead of the checkpoint's own; required for an endpoint.",
@@ -71,6 +87,10 @@ export const judge = defineCommand({
   },
   examples: [
     [
+      '$0 judge pairs.jsonl --model run:NAME/best --direct --threshold 0.95',
+      'Judge without reasoning where the judge is sure of it',
+    ],
+    [
       '$0 judge pairs.jsonl --model run:embedded/best --both-orders',
       'Use the best judge of a run, in both orders',
     ],
@@ -85,6 +105,7 @@ export const judge = defineCommand({
       servedModelName: args['served-model-name'],
       apiKeyEnv: args['api-key-env'],
       apiKeyHeader: args['api-key-header'],
+      directPrompt: args['direct-prompt'],
       bothOrders: args['both-orders'],
       topP: args['top-p'],
       maxRefusedShare: args['max-refused-share'],

@@ -3,11 +3,12 @@ import { basename, resolve } from 'node:path';
 import { setMaxListeners } from 'node:events';
 import { StorageUnavailable } from '../../platform/file-system.ts';
 import { fileSha256 } from '../../platform/file-hashes.ts';
-import { inputRoots } from '../../platform/input-files.ts';
+import { inputRoots, type InputFiles } from '../../platform/input-files.ts';
 import { UnreadableFile } from '../../datasets/rows/read-rows.ts';
+import { DIRECT_REQUEST, type DirectJudging, resolveDirect } from '../../pair-judging/direct-verdict.ts';
 import { askAtEndpoints } from '../../pair-judging/judge-pair.ts';
 import { cacheFolder } from '../../platform/cache-folder.ts';
-import { InvalidJudgeFile } from '../../api/judge-file.ts';
+import { InvalidJudgeFile, type JudgeFile } from '../../api/judge-file.ts';
 import { createInferenceClient } from '../../models/inference/client.ts';
 import {
   AuthenticationFailed,
@@ -36,9 +37,10 @@ import type { ExitReason } from '../core/exit-codes.ts';
 import { stopSignal } from '../core/stop-signal.ts';
 import { fileProgressDisplay } from './file-progress-display.ts';
 import { resolveJudge, type JudgeSelection } from './resolve-judge.ts';
+import { readPrompt } from '../../runs/read-prompt.ts';
 import { openStore } from '../../store/artifact-store.ts';
 import { serveJudge, type ServedJudge } from './serve-judge.ts';
-import { judgingFiguresTable } from '../output/judging-figures-table.ts';
+import { directSentences, judgingFiguresTable } from '../output/judging-figures-table.ts';
 import { packageRoot } from '../../platform/package-root.ts';
 import { printError, printResult } from '../core/output.ts';
 
@@ -47,6 +49,9 @@ export interface JudgeCommandOptions extends JudgeSelection {
   readonly out?: string | undefined;
   readonly votes: number;
   readonly bothOrders: boolean;
+  readonly direct: boolean;
+  readonly threshold?: number | undefined;
+  readonly directPrompt?: string | undefined;
   readonly temperature?: number | undefined;
   readonly topP?: number | undefined;
   readonly seed: number;
@@ -88,6 +93,7 @@ async function judgeFile(
       'usage',
       `--max-refused-share is ${maxRefusedShare}, but must be a number from 0 to 1.`,
     );
+  requireDirectOptions(command);
   const environment = process.env;
   const pairs = resolve(command.pairs);
   const out = resolve(
@@ -95,7 +101,9 @@ async function judgeFile(
   );
   const store = openStore(command.store);
   const cache = cacheFolder(environment, process.platform);
-  const resolved = await resolveJudge(store, { roots: inputRoots(environment) }, command);
+  const files = { roots: inputRoots(environment) };
+  const resolved = await resolveJudge(store, files, command);
+  const direct = await directOf(files, resolved.judge, command);
   const voting = resolveVoting(resolved.judge, {
     votes,
     orders: bothOrders ? 'both' : 'one',
@@ -107,7 +115,8 @@ async function judgeFile(
   const total = await countPairs(pairs);
   const requests = total * (bothOrders ? 2 : 1);
   printError(
-    `${resolved.name} judges the ${total} pairs of ${pairs}: ${requests} requests${votes === 1 ? '' : ` of ${votes} votes each`}. ` +
+    `${resolved.name} judges the ${total} pairs of ${pairs}: ${requests} requests${votes === 1 ? '' : ` of ${votes} votes each`}` +
+      `${direct === undefined ? '' : `, fewer if the ${2 * total} short ones for direct verdicts are sure enough`}. ` +
       `Verdicts: ${out}`,
   );
   const display = fileProgressDisplay(process.stderr, environment);
@@ -124,20 +133,26 @@ async function judgeFile(
     if (driver.needsMachine) printError(`Starting its server: ${driver.describe(serving)}`);
     const folders = { storeRoot: store.objects.localRoot, packageRoot, cacheFolder: cache, environment };
     const { sampling, votes: samples } = voting;
-    const served = await serveJudge(resolved, folders, [{ sampling, samples }], signal);
+    const served = await serveJudge(
+      resolved,
+      folders,
+      [{ sampling, samples }, ...(direct === undefined ? [] : [DIRECT_REQUEST])],
+      signal,
+    );
     onServed(served);
     signal.throwIfAborted();
     return askAtEndpoints(inference, served.endpoints, signal);
   };
   const job = {
     ...{ pairs, out, signal, startJudge, concurrency, maxRefusedShare },
-    judge: { judge: resolved.judge, voting, seed },
+    judge: { judge: resolved.judge, voting, seed, direct },
     fingerprint: pairsJudgingFingerprint(
       await fileSha256(pairs),
       resolved.identity,
       resolved.judge,
       voting,
       seed,
+      direct,
     ),
     onProgress: (progress: PairsJudgingProgress) => display.show(progress),
     onWait: (processId: number) =>
@@ -148,6 +163,7 @@ async function judgeFile(
   printResult(json, { out, ...figures }, () =>
     [
       judgingFiguresTable(figures),
+      ...directSentences(figures),
       ...missingVerdictAdvice(figures.withoutVerdict ?? {}),
       `\nVerdicts: ${out}`,
     ].join('\n'),
@@ -157,6 +173,42 @@ async function judgeFile(
     `The endpoint refused ${figures.failed} of the ${figures.pairs} pairs, row ${refused.row} with: ${refused.detail}\n${RETRY_ADVICE}`,
   );
   return 'failed';
+}
+
+/** The least probability of a direct verdict that counts, unless another is given. */
+const DEFAULT_THRESHOLD = 0.9;
+/** The prompt of the package for verdicts alone. */
+const DIRECT_PROMPT = 'prompts/direct';
+
+/** @throws CommandError */
+function requireDirectOptions({ direct, threshold, directPrompt }: JudgeCommandOptions): void {
+  const unused =
+    threshold !== undefined ? '--threshold' : directPrompt !== undefined ? '--direct-prompt' : '';
+  if (!direct && unused !== '')
+    throw new CommandError('usage', `${unused} only applies to direct verdicts: add --direct, or omit it.`);
+  if (threshold !== undefined && !(threshold >= 0.5 && threshold <= 1))
+    throw new CommandError(
+      'usage',
+      `--threshold is ${threshold}, but must be a probability from 0.5 to 1: below 0.5 the judge would name the other response.`,
+    );
+}
+
+/** @throws CommandError if the prompt can't be read */
+async function directOf(
+  files: InputFiles,
+  judge: JudgeFile,
+  { direct, threshold = DEFAULT_THRESHOLD, directPrompt }: JudgeCommandOptions,
+): Promise<DirectJudging | undefined> {
+  if (!direct) return undefined;
+  const folder = directPrompt ?? (judge.direct === undefined ? DIRECT_PROMPT : undefined);
+  if (folder === undefined) return resolveDirect(judge, { threshold });
+  try {
+    const prompt = await readPrompt(files, folder, ['instruction', 'responseA', 'responseB']);
+    return resolveDirect(judge, { threshold, prompt });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError('usage', `--direct-prompt ${folder} can't be used: ${reason}`, { cause: error });
+  }
 }
 
 const RETRY_ADVICE =

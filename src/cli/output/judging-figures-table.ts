@@ -1,4 +1,4 @@
-/** The figures of a judging as a table for a terminal. */
+/** The figures of a judging as a table and sentences for a terminal. */
 import Table from 'cli-table3';
 import type { PairsJudgingFigures } from '../../api/pairs-judging-result.ts';
 import { formatCount, formatInterval } from '../../reporting/figure-text.ts';
@@ -31,12 +31,46 @@ export function judgingFiguresTable(figures: PairsJudgingFigures): string {
     table.push(['accuracy of each order by itself', formatPercent(orderAccuracy)]);
   if (positionConsistency !== null)
     table.push(['same verdict in both orders', formatPercent(positionConsistency)]);
-  const { judgments, unparsableJudgments, withoutVerdict = {}, requests, tokens } = figures;
+  const { judgments, unparsableJudgments, withoutVerdict = {}, direct, requests, tokens } = figures;
   table.push(
     ['judgments', `${formatCount(judgments)}, ${formatCount(unparsableJudgments)} without a verdict`],
     ...Object.entries(withoutVerdict).map(([reason, count]) => [`  ${reason}`, formatCount(count)]),
+    ...(direct === undefined ? [] : [['answered directly', directShare(direct, pairs)]]),
     ['requests', formatCount(requests)],
     ['tokens, prompt and judgments', `${formatCount(tokens.prompt)}, ${formatCount(tokens.completion)}`],
   );
   return table.toString();
+}
+
+type DirectFigures = NonNullable<PairsJudgingFigures['direct']>;
+
+function directShare({ pairs, accuracy }: DirectFigures, all: number): string {
+  const correct = accuracy === null ? '' : `, ${formatPercent(accuracy)} correct`;
+  return `${formatCount(pairs)} (${formatPercent(all === 0 ? 0 : pairs / all)})${correct}`;
+}
+
+/** What direct verdicts saved, and what to do if the judge can't give them. */
+export function directSentences({ pairs, direct, tokens }: PairsJudgingFigures): string[] {
+  if (direct === undefined) return [];
+  const { pairs: decided, withoutLetter, tokens: spent, savedTokens } = direct;
+  const asked = `${formatCount(decided)} of ${formatCount(pairs)} pairs were answered directly`;
+  const reasoned = tokens.completion - spent;
+  const worth =
+    savedTokens === null
+      ? `, in ${formatCount(spent)} tokens. No pair was judged with reasoning, so what this saved can't be estimated.`
+      : `. The direct answers took ${formatCount(spent)} tokens, those with reasoning ${formatCount(reasoned)} for the other ` +
+        `${formatCount(pairs - decided)}: ` +
+        (savedTokens >= 0
+          ? `about ${formatCount(Math.round(savedTokens))} tokens were saved`
+          : `about ${formatCount(Math.round(-savedTokens))} tokens were spent more than saved`) +
+        ' (estimated as if all pairs needed as many as those).';
+  return [
+    asked + worth,
+    ...(withoutLetter === 0
+      ? []
+      : [
+          `On ${formatCount(withoutLetter)} pairs the direct answer named no response in at least one order: a judge must know the prompt for ` +
+            'verdicts alone (--direct-prompt), and must not think first.',
+        ]),
+  ];
 }

@@ -12,7 +12,7 @@ import { MODEL_LIST_TIMEOUT_SECONDS, permanentError, withoutPeriod } from './per
 import { CANARY } from './send-with-retry.ts';
 
 /** The parameters of requests that will be sent, all of which the endpoint must take. */
-export type ProbedRequest = Pick<CompletionRequest, 'sampling' | 'samples'>;
+export type ProbedRequest = Pick<CompletionRequest, 'sampling' | 'samples' | 'topLogprobs'>;
 
 export interface ProbeOptions {
   environment: Environment;
@@ -110,12 +110,12 @@ export async function probeEndpoint(
     ...{ environment, guard },
   });
   const probe = async (request: ProbedRequest): Promise<InferenceError | undefined> => {
-    const { sampling, samples } = request;
+    const { sampling, samples, topLogprobs } = request;
     try {
       await client.complete({
         endpoints: [endpoint],
         messages: CANARY,
-        sampling,
+        ...{ sampling, topLogprobs },
         samples: Math.min(samples, 2),
         ...(request === SMALLEST ? {} : { seed: 1 }),
       });

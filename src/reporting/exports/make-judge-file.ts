@@ -6,6 +6,7 @@ import type { JudgeFile } from '../../api/judge-file.ts';
 import type { PromptTemplate } from '../../method/prompt-template.ts';
 import { LETTER_PATTERN } from '../../method/verdict.ts';
 import { reasoningMarksOf } from '../../config/reasoning.ts';
+import { directPromptOf, type Prompts } from '../../runs/prompts.ts';
 import type { NamedModel } from '../named-model.ts';
 
 /** The data of a judge for its `judge.json`. */
@@ -16,7 +17,7 @@ export interface JudgeFileData {
     'runName' | 'fineTuning' | 'judging' | 'evaluation' | 'reasoning'
   >;
   /** The prompts for sampling judgments and for training. */
-  readonly prompts: { readonly judge: PromptTemplate; readonly training: PromptTemplate };
+  readonly prompts: Pick<Prompts, 'judge' | 'training' | 'direct'>;
   readonly seedModel: NamedModel;
   /** Empty before the evaluation. */
   readonly evaluations: readonly {
@@ -32,6 +33,7 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
   const { runName, fineTuning, judging, evaluation } = configuration;
   const isTrained = iteration > 0;
   const seed = modelFields(seedModel);
+  const direct = isTrained ? directPromptOf(prompts, roundForIteration(fineTuning, iteration)) : undefined;
   return {
     formatVersion: 1,
     run: runName,
@@ -42,6 +44,7 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
       : {}),
     prompt: promptFields(isTrained ? prompts.training : prompts.judge),
     sampling: judgeSampling(evaluation),
+    ...(direct === undefined ? {} : { direct: { prompt: promptFields(direct) } }),
     verdict: {
       parser: 'one-distinct-letter',
       pattern: LETTER_PATTERN,

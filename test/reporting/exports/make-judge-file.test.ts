@@ -38,6 +38,17 @@ describe('judge.json', () => {
     assert.deepEqual(makeJudgeFile(data(0)).prompt, judge);
   });
 
+  it('has the prompt for verdicts alone of a judge that was trained with it', () => {
+    const direct = { user: 'alone {instruction} {responseA} {responseB}' };
+    const rounds = [{ method: 'sft' }, { method: 'sft', direct: { share: 1, prompt: 'prompts/direct' } }];
+    const of = (iteration: number) => {
+      const found = data(iteration, { iterations: 2, fineTuning: { rounds } });
+      return makeJudgeFile({ ...found, prompts: { ...found.prompts, direct: { 'prompts/direct': direct } } });
+    };
+    assert.deepEqual([of(0).direct, of(1).direct, of(2).direct], [undefined, undefined, { prompt: direct }]);
+    assert.equal(parseJudgeFile(of(2), JUDGE_FILE).direct?.prompt.user, direct.user);
+  });
+
   it('names the base of an adapter: the seed model, or the previous judge if training started from it', () => {
     const adapter = (iteration: number, initFrom: string) => {
       const rounds = [{ method: 'sft' }, { method: 'dpo', initFrom }];
