@@ -127,7 +127,7 @@ export function directVerdict(
   );
   const pair = pairVerdict(orders);
   const confidences = given.map((vote) => confidenceInLetter(vote, direct.temperature, marks));
-  const isNamed = pair.consistent === true && pair.verdict !== 'tie' && !confidences.includes(undefined);
+  const isNamed = pair.consistent === true && !confidences.includes(undefined);
   const probability = isNamed ? Math.min(...(confidences as number[])) : null;
   return {
     pair,

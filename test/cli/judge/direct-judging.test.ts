@@ -9,7 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import type { PairsJudgingFigures } from '../../../src/api/pairs-judging-result.ts';
 import type { JudgedPair } from '../../../src/pair-judging/judged-pair.ts';
-import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../../support/scripted-endpoint.ts';
+import {
+  isCanary,
+  type RecordedRequest,
+  startScriptedEndpoint,
+  type ScriptedEndpoint,
+} from '../../support/scripted-endpoint.ts';
 import { directOrReasoned, directPrompt, sampleJudge } from '../../support/sample-judge.ts';
 
 const PAIRS = 60;
@@ -96,13 +101,22 @@ describe('the command judge with direct verdicts', function () {
     assert.deepEqual([figures?.accuracy, figures?.tokens], [1, 120]);
     endpoint.requests.length = 0;
     const options = direct('--threshold', '0.8', '--out', 'killed.jsonl', '--concurrency', '2');
-    for (const atLeast of [30, 90]) {
+    const isDirect = ({ body }: RecordedRequest) => body.logprobs === true;
+    const reasoned = () => requests().filter((request) => !isDirect(request)).length;
+    for (const atLeast of [2, 12]) {
+      // The judge does not get beyond the direct verdicts of two pairs.
+      endpoint.script((request) =>
+        isDirect(request) || isCanary(request.body) || reasoned() < atLeast - 1
+          ? directOrReasoned(request)
+          : { kind: 'hang' },
+      );
       const command = start(...options);
-      while (requests().length < atLeast && command.child.exitCode === null) await sleep(2);
+      while (reasoned() < atLeast && command.child.exitCode === null) await sleep(2);
       command.child.kill('SIGKILL');
       await command.ended;
       assert(!existsSync(join(folder, 'killed.jsonl')));
     }
+    endpoint.script(directOrReasoned);
     const last = await run(...options);
     assert.equal(last.code, 0, last.err);
     const files = ['killed.jsonl', 'whole.jsonl'].map((name) => readFile(join(folder, name), 'utf8'));
