@@ -17,6 +17,7 @@ import type { PromptTemplate } from '../method/prompt-template.ts';
 import { logOddsOf, verdictProbabilities, type VerdictProbabilities } from '../method/verdict-probability.ts';
 import { parseVerdict, type Verdict } from '../method/verdict.ts';
 import { InvalidVoting } from '../method/voting.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
 import type { AskJudge, Vote } from './vote.ts';
 
 /** How a judge is asked for direct verdicts, and how sure it must be of them. */
@@ -72,7 +73,7 @@ export function resolveDirect(
       'the judge.json has no prompt for direct verdicts (direct.prompt): give one, such as the text of prompts/direct',
     );
   // A temperature that was fitted for another prompt says nothing about this one.
-  const isOwn = requested.prompt === undefined;
+  const isOwn = canonicalJson(prompt) === canonicalJson(direct?.prompt ?? null);
   return { prompt, threshold, temperature: (isOwn ? direct?.temperature : undefined) ?? 1 };
 }
 
