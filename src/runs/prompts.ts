@@ -127,7 +127,10 @@ function directPrompts({ fineTuning: { rounds } }: Configuration, prompt: (path:
 }
 
 /** The prompt with which a round teaches verdicts alone, if it does. */
-export function directPromptOf({ direct }: Pick<Prompts, 'direct'>, round: Round): PromptTemplate | undefined {
+export function directPromptOf(
+  { direct }: Pick<Prompts, 'direct'>,
+  round: Round,
+): PromptTemplate | undefined {
   const folder = directFolderOf(round);
   if (folder === undefined) return undefined;
   const found = direct?.[folder];
