@@ -3,14 +3,15 @@
  * seeds, and prints each judge's figures on the test benchmark.
  *
  *   npm run bench:learning -- --seeds 5 --json
- *   npm run bench:learning -- --config temporal/inputs/embedded-dpo.json
+ *   npm run bench:learning -- --config temporal/inputs/embedded.json --config temporal/inputs/embedded-grpo.json
  *   npm run bench:learning -- --min-reasoning 5
  *
  * It also prints what the training sets teach: judgments that work the answer out and whose text supports the verdict, and guesses.
+ * The last table compares the configurations (docs/recipes.md): the means over the seeds, with the lowest and the highest.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import Table from 'cli-table3';
@@ -18,7 +19,12 @@ import { startWorkerProcess } from '../src/cli/worker/worker-process.ts';
 import { devServerPorts, startDevServer } from '../src/cli/temporal/dev-server.ts';
 import { installDependencies } from '../src/cli/setup/install-dependencies.ts';
 import { runTool } from '../tools/setup/run-tool.ts';
-import { startRun, type ConfigurationInput, type EvaluationSummary } from '../src/client/index.ts';
+import {
+  startRun,
+  type ConfigurationInput,
+  type EvaluationSummary,
+  type RunResult,
+} from '../src/client/index.ts';
 import type { SftRecord } from '../src/models/training/recipes/sft.ts';
 import { runUris } from '../src/runs/run-layout.ts';
 import { toReference } from '../src/store/artifact.ts';
@@ -29,14 +35,30 @@ import { localServerEnvironment } from '../src/temporal/settings.ts';
 const GOAL = { accuracy: 0.15, positionConsistentAccuracy: 0.3 };
 
 interface SeedFigures {
+  readonly config: string;
   readonly seed: number;
-  /** The figures on the test benchmark, M_0 first. */
+  /** The figures on the first test benchmark, M_0 first. */
   readonly accuracy: number[];
   readonly positionConsistentAccuracy: number[];
+  /** The judge that validation chose. */
+  readonly best: number;
+  /** The judges on every test benchmark, M_0 first. */
+  readonly judges: JudgeFigures[][];
   /** The training sets, that of M_1 first. */
   readonly trainingSets: TrainingSetFigures[];
   readonly seconds: number;
   readonly learned: boolean;
+}
+
+/** A judge on a test benchmark. */
+interface JudgeFigures {
+  readonly benchmark: string;
+  readonly accuracy: number;
+  readonly positionConsistentAccuracy: number;
+  /** Generated tokens for each verdict. */
+  readonly tokens: number;
+  /** The running time of the trainers of this judge and of those before it. */
+  readonly trainingSeconds: number;
 }
 
 /** Numbers of judgments in a training set. */
@@ -89,19 +111,22 @@ async function trainingSetFigures(
 async function runSeed(
   client: Client,
   store: ArtifactStore,
-  example: ConfigurationInput,
+  { config, example }: { readonly config: string; readonly example: ConfigurationInput },
   seed: number,
 ): Promise<SeedFigures> {
   const began = Date.now();
-  const runName = `learning-${seed}`;
+  const runName = `learning-${config}-${seed}`;
   const run = await startRun(client, { ...example, runName, seed });
-  const { iterations } = await run.result();
+  const { iterations, best } = await run.result();
   const test = iterations.map(({ evaluations }) => evaluations.find(({ purpose }) => purpose === 'test'));
   const figures = (field: keyof typeof GOAL) =>
     test.map((evaluation?: EvaluationSummary) => evaluation?.[field] ?? NaN);
   const gained = (field: keyof typeof GOAL) => (figures(field).at(-1) ?? NaN) - (figures(field)[0] ?? NaN);
   return {
+    config,
     seed,
+    best,
+    judges: judgesOf(iterations),
     accuracy: figures('accuracy'),
     positionConsistentAccuracy: figures('positionConsistentAccuracy'),
     trainingSets: await Promise.all(
@@ -116,9 +141,23 @@ async function runSeed(
   };
 }
 
+function judgesOf(iterations: RunResult['iterations']): JudgeFigures[][] {
+  let trainingSeconds = 0;
+  return iterations.map(({ evaluations, training }) => {
+    trainingSeconds += training?.seconds ?? 0;
+    return evaluations
+      .filter(({ purpose }) => purpose === 'test')
+      .map(({ benchmark, accuracy, positionConsistentAccuracy, tokens, requests }) => ({
+        ...{ benchmark, accuracy, positionConsistentAccuracy, trainingSeconds },
+        tokens: (tokens?.completion ?? NaN) / (requests ?? NaN),
+      }));
+  });
+}
+
 function tableOf(rows: readonly SeedFigures[]): string {
   const table = new Table({
     head: [
+      'configuration',
       'seed',
       'accuracy M_0, M_1, ...',
       'in both orders',
@@ -130,9 +169,12 @@ function tableOf(rows: readonly SeedFigures[]): string {
     ],
     style: { head: [], border: [] },
   });
-  const shares = (values: readonly number[]) => values.map((value) => (100 * value).toFixed(1)).join('  ');
-  for (const { seed, accuracy, positionConsistentAccuracy, trainingSets, learned, seconds } of rows) {
+  // Rounds of reinforcement have no texts of judgments, and a set may have none that is reasoned.
+  const shares = (values: readonly number[]) =>
+    values.map((value) => (Number.isNaN(value) ? '-' : (100 * value).toFixed(1))).join('  ');
+  for (const { config, seed, accuracy, positionConsistentAccuracy, trainingSets, learned, seconds } of rows) {
     table.push([
+      config,
       seed,
       shares(accuracy),
       shares(positionConsistentAccuracy),
@@ -146,21 +188,69 @@ function tableOf(rows: readonly SeedFigures[]): string {
   return table.toString();
 }
 
+/** Compares the configurations: the judge that validation chose in each seed, and the last one. */
+function comparisonOf(rows: readonly SeedFigures[]): string {
+  const table = new Table({
+    head: [
+      'configuration',
+      'judge',
+      'benchmark',
+      'seeds',
+      'accuracy',
+      'in both orders',
+      'tokens a verdict',
+      's of training',
+    ],
+    style: { head: [], border: [] },
+  });
+  const spread = (values: readonly number[], decimals = 1) =>
+    `${(values.reduce((sum, value) => sum + value, 0) / values.length).toFixed(decimals)} (${Math.min(...values).toFixed(decimals)} to ${Math.max(...values).toFixed(decimals)})`;
+  for (const [config, seeds] of Map.groupBy(rows, (row) => row.config)) {
+    for (const judge of ['best', 'last'] as const) {
+      const judges = seeds.flatMap(
+        ({ judges: all, best }) => (judge === 'best' ? all[best] : all.at(-1)) ?? [],
+      );
+      for (const [benchmark, figures] of Map.groupBy(judges, (row) => row.benchmark)) {
+        table.push([
+          ...[config, judge, benchmark, figures.length],
+          spread(figures.map(({ accuracy }) => 100 * accuracy)),
+          spread(figures.map(({ positionConsistentAccuracy }) => 100 * positionConsistentAccuracy)),
+          spread(figures.map(({ tokens }) => tokens)),
+          spread(
+            figures.map(({ trainingSeconds }) => trainingSeconds),
+            0,
+          ),
+        ]);
+      }
+    }
+  }
+  return table.toString();
+}
+
 await runTool(async () => {
   const { values } = parseArgs({
     options: {
       seeds: { type: 'string', default: '5' },
       json: { type: 'boolean', default: false },
       'min-reasoning': { type: 'string' },
-      config: { type: 'string', default: join(import.meta.dirname, '../temporal/inputs/embedded.json') },
+      config: {
+        type: 'string',
+        multiple: true,
+        default: [join(import.meta.dirname, '../temporal/inputs/embedded.json')],
+      },
     },
   });
-  const configured = JSON.parse(await readFile(resolve(values.config), 'utf8')) as ConfigurationInput;
   const minReasoning = values['min-reasoning'];
-  const example: ConfigurationInput =
-    minReasoning === undefined
-      ? configured
-      : { ...configured, filtering: { ...configured.filtering, minReasoning: Number(minReasoning) } };
+  const configurations = await Promise.all(
+    values.config.map(async (file) => {
+      const configured = JSON.parse(await readFile(resolve(file), 'utf8')) as ConfigurationInput;
+      const example: ConfigurationInput =
+        minReasoning === undefined
+          ? configured
+          : { ...configured, filtering: { ...configured.filtering, minReasoning: Number(minReasoning) } };
+      return { config: basename(file, '.json'), example };
+    }),
+  );
   const { python } = await installDependencies();
   const folder = await mkdtemp(join(tmpdir(), 'learning-'));
   const temporal = await startDevServer({
@@ -178,14 +268,17 @@ await runTool(async () => {
   });
   try {
     const rows: SeedFigures[] = [];
-    for (let seed = 1; seed <= Number(values.seeds); seed += 1) {
-      const client = new Client({ connection });
-      const row = await Promise.race([runSeed(client, store, example, seed), worker.ended]);
-      rows.push(row);
-      console.error(`seed ${seed} of ${values.seeds}: ${JSON.stringify(row)}`);
+    for (const configuration of configurations) {
+      for (let seed = 1; seed <= Number(values.seeds); seed += 1) {
+        const client = new Client({ connection });
+        const row = await Promise.race([runSeed(client, store, configuration, seed), worker.ended]);
+        rows.push(row);
+        console.error(`${row.config}, seed ${seed} of ${values.seeds}: ${JSON.stringify(row)}`);
+      }
     }
     const learned = rows.filter((row) => row.learned).length;
     console.error(tableOf(rows));
+    console.error(comparisonOf(rows));
     console.error(
       `${learned} of ${rows.length} seeds gained ${100 * GOAL.accuracy} points of accuracy and ${100 * GOAL.positionConsistentAccuracy} in both orders.`,
     );
