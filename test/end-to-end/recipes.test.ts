@@ -25,7 +25,7 @@ describe('a run with another recipe in each iteration and another part of the pa
 
   after(() => cluster.close());
 
-  /** SFT, a few steps of GRPO, then verdicts alone, on fewer instructions. */
+  /** SFT, a few steps of GRPO, then verdicts with reasons and alone, on fewer instructions, without a choice by validation. */
   async function configuration(runName: string): Promise<ConfigurationInput> {
     const read = async (name: string) => {
       const text = await readFile(join(packageRoot, 'temporal/inputs', name), 'utf8');
@@ -42,7 +42,7 @@ describe('a run with another recipe in each iteration and another part of the pa
     const { hyperparameters } = reinforced;
     return {
       ...grpo,
-      ...{ runName, iterations: ITERATIONS },
+      ...{ runName, iterations: ITERATIONS, earlyStopping: null },
       instructions: { ...instructions, categories: null, maxInstructions: 150, shardSize: 50 },
       pairs: { ...pairs, parts: ITERATIONS },
       fineTuning: {
@@ -51,6 +51,7 @@ describe('a run with another recipe in each iteration and another part of the pa
           {
             ...reinforced,
             initFrom: 'previous',
+            selectCheckpoint: undefined,
             hyperparameters: { ...hyperparameters, maxSteps: 4, saveSteps: 1, perDeviceBatchSize: 64 },
           },
           alone,
