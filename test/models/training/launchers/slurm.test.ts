@@ -9,11 +9,11 @@ import { slurmLauncher } from '../../../../src/models/training/launchers/slurm.t
 import { openObjectStore } from '../../../../src/store/drivers.ts';
 import { startSlurm, whyNoSlurm, type SlurmCluster } from '../../../support/slurm.ts';
 
-/** A trainer that saves for a second when it is told to end. */
+/** A trainer that saves for a second when it is told to end. The signal may reach its child first. */
 const STUB = `
-trap 'sleep 1; echo saved; exit 75' TERM
+trap 'kill $! 2>/dev/null; sleep 1; echo saved; exit 75' TERM
 echo "rank \${RANK:-none} of \${WORLD_SIZE:-none} on $(hostname), master \${MASTER_ADDR:-none}, secret \${SECRET:-none}"
-sleep 1000 & wait $!
+while true; do sleep 1000 & wait $!; done
 `;
 
 describe('the Slurm launcher', function () {
