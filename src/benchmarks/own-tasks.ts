@@ -45,7 +45,7 @@ interface Result {
   readonly score?: number | undefined;
 }
 
-/** What differs between the benchmarks of the tasks. */
+/** The differences between the benchmarks of the tasks. */
 interface OwnTask {
   readonly name: string;
   readonly task: TaskName;
@@ -226,7 +226,7 @@ function slotOf(order: number): string {
   return `order-${String(order).padStart(2, '0')}`;
 }
 
-/** Where the best response is shown in a turn. */
+/** The place at which the best response is shown in a turn. */
 function placeOfBest({ responses, label }: TaskItem, turn: number): number {
   const best = responses.findIndex((_, index) => letterOf(index) === label);
   return (best - turn + responses.length) % responses.length;

@@ -4,7 +4,7 @@
  */
 import type { ResponsePair } from '../method/examples.ts';
 import { renderPrompt, type PromptTemplate } from '../method/prompt-template.ts';
-import { stableHash } from '../platform/stable-hash.ts';
+import { stableNumber } from '../platform/stable-hash.ts';
 import { normalizedWords, wordCount } from './word-hashes.ts';
 
 export type Limit =
@@ -38,7 +38,7 @@ const SUBSET_PREFIX = 'limit-';
 /** Words in which an answer is free to choose, which most shorter ones are not. */
 const LONG_WORD = /^\p{L}{5,}$/u;
 
-/** Whether a pair was made here. */
+/** Returns whether a pair was made here. */
 export function isLimited({ subset }: Pick<ResponsePair, 'subset'>): boolean {
   return subset?.startsWith(SUBSET_PREFIX) === true;
 }
@@ -172,5 +172,5 @@ function instructionWith(template: PromptTemplate, values: Readonly<Record<strin
 
 /** A number from 0 to below 1 that depends on the parts only. */
 function uniform(...parts: readonly (string | number)[]): number {
-  return Number.parseInt(stableHash(...parts).slice(0, 12), 16) / 2 ** 48;
+  return stableNumber(...parts) / 2 ** 48;
 }

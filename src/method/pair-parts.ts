@@ -1,4 +1,4 @@
-import { stableHash } from '../platform/stable-hash.ts';
+import { stableNumber } from '../platform/stable-hash.ts';
 
 /** One of several parts of a run's pairs, counted from 0. */
 export interface PairPart {
@@ -11,7 +11,7 @@ export function partOfIteration(parts: number, iteration: number): PairPart {
   return { part: (iteration - 1) % parts, parts };
 }
 
-/** Whether a pair is in a part. It depends on its id only, so that parts are of nearly equal size. */
+/** Returns whether a pair is in a part. It depends on its id only, so that parts are of nearly equal size. */
 export function isInPart(pairId: string, { part, parts }: PairPart): boolean {
-  return Number.parseInt(stableHash('part', pairId).slice(0, 12), 16) % parts === part;
+  return stableNumber('part', pairId) % parts === part;
 }

@@ -68,18 +68,18 @@ export const TASKS = {
 
 export type TaskName = keyof typeof TASKS;
 
-/** What a judge is shown: an instruction, one response or several, and perhaps what they are measured by. */
+/** The record that a judge is shown: an instruction, one response or several, and perhaps what they are measured by. */
 export interface TaskRecord {
   readonly instruction: string;
   /** The responses in the order in which they are shown: one, or several to choose the best of. */
   readonly responses: readonly string[];
   /** An answer that is known to be correct. */
   readonly reference?: string | undefined;
-  /** What a good response is, for scores and rankings. */
+  /** The description of a good response, for scores and rankings. */
   readonly rubric?: string | undefined;
 }
 
-/** What responses are measured by if a record has no rubric. */
+/** The rubric of a record that has none. */
 const GENERAL_RUBRIC =
   'How well the response follows the instruction, and how helpful, relevant, accurate, complete and clear it is.';
 

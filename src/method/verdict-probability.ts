@@ -1,8 +1,8 @@
 /** How sure a judge is of a verdict: the probability of its letter. */
 import { LETTER_PATTERN, type Side } from './verdict.ts';
 
-/** A token, its log-probability, and the most likely tokens at its place. */
-interface TokenLogprob {
+/** A token of a text, its log-probability, and the most likely tokens at its place. */
+export interface TokenLogprob {
   readonly token: string;
   readonly logprob: number;
   readonly top: readonly { readonly token: string; readonly logprob: number }[];

@@ -35,9 +35,9 @@ export interface DirectVote extends Vote {
   readonly direct: { readonly probabilities?: VerdictProbabilities };
 }
 
-/** What the direct verdict of a pair was worth. */
+/** The worth of the direct verdict of a pair. */
 export interface DirectOutcome {
-  /** Whether it is the verdict on the pair; otherwise the judge has reasoned. */
+  /** True if it is the verdict on the pair; otherwise the judge has reasoned. */
   readonly decided: boolean;
   /** The lower probability of the response that both orders name; null if they name none or different ones. */
   readonly probability: number | null;

@@ -20,7 +20,7 @@ export class JudgingFiguresCounter {
   #judgments = 0;
   #unparsable = 0;
   readonly #missing = new Map<string, number>();
-  /** Whether a pair was judged with reasoning in one order alone. */
+  /** True if a pair was judged with reasoning in one order alone. */
   #isInOneOrder = false;
   readonly #direct = { asked: 0, pairs: 0, labelled: 0, correct: 0, withoutLetter: 0, tokens: 0 };
   #requests = 0;

@@ -6,3 +6,8 @@ export function stableHash(...parts: readonly (string | number)[]): string {
   for (const part of parts) hash.update(`${String(part).length}:${part};`);
   return hash.digest('hex').slice(0, 16);
 }
+
+/** A number from 0 to below 2^48 that depends on the parts only. */
+export function stableNumber(...parts: readonly (string | number)[]): number {
+  return Number.parseInt(stableHash(...parts).slice(0, 12), 16);
+}

@@ -130,7 +130,7 @@ export interface ReportTraining {
   meanLoss: number;
   finalLoss: number;
   losses: { step: number; loss: number }[];
-  /** Of GRPO: by step the mean reward of the judgments, and the share of prompts whose judgments all have the same reward. */
+  /** GRPO: by step the mean reward of the judgments, and the share of prompts whose judgments all have the same reward. */
   rewards?: readonly { readonly step: number; readonly reward: number; readonly zeroVarianceShare: number }[];
   seconds: number;
   /** Number of stalls and of errors after which the training was restarted; left out if unknown. */

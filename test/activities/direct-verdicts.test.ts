@@ -3,7 +3,7 @@ import { filterJudgments } from '../../src/activities/filter-judgments.ts';
 import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
 import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import type { SftRecord } from '../../src/models/training/recipes/sft.ts';
-import { judgments, pairs } from '../support/sampled-judgments.ts';
+import { judgments, publishSampled } from '../support/sampled-judgments.ts';
 import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 import { tinyConfiguration } from '../support/tiny-run.ts';
 
@@ -27,12 +27,8 @@ describe('a round that teaches verdicts alone', () => {
       direct: { [folder]: { user: `${folder}: {instruction} (A) {responseA} (B) {responseB}` } },
     });
     runs.push(testRun);
-    const { deps, run } = testRun;
-    const input = {
-      ...{ run, iteration: 1 },
-      pairs: await testRun.publish('test/pairs', pairs, 8),
-      judgments: await testRun.publish('test/judgments', judgments, 64),
-    };
+    const { deps } = testRun;
+    const input = await publishSampled(testRun);
     const result = await asActivity(() => filterJudgments(deps, input));
     return { ...result, rows: await deps.store.readRecords<SftRecord>(result.artifact) };
   }

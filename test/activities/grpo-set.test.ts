@@ -5,7 +5,7 @@ import type { FilterStatistics } from '../../src/method/filter-statistics.ts';
 import { ORDERS } from '../../src/method/examples.ts';
 import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import type { GrpoRecord } from '../../src/models/training/recipes/grpo.ts';
-import { judgments, pairs } from '../support/sampled-judgments.ts';
+import { judgments, pairs, publishSampled } from '../support/sampled-judgments.ts';
 import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 import { tinyConfiguration } from '../support/tiny-run.ts';
 
@@ -23,12 +23,8 @@ describe('the training set of a GRPO round', () => {
     filtering: ConfigurationInput['filtering'] = { minExamples: 1 },
   ) {
     testRun = await startTestRun({ filtering, fineTuning: { rounds: [{ method: 'grpo', ...round }] } });
-    const { deps, run } = testRun;
-    const input = {
-      ...{ run, iteration: 1 },
-      pairs: await testRun.publish('test/pairs', pairs, 8),
-      judgments: await testRun.publish('test/judgments', judgments, 64),
-    };
+    const { deps } = testRun;
+    const input = await publishSampled(testRun);
     const result = await asActivity(() => filterJudgments(deps, input));
     return { ...result, rows: await deps.store.readRecords<GrpoRecord>(result.artifact) };
   }

@@ -83,7 +83,7 @@ describe('JudgingFiguresCounter', () => {
     assert.deepEqual(counter.figures.direct, {
       ...{ pairs: 3, accuracy: 2 / 3, withoutLetter: 1, tokens: 20, savedTokens: 70 },
     });
-    // Of pairs that were judged in one order nothing is known about the other one.
+    // Nothing is known about the other order of pairs that were judged in one.
     assert.equal(counter.figures.positionConsistency, null);
   });
 });

@@ -2,6 +2,7 @@ import { ORDERS } from '../../src/method/examples.ts';
 import type { Verdict } from '../../src/method/verdict.ts';
 import { stableHash } from '../../src/platform/stable-hash.ts';
 import type { Judgment } from '../../src/runs/records.ts';
+import type { TestRun } from './test-run.ts';
 
 export const pairs = Array.from({ length: 30 }, (_, index) => ({
   id: `pair-${String(index).padStart(2, '0')}`,
@@ -31,3 +32,12 @@ export const judgments: Judgment[] = pairs.flatMap(({ id: pairId }) =>
     }),
   ),
 );
+
+/** Publishes the pairs and their judgments as the input of the first iteration's training set. */
+export async function publishSampled({ run, publish }: Pick<TestRun, 'run' | 'publish'>) {
+  return {
+    ...{ run, iteration: 1 },
+    pairs: await publish('test/pairs', pairs, 8),
+    judgments: await publish('test/judgments', judgments, 64),
+  };
+}

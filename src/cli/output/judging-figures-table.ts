@@ -49,7 +49,7 @@ function directShare({ pairs, accuracy }: DirectFigures, all: number): string {
   return `${formatCount(pairs)} (${formatPercent(all === 0 ? 0 : pairs / all)})${correct}`;
 }
 
-/** What direct verdicts saved, and what to do if the judge can't give them. */
+/** Says what direct verdicts saved, and what to do if the judge can't give them. */
 export function directSentences({ pairs, direct, tokens }: PairsJudgingFigures): string[] {
   if (direct === undefined) return [];
   const { pairs: decided, withoutLetter, tokens: spent, savedTokens } = direct;

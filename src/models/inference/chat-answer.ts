@@ -1,5 +1,6 @@
 /** Reads an answer to `POST /chat/completions`, and checks it, because any server may have sent it. */
 import { z } from 'zod';
+import type { TokenLogprob } from '../../method/verdict-probability.ts';
 import { maskSecrets } from '../../platform/secrets.ts';
 import { describeAnswer } from './describe-answer.ts';
 import { type FinishReason, readFinishReason } from './finish-reason.ts';
@@ -13,13 +14,6 @@ export interface Choice {
   finishReason: FinishReason;
   /** Absent unless it was asked for, and if the server does not give it. */
   logprobs?: readonly TokenLogprob[];
-}
-
-/** A token of a text, its log-probability, and the most likely tokens at its place. */
-export interface TokenLogprob {
-  readonly token: string;
-  readonly logprob: number;
-  readonly top: readonly { readonly token: string; readonly logprob: number }[];
 }
 
 export interface TokenUsage {

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { processIdentitySchema } from '../../platform/process-identity.ts';
-import { reasoningMarksSchema } from '../../platform/schema-fields.ts';
-import { positiveInteger } from '../../platform/schema-fields.ts';
+import { positiveInteger, reasoningMarksSchema } from '../../platform/schema-fields.ts';
 import { canarySchema } from '../serving/adapters/canary.ts';
 import { adapterSchema } from './adapter.ts';
 import type { TrainingRecipe } from './recipes/recipe.ts';
