@@ -52,13 +52,14 @@ function samplingProblems({ judging, filtering }: PartialConfiguration): Problem
 
 /** Finds settings that contradict the recipes of the rounds. */
 function recipeProblems({ judging, filtering, fineTuning }: PartialConfiguration): Problem[] {
-  const rounds = Map.groupBy(fineTuning?.rounds ?? [], ({ method }) => method);
-  return [...rounds.values()].flatMap((sameMethod) =>
+  const byMethod = Map.groupBy(fineTuning?.rounds ?? [], ({ method }) => method);
+  return [...byMethod.values()].flatMap((sameMethod) =>
     sameMethod[0] === undefined
       ? []
       : recipeOf(sameMethod[0]).problems(
           { ...(judging && { judging }), ...(filtering && { filtering }) },
           sameMethod,
+          byMethod.size === 1,
         ),
   );
 }

@@ -108,6 +108,14 @@ describe('the configuration of a GRPO round', () => {
     );
   });
 
+  it('has a round of SFT before it that learns no guesses', () => {
+    const changes: Partial<ConfigurationInput> = {
+      fineTuning: { rounds: [{ method: 'sft' }, { method: 'grpo' }] },
+      filtering: { minReasoning: 3 },
+    };
+    assert.deepEqual(problemsOf(changes), []);
+  });
+
   it('is refused with a pass rate that the sampling does not measure, or that is empty', () => {
     const judging = { prompt: 'prompts/compact/judge', strategy: { kind: 'until-correct' } } as const;
     assert.deepEqual(problemsOf({ judging }), []);

@@ -158,6 +158,7 @@ export interface GrpoRecord extends TrainingRecord {
 function grpoProblems(
   { judging, filtering }: Partial<RecipeSections>,
   rounds: readonly GrpoRound[],
+  isAlone: boolean,
 ): Problem[] {
   const problems: Problem[] = [];
   const selects = rounds.some(({ passRate: { min, max } }) => min > 0 || max < 1);
@@ -172,7 +173,8 @@ function grpoProblems(
     majorityThreshold: filtering.majorityThreshold !== null,
     judgmentsPerExample: filtering.judgmentsPerExample !== 1,
     positionConsistentOnly: filtering.positionConsistentOnly,
-    minReasoning: filtering.minReasoning !== null,
+    // A round of SFT that warms the judge up learns better without guesses.
+    minReasoning: filtering.minReasoning !== null && isAlone,
     humanData: filtering.humanData.length > 0,
   };
   for (const [field, isSet] of Object.entries(unused)) {

@@ -46,8 +46,15 @@ export interface TrainingRecipe<
   /** The share of the training examples that teach a verdict without reasoning; 0 if there are none. */
   verdictsAlone?(round: z.output<Schema>): number;
   readonly rows: TrainingRows;
-  /** Reports settings that contradict the recipe's rounds. A section is missing if it is invalid. */
-  problems(sections: Partial<RecipeSections>, rounds: readonly z.output<Schema>[]): Problem[];
+  /**
+   * Reports settings that contradict the recipe's rounds. A section is missing if it is invalid.
+   * @param isAlone whether all rounds have this recipe, so that settings which it does not use have no effect
+   */
+  problems(
+    sections: Partial<RecipeSections>,
+    rounds: readonly z.output<Schema>[],
+    isAlone: boolean,
+  ): Problem[];
   /** Everything that determines the training set, except the seed, the judgments and the training prompt. */
   fingerprintInputs(sections: RecipeSections, round: z.output<Schema>): Fingerprint;
   /**
