@@ -27,7 +27,7 @@ const FILES_WITH_LOCAL_ACCESS: readonly string[] = [
   // Sorts more rows than fit into memory.
   'datasets/collected-rows.ts',
   // Commands of the serving drivers name the store's folder.
-  'cli/judge/judge.ts',
+  'cli/judge/judge-rows.ts',
   'estimate/probe.ts',
 ];
 

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { samplingSchema } from '../config/fields.ts';
 import { reasoningMarksSchema } from '../platform/schema-fields.ts';
+import { type TaskName, taskPrompts } from '../method/tasks.ts';
 import { LETTER_PATTERN } from '../method/verdict.ts';
 import type { DeepReadonly } from '../platform/deep-readonly.ts';
 
@@ -28,7 +29,7 @@ const namedModel = z.object({
 
 const promptText = z.string().refine((found) => found.trim() !== '', 'must not be empty');
 
-const prompt = z.object({
+const promptParts = {
   system: z.string().describe('The system message, with placeholders.').exactOptional(),
   examples: z
     .array(
@@ -39,13 +40,32 @@ const prompt = z.object({
     )
     .describe('Examples between the system message and the question. Placeholders in them are not filled in.')
     .exactOptional(),
-  user: promptText
-    .refine(
-      (found) => ['instruction', 'responseA', 'responseB'].every((name) => found.includes(`{${name}}`)),
-      'must have {instruction}, {responseA} and {responseB}',
-    )
-    .describe('The question, with the placeholders `{instruction}`, `{responseA}` and `{responseB}`.'),
-});
+};
+
+const prompt = promptWith(['instruction', 'responseA', 'responseB']);
+
+/** A prompt whose question has placeholders. */
+function promptWith(names: readonly string[]) {
+  const listed = (quote: string) =>
+    names
+      .map((name) => `${quote}{${name}}${quote}`)
+      .join(', ')
+      .replace(/, ([^,]*)$/, ' and $1');
+  return z.object({
+    ...promptParts,
+    user: promptText
+      .refine((found) => names.every((name) => found.includes(`{${name}}`)), `must have ${listed('')}`)
+      .describe(`The question, with the placeholders ${listed('`')}.`),
+  });
+}
+
+function promptsOfTask(task: TaskName) {
+  const { plain, reference } = taskPrompts(task);
+  return z.object({
+    plain: promptWith(plain).describe('The prompt without a reference answer.'),
+    reference: promptWith(reference).describe('The prompt with a reference answer.'),
+  });
+}
 
 const figures = z.object({
   benchmark: text.describe('The name of the benchmark in the run.'),
@@ -79,6 +99,14 @@ export const judgeFileSchema = z.object({
     .describe('Set if an adapter was trained. The checkpoint has full weights in this case, too.')
     .exactOptional(),
   prompt: prompt.describe('The prompt that the judge was trained with.'),
+  tasks: z
+    .object({
+      score: promptsOfTask('score').describe('Rating a response from 1 to 10.').exactOptional(),
+      rank: promptsOfTask('rank').describe('Choosing the best of several responses.').exactOptional(),
+      verify: promptsOfTask('verify').describe('Saying whether a response is correct.').exactOptional(),
+    })
+    .describe('The prompts of tasks beyond pairs: of those that the run has evaluated.')
+    .exactOptional(),
   sampling: samplingSchema.describe('How one judgment is sampled, as in its evaluation.'),
   direct: z
     .object({

@@ -1,13 +1,27 @@
 import type { Interval } from './intervals.ts';
-import { mean } from './strict-scores.ts';
+import { mean, meanOrNull } from './strict-scores.ts';
 
 const Z = 1.959963984540054;
 
 /** Two values that belong together, such as a score and its label. */
 export type ValuePair = readonly [number, number];
 
+/** How well scores agree with their labels. */
+export function scoreAgreement(values: readonly ValuePair[]): {
+  readonly withinOnePoint: number | null;
+  /** In points. */
+  readonly meanError: number | null;
+} {
+  const errors = values.map(([score, label]) => Math.abs(score - label));
+  return {
+    withinOnePoint: meanOrNull(errors.map((error) => Number(error <= 1))),
+    meanError: meanOrNull(errors),
+  };
+}
+
 /** Pearson's correlation; null if either side doesn't vary. */
 export function pearson(values: readonly ValuePair[]): number | null {
+  if (values.length === 0) return null;
   const [meanX, meanY] = [mean(values.map(([x]) => x)), mean(values.map(([, y]) => y))];
   let [covariance, varianceX, varianceY] = [0, 0, 0];
   for (const [x, y] of values) {

@@ -1,8 +1,11 @@
 import { resolve } from 'node:path';
 import { readRows } from '../datasets/rows/read-rows.ts';
-import { LABEL_FIELDS, readTaskRecord } from '../datasets/task-records.ts';
+import { LABEL_FIELDS, readTaskRecord, type TaskLabel } from '../datasets/task-records.ts';
+import { requestedTurns } from '../method/task-verdicts.ts';
 import {
+  farthestScore,
   letterOf,
+  MAX_RANKED,
   parseTaskVerdict,
   SCORE_RANGE,
   type TaskName,
@@ -20,7 +23,7 @@ import {
   type OfficialFigure,
   type ScoringOptions,
 } from './benchmark.ts';
-import { correlationInterval, pearson, spearman, type ValuePair } from './correlation.ts';
+import { correlationInterval, pearson, scoreAgreement, spearman, type ValuePair } from './correlation.ts';
 import { withIntervals } from './figure-intervals.ts';
 import { promptClusters } from './prompt-clusters.ts';
 import { rowIds, throwIfProblems } from './read-benchmark.ts';
@@ -34,7 +37,7 @@ export interface TaskItem extends BenchmarkItem {
   readonly reference?: string | undefined;
   readonly rubric?: string | undefined;
   /** The verdict that is known to be right. */
-  readonly label: string;
+  readonly label: TaskLabel;
 }
 
 /** An item with the judge's answers. */
@@ -47,11 +50,8 @@ interface Result {
 
 /** The differences between the benchmarks of the tasks. */
 interface OwnTask {
-  readonly name: string;
   readonly task: TaskName;
-  /** The orders in which the responses of an item are shown, each as indexes of them. */
-  readonly orders: (item: TaskItem) => readonly (readonly number[])[];
-  /** Grades the texts of each order. */
+  /** Grades the texts of each order of the responses. */
   readonly grade: (item: TaskItem, texts: readonly (readonly ParsedText[])[], seed: number) => Result;
   readonly figuresOf: (results: readonly Result[], seed: number) => OfficialFigure[];
   /** Figures that have an interval of their own. */
@@ -60,9 +60,7 @@ interface OwnTask {
 
 /** A user's own responses that are known to be correct or incorrect. */
 export const ownVerifications = taskBenchmark({
-  name: 'verifications',
   task: 'verify',
-  orders: () => [[0]],
   grade(item, [texts = []], seed) {
     const verdict = majority(
       texts.map(({ strict }) => strict),
@@ -89,10 +87,7 @@ export const ownVerifications = taskBenchmark({
 
 /** A user's own groups of responses of which the best one is known. It takes every place once, by turns with the others. */
 export const ownRankings = taskBenchmark({
-  name: 'rankings',
   task: 'rank',
-  orders: ({ responses }) =>
-    responses.map((_, turn) => responses.map((_response, place) => (place + turn) % responses.length)),
   grade(item, texts, seed) {
     const answers = texts.map((ofOrder, turn): GradedAnswer => {
       const place = placeOfBest(item, turn);
@@ -126,9 +121,7 @@ export const ownRankings = taskBenchmark({
  * that no answer can't improve a figure.
  */
 export const ownScores = taskBenchmark({
-  name: 'scores',
   task: 'score',
-  orders: () => [[0]],
   grade(item, [texts = []]) {
     const scores = texts.flatMap(({ strict }) => (strict === undefined ? [] : [Number(strict)]));
     const label = Number(item.label);
@@ -137,14 +130,11 @@ export const ownScores = taskBenchmark({
     return { item, score, answers: [{ correct, position: 'none', texts }] };
   },
   figuresOf(results) {
-    const errors = scorePairs(results).map(([score, label]) => Math.abs(score - label));
+    const { withinOnePoint, meanError } = scoreAgreement(scorePairs(results));
     return [
-      {
-        name: 'agreement within one point',
-        value: meanOrNull(errors.map((error) => Number(error <= 1))),
-      },
+      { name: 'agreement within one point', value: withinOnePoint },
       { name: 'agreement within half a point', value: meanOrNull(results.map(isCorrect)) },
-      { name: 'mean error, in parts of the scale', value: meanOrNull(errors.map((error) => error / SCALE)) },
+      { name: 'mean error, in parts of the scale', value: meanError === null ? null : meanError / SCALE },
     ];
   },
   correlations: (results, independent) =>
@@ -163,7 +153,8 @@ export const ownScores = taskBenchmark({
 const SCALE = SCORE_RANGE.highest - SCORE_RANGE.lowest;
 
 function taskBenchmark(own: OwnTask): Benchmark<TaskItem> {
-  const { name, task, orders, grade, figuresOf, correlations } = own;
+  const { task, grade, figuresOf, correlations } = own;
+  const orders = ({ responses }: TaskItem) => requestedTurns(responses.length, { orders: 'both' });
   const requests = (item: TaskItem): JudgeRequest[] =>
     orders(item).map((order, index) => {
       const slot = slotOf(index);
@@ -175,7 +166,7 @@ function taskBenchmark(own: OwnTask): Benchmark<TaskItem> {
     prompts: { folder: TASKS[task].folder, requiredPlaceholders: taskPrompts(task) },
     read: (path) => readItems(task, path),
     requests,
-    officialVerdict: parse(26),
+    officialVerdict: parse(MAX_RANKED),
     score(items, judgments, options: ScoringOptions) {
       const { seed } = options;
       const texts = new JudgmentTexts(items.flatMap(requests), judgments, options);
@@ -199,7 +190,7 @@ function taskBenchmark(own: OwnTask): Benchmark<TaskItem> {
         answers: result.answers,
       }));
       const official = { figures: [...figures, ...(correlations?.(results, independent) ?? [])], seed };
-      return scoreGraded({ benchmark: name, graded, missing: texts.missing, official });
+      return scoreGraded({ benchmark: TASKS[task].benchmark, graded, missing: texts.missing, official });
     },
   };
 }
@@ -228,8 +219,7 @@ function slotOf(order: number): string {
 
 /** The place at which the best response is shown in a turn. */
 function placeOfBest({ responses, label }: TaskItem, turn: number): number {
-  const best = responses.findIndex((_, index) => letterOf(index) === label);
-  return (best - turn + responses.length) % responses.length;
+  return (Number(label) - turn + responses.length) % responses.length;
 }
 
 function isCorrect({ answers }: Result): number {
@@ -249,7 +239,6 @@ function onePlace({ item, answers }: Result, seed: number): number {
 function scorePairs(results: readonly Result[]): ValuePair[] {
   return results.map(({ item, score }) => {
     const label = Number(item.label);
-    const { lowest, highest } = SCORE_RANGE;
-    return [score ?? (label - lowest > highest - label ? lowest : highest), label];
+    return [score ?? farthestScore(label), label];
   });
 }

@@ -40,7 +40,10 @@ export {
   type Judge,
   type JudgeOptions,
   type Ranking,
+  type Scoring,
+  type Verification,
 } from '../pair-judging/create-judge.ts';
+export type { TaskJudgment, TaskTurn, TaskValue } from '../method/task-verdicts.ts';
 export type { RankedResponse, Tournament } from '../pair-judging/tournament.ts';
 export type { BudgetChange } from '../api/budget.ts';
 export type { PauseRequest } from '../api/updates.ts';

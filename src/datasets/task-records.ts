@@ -1,14 +1,17 @@
 /** Reads the records of tasks beyond pairs (src/method/tasks.ts) from the rows of a file. */
 import { userRequestOf } from '../method/conversation.ts';
-import { letterOf, MAX_RANKED, SCORE_RANGE, type TaskName, type TaskRecord } from '../method/tasks.ts';
+import { MAX_RANKED, SCORE_RANGE, type TaskName, type TaskRecord } from '../method/tasks.ts';
 import { isObject } from '../platform/is-object.ts';
 import { type DataRow, readResponse, readTurns } from './preference-formats/preference-format.ts';
+
+/** The score of a response; the index of the best response; whether a response is correct. */
+export type TaskLabel = number | 'correct' | 'incorrect';
 
 /** A record, with what is known of its verdict. */
 export interface LabelledRecord extends TaskRecord {
   readonly subset?: string | undefined;
-  /** The score of the response; the letter of the best response; or `correct` or `incorrect`. Missing if the row has none. */
-  readonly label?: string | undefined;
+  /** Missing if the row has none. */
+  readonly label?: TaskLabel | undefined;
 }
 
 /** The field of a task's label. */
@@ -16,6 +19,20 @@ export const LABEL_FIELDS = { score: 'score', rank: 'best', verify: 'correct' } 
   TaskName,
   string
 >;
+
+/**
+ * The task that the fields of a row belong to: `pair` for all that have no single response and no list of them. Undefined if
+ * a response has no field that says what to judge, or several that contradict each other.
+ */
+export function taskOfRow(value: unknown): TaskName | 'pair' | undefined {
+  if (!isObject(value)) return 'pair';
+  const has = (field: string) => (value[field] ?? null) !== null;
+  if (has('responses')) return 'rank';
+  if (!has('response') || has('chosen') || has('responseA')) return 'pair';
+  const isScored = has('score') || has('rubric');
+  if (isScored === has('correct')) return undefined;
+  return isScored ? 'score' : 'verify';
+}
 
 /**
  * The record of a row, or the reason why the row is unusable. A row has `instruction` or `prompt`, as a text or as messages;
@@ -72,7 +89,7 @@ function readLabel(
   task: TaskName,
   row: DataRow,
   responses: number,
-): string | undefined | { readonly problem: string } {
+): TaskLabel | undefined | { readonly problem: string } {
   const field = LABEL_FIELDS[task];
   const found = row[field];
   if (found === undefined) return undefined;
@@ -84,11 +101,11 @@ function readLabel(
   const number = typeof found === 'bigint' ? Number(found) : found;
   if (task === 'rank')
     return typeof number === 'number' && Number.isInteger(number) && number >= 0 && number < responses
-      ? letterOf(number)
+      ? number
       : problem(`the number of a response, from 0 to ${responses - 1}`);
   const { lowest, highest } = SCORE_RANGE;
   return typeof number === 'number' && number >= lowest && number <= highest
-    ? String(number)
+    ? number
     : problem(`a number from ${lowest} to ${highest}`);
 }
 

@@ -95,17 +95,21 @@ export function missingVerdictsIn(counts: Readonly<Record<string, number>>): Rec
   );
 }
 
-/** Advises what to do about judgments without a verdict, by their reasons. */
-export function missingVerdictAdvice(counts: Readonly<Record<string, number>>): string[] {
+/**
+ * Advises what to do about judgments without a verdict, by their reasons.
+ * @param form the form of a verdict
+ */
+export function missingVerdictAdvice(
+  counts: Readonly<Record<string, number>>,
+  form = '[[A]], [[B]] or, for a tie, [[C]]',
+): string[] {
   const isIn = (part: string) => Object.keys(counts).some((reason) => reason.includes(part));
   return [
     ...(isIn('reasoning') || isIn('limit of tokens')
       ? ['Judgments ended before a verdict: raise sampling.maxTokens, or let the model think less.']
       : []),
     ...(almostVerdicts(counts) > 0
-      ? [
-          'Judgments have nearly a verdict: the prompt must ask for exactly [[A]], [[B]] or, for a tie, [[C]].',
-        ]
+      ? [`Judgments have nearly a verdict: the prompt must ask for exactly ${form}.`]
       : []),
   ];
 }

@@ -5,14 +5,24 @@ import { answerOf, type ReasoningMarks } from './reasoning.ts';
 /** The lowest and the highest score of a response. */
 export const SCORE_RANGE = { lowest: 1, highest: 10 } as const;
 
+/** The score of the range that is farthest from another one. */
+export function farthestScore(from: number): number {
+  const { lowest, highest } = SCORE_RANGE;
+  return from - lowest > highest - from ? lowest : highest;
+}
+
 /** The most responses that a judge can choose the best of: each has a letter. */
 export const MAX_RANKED = 26;
 
 interface JudgeTask {
+  /** The benchmark of a user's own file for this task (src/benchmarks/own-tasks.ts). */
+  readonly benchmark: string;
   /** The folder of its prompts, with a subfolder for records without a reference answer and one for those with one. */
   readonly folder: string;
   /** The placeholders of its prompts; `reference` comes to them if a record has one. */
   readonly placeholders: readonly string[];
+  /** The form of a verdict, for messages. */
+  readonly form: string;
   /** Matches what may be a verdict in an answer; the first group is the verdict. */
   readonly pattern: RegExp;
   /** Matches the verdicts that are valid. */
@@ -44,22 +54,28 @@ const ALMOST_CORRECT: readonly AlmostForm[] = [
 /** Rates a response from 1 to 10; chooses the best of several responses; says whether a response is correct. */
 export const TASKS = {
   score: {
+    benchmark: 'scores',
     folder: 'prompts/score',
     placeholders: ['instruction', 'rubric', 'response'],
+    form: '[[7]] for the score 7',
     pattern: /\[\[(\d+)\]\]/g,
     valid: /^(?:[1-9]|10)$/,
     almost: ALMOST_SCORE,
   },
   rank: {
+    benchmark: 'rankings',
     folder: 'prompts/rank',
     placeholders: ['instruction', 'rubric', 'responses'],
+    form: '[[B]] for response B',
     pattern: /\[\[([A-Z])\]\]/g,
     valid: /^[A-Z]$/,
     almost: ALMOST_CHOICE,
   },
   verify: {
+    benchmark: 'verifications',
     folder: 'prompts/verify',
     placeholders: ['instruction', 'response'],
+    form: '[[correct]] or [[incorrect]]',
     pattern: /\[\[(correct|incorrect)\]\]/g,
     valid: /^/,
     almost: ALMOST_CORRECT,
@@ -67,6 +83,8 @@ export const TASKS = {
 } as const satisfies Record<string, JudgeTask>;
 
 export type TaskName = keyof typeof TASKS;
+
+export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];
 
 /** The record that a judge is shown: an instruction, one response or several, and perhaps what they are measured by. */
 export interface TaskRecord {
@@ -89,7 +107,8 @@ export function taskPrompts(task: TaskName): { readonly [prompt in TaskPrompt]: 
   return { plain: placeholders, reference: [...placeholders, 'reference'] };
 }
 
-type TaskPrompt = 'plain' | 'reference';
+/** The prompt for records without a reference answer, and that for those with one. */
+export type TaskPrompt = 'plain' | 'reference';
 
 /** The prompt for a record, and the values of its placeholders. */
 export function taskQuestion(

@@ -1,7 +1,9 @@
-import { type JudgeFile, parseJudgeFile } from '../api/judge-file.ts';
+import { InvalidJudgeFile, type JudgeFile, parseJudgeFile } from '../api/judge-file.ts';
 import { type ConversationTurn, conversationText } from '../method/conversation.ts';
 import { type ComparisonPair, requestedOrders, type VotingOptions } from '../method/pair-comparison.ts';
 import type { PromptTemplate } from '../method/prompt-template.ts';
+import { requestedTurns, type TaskJudgment, type TaskVerdict } from '../method/task-verdicts.ts';
+import { MAX_RANKED, type TaskName, type TaskRecord } from '../method/tasks.ts';
 import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import { resolveVoting } from '../method/voting.ts';
 import { createInferenceClient } from '../models/inference/client.ts';
@@ -16,8 +18,15 @@ import {
   sumJudgeUsage,
   verdictOfVotes,
 } from './judge-pair.ts';
+import { collectTaskVotes, type TaskJudge, taskVerdictOfVotes, type TaskVote } from './judge-task.ts';
+import {
+  maxComparisons,
+  rankByPoints,
+  rankByTournament,
+  type RankedResponse,
+  type Tournament,
+} from './tournament.ts';
 import type { Vote } from './vote.ts';
-import { maxComparisons, rankByTournament, type RankedResponse, type Tournament } from './tournament.ts';
 
 export interface JudgeOptions {
   /** The base URL of the OpenAI-compatible API, which usually ends in `/v1`. */
@@ -77,6 +86,22 @@ export interface Ranking extends JudgeUsage {
   /** Best response first. */
   readonly ranked: readonly RankedResponse[];
   readonly comparisons: readonly (Comparison & { readonly a: number; readonly b: number })[];
+  /** Only for `at-once`: the judgments, in each order of the responses. */
+  readonly turns?: TaskVerdict['turns'];
+}
+
+/** A response's score, and its cost. */
+export interface Scoring extends JudgeUsage {
+  /** From 1 to 10, the mean of the votes; null if no judgment has a score. */
+  readonly score: number | null;
+  readonly judgments: readonly TaskJudgment[];
+}
+
+/** Whether a response is correct, and the cost of the verdict. */
+export interface Verification extends JudgeUsage {
+  /** The verdict of most votes; `none` for a draw, or if no judgment has a verdict. */
+  readonly verdict: 'correct' | 'incorrect' | 'none';
+  readonly judgments: readonly TaskJudgment[];
 }
 
 /** An instruction, or a conversation that the responses continue. */
@@ -85,6 +110,16 @@ export type Instruction = string | readonly ConversationTurn[];
 interface CallOptions {
   /** Aborts the call, which then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+interface ReferenceOptions extends CallOptions {
+  /** An answer that is known to be correct. */
+  readonly reference?: string | undefined;
+}
+
+interface RubricOptions extends ReferenceOptions {
+  /** What a good response is; by default, how helpful, relevant, accurate, complete and clear it is. */
+  readonly rubric?: string | undefined;
 }
 
 export interface Judge {
@@ -100,14 +135,26 @@ export interface Judge {
   compare(instruction: Instruction, a: string, b: string, options?: CallOptions): Promise<Comparison>;
   /**
    * Ranks responses by a tournament. `round-robin` (the default) compares every two of them. `merge-sort` compares
-   * only as many as sorting needs, and assumes that the judge's preferences are transitive.
-   * @throws as `compare`
+   * only as many as sorting needs, and assumes that the judge's preferences are transitive. `at-once` shows all of them, at
+   * most 26, and asks for the best; with `orders: 'both'` once for each response, so that each takes every place. Only it
+   * heeds `rubric` and `reference`.
+   * @throws as `compare`; InvalidJudgeFile if `judge.json` has no prompts for `at-once`; RangeError
    */
   rank(
     instruction: Instruction,
     responses: readonly string[],
-    options?: CallOptions & { readonly tournament?: Tournament | undefined },
+    options?: RubricOptions & { readonly tournament?: Tournament | undefined },
   ): Promise<Ranking>;
+  /**
+   * Rates a response from 1 to 10.
+   * @throws as `compare`; InvalidJudgeFile if `judge.json` has no prompts for it
+   */
+  score(instruction: Instruction, response: string, options?: RubricOptions): Promise<Scoring>;
+  /**
+   * Says whether a response is correct.
+   * @throws as `compare`; InvalidJudgeFile if `judge.json` has no prompts for it
+   */
+  verify(instruction: Instruction, response: string, options?: ReferenceOptions): Promise<Verification>;
   /**
    * The maximum number of comparisons and requests for ranking this many responses; `round-robin` needs exactly as
    * many. A server that doesn't support `n` needs one request for each vote.
@@ -151,14 +198,73 @@ export function createJudge(options: JudgeOptions): Judge {
     });
   }
 
+  /** @throws InvalidJudgeFile */
+  async function judgeTask(task: TaskName, record: TaskRecord, signal: AbortSignal | undefined) {
+    const prompts = judge.tasks?.[task];
+    if (prompts === undefined)
+      throw new InvalidJudgeFile(
+        `The given judge has no prompts for this task: add tasks.${task} to it, for example those of prompts/${task} of the package ` +
+          'self-taught-evaluator; the judge.json of a run has those of the tasks among its benchmarks.',
+      );
+    return withAbortOnFailure(signal, async (either) => {
+      const votes: TaskVote[] = [];
+      const { reasoningMarks } = judge.verdict;
+      const judging: TaskJudge = { task, prompts, reasoningMarks, voting, seed };
+      const ask = askAtEndpoints(inference, [endpoint], either);
+      const emit = (vote: TaskVote) => void votes.push(vote);
+      await collectTaskVotes(judging, { id: '', record }, [], emit, ask, (turns, work) =>
+        Promise.all(turns.map(work)),
+      );
+      return taskVerdictOfVotes(judging, record, votes);
+    });
+  }
+
+  async function rankAtOnce(record: TaskRecord, signal: AbortSignal | undefined): Promise<Ranking> {
+    const { length } = record.responses;
+    if (length > MAX_RANKED)
+      throw new RangeError(`at-once ranks at most ${MAX_RANKED} responses, but there are ${length}.`);
+    const common = { tournament: 'at-once' as const, comparisons: [] };
+    if (length < 2)
+      return {
+        ...common,
+        ranked: rankByPoints(record.responses.map(() => 0)),
+        turns: [],
+        ...sumJudgeUsage([]),
+      };
+    const { points = [], turns, requests, tokens } = await judgeTask('rank', record, signal);
+    return { ...common, ranked: rankByPoints(points), turns, requests, tokens };
+  }
+
   return {
     judge,
     voting,
+    async score(instruction, response, { rubric, reference, signal } = {}) {
+      const record = { instruction: instructionText(instruction), responses: [response], rubric, reference };
+      const { verdict, turns, requests, tokens } = await judgeTask('score', record, signal);
+      return {
+        score: typeof verdict === 'number' ? verdict : null,
+        judgments: judgmentsOf(turns),
+        requests,
+        tokens,
+      };
+    },
+    async verify(instruction, response, { reference, signal } = {}) {
+      const record = { instruction: instructionText(instruction), responses: [response], reference };
+      const { verdict, turns, requests, tokens } = await judgeTask('verify', record, signal);
+      return {
+        verdict: typeof verdict === 'number' ? 'none' : verdict,
+        judgments: judgmentsOf(turns),
+        requests,
+        tokens,
+      };
+    },
     compare: (instruction, a, b, { signal } = {}) =>
       compare({ instruction: instructionText(instruction), a, b }, signal),
-    rank: (instruction, responses, { tournament = 'round-robin', signal } = {}) =>
-      withAbortOnFailure(signal, async (either) => {
-        const text = instructionText(instruction);
+    rank(instruction, responses, { tournament = 'round-robin', rubric, reference, signal } = {}) {
+      const text = instructionText(instruction);
+      if (tournament === 'at-once')
+        return rankAtOnce({ instruction: text, responses, rubric, reference }, signal);
+      return withAbortOnFailure(signal, async (either) => {
         const comparisons: (Comparison & { a: number; b: number })[] = [];
         const ranked = await rankByTournament(tournament, responses.length, async (a, b) => {
           const pair = { instruction: text, a: responses[a] ?? '', b: responses[b] ?? '' };
@@ -168,12 +274,19 @@ export function createJudge(options: JudgeOptions): Judge {
         });
         comparisons.sort((one, other) => one.a - other.a || one.b - other.b);
         return { tournament, ranked, comparisons, ...sumJudgeUsage(comparisons) };
-      }),
+      });
+    },
     requestsFor(responses, tournament = 'round-robin') {
+      if (tournament === 'at-once')
+        return { comparisons: 0, requests: responses < 2 ? 0 : requestedTurns(responses, voting).length };
       const comparisons = maxComparisons(tournament, responses);
       return { comparisons, requests: comparisons * (orders.length + (direct === undefined ? 0 : 2)) };
     },
   };
+}
+
+function judgmentsOf(turns: TaskVerdict['turns']): readonly TaskJudgment[] {
+  return turns.flatMap(({ judgments }) => judgments);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { VotingOptions } from '../method/pair-comparison.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Fingerprint } from '../store/artifact.ts';
 import type { DirectJudging } from './direct-verdict.ts';
+import type { TaskJudge } from './judge-task.ts';
 
 /**
  * Everything that determines the verdicts on a file. Speed and place of the judging are not part of it.
@@ -37,6 +38,31 @@ export function directFingerprintInputs(direct: DirectJudging | undefined): Fing
   const { prompt, threshold, temperature } = direct;
   const hash = createHash('sha256').update(canonicalJson(prompt)).digest('hex').slice(0, 16);
   return { threshold, directTemperature: temperature, directPromptSha256: hash };
+}
+
+/**
+ * Everything that determines the verdicts on the records of a task.
+ * @param file the hash of the file of records
+ */
+export function taskJudgingFingerprint(
+  file: string,
+  model: string,
+  { run, iteration }: JudgeFile,
+  { task, prompts, reasoningMarks, voting: { votes, orders, sampling }, seed }: TaskJudge,
+): Fingerprint {
+  const rules = canonicalJson({ prompts, reasoningMarks: reasoningMarks ?? null });
+  return {
+    schema: 1,
+    file,
+    model,
+    task,
+    judge: `M_${iteration} of ${run}`,
+    taskConfigurationSha256: createHash('sha256').update(rules).digest('hex').slice(0, 16),
+    votes,
+    orders,
+    sampling: { ...sampling },
+    seed,
+  };
 }
 
 /**

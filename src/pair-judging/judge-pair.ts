@@ -1,6 +1,5 @@
 /** Judges a pair and turns the answers into a verdict. Command, client and workflow share this code. */
 import type { JudgeFile } from '../api/judge-file.ts';
-import { missingSampleRanges } from '../method/missing-samples.ts';
 import {
   type ComparisonPair,
   orderRequest,
@@ -24,7 +23,7 @@ import {
   directVerdict,
   isDirectVote,
 } from './direct-verdict.ts';
-import type { AskJudge, Vote } from './vote.ts';
+import { type AskJudge, requestVotes, type Vote } from './vote.ts';
 
 /** The judge that decides, the number of votes, and the orders in which it judges. */
 export interface PairJudge {
@@ -120,26 +119,8 @@ async function collectVotes(
   ask: AskJudge,
 ): Promise<void> {
   const request = orderRequest(judge.prompt, unit.pair, order, voting, seed);
-  const present = new Set(
-    existing.filter((vote) => vote.order === order && !isDirectVote(vote)).map(({ vote }) => vote),
-  );
-  for (const { start, count } of missingSampleRanges(voting.votes, present)) {
-    const { choices, usage } = await ask({ ...request, samples: count, seed: request.seed + start });
-    choices.forEach(({ text, reasoning, finishReason }, index) => {
-      const vote = start + index;
-      emit({
-        id: `${unit.id}/${order}/${vote}`,
-        unit: unit.id,
-        order,
-        vote,
-        text,
-        ...(reasoning === undefined ? {} : { reasoning }),
-        finishReason,
-        // The first vote carries the cost of the request.
-        ...(index === 0 ? { usage } : {}),
-      });
-    });
-  }
+  const reasoned = existing.filter((vote) => !isDirectVote(vote));
+  await requestVotes(request, unit.id, reasoned, emit, ask);
 }
 
 /** Counts the votes on a pair. */
@@ -156,17 +137,22 @@ export function verdictOfVotes(
       judge.verdict.reasoningMarks,
     ),
   );
-  const usages = votes.flatMap(({ usage }) => usage ?? []);
   return {
     ...(atOnce?.outcome.decided === true ? atOnce.pair : pairVerdict(orders)),
     ...(atOnce === undefined ? {} : { direct: atOnce.outcome }),
-    ...sumJudgeUsage(
-      usages.map(({ requests = 1, promptTokens: prompt, completionTokens: completion }) => ({
-        requests,
-        tokens: { prompt, completion },
-      })),
-    ),
+    ...usageOfVotes(votes),
   };
+}
+
+/** The cost of votes. */
+export function usageOfVotes(votes: readonly Vote<string>[]): JudgeUsage {
+  return sumJudgeUsage(
+    votes.flatMap(({ usage }) => {
+      if (usage === undefined) return [];
+      const { requests = 1, promptTokens: prompt, completionTokens: completion } = usage;
+      return [{ requests, tokens: { prompt, completion } }];
+    }),
+  );
 }
 
 /** Adds up what several verdicts cost. */

@@ -1,32 +1,32 @@
 /** Judges a shard of pairs: its units, how each is judged, and the resulting lines of the verdict file. */
+import type { PairsJudgingFigures } from '../api/pairs-judging-result.ts';
 import type { StageName } from '../api/stages.ts';
-import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
+import type { ArtifactReference, Counts, Fingerprint } from '../store/artifact.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
-import { type ResumableShard, SKIPPED_FILE, type SkippedRecord } from '../store/shard-types.ts';
+import { SKIPPED_FILE, type SkippedRecord } from '../store/shard-types.ts';
+import { requestedOrders } from '../method/pair-comparison.ts';
 import { directFingerprintInputs, judgeFingerprintInputs } from './fingerprint-inputs.ts';
 import { judgePair, type PairJudge, verdictOfVotes } from './judge-pair.ts';
 import { type JudgedPair, toFailedPair, toJudgedPair } from './judged-pair.ts';
-import type { FilePair } from './read-file-pairs.ts';
+import { type FileTask, type FileUnit, unitId } from './file-task.ts';
+import { JudgingFiguresCounter } from './judging-figures.ts';
+import { type FilePair, readFilePairs } from './read-file-pairs.ts';
 import type { AskJudge, Vote } from './vote.ts';
 
 /** A pair of a file as it is stored in a shard. */
-export interface IndexedFilePair {
-  /** The number of the row, padded so that ids sort as rows do. */
-  readonly id: string;
-  readonly row: number;
+export interface IndexedFilePair extends FileUnit {
   readonly pair: FilePair;
 }
 
 export function indexFilePair(row: number, pair: FilePair): IndexedFilePair {
-  return { id: String(row).padStart(9, '0'), row, pair };
+  return { id: unitId(row), row, pair };
 }
 
 /** The functions with which judging extends a resumable shard. */
-interface PairsShardTask extends Pick<
-  ResumableShard<IndexedFilePair, Vote, JudgedPair>,
-  'assembleResults' | 'countResults'
-> {
+interface PairsShardTask {
   readonly fingerprintInputs: Fingerprint;
+  readonly assembleResults: (unit: IndexedFilePair, votes: readonly Vote[]) => readonly JudgedPair[];
+  readonly countResults: (judged: readonly JudgedPair[]) => Counts;
   /** Requests the missing votes on a pair. */
   readonly work: (
     unit: IndexedFilePair,
@@ -59,6 +59,37 @@ export function pairsShardTask(judging: PairJudge): PairsShardTask {
       judgments: judged.flatMap(({ orders }) => orders.flatMap(({ judgments }) => judgments)).length,
       unparsableJudgments: judged.filter(({ verdict }) => verdict === 'none').length,
     }),
+  };
+}
+
+/** Judges the pairs of a file. */
+export function pairsFileTask(
+  judging: PairJudge,
+): FileTask<PairsJudgingFigures, IndexedFilePair, Vote, JudgedPair> {
+  const { work, assembleResults, countResults } = pairsShardTask(judging);
+  return {
+    noun: { one: 'pair', many: 'pairs' },
+    async *readUnits(file) {
+      for await (const { row, pair, problem } of readFilePairs(file))
+        yield pair === undefined ? { row, problem } : { row, unit: indexFilePair(row, pair) };
+    },
+    requestsFor: () => requestedOrders(judging.voting).length,
+    work,
+    assembleResults,
+    countResults,
+    lineOf: ({ row, pair }, judged) =>
+      'reason' in judged
+        ? toFailedPair({ row, id: pair.id, label: pair.label }, judged)
+        : { ...judged, id: pair.id },
+    createCounter() {
+      const counter = new JudgingFiguresCounter();
+      return {
+        add: (line, unit) => counter.add(line, unit?.pair.instruction ?? line.id),
+        get figures() {
+          return counter.figures;
+        },
+      };
+    },
   };
 }
 

@@ -1,7 +1,10 @@
 import type { Verdict } from '../method/verdict.ts';
 
 /** The ways to rank responses by comparisons of two. */
-export type Tournament = 'round-robin' | 'merge-sort';
+type PairTournament = 'round-robin' | 'merge-sort';
+
+/** The ways to rank responses: by comparisons of two, or `at-once`, as the best of all of them. */
+export type Tournament = PairTournament | 'at-once';
 
 /** A response in a ranking. */
 export interface RankedResponse {
@@ -9,7 +12,10 @@ export interface RankedResponse {
   readonly index: number;
   /** The best rank is 1; responses with the same result share a rank. */
   readonly rank: number;
-  /** Only for `round-robin`: 1 for each response that it beats, half for a tie or a missing verdict. */
+  /**
+   * For `round-robin`: 1 for each response that it beats, half for a tie or a missing verdict. For `at-once`: its share of
+   * the verdicts.
+   */
   readonly points?: number;
 }
 
@@ -17,7 +23,7 @@ export interface RankedResponse {
 type Compare = (a: number, b: number) => Promise<Verdict>;
 
 /** The maximum number of comparisons of a tournament of this many responses. */
-export function maxComparisons(tournament: Tournament, responses: number): number {
+export function maxComparisons(tournament: PairTournament, responses: number): number {
   if (responses < 2) return 0;
   if (tournament === 'round-robin') return (responses * (responses - 1)) / 2;
   const half = Math.floor(responses / 2);
@@ -30,13 +36,13 @@ export function maxComparisons(tournament: Tournament, responses: number): numbe
  * @throws RangeError for an unknown tournament
  */
 export async function rankByTournament(
-  tournament: Tournament,
+  tournament: PairTournament,
   count: number,
   compare: Compare,
 ): Promise<RankedResponse[]> {
   if (tournament !== 'round-robin' && tournament !== 'merge-sort')
     throw new RangeError(
-      `tournament is ${JSON.stringify(tournament)}, but must be "round-robin" or "merge-sort".`,
+      `tournament is ${JSON.stringify(tournament)}, but must be "round-robin", "merge-sort" or "at-once".`,
     );
   const all = Array.from({ length: count }, (_, index) => index);
   return tournament === 'round-robin' ? roundRobin(all, compare) : mergeSort(all, compare);
@@ -54,7 +60,12 @@ async function roundRobin(all: readonly number[], compare: Compare): Promise<Ran
       win(b, verdict === 'B' ? 1 : verdict === 'A' ? 0 : 0.5);
     }),
   );
-  const ranked = all.map((index) => ({ index, points: points[index] ?? 0 }));
+  return rankByPoints(points);
+}
+
+/** Ranks responses by their points, best first; the same points share a rank. */
+export function rankByPoints(points: readonly number[]): RankedResponse[] {
+  const ranked = points.map((of, index) => ({ index, points: of }));
   ranked.sort((one, other) => other.points - one.points || one.index - other.index);
   return ranked.map(({ index, points: of }) => ({
     index,

@@ -67,7 +67,7 @@ describe("a user's own responses", () => {
     near(figureNamed(always('A'), 'by chance'), (1 / 3 + 1 / 2) / 2);
     assert.deepEqual([always('A').betterFirstAccuracy, always('A').worseFirstAccuracy], [1, 0]);
     const honest = judgeEachItem(benchmark, items, ({ responses, label }, slot) => {
-      const place = (label.charCodeAt(0) - 65 - Number(slot.slice(-2)) + responses.length) % responses.length;
+      const place = (Number(label) - Number(slot.slice(-2)) + responses.length) % responses.length;
       return `[[${'ABC'[place]}]]`;
     });
     const scores = benchmark.score(items, honest, seed);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readTaskRecord } from '../../src/datasets/task-records.ts';
+import { readTaskRecord, taskOfRow } from '../../src/datasets/task-records.ts';
 import type { TaskName } from '../../src/method/tasks.ts';
 
 describe('the record of a task', () => {
@@ -22,13 +22,13 @@ describe('the record of a task', () => {
         responses: ['5'],
         rubric: 'short',
         subset: 'math',
-        label: '7.5',
+        label: 7.5,
       },
     );
     assert.deepEqual(readTaskRecord('rank', { instruction: 'Add.', responses: ['5', '6'], best: 1n }), {
       instruction: 'Add.',
       responses: ['5', '6'],
-      label: 'B',
+      label: 1,
     });
     for (const [correct, label] of [
       [true, 'correct'],
@@ -42,6 +42,23 @@ describe('the record of a task', () => {
       instruction: 'Add.',
       responses: ['5'],
     });
+  });
+
+  it('is of the task that its fields say, or of none', () => {
+    const cases: [row: unknown, task: ReturnType<typeof taskOfRow>][] = [
+      [{ responses: ['5', '6'] }, 'rank'],
+      [{ response: '5', score: 7 }, 'score'],
+      [{ response: '5', rubric: 'short', correct: null }, 'score'],
+      [{ response: '5', correct: false }, 'verify'],
+      [{ response: '5' }, undefined],
+      [{ response: '5', reference: '6' }, undefined],
+      [{ response: '5', score: 7, correct: true }, undefined],
+      [{ responseA: '5', responseB: '6', response: null }, 'pair'],
+      [{ chosen: '5', rejected: '6', response: '7' }, 'pair'],
+      [{}, 'pair'],
+      [[], 'pair'],
+    ];
+    for (const [value, task] of cases) assert.equal(taskOfRow(value), task, JSON.stringify(value));
   });
 
   const row = { instruction: 'Add.', response: '5' };

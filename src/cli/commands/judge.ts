@@ -1,16 +1,19 @@
+import { TASK_NAMES } from '../../method/tasks.ts';
 import { STORE } from '../../worker/options.ts';
 import { defineCommand } from '../core/define-command.ts';
 
 export const judge = defineCommand({
-  usage: 'judge <pairs>',
-  summary: 'Judge the two responses of each row of a file. If it is interrupted, the same command continues.',
+  usage: 'judge <file>',
+  summary:
+    'Judge the responses of each row of a file: pairs, scores, the best of several, or correctness. If it is interrupted, the same command continues.',
   json: 'the figures as one document',
   positionals: {
-    pairs: {
+    file: {
       type: 'string',
       demandOption: true,
       describe:
-        'JSONL, JSON or Parquet: instruction or prompt, and responseA and responseB (perhaps label), or chosen and rejected.',
+        'JSONL, JSON or Parquet: instruction or prompt, and responseA and responseB (perhaps label), or chosen and rejected; or response or ' +
+        'responses (docs/judge.md).',
     },
   },
   options: {
@@ -20,10 +23,16 @@ export const judge = defineCommand({
       describe:
         'A judge as run:NAME/best, run:NAME/latest, or run:NAME/2 for M_2; the name of a run; a checkpoint folder; or the URL of an endpoint.',
     },
+    task: {
+      choices: ['pair', ...TASK_NAMES] as const,
+      describe:
+        'Which of two responses is better, the score of a response, the best of several responses, or whether a response is correct; by ' +
+        'default what the fields of the first row say.',
+    },
     out: {
       type: 'string',
       describe:
-        'The file for the verdicts, as JSONL; <pairs>.verdicts.jsonl in the current folder by default.',
+        'The file for the verdicts, as JSONL; <file>.verdicts.jsonl in the current folder by default.',
     },
     votes: {
       type: 'number',
@@ -33,7 +42,8 @@ export const judge = defineCommand({
     'both-orders': {
       type: 'boolean',
       default: false,
-      describe: 'Also judge each pair with the responses swapped.',
+      describe:
+        'Also judge each pair with the responses swapped; of several responses, show each one in every place.',
     },
     direct: {
       type: 'boolean',
@@ -80,7 +90,7 @@ export const judge = defineCommand({
       type: 'number',
       default: 0.05,
       describe:
-        'The share of pairs that the endpoint may refuse, for example because they are too long; above it the command fails.',
+        'The share of rows that the endpoint may refuse, for example because they are too long; above it the command fails.',
     },
     concurrency: { type: 'number', default: 16, describe: 'The number of concurrent requests.' },
     store: { type: 'string', ...STORE },
@@ -98,6 +108,7 @@ export const judge = defineCommand({
       '$0 judge pairs.jsonl --model http://gpu:8000/v1 --served-model-name judge --judge judge.json --votes 5',
       'Use a judge that is already served',
     ],
+    ['$0 judge answers.jsonl --model run:embedded/best --task verify', 'Say which answers are correct'],
   ],
   run: async (args) =>
     (await import('../judge/judge.ts')).judge({

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import type { WriteStream } from 'node:tty';
 import { createLogUpdate } from 'log-update';
 import cliTruncate from 'cli-truncate';
-import type { PairsJudgingProgress } from '../../pair-judging/run-pairs-judging.ts';
+import type { FileJudgingProgress } from '../../pair-judging/run-file-judging.ts';
 import { canRedraw } from '../progress/display.ts';
 import { stageLine } from '../progress/live-lines.ts';
 import { PeriodicProgress } from '../progress/periodic-progress.ts';
@@ -13,7 +13,7 @@ import { writeLine } from '../core/output.ts';
 const REDRAW_MILLISECONDS = 250;
 
 export interface FileProgressDisplay {
-  show(progress: PairsJudgingProgress): void;
+  show(progress: FileJudgingProgress): void;
   /** Prints a line above the progress. */
   say(line: string): void;
   close(): void;
@@ -22,18 +22,19 @@ export interface FileProgressDisplay {
 export function fileProgressDisplay(
   stream: WriteStream,
   environment: NodeJS.ProcessEnv,
+  unit: string,
 ): FileProgressDisplay {
   let stage: DisplayedStage | undefined;
-  let first: PairsJudgingProgress | undefined;
+  let first: FileJudgingProgress | undefined;
   const startedAt = new Date().toISOString();
-  const update = (progress: PairsJudgingProgress) => {
+  const update = (progress: FileJudgingProgress) => {
     first ??= progress;
-    stage = displayedStage(progress, first.done, startedAt, Date.now());
+    stage = displayedStage(progress, unit, first.done, startedAt, Date.now());
     return stage;
   };
   if (!canRedraw(stream, environment)) {
     const periodic = new PeriodicProgress();
-    const show = (progress: PairsJudgingProgress) => {
+    const show = (progress: FileJudgingProgress) => {
       for (const line of periodic.dueLinesOfStage(update(progress), 'judge', Date.now()))
         writeLine(stream, line);
     };
@@ -62,9 +63,13 @@ export function fileProgressDisplay(
   };
 }
 
-/** @param before pairs that an earlier attempt has judged, which don't count for the rate */
+/**
+ * @param unit the name of the rows
+ * @param before rows that an earlier attempt has judged, which don't count for the rate
+ */
 function displayedStage(
-  { done, total, judgments, completionTokens }: PairsJudgingProgress,
+  { done, total, judgments, completionTokens }: FileJudgingProgress,
+  unit: string,
   before: number,
   startedAt: string,
   now: number,
@@ -75,7 +80,7 @@ function displayedStage(
     name: 'judge',
     done,
     total,
-    unit: 'pairs',
+    unit,
     startedAt,
     counts: { judgments, completionTokens },
     ...(remainingSeconds === undefined ? {} : { remainingSeconds }),

@@ -4,7 +4,9 @@ import { roundForIteration } from '../../config/fine-tuning.ts';
 import type { Configuration } from '../../config/run-configuration.ts';
 import type { JudgeFile } from '../../api/judge-file.ts';
 import type { PromptTemplate } from '../../method/prompt-template.ts';
+import { TASK_NAMES, TASKS } from '../../method/tasks.ts';
 import { LETTER_PATTERN } from '../../method/verdict.ts';
+import type { EvaluationPrompts } from '../../runs/benchmark-prompts.ts';
 import { reasoningMarksOf } from '../../config/reasoning.ts';
 import { directPromptOf, type Prompts } from '../../runs/prompts.ts';
 import type { NamedModel } from '../named-model.ts';
@@ -16,8 +18,8 @@ export interface JudgeFileData {
     Configuration,
     'runName' | 'fineTuning' | 'judging' | 'evaluation' | 'reasoning'
   >;
-  /** The prompts for sampling judgments and for training. */
-  readonly prompts: Pick<Prompts, 'judge' | 'training' | 'direct'>;
+  /** The prompts for sampling judgments, for training, for direct verdicts, and of benchmarks. */
+  readonly prompts: Pick<Prompts, 'judge' | 'training' | 'direct' | 'evaluation'>;
   readonly seedModel: NamedModel;
   /** Empty before the evaluation. */
   readonly evaluations: readonly {
@@ -43,6 +45,7 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
       ? { adapter: { kind: 'lora' as const, base: previousJudge() ?? seed } }
       : {}),
     prompt: promptFields(isTrained ? prompts.training : prompts.judge),
+    ...taskFields(evaluation, prompts.evaluation),
     sampling: judgeSampling(evaluation),
     ...(direct === undefined ? {} : { direct: { prompt: promptFields(direct) } }),
     verdict: {
@@ -92,6 +95,20 @@ function votingSampling(
   if (single.temperature > 0) return single;
   const { temperature, topP } = judging.sampling;
   return { temperature, topP, maxTokens: single.maxTokens };
+}
+
+/** The prompts of the tasks that benchmarks have; of several benchmarks of a task, those of the first. */
+function taskFields(
+  { benchmarks }: Configuration['evaluation'],
+  prompts: EvaluationPrompts,
+): Pick<JudgeFile, 'tasks'> {
+  const tasks = TASK_NAMES.flatMap((task) => {
+    const { name = '' } = benchmarks.find(({ format }) => format === TASKS[task].benchmark) ?? {};
+    const { plain, reference } = prompts[name] ?? {};
+    if (plain === undefined || reference === undefined) return [];
+    return [[task, { plain: promptFields(plain), reference: promptFields(reference) }] as const];
+  });
+  return tasks.length === 0 ? {} : { tasks: Object.fromEntries(tasks) };
 }
 
 function modelFields({ name, repository }: NamedModel): JudgeFile['seedModel'] {

@@ -21,7 +21,7 @@ function data(iteration: number, changes: object = {}): JudgeFileData {
   const evaluations = [{ benchmark: 'test', purpose: 'test' as const, scores: sampleScores(0.8, 50, 1) }];
   return {
     ...{ iteration, configuration, evaluations },
-    prompts: { judge, training },
+    prompts: { judge, training, evaluation: {} },
     seedModel: { name: repository, repository },
   };
 }
@@ -47,6 +47,20 @@ describe('judge.json', () => {
     };
     assert.deepEqual([of(0).direct, of(1).direct, of(2).direct], [undefined, undefined, { prompt: direct }]);
     assert.equal(parseJudgeFile(of(2), JUDGE_FILE).direct?.prompt.user, direct.user);
+  });
+
+  it('has the prompts of the tasks beyond pairs that the run evaluates', () => {
+    const benchmark = { name: 'mine', format: 'verifications', path: 'x.jsonl', purpose: 'test' };
+    const { prompts, ...rest } = data(1, { evaluation: { benchmarks: [benchmark] } });
+    const plain = { user: '{instruction} {response}', source: { kind: 'own' as const } };
+    const reference = { user: '{instruction} {response} {reference}' };
+    const made = makeJudgeFile({
+      ...rest,
+      prompts: { ...prompts, evaluation: { mine: { plain, reference } } },
+    });
+    assert.deepEqual(made.tasks, { verify: { plain: { user: plain.user }, reference } });
+    assert.deepEqual(parseJudgeFile(made, JUDGE_FILE), made);
+    assert.equal(makeJudgeFile(data(1)).tasks, undefined);
   });
 
   it('names the base of an adapter: the seed model, or the previous judge if training started from it', () => {

@@ -3,22 +3,27 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { PairsJudgingFigures } from '../../src/api/pairs-judging-result.ts';
 import { resolveVoting } from '../../src/method/voting.ts';
 import { RequestRejected } from '../../src/models/inference/errors.ts';
 import type { AskJudge } from '../../src/pair-judging/vote.ts';
+import { pairsFileTask } from '../../src/pair-judging/judge-shard.ts';
 import type { JudgedPair } from '../../src/pair-judging/judged-pair.ts';
 import {
-  countPairs,
-  type PairsJudgingJob,
-  type PairsJudgingProgress,
-  runPairsJudging,
-} from '../../src/pair-judging/run-pairs-judging.ts';
+  countRows,
+  type FileJudgingJob,
+  type FileJudgingProgress,
+  runFileJudging,
+} from '../../src/pair-judging/run-file-judging.ts';
 import { correctJudgment, sampleJudge } from '../support/sample-judge.ts';
+
+const judgeFile = sampleJudge();
+const task = pairsFileTask({ judge: judgeFile, voting: resolveVoting(judgeFile, {}), seed: 1 });
 
 /** More than two shards. */
 const PAIRS = 1201;
 
-describe('runPairsJudging', function () {
+describe('runFileJudging', function () {
   this.timeout(60_000);
   let folder: string;
   let pairs: string;
@@ -57,14 +62,16 @@ describe('runPairsJudging', function () {
         usage: { promptTokens: 10, completionTokens: 2 },
       };
     };
-  async function judge(changes: Partial<PairsJudgingJob> = {}, ask: AskJudge = answering()) {
-    const progress: PairsJudgingProgress[] = [];
-    const judgeFile = sampleJudge();
-    const outcome = await runPairsJudging(
+  async function judge(
+    changes: Partial<FileJudgingJob<PairsJudgingFigures>> = {},
+    ask: AskJudge = answering(),
+  ) {
+    const progress: FileJudgingProgress[] = [];
+    const outcome = await runFileJudging(
       {
-        pairs,
+        file: pairs,
         out,
-        judge: { judge: judgeFile, voting: resolveVoting(judgeFile, {}), seed: 1 },
+        task,
         fingerprint: { votes: 1 },
         startJudge: () => Promise.resolve(ask),
         concurrency: 8,
@@ -74,7 +81,7 @@ describe('runPairsJudging', function () {
         onWait: () => undefined,
         ...changes,
       },
-      await countPairs(changes.pairs ?? pairs),
+      (await countRows(changes.file ?? pairs, task)).rows,
     );
     return { ...outcome, progress };
   }
@@ -111,7 +118,7 @@ describe('runPairsJudging', function () {
         .map((row) => `${JSON.stringify(row)}\n`)
         .join(''),
     );
-    const { figures } = await judge({ pairs: sharing });
+    const { figures } = await judge({ file: sharing });
     const { low = NaN, high } = figures.accuracyInterval ?? {};
     assert.equal(figures.accuracy, 1);
     // 59 independent pairs would have 0.94 to 1.
@@ -155,7 +162,7 @@ describe('runPairsJudging', function () {
   it('asks again about the refused pairs alone if too many were refused, and keeps the other verdicts', async () => {
     const refuses = (prompt: string) => /[05]\?/.test(prompt);
     const first = await judge({ maxRefusedShare: 0.01 }, answering(refuses)).catch((error: unknown) => error);
-    assert(first instanceof Error && first.name === 'TooManyPairsRefused', String(first));
+    assert(first instanceof Error && first.name === 'TooManyRefused', String(first));
     assert.match(
       first.message,
       /refused more than 20 of (500|201) pairs, the last one row \d*[05] with: too long/,
@@ -177,7 +184,7 @@ describe('runPairsJudging', function () {
   it('names the first refused pair if all were judged and more were refused than allowed', async () => {
     const refuses = (prompt: string) => / (7|9)\?/.test(prompt);
     const { figures, refused } = await judge({ maxRefusedShare: 0.001 }, answering(refuses));
-    assert.deepEqual([figures.failed, refused], [2, { row: 7, detail: 'too long' }]);
+    assert.deepEqual([figures.failed, refused], [2, { count: 2, row: 7, detail: 'too long' }]);
   });
 
   it('refuses an output that holds another judging, that it did not write, or that was changed', async () => {

@@ -1,11 +1,10 @@
 /**
- * Judges a file of pairs on this machine, for the command `judge`. Judgments are stored beside the output until all
- * pairs are judged.
+ * Judges the rows of a file on this machine, for the command `judge`. Judgments are stored beside the output until all
+ * rows are judged.
  */
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PairsJudgingFigures } from '../api/pairs-judging-result.ts';
 import { readLines } from '../datasets/rows/read-rows.ts';
 import { RequestRejected } from '../models/inference/errors.ts';
 import { writeFileAtomically } from '../platform/atomic-write.ts';
@@ -20,23 +19,19 @@ import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
 import { type ArtifactStore, openStore } from '../store/artifact-store.ts';
 import { TooManySkipped } from '../store/errors.ts';
 import { resumeShard } from '../store/resume-shard.ts';
-import { UnitFailed } from '../store/shard-types.ts';
+import { type ShardRecord, SKIPPED_FILE, type SkippedRecord, UnitFailed } from '../store/shard-types.ts';
 import { shardUri } from '../store/shards.ts';
-import type { PairJudge } from './judge-pair.ts';
-import { type IndexedFilePair, indexFilePair, pairsShardTask, shardVerdicts } from './judge-shard.ts';
-import type { JudgedPair } from './judged-pair.ts';
-import { JudgingFiguresCounter } from './judging-figures.ts';
-import { readFilePairs } from './read-file-pairs.ts';
-import type { AskJudge, Vote } from './vote.ts';
+import type { FileLine, FileTask, FileUnit } from './file-task.ts';
+import type { AskJudge } from './vote.ts';
 
-/** Some rows of a file contain no pairs. */
-export class InvalidPairsFile extends Error {
-  override readonly name = 'InvalidPairsFile';
+/** Some rows of a file can't be judged. */
+export class InvalidRows extends Error {
+  override readonly name = 'InvalidRows';
 }
 
-/** The endpoint refuses more pairs than allowed, which suggests another problem. The judged pairs are kept. */
-export class TooManyPairsRefused extends Error {
-  override readonly name = 'TooManyPairsRefused';
+/** The endpoint refuses more rows than allowed, which suggests another problem. The judged rows are kept. */
+export class TooManyRefused extends Error {
+  override readonly name = 'TooManyRefused';
 }
 
 /** The output file belongs to another judging. Nothing was changed. */
@@ -44,45 +39,46 @@ export class VerdictFileMismatch extends Error {
   override readonly name = 'VerdictFileMismatch';
 }
 
-/** Number of pairs in a shard, which are in memory together. */
+/** Number of rows in a shard, which are in memory together. */
 const SHARD_SIZE = 500;
 /** Shards at a time, which share the requests: the next one begins while the last answers of those before it are awaited. */
 const CONCURRENT_SHARDS = 4;
-/** Number of refused pairs that every shard tolerates, whatever their share. */
+/** Number of refused rows that every shard tolerates, whatever their share. */
 const MIN_ALLOWED_REFUSALS = 20;
 
-export interface PairsJudgingJob {
-  /** Absolute paths of the pairs and of the verdicts. */
-  readonly pairs: string;
+export interface FileJudgingJob<Figures> {
+  /** Absolute paths of the rows and of the verdicts. */
+  readonly file: string;
   readonly out: string;
-  readonly judge: PairJudge;
-  /** The inputs that determine the verdicts, from `pairsJudgingFingerprint`. */
+  /** What the rows are, and how they are judged. */
+  readonly task: FileTask<Figures>;
+  /** The inputs that determine the verdicts, from `pairsJudgingFingerprint` or `taskJudgingFingerprint`. */
   readonly fingerprint: Fingerprint;
   /** Prepares the judge. Called once, before the first request. */
   readonly startJudge: () => Promise<AskJudge>;
-  /** Number of pairs that are judged at a time. */
+  /** Number of rows that are judged at a time. */
   readonly concurrency: number;
   /**
-   * The largest share of pairs that the endpoint may refuse. If it refuses more, the next attempt requests them
+   * The largest share of rows that the endpoint may refuse. If it refuses more, the next attempt requests them
    * again.
    */
   readonly maxRefusedShare: number;
   /** Ends the judging; finished judgments are kept. */
   readonly signal: AbortSignal;
-  readonly onProgress: (progress: PairsJudgingProgress) => void;
+  readonly onProgress: (progress: FileJudgingProgress) => void;
   /** Called when another process judges into the same file and this one waits for it. */
   readonly onWait: (processId: number) => void;
 }
 
 /** The figures of all verdicts in a file. */
-export interface PairsJudgingOutcome {
-  readonly figures: PairsJudgingFigures;
-  /** The first refused pair, if more pairs were refused than allowed. */
-  readonly refused?: { readonly row: number; readonly detail: string };
+export interface FileJudgingOutcome<Figures> {
+  readonly figures: Figures;
+  /** The number of refused rows and the first one, if more were refused than allowed. */
+  readonly refused?: { readonly count: number; readonly row: number; readonly detail: string };
 }
 
-export interface PairsJudgingProgress {
-  /** Number of judged pairs, including those of earlier attempts. */
+export interface FileJudgingProgress {
+  /** Number of judged rows, including those of earlier attempts. */
   readonly done: number;
   readonly total: number;
   /** The number of judgments and their tokens, of this attempt only. */
@@ -91,45 +87,53 @@ export interface PairsJudgingProgress {
 }
 
 /**
- * Counts the pairs of a file.
- * @throws InvalidPairsFile that names file and rows if a row contains no pair or there are no rows; UnreadableFile
+ * Counts the rows of a file, and the requests for them.
+ * @throws InvalidRows that names file and rows if a row can't be judged or there are no rows; UnreadableFile
  */
-export async function countPairs(file: string): Promise<number> {
+export async function countRows(
+  file: string,
+  task: FileTask<unknown>,
+): Promise<{ readonly rows: number; readonly requests: number }> {
   const problems: string[] = [];
   let rows = 0;
+  let requests = 0;
   let unusable = 0;
-  for await (const { row, problem } of readFilePairs(file)) {
+  for await (const { row, unit, problem } of task.readUnits(file)) {
     rows = row + 1;
+    if (unit !== undefined) requests += task.requestsFor(unit);
     if (problem === undefined) continue;
     unusable += 1;
     if (problems.length < 5) problems.push(`  row ${row}: ${problem}`);
   }
-  if (rows === 0) throw new InvalidPairsFile(`${file} has no rows: there is nothing to judge`);
-  if (unusable === 0) return rows;
+  if (rows === 0) throw new InvalidRows(`${file} has no rows: there is nothing to judge`);
+  if (unusable === 0) return { rows, requests };
   const more = unusable - problems.length;
-  throw new InvalidPairsFile(
-    `${file}: ${unusable === 1 ? 'one row holds' : `${unusable} rows hold`} no pair (rows are counted from 0); fix or remove ` +
+  throw new InvalidRows(
+    `${file}: ${unusable === 1 ? 'one row holds' : `${unusable} rows hold`} no ${task.noun.one} (rows are counted from 0); fix or remove ` +
       `${unusable === 1 ? 'it' : 'them'}:\n${problems.join('\n')}${more > 0 ? `\n  and ${more} more` : ''}`,
   );
 }
 
 /**
- * Judges the pairs of a file. When all are judged, writes a line for each one in the order of the rows. A later call
+ * Judges the rows of a file. When all are judged, writes a line for each one in the order of the rows. A later call
  * with the same job continues where an earlier one ended, and repeats at most the requests that were in flight.
- * @param total the number of pairs
- * @throws TooManyPairsRefused as soon as the limit is exceeded; VerdictFileMismatch; the errors of the judge; the
+ * @param total the number of rows
+ * @throws TooManyRefused as soon as the limit is exceeded; VerdictFileMismatch; the errors of the judge; the
  * signal's reason
  */
-export async function runPairsJudging(job: PairsJudgingJob, total: number): Promise<PairsJudgingOutcome> {
+export async function runFileJudging<Figures>(
+  job: FileJudgingJob<Figures>,
+  total: number,
+): Promise<FileJudgingOutcome<Figures>> {
   const { out, maxRefusedShare, signal, onWait } = job;
-  const isTooMany = ({ failed }: PairsJudgingFigures) => failed > total * maxRefusedShare;
-  const judge = async (): Promise<PairsJudgingOutcome> => {
+  const isTooMany = (count = 0) => count > total * maxRefusedShare;
+  const judge = async (): Promise<FileJudgingOutcome<Figures>> => {
     await claimOutput(job);
     const earlier = existsSync(out) ? await summarize(job, total) : undefined;
-    if (earlier === undefined || isTooMany(earlier.figures)) await judgeMissing(job, total);
+    if (earlier === undefined || isTooMany(earlier.refused?.count)) await judgeMissing(job, total);
     await rm(journalOf(out), { recursive: true, force: true });
     const { figures, refused } = await summarize(job, total);
-    return isTooMany(figures) && refused !== undefined ? { figures, refused } : { figures };
+    return refused !== undefined && isTooMany(refused.count) ? { figures, refused } : { figures };
   };
   // A second process with the same output waits, and then finds that everything is done.
   const lock = join(userTemporaryFolder(), `judging-${stableHash(out)}.lock`);
@@ -142,7 +146,7 @@ function journalOf(out: string): string {
 }
 
 /** Writes the fingerprint of the verdicts beside the output, so that no other judging continues it. */
-async function claimOutput({ out, fingerprint }: PairsJudgingJob): Promise<void> {
+async function claimOutput({ out, fingerprint }: FileJudgingJob<unknown>): Promise<void> {
   const metaPath = `${out}.meta.json`;
   if (existsSync(metaPath)) {
     const differences = fieldDifferences(JSON.parse(await readFile(metaPath, 'utf8')), fingerprint);
@@ -161,10 +165,10 @@ async function claimOutput({ out, fingerprint }: PairsJudgingJob): Promise<void>
   await writeFileAtomically(metaPath, `${JSON.stringify(fingerprint, undefined, 2)}\n`);
 }
 
-/** Judges all pairs that have no verdict yet, shard by shard, and writes the output. */
-async function judgeMissing(job: PairsJudgingJob, total: number): Promise<void> {
+/** Judges all rows that have no verdict yet, shard by shard, and writes the output. */
+async function judgeMissing(job: FileJudgingJob<unknown>, total: number): Promise<void> {
   const { out } = job;
-  // An existing output contains refused pairs, which are judged again. This is a separate piece of work with its own
+  // An existing output contains refused rows, which are judged again. This is a separate piece of work with its own
   // journal.
   const attempt = existsSync(out) ? `again-${(await fileSha256(out)).slice(0, 16)}` : 'first';
   const store = openStore(journalOf(out));
@@ -186,40 +190,40 @@ async function judgeMissing(job: PairsJudgingJob, total: number): Promise<void> 
   await writeFileAtomically(out, verdictLines(job, store, judged));
 }
 
-interface PairsShard {
+interface FileShard {
   readonly number: number;
-  /** All pairs of the shard. A pair that an earlier attempt has judged has its verdict. */
-  readonly pairs: readonly { readonly unit: IndexedFilePair; readonly verdict: JudgedPair | undefined }[];
+  /** All rows of the shard. A row that an earlier attempt has judged has its line. */
+  readonly rows: readonly { readonly unit: FileUnit; readonly line: FileLine | undefined }[];
 }
 
-/** Reads the file of pairs in shards, with the verdicts of an existing output. */
-async function* readShards({ pairs: file, out }: PairsJudgingJob): AsyncGenerator<PairsShard> {
+/** Reads the file in shards, with the lines of an existing output. */
+async function* readShards({ file, out, task }: FileJudgingJob<unknown>): AsyncGenerator<FileShard> {
   const earlier = existsSync(out) ? readVerdicts(out) : undefined;
   let number = 0;
-  let pairs: PairsShard['pairs'][number][] = [];
-  for await (const { row, pair } of readFilePairs(file)) {
-    const line = (await earlier?.next())?.value;
-    if (pair === undefined) continue;
-    const verdict = line === undefined || line.failed !== undefined ? undefined : line;
-    if (pairs.push({ unit: indexFilePair(row, pair), verdict }) < SHARD_SIZE) continue;
-    yield { number, pairs };
+  let rows: FileShard['rows'][number][] = [];
+  for await (const { unit } of task.readUnits(file)) {
+    const found = (await earlier?.next())?.value;
+    if (unit === undefined) continue;
+    const line = found === undefined || found.failed !== undefined ? undefined : found;
+    if (rows.push({ unit, line }) < SHARD_SIZE) continue;
+    yield { number, rows };
     number += 1;
-    pairs = [];
+    rows = [];
   }
-  if (pairs.length > 0) yield { number, pairs };
+  if (rows.length > 0) yield { number, rows };
 }
 
-function missingOf({ pairs }: PairsShard): IndexedFilePair[] {
-  return pairs.flatMap(({ unit, verdict }) => (verdict === undefined ? [unit] : []));
+function missingOf({ rows }: FileShard): FileUnit[] {
+  return rows.flatMap(({ unit, line }) => (line === undefined ? [unit] : []));
 }
 
 /** Makes a function that judges one shard and stores each answer as soon as it arrives. */
-function shardJudge(job: PairsJudgingJob, store: ArtifactStore, attempt: string, total: number) {
-  const task = pairsShardTask(job.judge);
+function shardJudge(job: FileJudgingJob<unknown>, store: ArtifactStore, attempt: string, total: number) {
+  const { task } = job;
   const places = new SharedPlaces(job.concurrency);
   const progress = { done: 0, total, judgments: 0, completionTokens: 0 };
-  const advance = (pairs: number) => {
-    progress.done += pairs;
+  const advance = (rows: number) => {
+    progress.done += rows;
     job.onProgress({ ...progress });
   };
   let started: Promise<AskJudge> | undefined;
@@ -232,13 +236,13 @@ function shardJudge(job: PairsJudgingJob, store: ArtifactStore, attempt: string,
     progress.completionTokens += answer.usage.completionTokens;
     return answer;
   };
-  return async (shard: PairsShard, signal: AbortSignal): Promise<ArtifactReference> => {
+  return async (shard: FileShard, signal: AbortSignal): Promise<ArtifactReference> => {
     const units = missingOf(shard);
     let counted = 0;
     let lastRefusal = '';
     const maxSkippedShare = Math.max(job.maxRefusedShare, (MIN_ALLOWED_REFUSALS - 0.5) / units.length);
-    advance(shard.pairs.length - units.length);
-    const manifest = await resumeShard<IndexedFilePair, Vote, JudgedPair>(store, {
+    advance(shard.rows.length - units.length);
+    const manifest = await resumeShard<FileUnit, ShardRecord, FileLine>(store, {
       uri: shardUri(attempt, shard.number),
       fingerprint: { ...job.fingerprint, shard: shard.number },
       units,
@@ -250,10 +254,10 @@ function shardJudge(job: PairsJudgingJob, store: ArtifactStore, attempt: string,
           throw error;
         }
       },
-      assembleResults: task.assembleResults,
-      countResults: task.countResults,
+      assembleResults: (unit, votes) => task.assembleResults(unit, votes),
+      countResults: (lines) => task.countResults(lines),
       concurrency: {
-        forEach: (pairs, work, end) => places.forEach(shard.number, pairs, work, end),
+        forEach: (rows, work, end) => places.forEach(shard.number, rows, work, end),
       },
       maxSkippedShare,
       signal,
@@ -265,8 +269,8 @@ function shardJudge(job: PairsJudgingJob, store: ArtifactStore, attempt: string,
       },
     }).catch((error: unknown) => {
       if (!(error instanceof TooManySkipped)) throw error;
-      throw new TooManyPairsRefused(
-        `The endpoint refused more than ${Math.ceil(units.length * maxSkippedShare)} of ${units.length} pairs, the last one ` +
+      throw new TooManyRefused(
+        `The endpoint refused more than ${Math.ceil(units.length * maxSkippedShare)} of ${units.length} ${task.noun.many}, the last one ` +
           lastRefusal,
         { cause: error },
       );
@@ -276,39 +280,61 @@ function shardJudge(job: PairsJudgingJob, store: ArtifactStore, attempt: string,
   };
 }
 
-/** The lines of the output: the verdicts of an earlier output, with its gaps filled by those of this attempt. */
+/** The lines of the output: those of an earlier output, with its gaps filled by those of this attempt. */
 async function* verdictLines(
-  job: PairsJudgingJob,
+  job: FileJudgingJob<unknown>,
   store: ArtifactStore,
   judged: readonly ArtifactReference[],
 ): AsyncGenerator<string> {
   for await (const shard of readShards(job)) {
     const reference = judged[shard.number];
-    if (reference === undefined) throw new Error(`shard ${shard.number} of ${job.pairs} is not judged`);
-    const missing = shardVerdicts(store, missingOf(shard), reference);
-    for (const { verdict } of shard.pairs)
-      yield `${canonicalJson(verdict ?? (await missing.next()).value)}\n`;
+    if (reference === undefined) throw new Error(`shard ${shard.number} of ${job.file} is not judged`);
+    const missing = shardLines(job.task, store, missingOf(shard), reference);
+    for (const { line } of shard.rows) yield `${canonicalJson(line ?? (await missing.next()).value)}\n`;
   }
 }
 
-async function* readVerdicts(path: string): AsyncGenerator<JudgedPair> {
-  for await (const line of readLines(path)) yield JSON.parse(line) as JudgedPair;
+/** The lines of the judged units of a shard, in the order of their rows. */
+async function* shardLines(
+  task: FileTask<unknown>,
+  store: ArtifactStore,
+  units: readonly FileUnit[],
+  judged: ArtifactReference,
+): AsyncGenerator<FileLine> {
+  const lines = new Map((await store.readRecords<FileLine>(judged)).map((line) => [line.id, line]));
+  const refused = new Map(
+    (await store.readLines<SkippedRecord>(judged.uri, SKIPPED_FILE)).map((record) => [record.id, record]),
+  );
+  for (const unit of units) {
+    const { reason = 'unknown', detail = '' } = refused.get(unit.id) ?? {};
+    yield task.lineOf(unit, lines.get(unit.id) ?? { reason, detail });
+  }
 }
 
-/** Counts the verdicts of an output, and finds the first refused pair. */
-async function summarize({ pairs, out }: PairsJudgingJob, total: number): Promise<PairsJudgingOutcome> {
-  const counter = new JudgingFiguresCounter();
-  const rows = readFilePairs(pairs);
-  let refused: PairsJudgingOutcome['refused'];
-  for await (const judged of readVerdicts(out)) {
-    const row = (await rows.next()).value;
-    counter.add(judged, row?.pair?.instruction ?? judged.id);
-    if (judged.failed !== undefined) refused ??= { row: judged.row, detail: judged.failed.detail };
+async function* readVerdicts(path: string): AsyncGenerator<FileLine> {
+  for await (const line of readLines(path)) yield JSON.parse(line) as FileLine;
+}
+
+/** Counts the verdicts of an output, and finds the refused rows. */
+async function summarize<Figures>(
+  { file, out, task }: FileJudgingJob<Figures>,
+  total: number,
+): Promise<FileJudgingOutcome<Figures>> {
+  const counter = task.createCounter();
+  const units = task.readUnits(file);
+  let lines = 0;
+  let refused: FileJudgingOutcome<Figures>['refused'];
+  for await (const line of readVerdicts(out)) {
+    lines += 1;
+    counter.add(line, (await units.next()).value?.unit);
+    if (line.failed === undefined) continue;
+    const { count, row, detail } = refused ?? { count: 0, row: line.row, detail: line.failed.detail };
+    refused = { count: count + 1, row, detail };
   }
-  const { figures } = counter;
-  if (figures.pairs !== total)
+  if (lines !== total)
     throw new VerdictFileMismatch(
-      `${out} has verdicts on ${figures.pairs} of ${total} pairs: another program has changed it. Delete it, and judge again`,
+      `${out} has verdicts on ${lines} of ${total} ${task.noun.many}: another program has changed it. Delete it, and judge again`,
     );
+  const { figures } = counter;
   return refused === undefined ? { figures } : { figures, refused };
 }
