@@ -1,4 +1,6 @@
+import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
 import type { Interval } from '../benchmarks/intervals.ts';
+import { TASK_NAMES, TASKS } from '../method/tasks.ts';
 import { formatSignedPoints } from '../platform/format-percent.ts';
 
 /** The name of an iteration's judge: M₀, M₁, ... */
@@ -13,6 +15,11 @@ export function formatInterval(interval: Interval): string {
 
 export function formatCount(value: number | undefined): string {
   return value === undefined ? '–' : value.toLocaleString('en-US');
+}
+
+/** The name of a benchmark's items: pairs, or the records of another task. */
+export function itemsOf({ benchmark }: Pick<BenchmarkScores, 'benchmark'>): 'pairs' | 'records' {
+  return TASK_NAMES.some((task) => TASKS[task].benchmark === benchmark) ? 'records' : 'pairs';
 }
 
 /** Formats a time as "2026-03-04 10:20 UTC"; other text is unchanged. */

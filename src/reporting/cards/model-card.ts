@@ -2,7 +2,7 @@ import type { BenchmarkScores, GroupScores } from '../../benchmarks/benchmark.ts
 import type { Round } from '../../models/training/recipes/registry.ts';
 import type { SamplingParameters } from '../../method/sampling-parameters.ts';
 import type { PromptTemplate } from '../../method/prompt-template.ts';
-import { formatCount, formatInterval } from '../figure-text.ts';
+import { formatCount, formatInterval, itemsOf } from '../figure-text.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
 import type { ReportComparison, ReportEvaluation, ReportIteration, ReportTraining } from '../report-data.ts';
 import { howToUseSection } from './usage-snippets.ts';
@@ -119,7 +119,8 @@ function figures({ judge, seedJudge, comparisons }: ModelCardData): string[] {
     const before = seedJudge?.evaluations.find((evaluation) => evaluation.benchmark === benchmark)?.scores;
     const groups = (kind: 'sections' | 'subsets') =>
       scores[kind].map((group) => groupRow(group, before && groupNamed(before[kind], group.name)));
-    const groupTitles = ['pairs', 'accuracy', 'M_0', 'correct in both orders', 'M_0'];
+    const items = itemsOf(scores);
+    const groupTitles = [items, 'accuracy', 'M_0', 'correct in both orders', 'M_0'];
     const tables = [
       markdownTable(
         ['figure', 'this judge', 'M_0'],
@@ -147,11 +148,11 @@ function figures({ judge, seedJudge, comparisons }: ModelCardData): string[] {
     const compared = comparisons.find((each) => each.benchmark === benchmark && each.purpose === purpose);
     return [
       `### ${escapeMarkdown(benchmark)}`,
-      `${formatCount(scores.pairs)} pairs in the format \`${scores.benchmark}\`, for ${purpose}; 95% intervals in brackets. Each pair is judged in both ` +
-        'orders, and a judgment without a verdict is incorrect.' +
+      `${formatCount(scores.pairs)} ${items} in the format \`${scores.benchmark}\`, for ${purpose}; 95% intervals in brackets. ` +
+        `${items === 'pairs' ? 'Each pair is judged in both orders, and a' : 'A'} judgment without a verdict is incorrect.` +
         promptsSentence(scores),
       ...tables,
-      ...(compared === undefined ? [] : [comparison(compared)]),
+      ...(compared === undefined ? [] : [comparison(compared, items)]),
     ];
   });
 }
@@ -163,10 +164,10 @@ function promptsSentence({ prompts = {}, sampling }: ReportEvaluation['scores'])
   return ` Prompts: ${escapeMarkdown(sources.join('; '))}.${sampling === undefined ? '' : ` Sampled at ${sampling}.`}`;
 }
 
-function comparison({ comparison: { items, accuracy } }: ReportComparison): string {
+function comparison({ comparison: { items, accuracy } }: ReportComparison, noun: string): string {
   const { difference, interval } = accuracy;
   const points = (share: number) => (share * 100).toFixed(1);
-  return `Compared with M_0 on the same ${formatCount(items)} pairs: ${points(difference)} points of accuracy (${points(interval.low)} to ${points(interval.high)}).`;
+  return `Compared with M_0 on the same ${formatCount(items)} ${noun}: ${points(difference)} points of accuracy (${points(interval.low)} to ${points(interval.high)}).`;
 }
 
 function withInterval(

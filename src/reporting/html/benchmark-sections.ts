@@ -6,6 +6,7 @@ import {
   formatInterval,
   formatPoints,
   formatPointsInterval,
+  itemsOf,
   judgeName,
 } from '../figure-text.ts';
 import { formatReasons } from '../../method/missing-verdict.ts';
@@ -26,6 +27,7 @@ export function benchmarkSections(data: ReportData): Promise<Html[]> {
       return evaluation ? [{ iteration, judge: judgeName(iteration), scores: evaluation.scores }] : [];
     });
     const scores = rows[0]?.scores;
+    const items = scores === undefined ? 'pairs' : itemsOf(scores);
     return html`<section>
       <h2>Scores on ${benchmarkName(benchmark)}</h2>
       ${table(
@@ -72,12 +74,12 @@ export function benchmarkSections(data: ReportData): Promise<Html[]> {
         rows,
       )}
       <p class="note">
-        ${formatCount(scores?.pairs)} pairs, scored as ${scores?.benchmark}. Parsers disagree: the share of
+        ${formatCount(scores?.pairs)} ${items}, scored as ${scores?.benchmark}. Parsers disagree: the share of
         texts for which the official parser and the strict one give different
         verdicts.${scores?.excluded && excludedNote(scores.excluded)}
       </p>
       ${scores && promptsNote(scores)} ${rows.map(missingVerdictsNote)}
-      ${(data.comparisons ?? []).filter((each) => isOn(each, benchmark)).map(comparisonNote)}
+      ${(data.comparisons ?? []).filter((each) => isOn(each, benchmark)).map((each) => comparisonNote(each, items))}
       ${officialTable(rows)} ${agreementSection(rows)} ${biasSection(rows)} ${await groupCharts(rows)}
       ${heatTable('Section', rows, (s) => s.sections)} ${heatTable('Subset', rows, (s) => s.subsets)}
     </section>`;
@@ -142,17 +144,17 @@ function isOn(
 }
 
 /** Describes the comparison of two judges. */
-function comparisonNote({ from, to, comparison }: ReportComparison): Html {
+function comparisonNote({ from, to, comparison }: ReportComparison, noun: string): Html {
   const { items, accuracy, consistent, mcNemar } = comparison;
   return html`<p>
-    ${judgeName(to)} compared with ${judgeName(from)} on the same ${formatCount(items)} pairs: accuracy
+    ${judgeName(to)} compared with ${judgeName(from)} on the same ${formatCount(items)} ${noun}: accuracy
     ${points(accuracy)}, position-consistent accuracy ${points(consistent)}. Correct in both orders only by
     ${judgeName(to)}: ${formatCount(mcNemar.onlySecond)}, only by ${judgeName(from)}:
     ${formatCount(mcNemar.onlyFirst)}
     (${
       mcNemar.clusters === items
         ? 'McNemar’s exact test'
-        : `exact test over ${formatCount(mcNemar.clusters)} questions, because pairs share them`
+        : `exact test over ${formatCount(mcNemar.clusters)} questions, because ${noun} share them`
     }:
     p ${formatProbability(mcNemar.pValue)}).
   </p>`;
@@ -198,8 +200,9 @@ function heatTable(
   rows: readonly Row[],
   groupsOf: (scores: BenchmarkScores) => GroupScores[],
 ): Html | undefined {
-  const groups = rows[0] ? groupsOf(rows[0].scores) : [];
-  if (groups.length === 0) return undefined;
+  const first = rows[0]?.scores;
+  const groups = first === undefined ? [] : groupsOf(first);
+  if (first === undefined || groups.length === 0) return undefined;
   const cell = (scores: BenchmarkScores, name: string) => {
     const group = groupsOf(scores).find((one) => one.name === name);
     if (!group) return html`<td class="number">–</td>`;
@@ -216,7 +219,7 @@ function heatTable(
       <thead>
         <tr>
           <th scope="col" class="text">${title}</th>
-          <th scope="col" class="number">Pairs</th>
+          <th scope="col" class="number">${itemsOf(first) === 'pairs' ? 'Pairs' : 'Records'}</th>
           ${rows.map(({ judge }) => html`<th scope="col" class="number">${judge}</th>`)}
         </tr>
       </thead>

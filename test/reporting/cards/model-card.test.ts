@@ -81,6 +81,15 @@ describe('a model card', () => {
     assert.match(card, /"learningRate": 0\.000001/);
   });
 
+  it('calls the items of tasks beyond pairs records', () => {
+    const judge = sampleReport().iterations[3] ?? assert.fail();
+    for (const { scores } of judge.evaluations) scores.benchmark = 'verifications';
+    const card = cardWith({ judge });
+    assert.match(card, /\n320 records in the format `verifications`.*brackets\. A judgment without/);
+    assert.match(card, /on the same 320 records:/);
+    assert.match(card, /\| subset \| records \|/);
+  });
+
   it('contains any prompt unchanged, in a program and in a block of code', () => {
     assert.equal(pythonLiteral('two\nlines'), '"""two\nlines"""');
     assert.equal(pythonLiteral('ends with "'), '"ends with \\""');

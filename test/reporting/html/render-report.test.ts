@@ -100,6 +100,17 @@ describe('the report', () => {
     assert.match(shown, /total, both orders\d/);
   });
 
+  it('calls the items of tasks beyond pairs records', async () => {
+    const data = sampleReport();
+    for (const { evaluations } of data.iterations)
+      for (const { scores } of evaluations) scores.benchmark = 'verifications';
+    const shown = await text(data);
+    assert.match(shown, /320 records, scored as verifications\./);
+    assert.match(shown, /on the same 320 records: accuracy/);
+    assert.match(shown, /Subset ?Records ?M₀/);
+    assert.doesNotMatch(shown, /320 pairs, scored/);
+  });
+
   it('presents neither a loss nor the seed judge as an improvement', async () => {
     const data = sampleReport();
     data.iterations = data.iterations.toReversed().map((one, iteration) => ({ ...one, iteration }));
