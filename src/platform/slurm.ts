@@ -150,6 +150,20 @@ function askSlurm(command: readonly string[]): ReturnType<typeof runSlurm> {
   return runSlurm(command, ownEnvironment('slurm'));
 }
 
+/**
+ * Lines of a job's script that set `port` to one on which nothing listens. Jobs of a node have different ids, so that two that
+ * start together do not find the same.
+ * @param addresses the node's own, as words of the script
+ */
+export function findSlurmPort(addresses: string): string[] {
+  return [
+    'port=$((20000 + SLURM_JOB_ID % 10000))',
+    'listens() { for address in ' +
+      `${addresses}; do (exec 3<> "/dev/tcp/$address/$port") 2> /dev/null && return; done; return 1; }`,
+    'while listens; do port=$((port + 1)); done',
+  ];
+}
+
 /** A text as one word of a shell script. */
 export function shellWord(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { shellWord } from '../../../platform/slurm.ts';
+import { findSlurmPort, shellWord } from '../../../platform/slurm.ts';
 
 /** Stand for the host and the port of a server in its command; the job knows them. No argument contains them by chance. */
 export const NODE_HOST = '@node-host@';
@@ -29,8 +29,7 @@ export function slurmJobScript(folder: string, working: string, command: readonl
     `cd ${shellWord(working)} || exit 78`,
     'host=$(scontrol show node "$SLURMD_NODENAME" --oneliner | grep -o "NodeAddr=[^ ]*")',
     'host=${host#NodeAddr=}',
-    // Two jobs of a node have different ids.
-    'port=$((20000 + SLURM_JOB_ID % 20000))',
+    ...findSlurmPort('"$host" 127.0.0.1'),
     `${words.join(' ')} &`,
     'server=$!',
     `trap 'kill "$server"' TERM`,

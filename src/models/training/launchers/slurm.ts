@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import {
   findSlurmJob,
+  findSlurmPort,
   killSlurmJob,
   readSlurmJob,
   runSlurm,
@@ -153,7 +154,8 @@ function batchScript({ nodes, tasksPerNode }: Settings, folder: string, command:
       ? []
       : [
           'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
-          'export MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))',
+          ...findSlurmPort('"$MASTER_ADDR" 127.0.0.1'),
+          'export MASTER_PORT=$port',
         ];
   const task =
     nodes * tasksPerNode === 1

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -52,6 +54,14 @@ describe('a model server as a job of Slurm', function () {
     assert.equal(await supervisor().serve({}), served);
     await stopServing('run');
     await eventually(async () => (await jobs()).length === 0);
+  });
+
+  it('listens on another port of its node if another program has the first', async () => {
+    const earlier = Number(await slurm.run('sbatch', '--parsable', '--output=/dev/null', '--wrap=true'));
+    const taken = createServer().listen(20_000 + earlier + 1, '127.0.0.1');
+    await once(taken, 'listening');
+    assert.match(await ask(await supervisor().serve({})), /^seed-0 from/);
+    taken.close();
   });
 
   it('is served again under the same address on another node when its node is lost', async () => {
