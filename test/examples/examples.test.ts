@@ -4,20 +4,16 @@ import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { findRun } from '../../src/client/index.ts';
 import { runCommand, tryRunCommand } from '../../src/cli/setup/run-command.ts';
 import { installClient } from '../client/packed-client.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { secureCluster, type SecuredCluster } from '../support/secured-cluster.ts';
-import {
-  slowScriptedAnswers,
-  stageStarted,
-  waitForProgress,
-  tinyConfiguration,
-} from '../support/tiny-run.ts';
+import { isJudgeRequest } from '../support/scripted-run.ts';
+import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
 import { ensureExamplePython } from './example-python.ts';
 
 const examples = join(packageRoot, 'examples');
@@ -26,6 +22,18 @@ interface Ended {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** Resolves when the stream has printed such a line; rejects when it ends without it. */
+async function until(stream: Readable, printed: RegExp): Promise<void> {
+  let all = '';
+  const found = Promise.withResolvers<void>();
+  stream.on('data', (data: Buffer) => {
+    all += data.toString();
+    if (printed.test(all)) found.resolve();
+  });
+  stream.on('end', () => found.reject(new Error(`ended without ${printed}: ${all}`)));
+  await found.promise;
 }
 
 describe('the example clients', function () {
@@ -41,9 +49,7 @@ describe('the example clients', function () {
     cluster = await startCluster();
     cluster.startWorker();
     guard = await secureCluster(cluster, 'default');
-    endpoint = await startScriptedEndpoint({
-      script: slowScriptedAnswers,
-    });
+    endpoint = await startScriptedEndpoint();
   });
 
   after(async () => {
@@ -81,10 +87,11 @@ describe('the example clients', function () {
         this.skip();
       }
       const [program = '', ...options] = await prepare();
-      const call = async (...args: string[]): Promise<Ended> => {
-        const { TEMPORAL_ADDRESS: _, ...others } = process.env;
-        const env = { ...others, ...guard.environment };
-        const child = spawn(program, [...options, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const { TEMPORAL_ADDRESS: _, ...others } = process.env;
+      const env = { ...others, ...guard.environment };
+      const begin = (...args: string[]) =>
+        spawn(program, [...options, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const ended = async (child: ReturnType<typeof begin>): Promise<Ended> => {
         const [stdout, stderr] = await Promise.all([
           text(child.stdout),
           text(child.stderr),
@@ -92,22 +99,33 @@ describe('the example clients', function () {
         ]);
         return { code: child.exitCode ?? -1, stdout, stderr };
       };
+      const call = (...args: string[]) => ended(begin(...args));
+      const paused = Promise.withResolvers<void>();
+      // No run is over before it is paused.
+      endpoint.script((request) => {
+        const answer = scriptedAnswers(request);
+        return isJudgeRequest(request.body) ? { ...answer, heldUntil: paused.promise } : answer;
+      });
       const name = `from-${language}`;
       const file = join(folder, `${name}.json`);
       await writeFile(file, JSON.stringify(tinyConfiguration(name, endpoint.baseUrl)));
 
       assert.deepEqual(await call('start', file), { code: 0, stdout: `${name}\n`, stderr: '' });
       const { runId } = await cluster.client.workflow.getHandle(name).describe();
-      const following = call('follow', name);
-      await waitForProgress(findRun(cluster.client, name), stageStarted('generatePairs', 0));
+      const follower = begin('follow', name);
+      const following = ended(follower);
+      const [judges, isPaused] = [/^running .*judgePairs/m, /^paused: the GPU is needed /m].map((line) =>
+        until(follower.stdout, line),
+      );
+      await judges;
       assert.equal((await call('start', file)).code, 0);
       assert.equal((await cluster.client.workflow.getHandle(name).describe()).runId, runId);
       assert.deepEqual(await call('pause', name, 'the GPU is needed'), { code: 0, stdout: '', stderr: '' });
+      paused.resolve();
       const refused = await call('pause', name, 'again');
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, new RegExp(`the run ${name} has been paused since.*the GPU is needed`));
-      // The examples query once a second, so after two seconds they have seen the pause.
-      await new Promise((resolve) => setTimeout(resolve, 2000));
+      await isPaused;
       assert.equal((await call('resume', name)).code, 0);
 
       const result = await call('result', name);
@@ -117,8 +135,6 @@ describe('the example clients', function () {
       const followed = await following;
       assert.equal(followed.code, 0, followed.stderr);
       const lines = followed.stdout.trimEnd().split('\n');
-      assert(lines.some((line) => line.startsWith('paused: the GPU is needed ')));
-      assert.match(lines.join('\n'), /^running .*fineTune/m);
       assert.equal(lines.at(-1)?.trim(), 'completed');
     });
   }

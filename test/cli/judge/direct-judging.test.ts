@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
@@ -103,6 +103,12 @@ describe('the command judge with direct verdicts', function () {
     const options = direct('--threshold', '0.8', '--out', 'killed.jsonl', '--concurrency', '2');
     const isDirect = ({ body }: RecordedRequest) => body.logprobs === true;
     const reasoned = () => requests().filter((request) => !isDirect(request)).length;
+    const distinct = () => new Set(requests().map(({ body }) => JSON.stringify(body))).size;
+    const storedAnswers = async () => {
+      const segments = glob('killed.jsonl.journal/**/segment-*.jsonl', { cwd: folder });
+      const texts = await Array.fromAsync(segments, (path) => readFile(join(folder, path), 'utf8'));
+      return texts.join('').split('\n').length - 1;
+    };
     for (const atLeast of [2, 12]) {
       // The judge does not get beyond the direct verdicts of two pairs.
       endpoint.script((request) =>
@@ -112,6 +118,8 @@ describe('the command judge with direct verdicts', function () {
       );
       const command = start(...options);
       while (reasoned() < atLeast && command.child.exitCode === null) await sleep(2);
+      // An answer that has just arrived may not be written yet. Two requests hang.
+      while ((await storedAnswers()) < distinct() - 2 && command.child.exitCode === null) await sleep(2);
       command.child.kill('SIGKILL');
       await command.ended;
       assert(!existsSync(join(folder, 'killed.jsonl')));
@@ -122,8 +130,7 @@ describe('the command judge with direct verdicts', function () {
     const files = ['killed.jsonl', 'whole.jsonl'].map((name) => readFile(join(folder, name), 'utf8'));
     const [killed, intact] = await Promise.all(files);
     assert.equal(killed, intact);
-    const sent = requests().map(({ body }) => JSON.stringify(body));
-    const repeated = sent.length - new Set(sent).size;
+    const repeated = requests().length - distinct();
     assert(repeated <= 2 * 2, `${repeated} requests were sent twice`);
   });
 
