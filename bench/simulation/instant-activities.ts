@@ -154,6 +154,7 @@ export function createInstantActivities(
       preflightInference: () => Promise.resolve([]),
       categorizeInstructions: work('categorizeInstructions'),
       generatePairs: work('generatePairs'),
+      planJudgments: work('planJudgments'),
       judgePairs: work('judgePairs'),
       evaluateBenchmark: work('evaluateBenchmark'),
       compareResponses: notSimulated,

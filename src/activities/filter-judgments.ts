@@ -1,8 +1,8 @@
 import type { StageName } from '../api/stages.ts';
-import { roundForIteration } from '../config/fine-tuning.ts';
+import { partOfRun, roundForIteration } from '../config/fine-tuning.ts';
 import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
-import { partOfIteration } from '../method/pair-parts.ts';
+import { plannedText } from '../method/plans.ts';
 import { learnedText } from '../method/reasoning.ts';
 import { wordsBeforeVerdict } from '../method/words-before-verdict.ts';
 import type { JudgedPair } from '../models/training/recipes/recipe.ts';
@@ -41,7 +41,7 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
     const { seed, fineTuning } = configuration;
     const { iteration } = input;
     const round = roundForIteration(fineTuning, iteration);
-    const part = partOfIteration(configuration.pairs.parts, iteration);
+    const part = partOfRun(configuration, iteration);
     const uri = runUris.trainingSet(input.run.runName, iteration);
     const fingerprint = trainingSetFingerprint(resolved, iteration, input);
     const manifest =
@@ -64,7 +64,7 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
 }
 
 /**
- * Gives each judgment the text that a judge learns, with the reasoning before its answer or without, and the number of words that
+ * Gives each judgment the text that a judge learns, its plan first, with the reasoning before its answer or without, and the number of words that
  * it has before its verdict.
  */
 async function* withLearnedTexts(
@@ -80,7 +80,7 @@ async function* withLearnedTexts(
         example,
         judgments: judgments.map((judgment) => ({
           ...judgment,
-          text: learnedText(judgment, { marks, kept }),
+          text: plannedText(judgment.plan?.text, learnedText(judgment, { marks, kept })),
           wordsBeforeVerdict: wordsBeforeVerdict(judgment, marks),
         })),
       })),

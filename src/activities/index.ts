@@ -26,6 +26,7 @@ import { pinWorker } from './pin-worker.ts';
 import { resolveModel } from './resolve-model.ts';
 import { planJudgeEvaluation } from './plan-judge-evaluation.ts';
 import { planPairsJudging } from './plan-pairs-judging.ts';
+import { planJudgments } from './plan-judgments.ts';
 import { planRun, type PlanInput } from './plan-run.ts';
 import { preflightGpu, preflightInference, type PreflightInput } from './preflight.ts';
 import { prepareBenchmark } from './prepare-benchmark.ts';
@@ -86,6 +87,7 @@ export const createInferenceActivities = (deps: Dependencies) => ({
   preflightInference: (input: PreflightInput) => preflightInference(deps, input),
   categorizeInstructions: (input: ShardInput) => categorizeInstructions(deps, input),
   generatePairs: (input: ShardInput) => generatePairs(deps, input),
+  planJudgments: (input: ShardInput) => planJudgments(deps, input),
   judgePairs: (input: ShardInput) => judgePairs(deps, input),
   evaluateBenchmark: (input: ShardInput) => evaluateBenchmark(deps, input),
   compareResponses: (input: ShardInput) => compareResponses(deps, input),

@@ -1,6 +1,8 @@
 import type { StageName } from '../api/stages.ts';
 import { stableHash } from '../platform/stable-hash.ts';
-import { isInPart, partOfIteration } from '../method/pair-parts.ts';
+import { partOfRun } from '../config/fine-tuning.ts';
+import { isInPart } from '../method/pair-parts.ts';
+import { instructionKey } from '../method/plans.ts';
 import { samplingSeed } from '../method/seeds.ts';
 import {
   judgeExample,
@@ -20,7 +22,9 @@ import {
   type SamplingStrategy,
 } from '../method/sampling-batches.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
-import type { Fingerprint } from '../store/artifact.ts';
+import { InvalidInput } from '../platform/invalid-input.ts';
+import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
+import { readShardReferences } from '../store/shards.ts';
 import type { RequestUsage } from '../store/shard-types.ts';
 import { minReasoningInputs } from '../config/fingerprint-inputs.ts';
 import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
@@ -32,76 +36,88 @@ import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
 import type { Prompts } from '../runs/prompts.ts';
 import type { ShardInput, ShardResult } from '../api/activity-types.ts';
 import { processShard } from './process-shard.ts';
-import type { Judgment } from '../runs/records.ts';
+import { isUsablePlan, type Judgment, type Plan } from '../runs/records.ts';
 
 /**
  * Samples judgments of every pair of a shard in both orders (method, step 3): all N, or in batches until there are
  * enough. Sample k of an example has the seed of the example plus k, both in a single request and in several requests
- * after a crash. A batch that a crash has interrupted is completed, not started again.
+ * after a crash. A batch that a crash has interrupted is completed, not started again. With plans, N judgments follow each of them:
+ * sample k follows plan k div N.
  */
 export function judgePairs(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
   return processShard<
     ResolvedConfiguration,
     ResponsePair,
-    JudgeExample,
+    PlannedExample,
     Judgment & { unit: string; usage?: RequestUsage },
     Judgment
-  >(deps, 'judgePairs', input, openRun, ({ configuration, prompts }) => {
+  >(deps, 'judgePairs', input, openRun, async ({ configuration, prompts }) => {
     const { seed, judging, filtering } = configuration;
     const marks = reasoningMarksOf(configuration);
-    const part = partOfIteration(configuration.pairs.parts, input.iteration);
+    const part = partOfRun(configuration, input.iteration);
+    const plans = await readPlans(deps, input);
     return {
-      fingerprintInputs: judgmentFingerprintInputs(configuration, prompts, input.iteration),
+      fingerprintInputs: judgmentFingerprintInputs(configuration, prompts, input.iteration, plans?.shard),
       units: (pairs) =>
         pairs
           .filter(({ id }) => isInPart(id, part))
-          .flatMap((pair) => ORDERS.map((order) => judgeExample(pair, order))),
+          .flatMap((pair) =>
+            ORDERS.map((order) => ({
+              ...judgeExample(pair, order),
+              ...(plans && { plans: plans.byInstruction.get(instructionKey(pair.instruction)) ?? [] }),
+            })),
+          ),
       work: async (example, existing, emit, ask) => {
-        const first = samplingSeed(seed, 'judge', input.iteration, example.id);
-        const messages = renderPrompt(prompts.judge, judgePromptValues(example));
+        const seedOfExample = samplingSeed(seed, 'judge', input.iteration, example.id);
         const needed = requiredJudgments(judging.strategy, filtering.judgmentsPerExample);
         const isLearned = (judgment: SampledJudgment) =>
           filtering.minReasoning === null || wordsBeforeVerdict(judgment, marks) >= filtering.minReasoning;
         const drawn = new Map<number, SampledJudgment>(
           existing.map((judgment) => [judgment.sample, judgment]),
         );
-        for (const { start, end } of sampleBatches(judging.strategy, judging.samples)) {
-          for (const run of missingSampleRanges(end, new Set(drawn.keys()), start)) {
-            const { choices, usage } = await ask({
-              messages,
-              sampling: judging.sampling,
-              samples: run.count,
-              seed: first + run.start,
-            });
-            for (const [index, { text, reasoning, finishReason }] of choices.entries()) {
-              const sample = run.start + index;
-              const id = `${example.id}/${String(sample).padStart(4, '0')}`;
-              const judgment = {
-                id,
-                sample,
-                text,
-                ...(reasoning === undefined ? {} : { reasoning }),
-                verdict: parseVerdict(text, marks),
-                finishReason,
-              };
-              drawn.set(sample, judgment);
-              emit({
-                ...judgment,
-                unit: example.id,
-                pairId: example.id.slice(0, -(example.order.length + 1)),
-                order: example.order,
-                correct: isCorrect(judgment, example.betterSide),
-                ...(index === 0 ? { usage } : {}),
+        for (const { messages, first } of promptsOf(example, prompts, judging.samples))
+          for (const { start, end } of sampleBatches(judging.strategy, judging.samples)) {
+            for (const run of missingSampleRanges(first + end, new Set(drawn.keys()), first + start)) {
+              const { choices, usage } = await ask({
+                messages,
+                sampling: judging.sampling,
+                samples: run.count,
+                seed: seedOfExample + run.start,
               });
+              for (const [index, { text, reasoning, finishReason }] of choices.entries()) {
+                const sample = run.start + index;
+                const id = `${example.id}/${String(sample).padStart(4, '0')}`;
+                const judgment = {
+                  id,
+                  sample,
+                  text,
+                  ...(reasoning === undefined ? {} : { reasoning }),
+                  verdict: parseVerdict(text, marks),
+                  finishReason,
+                };
+                drawn.set(sample, judgment);
+                emit({
+                  ...judgment,
+                  unit: example.id,
+                  pairId: example.id.slice(0, -(example.order.length + 1)),
+                  order: example.order,
+                  correct: isCorrect(judgment, example.betterSide),
+                  ...(index === 0 ? { usage } : {}),
+                });
+              }
             }
+            // Samples of a later, incomplete batch must not end the sampling before that batch is complete.
+            const ofBatch = [...drawn.values()].filter(({ sample }) => sample < first + end);
+            if (hasRequiredJudgments(ofBatch, example.betterSide, needed, isLearned)) return;
           }
-          // Samples of a later, incomplete batch must not end the sampling before that batch is complete.
-          const ofBatch = [...drawn.values()].filter(({ sample }) => sample < end);
-          if (hasRequiredJudgments(ofBatch, example.betterSide, needed, isLearned)) return;
-        }
       },
-      assembleResults: (_example, records) =>
-        records.map(({ unit: _unit, usage: _usage, ...judgment }) => judgment),
+      assembleResults: ({ id, plans: ofExample }, records) => {
+        if (ofExample?.some(isUsablePlan) === false) return { id, kind: 'dropped', reason: 'no usable plan' };
+        return records.map(({ unit: _unit, usage: _usage, ...judgment }) => ({
+          ...judgment,
+          ...planOf(ofExample, judgment.sample, judging.samples),
+        }));
+      },
       countResults: (judgments) => ({
         judgments: judgments.length,
         correctJudgments: judgments.filter(({ correct }) => correct).length,
@@ -117,17 +133,54 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
   });
 }
 
-/** The fingerprint inputs of the judgments of a shard. */
+/** An example with the plans for its instruction, if judging has plans. */
+interface PlannedExample extends JudgeExample {
+  readonly plans?: readonly Plan[];
+}
+
+/** The plans for the instructions of a shard, if the run has plans. */
+async function readPlans({ store }: Dependencies, { plans, shard }: ShardInput) {
+  if (plans === undefined) return undefined;
+  const ofShard = (await readShardReferences(store, plans))[shard];
+  if (ofShard === undefined) throw new InvalidInput(`${plans.uri} has no shard ${shard}`);
+  const byInstruction = Map.groupBy(await store.readRecords<Plan>(ofShard), ({ unit }) => unit);
+  return { shard: ofShard, byInstruction };
+}
+
+/** What an example is asked with: the prompt for judgments, or one for each plan, with the number of its first sample. */
+function promptsOf({ plans, ...example }: PlannedExample, prompts: Prompts, samples: number) {
+  const values = judgePromptValues(example);
+  if (plans === undefined) return [{ messages: renderPrompt(prompts.judge, values), first: 0 }];
+  const { execution } = prompts;
+  if (execution === undefined) throw new InvalidInput('judging.plan is not set, but there are plans');
+  return plans.filter(isUsablePlan).map(({ sample, text }) => ({
+    messages: renderPrompt(execution, { ...values, plan: text }),
+    first: sample * samples,
+  }));
+}
+
+/** The plan that a sample follows. */
+function planOf(plans: readonly Plan[] | undefined, sample: number, samples: number): Pick<Judgment, 'plan'> {
+  const followed = plans?.find((plan) => plan.sample === Math.floor(sample / samples));
+  return followed === undefined ? {} : { plan: { sample: followed.sample, text: followed.text } };
+}
+
+/**
+ * The fingerprint inputs of the judgments of a shard.
+ * @param plans the shard of the plans that they follow
+ */
 export function judgmentFingerprintInputs(
-  configuration: Pick<Configuration, 'judging' | 'filtering' | 'reasoning' | 'pairs'>,
-  prompts: Pick<Prompts, 'judge'>,
+  configuration: Pick<Configuration, 'judging' | 'filtering' | 'reasoning' | 'pairs' | 'fineTuning'>,
+  prompts: Pick<Prompts, 'judge' | 'execution'>,
   iteration: number,
+  plans?: Pick<ArtifactReference, 'sha256'>,
 ): Fingerprint {
   const { judging, filtering, pairs } = configuration;
   return {
-    ...(pairs.parts === 1 ? {} : { ...partOfIteration(pairs.parts, iteration) }),
+    ...(pairs.parts === 1 ? {} : { ...partOfRun(configuration, iteration) }),
     stage: 'judgePairs' satisfies StageName,
-    prompt: stableHash(canonicalJson(prompts.judge)),
+    prompt: stableHash(canonicalJson(plans === undefined ? prompts.judge : prompts.execution)),
+    ...(plans === undefined ? {} : { plans: plans.sha256 }),
     samples: judging.samples,
     sampling: judging.sampling,
     strategy: strategyFingerprintInputs(judging.strategy, filtering),

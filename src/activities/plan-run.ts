@@ -3,6 +3,7 @@ import { canonicalJson } from '../platform/canonical-json.ts';
 import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
 import { missingPrices } from '../config/budget-problems.ts';
 import { runFingerprintInputs } from '../config/fingerprint-inputs.ts';
+import { reusedJudgments } from '../config/fine-tuning.ts';
 import { parseConfiguration } from '../config/parse-configuration.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import type { BudgetLimits } from '../api/budget.ts';
@@ -115,6 +116,10 @@ export function toRunPlan(
     run,
     iterations: configuration.iterations,
     initFrom: fineTuning.rounds.map((round) => round.initFrom),
+    ...(fineTuning.rounds.every(({ judgments }) => judgments === undefined)
+      ? {}
+      : { reusedJudgments: reusedJudgments(fineTuning) }),
+    ...(configuration.judging.plan === undefined ? {} : { plansJudgments: true as const }),
     usesProvidedPairs: configuration.pairs.kind === 'provided',
     categorizesInstructions: (instructions?.categories ?? instructions?.complexity ?? null) !== null,
     addsHumanPairs: configuration.filtering.humanData.length > 0,

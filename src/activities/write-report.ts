@@ -78,7 +78,7 @@ export function writeReport(deps: Dependencies, input: WriteReportInput): Promis
         run: runName,
         iterations: trained.map(({ iteration }) => iteration),
         planned: configuration.iterations,
-        parts: configuration.pairs.parts,
+        configuration,
       }),
       skipped: await skippedByReason(store, runName, input.iterations),
       warnings,

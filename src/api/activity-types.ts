@@ -5,6 +5,7 @@ import type { BudgetStatus, Usage } from './budget.ts';
 import type { Wait } from './progress.ts';
 import type { EvaluationSummary } from './result.ts';
 import type { ModelRole } from '../config/model-roles.ts';
+import type { ReusedJudgments } from '../method/judged-iterations.ts';
 import type { ModelSelection } from '../method/model-selection.ts';
 
 /** A run and its resolved configuration, the first input of every activity of a run. */
@@ -58,6 +59,10 @@ export interface RunPlan {
   readonly iterations: number;
   /** The model that the fine-tuning of each iteration starts from; the last entry also holds for all later iterations. */
   readonly initFrom: readonly ('seed' | 'previous')[];
+  /** Which iterations train on the judgments of the one before, in the same way; missing if none does. */
+  readonly reusedJudgments?: ReusedJudgments;
+  /** Set if judgments follow plans. */
+  readonly plansJudgments?: true;
   /** True if the pairs are read from files instead of generated. */
   readonly usesProvidedPairs: boolean;
   /** True if a model assigns categories or a complexity to the instructions. */
@@ -145,6 +150,8 @@ export interface ShardInput {
   /** The index of the artifact that is processed shard by shard. */
   readonly input: ArtifactReference;
   readonly shard: number;
+  /** Set for judgePairs if judgments follow plans: the index of the plans for the same shards. */
+  readonly plans?: ArtifactReference;
   /** Set for evaluateBenchmark. */
   readonly benchmark?: string;
   /** Set if the model is a checkpoint of the iteration's training, among which validation chooses: its step. */

@@ -31,6 +31,7 @@ const stage = z.object({
       'categorizeInstructions',
       'generatePairs',
       'preparePairs',
+      'planJudgments',
       'judgePairs',
       'fineTune',
       'selectCheckpoint',

@@ -150,6 +150,13 @@ export const runProgressSchema = z.object({
     .boolean()
     .describe('True if the run judges pairs with a new judge while that is still evaluated.')
     .optional(),
+  reusedJudgments: z
+    .array(z.boolean())
+    .readonly()
+    .describe(
+      'Which iterations, from the first, train on the judgments of the one before; the last entry also holds for all later ones. Absent if none does.',
+    )
+    .optional(),
   waits: z
     .array(wait)
     .describe(

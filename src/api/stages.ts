@@ -7,6 +7,7 @@
 export const SHARDED_STAGES = [
   'categorizeInstructions',
   'generatePairs',
+  'planJudgments',
   'judgePairs',
   'evaluateBenchmark',
   'compareResponses',
@@ -25,6 +26,7 @@ export const PREPARATION_STAGES = [
 
 /** The stages of every iteration, in their order. */
 const ITERATION_STAGES = [
+  'planJudgments',
   'judgePairs',
   'filterJudgments',
   'fineTune',

@@ -1,8 +1,11 @@
 import { GENERATED } from '../method/mix-sources.ts';
+import { judgedSoFar } from '../method/judged-iterations.ts';
+import { judgmentsOfExample } from '../method/plans.ts';
 import { pickedTemplate } from '../platform/command-template.ts';
 import { selectingBenchmarks } from '../method/model-selection.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { recipeOf } from '../models/training/recipes/registry.ts';
+import { reusedJudgments } from './fine-tuning.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { PartialConfiguration } from './run-configuration.ts';
 
@@ -13,6 +16,8 @@ export function crossSectionProblems(usable: PartialConfiguration): Problem[] {
     ...recipeProblems(usable),
     ...directProblems(usable),
     ...partsProblems(usable),
+    ...planProblems(usable),
+    ...reuseProblems(usable),
     ...humanDataProblems(usable),
     ...modelSelectionProblems(usable),
     ...checkpointSelectionProblems(usable),
@@ -29,8 +34,10 @@ function samplingProblems({ judging, filtering }: PartialConfiguration): Problem
       path,
       message: `found ${JSON.stringify(found)}, which ${why} of all N samples, so set judging.strategy to {"kind": "all"}, not "until-correct"`,
     });
-  if (judgmentsPerExample > samples) {
-    const message = `found ${judgmentsPerExample}, more than judging.samples (${samples}), the judgments that an example has`;
+  const most = judgmentsOfExample(judging);
+  if (judgmentsPerExample > most) {
+    const product = judging.plan === undefined ? 'judging.samples' : 'judging.plan.samples x judging.samples';
+    const message = `found ${judgmentsPerExample}, more than ${product} (${most}), the judgments that an example has`;
     problems.push({ path: 'filtering.judgmentsPerExample', message });
   }
   if (strategy.kind === 'all') return problems;
@@ -47,6 +54,53 @@ function samplingProblems({ judging, filtering }: PartialConfiguration): Problem
       'set a temperature above 0, or judging.samples to 1';
     problems.push({ path: 'judging.sampling.temperature', message });
   }
+  return problems;
+}
+
+/** Finds settings under which plans would all be the same, or judgments would not belong to all plans alike. */
+function planProblems({ judging, fineTuning }: PartialConfiguration): Problem[] {
+  if (judging?.plan === undefined) return [];
+  const { plan, strategy } = judging;
+  const problems: Problem[] = [];
+  if (strategy.kind !== 'all') {
+    const message =
+      `found ${JSON.stringify(strategy.kind)}, but judging.plan has the same number of judgments follow each plan: ` +
+      'set the strategy to {"kind": "all"}, or remove the plan';
+    problems.push({ path: 'judging.strategy.kind', message });
+  }
+  if (plan.sampling.temperature === 0 && plan.samples > 1) {
+    const message =
+      'found 0, at which every plan is the same: set a temperature above 0, or judging.plan.samples to 1';
+    problems.push({ path: 'judging.plan.sampling.temperature', message });
+  }
+  if (fineTuning?.rounds.every((round) => recipeOf(round).rows.columns.length === 0) === true) {
+    const methods = [...new Set(fineTuning.rounds.map(({ method }) => method))].join(', ');
+    const message = `set, but no round of fineTuning.rounds (${methods}) learns the judgments that follow plans: remove it, or add a round that does`;
+    problems.push({ path: 'judging.plan', message });
+  }
+  return problems;
+}
+
+/** Finds rounds that reuse judgments where none are before, or that repeat a training on the same judgments. */
+function reuseProblems({ iterations, fineTuning }: PartialConfiguration): Problem[] {
+  const rounds = fineTuning?.rounds ?? [];
+  const problem = (index: number, why: string) => ({
+    path: `fineTuning.rounds.${index}.judgments`,
+    message: `found "reuse" ${why}`,
+  });
+  const problems: Problem[] = [];
+  if (rounds[0]?.judgments !== undefined)
+    problems.push(
+      problem(0, 'in the first round, before which nothing is judged: remove it, or put a round before it'),
+    );
+  else if (rounds.at(-1)?.judgments !== undefined && (iterations ?? 0) > rounds.length)
+    problems.push(
+      problem(
+        rounds.length - 1,
+        `in the last round, which iterations ${rounds.length} to ${iterations} repeat, all on the same judgments: ` +
+          `set iterations to ${rounds.length}, or add a round that judges`,
+      ),
+    );
   return problems;
 }
 
@@ -80,11 +134,22 @@ function directProblems({ iterations, fineTuning }: PartialConfiguration): Probl
 }
 
 /** Finds parts of the pairs that no iteration judges, and parts that cannot have enough examples. */
-function partsProblems({ iterations, instructions, pairs, filtering }: PartialConfiguration): Problem[] {
+function partsProblems({
+  iterations,
+  instructions,
+  pairs,
+  filtering,
+  fineTuning,
+}: PartialConfiguration): Problem[] {
   if (pairs === undefined || pairs.parts === 1) return [];
   const path = 'pairs.parts';
-  if (iterations !== undefined && pairs.parts > iterations) {
-    const message = `found ${pairs.parts}, more than the ${iterations} iterations: no iteration would judge the pairs of the others; set ${iterations} at most`;
+  const judging =
+    iterations === undefined || fineTuning === undefined
+      ? iterations
+      : judgedSoFar(reusedJudgments(fineTuning), iterations);
+  if (judging !== undefined && pairs.parts > judging) {
+    const which = judging === iterations ? 'iterations' : 'iterations that judge';
+    const message = `found ${pairs.parts}, more than the ${judging} ${which}: no iteration would judge the pairs of the others; set ${judging} at most`;
     return [{ path, message }];
   }
   const most = pairs.kind === 'provided' ? pairs.maxPairs : (instructions?.maxInstructions ?? null);

@@ -3,6 +3,8 @@ import { adapterSchema } from '../models/training/adapter.ts';
 import { launcherSchema } from '../models/training/launchers/registry.ts';
 import { type Round, roundSchema } from '../models/training/recipes/registry.ts';
 import { trackerSchema } from '../models/training/tracker.ts';
+import { judgedIteration, judgedSoFar, type ReusedJudgments } from '../method/judged-iterations.ts';
+import { partOfIteration, type PairPart } from '../method/pair-parts.ts';
 import { positiveInteger } from '../platform/schema-fields.ts';
 
 export const fineTuningSchema = z.strictObject({
@@ -40,6 +42,27 @@ export const fineTuningSchema = z.strictObject({
 });
 
 export type FineTuning = z.output<typeof fineTuningSchema>;
+
+/** Which rounds train on the judgments of the iteration before. */
+export function reusedJudgments({ rounds }: Pick<FineTuning, 'rounds'>): ReusedJudgments {
+  return rounds.map(({ judgments }) => judgments === 'reuse');
+}
+
+/** The iteration whose judgments an iteration trains on. */
+export function judgmentsOfIteration(fineTuning: Pick<FineTuning, 'rounds'>, iteration: number): number {
+  return judgedIteration(reusedJudgments(fineTuning), iteration);
+}
+
+/** The part of the pairs that an iteration judges, or whose judgments it reuses. */
+export function partOfRun(
+  {
+    pairs,
+    fineTuning,
+  }: { readonly pairs: { readonly parts: number }; readonly fineTuning: Pick<FineTuning, 'rounds'> },
+  iteration: number,
+): PairPart {
+  return partOfIteration(pairs.parts, judgedSoFar(reusedJudgments(fineTuning), iteration));
+}
 
 /** Returns the round of an iteration (counted from 1). The last round is repeated. */
 export function roundForIteration({ rounds }: Pick<FineTuning, 'rounds'>, iteration: number): Round {

@@ -136,6 +136,31 @@ const strategySchema = z.discriminatedUnion('kind', [
     ),
 ]);
 
+const planSchema = z
+  .strictObject({
+    prompt: promptFolderPath
+      .default('prompts/plan')
+      .describe('The prompt for a plan. It sees the instruction alone.'),
+    executionPrompt: promptFolderPath
+      .default('prompts/execute-plan')
+      .describe(
+        'The prompt for judgments that follow a plan, in place of `judging.prompt`. It sees the plan, the instruction and both responses.',
+      ),
+    samples: positiveInteger
+      .max(64)
+      .default(5)
+      .describe(
+        'The plans for each instruction. `judging.samples` judgments follow each of them, in each order.',
+      ),
+    sampling: samplingSchema
+      .default({ temperature: 0.8, topP: 0.95, maxTokens: 2048 })
+      .describe('How plans are sampled.'),
+  })
+  .describe(
+    'The judge first plans how to judge an instruction, without the responses, and then follows the plan (EvalPlanner, arXiv ' +
+      '2501.18099). It learns plan and judgment as one text under `filtering.trainingPrompt`, which asks for no plan.',
+  );
+
 export const judgingSchema = z.strictObject({
   prompt: promptFolderPath
     .default('prompts/pairwise')
@@ -143,7 +168,10 @@ export const judgingSchema = z.strictObject({
   samples: positiveInteger
     .max(1024)
     .default(15)
-    .describe('N: the judgments sampled for each pair and order; with `until-correct` the maximum.'),
+    .describe(
+      'N: the judgments sampled for each pair and order, with `plan` for each plan too; with `until-correct` the maximum.',
+    ),
+  plan: planSchema.optional(),
   strategy: strategySchema.default({ kind: 'all' }).describe('When sampling ends.'),
   sampling: samplingSchema
     .default({ temperature: 0.7, topP: 0.9, maxTokens: 4096 })

@@ -21,7 +21,10 @@ export function requestsOfRoles(
     add(pairs.responseSampling);
     add(pairs.similarSampling);
   }
-  if (roles.includes('seed') || roles.includes('firstJudge')) add(judging?.sampling, judging?.samples);
+  if (roles.includes('seed') || roles.includes('firstJudge')) {
+    add(judging?.plan?.sampling, judging?.plan?.samples);
+    add(judging?.sampling, judging?.samples);
+  }
   if (roles.includes('seed') && evaluation !== undefined) {
     for (const benchmark of evaluation.benchmarks)
       for (const sampling of benchmarkSamplings(evaluation, benchmark)) add(sampling, evaluation.votes);

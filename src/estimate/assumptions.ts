@@ -27,6 +27,7 @@ const ASSUMPTION_DEFINITIONS = {
   complexityTokens: { value: 4, means: 'tokens of an answer that rates the complexity of an instruction' },
   responseTokens: { value: 350, means: 'tokens of a response' },
   similarTokens: { value: 100, means: 'tokens of a similar instruction' },
+  planTokens: { value: 300, means: 'tokens of a plan for judgments' },
   judgmentTokens: { value: 400, means: 'tokens of a judgment' },
   verdictTokens: { value: 400, means: 'tokens of a judgment in an evaluation' },
   pairShare: { value: 0.9, max: 1, means: 'share of the instructions that lead to a response pair' },

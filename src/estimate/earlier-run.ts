@@ -141,6 +141,7 @@ async function lengthsOf(
   return {
     ...categoryLengths(configuration, countsOf(['categorizeInstructions'])),
     ...(await pairLengths(store, configuration, countsOf(['selectInstructions', 'generatePairs']))),
+    planTokens: share(countsOf(['planJudgments']), 'completionTokens', 'plans'),
     judgmentTokens: share(first, 'completionTokens', 'judgments'),
     correctShare: correctShareOf(configuration, first),
     laterCorrectShare: correctShareOf(configuration, later),

@@ -1,9 +1,11 @@
 /** The usage of each stage of a run. Pure. */
 import type { EstimatedStage, EstimatedUsage, RunEstimate } from '../api/estimate.ts';
 import { benchmarkSamplings, judgeSampling } from '../config/benchmark-sampling.ts';
+import { judgmentsOfIteration } from '../config/fine-tuning.ts';
 import { findBenchmark } from '../config/find-benchmark.ts';
 import { findGeneration, type Generation } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
+import { plansOf } from '../method/plans.ts';
 import { selectingBenchmarks } from '../method/model-selection.ts';
 import { expectedJudgments } from '../method/expected-judgments.ts';
 import { stageCost } from '../reporting/stage-usage.ts';
@@ -57,7 +59,7 @@ export function expectedStages(facts: RunFacts): ExpectedStage[] {
       const training = trainingOf(facts, iteration);
       const usage = { ...NO_USAGE, trainingTokens: training.tokens };
       return [
-        { stage: 'judgePairs', iteration, usage: judgingUsage(facts, iteration) },
+        ...judgingStages(facts, iteration),
         { stage: 'fineTune', iteration, usage, training },
         ...checkpointEvaluations(facts, iteration, training),
         ...evaluations(facts, iteration),
@@ -154,6 +156,28 @@ function generationUsage(
   return sumUsage([better, requestUsage(selected, similar + response, both)]);
 }
 
+/** None if the iteration trains on judgments that are there. */
+function judgingStages(facts: RunFacts, iteration: number): ExpectedStage[] {
+  const { configuration, kinds, counts } = facts;
+  if (judgmentsOfIteration(configuration.fineTuning, iteration) < iteration) return [];
+  const judging = { stage: 'judgePairs', iteration, usage: judgingUsage(facts, iteration) } as const;
+  const { plan } = configuration.judging;
+  const name = iteration === 1 ? 'firstPlan' : 'plan';
+  const kind = kinds[name];
+  if (plan === undefined || kind === undefined) return [judging];
+  // Almost every pair has an instruction of its own.
+  const instructions = (generatedPairs(facts) + counts.humanPairs) / configuration.pairs.parts;
+  const prompt = facts.sizes.prompts[name] ?? 0;
+  const tokens = answerTokens(facts.assumptions, kind);
+  const usage = requestUsage(instructions, prompt, tokens, instructions * plan.samples);
+  return [{ stage: 'planJudgments', iteration, usage }, judging];
+}
+
+/** The tokens of a plan, which stand before a judgment that follows it, and before the judgment that is learned. */
+function planTokens({ kinds, assumptions }: RunFacts): number {
+  return kinds.plan === undefined ? 0 : answerTokens(assumptions, kinds.plan);
+}
+
 function judgingUsage(facts: RunFacts, iteration: number): EstimatedUsage {
   const { configuration, kinds, sizes, assumptions, counts } = facts;
   const { judging, filtering } = configuration;
@@ -164,9 +188,10 @@ function judgingUsage(facts: RunFacts, iteration: number): EstimatedUsage {
     correctShare(assumptions, iteration),
   );
   const name = iteration === 1 ? 'firstJudge' : 'judge';
-  const promptTokens = (sizes.prompts[name] ?? 0) + responseTokens(facts);
+  const promptTokens = (sizes.prompts[name] ?? 0) + responseTokens(facts) + planTokens(facts);
+  const askedFor = examples * plansOf(judging);
   const ofAnswer = answerTokens(assumptions, kinds[name]);
-  return requestUsage(examples * requests, promptTokens, ofAnswer, examples * judgments);
+  return requestUsage(askedFor * requests, promptTokens, ofAnswer, askedFor * judgments);
 }
 
 /** Pairs are not judged if no training set uses them. */
@@ -179,9 +204,9 @@ function trainingOf(facts: RunFacts, iteration: number): ExpectedTraining {
   return expectedTraining(configuration, iteration, {
     generated: (ORDERS_OF_A_PAIR * generatedPairs(facts)) / configuration.pairs.parts,
     human: (ORDERS_OF_A_PAIR * counts.humanPairs) / configuration.pairs.parts,
-    correctShare: correctShare(assumptions, iteration),
+    correctShare: correctShare(assumptions, judgmentsOfIteration(configuration.fineTuning, iteration)),
     prompt: (sizes.prompts.training ?? 0) + responseTokens(facts),
-    judgment: (maxTokens) => assumptions.answerTokens('judgmentTokens', { maxTokens }),
+    judgment: (maxTokens) => planTokens(facts) + assumptions.answerTokens('judgmentTokens', { maxTokens }),
     devices,
   });
 }
@@ -236,8 +261,9 @@ function checkpointEvaluations(
   );
 }
 
-/** The stage whose rate a stage has: checkpoints are evaluated like judges. */
+/** The stage whose rate a stage has: checkpoints are evaluated like judges, and plans are sampled like judgments. */
 export function rateNameOf(stage: EstimatedStage['stage']): EstimatedStage['stage'] {
+  if (stage === 'planJudgments') return 'judgePairs';
   return stage === 'selectCheckpoint' ? 'evaluateJudge' : stage;
 }
 

@@ -186,7 +186,14 @@ async function sendAll(
       ? source.sample
       : await generatePairs(probe, resolved, source.sample, await serve('generator'));
   const samples = sampleBatches(judging.strategy, judging.samples)[0]?.end ?? 1;
-  const { firstJudge } = promptKinds(resolved);
+  const { firstJudge, firstPlan } = promptKinds(resolved);
+  if (firstPlan !== undefined)
+    await probe.send(
+      firstPlan,
+      await serve('firstJudge'),
+      pairs.map(firstPlan.render),
+      judging.plan?.samples,
+    );
   await probe.send(firstJudge, await serve('firstJudge'), pairs.map(firstJudge.render), samples);
   const sampling = judgeSampling(evaluation);
   const verdicts = { stage: 'evaluateJudge', sampling, answer: 'verdictTokens' } as const;

@@ -31,12 +31,13 @@ export interface PromptKind {
 }
 
 type GenerationPrompt = 'category' | 'complexity' | 'respond' | 'similar' | 'worse';
+type PlanPrompt = 'firstPlan' | 'plan';
 type JudgePrompt = 'firstJudge' | 'judge' | 'training';
-export type PromptName = GenerationPrompt | JudgePrompt;
+export type PromptName = GenerationPrompt | PlanPrompt | JudgePrompt;
 
 /** Prompts that the run doesn't use are missing. */
 export type PromptKinds = Readonly<
-  Record<JudgePrompt, PromptKind> & Partial<Record<GenerationPrompt, PromptKind>>
+  Record<JudgePrompt, PromptKind> & Partial<Record<GenerationPrompt | PlanPrompt, PromptKind>>
 >;
 
 export function promptKinds(resolved: ResolvedConfiguration): PromptKinds {
@@ -46,15 +47,29 @@ export function promptKinds(resolved: ResolvedConfiguration): PromptKinds {
     role: 'seed',
     sampling: configuration.judging.sampling,
     answer: 'judgmentTokens',
-    render: renderPair(prompts.judge),
+    // The tokens of the plan are added where the requests are counted.
+    render: renderPair(prompts.execution ?? prompts.judge, { plan: '' }),
   };
   return {
     ...generationPromptKinds(resolved),
+    ...planPromptKinds(resolved),
     firstJudge: { ...judge, role: 'firstJudge' },
     judge,
     // The completion of a training example is a judgment.
     training: { ...judge, stage: 'fineTune', render: renderPair(prompts.training) },
   };
+}
+
+function planPromptKinds({ configuration: { judging }, prompts }: ResolvedConfiguration) {
+  if (judging.plan === undefined || prompts.plan === undefined) return {};
+  const plan = {
+    stage: 'judgePairs',
+    role: 'seed',
+    sampling: judging.plan.sampling,
+    answer: 'planTokens',
+    render: renderText(prompts.plan, {}),
+  } as const;
+  return { firstPlan: { ...plan, role: 'firstJudge' as const }, plan };
 }
 
 function generationPromptKinds({ configuration, prompts }: ResolvedConfiguration) {
@@ -106,9 +121,12 @@ function renderLastTurn(template: PromptTemplate): PromptKind['render'] {
 }
 
 /** Renders a conversation as one text, with both responses. */
-function renderPair(template: PromptTemplate): PromptKind['render'] {
+function renderPair(
+  template: PromptTemplate,
+  more: Readonly<Record<string, string>> = {},
+): PromptKind['render'] {
   return ({ instruction, chosen, rejected }) =>
-    renderPrompt(template, { instruction, responseA: chosen, responseB: rejected });
+    renderPrompt(template, { instruction, responseA: chosen, responseB: rejected, ...more });
 }
 
 /** Mean tokens of the prompts. */

@@ -21,7 +21,8 @@ import { shardFingerprint } from '../activities/process-shard.ts';
 import { resolveCheckpoint } from '../activities/resolve-model.ts';
 import { selectionFingerprint } from '../activities/select-instructions.ts';
 import type { ShardedStage, StageName } from '../api/stages.ts';
-import { roundForIteration } from '../config/fine-tuning.ts';
+import { planFingerprintInputs } from '../activities/plan-judgments.ts';
+import { judgmentsOfIteration, roundForIteration } from '../config/fine-tuning.ts';
 import { modelOfRole, type ModelRole } from '../config/model-roles.ts';
 import { requireGeneration } from '../config/pair-source.ts';
 import type { PreparedBenchmark } from '../datasets/benchmark-overlaps.ts';
@@ -90,6 +91,9 @@ function required<T>(value: T | undefined): T {
   return value;
 }
 
+/** The fingerprint inputs of all shards of a stage, or of each. */
+type InputsOfShards = Fingerprint | ((shard: number) => Fingerprint);
+
 class ReusableWorkScan {
   readonly shares = new Map<string, number>();
   readonly counts: { -readonly [Name in keyof ReusableWork['counts']]: number | undefined } = {};
@@ -106,7 +110,7 @@ class ReusableWorkScan {
 
   /** Goes through the stages in the order of the run. */
   async walk(files: readonly DataFile[]): Promise<void> {
-    const { configuration, prompts } = this.#resolved;
+    const { configuration } = this.#resolved;
     const { filtering, iterations, fineTuning } = configuration;
     const seed = await this.#model('seed');
     const benchmarks = await this.#benchmarks();
@@ -114,10 +118,15 @@ class ReusableWorkScan {
     if (filtering.humanData.length > 0) pairs = await this.#withHumanPairs(pairs, benchmarks);
     await this.#evaluations(0, seed, benchmarks);
     let judge: Model = seed;
+    let judgments: Manifest | undefined;
     for (let iteration = 1; iteration <= iterations; iteration += 1) {
-      const judging = iteration === 1 ? await this.#model('firstJudge') : judge;
-      const inputs = judgmentFingerprintInputs(configuration, prompts, iteration);
-      const judgments = await this.#sharded('judgePairs', iteration, judging, pairs, inputs);
+      const isReused = judgmentsOfIteration(fineTuning, iteration) < iteration;
+      if (!isReused || judgments === undefined)
+        judgments = await this.#judgments(
+          iteration,
+          iteration === 1 ? await this.#model('firstJudge') : judge,
+          pairs,
+        );
       const ofTrainingSet = trainingSetFingerprint(this.#resolved, iteration, { pairs, judgments });
       const [uri = ''] = this.#foldersOf('filterJudgments', iteration);
       const trainingSet = required(await this.#find(uri, ofTrainingSet));
@@ -125,6 +134,19 @@ class ReusableWorkScan {
       judge = await this.#trainedJudge(iteration, base, trainingSet);
       await this.#evaluations(iteration, judge, benchmarks);
     }
+  }
+
+  /** The judgments of an iteration, with the plans that they follow. */
+  async #judgments(iteration: number, judge: Model, pairs: Manifest): Promise<Manifest> {
+    const { configuration, prompts } = this.#resolved;
+    const inputs = (plans?: ArtifactReference) =>
+      judgmentFingerprintInputs(configuration, prompts, iteration, plans);
+    if (configuration.judging.plan === undefined)
+      return this.#sharded('judgePairs', iteration, judge, pairs, inputs());
+    const ofPlans = planFingerprintInputs(configuration, prompts, iteration);
+    const plans = await this.#sharded('planJudgments', iteration, judge, pairs, ofPlans);
+    const shards = await readShardReferences(this.#deps.store, plans);
+    return this.#sharded('judgePairs', iteration, judge, pairs, (shard) => inputs(shards[shard]));
   }
 
   async #benchmarks(): Promise<PreparedBenchmark[]> {
@@ -241,7 +263,7 @@ class ReusableWorkScan {
     iteration: number,
     model: Model,
     input: Manifest,
-    inputs: Fingerprint,
+    inputs: InputsOfShards,
   ): Promise<Manifest> {
     const [folder = ''] = this.#foldersOf(stage, iteration);
     const share = await this.#shareOfShards(folder, model, input, inputs);
@@ -251,11 +273,12 @@ class ReusableWorkScan {
   }
 
   /** The share of the shards that are done. */
-  async #shareOfShards(folder: string, model: Model, input: ArtifactReference, inputs: Fingerprint) {
+  async #shareOfShards(folder: string, model: Model, input: ArtifactReference, inputs: InputsOfShards) {
     const shards = await readShardReferences(this.#deps.store, input);
     let done = 0;
     for (const [number, shard] of shards.entries()) {
-      const fingerprint = shardFingerprint(this.#resolved.configuration, model, shard, inputs);
+      const ofShard = typeof inputs === 'function' ? inputs(number) : inputs;
+      const fingerprint = shardFingerprint(this.#resolved.configuration, model, shard, ofShard);
       if ((await this.#find(shardUri(folder, number), fingerprint)) !== undefined) done += 1;
     }
     return shards.length === 0 ? 1 : done / shards.length;

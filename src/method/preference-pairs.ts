@@ -9,6 +9,8 @@ export interface ContestedExample {
   readonly side: Side;
   readonly correct: readonly string[];
   readonly incorrect: readonly string[];
+  /** The number of the plan that each judgment follows, if they follow plans: both of a pair follow the same one. */
+  readonly planOf?: ReadonlyMap<string, number>;
 }
 
 /** A correct and an incorrect judgment of the same example, for DPO. */
@@ -29,7 +31,7 @@ export interface PreferenceOptions {
 
 /**
  * Makes the preference pairs of an iteration (method, step 5). Takes the examples that have both a correct and an
- * incorrect judgment, balances the sides, and draws up to `pairsPerExample` different pairs of chosen and rejected
+ * incorrect judgment (of the same plan), balances the sides, and draws up to `pairsPerExample` different pairs of chosen and rejected
  * judgments for each. The draw depends only on the seed and the ids; the order of the input affects only the order of
  * the output.
  */
@@ -39,19 +41,25 @@ export function preferencePairs(
 ): PreferencePair[] {
   const contested = examples.filter(isContested);
   const balanced = balance ? balanceSides(contested, seed) : contested;
-  return balanced.flatMap(({ id, correct, incorrect }) => {
-    const all = correct.flatMap((chosen) =>
-      incorrect.map((rejected) => ({ exampleId: id, chosen, rejected })),
+  return balanced.flatMap((example) => {
+    const all = example.correct.flatMap((chosen) =>
+      rejectable(example, chosen).map((rejected) => ({ exampleId: example.id, chosen, rejected })),
     );
     const key = ({ chosen, rejected }: PreferencePair) => `${chosen} > ${rejected}`;
     return shuffledById(all, seed, 'preference', key).slice(0, pairsPerExample);
   });
 }
 
-/** Returns whether an example has both a correct and an incorrect judgment. */
-export function isContested({
-  correct,
-  incorrect,
-}: Pick<ContestedExample, 'correct' | 'incorrect'>): boolean {
-  return correct.length > 0 && incorrect.length > 0;
+/** Returns whether an example has both a correct and an incorrect judgment, of the same plan if they follow plans. */
+export function isContested(example: Pick<ContestedExample, 'correct' | 'incorrect' | 'planOf'>): boolean {
+  return example.correct.some((chosen) => rejectable(example, chosen).length > 0);
+}
+
+/** The incorrect judgments that may stand against a correct one. Otherwise the pair would teach which plan to write, too. */
+function rejectable(
+  { incorrect, planOf }: Pick<ContestedExample, 'incorrect' | 'planOf'>,
+  chosen: string,
+): readonly string[] {
+  if (planOf === undefined) return incorrect;
+  return incorrect.filter((rejected) => planOf.get(rejected) === planOf.get(chosen));
 }

@@ -14,6 +14,13 @@ export interface SampledJudgment {
   readonly finishReason: string;
 }
 
+/** The plan that a judgment follows. */
+export interface JudgmentPlan {
+  /** The number of the plan among those of its instruction, from 0. */
+  readonly sample: number;
+  readonly text: string;
+}
+
 /** A judgment with the number of words before its verdict (src/method/words-before-verdict.ts). */
 export interface CountedJudgment extends SampledJudgment {
   readonly wordsBeforeVerdict: number;

@@ -113,6 +113,10 @@ export interface ReportFunnel {
   pairs: number;
   /** Additional pairs with a human label. */
   humanPairs?: number | undefined;
+  /** Sampled plans; left out if the run has none, or the judgments are those of an earlier iteration. */
+  plans?: number | undefined;
+  /** The earlier iteration whose judgments these are, if the round reuses them. */
+  judgedIn?: number | undefined;
   /** Sampled judgments. */
   judgments: number;
   /** Judgments with the correct verdict. */

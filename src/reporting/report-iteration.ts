@@ -1,6 +1,7 @@
 import { sumCounts } from '../platform/sum-counts.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 import type { Configuration } from '../config/run-configuration.ts';
+import { judgmentsOfIteration } from '../config/fine-tuning.ts';
 import type { FilterStatistics } from '../method/filter-statistics.ts';
 import { missingVerdictsIn } from '../method/missing-verdict.ts';
 import { allProgress, PROGRESS_FILE } from '../models/training/job.ts';
@@ -16,7 +17,7 @@ export async function reportIteration(
   store: ArtifactStore,
   run: string,
   summary: Omit<IterationSummary, 'model'>,
-  configuration: Pick<Configuration, 'models' | 'prices'>,
+  configuration: Pick<Configuration, 'models' | 'prices'> & Partial<Pick<Configuration, 'fineTuning'>>,
 ): Promise<ReportIteration> {
   const evaluations = await Promise.all(
     summary.evaluations.map(async ({ benchmark, purpose, scores }) => {
@@ -33,7 +34,15 @@ export async function reportIteration(
     usage: stageUsage(summary, configuration),
   };
   if (summary.iteration === 0) return evaluated;
-  const missing = missingVerdictsIn(summary.counts['judgePairs'] ?? {});
+  const { fineTuning } = configuration;
+  const judgedIn =
+    fineTuning === undefined ? summary.iteration : judgmentsOfIteration(fineTuning, summary.iteration);
+  const judged =
+    judgedIn === summary.iteration
+      ? summary.counts['judgePairs']
+      : (await store.readManifest(`${runUris.judgments(run, judgedIn)}/index`))?.counts;
+  const plans = summary.counts['planJudgments']?.['plans'];
+  const missing = missingVerdictsIn(judged ?? {});
   const trainingSet = await store.readManifest(runUris.trainingSet(run, summary.iteration));
   return {
     ...evaluated,
@@ -43,8 +52,10 @@ export async function reportIteration(
         : { rows: count('rows') }),
       pairs: count('pairs'),
       ...(count('humanPairs') > 0 ? { humanPairs: count('humanPairs') } : {}),
-      judgments: summary.counts['judgePairs']?.['judgments'] ?? 0,
-      correct: count('correctJudgments'),
+      ...(plans === undefined ? {} : { plans }),
+      ...(judgedIn === summary.iteration ? {} : { judgedIn }),
+      judgments: judged?.['judgments'] ?? 0,
+      correct: judged?.['correctJudgments'] ?? 0,
       ...(Object.keys(missing).length === 0 ? {} : { withoutVerdict: missing }),
       trainingExamples: count('trainingExamples'),
       statistics: trainingSet?.summary as FilterStatistics | undefined,

@@ -12,7 +12,8 @@ import { wholeText } from '../method/reasoning.ts';
 import type { TrainingRecord } from '../models/training/recipes/recipe.ts';
 import type { Side } from '../method/verdict.ts';
 import { runUris } from '../runs/run-layout.ts';
-import { partOfIteration } from '../method/pair-parts.ts';
+import { judgmentsOfIteration, partOfRun } from '../config/fine-tuning.ts';
+import { plannedText } from '../method/plans.ts';
 import { readJudgedPairs } from '../runs/judged-pairs.ts';
 import type { CategorizedInstruction, GeneratedPair, Judgment } from '../runs/records.ts';
 
@@ -33,8 +34,8 @@ export interface SampleScope {
   readonly iterations: readonly number[];
   /** The planned number of iterations. Each has an equal share of the limits, so that its sample doesn't change later. */
   readonly planned: number;
-  /** Into how many parts the pairs are divided. */
-  readonly parts: number;
+  /** What the run judges in each iteration. */
+  readonly configuration: Parameters<typeof partOfRun>[0];
 }
 
 /**
@@ -44,7 +45,7 @@ export interface SampleScope {
  */
 export async function sampleJudgedPairs(
   store: ArtifactStore,
-  { run, iterations, planned, parts }: SampleScope,
+  { run, iterations, planned, configuration }: SampleScope,
   limits: typeof REPORT_LIMITS = REPORT_LIMITS,
 ): Promise<ReportPair[]> {
   const sampled = new Map<string, ReportPair>();
@@ -52,14 +53,15 @@ export async function sampleJudgedPairs(
   const pairs = withHuman ?? (await store.readManifest(`${runUris.pairs(run)}/index`));
   if (pairs === undefined) return [];
   for (const iteration of iterations) {
-    const judgments = await store.readManifest(`${runUris.judgments(run, iteration)}/index`);
+    const place = runUris.judgments(run, judgmentsOfIteration(configuration.fineTuning, iteration));
+    const judgments = await store.readManifest(`${place}/index`);
     const trained = await trainedJudgments(store, run, iteration);
     if (judgments === undefined || trained === undefined) continue;
     let examples = limits.examples / planned;
     let bytes = limits.bytes / planned;
     const all = readJudgedPairs<GeneratedPair>(
       store,
-      { pairs, judgments, part: partOfIteration(parts, iteration) },
+      { pairs, judgments, part: partOfRun(configuration, iteration) },
       withHuman === undefined ? undefined : fromBothEnds,
     );
     for await (const { pair, orders } of all) {
@@ -68,7 +70,6 @@ export async function sampleJudgedPairs(
       if (!sampled.has(pair.id)) bytes -= size([shown.instruction, shown.better, shown.worse]);
       sampled.set(pair.id, shown);
       for (const { example, judgments: drawn } of orders) {
-        const place = runUris.judgments(run, iteration);
         const reportExample = exampleOf(iteration, example.betterSide, drawn, trained, (text, id) =>
           truncate(text, limits.text, `${id} in ${place}`),
         );
@@ -141,7 +142,8 @@ function exampleOf(
     judgments: JUDGMENT_OUTCOMES.flatMap((outcome) => {
       const judgment = byOutcome.get(outcome);
       if (judgment === undefined) return [];
-      return [{ outcome, verdict: judgment.verdict, text: truncateText(wholeText(judgment), judgment.id) }];
+      const text = plannedText(judgment.plan?.text, wholeText(judgment));
+      return [{ outcome, verdict: judgment.verdict, text: truncateText(text, judgment.id) }];
     }),
   };
 }

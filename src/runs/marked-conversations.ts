@@ -8,8 +8,15 @@ import { benchmarkPrompts } from './benchmark-prompts.ts';
 import { requiredPrompts } from './prompts.ts';
 import { readPrompt } from './read-prompt.ts';
 
-/** The fields with the prompts that the judge is asked and trained with, in the order of `requiredPrompts`. */
-const FIELDS: readonly string[] = ['judging.prompt', 'filtering.trainingPrompt'];
+/** The fields with the prompt that judgments are trained with: the second one, if it is set. */
+const TRAINING_FIELDS: readonly string[] = ['judging.prompt', 'filtering.trainingPrompt'];
+
+/** Whether a field has a prompt that the judge is asked or trained with. */
+function isForJudge(field: string): boolean {
+  return (
+    TRAINING_FIELDS.includes(field) || field.startsWith('judging.plan.') || field.endsWith('.direct.prompt')
+  );
+}
 
 const VALUES: Readonly<Record<string, string>> = {
   instruction: 'Marked instruction: which of two numbers is larger, 1 or 2?',
@@ -41,10 +48,10 @@ export async function markedConversations(
     });
     return (await Promise.all(read)).flat();
   };
-  const judged = await conversationsWith(requiredPrompts(usable).filter(({ path }) => FIELDS.includes(path)));
+  const judged = await conversationsWith(requiredPrompts(usable).filter(({ path }) => isForJudge(path)));
   const evaluated = evaluation && (await conversationsWith(await benchmarkPrompts(evaluation)));
   const conversations = [...judged, ...(evaluated ?? [])];
-  const trained = judged.at(-1);
+  const trained = judged.findLast(({ field }) => TRAINING_FIELDS.includes(field));
   if (trained === undefined || filtering?.reasoning === 'drop') return conversations;
   const whole = wholeText({ text: JUDGMENT, reasoning: REASONING }, reasoningMarksOf({ reasoning }));
   return [

@@ -26,7 +26,12 @@ export async function readPartialIteration(
     selectInstructions: runUris.selected(runName),
     generatePairs: runUris.pairs(runName),
     addHumanPairs: runUris.judgedPairs(runName),
-    ...(iteration === 0 ? {} : { judgePairs: runUris.judgments(runName, iteration) }),
+    ...(iteration === 0
+      ? {}
+      : {
+          planJudgments: runUris.plans(runName, iteration),
+          judgePairs: runUris.judgments(runName, iteration),
+        }),
     ...Object.fromEntries(benchmarks.map(({ name }) => [name, runUris.evaluation(runName, iteration, name)])),
   };
   const counts: Record<string, Counts> = {};

@@ -22,6 +22,9 @@ export interface Prompts {
   readonly worse: PromptTemplate | null;
   /** For pairs with a limit, by the folders that limits name; missing if none does. */
   readonly limits?: Readonly<Record<string, PromptTemplate>>;
+  /** For plans, and for judgments that follow one; missing without plans. */
+  readonly plan?: PromptTemplate;
+  readonly execution?: PromptTemplate;
   readonly judge: PromptTemplate;
   readonly training: PromptTemplate;
   /** The prompts for verdicts alone, by the folders that rounds name; missing if none does. */
@@ -37,6 +40,8 @@ export const promptsSchema: z.ZodType<Prompts> = z.strictObject({
   similar: promptTemplateSchema.nullable(),
   worse: promptTemplateSchema.nullable(),
   limits: z.record(z.string(), promptTemplateSchema).exactOptional(),
+  plan: promptTemplateSchema.exactOptional(),
+  execution: promptTemplateSchema.exactOptional(),
   judge: promptTemplateSchema,
   training: promptTemplateSchema,
   direct: z.record(z.string(), promptTemplateSchema).exactOptional(),
@@ -73,6 +78,12 @@ export function requiredPrompts(usable: PartialConfiguration) {
       needed: ['limit', 'instruction'],
     })),
     { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
+    { path: 'judging.plan.prompt', folder: judging?.plan?.prompt, needed: ['instruction'] },
+    {
+      path: 'judging.plan.executionPrompt',
+      folder: judging?.plan?.executionPrompt,
+      needed: [...judge, 'plan'],
+    },
     { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
     ...(usable.fineTuning?.rounds ?? []).map((round, index) => ({
       path: `fineTuning.rounds.${index}.direct.prompt`,
@@ -104,6 +115,9 @@ export async function readPrompts(
     worse: byPath.get('pairs.worsePrompt') ?? null,
     ...limitPrompts(configuration, prompt),
     judge: prompt('judging.prompt'),
+    ...(configuration.judging.plan === undefined
+      ? {}
+      : { plan: prompt('judging.plan.prompt'), execution: prompt('judging.plan.executionPrompt') }),
     ...directPrompts(configuration, prompt),
     training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
     evaluation: await readBenchmarkPrompts({ files }, configuration.evaluation),

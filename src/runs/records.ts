@@ -1,7 +1,7 @@
 /** The types of the lines in a run's artifacts. */
 import type { PoolInstruction } from '../datasets/collect-instructions.ts';
 import type { Order, ResponsePair } from '../method/examples.ts';
-import type { SampledJudgment } from '../method/rejection-sampling.ts';
+import type { JudgmentPlan, SampledJudgment } from '../method/rejection-sampling.ts';
 
 /**
  * An instruction with its category and complexity according to the model: null if the answer names none, absent if
@@ -27,6 +27,25 @@ export interface Judgment extends SampledJudgment {
   readonly order: Order;
   /** True if it names the better response and is complete, so that rejection sampling may keep it. */
   readonly correct: boolean;
+  /** The plan that it follows, if judging has plans: its number, and its text. */
+  readonly plan?: JudgmentPlan;
+}
+
+/** A plan for the judging of an instruction, as it is stored in `iteration-<i>/plans`. */
+export interface Plan {
+  readonly id: string;
+  /** The instruction that it is for (`instructionKey`). */
+  readonly unit: string;
+  /** The number of the sample, from 0. */
+  readonly sample: number;
+  /** Without the reasoning of a model that thinks before it answers. */
+  readonly text: string;
+  readonly finishReason: string;
+}
+
+/** Whether judgments can follow a plan: it is complete, and says something. */
+export function isUsablePlan({ text, finishReason }: Pick<Plan, 'text' | 'finishReason'>): boolean {
+  return finishReason === 'stop' && text !== '';
 }
 
 /** One vote of a judge on a request of a benchmark. */

@@ -19,6 +19,8 @@ export const runUris = {
   comparisons: (run: string) => `${run}/comparisons`,
   verdicts: (run: string) => `${run}/verdicts`,
   benchmark: (run: string, name: string) => `${run}/benchmarks/${name}`,
+  /** Plans for judgments of the same iteration, if it has them. */
+  plans: (run: string, iteration: number) => `${run}/iteration-${iteration}/plans`,
   judgments: (run: string, iteration: number) => `${run}/iteration-${iteration}/judgments`,
   trainingSet: (run: string, iteration: number) => `${run}/iteration-${iteration}/training-set`,
   /** The judge of an iteration, `model/` with its `result.json`; also the folder of its trainer, unless that is `trainer`. */
@@ -66,6 +68,8 @@ export function stageUri(
       return runUris.categories(run);
     case 'generatePairs':
       return runUris.pairs(run);
+    case 'planJudgments':
+      return runUris.plans(run, iteration);
     case 'judgePairs':
       return runUris.judgments(run, iteration);
     case 'compareResponses':

@@ -18,7 +18,7 @@ export interface StoredStage {
 /** The stages of a run in the order of their dependencies: those of all configured iterations, and of all in the store. */
 export async function storedStages(
   store: ArtifactStore,
-  { runName: run, evaluation, filtering, fineTuning, pairs, iterations: configured }: Configuration,
+  { runName: run, evaluation, filtering, fineTuning, judging, pairs, iterations: configured }: Configuration,
 ): Promise<StoredStage[]> {
   // An earlier start may have been configured with more.
   const stored = (await store.names(run)).map((name) => Number(/^iteration-(\d+)$/.exec(name)?.[1] ?? 0));
@@ -48,6 +48,9 @@ export async function storedStages(
   for (let iteration = 1; iteration <= iterations; iteration += 1) {
     const trainingSet = [runUris.trainingSet(run, iteration), runUris.exportedSet(run, iteration)];
     stages.push(
+      ...(judging.plan === undefined
+        ? []
+        : [{ stage: 'planJudgments' as const, iteration, folders: [runUris.plans(run, iteration)] }]),
       { stage: 'judgePairs', iteration, folders: [runUris.judgments(run, iteration)] },
       { stage: 'filterJudgments', iteration, folders: trainingSet },
       {

@@ -156,9 +156,10 @@ function iterationRow({ iteration, counts, training }: IterationSummary): string
 }
 
 function funnelRow(iteration: number, counts: Counts, loss: number | undefined): string[] {
-  const { judgments = 0, correctJudgments, trainingExamples } = counts;
+  // A round that reuses the judgments of the iteration before has none of its own.
+  const { judgments, correctJudgments, trainingExamples } = counts;
   const correctShare =
-    correctJudgments === undefined || judgments === 0
+    correctJudgments === undefined || judgments === undefined || judgments === 0
       ? ''
       : ` (${formatPercent(correctJudgments / judgments)})`;
   return [

@@ -1,9 +1,14 @@
 /** Estimates of the remaining time of a run, from the time that it has taken so far. */
 import type { RunProgress, StageProgress } from '../api/progress.ts';
 import { currentIteration, lastIteration } from '../api/current-iteration.ts';
+import { reusesJudgments } from '../method/judged-iterations.ts';
+
+/** The stages that an iteration lacks if it trains on the judgments of the one before. */
+const JUDGING_STAGES: readonly string[] = ['planJudgments', 'judgePairs'];
 
 /** The stages of an iteration whose time counts. Most of the time of `serveModel` is the start of the new judge's server. */
 const TIMED_STAGES = [
+  'planJudgments',
   'judgePairs',
   'filterJudgments',
   'fineTune',
@@ -31,8 +36,8 @@ export function stageRemainingSeconds(
 }
 
 /**
- * The seconds until the run ends, if every iteration takes as long as the last one and none is skipped. Undefined before
- * the first iteration has ended, and while the run is paused or waits for something.
+ * The seconds until the run ends, if every iteration takes as long as the last one, its judging as long as the last judging, and
+ * none is skipped. Undefined before the first iteration has ended, and while the run is paused or waits for something.
  *
  * A run that overlaps judges with a new judge while it is evaluated. Its training is expected after both.
  */
@@ -42,18 +47,25 @@ export function remainingSeconds(progress: RunProgress, now: number): number | u
   if (status !== 'running' || waits !== undefined || lastIterationSummary === undefined) return undefined;
   const current = currentIteration(progress);
   const first = completed.some(({ iteration }) => iteration === current) ? current + 1 : current;
+  const lastSeconds = (iteration: number, name: string): number => {
+    if (!JUDGING_STAGES.includes(name)) return lastIterationSummary.seconds[name] ?? 0;
+    if (reusesJudgments(progress.reusedJudgments ?? [], iteration)) return 0;
+    return completed.findLast(({ seconds }) => seconds[name] !== undefined)?.seconds[name] ?? 0;
+  };
   /** The rest of some stages of an iteration, one after the other. */
   const rest = (iteration: number, names: readonly (typeof TIMED_STAGES)[number][]): number =>
     names.reduce((sum, name) => {
       const running = stages.find((stage) => stage.name === name && stage.iteration === iteration);
-      const last = lastIterationSummary.seconds[name] ?? 0;
+      const last = lastSeconds(iteration, name);
       if (running !== undefined) return sum + (stageRemainingSeconds(running, progress, now) ?? last);
       return hasPassed(progress, iteration, name) ? sum : sum + last;
     }, 0);
   let judgeReady = 0;
   let evaluated = 0;
   for (let iteration = first; iteration <= lastIteration(progress); iteration += 1) {
-    const judged = (overlaps ? judgeReady : evaluated) + rest(iteration, ['judgePairs', 'filterJudgments']);
+    const judged =
+      (overlaps ? judgeReady : evaluated) +
+      rest(iteration, ['planJudgments', 'judgePairs', 'filterJudgments']);
     const trains =
       hasPassed(progress, iteration, 'fineTune') ||
       stages.some(({ name, iteration: of }) => name === 'fineTune' && of === iteration)

@@ -3,6 +3,7 @@ import type { Model, RunPlan, ServedModel, TrainingCheckpoint } from '../api/act
 import type { IterationSummary } from '../api/result.ts';
 import { condition, workflowInfo } from '@temporalio/workflow';
 import { lastIteration } from '../api/current-iteration.ts';
+import { judgedIteration } from '../method/judged-iterations.ts';
 import { bestIteration, selectingBenchmarks, shouldStopEarly } from '../method/model-selection.ts';
 import { workflowActivities } from './activity-proxies.ts';
 import { shouldContinueAsNew } from './continue-as-new.ts';
@@ -133,11 +134,8 @@ async function trainJudge(
     );
   };
   const previous = before?.summary ?? tracker.current.completedIterations[iteration - 1];
-  const servingBegan = Date.now();
-  const judge = await judgeOf();
-  const serveModel = secondsSince(servingBegan);
-  const judgments = await stages.mapShards('judgePairs', iteration, judge, pairs);
-  warn(verdictWarnings(iteration, judgments.counts));
+  const judgedAt = judgedIteration(plan.reusedJudgments ?? [], iteration);
+  const judgments = judgedAt === iteration ? await judgePairs() : await earlierJudgments(judgedAt);
   const trainingSet = await filterJudgments(judgments.artifact);
   if (stages.serversStopForTraining) {
     await condition(goesOn);
@@ -164,19 +162,47 @@ async function trainJudge(
     },
     counts: {
       ...pairCounts,
-      judgePairs: judgments.counts,
+      ...judgments.counts,
       filterJudgments: trainingSet.counts,
       fineTune: trained.counts,
       ...(selection === undefined ? {} : { selectCheckpoint: selection.counts }),
     },
     seconds: {
-      judgePairs: judgments.seconds,
+      ...judgments.seconds,
       filterJudgments: trainingSet.seconds,
       fineTune: fineTuneSeconds,
       ...(selection === undefined ? {} : { selectCheckpoint: selection.seconds }),
-      serveModel,
+      ...judgments.serving,
     },
   };
+
+  /** Judges the pairs with M_i-1, along plans if the run has them. */
+  async function judgePairs() {
+    const servingBegan = Date.now();
+    const judge = await judgeOf();
+    const serveModel = secondsSince(servingBegan);
+    const plans =
+      plan.plansJudgments === undefined
+        ? undefined
+        : await stages.mapShards('planJudgments', iteration, judge, pairs);
+    const judged = await stages.mapShards('judgePairs', iteration, judge, pairs, plans?.artifact);
+    warn(verdictWarnings(iteration, judged.counts));
+    return {
+      artifact: judged.artifact,
+      counts: { ...(plans && { planJudgments: plans.counts }), judgePairs: judged.counts },
+      seconds: { ...(plans && { planJudgments: plans.seconds }), judgePairs: judged.seconds },
+      serving: { serveModel },
+    };
+  }
+
+  /** The judgments of an iteration before, whose index is in the store. They have cost nothing in this one. */
+  async function earlierJudgments(judgedAt: number) {
+    const { artifact } = await workflowActivities.completeStage.executeWithOptions(
+      { summary: `find the judgments of iteration ${judgedAt}` },
+      [{ run, stage: 'judgePairs', iteration: judgedAt, shards: pairs.records }],
+    );
+    return { artifact, counts: {}, seconds: {}, serving: {} };
+  }
 
   /** M_i-1, served; in the first iteration the first judge. */
   function judgeOf(): ServedModel | Promise<ServedModel> {

@@ -242,12 +242,16 @@ export class RunStages {
     });
   }
 
-  /** Runs a stage on every shard of its input, in a child workflow. */
+  /**
+   * Runs a stage on every shard of its input, in a child workflow.
+   * @param plans that its judgments follow
+   */
   mapShards(
     stage: ShardedStage,
     iteration: number,
     model: ServedModel,
     input: ArtifactReference,
+    plans?: ArtifactReference,
   ): Promise<StageResult> {
     const { run, concurrentShards, timeouts } = this.#plan;
     const { workflowId: runWorkflowId } = workflowInfo();
@@ -264,7 +268,7 @@ export class RunStages {
               args: [
                 {
                   stage,
-                  shardInput: { run, iteration, model: served, input },
+                  shardInput: { run, iteration, model: served, input, ...(plans && { plans }) },
                   concurrentShards,
                   timeouts,
                   runWorkflowId,

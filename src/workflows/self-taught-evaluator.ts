@@ -1,6 +1,6 @@
 import { FAILURES } from '../api/temporal-names.ts';
 import { upsertMemo, workflowInfo } from '@temporalio/workflow';
-import type { PinnedMachine } from '../api/activity-types.ts';
+import type { PinnedMachine, RunPlan } from '../api/activity-types.ts';
 import type { IterationSummary, RunResult } from '../api/result.ts';
 import { bestIteration } from '../method/model-selection.ts';
 import { continueOnCurrentBuild } from './continue-as-new.ts';
@@ -12,7 +12,7 @@ import type { PauseState } from '../api/signals.ts';
 import { planRunOrFail, invalidConfiguration, runNameOf } from './planning.ts';
 import { workflowActivities } from './activity-proxies.ts';
 import { setRunHandlers } from './run-handlers.ts';
-import type { BudgetProgress } from '../api/progress.ts';
+import type { BudgetProgress, RunProgress } from '../api/progress.ts';
 import { ReportQueue } from './report-queue.ts';
 import { RunBudget } from './run-budget.ts';
 import { runIterations } from './run-iterations.ts';
@@ -69,7 +69,7 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: Carrie
       counts: state?.pairCounts ?? {},
       completedIterations: state?.completed ?? [],
       best: state === undefined ? 0 : bestIteration(state.completed, state.plan.modelSelection),
-      ...(state?.plan.overlaps === true ? { overlaps: true } : {}),
+      ...(state === undefined ? {} : expectationsOf(state.plan)),
       warnings: state?.warnings ?? [],
       ...(state === undefined ? {} : { report: state.reportUrl }),
     },
@@ -108,13 +108,21 @@ export async function selfTaughtEvaluator(configuration: unknown, state?: Carrie
   upsertMemo({ runName: plan.run.runName, seedModel: plan.seedModel, report: reportUrl });
   tracker.update({
     ...{ status: 'running', requestedIterations: plan.iterations, warnings, budget: plan.budget },
-    ...(plan.overlaps ? { overlaps: true } : {}),
+    ...expectationsOf(plan),
   });
   const newStages = createStages(controls, context, undefined);
   stages = newStages;
   return withFinalization(tracker, context, newStages, () =>
     withDamageRepair(tracker, configuration, newStages, context),
   );
+}
+
+/** What the plan says about the order of the stages, on which the remaining time depends. */
+function expectationsOf({
+  overlaps,
+  reusedJudgments,
+}: RunPlan): Pick<RunProgress, 'overlaps' | 'reusedJudgments'> {
+  return { ...(overlaps ? { overlaps: true } : {}), ...(reusedJudgments && { reusedJudgments }) };
 }
 
 /** The stages of a planned run; also connects its budget, which can be changed from then on, and its reports. */

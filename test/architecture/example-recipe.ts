@@ -9,6 +9,7 @@ import { renderPrompt } from '../../src/method/prompt-template.ts';
 import {
   hyperparameters,
   initFromSchema,
+  judgmentsSchema,
   selectCheckpointSchema,
 } from '../../src/models/training/recipes/hyperparameters.ts';
 import { defineRecipe, type TrainingRecord } from '../../src/models/training/recipes/recipe.ts';
@@ -32,6 +33,7 @@ export const shortest = defineRecipe({
   configuration: z.strictObject({
     method: z.literal('shortest'),
     initFrom: initFromSchema.default('seed'),
+    judgments: judgmentsSchema,
     selectCheckpoint: selectCheckpointSchema,
     maxCharacters: z.int().positive().default(2000),
     hyperparameters: shortestHyperparameters.prefault({}),

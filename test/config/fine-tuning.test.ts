@@ -52,7 +52,7 @@ describe('the rounds of fine-tuning', () => {
     ]);
     assert.match(
       problems['fineTuning.rounds.1.pairs'] ?? '',
-      /^unknown field; known here: method, initFrom, correctness, preferencePairsPerExample, selectCheckpoint, hyperparameters$/,
+      /^unknown field; known here: method, initFrom, correctness, preferencePairsPerExample, judgments, selectCheckpoint, hyperparameters$/,
     );
     assert.match(problems['fineTuning.rounds.0.hyperparameters.beta'] ?? '', /known here: epochs, maxSteps/);
   });

@@ -174,7 +174,7 @@ describe('parsing a configuration', () => {
       /^unknown field; known here: (.*)$/.exec(problems[path] ?? '')?.[1]?.split(', ');
     assert(known('iteration')?.includes('iterations'));
     assert(!known('iteration')?.includes('$schema'));
-    assert.deepEqual(known('judging.sample'), ['prompt', 'samples', 'strategy', 'sampling']);
+    assert.deepEqual(known('judging.sample'), ['prompt', 'samples', 'plan', 'strategy', 'sampling']);
     assert(known('pairs.call')?.includes('calls'));
     assert(known('serving.port')?.includes('command'));
     assert(!known('serving.port')?.includes('baseUrl'));

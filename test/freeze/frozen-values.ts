@@ -15,6 +15,7 @@ import {
   createWorkflowActivities,
 } from '../../src/activities/index.ts';
 import { judgmentFingerprintInputs } from '../../src/activities/judge-pairs.ts';
+import { planFingerprintInputs } from '../../src/activities/plan-judgments.ts';
 import { providedPairsFingerprint } from '../../src/activities/prepare-pairs.ts';
 import { poolFingerprint } from '../../src/activities/prepare-pool.ts';
 import { shardFingerprint } from '../../src/activities/process-shard.ts';
@@ -156,7 +157,12 @@ async function runFingerprints(configuration: Configuration): Promise<Record<str
   return {
     run: runFingerprintInputs(configuration),
     ...prepared,
-    judgePairs: shard(judgmentFingerprintInputs(configuration, resolved.prompts, 1)),
+    ...(configuration.judging.plan === undefined
+      ? { judgePairs: shard(judgmentFingerprintInputs(configuration, resolved.prompts, 1)) }
+      : {
+          planJudgments: shard(planFingerprintInputs(configuration, resolved.prompts, 1)),
+          judgePairs: shard(judgmentFingerprintInputs(configuration, resolved.prompts, 1, madeUp('plans'))),
+        }),
     ...Object.fromEntries(
       Array.from({ length: iterations }, (_, index) => index + 1).flatMap((iteration) => [
         [`filterJudgments ${iteration}`, trainingSetFingerprint(resolved, iteration, hashes)],

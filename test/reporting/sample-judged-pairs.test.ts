@@ -63,7 +63,12 @@ describe('the pairs in a report', () => {
   const read = ({ deps }: TestRun, limits: Partial<typeof REPORT_LIMITS> = {}, planned = 1) =>
     sampleJudgedPairs(
       deps.store,
-      { run: 'test', iterations: [1], planned, parts: 1 },
+      {
+        run: 'test',
+        iterations: [1],
+        planned,
+        configuration: { pairs: { parts: 1 }, fineTuning: { rounds: [] } },
+      },
       { ...REPORT_LIMITS, ...limits },
     );
 

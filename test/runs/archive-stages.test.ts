@@ -82,6 +82,18 @@ describe('archiving a stage to run it again', () => {
     assert(!existsSync(path('pairs')) && existsSync(path('instructions/pool')));
   });
 
+  it('of a run with plans archives them apart from the judgments that follow them', async () => {
+    const planned = parseConfiguration({ ...wanted, judging: { plan: {} } }).configuration;
+    assert(planned !== undefined);
+    await make('iteration-1/plans');
+    await make('iteration-2/plans');
+    assert.equal(await archiveStages(temporary.store, planned, '2/planJudgments', 'first'), undefined);
+    assert(existsSync(path('iteration-1/plans')) && existsSync(path('iteration-1/judgments')));
+    assert(!existsSync(path('iteration-2/plans')) && !existsSync(path('iteration-2/judgments')));
+    assert.equal(await archiveStages(temporary.store, planned, '1/judgePairs', 'second'), undefined);
+    assert(existsSync(path('iteration-1/plans')) && !existsSync(path('iteration-1/judgments')));
+  });
+
   it('also archives incomplete work and exports', async () => {
     await make('iteration-1/training-set.journal');
     await make('outputs/datasets/iteration-1');

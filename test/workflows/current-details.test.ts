@@ -142,6 +142,27 @@ describe('the remaining time', () => {
     );
   });
 
+  it('of a run whose iterations reuse judgments has a judging only in those that judge', () => {
+    const { judgePairs = 0, ...trained } = judge(2, 0.75).seconds;
+    const judged = { ...judge(1, 0.7), seconds: { ...trained, planJudgments: 30, judgePairs } };
+    const reusing = { ...judge(2, 0.75), seconds: trained };
+    const reusedJudgments = [false, true, false, true];
+    const requestedIterations = 4;
+    const training = 10 + 100 + 40;
+    const second = progress({
+      ...{ requestedIterations, reusedJudgments },
+      completedIterations: [judge(0, 0.6), judged],
+      stages: [stage('filterJudgments', 1000)],
+    });
+    assert.equal(remainingSeconds(second, after(1000)), training + 230 + training + training);
+    const third = progress({
+      ...{ requestedIterations, reusedJudgments },
+      completedIterations: [judge(0, 0.6), judged, reusing],
+      stages: [{ ...stage('planJudgments', 1000, 1, 4), iteration: 3 }],
+    });
+    assert.equal(remainingSeconds(third, after(1010)), 30 + 200 + training + training);
+  });
+
   it('of a run is unknown before the first iteration has ended, and during a pause', () => {
     const first = progress({ completedIterations: [judge(0, 0.6)], stages: [stage('judgePairs', 0, 5, 10)] });
     assert.equal(remainingSeconds(first, after(10)), undefined);
@@ -215,6 +236,17 @@ describe('the current details of a run', () => {
     assert.match(
       text,
       /\| 2 \| 2,200 \| 1,100 \(50\.0%\) \| 800 \|  \|\n\| 3 \| 300 \| 150 \(50\.0%\) \|  \|  \|/,
+    );
+  });
+
+  it('have no judgments in the row of an iteration that reuses those of the one before', () => {
+    const { counts, ...reusing } = judge(2, 0.75);
+    const { filterJudgments = {} } = counts;
+    const completedIterations = [judge(0, 0.6), judge(1, 0.7), { ...reusing, counts: { filterJudgments } }];
+    const text = currentDetails(progress({ completedIterations }), after(1010));
+    assert.match(
+      text,
+      /\| 1 \| 2,000 \| 1,200 \(60\.0%\) \| 900 \| 0\.250 \|\n\| 2 \|  \|  \| 900 \| 0\.250 \|/,
     );
   });
 

@@ -59,6 +59,7 @@ const SLOW_TESTS = [
   'test/workflows/judge-drift.test.ts',
   'test/workflows/overlap-served.test.ts',
   'test/workflows/own-data.test.ts',
+  'test/workflows/plans.test.ts',
   'test/workflows/publish.test.ts',
   'test/workflows/recover.test.ts',
   'test/workflows/run-in-bucket.test.ts',

@@ -33,6 +33,7 @@ const OUTCOME_TEXTS: Readonly<Record<string, (counts: Counts) => string[]>> = {
   generatePairs: ({ pairs }) => counted(pairs, 'pairs'),
   preparePairs: ({ pairs }) => counted(pairs, 'pairs'),
   addHumanPairs: ({ humanPairs }) => counted(humanPairs, 'human-labelled pairs'),
+  planJudgments: ({ plans }) => counted(plans, 'plans'),
   judgePairs: ({ judgments, correctJudgments }) => [
     ...counted(judgments, 'judgments'),
     ...(judgments === undefined || judgments === 0
@@ -93,7 +94,7 @@ export function secondsSince(startedAt: string, now: number): number {
 export function rates(stage: DisplayedStage, now: number): string[] {
   const { counts = {}, startedAt, done = 0, unit, loss } = stage;
   const seconds = secondsSince(startedAt, now);
-  const main = ['judgments', 'pairs', 'instructions'].find((name) => counts[name] !== undefined);
+  const main = ['judgments', 'plans', 'pairs', 'instructions'].find((name) => counts[name] !== undefined);
   return [
     ...(unit === 'steps' ? rate(done, seconds, 'steps') : []),
     ...(main === undefined ? [] : rate(counts[main] ?? 0, seconds, main)),

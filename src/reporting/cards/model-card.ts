@@ -225,6 +225,7 @@ function trainingData({ judge, models, pairs, humanData }: ModelCardData): strin
         ]),
     ['response pairs', formatCount(funnel.pairs)],
     ...(funnel.humanPairs === undefined ? [] : [['human-labelled pairs', formatCount(funnel.humanPairs)]]),
+    ...(funnel.plans === undefined ? [] : [['sampled plans', formatCount(funnel.plans)]]),
     ['sampled judgments', formatCount(funnel.judgments)],
     ['with the correct verdict', formatCount(funnel.correct)],
     ...(statistics?.steps ?? []).map(({ step, examples }) => [`examples ${step}`, formatCount(examples)]),
@@ -237,8 +238,8 @@ function trainingData({ judge, models, pairs, humanData }: ModelCardData): strin
     pairs.kind === 'provided'
       ? `Labelled response pairs: ${from}.`
       : `Instructions: ${from}.${human} Response pairs whose better response is known by construction, written by ${shownModel(models.generator)}.`;
-  const judgedBy =
-    judge.iteration === 1 ? shownModel(models.firstJudge) : `M_${judge.iteration - 1} of the same run`;
+  const judgedIn = funnel?.judgedIn ?? judge.iteration;
+  const judgedBy = judgedIn === 1 ? shownModel(models.firstJudge) : `M_${judgedIn - 1} of the same run`;
   return [
     `${origin} Their judgments are by ${judgedBy}; those with the correct verdict were kept.`,
     ...(rows === undefined ? [] : [markdownTable(['from instructions to examples', ''], rows) ?? '']),

@@ -62,6 +62,7 @@ export async function funnelSection(data: ReportData): Promise<Html | undefined>
         column('Human pairs', ({ humanPairs }) =>
           humanPairs === undefined ? undefined : formatCount(humanPairs),
         ),
+        column('Plans', ({ plans }) => (plans === undefined ? undefined : formatCount(plans))),
         column('Judgments', ({ judgments }) => formatCount(judgments)),
         column('Per example', ({ statistics }) => statistics?.samples.perExample.toFixed(1)),
         column('Correct', ({ correct, judgments }) => withShare(correct, judgments)),
@@ -76,7 +77,7 @@ export async function funnelSection(data: ReportData): Promise<Html | undefined>
       rows,
     )}
     <p class="note">${note(rows)}</p>
-    ${rows.map(reasonedNote)} ${rows.map(missingVerdictsNote)}
+    ${rows.map(reusedNote)} ${rows.map(reasonedNote)} ${rows.map(missingVerdictsNote)}
     ${charts.length > 0 && html`<div class="charts">${charts}</div>`}
   </section>`;
 }
@@ -105,6 +106,14 @@ function trainingExamples({ trainingExamples: rows, statistics }: ReportFunnel):
 function humanExamples(sources: Readonly<Record<string, number>> = {}): string {
   const { [GENERATED]: _generated, ...human } = sources;
   return formatCount(Object.values(human).reduce((sum, examples) => sum + examples, 0));
+}
+
+/** Whose judgments a judge was trained on, if not on new ones. */
+function reusedNote({ iteration, funnel: { judgedIn } }: Row): Html | undefined {
+  if (judgedIn === undefined) return undefined;
+  return html`<p class="note">
+    ${judgeName(iteration)} is trained on the judgments of iteration ${judgedIn}, which were sampled once.
+  </p>`;
 }
 
 /** How many judgments give reasons before their verdict; the others are guesses. */

@@ -7,7 +7,7 @@ export function roleOfStage(stage: string, iteration: number, models: Configurat
   const [seed, generator, firstJudge] = MODEL_ROLES;
   const role = isPreparationStage(stage)
     ? generator
-    : stage === 'judgePairs' && iteration === 1
+    : (stage === 'planJudgments' || stage === 'judgePairs') && iteration === 1
       ? firstJudge
       : seed;
   return models[role] === undefined ? seed : role;

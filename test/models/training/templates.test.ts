@@ -187,6 +187,19 @@ describe('a chat template', function () {
     ]);
     assert.deepEqual(complete.problems, []);
     assert.deepEqual(complete.prompts, ['judging.prompt', 'judging.prompt and a judgment with reasoning']);
+    const plan = { prompt: 'prompts/plan', executionPrompt: 'prompts/execute-plan', samples: 1 };
+    const { usable } = parseConfiguration({
+      judging: { prompt: 'prompts/pairwise', plan },
+      fineTuning: { rounds: [{ method: 'sft', direct: { share: 0.5, prompt: 'prompts/compact/direct' } }] },
+    });
+    const asked = await markedConversations({ roots: [packageRoot] }, usable);
+    assert.deepEqual(
+      asked.map(({ field }) => field),
+      [
+        ...['judging.prompt', 'judging.plan.prompt', 'judging.plan.executionPrompt'],
+        ...['fineTuning.rounds.0.direct.prompt', 'judging.prompt and a judgment with reasoning'],
+      ],
+    );
     assert.deepEqual(withoutReasoning.problems, []);
     assert.match(
       cut.problems.join('; '),

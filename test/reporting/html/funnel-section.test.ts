@@ -79,3 +79,27 @@ describe('the funnel of a training by reinforcement', () => {
     assert.doesNotMatch((await funnelSection(data))?.text ?? '', /pass rate|prompts: GRPO/);
   });
 });
+
+describe('the plans of judgments in the report', () => {
+  async function sectionOf(changes: readonly Partial<ReportFunnel>[]) {
+    const data = sampleReport();
+    const [first] = data.iterations.flatMap(({ funnel }) => funnel ?? []);
+    const iterations = changes.map((change, index) => ({
+      ...{ iteration: index + 1, evaluations: [] },
+      funnel: { ...(first ?? assert.fail()), ...change },
+    }));
+    return ((await funnelSection({ ...data, iterations }))?.text ?? '').replaceAll(/\s+/g, ' ');
+  }
+
+  it('have a column, and a round that reuses judgments says whose they are', async () => {
+    const text = await sectionOf([{ plans: 4321 }, { judgedIn: 1 }]);
+    assert.match(text, />Plans<\/th>/);
+    assert.match(text, />4,321<\/td>/);
+    assert.match(text, /M₂ is trained on the judgments of iteration 1, which were sampled once\./);
+  });
+
+  it('have none in a run without plans', async () => {
+    const text = await sectionOf([{}, {}]);
+    assert.doesNotMatch(text, /Plans|sampled once/);
+  });
+});

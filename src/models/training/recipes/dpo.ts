@@ -9,6 +9,7 @@ import {
   type ContestedExample,
   type PreferencePair,
 } from '../../../method/preference-pairs.ts';
+import { plansOf } from '../../../method/plans.ts';
 import { renderPrompt, type ChatMessage } from '../../../method/prompt-template.ts';
 import type { CountedJudgment } from '../../../method/rejection-sampling.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
@@ -19,6 +20,7 @@ import {
   INIT_FROM_DESCRIPTION,
   initFromSchema,
   isScheduleValid,
+  judgmentsSchema,
   risingRateError,
   selectCheckpointSchema,
 } from './hyperparameters.ts';
@@ -75,6 +77,7 @@ const dpoRoundSchema = z
       .describe(
         'The most pairs of a correct and an incorrect judgment that one example gives (released code: `num_pairs`).',
       ),
+    judgments: judgmentsSchema,
     selectCheckpoint: selectCheckpointSchema,
     hyperparameters: dpoHyperparameters
       .refine(isScheduleValid, risingRateError)
@@ -129,11 +132,15 @@ export const dpo = defineRecipe({
       const all = correct * (samples - correct);
       return strategy.kind === 'all' ? all : Math.min(1, all);
     };
-    const pairs = sumUpTo(
-      samples,
-      (correct) =>
-        Math.min(preferencePairsPerExample, combinations(correct)) * probabilityOf(correct, samples),
-    );
+    // Both judgments of a pair follow one plan. Plans of an example are taken to share its pairs evenly.
+    const plans = plansOf(judging);
+    const perPlan = preferencePairsPerExample / plans;
+    const pairs =
+      plans *
+      sumUpTo(
+        samples,
+        (correct) => Math.min(perPlan, combinations(correct)) * probabilityOf(correct, samples),
+      );
     return correctness === 'both-orders' ? pairs * (1 - probabilityOf(0, samples)) : pairs;
   },
 });
@@ -192,8 +199,8 @@ async function makeTrainingSet({
 }: TrainingSetInput<DpoRound>) {
   const labelled = () => labelCorrectness(examplesOf(judgedPairs()), correctness);
   const contested: ContestedExample[] = [];
-  for await (const { example, correct, incorrect } of labelled()) {
-    const ids = (judgments: readonly { readonly id: string }[]) => judgments.map(({ id }) => id);
+  for await (const { example, correct, incorrect, judgments } of labelled()) {
+    const ids = (some: readonly { readonly id: string }[]) => some.map(({ id }) => id);
     // A correct guess is neither preferred nor avoided.
     const isReasoned = ({ wordsBeforeVerdict }: CountedJudgment) =>
       wordsBeforeVerdict >= (filtering.minReasoning ?? 0);
@@ -202,6 +209,7 @@ async function makeTrainingSet({
       side: example.betterSide,
       correct: ids(correct.filter(isReasoned)),
       incorrect: ids(incorrect),
+      ...plansOfJudgments(judgments),
     });
   }
   const { balance, minExamples } = filtering;
@@ -211,6 +219,9 @@ async function makeTrainingSet({
     'examples without a correct judgment': contested.filter(({ correct }) => correct.length === 0).length,
     'examples without an incorrect judgment': contested.filter(({ incorrect }) => incorrect.length === 0)
       .length,
+    ...(contested.some(({ planOf }) => planOf !== undefined)
+      ? { 'examples without both in one plan': contested.filter(isContestedByPlansOnly).length }
+      : {}),
     kept: contested.filter(isContested).length,
     balanced: new Set(pairs.map(({ exampleId }) => exampleId)).size,
     trainingExamples: pairs.length,
@@ -219,7 +230,7 @@ async function makeTrainingSet({
     throw new InvalidInput(
       `iteration ${iteration} has ${pairs.length} preference pairs, fewer than filtering.minExamples (${minExamples}): ` +
         `of ${counts.examples} examples ${counts['examples without a correct judgment']} have no correct judgment, ` +
-        `${counts['examples without an incorrect judgment']} no incorrect one, ${counts.balanced} are left after balancing. ` +
+        `${counts['examples without an incorrect judgment']} no incorrect one, ${counts.kept} both (of one plan), ${counts.balanced} are left after balancing. ` +
         'More pairs, more samples or a higher temperature give more.',
     );
   return { counts, records: records(Map.groupBy(pairs, ({ exampleId }) => exampleId)) };
@@ -240,6 +251,22 @@ async function makeTrainingSet({
         };
     }
   }
+}
+
+/** Whether an example has correct and incorrect judgments, but no plan has both. */
+function isContestedByPlansOnly(example: ContestedExample): boolean {
+  const { correct, incorrect } = example;
+  return isContested({ correct, incorrect }) && !isContested(example);
+}
+
+/** The plan of each judgment, if they follow plans. */
+function plansOfJudgments(
+  judgments: JudgedPair['orders'][number]['judgments'],
+): Pick<ContestedExample, 'planOf'> {
+  const planned = judgments.flatMap(({ id, plan }) =>
+    plan === undefined ? [] : [[id, plan.sample] as const],
+  );
+  return planned.length === 0 ? {} : { planOf: new Map(planned) };
 }
 
 async function* examplesOf(pairs: AsyncIterable<JudgedPair>) {

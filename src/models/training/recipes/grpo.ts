@@ -11,6 +11,7 @@ import {
   type FilterStatistics,
 } from '../../../method/filter-statistics.ts';
 import { GENERATED } from '../../../method/mix-sources.ts';
+import { judgmentsOfExample } from '../../../method/plans.ts';
 import { renderPrompt } from '../../../method/prompt-template.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
 import type { Side } from '../../../method/verdict.ts';
@@ -21,6 +22,7 @@ import {
   INIT_FROM_DESCRIPTION,
   initFromSchema,
   isScheduleValid,
+  judgmentsSchema,
   risingRateError,
   selectCheckpointSchema,
 } from './hyperparameters.ts';
@@ -105,6 +107,7 @@ const grpoRoundSchema = z
         'Trains on the pairs for which this share of the judgments of the stage judgePairs, in both orders together, is correct. ' +
           'Pairs that the judge always or never gets right teach nothing.',
       ),
+    judgments: judgmentsSchema,
     selectCheckpoint: selectCheckpointSchema,
     hyperparameters: grpoHyperparameters
       .refine(isScheduleValid, risingRateError)
@@ -141,7 +144,7 @@ export const grpo = defineRecipe({
   fingerprintInputs: (_sections, { passRate: { min, max } }) => ({ passRate: { min, max } }),
   makeTrainingSet,
   expectedExamples({ judging }, { passRate }, correctShare) {
-    const all = 2 * judging.samples;
+    const all = 2 * judgmentsOfExample(judging);
     const { probabilityOf } = expectedJudgments({ ...judging, judgmentsPerExample: 1 }, correctShare);
     return sumUpTo(all, (correct) => (isWithin(correct / all, passRate) ? probabilityOf(correct, all) : 0));
   },
@@ -224,7 +227,7 @@ async function makeTrainingSet({
         { step: 'judged', examples: 2 * pairs },
         { step: 'within the pass rate', examples: trainingExamples },
       ],
-      ...sampleStatistics(sampled, judging.strategy.kind === 'all' ? judging.samples : undefined),
+      ...sampleStatistics(sampled, judging.strategy.kind === 'all' ? judgmentsOfExample(judging) : undefined),
       ...originStatistics(trained),
     } satisfies FilterStatistics,
     records: records(),

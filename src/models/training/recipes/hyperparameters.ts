@@ -78,6 +78,14 @@ export const selectCheckpointSchema = z
   )
   .optional();
 
+export const judgmentsSchema = z
+  .literal('reuse')
+  .describe(
+    '`reuse`: trains on the judgments of the iteration before, instead of new ones by its judge: the same pairs are not judged again. ' +
+      "EvalPlanner's first round of DPO does so.",
+  )
+  .optional();
+
 export const initFromSchema = z.enum(['seed', 'previous']);
 export const INIT_FROM_DESCRIPTION =
   '`seed`: starts from M_0. `previous`: starts from the judge of the previous iteration; in the first iteration that is M_0 too.';

@@ -5,19 +5,26 @@
 import type { z } from 'zod';
 import type { Counts, Fingerprint } from '../../../store/artifact.ts';
 import type { NumberedJudgment } from '../../../method/correctness.ts';
-import type { CountedJudgment } from '../../../method/rejection-sampling.ts';
+import type { PlannedSampling } from '../../../method/plans.ts';
+import type { CountedJudgment, JudgmentPlan } from '../../../method/rejection-sampling.ts';
 import type { ResponsePair } from '../../../method/examples.ts';
 import type { ChatMessage, PromptTemplate } from '../../../method/prompt-template.ts';
 import type { SamplingStrategy } from '../../../method/sampling-batches.ts';
 import type { JudgedExample, JudgmentSelectionRules } from '../../../method/select-judgments.ts';
 import type { Problem } from '../../../platform/problem.ts';
-import type { Hyperparameters, initFromSchema, selectCheckpointSchema } from './hyperparameters.ts';
+import type {
+  Hyperparameters,
+  initFromSchema,
+  judgmentsSchema,
+  selectCheckpointSchema,
+} from './hyperparameters.ts';
 
 /** The fields that every recipe's round has. */
 export interface RoundShape {
   readonly [field: string]: z.ZodType;
   readonly method: z.ZodLiteral<string>;
   readonly initFrom: z.ZodDefault<typeof initFromSchema>;
+  readonly judgments: typeof judgmentsSchema;
   readonly selectCheckpoint: typeof selectCheckpointSchema;
   readonly hyperparameters: z.ZodType<Hyperparameters>;
 }
@@ -76,7 +83,7 @@ export function defineRecipe<
 
 /** The sections of a run's configuration that recipes read. */
 export interface RecipeSections {
-  readonly judging: { readonly samples: number; readonly strategy: SamplingStrategy };
+  readonly judging: PlannedSampling & { readonly strategy: SamplingStrategy };
   readonly filtering: Omit<JudgmentSelectionRules, 'strategy'> & {
     readonly balance: boolean;
     readonly humanData: readonly { readonly name: string; readonly weight: number }[];
@@ -86,7 +93,8 @@ export interface RecipeSections {
 }
 
 /** A sampled judgment as a run stores it. */
-type StoredJudgment = NumberedJudgment & CountedJudgment & { readonly correct: boolean };
+type StoredJudgment = NumberedJudgment &
+  CountedJudgment & { readonly correct: boolean; readonly plan?: JudgmentPlan };
 
 /** A pair with the judgments of both its orders. */
 export interface JudgedPair {

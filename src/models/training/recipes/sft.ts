@@ -11,6 +11,7 @@ import {
   type SelectedJudgment,
 } from '../../../method/filter-statistics.ts';
 import { balanceInSources, drawEvenly, GENERATED, mixSources } from '../../../method/mix-sources.ts';
+import { judgmentsOfExample } from '../../../method/plans.ts';
 import { renderPrompt, type PromptTemplate } from '../../../method/prompt-template.ts';
 import type { CountedJudgment } from '../../../method/rejection-sampling.ts';
 import {
@@ -26,6 +27,7 @@ import {
   INIT_FROM_DESCRIPTION,
   initFromSchema,
   isScheduleValid,
+  judgmentsSchema,
   risingRateError,
   selectCheckpointSchema,
 } from './hyperparameters.ts';
@@ -66,6 +68,7 @@ const sftRoundSchema = z
   .strictObject({
     method: z.literal('sft').describe('Trains on the kept judgments.'),
     initFrom: initFromSchema.default('seed').describe(INIT_FROM_DESCRIPTION),
+    judgments: judgmentsSchema,
     selectCheckpoint: selectCheckpointSchema,
     direct: directSchema.optional(),
     hyperparameters: sftHyperparameters
@@ -113,8 +116,8 @@ export const sft = defineRecipe({
   },
   expectedExamples({ judging, filtering }, { direct }, correctShare) {
     const { judgmentsPerExample, majorityThreshold, positionConsistentOnly } = filtering;
-    const { samples } = judging;
-    const { probabilityOf } = expectedJudgments({ ...judging, judgmentsPerExample }, correctShare);
+    const samples = judgmentsOfExample(judging);
+    const { probabilityOf } = expectedJudgments({ ...judging, samples, judgmentsPerExample }, correctShare);
     const fewest = Math.ceil((majorityThreshold ?? 0) * samples);
     const kept = sumUpTo(samples, (correct) =>
       correct < fewest ? 0 : Math.min(correct, judgmentsPerExample) * probabilityOf(correct, samples),
@@ -165,7 +168,7 @@ async function makeTrainingSet({
       ...(isMixed ? [{ step: 'after mixing' as const, remaining: trained }] : []),
     ],
     selected: trained,
-    samples: judging.strategy.kind === 'all' ? judging.samples : undefined,
+    samples: judging.strategy.kind === 'all' ? judgmentsOfExample(judging) : undefined,
     reasonedWords,
   });
   const alone =
