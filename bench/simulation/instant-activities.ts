@@ -140,6 +140,7 @@ export function createInstantActivities(
         return Promise.resolve({ ...result(uri, records, { pairs: BENCHMARK_PAIRS }), warnings: [] });
       },
       scoreBenchmark: ({ benchmark, iteration }) => Promise.resolve(scores(benchmark, iteration)),
+      calibrateJudge: notSimulated,
       restoreConfiguration: notSimulated,
       writeReport: () => Promise.resolve({ report: runUris.report(runName), damage: [] }),
       exportOutputs: () => Promise.resolve(),

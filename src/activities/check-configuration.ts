@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { loadBenchmark } from '../benchmarks/registry.ts';
+import type { BenchmarkPrompts } from '../benchmarks/benchmark.ts';
+import { BENCHMARK_FORMATS, type BenchmarkFormat, loadBenchmark } from '../benchmarks/registry.ts';
 import { resolveInputPath } from '../platform/input-files.ts';
 import { readPrompt } from '../runs/read-prompt.ts';
 import type { Problem } from '../platform/problem.ts';
@@ -124,7 +125,22 @@ export function checkEvaluation(
         loadBenchmark(format).then((benchmark) => benchmark.read(resolveInputPath(deps.files, path))),
       ),
     ),
+    ...evaluation.benchmarks.map(({ format, probabilities }, index) =>
+      collectProblem(`evaluation.benchmarks.${index}.probabilities`, async () => {
+        if (probabilities === true) requireLetters(format, (await loadBenchmark(format)).prompts);
+      }),
+    ),
   ];
+}
+
+/** Probabilities are read at the letter of a pair's verdict. Benchmarks with prompts of their own ask for verdicts of other forms. */
+function requireLetters(format: BenchmarkFormat, { folder }: BenchmarkPrompts): void {
+  if (folder === undefined) return;
+  const pairwise = BENCHMARK_FORMATS.find((each) => each === `${format}-pairwise`);
+  throw new Error(
+    `the verdicts of ${JSON.stringify(format)} have a form of their own, but probabilities are read at [[A]] and [[B]]: leave the field out` +
+      (pairwise === undefined ? '' : `, or use the format ${JSON.stringify(pairwise)}`),
+  );
 }
 
 /** Removes duplicate problems: several benchmarks may use the same prompt. */

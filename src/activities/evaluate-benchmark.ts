@@ -3,6 +3,9 @@ import type { Fingerprint } from '../store/artifact.ts';
 import type { ShardRecord } from '../store/shard-types.ts';
 import type { Benchmark, BenchmarkItem, JudgeRequest } from '../benchmarks/benchmark.ts';
 import { loadBenchmark } from '../benchmarks/registry.ts';
+import { type VerdictProbabilities, verdictProbabilities } from '../method/verdict-probability.ts';
+import type { Choice } from '../models/inference/chat-answer.ts';
+import { TOP_LOGPROBS } from '../models/inference/require-logprobs.ts';
 import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import { type ChatMessage, renderPrompt } from '../method/prompt-template.ts';
 import { samplingSeed } from '../method/seeds.ts';
@@ -24,6 +27,7 @@ interface BenchmarkAnswer extends ShardRecord {
   /** The reasoning that the server returned apart from the text. */
   readonly reasoning?: string;
   readonly finishReason: string;
+  readonly probabilities?: VerdictProbabilities;
 }
 
 /** Sends all requests of a shard of a benchmark to a judge, once for each vote (method, step 6). */
@@ -53,6 +57,7 @@ export function evaluateBenchmark(deps: Dependencies, input: ShardInput): Promis
             firstSeed: samplingSeed(seed, 'evaluate', name, request.id),
             votes,
             followUp: template.followUp,
+            topLogprobs: configured.probabilities === true ? TOP_LOGPROBS : undefined,
           };
           await askForVotes(benchmark, request.id, voting, existing, emit, ask);
         },
@@ -79,6 +84,7 @@ export function evaluationFingerprintInputs(
     prompt: benchmarkPromptsHash(prompts.evaluation, name),
     sampling: samplingFingerprintInputs(evaluation, configured),
     votes: evaluation.votes,
+    ...(configured.probabilities === true ? { probabilities: true } : {}),
   };
 }
 
@@ -90,13 +96,15 @@ interface VoteRequest {
   readonly votes: number;
   /** Replaces the benchmark's own follow-up message. */
   readonly followUp?: string | undefined;
+  /** Set if the probabilities of the verdicts are measured. */
+  readonly topLogprobs: number | undefined;
 }
 
 /** Requests the missing votes, and the missing follow-up answers if the benchmark has follow-up questions. */
 async function askForVotes(
   benchmark: Benchmark,
   unit: string,
-  { messages, sampling, firstSeed, votes, followUp }: VoteRequest,
+  { messages, sampling, firstSeed, votes, followUp, topLogprobs }: VoteRequest,
   existing: readonly BenchmarkAnswer[],
   emit: (answer: BenchmarkAnswer) => void,
   ask: SendRequest,
@@ -106,8 +114,9 @@ async function askForVotes(
   );
   for (const run of missingSampleRanges(votes, new Set(first.keys()))) {
     const seed = firstSeed + run.start;
-    const { choices, usage } = await ask({ messages, sampling, samples: run.count, seed });
-    choices.forEach(({ text, reasoning, finishReason }, index) => {
+    const { choices, usage } = await ask({ messages, sampling, samples: run.count, seed, topLogprobs });
+    choices.forEach((choice, index) => {
+      const { text, reasoning, finishReason } = choice;
       const vote = run.start + index;
       const usageField = index === 0 ? { usage } : {};
       const answer: BenchmarkAnswer = {
@@ -118,6 +127,7 @@ async function askForVotes(
         text,
         ...(reasoning === undefined ? {} : { reasoning }),
         finishReason,
+        ...probabilitiesField(choice, topLogprobs),
         ...usageField,
       };
       first.set(vote, answer);
@@ -134,11 +144,13 @@ async function askForVotes(
       { role: 'user', content: followUp ?? ownQuestion },
     ];
     const seed = firstSeed + vote;
-    const { choices, usage } = await ask({ messages: conversation, sampling, samples: 1, seed });
-    for (const { text, reasoning, finishReason } of choices) {
+    const { choices, usage } = await ask({ messages: conversation, sampling, samples: 1, seed, topLogprobs });
+    for (const choice of choices) {
+      const { text, reasoning, finishReason } = choice;
       const id = `${answerId(unit, vote)}/follow-up`;
       const reasoningField = reasoning === undefined ? {} : { reasoning };
-      emit({ id, unit, vote, part: 'follow-up', text, ...reasoningField, finishReason, usage });
+      const given = { ...reasoningField, finishReason, ...probabilitiesField(choice, topLogprobs) };
+      emit({ id, unit, vote, part: 'follow-up', text, ...given, usage });
     }
   }
 }
@@ -154,7 +166,7 @@ function judgmentsOf(
       const followUp = answers.find((answer) => answer.part === 'follow-up' && answer.vote === vote);
       const text = followUp === undefined ? first.text : `${first.text}\n${followUp.text}`;
       const verdict = benchmark.officialVerdict(text, request.prompt) ?? null;
-      const { finishReason, reasoning } = followUp ?? first;
+      const { finishReason, reasoning, probabilities } = followUp ?? first;
       const reasoningField = reasoning === undefined ? {} : { reasoning };
       return {
         id,
@@ -165,8 +177,18 @@ function judgmentsOf(
         ...reasoningField,
         verdict,
         finishReason,
+        ...(probabilities === undefined ? {} : { probabilities }),
       };
     });
+}
+
+/** Some servers give log-probabilities without being asked; those are not kept. */
+function probabilitiesField(
+  { logprobs = [] }: Choice,
+  requested: number | undefined,
+): Pick<BenchmarkAnswer, 'probabilities'> {
+  const probabilities = requested === undefined ? undefined : verdictProbabilities(logprobs);
+  return probabilities === undefined ? {} : { probabilities };
 }
 
 function answerId(unit: string, vote: number): string {

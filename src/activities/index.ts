@@ -2,6 +2,7 @@ import { addHumanPairs, type AddHumanPairsInput } from './add-human-pairs.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { awaitRun } from './await-run.ts';
 import { readBudget, setBudget } from './budget.ts';
+import { calibrateJudge, type CalibrateJudgeInput } from './calibrate-judge.ts';
 import { categorizeInstructions } from './categorize-instructions.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { checkJudgeEvaluation } from './check-judge-evaluation.ts';
@@ -72,6 +73,7 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   filterJudgments: (input: FilterJudgmentsInput) => filterJudgments(deps, input),
   prepareBenchmark: (input: { run: RunReference; benchmark: string }) => prepareBenchmark(deps, input),
   scoreBenchmark: (input: ScoreBenchmarkInput) => scoreBenchmark(deps, input),
+  calibrateJudge: (input: CalibrateJudgeInput) => calibrateJudge(deps, input),
   writeReport: (input: WriteReportInput) => writeReport(deps, input),
   exportOutputs: (input: ExportOutputsInput) => exportOutputs(deps, input),
   pushOutputs: (input: PushOutputsInput) => pushOutputs(deps, input),

@@ -17,6 +17,7 @@ import { EndpointUnavailable, ModelNotFound, RequestRejected } from '../models/i
 import type { Choice } from '../models/inference/chat-answer.ts';
 import type { CompletionRequest, SendReason } from '../models/inference/completion.ts';
 import { endpointsOf } from '../models/inference/endpoint.ts';
+import { requireLogprobs } from '../models/inference/require-logprobs.ts';
 import type { ChatMessage } from '../method/prompt-template.ts';
 import { currentWorkflowId } from './current-workflow.ts';
 import { shardHandOver } from './hand-over-shard.ts';
@@ -40,6 +41,8 @@ export type SendRequest = (request: {
   readonly sampling: SamplingParameters;
   readonly samples: number;
   readonly seed: number;
+  /** Asks for log-probabilities, which the answer then has. */
+  readonly topLogprobs?: number | undefined;
 }) => Promise<ModelAnswer>;
 
 /** The samples of a model in the order of their seeds, and their usage in total. */
@@ -219,6 +222,7 @@ async function sendModelRequest(
       sampling: request.sampling,
       samples: request.samples,
       seed: request.seed,
+      topLogprobs: request.topLogprobs,
       stopSending: stop,
       signal: abort,
       admit: budgetGuard.admit,
@@ -227,6 +231,8 @@ async function sendModelRequest(
       promptTokens: usage.promptTokens + uncounted.promptTokens,
       completionTokens: usage.completionTokens + uncounted.completionTokens,
     });
+    if (request.topLogprobs !== undefined)
+      requireLogprobs(endpoints[0], choices, 'Leave `probabilities` out of the benchmark');
     return { choices, usage: { ...usage, requests, retries: attempts - requests } };
   } catch (error) {
     if (error instanceof RequestRejected) throw new UnitFailed(error.reason, error.message);

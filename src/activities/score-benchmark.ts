@@ -2,6 +2,8 @@ import type { StageName } from '../api/stages.ts';
 import type { ArtifactReference } from '../store/artifact.ts';
 import { readShardedRecords } from '../store/shards.ts';
 import type { BenchmarkItem, BenchmarkJudgment } from '../benchmarks/benchmark.ts';
+import { calibration } from '../benchmarks/calibration.ts';
+import { confidentVerdicts } from '../benchmarks/judge-calibration.ts';
 import { loadBenchmark } from '../benchmarks/registry.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { describeSampling } from '../config/benchmark-sampling.ts';
@@ -11,6 +13,7 @@ import type { Dependencies } from './dependencies.ts';
 import { benchmarkPromptSources } from '../runs/benchmark-prompts.ts';
 import { openEvaluation } from '../runs/open-run.ts';
 import { runUris } from '../runs/run-layout.ts';
+import { CONFIDENT_VERDICTS_FILE } from '../runs/stored-calibration.ts';
 import type { PreparedBenchmarkSummary } from './prepare-benchmark.ts';
 import type { RunReference } from '../api/activity-types.ts';
 import type { EvaluationSummary } from '../api/result.ts';
@@ -61,6 +64,10 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
         reasoningMarks: reasoningMarksOf(configuration),
         judgeFamily: evaluation.judgeFamily,
       });
+      const probabilities =
+        configured.probabilities === true
+          ? confidentVerdicts(items, judgments, reasoningMarksOf(configuration))
+          : undefined;
       const [prepared, judged] = await Promise.all(
         [input.pairs, input.judgments].map((index) => deps.store.readManifest(index.uri)),
       );
@@ -72,16 +79,33 @@ export function scoreBenchmark(deps: Dependencies, input: ScoreBenchmarkInput): 
         tokens: { prompt, completion },
         prompts: sources,
         sampling: describeSampling(evaluation, configured),
+        ...(probabilities === undefined ? {} : { calibration: rawCalibration(probabilities) }),
         ...(requests === undefined ? {} : { requests }),
       };
       return deps.store.publish(uri, {
         fingerprint,
         records: [summary],
         summary,
-        files: { [OUTCOMES_FILE]: outcomes },
+        files: {
+          [OUTCOMES_FILE]: outcomes,
+          ...(probabilities === undefined ? {} : { [CONFIDENT_VERDICTS_FILE]: probabilities.verdicts }),
+        },
       });
     }
   });
+}
+
+/** The figures of the probabilities as the model gives them. */
+function rawCalibration({
+  verdicts,
+  withoutProbability,
+}: ReturnType<typeof confidentVerdicts>): NonNullable<PublishedScores['calibration']> {
+  const raw = calibration(verdicts);
+  return {
+    ...{ verdicts: verdicts.length, withoutProbability },
+    brierScore: raw?.brier ?? null,
+    expectedCalibrationError: raw?.expectedCalibrationError ?? null,
+  };
 }
 
 /** Groups the votes by request. */

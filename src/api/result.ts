@@ -76,6 +76,37 @@ const evaluationSummarySchema = z.object({
     })
     .describe('The agreement with the people who labelled the pairs; absent if nobody did.')
     .exactOptional(),
+  calibration: z
+    .object({
+      verdicts: count.describe('The number of verdicts whose letter has a probability.'),
+      withoutProbability: count.describe(
+        'The number of judgments that name no response, or whose letter has none.',
+      ),
+      brierScore: share
+        .nullable()
+        .describe('The mean squared distance of probability and correctness; null without verdicts.'),
+      expectedCalibrationError: share
+        .nullable()
+        .describe(
+          'The mean distance of probability and share of correct verdicts, over ten ranges of probability.',
+        ),
+      temperature: z
+        .number()
+        .positive()
+        .describe(
+          'The number by which the log-odds are divided, fitted on the validation benchmarks of the run; absent if there is none.',
+        )
+        .exactOptional(),
+      notFitted: z.string().describe('Why there is no temperature.').exactOptional(),
+      calibratedBrierScore: share.describe('The Brier score at the temperature.').exactOptional(),
+      calibratedExpectedCalibrationError: share
+        .describe('The calibration error at the temperature.')
+        .exactOptional(),
+    })
+    .describe(
+      'How well the probabilities of the verdicts agree with how often they are correct; absent unless `probabilities` asks for it.',
+    )
+    .exactOptional(),
   tokens: z
     .object({
       prompt: notNegative.describe('Tokens of the prompts.'),

@@ -40,6 +40,12 @@ export function pairRequests(pair: BenchmarkPair, slotPrefix = ''): JudgeRequest
   });
 }
 
+/** The side of the better response in a request for a pair, by its slot; undefined for any other request. */
+export function betterSideOf(slot: string): Side | undefined {
+  if (slot.endsWith('better-first' satisfies Order)) return 'A';
+  return slot.endsWith('worse-first' satisfies Order) ? 'B' : undefined;
+}
+
 /** Combines the judgments of a pair. Several texts for one order are votes; those without a verdict don't count. */
 export function pairResult<Pair extends BenchmarkPair>(
   pair: Pair,

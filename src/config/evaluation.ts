@@ -20,6 +20,12 @@ const benchmarkSchema = z.strictObject({
     )
     .optional(),
   sampling: samplingSchema.describe('Replaces `evaluation.sampling` for this benchmark.').optional(),
+  probabilities: z
+    .boolean()
+    .describe(
+      'Asks for log-probabilities, and measures how well the probability of the letter in each verdict agrees with how often it is correct (docs/benchmarks.md). The endpoint must give `logprobs`.',
+    )
+    .optional(),
 });
 
 export const evaluationSchema = z.strictObject({

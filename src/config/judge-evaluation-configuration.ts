@@ -38,7 +38,11 @@ export const judgeEvaluationConfigurationSchema = z.strictObject({
       benchmarks: z
         .array(
           benchmarks.element.extend({
-            purpose: purpose.default('test').describe('The purpose, which is only shown with the figures.'),
+            purpose: purpose
+              .default('test')
+              .describe(
+                'The purpose, which is shown with the figures; the temperature of `probabilities` is fitted on the benchmarks for `validation`.',
+              ),
           }),
         )
         .min(1)

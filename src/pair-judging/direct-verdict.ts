@@ -17,6 +17,7 @@ import type { PromptTemplate } from '../method/prompt-template.ts';
 import { logOddsOf, verdictProbabilities, type VerdictProbabilities } from '../method/verdict-probability.ts';
 import { parseVerdict, type Verdict } from '../method/verdict.ts';
 import { InvalidVoting } from '../method/voting.ts';
+import { TOP_LOGPROBS } from '../models/inference/require-logprobs.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import type { AskJudge, Vote } from './vote.ts';
 
@@ -51,7 +52,7 @@ export interface DirectOutcome {
 export const DIRECT_REQUEST = {
   sampling: { temperature: 0, topP: 1, maxTokens: 4 },
   samples: 1,
-  topLogprobs: 5,
+  topLogprobs: TOP_LOGPROBS,
 } as const;
 
 /**

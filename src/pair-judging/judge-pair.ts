@@ -11,11 +11,9 @@ import {
   requestedOrders,
   type VotingOptions,
 } from '../method/pair-comparison.ts';
-import type { Choice } from '../models/inference/chat-answer.ts';
 import type { InferenceClient } from '../models/inference/client.ts';
 import type { CompletionRequest } from '../models/inference/completion.ts';
-import { type Endpoint, redactUrl } from '../models/inference/endpoint.ts';
-import { EndpointUnsuitable } from '../models/inference/errors.ts';
+import { requireLogprobs } from '../models/inference/require-logprobs.ts';
 import {
   collectDirectVote,
   type DirectJudging,
@@ -58,22 +56,9 @@ export function askAtEndpoints(
   return async ({ messages, sampling, samples, seed, topLogprobs }) => {
     const request = { endpoints, messages, sampling, samples, seed, topLogprobs, signal };
     const { choices, usage, requests, attempts } = await inference.complete(request);
-    if (topLogprobs !== undefined) requireLogprobs(endpoints[0], choices);
+    if (topLogprobs !== undefined) requireLogprobs(endpoints[0], choices, 'Judge without direct verdicts');
     return { choices, usage: { ...usage, requests, retries: attempts - requests } };
   };
-}
-
-/** A server that ignores the parameters would have every pair judged with reasoning, without a word. */
-function requireLogprobs({ baseUrl, model }: Endpoint, choices: readonly Choice[]): void {
-  const lacks = ({ text, logprobs = [] }: Choice) =>
-    text !== '' && !logprobs.some(({ top }) => top.length > 0);
-  if (!choices.some(lacks)) return;
-  const endpoint = redactUrl(baseUrl);
-  throw new EndpointUnsuitable(
-    `${endpoint} gives no log-probabilities of the tokens of ${model} (logprobs and top_logprobs), so how sure of a direct verdict ` +
-      'it is can not be told. Judge without direct verdicts, or serve the model by a server that gives them, such as vLLM.',
-    { endpoint },
-  );
 }
 
 /**

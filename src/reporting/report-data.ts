@@ -2,6 +2,7 @@ import type { ReportedWait } from '../api/activity-types.ts';
 import type { Drift } from '../api/drift.ts';
 import type { ReportedStatus } from '../api/run-status.ts';
 import type { BenchmarkScores } from '../benchmarks/benchmark.ts';
+import type { JudgeCalibration } from '../benchmarks/judge-calibration.ts';
 import type { BudgetProgress, MachineTimes } from '../api/progress.ts';
 import type { FilterStatistics } from '../method/filter-statistics.ts';
 import type { JudgeComparison } from '../benchmarks/compare-judges.ts';
@@ -49,6 +50,8 @@ export interface ReportData {
 export interface ReportIteration {
   iteration: number;
   evaluations: ReportEvaluation[];
+  /** Left out if no benchmark measures the probabilities of verdicts. */
+  calibration?: JudgeCalibration | undefined;
   funnel?: ReportFunnel | undefined;
   training?: ReportTraining | undefined;
   /** In the order in which the stages ran. */
@@ -82,6 +85,8 @@ export interface ReportScores extends BenchmarkScores {
   readonly requests?: number | undefined;
   /** The origins of the benchmark's prompts, by prompt. */
   readonly prompts?: Readonly<Record<string, string>> | undefined;
+  /** How many judgments have the probability of a verdict, if they were asked for. */
+  readonly calibration?: { readonly verdicts: number; readonly withoutProbability: number } | undefined;
   /** How the answers were sampled. */
   readonly sampling?: string | undefined;
 }

@@ -9,6 +9,7 @@ import { readStoredTraining } from '../models/training/stored-training.ts';
 import type { IterationSummary } from '../api/result.ts';
 import type { PublishedScores } from '../runs/benchmark-scores.ts';
 import { runUris } from '../runs/run-layout.ts';
+import { storedCalibration } from '../runs/stored-calibration.ts';
 import type { ReportIteration, ReportTraining } from './report-data.ts';
 import { stageUsage } from './stage-usage.ts';
 
@@ -26,11 +27,13 @@ export async function reportIteration(
       return { benchmark, purpose, scores: published };
     }),
   );
+  const calibration = await storedCalibration(store, summary.evaluations);
   const counts = sumCounts(Object.values(summary.counts));
   const count = (name: string) => counts[name] ?? 0;
   const evaluated: ReportIteration = {
     iteration: summary.iteration,
     evaluations,
+    ...(calibration === undefined ? {} : { calibration }),
     usage: stageUsage(summary, configuration),
   };
   if (summary.iteration === 0) return evaluated;

@@ -15,6 +15,8 @@ export interface PublishedScores extends BenchmarkScores {
   readonly prompts?: Readonly<Record<string, string>>;
   /** How the answers were sampled, as text. */
   readonly sampling?: string;
+  /** How well the probabilities of the verdicts agree with how often they are correct, if they were asked for. */
+  readonly calibration?: EvaluationSummary['calibration'];
 }
 
 /** The file beside the scores with the outcome of each item, for the comparison of two judges. */
@@ -28,7 +30,7 @@ export function evaluationSummary(
 ): EvaluationSummary {
   const scores = manifest.summary as PublishedScores;
   const { accuracy, positionConsistentAccuracy, shareOfA, unparsable, withoutVerdict, pairs } = scores;
-  const { official, tokens, requests, agreement } = scores;
+  const { official, tokens, requests, agreement, calibration } = scores;
   const {
     figures: [main],
     decimals,
@@ -44,6 +46,7 @@ export function evaluationSummary(
     pairs,
     ...(main === undefined ? {} : { official: { ...main, ...(decimals === undefined ? {} : { decimals }) } }),
     ...agreementSummary(agreement),
+    ...(calibration === undefined ? {} : { calibration }),
     tokens,
     ...(requests === undefined ? {} : { requests }),
     scores: toReference(manifest),

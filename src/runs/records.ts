@@ -2,6 +2,7 @@
 import type { PoolInstruction } from '../datasets/collect-instructions.ts';
 import type { Order, ResponsePair } from '../method/examples.ts';
 import type { JudgmentPlan, SampledJudgment } from '../method/rejection-sampling.ts';
+import type { VerdictProbabilities } from '../method/verdict-probability.ts';
 
 /**
  * An instruction with its category and complexity according to the model: null if the answer names none, absent if
@@ -61,4 +62,6 @@ export interface EvaluationJudgment {
   /** The verdict by the benchmark's published parser; null if it finds none. */
   readonly verdict: string | null;
   readonly finishReason: string;
+  /** The probabilities of both letters at the verdict, if the configuration asks for them and the text names one. */
+  readonly probabilities?: VerdictProbabilities;
 }

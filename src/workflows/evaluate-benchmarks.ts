@@ -66,9 +66,16 @@ export async function evaluateBenchmarks(input: EvaluateJudgeInput): Promise<Eva
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;
   });
+  const scored = evaluated.map(({ evaluation }) => evaluation);
+  const hasProbabilities = scored.some(({ calibration }) => calibration !== undefined);
+  const evaluations = hasProbabilities
+    ? await workflowActivities.calibrateJudge.executeWithOptions({ summary: `calibrate ${judgeName}` }, [
+        { evaluations: scored },
+      ])
+    : scored;
   await condition(allHandlersFinished);
   return {
-    evaluations: evaluated.map(({ evaluation }) => evaluation),
+    evaluations,
     counts: Object.fromEntries(evaluated.map(({ name, counts }) => [name, counts])),
     seconds: (Date.now() - startedAt) / 1000,
   };

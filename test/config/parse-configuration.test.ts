@@ -185,6 +185,7 @@ describe('parsing a configuration', () => {
       'purpose',
       'prompt',
       'sampling',
+      'probabilities',
     ]);
     assert.deepEqual(known('models.seed.serving.key'), [
       'kind',

@@ -11,6 +11,7 @@ import { failureMessage, type RunProgress } from '../../src/client/index.ts';
 import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { fencedBlocks } from '../docs/fenced-blocks.ts';
 import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
+import { letterLogprobs } from '../support/sample-judge.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
 describe('evaluateJudge without a run', function () {
@@ -98,6 +99,31 @@ describe('evaluateJudge without a run', function () {
     assert.deepEqual(progress.stages, []);
   });
 
+  it('fits one temperature of the probabilities on the validation benchmark, for every benchmark that has them', async () => {
+    const alwaysA = { kind: 'answer', texts: ['I prefer [[A]]. 7'], finishReason: 'stop' } as const;
+    const { content } = letterLogprobs('A', 0.8);
+    endpoint.script(({ body }) =>
+      body.logprobs === true ? { ...alwaysA, texts: ['[[A]]'], logprobs: [{ content }] } : alwaysA,
+    );
+    const pairs = { format: 'pairs', path: fixture('pairs.jsonl') };
+    const handle = await start(
+      'probable',
+      atEndpoint('probable', [
+        { name: 'plain', ...pairs },
+        { name: 'held-out', ...pairs, probabilities: true },
+        { name: 'dev', ...pairs, purpose: 'validation', probabilities: true },
+      ]),
+    );
+    const { evaluations, report } = (await handle.result()) as JudgeEvaluationResult;
+    const [plain, heldOut, dev] = evaluations.map(({ calibration }) => calibration);
+    assert.equal(plain, undefined);
+    assert.deepEqual([heldOut?.verdicts, heldOut?.brierScore?.toFixed(6)], [4, '0.340000']);
+    assert((heldOut?.temperature ?? 0) > 50 && heldOut?.temperature === dev?.temperature);
+    assert(Math.abs((heldOut?.calibratedBrierScore ?? 0) - 0.25) < 1e-3);
+    const page = await readFile(join(cluster.storeRoot, report), 'utf8');
+    assert.equal(page.match(/<h3>Probabilities of verdicts/g)?.length, 2);
+  });
+
   it('measures the agreement with people and the biases on own pairs that several raters have labelled', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'rated-pairs-'));
     const path = join(folder, 'rated.jsonl');
@@ -151,6 +177,8 @@ describe('evaluateJudge without a run', function () {
       { name: 'a', format: 'judge-bench', path: fixture('rm-bench/total_dataset.json') },
       { name: 'a', format: 'pairs', path: 'no-such-file.jsonl' },
       { name: 'c', format: 'mt-bench', path: fixture('mt-bench'), prompt: 'prompts/pairwise' },
+      { name: 'd', format: 'llmbar', path: fixture('llmbar'), probabilities: true },
+      { name: 'e', format: 'llmbar-pairwise', path: fixture('llmbar'), probabilities: true },
     ]);
     const wrong = { ...rest, iterations: 3, evaluation: { ...rest.evaluation, votes: 5 } };
     const { details, type, nonRetryable } = await refusal('wrong', wrong);
@@ -162,6 +190,7 @@ describe('evaluateJudge without a run', function () {
       'evaluation.benchmarks.1.name',
       'evaluation.benchmarks.1.path',
       'evaluation.benchmarks.2.prompt',
+      'evaluation.benchmarks.3.probabilities',
       'evaluation.sampling.temperature',
       'iterations',
       'runName',
@@ -171,6 +200,10 @@ describe('evaluateJudge without a run', function () {
     assert.match(
       byPath['evaluation.benchmarks.2.prompt'] ?? '',
       /no such file or folder: .*prompts.pairwise.multi-turn/,
+    );
+    assert.match(
+      byPath['evaluation.benchmarks.3.probabilities'] ?? '',
+      /the verdicts of "llmbar" have a form of their own, .* use the format "llmbar-pairwise"/,
     );
   });
 

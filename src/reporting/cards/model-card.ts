@@ -63,6 +63,7 @@ export function modelCard(data: ModelCardData): string {
     howToUseSection(data),
     '## Figures',
     ...figures(data),
+    ...probabilities(data),
     '## Position bias',
     positionBias(data),
     '## Training data',
@@ -192,6 +193,33 @@ function groupRow(group: GroupScores, before: GroupScores | undefined): string[]
 
 function groupNamed(groups: readonly GroupScores[], name: string): GroupScores | undefined {
   return groups.find((group) => group.name === name);
+}
+
+/** How well the probabilities of its verdicts agree with how often they are correct. */
+function probabilities({ judge: { calibration } }: ModelCardData): string[] {
+  if (calibration === undefined || calibration.benchmarks.length === 0) return [];
+  const { temperature, notFitted, benchmarks } = calibration;
+  const rows = benchmarks.flatMap(({ benchmark, subsets, ...all }) =>
+    [{ name: 'all', ...all }, ...subsets].map(({ name, raw, calibrated }) => [
+      escapeMarkdown(benchmark),
+      escapeMarkdown(name),
+      formatCount(raw.verdicts),
+      raw.brier.toFixed(3),
+      formatPercent(raw.expectedCalibrationError),
+      calibrated === undefined ? '–' : calibrated.brier.toFixed(3),
+      calibrated === undefined ? '–' : formatPercent(calibrated.expectedCalibrationError),
+    ]),
+  );
+  const titles = ['benchmark', 'subset', 'verdicts', 'Brier', 'ECE', 'Brier, calibrated', 'ECE, calibrated'];
+  return [
+    '## Probabilities of verdicts',
+    markdownTable(titles, rows) ?? '',
+    'The probability of the letter in a verdict, compared with how often such verdicts are correct: the mean squared distance (Brier score), and the mean distance over ten ' +
+      'ranges (expected calibration error). ' +
+      (temperature === undefined
+        ? `No temperature is fitted, because ${notFitted ?? 'there is no validation'}.`
+        : `Calibrated: after the log-odds are divided by ${temperature.toFixed(3)}, which is fitted on the validation benchmarks.`),
+  ];
 }
 
 function positionBias({ judge, seedJudge }: ModelCardData): string {

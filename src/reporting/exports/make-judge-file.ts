@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { BenchmarkScores } from '../../benchmarks/benchmark.ts';
 import { judgeSampling } from '../../config/benchmark-sampling.ts';
 import { roundForIteration } from '../../config/fine-tuning.ts';
@@ -27,6 +28,8 @@ export interface JudgeFileData {
     readonly purpose: 'validation' | 'test';
     readonly scores: BenchmarkScores;
   }[];
+  /** The temperature of its verdicts, if it was fitted. */
+  readonly temperature?: number | undefined;
 }
 
 /** Makes the content of `judge.json`. It doesn't depend on the time or the machine. */
@@ -35,7 +38,8 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
   const { runName, fineTuning, judging, evaluation } = configuration;
   const isTrained = iteration > 0;
   const seed = modelFields(seedModel);
-  const direct = isTrained ? directPromptOf(prompts, roundForIteration(fineTuning, iteration)) : undefined;
+  const prompt = promptFields(isTrained ? prompts.training : prompts.judge);
+  const direct = directFields(data, prompt);
   return {
     formatVersion: 1,
     run: runName,
@@ -44,10 +48,10 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
     ...(isTrained && fineTuning.adapter.kind === 'lora'
       ? { adapter: { kind: 'lora' as const, base: previousJudge() ?? seed } }
       : {}),
-    prompt: promptFields(isTrained ? prompts.training : prompts.judge),
+    prompt,
     ...taskFields(evaluation, prompts.evaluation),
     sampling: judgeSampling(evaluation),
-    ...(direct === undefined ? {} : { direct: { prompt: promptFields(direct) } }),
+    ...(direct === undefined ? {} : { direct }),
     verdict: {
       parser: 'one-distinct-letter',
       pattern: LETTER_PATTERN,
@@ -84,6 +88,40 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
 /** Formats the content of the file: JSON with an indentation of two spaces and a final newline. */
 export function formatJudgeFile(judge: JudgeFile): string {
   return `${JSON.stringify(judge, undefined, 2)}\n`;
+}
+
+/**
+ * How the judge is asked for direct verdicts: with the prompt that it was trained with for them, or else with the one on which
+ * validation measured its probabilities, unless that is the prompt with which it reasons.
+ */
+function directFields(
+  { iteration, configuration, prompts, temperature }: JudgeFileData,
+  reasoned: JudgeFile['prompt'],
+): JudgeFile['direct'] {
+  const { fineTuning, evaluation } = configuration;
+  const taught =
+    iteration > 0 ? directPromptOf(prompts, roundForIteration(fineTuning, iteration)) : undefined;
+  const measured = measuredPrompt(evaluation, prompts.evaluation);
+  const isDirect = measured !== undefined && !isDeepStrictEqual(measured, reasoned);
+  const prompt = taught === undefined ? (isDirect ? measured : undefined) : promptFields(taught);
+  if (prompt === undefined) return undefined;
+  // The temperature of another prompt says nothing about this one.
+  const isFitted = temperature !== undefined && isDeepStrictEqual(measured, prompt);
+  return { prompt, ...(isFitted ? { temperature } : {}) };
+}
+
+/** The prompt of the validation benchmarks that measure probabilities; undefined if they have several. */
+function measuredPrompt(
+  { benchmarks }: Configuration['evaluation'],
+  prompts: Prompts['evaluation'],
+): JudgeFile['prompt'] | undefined {
+  const measured = benchmarks.filter(
+    ({ purpose, probabilities }) => purpose === 'validation' && probabilities === true,
+  );
+  const [first, ...others] = measured.flatMap(({ name }) =>
+    Object.values(prompts[name] ?? {}).map(promptFields),
+  );
+  return others.every((other) => isDeepStrictEqual(other, first)) ? first : undefined;
 }
 
 /** The sampling of votes, which must differ: if the evaluation samples greedily, votes are sampled like the training's judgments. */

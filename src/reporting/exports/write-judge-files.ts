@@ -23,8 +23,13 @@ export async function writeJudgeFiles(
 ): Promise<void> {
   const { configuration } = resolved;
   for (const summary of iterations) {
-    const { evaluations } = await reportIteration(deps.store, configuration.runName, summary, configuration);
-    await write(deps, summary.iteration, resolved, evaluations);
+    const { evaluations, calibration } = await reportIteration(
+      deps.store,
+      configuration.runName,
+      summary,
+      configuration,
+    );
+    await write(deps, summary.iteration, resolved, evaluations, calibration?.temperature);
   }
 }
 
@@ -33,8 +38,9 @@ async function write(
   iteration: number,
   { configuration, prompts }: ResolvedConfiguration,
   evaluations: JudgeFileData['evaluations'],
+  temperature?: number,
 ): Promise<void> {
   const seedModel = namedModel(deps, configuration.models.seed.checkpoint);
-  const judge = makeJudgeFile({ iteration, configuration, prompts, seedModel, evaluations });
+  const judge = makeJudgeFile({ iteration, configuration, prompts, seedModel, evaluations, temperature });
   await deps.store.writeText(runUris.judgeFile(configuration.runName, iteration), formatJudgeFile(judge));
 }

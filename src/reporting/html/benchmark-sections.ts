@@ -1,5 +1,7 @@
 import type { BenchmarkScores, GroupScores } from '../../benchmarks/benchmark.ts';
+import type { JudgeCalibration } from '../../benchmarks/judge-calibration.ts';
 import type { ShareDifference } from '../../benchmarks/compare-judges.ts';
+import { calibrationSection } from './calibration-section.ts';
 import { axisStart, shareChart } from './charts.ts';
 import {
   formatCount,
@@ -24,7 +26,10 @@ export function benchmarkSections(data: ReportData): Promise<Html[]> {
     const rows = data.iterations.flatMap((judge): Row[] => {
       const evaluation = evaluationOf(judge, benchmark);
       const { iteration } = judge;
-      return evaluation ? [{ iteration, judge: judgeName(iteration), scores: evaluation.scores }] : [];
+      const { calibration } = judge;
+      return evaluation
+        ? [{ iteration, judge: judgeName(iteration), scores: evaluation.scores, calibration }]
+        : [];
     });
     const scores = rows[0]?.scores;
     const items = scores === undefined ? 'pairs' : itemsOf(scores);
@@ -80,7 +85,8 @@ export function benchmarkSections(data: ReportData): Promise<Html[]> {
       </p>
       ${scores && promptsNote(scores)} ${rows.map(missingVerdictsNote)}
       ${(data.comparisons ?? []).filter((each) => isOn(each, benchmark)).map((each) => comparisonNote(each, items))}
-      ${officialTable(rows)} ${agreementSection(rows)} ${biasSection(rows)} ${await groupCharts(rows)}
+      ${officialTable(rows)} ${agreementSection(rows)} ${biasSection(rows)}
+      ${await calibrationSection(rows, benchmark.benchmark)} ${await groupCharts(rows)}
       ${heatTable('Section', rows, (s) => s.sections)} ${heatTable('Subset', rows, (s) => s.subsets)}
     </section>`;
   });
@@ -110,6 +116,7 @@ interface Row {
   readonly iteration: number;
   readonly judge: string;
   readonly scores: ReportScores;
+  readonly calibration?: JudgeCalibration | undefined;
 }
 
 /** Maximum number of groups with charts. More groups are easier to read in their table. */

@@ -203,6 +203,63 @@ async function iterationsChart(
   </figure>`;
 }
 
+/** A line of shares by another share. */
+interface Curve {
+  readonly name: string;
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+/** An axis of shares. */
+interface ShareAxis {
+  readonly title: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A chart of shares by another share, with a key if there are several lines, and perhaps with the line on which both are equal. */
+export async function curveChart(
+  caption: string,
+  curves: readonly Curve[],
+  {
+    x,
+    y,
+    hasDiagonal = false,
+  }: { readonly x: ShareAxis; readonly y: ShareAxis; readonly hasDiagonal?: boolean },
+): Promise<Html> {
+  const values = curves.flatMap(({ name, points }) => points.map((point) => ({ ...point, name })));
+  const axis = (field: string, { title, from, to }: ShareAxis) => ({
+    ...{ field, title, type: 'quantitative' },
+    scale: { domain: [from, to], nice: false, zero: false },
+    axis: { format: '.0%', tickCount: 5 },
+  });
+  const places = { x: axis('x', x), y: axis('y', y) };
+  const color = {
+    ...{ field: 'name', type: 'nominal', legend: null },
+    scale: { domain: curves.map(({ name }) => name), range: colors.slice(0, curves.length) },
+  };
+  const ends = [x.from, x.to].map((end) => ({ x: end, y: end }));
+  const chart = await draw({
+    data: { values },
+    layer: [
+      ...(hasDiagonal
+        ? [
+            {
+              data: { values: ends },
+              mark: { type: 'line', strokeDash: [4, 4], strokeWidth: 1.25, color: 'var(--muted)' },
+              encoding: places,
+            },
+          ]
+        : []),
+      { mark: { type: 'line', strokeWidth: 2.25, point: { size: 36 } }, encoding: { ...places, color } },
+    ],
+  });
+  return html`<figure>
+    <figcaption>${caption}</figcaption>
+    ${curves.length > 1 && html`<p class="key">${curves.map(({ name }, i) => html`<span><i class="series-${String(i + 1)}"></i>${name}</span> `)}</p>`}
+    ${chart}
+  </figure>`;
+}
+
 /** Reduces steps to at most 300 points by averaging, because a long training has more steps than a screen has pixels. */
 function thinned(steps: StepFigures['steps']): StepFigures['steps'] {
   const size = Math.ceil(steps.length / 300);

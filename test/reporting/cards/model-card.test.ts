@@ -1,8 +1,10 @@
-import assert from 'node:assert/strict';
+import assert, { fail } from 'node:assert/strict';
 import { parse } from 'yaml';
 import { fineTuningSchema, roundForIteration } from '../../../src/config/fine-tuning.ts';
 import { modelCard, type ModelCardData } from '../../../src/reporting/cards/model-card.ts';
 import { codeBlock, pythonLiteral } from '../../../src/reporting/cards/markdown.ts';
+import { calibratedReport } from '../../support/calibrated-report.ts';
+import type { ReportData } from '../../../src/reporting/report-data.ts';
 import { sampleReport } from '../../support/sample-report.ts';
 
 const { iterations, comparisons } = sampleReport();
@@ -54,6 +56,18 @@ describe('a model card', () => {
   it('names no base model that exists only on this machine', () => {
     const models = { seed: { name: 'model' }, generator: { name: 'model' }, firstJudge: { name: 'model' } };
     assert(!('base_model' in metadataOf(cardWith({ models, datasets: [] }))));
+  });
+
+  it('has the calibration of the verdicts, with the temperature or the reason why there is none', () => {
+    const of = (report: ReportData) => cardWith({ judge: report.iterations[3] ?? fail() });
+    assert.match(of(calibratedReport()), /## Probabilities of verdicts\n\n\| benchmark +\| subset/);
+    assert.match(of(calibratedReport()), /\| held-out +\| all +\| +200 \| 0\.\d{3}/);
+    assert.match(of(calibratedReport()), /the log-odds are divided by \d\.\d{3}, which is fitted/);
+    assert.match(
+      of(calibratedReport({ hasValidation: false })),
+      /No temperature is fitted, because no benchmark with the purpose validation/,
+    );
+    assert.doesNotMatch(cardWith(), /Probabilities of verdicts/);
   });
 
   it('gives every benchmark’s scores in the hub’s schema', () => {

@@ -63,6 +63,35 @@ describe('judge.json', () => {
     assert.equal(makeJudgeFile(data(1)).tasks, undefined);
   });
 
+  it('has the temperature of the prompt that validation measured, and no other one', () => {
+    const [alone, other] = ['alone', 'other'].map((name) => ({
+      user: `${name} {instruction} {responseA} {responseB}`,
+    }));
+    assert(alone !== undefined && other !== undefined);
+    const entry = (name: string, changes: object = {}) => ({
+      ...{ name, format: 'pairs', path: 'pairs.jsonl', purpose: 'validation', probabilities: true },
+      ...changes,
+    });
+    const direct = { share: 1, mode: 'beside', prompt: 'prompts/direct' };
+    const of = (benchmarks: object[], templates: Record<string, object>, rounds: object[] = []) => {
+      const found = data(1, { iterations: 1, evaluation: { benchmarks }, fineTuning: { rounds } });
+      const evaluation = Object.fromEntries(
+        Object.entries(templates).map(([name, template]) => [name, { pairwise: template as typeof alone }]),
+      );
+      const prompts = { ...found.prompts, evaluation, direct: { 'prompts/direct': alone } };
+      return makeJudgeFile({ ...found, prompts, temperature: 1.5 }).direct;
+    };
+    const taught = [{ method: 'sft', direct }];
+    assert.deepEqual(of([entry('dev')], { dev: alone }, taught), { prompt: alone, temperature: 1.5 });
+    assert.deepEqual(of([entry('dev')], { dev: other }, taught), { prompt: alone });
+    // Without training for it, the measured prompt is the one to ask with, unless it is that of the reasoned verdicts.
+    const sft = [{ method: 'sft' }];
+    assert.deepEqual(of([entry('dev')], { dev: other }, sft), { prompt: other, temperature: 1.5 });
+    assert.equal(of([entry('dev')], { dev: training }, sft), undefined);
+    assert.equal(of([entry('dev', { purpose: 'test' })], { dev: other }, sft), undefined);
+    assert.equal(of([entry('dev'), entry('more')], { dev: alone, more: other }, sft), undefined);
+  });
+
   it('names the base of an adapter: the seed model, or the previous judge if training started from it', () => {
     const adapter = (iteration: number, initFrom: string) => {
       const rounds = [{ method: 'sft' }, { method: 'dpo', initFrom }];
