@@ -243,7 +243,7 @@ async function createDependencies(settings: WorkerSettings, context: WorkerConte
     gpus,
     metrics,
     temporal,
-    python,
+    ...{ python, vllmPython: settings.vllmPython },
     packageRoot,
     machine,
     machineQueue: machineTaskQueue(machine, taskQueue),

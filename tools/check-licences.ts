@@ -26,19 +26,39 @@ const ACCEPTED = new Set([
     'CC-BY-4.0',
     'CC0-1.0',
   ],
-  ...['CNRI-Python', 'ISC', 'LLVM-exception', 'MIT', 'MPL-2.0', 'PSF-2.0', 'Unlicense', 'Zlib'],
-  // Covers the packages with CUDA's libraries, which PyTorch needs on NVIDIA's GPUs and which are not part of this package.
+  ...[
+    'CNRI-Python',
+    'ISC',
+    'LLVM-exception',
+    'MIT',
+    'MIT-0',
+    'MIT-CMU',
+    'MPL-2.0',
+    'PSF-2.0',
+    'Unlicense',
+    'Zlib',
+  ],
+  // Covers the packages with CUDA's libraries, which PyTorch and vLLM need on NVIDIA's GPUs and which are not part of this package.
   'LicenseRef-NVIDIA-Proprietary',
+]);
+
+/** Licences that are accepted of one package only. Neither package is part of the product: its users install them from their authors. */
+const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
+  // A need of vLLM. The LGPL lets any program use the library, which stays unchanged, in a folder of its own, and replaceable.
+  ['pycountry', 'LGPL-2.1-only'],
+  // A need of vLLM. The licence is BSD's with the duty to mark changed files, and nothing is changed; parts have others like BSD's.
+  ['supervisor', 'LicenseRef-Repoze'],
 ]);
 const DENIED = /^(A?GPL|SSPL|BUSL|CC-BY-NC|UNLICENSED$)/;
 
-/** Why a package may not be used under this SPDX expression; undefined if it may. All parts of the expression must be accepted. */
-export function licenceProblem(expression: string | undefined): string | undefined {
+/** Why the package of this name may not be used under this SPDX expression; undefined if it may. All parts of the expression must be accepted. */
+export function licenceProblem(expression: string | undefined, name = ''): string | undefined {
   if (expression === undefined || expression === '') return 'has no licence';
   const identifiers = expression.split(/[\s()]+/).filter((word) => !/^(AND|OR|WITH)?$/.test(word));
   const denied = identifiers.find((identifier) => DENIED.test(identifier));
   if (denied !== undefined) return `has the licence "${expression}", and ${denied} is denied`;
-  return identifiers.every((identifier) => ACCEPTED.has(identifier))
+  const isAccepted = (identifier: string) => ACCEPTED.has(identifier) || EXCEPTIONS.get(name) === identifier;
+  return identifiers.every(isAccepted)
     ? undefined
     : `has the licence "${expression}", which nobody has looked at`;
 }
@@ -48,7 +68,7 @@ export function npmProblems(packages: readonly NpmPackage[], lookedInto: Licence
   const names = new Set(packages.map(({ name, version }) => `${name}@${version}`));
   return [
     ...packages.flatMap(({ name, version, license }) => {
-      const problem = licenceProblem(expressionOf(lookedInto[`${name}@${version}`]) ?? license);
+      const problem = licenceProblem(expressionOf(lookedInto[`${name}@${version}`]) ?? license, name);
       return problem === undefined ? [] : [`${name}@${version} of package-lock.json ${problem}`];
     }),
     ...Object.keys(lookedInto)
@@ -67,7 +87,7 @@ export function pythonProblems(packages: readonly LockedPackage[], licences: Lic
       (name) => `tools/licences/python.json does not fit the lock files: ${name}. Run npm run lock:python`,
     ),
     ...Object.entries(licences).flatMap(([name, licence]) => {
-      const problem = licenceProblem(expressionOf(licence));
+      const problem = licenceProblem(expressionOf(licence), name.replace(/==.*/, ''));
       return problem === undefined ? [] : [`${name} of tools/licences/python.json ${problem}`];
     }),
   ];

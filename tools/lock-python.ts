@@ -1,6 +1,6 @@
 /**
- * `npm run lock:python [-- --upgrade]`: writes the lock files, with hashes, of the Python environment, of uv and of the Python
- * example, and the licences of all locked packages.
+ * `npm run lock:python [-- --upgrade]`: writes the lock files, with hashes, of the Python environment, of the one with vLLM, of uv
+ * and of the Python example, and the licences of all locked packages.
  */
 import { join } from 'node:path';
 import { runCommand } from '../src/cli/setup/run-command.ts';
@@ -9,13 +9,24 @@ import { runTool } from './setup/run-tool.ts';
 import { ensureUv } from '../src/cli/setup/uv.ts';
 
 const root = join(import.meta.dirname, '..');
-const OPTIONS = ['--universal', '--python-version', '3.11', '--generate-hashes', '--no-header', '--quiet'];
+const OPTIONS = ['--generate-hashes', '--no-header', '--quiet'];
+const ANYWHERE = ['--universal', '--python-version', '3.11'];
+/** vLLM and what it needs of CUDA exist for few systems. */
+const FOR_GPUS = ['--python-platform', 'x86_64-manylinux_2_35', '--python-version', '3.12'];
+const LOCKS = {
+  'trainer/requirements': ANYWHERE,
+  'trainer/vllm-requirements': FOR_GPUS,
+  'trainer/uv-requirements': ANYWHERE,
+  'examples/python/requirements': ANYWHERE,
+};
 
 await runTool(async () => {
   const uv = await ensureUv();
-  for (const name of ['trainer/requirements', 'trainer/uv-requirements', 'examples/python/requirements']) {
+  for (const [name, platform] of Object.entries(LOCKS)) {
     const files = [`${name}.in`, '--output-file', `${name}.txt`];
-    await runCommand(uv, ['pip', 'compile', ...OPTIONS, ...process.argv.slice(2), ...files], { cwd: root });
+    await runCommand(uv, ['pip', 'compile', ...platform, ...OPTIONS, ...process.argv.slice(2), ...files], {
+      cwd: root,
+    });
     console.log(`${name}.txt`);
   }
   await writePythonLicences(uv);

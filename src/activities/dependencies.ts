@@ -13,7 +13,7 @@ import type { UsageLedgers } from '../runs/usage/usage-ledger.ts';
 /** The dependencies of estimates and checks that happen on the machine of a user too. */
 export type LocalDependencies = Pick<
   Dependencies,
-  'store' | 'files' | 'python' | 'packageRoot' | 'environment'
+  'store' | 'files' | 'python' | 'vllmPython' | 'packageRoot' | 'environment'
 >;
 
 /** The same for checks, which know the policy. */
@@ -39,6 +39,8 @@ export interface Dependencies {
   readonly temporal: Client;
   /** The interpreter that has the trainer's packages. */
   readonly python: string;
+  /** The interpreter that has vLLM too, for trainings that sample by it; it need not exist. By default `python`. */
+  readonly vllmPython?: string | undefined;
   /** The folder that contains `trainer/`, `embedded/` and `prompts/`. */
   readonly packageRoot: string;
   /** The name of this machine (`machineName`). */

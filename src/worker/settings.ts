@@ -22,6 +22,8 @@ export interface WorkerSettings {
   readonly storeRoot: string;
   /** The interpreter that has the trainer's packages. */
   readonly python: string;
+  /** The interpreter that has vLLM too, for trainings that sample by it; it need not exist. */
+  readonly vllmPython?: string;
   /** The address at which the model servers of this machine listen, and at which other machines reach them. */
   readonly serveHost: string;
   /** The bounds of the adaptive limit on requests in flight to one endpoint. */

@@ -13,6 +13,17 @@ describe('the check of licences', () => {
     it(`asks somebody to look at ${expression}`, () =>
       assert.match(licenceProblem(expression) ?? '', /nobody has looked at$/));
 
+  it('accepts a licence of a single package of that package only', () => {
+    assert.deepEqual(
+      ['pycountry', 'another'].map((name) => licenceProblem('LGPL-2.1-only', name) ?? 'accepted'),
+      ['accepted', 'has the licence "LGPL-2.1-only", which nobody has looked at'],
+    );
+    assert.deepEqual(
+      pythonProblems([{ name: 'supervisor', version: '1' }], { 'supervisor==1': 'LicenseRef-Repoze' }),
+      [],
+    );
+  });
+
   it('demands of a package of npm without a licence that somebody writes down where it is written', () => {
     const one = { name: 'one', version: '1.0.0', path: 'node_modules/one', license: undefined, dev: true };
     assert.deepEqual(npmProblems([one], {}), ['one@1.0.0 of package-lock.json has no licence']);

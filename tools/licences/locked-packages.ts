@@ -27,6 +27,7 @@ export interface PythonPackage extends LockedPackage {
 export const PYTHON_LOCKS = [
   'trainer/requirements',
   'trainer/uv-requirements',
+  'trainer/vllm-requirements',
   'examples/python/requirements',
   'examples/smollm2/requirements',
 ] as const;

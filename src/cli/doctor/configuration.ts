@@ -15,6 +15,7 @@ import { readJsonObject } from '../core/configuration-file.ts';
 import { type Finding, missing, ok } from './finding.ts';
 import type { PythonLookup } from './machine.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { vllmPythonPath } from '../setup/python-environment.ts';
 import { markedConversations } from '../../runs/marked-conversations.ts';
 
 /**
@@ -42,7 +43,17 @@ export async function configurationFindings(
         ? await evaluation(store, input)
         : await pairsJudgingProblems({ store, files }, input);
   const environment = process.env;
-  const deps = { store, files, python: python.path, packageRoot, environment, policy, connectionGuard };
+  const vllmPython = python.isInstalled ? vllmPythonPath() : undefined;
+  const deps = {
+    store,
+    files,
+    python: python.path,
+    vllmPython,
+    packageRoot,
+    environment,
+    policy,
+    connectionGuard,
+  };
   // A missing Python is a finding of its own.
   const { fineTuning, ...withoutTrainer } = usable;
   const checked =

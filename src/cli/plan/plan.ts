@@ -18,7 +18,7 @@ import type { ExitReason } from '../core/exit-codes.ts';
 import { PROGRAM_CALL } from '../../platform/program.ts';
 import { connectToTemporal } from '../temporal/connect.ts';
 import { openStore } from '../../store/artifact-store.ts';
-import { pythonPath } from '../setup/python-environment.ts';
+import { pythonPath, vllmPythonPath } from '../setup/python-environment.ts';
 import { readConfigurationFile, readJsonObject } from '../core/configuration-file.ts';
 import { planText } from './plan-text.ts';
 import { packageRoot } from '../../platform/package-root.ts';
@@ -63,6 +63,7 @@ export async function printPlan(args: PlanArguments): Promise<ExitReason> {
       store: openStore(args.store),
       files: { roots: inputRoots(env) },
       python: existsSync(python) ? python : undefined,
+      vllmPython: vllmPythonPath(),
       packageRoot,
       environment: env,
     },

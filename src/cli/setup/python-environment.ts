@@ -16,25 +16,64 @@ import { withLock } from '../../platform/lock-file.mjs';
 import { programFromEnvironment } from '../../platform/programs.ts';
 import { ensureUv } from './uv.ts';
 import { packageRoot } from '../../platform/package-root.ts';
-
-const REQUIREMENTS = join(packageRoot, 'trainer', 'requirements.txt');
+import { SetupError } from '../../platform/setup-error.ts';
 
 /** The Python versions for which all locked packages have wheels. */
 export const PYTHON_VERSIONS = '>=3.11,<3.15';
 
 const WORK_PREFIX = 'python-installing-';
 
+/** An environment whose packages a lock file pins. */
+interface LockedEnvironment {
+  /** The beginning of its folder's name in the cache. */
+  readonly name: string;
+  readonly requirements: string;
+  readonly pythonVersions: string;
+  /** The build of torch; empty for that of the lock file. */
+  readonly backend: () => string;
+  readonly gigabytes: () => number;
+  readonly what: string;
+}
+
+const MAIN: LockedEnvironment = {
+  name: 'python',
+  requirements: join(packageRoot, 'trainer', 'requirements.txt'),
+  pythonVersions: PYTHON_VERSIONS,
+  backend: () => process.env.TORCH_BACKEND ?? '',
+  gigabytes: pythonEnvironmentGigabytes,
+  what: 'the Python environment (PyTorch; up to 6 GB)',
+};
+
+/** The same packages, some in other versions, with vLLM. */
+const WITH_VLLM: LockedEnvironment = {
+  name: 'python-vllm',
+  requirements: join(packageRoot, 'trainer', 'vllm-requirements.txt'),
+  pythonVersions: '>=3.12,<3.13',
+  backend: () => '',
+  gigabytes: () => 9.5,
+  what: 'the Python environment with vLLM (PyTorch for CUDA; 9 GB)',
+};
+
 /** The path that {@link ensurePython} returns, without installing anything. Throws SetupError if the variable names no program. */
 export function pythonPath(): string {
+  return findPython(MAIN);
+}
+
+/** The path of a Python with vLLM for trainings that sample by it. It need not exist: `setup --with vllm-training` installs it. */
+export function vllmPythonPath(): string {
+  return findPython(WITH_VLLM);
+}
+
+function findPython(environment: LockedEnvironment): string {
   return (
     programFromEnvironment('SELF_TAUGHT_EVALUATOR_PYTHON') ??
-    pythonIn(cachedEnvironment(cacheFolder(process.env, process.platform)))
+    pythonIn(cachedEnvironment(environment, cacheFolder(process.env, process.platform)))
   );
 }
 
-/** The folder of the Python environment for the current TORCH_BACKEND. */
-function cachedEnvironment(cache: string): string {
-  return join(cache, environmentName(readFileSync(REQUIREMENTS, 'utf8'), process.env.TORCH_BACKEND ?? ''));
+/** The folder of a Python environment, for the current TORCH_BACKEND. */
+function cachedEnvironment({ name, requirements, backend }: LockedEnvironment, cache: string): string {
+  return join(cache, environmentName(readFileSync(requirements, 'utf8'), backend(), name));
 }
 
 /** Disk space for the environment, in gigabytes (10^9 bytes). */
@@ -47,12 +86,27 @@ export function pythonEnvironmentGigabytes(): number {
  * the cached environment, which is created if it is missing. `TORCH_BACKEND=cpu` (or another backend of uv) installs torch
  * from PyTorch's own index. Throws SetupError that says what to install.
  */
-export async function ensurePython(): Promise<string> {
+export function ensurePython(): Promise<string> {
+  return ensureEnvironment(MAIN);
+}
+
+/**
+ * Path of a Python with vLLM beside the trainer's packages; otherwise like {@link ensurePython}.
+ * @param machine the system and the processor, for which vLLM has CUDA's libraries only in one case
+ */
+export async function ensureVllmPython(machine = `${process.platform} ${process.arch}`): Promise<string> {
+  if (machine !== 'linux x64')
+    throw new SetupError(
+      `vLLM in the trainer runs on NVIDIA GPUs under Linux on x86_64, and this is ${machine}: set "rollouts" of the round to "generate".`,
+    );
+  return ensureEnvironment(WITH_VLLM);
+}
+
+async function ensureEnvironment(locked: LockedEnvironment): Promise<string> {
   const configured = programFromEnvironment('SELF_TAUGHT_EVALUATOR_PYTHON');
   if (configured !== undefined) return configured;
-  const backend = process.env.TORCH_BACKEND ?? '';
   const cache = ensureCacheFolder();
-  const environment = cachedEnvironment(cache);
+  const environment = cachedEnvironment(locked, cache);
   const python = pythonIn(environment);
   // It is a link to the Python that created the environment: existsSync is false if that was uninstalled.
   if (existsSync(python)) return python;
@@ -61,13 +115,11 @@ export async function ensurePython(): Promise<string> {
     for (const name of readdirSync(cache).filter((entry) => entry.startsWith(WORK_PREFIX))) {
       rmSync(join(cache, name), { recursive: true, force: true });
     }
-    requireDiskSpace(cache, pythonEnvironmentGigabytes(), 'The Python environment');
+    requireDiskSpace(cache, locked.gigabytes(), locked.what.replace(/^the/, 'The'));
     const uv = await ensureUv(signal);
     const work = mkdtempSync(join(cache, WORK_PREFIX));
     try {
-      await withProgressLog('Installing the Python environment (PyTorch; up to 6 GB)', () =>
-        installPackages(uv, work, backend, signal),
-      );
+      await withProgressLog(`Installing ${locked.what}`, () => installPackages(uv, work, locked, signal));
       rmSync(environment, { recursive: true, force: true });
       renameSync(join(work, 'venv'), environment);
     } finally {
@@ -83,32 +135,34 @@ function pythonIn(environment: string): string {
 }
 
 /** Folder name of the environment with these requirements. */
-export function environmentName(requirements: string, backend: string): string {
+export function environmentName(requirements: string, backend: string, name = MAIN.name): string {
   const hash = createHash('sha256').update(`${backend}\n${requirements}`).digest('hex').slice(0, 12);
-  return `python-${hash}`;
+  return `${name}-${hash}`;
 }
 
 /** Creates `<work>/venv`, a relocatable environment with every package and its bytecode. */
 async function installPackages(
   uv: string,
   work: string,
-  backend: string,
+  locked: LockedEnvironment,
   signal: AbortSignal,
 ): Promise<void> {
   const venv = join(work, 'venv');
+  const { requirements, pythonVersions } = locked;
+  const backend = locked.backend();
   // If the machine has no suitable Python, uv downloads one, which needs internet access.
-  await runCommand(uv, ['venv', '--no-project', '--relocatable', '--python', PYTHON_VERSIONS, venv], {
+  await runCommand(uv, ['venv', '--no-project', '--relocatable', '--python', pythonVersions, venv], {
     signal,
   });
   const install = ['pip', 'install', '--python', venv, '--no-deps', '--compile-bytecode'];
   if (backend === '') {
-    await runCommand(uv, [...install, '--require-hashes', '-r', REQUIREMENTS], { signal });
+    await runCommand(uv, [...install, '--require-hashes', '-r', requirements], { signal });
     return;
   }
   logSetup(
     `TORCH_BACKEND=${backend}: torch comes from PyTorch's index, pinned by its version and not by a hash`,
   );
-  const { torch, rest } = splitTorch(readFileSync(REQUIREMENTS, 'utf8'));
+  const { torch, rest } = splitTorch(readFileSync(requirements, 'utf8'));
   const restFile = join(work, 'requirements.txt');
   writeFileSync(restFile, rest);
   await runCommand(uv, [...install, '--require-hashes', '-r', restFile], { signal });

@@ -1,7 +1,7 @@
 import { type WorkerOptionTexts } from '../../worker/options.ts';
 import { parseWorkerSettings } from '../../worker/settings.ts';
 import { withDefaultAddress } from '../temporal/connect.ts';
-import { ensurePython } from '../setup/python-environment.ts';
+import { ensurePython, vllmPythonPath } from '../setup/python-environment.ts';
 import { printJson } from '../core/output.ts';
 
 /**
@@ -15,6 +15,7 @@ export async function runWorkerCommand(options: WorkerOptionTexts, json: boolean
     ...parsed,
     temporal: withDefaultAddress(parsed.temporal, process.env),
     python: await ensurePython(),
+    vllmPython: vllmPythonPath(),
   };
   const { roles, taskQueue, storeRoot, python, deploymentVersion: version } = settings;
   if (json) printJson({ roles, taskQueue, storeRoot, python, version });
