@@ -70,6 +70,7 @@ def main():
         choices=tracker_names(),
         help='with --check: the trackers that the training reports to',
     )
+    parser.add_argument('--with-vllm', action='store_true', help='with --check: whether a training can sample by vLLM')
     arguments = parser.parse_args()
     clear_settings()
     know_user()
@@ -78,7 +79,9 @@ def main():
         from trainer.preflight import preflight
 
         run = json.load(sys.stdin) if arguments.run else {'conversations': [], 'adapter': {'kind': 'none'}}
-        return preflight(arguments.base_checkpoint, arguments.trust_remote_code, arguments.report_to, run)
+        return preflight(
+            arguments.base_checkpoint, arguments.trust_remote_code, arguments.report_to, run, arguments.with_vllm
+        )
     return run_job(arguments.job)
 
 

@@ -1,7 +1,7 @@
 """The training set: turns rows of messages into examples. Only the tokens that the judge writes carry loss.
 
 Rows of SFT are {id, prompt, completion}, rows of DPO {id, prompt, chosen, rejected}, rows of GRPO {id, prompt, pair, order,
-betterSide}: its judgments are sampled during the training.
+betterSide, task}: its judgments are sampled during the training.
 """
 
 import hashlib
@@ -13,7 +13,12 @@ from trainer.conversations import TemplateRefuses, converse, encode, problem_of,
 from trainer.errors import ConfigurationError, DataError
 
 FIELDS = {'sft': ('prompt', 'completion'), 'dpo': ('prompt', 'chosen', 'rejected'), 'grpo': ('prompt',)}
-COLUMNS = {'pair': None, 'order': ('better-first', 'worse-first'), 'betterSide': ('A', 'B')}  # of GRPO, with their values
+COLUMNS = {  # of GRPO, with their values
+    'pair': None,
+    'order': ('better-first', 'worse-first'),
+    'betterSide': ('A', 'B'),
+    'task': ('pairwise', 'pairwise-scores', 'pointwise'),
+}
 IGNORED = -100  # the label of tokens without loss (PyTorch's cross entropy)
 
 
@@ -114,7 +119,8 @@ def build_training_set(rows, tokenizer, job, embedding_rows=None):
 
 def verdict_alone(row):
     """The shortest judgment: GRPO's rows have none, and what their prompts lose shows with any."""
-    return [{'role': 'assistant', 'content': f'[[{row["betterSide"]}]]'}]
+    content = {'pointwise': '[[5]]', 'pairwise-scores': '[[A: 5]] [[B: 4]]'}.get(row['task'], f'[[{row["betterSide"]}]]')
+    return [{'role': 'assistant', 'content': content}]
 
 
 def length_of(row, conversations, tokenizer, job):

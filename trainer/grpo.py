@@ -11,6 +11,7 @@ from trl.trainer.grpo_config import GRPOConfig as Arguments
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from trainer.rewards import reward_function
+from trainer.rollouts import vllm_arguments
 
 __all__ = ['Arguments', 'Trainer', 'method_arguments', 'prepare_model', 'trainer_arguments']
 
@@ -31,6 +32,7 @@ def method_arguments(job):
         'epsilon': p.epsilon,
         'loss_type': p.lossType,
         'scale_rewards': p.scaleRewards,
+        **vllm_arguments(p),
         'shuffle_dataset': False,  # trainer/data.py has shuffled the pairs
         # Judgments are sampled and learned by the same model; an adapter's dropout would make two of it.
         'disable_dropout': True,

@@ -11,7 +11,7 @@ from trainer.errors import ConfigurationError, TrainerExit
 from trainer.files import is_address
 
 
-def preflight(base_checkpoint, trust_remote_code, report_to, run):
+def preflight(base_checkpoint, trust_remote_code, report_to, run, with_vllm):
     """Prints one JSON line `{ok, versions, device, problems}` and returns the exit code, 0 or 78. If the base
     checkpoint is None, only the environment is checked. `versions` has the packages if they can be imported.
     @param run: what of a run is checked with the checkpoint, {conversations, adapter} (trainer/__main__.py)"""
@@ -24,6 +24,10 @@ def preflight(base_checkpoint, trust_remote_code, report_to, run):
 
         found, device = versions(), describe_device()
         problems = tracker_problems(report_to)
+        if with_vllm:
+            from trainer.rollouts import vllm_problem
+
+            problems += filter(None, [vllm_problem()])
         if base_checkpoint:
             problems += checkpoint_problems(base_checkpoint, trust_remote_code, run)
     except ImportError as error:

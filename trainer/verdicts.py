@@ -1,9 +1,13 @@
-"""The verdict of a judgment, as src/method/verdict.ts and src/method/reasoning.ts define it (a test compares both)."""
+"""The verdict of a judgment, as src/method/verdict.ts, src/method/tasks.ts and src/method/reasoning.ts define it (a test
+compares them)."""
 
 import re
 
 LETTER = re.compile(r'\[\[([ABC])\]\]')
 VERDICTS = {'A': 'A', 'B': 'B', 'C': 'tie'}
+SCORE = re.compile(r'\[\[([0-9]+)\]\]')
+SCORES = re.compile(r'\[\[([AB]): ([0-9]+)\]\]')
+VALID = {str(score) for score in range(1, 11)}
 # Reasoning begins at the beginning of a line, or behind a special token.
 BEFORE_START = re.compile(r'(?:^|\n|\|>(?:assistant)?)[^\S\n]*\Z')
 
@@ -12,6 +16,25 @@ def verdict_of(text, marks):
     """`A`, `B`, `tie` or `none`. `marks` are those around reasoning, `[{start, end}]`."""
     letters = set(LETTER.findall(answer_of(text, marks)))
     return VERDICTS[letters.pop()] if len(letters) == 1 else 'none'
+
+
+def score_of(text, marks):
+    """The score of a single response, from 1 to 10; None without one, or with two that differ."""
+    return single(SCORE.findall(answer_of(text, marks)))
+
+
+def scores_of(text, marks):
+    """The scores of both responses by side, written as `[[A: 7]]`; None unless each has one."""
+    found = SCORES.findall(answer_of(text, marks))
+    scores = {side: single(score for letter, score in found if letter == side) for side in 'AB'}
+    return None if None in scores.values() else scores
+
+
+def single(scores):
+    """The one valid score among texts; None if there is none, or another one beside it."""
+    distinct = set(scores)
+    score = distinct.pop() if len(distinct) == 1 else None
+    return int(score) if score in VALID else None
 
 
 def answer_of(text, marks):

@@ -13,7 +13,7 @@ import { toReference, type ArtifactReference, type Fingerprint } from '../store/
 import type { RunReference, StageResult } from '../api/activity-types.ts';
 import { readJudgedPairs } from '../runs/judged-pairs.ts';
 import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
-import { directPromptOf } from '../runs/prompts.ts';
+import { directPromptOf, taskPromptsOf } from '../runs/prompts.ts';
 import { runUris } from '../runs/run-layout.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -55,6 +55,7 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
           sections: configuration,
           prompt: prompts.training,
           directPrompt: directPromptOf(prompts, round),
+          taskPrompts: taskPromptsOf(prompts, round),
           judgedPairs: () => withLearnedTexts(readJudgedPairs(deps.store, { ...input, part }), configuration),
         })),
       }));
@@ -96,6 +97,7 @@ export function trainingSetFingerprint(
   const round = roundForIteration(configuration.fineTuning, iteration);
   const { reasoning } = configuration.filtering;
   const direct = directPromptOf(prompts, round);
+  const tasks = taskPromptsOf(prompts, round);
   return {
     ...recipeOf(round).fingerprintInputs(configuration, round),
     schema: 1,
@@ -108,5 +110,6 @@ export function trainingSetFingerprint(
     ...marksFingerprintInputs(configuration),
     ...(reasoning === 'keep' ? {} : { reasoning }),
     ...(direct === undefined ? {} : { directPrompt: stableHash(canonicalJson(direct)) }),
+    ...(tasks === undefined ? {} : { taskPrompts: stableHash(canonicalJson(tasks)) }),
   };
 }

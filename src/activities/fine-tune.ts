@@ -14,6 +14,7 @@ import {
 import { reasoningMarksOf } from '../config/reasoning.ts';
 import { roundForIteration } from '../config/fine-tuning.ts';
 import { keepsAdapter, servesAdapters } from '../config/model-roles.ts';
+import { trainerPython } from './trainer-python.ts';
 import { trackTrainingMetrics } from '../observability/training-metrics.ts';
 import { TrainingFailedPermanently, TrainingStopped } from '../models/training/errors.ts';
 import { readDamagedCheckpoints } from '../models/training/damaged-checkpoints.ts';
@@ -127,7 +128,7 @@ export function fineTune(deps: Dependencies, input: FineTuneInput): Promise<Fine
         launcher,
         settings,
         machine: {
-          python: deps.python,
+          python: trainerPython(deps, round),
           packageRoot: deps.packageRoot,
           environment: deps.environment,
         },

@@ -14,6 +14,7 @@ import { collectProblem, checkStoreProbe } from './check-configuration.ts';
 import type { CheckDependencies, Dependencies } from './dependencies.ts';
 import { MODEL_ROLES, type ModelRole } from '../config/model-roles.ts';
 import { servingProblems, trainingProblems, withResolvedCommand } from '../policy/policy-problems.ts';
+import { requireVllm, samplesByVllm, trainerPython } from './trainer-python.ts';
 import { requestsOfRoles } from '../config/requests-of-roles.ts';
 
 export interface PreflightInput {
@@ -153,32 +154,46 @@ export async function checkMachine(
     if (forbidden.length > 0) return forbidden;
     const { adapter, trustRemoteCode, reportTo } = fineTuning;
     const launcher = withResolvedCommand(policy, fineTuning.launcher);
-    const isFound = await requireCheckpoint(store, files, checkpoint).then(
-      () => true,
-      () => false,
-    );
-    // The check of the checkpoint reports a missing checkpoint; the trainer is checked without it.
-    if (!isFound) return checkLauncher(undefined);
-    const uri = storeUriOf(checkpoint);
-    // The trainer can read the address of a bucket.
-    return checkLauncher(
-      uri === undefined ? checkpointPathOrId(findOutsideCheckpoint(files, checkpoint)) : store.locate(uri),
-    );
+    const machine = { packageRoot: deps.packageRoot, environment: deps.environment };
+    return (await Promise.all([checkWithCheckpoint(), checkVllm()])).flat();
+
+    async function checkWithCheckpoint() {
+      const isFound = await requireCheckpoint(store, files, checkpoint).then(
+        () => true,
+        () => false,
+      );
+      // The check of the checkpoint reports a missing checkpoint; the trainer is checked without it.
+      if (!isFound) return checkLauncher(undefined);
+      const uri = storeUriOf(checkpoint);
+      // The trainer can read the address of a bucket.
+      return checkLauncher(
+        uri === undefined ? checkpointPathOrId(findOutsideCheckpoint(files, checkpoint)) : store.locate(uri),
+      );
+    }
 
     function checkLauncher(baseCheckpoint: string | undefined): Promise<Problem[]> {
-      const { python, packageRoot, environment } = deps;
-      const machine = { python, packageRoot, environment, usesBucket: store.objects.isRemote };
       const path = 'fineTuning.launcher';
       return collectProblem(path, async () => {
         const { problems, device } = await launcherOf(launcher).check({
           settings: launcher,
-          ...{ machine, baseCheckpoint, trustRemoteCode, reportTo, signal },
+          machine: { ...machine, python: deps.python, usesBucket: store.objects.isRemote },
+          ...{ baseCheckpoint, trustRemoteCode, reportTo, signal },
           run: { conversations, adapter },
           ...(store.objects.isRemote ? { isStoreRemote: true } : { storeFolder: store.address }),
         });
         if (problems.length > 0) throw new Error(problems.join('; '));
         trainer = device;
       });
+    }
+
+    /** Checks the trainings that sample by vLLM, if they run on this machine. */
+    async function checkVllm(): Promise<Problem[]> {
+      const index = fineTuning.rounds.findIndex(samplesByVllm);
+      const round = fineTuning.rounds[index];
+      if (round === undefined || launcherOf(launcher).processOf === undefined) return [];
+      return collectProblem(`fineTuning.rounds.${index}.hyperparameters.rollouts`, () =>
+        requireVllm({ ...machine, python: trainerPython(deps, round) }, signal),
+      );
     }
   }
 }

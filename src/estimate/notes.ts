@@ -1,6 +1,7 @@
 import type { RunEstimate } from '../api/estimate.ts';
 import { findGeneration } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
+import { formatPercent } from '../platform/format-percent.ts';
 import { recipeOf } from '../models/training/recipes/registry.ts';
 import { rateNameOf } from './expected-usage.ts';
 import type { EstimateSource } from './estimate-inputs.ts';
@@ -34,18 +35,26 @@ export function estimateNotes(
     configuration.filtering.minReasoning !== null,
     'How many correct judgments are guesses, which filtering.minReasoning leaves out, is not known: there may be more judgments and fewer training examples.',
   );
-  const sampling = fineTuning.rounds
-    .slice(0, configuration.iterations)
-    .filter((round) => recipeOf(round).sampling !== undefined)
-    .map(({ method }) => method);
+  const sampling = fineTuning.rounds.slice(0, configuration.iterations).flatMap((round) => {
+    const { vllmMemory } = recipeOf(round).sampling?.(round) ?? {};
+    return recipeOf(round).sampling === undefined ? [] : [{ method: round.method, vllmMemory }];
+  });
+  const methods = [...new Set(sampling.map(({ method }) => method))].join(', ');
+  const shares = new Set(
+    sampling.flatMap(({ vllmMemory = 0 }) => (vllmMemory > 0 ? [formatPercent(vllmMemory)] : [])),
+  );
+  note(
+    shares.size > 0,
+    `vLLM in the trainer takes ${[...shares].join(', ')} of the memory of each GPU beside what is listed.`,
+  );
   note(
     sampling.length > 0,
-    `Trainings by ${[...new Set(sampling)].join(', ')} sample judgments, which takes most of their time: a rate that was measured on another method is too high for them.`,
+    `Trainings by ${methods} sample judgments, which takes most of their time: a rate that was measured on another method is too high for them.`,
   );
   const { adapter } = fineTuning;
   note(
     sampling.length > 0 && adapter.kind === 'lora' && adapter.dropout > 0,
-    `Trainings by ${[...new Set(sampling)].join(', ')} turn the adapter's dropout off: the judge that samples is the one that learns.`,
+    `Trainings by ${methods} turn the adapter's dropout off: the judge that samples is the one that learns.`,
   );
   note(earlyStopping !== null, 'Early stopping may end the run before its last iteration.');
   note(

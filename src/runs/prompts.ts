@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Configuration, PartialConfiguration } from '../config/run-configuration.ts';
 import type { Round } from '../models/training/recipes/registry.ts';
+import { taskPromptFolder } from '../models/training/recipes/grpo-tasks.ts';
 import type { PromptTemplate } from '../method/prompt-template.ts';
 import type { InputFiles } from '../platform/input-files.ts';
 import {
@@ -29,6 +30,8 @@ export interface Prompts {
   readonly training: PromptTemplate;
   /** The prompts for verdicts alone, by the folders that rounds name; missing if none does. */
   readonly direct?: Readonly<Record<string, PromptTemplate>>;
+  /** The prompts of tasks, by the folders that rounds name; missing if none does. */
+  readonly tasks?: Readonly<Record<string, PromptTemplate>>;
   readonly evaluation: EvaluationPrompts;
 }
 
@@ -45,6 +48,7 @@ export const promptsSchema: z.ZodType<Prompts> = z.strictObject({
   judge: promptTemplateSchema,
   training: promptTemplateSchema,
   direct: z.record(z.string(), promptTemplateSchema).exactOptional(),
+  tasks: z.record(z.string(), promptTemplateSchema).exactOptional(),
   evaluation: evaluationPromptsSchema,
 });
 
@@ -90,6 +94,12 @@ export function requiredPrompts(usable: PartialConfiguration) {
       folder: directFolderOf(round),
       needed: judge,
     })),
+    ...(usable.fineTuning?.rounds ?? []).flatMap((round, index) =>
+      taskFoldersOf(round).map((task, number) => ({
+        path: `fineTuning.rounds.${index}.tasks.${number}.prompt`,
+        ...task,
+      })),
+    ),
   ].filter((prompt): prompt is typeof prompt & { folder: string } => prompt.folder !== undefined);
 }
 
@@ -119,6 +129,7 @@ export async function readPrompts(
       ? {}
       : { plan: prompt('judging.plan.prompt'), execution: prompt('judging.plan.executionPrompt') }),
     ...directPrompts(configuration, prompt),
+    ...taskPrompts(configuration, prompt),
     training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
     evaluation: await readBenchmarkPrompts({ files }, configuration.evaluation),
   };
@@ -150,6 +161,31 @@ export function directPromptOf(
   const found = direct?.[folder];
   if (found === undefined) throw new Error(`the prompt ${folder} of a round was not read`);
   return found;
+}
+
+function taskPrompts({ fineTuning: { rounds } }: Configuration, prompt: (path: string) => PromptTemplate) {
+  const named = rounds.flatMap((round, index) =>
+    taskFoldersOf(round).flatMap(({ folder }, number) =>
+      folder === undefined
+        ? []
+        : [[folder, prompt(`fineTuning.rounds.${index}.tasks.${number}.prompt`)] as const],
+    ),
+  );
+  return named.length === 0 ? {} : { tasks: Object.fromEntries(named) };
+}
+
+/** The prompts of a round's tasks by folder; undefined if it has none of its own. */
+export function taskPromptsOf(
+  { tasks = {} }: Pick<Prompts, 'tasks'>,
+  round: Round,
+): Readonly<Record<string, PromptTemplate>> | undefined {
+  const folders = new Set(taskFoldersOf(round).map(({ folder }) => folder));
+  const found = Object.entries(tasks).filter(([folder]) => folders.has(folder));
+  return found.length === 0 ? undefined : Object.fromEntries(found);
+}
+
+function taskFoldersOf(round: Round) {
+  return 'tasks' in round ? (round.tasks ?? []).map(taskPromptFolder) : [];
 }
 
 function directFolderOf(round: Round): string | undefined {

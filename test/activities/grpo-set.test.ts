@@ -5,6 +5,9 @@ import type { FilterStatistics } from '../../src/method/filter-statistics.ts';
 import { ORDERS } from '../../src/method/examples.ts';
 import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import type { GrpoRecord } from '../../src/models/training/recipes/grpo.ts';
+import { recipeOf } from '../../src/models/training/recipes/registry.ts';
+import { packageRoot } from '../../src/platform/package-root.ts';
+import { readPrompts } from '../../src/runs/prompts.ts';
 import { judgments, pairs, publishSampled } from '../support/sampled-judgments.ts';
 import { asActivity, startTestRun, type TestRun } from '../support/test-run.ts';
 import { tinyConfiguration } from '../support/tiny-run.ts';
@@ -22,7 +25,16 @@ describe('the training set of a GRPO round', () => {
     round: Partial<Round>,
     filtering: ConfigurationInput['filtering'] = { minExamples: 1 },
   ) {
-    testRun = await startTestRun({ filtering, fineTuning: { rounds: [{ method: 'grpo', ...round }] } });
+    const own = (name: string, user: string) => ({ [`prompts/${name}`]: { user } });
+    testRun = await startTestRun(
+      { filtering, fineTuning: { rounds: [{ method: 'grpo', ...round }] } },
+      {
+        tasks: {
+          ...own('pairwise-scores', 'Scores? {instruction} (A) {responseA} (B) {responseB}'),
+          ...own('score/plain', 'Score? {instruction} [{rubric}] {response}'),
+        },
+      },
+    );
     const { deps } = testRun;
     const input = await publishSampled(testRun);
     const result = await asActivity(() => filterJudgments(deps, input));
@@ -81,6 +93,33 @@ describe('the training set of a GRPO round', () => {
     assert(!('reasoned' in statistics));
   });
 
+  it('gives each pair one task, drawn by the seed and by weight, in both orders or for both responses', async () => {
+    const tasks = [
+      { kind: 'pairwise' as const },
+      { kind: 'pairwise-scores' as const },
+      { kind: 'pointwise' as const, weight: 2 },
+    ];
+    const { rows, artifact } = await filter({ tasks });
+    const taskOf = new Map(rows.map(({ pair, task }) => [pair, task]));
+    const counts = Object.groupBy(taskOf.values(), (task) => task);
+    assert.deepEqual(Object.keys(counts).sort(), ['pairwise', 'pairwise-scores', 'pointwise']);
+    assert((counts['pointwise']?.length ?? 0) > (counts['pairwise']?.length ?? 0));
+    for (const { pair, order, task, prompt } of rows) {
+      assert.equal(task, taskOf.get(pair));
+      const index = Number(pair.slice(5));
+      const shown = [`better ${index}`, `worse ${index}`];
+      const [a, b] = order === 'better-first' ? shown : shown.toReversed();
+      const text = prompt[0]?.content ?? '';
+      if (task === 'pointwise')
+        assert.match(text, new RegExp(`^Score\\? Question ${index}\\? \\[How well .*\\] ${a}$`));
+      else assert.equal(text, `${task === 'pairwise' ? '' : 'Scores? '}Question ${index}? (A) ${a} (B) ${b}`);
+    }
+    await testRun.close();
+    assert.equal((await filter({ tasks })).artifact.sha256, artifact.sha256);
+    await testRun.close();
+    assert.notEqual((await filter({ tasks: tasks.slice(0, 2) })).artifact.sha256, artifact.sha256);
+  });
+
   it('fails and says the numbers if too few pairs have the pass rate', async () => {
     await assert.rejects(
       filter({ passRate: { min: 0.99 } }, { minExamples: 3 }),
@@ -127,5 +166,60 @@ describe('the configuration of a GRPO round', () => {
       problemsOf({}, { passRate: { min: 0.9, max: 0.1 } }).join(),
       /^fineTuning\.rounds\.0\.passRate\.min: .*above max/,
     );
+  });
+
+  it('is refused if the scores of both responses would be torn apart, or a prompt lacks what its task shows', async () => {
+    const hyperparameters = {
+      ...{ reward: 'verdict' as const, numGenerations: 8 },
+      ...{ perDeviceBatchSize: 8, gradientAccumulationSteps: 1 },
+    };
+    assert.deepEqual(problemsOf({}, { hyperparameters, tasks: [{ kind: 'pairwise' }] }), []);
+    assert.match(
+      problemsOf({}, { hyperparameters, tasks: [{ kind: 'pairwise' }, { kind: 'pointwise' }] }).join(),
+      /^fineTuning\.rounds\.0\.hyperparameters\.perDeviceBatchSize: .*2 x numGenerations with a pointwise task/,
+    );
+    const { configuration } = parseConfiguration(
+      tinyConfiguration('grpo', 'http://127.0.0.1:9/v1', {
+        fineTuning: {
+          rounds: [{ method: 'grpo', tasks: [{ kind: 'pointwise', prompt: 'prompts/pairwise' }] }],
+        },
+      }),
+    );
+    await assert.rejects(
+      readPrompts({ files: { roots: [packageRoot] } }, configuration!),
+      /prompts\/pairwise\/user\.txt lacks \{rubric\} and \{response\}/,
+    );
+  });
+
+  it('makes another training set if two tasks exchange their prompts', () => {
+    const inputsFor = ([first, second]: readonly [string, string]) => {
+      const tasks = [
+        { kind: 'pairwise' as const, prompt: first },
+        { kind: 'pairwise-scores' as const, prompt: second },
+      ];
+      const { configuration } = parseConfiguration(
+        tinyConfiguration('grpo', 'http://127.0.0.1:9/v1', {
+          fineTuning: { rounds: [{ method: 'grpo', tasks }] },
+        }),
+      );
+      return configuration!.fineTuning.rounds.map((round) =>
+        recipeOf(round).fingerprintInputs(configuration!, round),
+      );
+    };
+    const both = ['prompts/pairwise', 'prompts/pairwise-scores'] as const;
+    assert.notDeepEqual(inputsFor(both), inputsFor([both[1], both[0]]));
+  });
+
+  it('reads the prompts of all tasks, each with the form that its judgments are read by', async () => {
+    const tasks = [{ kind: 'pairwise-scores' as const }, { kind: 'pointwise' as const }];
+    const { configuration } = parseConfiguration(
+      tinyConfiguration('grpo', 'http://127.0.0.1:9/v1', {
+        fineTuning: { rounds: [{ method: 'grpo', tasks }] },
+      }),
+    );
+    const { tasks: prompts } = await readPrompts({ files: { roots: [packageRoot] } }, configuration!);
+    assert.deepEqual(Object.keys(prompts ?? {}), ['prompts/pairwise-scores', 'prompts/score/plain']);
+    assert.match(prompts?.['prompts/pairwise-scores']?.system ?? '', /"\[\[A: 7\]\] \[\[B: 4\]\] \[\[A\]\]"/);
+    assert.match(prompts?.['prompts/score/plain']?.system ?? '', /"\[\[5\]\]"/);
   });
 });

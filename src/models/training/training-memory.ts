@@ -11,7 +11,8 @@
  *   each token and hidden unit (arXiv 2205.05198, section 4.1, without stored attention scores). TRL computes the loss
  *   in chunks, so that logits don't count.
  * - GRPO samples the judgments of a step at once, and holds the keys and values of all their tokens meanwhile. They are gone
- *   before the activations come, so the larger of both counts.
+ *   before the activations come, so the larger of both counts. With vLLM in its process they are in the share of the memory
+ *   that vLLM takes beside all this.
  */
 import type { Adapter } from './adapter.ts';
 import { recipeOf, type Round } from './recipes/registry.ts';
@@ -61,7 +62,9 @@ export function trainingMemory(
   const kept = sharded && precision === 'bfloat16' ? BFLOAT16 : FLOAT32;
   const perToken = shape.hidden * (kept * shape.layers + BYTES_OF_A_LAYER);
   const activations = conversations * maxLength * perToken;
-  const sampled = recipe.sampling === undefined ? 0 : perDeviceBatchSize * gradientAccumulationSteps;
+  const sampling = recipe.sampling?.(round);
+  const samplesItself = sampling !== undefined && sampling.vllmMemory === undefined;
+  const sampled = samplesItself ? perDeviceBatchSize * gradientAccumulationSteps : 0;
   const perElement = precision === 'bfloat16' ? BFLOAT16 : FLOAT32;
   const cached = sampled * maxLength * perElement * keysAndValues(shape);
   const computing = precision === 'bfloat16' && isFull ? BFLOAT16 * parameters : 0;

@@ -1,7 +1,9 @@
 """Prints, as JSON, what trainer/rewards.py and trainer/verdicts.py make of the JSON on standard input.
 
     python check_rewards.py verdicts      {texts, marks} -> the verdict of each text
+    python check_rewards.py scores        {texts, marks} -> the score of each text
     python check_rewards.py rewards       {job, completions, columns} -> the reward of each completion
+    python check_rewards.py arguments     a job -> what TRL's GRPOConfig makes of it on a machine with vLLM and a GPU
 """
 
 import json
@@ -9,11 +11,23 @@ import sys
 from types import SimpleNamespace
 
 from trainer.rewards import reward_function
-from trainer.verdicts import verdict_of
+from trainer.verdicts import score_of, verdict_of
 
 what, given = sys.argv[1], json.load(sys.stdin)
 if what == 'verdicts':
     found = [verdict_of(text, given['marks']) for text in given['texts']]
+elif what == 'scores':
+    found = [score_of(text, given['marks']) for text in given['texts']]
+elif what == 'arguments':
+    from trainer import grpo, rollouts
+    from trainer.job import Job
+
+    rollouts.vllm_problem = lambda: None
+    job = Job(**{**given, 'hyperparameters': SimpleNamespace(**given['hyperparameters'])})
+    p = job.hyperparameters
+    batch = {'per_device_train_batch_size': p.perDeviceBatchSize, 'gradient_accumulation_steps': p.gradientAccumulationSteps}
+    config = grpo.Arguments(output_dir=job.outputFolder, use_cpu=True, report_to='none', **batch, **grpo.method_arguments(job))
+    found = {name: value for name, value in vars(config).items() if 'vllm' in name}
 else:
     job = SimpleNamespace(reasoningMarks=[], hyperparameters=SimpleNamespace(reward=given['reward']))
     completions = [[{'role': 'assistant', 'content': text}] for text in given['texts']]

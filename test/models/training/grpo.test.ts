@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fineTuningSchema, roundForIteration } from '../../../src/config/fine-tuning.ts';
 import { REASONING_MARKS } from '../../../src/method/reasoning.ts';
+import { parseTaskVerdict } from '../../../src/method/tasks.ts';
 import { parseVerdict } from '../../../src/method/verdict.ts';
 import {
   TrainingCrashed,
@@ -36,6 +37,7 @@ const rows = Array.from({ length: 12 }, (_, pair) =>
       pair: `${pair}`,
       order,
       betterSide,
+      task: 'pairwise',
       prompt: [{ role: 'user', content }],
     };
   }),
@@ -193,10 +195,71 @@ describe('GRPO', function () {
       pair: Array<string>(8).fill('p'),
       order: orders,
       betterSide: orders.map((order) => (order === 'better-first' ? 'A' : 'B')),
+      task: Array<string>(8).fill('pairwise'),
     };
     const reward = (name: string) => ask<number[]>('rewards', { reward: name, texts, columns });
     assert.deepEqual(await reward('verdict'), [1, 1, 0, 0, 1, 0, 1, 1]);
     assert.deepEqual(await reward('both-orders'), [1, 0, 0, 0, 1, 0, 0, 0]);
+  });
+
+  it('rewards scores by which is higher, of both responses in one judgment or of each in its own', async () => {
+    const rewardOf = (reward: string, task: string, [first, second]: readonly [string[], string[]]) => {
+      const order = [...first.map(() => 'better-first'), ...second.map(() => 'worse-first')];
+      const columns = {
+        ...{ order, pair: order.map(() => 'p'), task: order.map(() => task) },
+        betterSide: order.map((name) => (name === 'better-first' ? 'A' : 'B')),
+      };
+      return ask<number[]>('rewards', { reward, texts: [...first, ...second], columns });
+    };
+    const scores: [string[], string[]] = [
+      ['[[A: 7]] [[B: 4]] [[A]]', '[[A: 7]] [[B: 4]]', '[[A: 7]] [[B: 4]] [[B]]', '[[A: 5]] [[B: 5]]'],
+      ['[[A: 4]] [[B: 7]] [[B]]', '[[A: 7]] [[B: 4]]', '[[A: 4]] [[B: 10]]', '[[A: 4]] [[A: 5]] [[B: 7]]'],
+    ];
+    assert.deepEqual(await rewardOf('verdict', 'pairwise-scores', scores), [1, 1, 0, 0, 1, 0, 1, 0]);
+    assert.deepEqual(await rewardOf('both-orders', 'pairwise-scores', scores), [1, 0, 0, 0, 1, 0, 0, 0]);
+    const apart: [string[], string[]] = [
+      ['[[7]]', '[[7]]', '[[3]]', '[[9]]', 'none'],
+      ['[[4]]', '[[7]]', '[[4]]', '[[11]]', '[[1]]'],
+    ];
+    for (const reward of ['verdict', 'both-orders'])
+      assert.deepEqual(await rewardOf(reward, 'pointwise', apart), [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+  });
+
+  it('reads scores as src/method/tasks.ts does', async () => {
+    const answers = [
+      '[[7]]',
+      '[[10]]',
+      '[[0]]',
+      '[[11]]',
+      '[[07]]',
+      '[7]',
+      '[[7]] [[7]]',
+      '[[7]] [[8]]',
+      '[[A]]',
+      '',
+    ];
+    const texts = answers.flatMap((answer) => [
+      answer,
+      `<think>[[3]]</think> ${answer}`,
+      `<think>[[3]] ${answer}`,
+    ]);
+    const found = await ask<(number | null)[]>('scores', { texts, marks: REASONING_MARKS });
+    assert.deepEqual(
+      found.map((score) => score?.toString()),
+      texts.map((text) => parseTaskVerdict('score', text, 1)),
+    );
+    assert(found.includes(7) && found.includes(10) && found.includes(null));
+  });
+
+  it('trains on several tasks at once', async () => {
+    const tasks = ['pairwise', 'pairwise-scores', 'pointwise'];
+    await writeRows(
+      'tasks.jsonl',
+      rows.map((row) => ({ ...row, task: tasks[Number(row.pair) % 3] })),
+    );
+    const data = join(folder, 'tasks.jsonl');
+    const { steps, trainExamples } = await follow(jobIn('tasks', { maxSteps: 2 }, { data }));
+    assert.deepEqual([steps, trainExamples], [2, 24]);
   });
 
   it('fails for good at rows without a side, and at too few for a step; an order that is too long takes its pair along', async () => {
@@ -221,6 +284,31 @@ describe('GRPO', function () {
       jobIn('long', { maxSteps: 1 }, { data: join(folder, 'long.jsonl') }),
     );
     assert.deepEqual([trainExamples, droppedTooLong], [22, 2]);
+  });
+
+  it('gives TRL the settings of a vLLM in its process, and fails for good where there is none', async () => {
+    const sampling = { rollouts: 'vllm', vllmMemory: 0.4, vllmTensorParallel: 2 };
+    const found = await ask<Record<string, unknown>>('arguments', jobIn('vllm', sampling));
+    const {
+      use_vllm,
+      vllm_mode,
+      vllm_gpu_memory_utilization,
+      vllm_tensor_parallel_size,
+      vllm_max_model_length,
+    } = found;
+    assert.deepEqual(
+      [use_vllm, vllm_mode, vllm_gpu_memory_utilization, vllm_tensor_parallel_size, vllm_max_model_length],
+      [true, 'colocate', 0.4, 2, 16],
+    );
+    assert.equal((await ask<Record<string, unknown>>('arguments', jobIn('plain', {})))['use_vllm'], false);
+    await assert.rejects(follow(jobIn('vllm', sampling)), (error: unknown) => {
+      assert(error instanceof TrainingFailedPermanently, String(error));
+      assert.match(
+        error.message,
+        /hyperparameters\.rollouts is "vllm": .* has no vLLM \(install the packages of/,
+      );
+      return true;
+    });
   });
 
   it('is refused if a step would tear apart what is compared', () => {

@@ -112,6 +112,9 @@ describe('the memory of a training', () => {
     assert.equal(bytesOf(few, sampling), 0);
     assert.equal(bytesOf(many, /^activations/), 0);
     assert.equal(bytesOf(many, sampling), (8 * 64 * 8192 * 2 * 2 * 32 * 4096) / 4);
+    const { hyperparameters } = grpo(64);
+    const byVllm = roundOf({ method: 'grpo', hyperparameters: { ...hyperparameters, rollouts: 'vllm' } });
+    assert.equal(bytesOf(trainingMemory(shape, byVllm, lora(), ONE), sampling), 0);
     const keys = { name: 'model.layers.0.self_attn.k_proj.weight', rows: 4096, columns: 4096 };
     const known = trainingMemory({ ...shape, linear: [keys] }, grpo(512, 'float32'), lora(), ONE);
     assert.equal(bytesOf(known, sampling), 8 * 512 * 8192 * 4 * 4096);

@@ -18,7 +18,10 @@ const reportSchema = z.object({
   versions: z.record(z.string(), z.string()).default({}),
 });
 type Report = z.output<typeof reportSchema>;
-type Check = Omit<TrainerCheck<unknown>, 'settings' | 'machine'>;
+type Check = Omit<TrainerCheck<unknown>, 'settings' | 'machine'> & {
+  /** Whether a training samples by vLLM. */
+  readonly needsVllm?: boolean;
+};
 
 /** The time for which a passed check is trusted on this machine, in milliseconds. */
 const CACHE_MILLISECONDS = 600_000;
@@ -101,12 +104,13 @@ function environmentOf(machine: TrainerMachine, { baseCheckpoint, reportTo }: Ch
   return trainerEnvironment({ ...machine, ...trainerUses(baseCheckpoint, reportTo) });
 }
 
-function checkOptions({ baseCheckpoint, trustRemoteCode, reportTo, run }: Check): string[] {
+function checkOptions({ baseCheckpoint, trustRemoteCode, reportTo, run, needsVllm }: Check): string[] {
   return [
     ...(baseCheckpoint === undefined ? [] : ['--base-checkpoint', baseCheckpoint]),
     ...(trustRemoteCode ? ['--trust-remote-code'] : []),
     ...(reportTo.length === 0 ? [] : ['--report-to', ...reportTo]),
     ...(run === undefined ? [] : ['--run', '-']),
+    ...(needsVllm === true ? ['--with-vllm'] : []),
   ];
 }
 

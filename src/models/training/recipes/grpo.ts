@@ -3,7 +3,6 @@
  * become more likely (DeepSeekMath, arXiv 2402.03300; J1, arXiv 2505.10320).
  */
 import { z } from 'zod';
-import { judgePromptValues } from '../../../method/examples.ts';
 import { expectedJudgments, sumUpTo } from '../../../method/expected-judgments.ts';
 import {
   originStatistics,
@@ -12,11 +11,11 @@ import {
 } from '../../../method/filter-statistics.ts';
 import { GENERATED } from '../../../method/mix-sources.ts';
 import { judgmentsOfExample } from '../../../method/plans.ts';
-import { renderPrompt } from '../../../method/prompt-template.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
 import type { Side } from '../../../method/verdict.ts';
 import type { Problem } from '../../../platform/problem.ts';
 import { fraction, nonNegative, positiveInteger, positiveNumber } from '../../../platform/schema-fields.ts';
+import { comparesResponses, drawTask, renderTask, taskPromptFolder, tasksSchema } from './grpo-tasks.ts';
 import {
   hyperparameters,
   INIT_FROM_DESCRIPTION,
@@ -65,6 +64,22 @@ const grpoHyperparameters = z.strictObject({
   maxCompletionLength: positiveInteger
     .default(4096)
     .describe('The most tokens of a sampled judgment. `maxLength` counts them too.'),
+  rollouts: z
+    .enum(['generate', 'vllm'])
+    .default('generate')
+    .describe(
+      'What samples the judgments: `generate`: the trained model itself, which holds the keys and values of all judgments of a ' +
+        "step in memory; `vllm`: a vLLM in the trainer's process, which gets the weights of each step, on NVIDIA GPUs with the " +
+        'packages that `setup --with vllm-training` installs.',
+    ),
+  vllmMemory: fraction
+    .gt(0)
+    .lt(1)
+    .default(0.3)
+    .describe("The share of each GPU's memory that vLLM takes, with `rollouts: vllm`."),
+  vllmTensorParallel: positiveInteger
+    .default(1)
+    .describe('The GPUs over which vLLM divides the model, with `rollouts: vllm`; it divides their number.'),
   temperature: positiveNumber.default(1).describe('The temperature of the sampled judgments.'),
   topP: fraction.gt(0).default(1).describe('The share of the probability that judgments are sampled from.'),
   beta: nonNegative
@@ -109,6 +124,7 @@ const grpoRoundSchema = z
       ),
     judgments: judgmentsSchema,
     selectCheckpoint: selectCheckpointSchema,
+    tasks: tasksSchema,
     hyperparameters: grpoHyperparameters
       .refine(isScheduleValid, risingRateError)
       .refine(hasWholeGroups, {
@@ -124,6 +140,16 @@ const grpoRoundSchema = z
       .prefault({})
       .describe('The hyperparameters of the training.'),
   })
+  .refine(
+    ({ tasks, hyperparameters: fields }) =>
+      !comparesResponses(tasks) || hasWholeGroups({ ...fields, reward: 'both-orders' }),
+    {
+      path: ['hyperparameters', 'perDeviceBatchSize'],
+      error:
+        'perDeviceBatchSize x gradientAccumulationSteps must be a multiple of 2 x numGenerations with a pointwise task: the ' +
+        'scores of both responses are compared with each other',
+    },
+  )
   .describe('Group relative policy optimization, a form of reinforcement learning.');
 
 type GrpoRound = z.output<typeof grpoRoundSchema>;
@@ -135,13 +161,21 @@ export const grpo = defineRecipe({
     conversationsPerExample: 1,
     hasReferenceModel: ({ beta }) => beta !== 0,
   },
-  sampling: ({ hyperparameters: { numGenerations, maxCompletionLength } }) => ({
+  sampling: ({ hyperparameters: { numGenerations, maxCompletionLength, rollouts, vllmMemory } }) => ({
     perExample: numGenerations,
     maxTokens: maxCompletionLength,
+    vllmMemory: rollouts === 'vllm' ? vllmMemory : undefined,
   }),
   rows: { format: 'prompt-only', trlTrainer: 'GRPOTrainer', columns: [] },
   problems: grpoProblems,
-  fingerprintInputs: (_sections, { passRate: { min, max } }) => ({ passRate: { min, max } }),
+  fingerprintInputs: (_sections, { passRate: { min, max }, tasks = [] }) => ({
+    passRate: { min, max },
+    tasks: tasks.map((task) => ({
+      kind: task.kind,
+      weight: task.weight,
+      prompt: taskPromptFolder(task).folder ?? null,
+    })),
+  }),
   makeTrainingSet,
   expectedExamples({ judging }, { passRate }, correctShare) {
     const all = 2 * judgmentsOfExample(judging);
@@ -152,6 +186,8 @@ export const grpo = defineRecipe({
 
 /** A row of the training set: a prompt, and what rewards are computed from. */
 export interface GrpoRecord extends TrainingRecord {
+  /** The kind of the pair's task. */
+  readonly task: string;
   readonly pair: string;
   readonly order: string;
   readonly betterSide: string;
@@ -191,9 +227,11 @@ function grpoProblems(
 /** Selects the pairs by their pass rate. Each gives a row in both orders. */
 async function makeTrainingSet({
   iteration,
-  round: { passRate },
+  seed,
+  round: { passRate, tasks },
   sections: { judging, filtering },
   prompt,
+  taskPrompts = {},
   judgedPairs,
 }: TrainingSetInput<GrpoRound>) {
   const selected = new Set<string>();
@@ -234,17 +272,23 @@ async function makeTrainingSet({
   };
 
   async function* records(): AsyncGenerator<GrpoRecord> {
-    for await (const { pair, orders } of judgedPairs())
-      if (selected.has(pair.id))
-        for (const { example } of orders)
-          yield {
-            id: `${example.id}/0000`,
-            pair: pair.id,
-            order: example.order,
-            betterSide: example.betterSide,
-            prompt: renderPrompt(prompt, judgePromptValues(example)),
-            judgments: { kept: [], rejected: [] },
-          };
+    for await (const { pair, orders } of judgedPairs()) {
+      if (!selected.has(pair.id)) continue;
+      const task = drawTask(tasks, pair.id, seed);
+      const { folder } = taskPromptFolder(task);
+      const template = folder === undefined ? prompt : taskPrompts[folder];
+      if (template === undefined) throw new Error(`the prompt ${folder} of a task was not read`);
+      for (const { example } of orders)
+        yield {
+          id: `${example.id}/0000`,
+          pair: pair.id,
+          order: example.order,
+          betterSide: example.betterSide,
+          task: task.kind,
+          prompt: renderTask(task, template, pair, example),
+          judgments: { kept: [], rejected: [] },
+        };
+    }
   }
 }
 

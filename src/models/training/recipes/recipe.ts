@@ -48,8 +48,8 @@ export interface TrainingRecipe<
     /** Whether all weights are loaded a second time as a frozen reference, if no adapter is trained. */
     hasReferenceModel(hyperparameters: Hyperparameters & { readonly beta?: number }): boolean;
   };
-  /** The judgments that the training samples itself: how many for each example, and their most tokens. Its batches consist of them. */
-  sampling?(round: z.output<Schema>): { readonly perExample: number; readonly maxTokens: number };
+  /** The judgments that the training samples itself. Its batches consist of them. */
+  sampling?(round: z.output<Schema>): TrainingSampling;
   /** The share of the training examples that teach a verdict without reasoning; 0 if there are none. */
   verdictsAlone?(round: z.output<Schema>): number;
   readonly rows: TrainingRows;
@@ -71,6 +71,16 @@ export interface TrainingRecipe<
   makeTrainingSet(input: TrainingSetInput<z.output<Schema>>): Promise<TrainingSet>;
   /** The average number of training examples for each judged example (a pair in one order). */
   expectedExamples(sections: RecipeSections, round: z.output<Schema>, correctShare: number): number;
+}
+
+/** How a training samples judgments. */
+export interface TrainingSampling {
+  /** The number of judgments of each example. */
+  readonly perExample: number;
+  /** The most tokens of a judgment. */
+  readonly maxTokens: number;
+  /** The share of each GPU's memory that vLLM takes beside the training; undefined if the training's own model samples. */
+  readonly vllmMemory: number | undefined;
 }
 
 /** Declares a recipe; the type of its rounds follows from `configuration`. */
@@ -111,6 +121,8 @@ export interface TrainingSetInput<Round> {
   readonly prompt: PromptTemplate;
   /** The prompt that asks for a verdict alone, if the round has one. */
   readonly directPrompt?: PromptTemplate | undefined;
+  /** The prompts of the round's tasks by folder, if it has any. */
+  readonly taskPrompts?: Readonly<Record<string, PromptTemplate>> | undefined;
   /**
    * All pairs, sorted by id. They may be read more than once, so that only ids are kept in memory, not texts.
    */
