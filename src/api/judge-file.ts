@@ -119,7 +119,9 @@ export const judgeFileSchema = z.object({
         )
         .exactOptional(),
     })
-    .describe('Set if it was trained to give verdicts alone: how it is asked for them.')
+    .describe(
+      'Set if it was trained to give verdicts alone: how it is asked for them. If it has learned nothing else, `prompt` is the same one.',
+    )
     .exactOptional(),
   verdict: z
     .object({

@@ -5,7 +5,7 @@ import { pickedTemplate } from '../platform/command-template.ts';
 import { selectingBenchmarks } from '../method/model-selection.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { recipeOf } from '../models/training/recipes/registry.ts';
-import { reusedJudgments } from './fine-tuning.ts';
+import { reusedJudgments, teachesVerdictsAlone } from './fine-tuning.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { PartialConfiguration } from './run-configuration.ts';
 
@@ -122,10 +122,9 @@ function recipeProblems({ judging, filtering, fineTuning }: PartialConfiguration
 function directProblems({ iterations, fineTuning }: PartialConfiguration): Problem[] {
   const rounds = fineTuning?.rounds ?? [];
   return rounds.flatMap((round, index) => {
-    const direct = 'direct' in round ? round.direct : undefined;
     const isRepeated = index === rounds.length - 1 && (iterations ?? 0) > rounds.length;
     const isLast = index + 1 >= (iterations ?? rounds.length) && !isRepeated;
-    if (direct === undefined || direct.share < 1 || direct.mode === 'beside' || isLast) return [];
+    if (!teachesVerdictsAlone(round) || isLast) return [];
     const message =
       'found 1, but the judge that has learned verdicts alone judges the next iteration, with reasons: ' +
       'make it the round of the last iteration, or set mode to "beside"';

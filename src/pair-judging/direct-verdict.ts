@@ -57,16 +57,21 @@ export const DIRECT_REQUEST = {
 
 /**
  * Combines what is asked for with the prompt and temperature in `judge.json`.
- * @throws InvalidVoting if the threshold is out of its range, or there is no prompt
+ * @throws InvalidVoting if the threshold is out of its range, there is no prompt, or the judge has learned verdicts alone
  */
 export function resolveDirect(
-  { direct }: Pick<JudgeFile, 'direct'>,
+  { direct, prompt: reasoned }: Pick<JudgeFile, 'direct' | 'prompt'>,
   requested: { readonly threshold: number; readonly prompt?: PromptTemplate | undefined },
 ): DirectJudging {
   const { threshold } = requested;
   if (!(threshold >= 0.5 && threshold <= 1))
     throw new InvalidVoting(
       `the threshold of direct verdicts is ${threshold}, but must be a probability from 0.5 to 1`,
+    );
+  if (direct !== undefined && canonicalJson(direct.prompt) === canonicalJson(reasoned))
+    throw new InvalidVoting(
+      'this judge has learned verdicts alone (in judge.json, direct.prompt is its only prompt), so it can not reason where it is not sure: ' +
+        'leave direct verdicts out, and it is asked for its verdict alone; or train it with "mode": "beside"',
     );
   const prompt = requested.prompt ?? direct?.prompt;
   if (prompt === undefined)

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { teachesVerdictsAlone } from '../config/fine-tuning.ts';
 import type { Configuration, PartialConfiguration } from '../config/run-configuration.ts';
 import type { Round } from '../models/training/recipes/registry.ts';
 import { taskPromptFolder } from '../models/training/recipes/grpo-tasks.ts';
@@ -161,6 +162,12 @@ export function directPromptOf(
   const found = direct?.[folder];
   if (found === undefined) throw new Error(`the prompt ${folder} of a round was not read`);
   return found;
+}
+
+/** The prompt with which the judge of a round is asked: that of the training, or, if it has learned verdicts alone, that for them. */
+export function trainedPromptOf(prompts: Pick<Prompts, 'training' | 'direct'>, round: Round): PromptTemplate {
+  const direct = teachesVerdictsAlone(round) ? directPromptOf(prompts, round) : undefined;
+  return direct ?? prompts.training;
 }
 
 function taskPrompts({ fineTuning: { rounds } }: Configuration, prompt: (path: string) => PromptTemplate) {

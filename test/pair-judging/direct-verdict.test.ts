@@ -136,4 +136,19 @@ describe('direct verdicts', function () {
       /no prompt for direct verdicts \(direct\.prompt\)/,
     );
   });
+
+  it('are refused of a judge that has learned verdicts alone, which is asked for them without reasons to fall back on', async () => {
+    const alone = sampleJudge({ prompt: directPrompt, direct: { prompt: directPrompt, temperature: 1.5 } });
+    for (const prompt of [undefined, { user: 'Other {instruction} {responseA} {responseB}' }])
+      assert.throws(() => judge({ judge: alone, direct: { threshold: 0.9, prompt } }), {
+        name: 'InvalidVoting',
+        message: /has learned verdicts alone .* leave direct verdicts out, .*"mode": "beside"/,
+      });
+    endpoint.script(answering(['A', 0.6], ['B', 0.6]));
+    const { verdict, requests, direct } = await judge({ judge: alone, direct: undefined }).compare(
+      ...(['which?', 'first', 'second'] as const),
+    );
+    assert.deepEqual([verdict, requests, direct], ['A', 1, undefined]);
+    assert.equal(endpoint.requests[0]?.body.messages[0]?.content, 'Choose which? (A) first (B) second');
+  });
 });

@@ -9,7 +9,7 @@ import { TASK_NAMES, TASKS } from '../../method/tasks.ts';
 import { LETTER_PATTERN } from '../../method/verdict.ts';
 import type { EvaluationPrompts } from '../../runs/benchmark-prompts.ts';
 import { reasoningMarksOf } from '../../config/reasoning.ts';
-import { directPromptOf, type Prompts } from '../../runs/prompts.ts';
+import { directPromptOf, trainedPromptOf, type Prompts } from '../../runs/prompts.ts';
 import type { NamedModel } from '../named-model.ts';
 
 /** The data of a judge for its `judge.json`. */
@@ -38,7 +38,9 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
   const { runName, fineTuning, judging, evaluation } = configuration;
   const isTrained = iteration > 0;
   const seed = modelFields(seedModel);
-  const prompt = promptFields(isTrained ? prompts.training : prompts.judge);
+  const prompt = promptFields(
+    isTrained ? trainedPromptOf(prompts, roundForIteration(fineTuning, iteration)) : prompts.judge,
+  );
   const direct = directFields(data, prompt);
   return {
     formatVersion: 1,

@@ -8,6 +8,7 @@ import { isHubUri, parseHubUri } from '../../datasets/hub-files.ts';
 import type { TrainingRows } from '../../models/training/recipes/recipe.ts';
 import { recipeOf } from '../../models/training/recipes/registry.ts';
 import type { ResolvedConfiguration } from '../../runs/open-run.ts';
+import { trainedPromptOf } from '../../runs/prompts.ts';
 import { datasetCard } from '../cards/dataset-card.ts';
 import { modelCard } from '../cards/model-card.ts';
 import { compareWithSeedJudge } from '../compare-with-seed-judge.ts';
@@ -84,7 +85,7 @@ export async function judgeCard(
     round,
     startedFrom: round.initFrom === 'seed' || iteration === 1 ? 'M_0' : `M_${iteration - 1}`,
     adapter: fineTuning.adapter.kind,
-    prompt: prompts.training,
+    prompt: trainedPromptOf(prompts, round),
     sampling: judgeSampling(evaluation),
     repository: publish?.model,
     warnings,

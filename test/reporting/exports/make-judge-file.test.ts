@@ -49,6 +49,19 @@ describe('judge.json', () => {
     assert.equal(parseJudgeFile(of(2), JUDGE_FILE).direct?.prompt.user, direct.user);
   });
 
+  it('has no other prompt of a judge that has learned verdicts alone', () => {
+    const alone = { user: 'alone {instruction} {responseA} {responseB}' };
+    const of = (direct: object) => {
+      const rounds = [{ method: 'sft', direct: { prompt: 'prompts/direct', ...direct } }];
+      const { prompts, ...rest } = data(1, { iterations: 1, fineTuning: { rounds } });
+      return makeJudgeFile({ ...rest, prompts: { ...prompts, direct: { 'prompts/direct': alone } } });
+    };
+    const { prompt, direct } = of({ share: 1, mode: 'instead' });
+    assert.deepEqual([prompt, direct], [alone, { prompt: alone }]);
+    assert.deepEqual(of({ share: 1, mode: 'beside' }).prompt, training);
+    assert.deepEqual(of({ share: 0.5, mode: 'instead' }).prompt, training);
+  });
+
   it('has the prompts of the tasks beyond pairs that the run evaluates', () => {
     const benchmark = { name: 'mine', format: 'verifications', path: 'x.jsonl', purpose: 'test' };
     const { prompts, ...rest } = data(1, { evaluation: { benchmarks: [benchmark] } });
