@@ -68,8 +68,8 @@ export async function inputProblems(
   const forbidden = publishingProblems(deps.policy, usable);
   const { publish, publishTo } = forbidden.length === 0 ? usable : {};
   const problemLists = await Promise.all([
-    ...requiredPrompts(usable).map(({ path, folder, needed }) =>
-      collectProblem(path, () => readPrompt(deps.files, folder, needed)),
+    ...requiredPrompts(usable).map(({ path, folder, needed, absent }) =>
+      collectProblem(path, () => readPrompt(deps.files, folder, needed, absent)),
     ),
     ...checkEvaluation(deps, usable),
     ...checkDataFiles(deps, usable),

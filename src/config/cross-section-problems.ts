@@ -1,11 +1,10 @@
 import { GENERATED } from '../method/mix-sources.ts';
-import { judgedSoFar } from '../method/judged-iterations.ts';
 import { judgmentsOfExample } from '../method/plans.ts';
 import { pickedTemplate } from '../platform/command-template.ts';
 import { selectingBenchmarks } from '../method/model-selection.ts';
 import { servingDriverOf } from '../models/serving/drivers/registry.ts';
 import { recipeOf } from '../models/training/recipes/registry.ts';
-import { reusedJudgments, teachesVerdictsAlone } from './fine-tuning.ts';
+import { iterationProblems } from './iteration-problems.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { PartialConfiguration } from './run-configuration.ts';
 
@@ -14,10 +13,7 @@ export function crossSectionProblems(usable: PartialConfiguration): Problem[] {
   return [
     ...samplingProblems(usable),
     ...recipeProblems(usable),
-    ...directProblems(usable),
-    ...partsProblems(usable),
-    ...planProblems(usable),
-    ...reuseProblems(usable),
+    ...iterationProblems(usable),
     ...humanDataProblems(usable),
     ...modelSelectionProblems(usable),
     ...checkpointSelectionProblems(usable),
@@ -57,53 +53,6 @@ function samplingProblems({ judging, filtering }: PartialConfiguration): Problem
   return problems;
 }
 
-/** Finds settings under which plans would all be the same, or judgments would not belong to all plans alike. */
-function planProblems({ judging, fineTuning }: PartialConfiguration): Problem[] {
-  if (judging?.plan === undefined) return [];
-  const { plan, strategy } = judging;
-  const problems: Problem[] = [];
-  if (strategy.kind !== 'all') {
-    const message =
-      `found ${JSON.stringify(strategy.kind)}, but judging.plan has the same number of judgments follow each plan: ` +
-      'set the strategy to {"kind": "all"}, or remove the plan';
-    problems.push({ path: 'judging.strategy.kind', message });
-  }
-  if (plan.sampling.temperature === 0 && plan.samples > 1) {
-    const message =
-      'found 0, at which every plan is the same: set a temperature above 0, or judging.plan.samples to 1';
-    problems.push({ path: 'judging.plan.sampling.temperature', message });
-  }
-  if (fineTuning?.rounds.every((round) => recipeOf(round).rows.columns.length === 0) === true) {
-    const methods = [...new Set(fineTuning.rounds.map(({ method }) => method))].join(', ');
-    const message = `set, but no round of fineTuning.rounds (${methods}) learns the judgments that follow plans: remove it, or add a round that does`;
-    problems.push({ path: 'judging.plan', message });
-  }
-  return problems;
-}
-
-/** Finds rounds that reuse judgments where none are before, or that repeat a training on the same judgments. */
-function reuseProblems({ iterations, fineTuning }: PartialConfiguration): Problem[] {
-  const rounds = fineTuning?.rounds ?? [];
-  const problem = (index: number, why: string) => ({
-    path: `fineTuning.rounds.${index}.judgments`,
-    message: `found "reuse" ${why}`,
-  });
-  const problems: Problem[] = [];
-  if (rounds[0]?.judgments !== undefined)
-    problems.push(
-      problem(0, 'in the first round, before which nothing is judged: remove it, or put a round before it'),
-    );
-  else if (rounds.at(-1)?.judgments !== undefined && (iterations ?? 0) > rounds.length)
-    problems.push(
-      problem(
-        rounds.length - 1,
-        `in the last round, which iterations ${rounds.length} to ${iterations} repeat, all on the same judgments: ` +
-          `set iterations to ${rounds.length}, or add a round that judges`,
-      ),
-    );
-  return problems;
-}
-
 /** Finds settings that contradict the recipes of the rounds. */
 function recipeProblems({ judging, filtering, fineTuning }: PartialConfiguration): Problem[] {
   const byMethod = Map.groupBy(fineTuning?.rounds ?? [], ({ method }) => method);
@@ -116,50 +65,6 @@ function recipeProblems({ judging, filtering, fineTuning }: PartialConfiguration
           byMethod.size === 1,
         ),
   );
-}
-
-/** Finds rounds whose judge has learned verdicts alone, though it judges the pairs of the next iteration with reasons. */
-function directProblems({ iterations, fineTuning }: PartialConfiguration): Problem[] {
-  const rounds = fineTuning?.rounds ?? [];
-  return rounds.flatMap((round, index) => {
-    const isRepeated = index === rounds.length - 1 && (iterations ?? 0) > rounds.length;
-    const isLast = index + 1 >= (iterations ?? rounds.length) && !isRepeated;
-    if (!teachesVerdictsAlone(round) || isLast) return [];
-    const message =
-      'found 1, but the judge that has learned verdicts alone judges the next iteration, with reasons: ' +
-      'make it the round of the last iteration, or set mode to "beside"';
-    return [{ path: `fineTuning.rounds.${index}.direct.share`, message }];
-  });
-}
-
-/** Finds parts of the pairs that no iteration judges, and parts that cannot have enough examples. */
-function partsProblems({
-  iterations,
-  instructions,
-  pairs,
-  filtering,
-  fineTuning,
-}: PartialConfiguration): Problem[] {
-  if (pairs === undefined || pairs.parts === 1) return [];
-  const path = 'pairs.parts';
-  const judging =
-    iterations === undefined || fineTuning === undefined
-      ? iterations
-      : judgedSoFar(reusedJudgments(fineTuning), iterations);
-  if (judging !== undefined && pairs.parts > judging) {
-    const which = judging === iterations ? 'iterations' : 'iterations that judge';
-    const message = `found ${pairs.parts}, more than the ${judging} ${which}: no iteration would judge the pairs of the others; set ${judging} at most`;
-    return [{ path, message }];
-  }
-  const most = pairs.kind === 'provided' ? pairs.maxPairs : (instructions?.maxInstructions ?? null);
-  if (most === null || filtering === undefined || filtering.humanData.length > 0) return [];
-  const perPair = 2 * filtering.judgmentsPerExample * (1 + 2 * pairs.limits.length);
-  const examples = Math.floor(most / pairs.parts) * perPair;
-  if (examples >= filtering.minExamples) return [];
-  const message =
-    `found ${pairs.parts}, but a part of ${most} pairs gives ${examples} training examples at most, fewer than ` +
-    `filtering.minExamples (${filtering.minExamples}): set fewer parts, or make more pairs`;
-  return [{ path, message }];
 }
 
 function humanDataProblems({ filtering }: PartialConfiguration): Problem[] {

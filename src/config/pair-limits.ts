@@ -6,6 +6,7 @@ function limitFields<Kind extends string>(kind: Kind, meaning: string) {
   return {
     kind: z.literal(kind).describe(meaning),
     share: fraction
+      .gt(0)
       .default(0.25)
       .describe('The share of the pairs from which such pairs are made, beside the pairs themselves.'),
     prompt: promptFolderPath

@@ -53,12 +53,23 @@ export const promptsSchema: z.ZodType<Prompts> = z.strictObject({
   evaluation: evaluationPromptsSchema,
 });
 
+/** A prompt that a configuration names. */
+interface RequiredPrompt {
+  /** The path of the field that names its folder. */
+  readonly path: string;
+  readonly folder: string;
+  /** The placeholders that it must have. */
+  readonly needed: readonly string[];
+  /** The placeholders of other prompts that it must not have. */
+  readonly absent?: readonly string[];
+}
+
 /** The prompts that a configuration names, each with the placeholders that it must have. */
-export function requiredPrompts(usable: PartialConfiguration) {
+export function requiredPrompts(usable: PartialConfiguration): RequiredPrompt[] {
   const judge = ['instruction', 'responseA', 'responseB'];
   const { instructions, pairs, judging, filtering } = usable;
   const generated = pairs?.kind === 'generated' ? pairs : undefined;
-  return [
+  const prompts: (Omit<RequiredPrompt, 'folder'> & { readonly folder: string | undefined })[] = [
     {
       path: 'instructions.categories.prompt',
       folder: instructions?.categories?.prompt,
@@ -82,18 +93,29 @@ export function requiredPrompts(usable: PartialConfiguration) {
       folder: prompt,
       needed: ['limit', 'instruction'],
     })),
-    { path: 'judging.prompt', folder: judging?.prompt, needed: judge },
-    { path: 'judging.plan.prompt', folder: judging?.plan?.prompt, needed: ['instruction'] },
+    { path: 'judging.prompt', folder: judging?.prompt, needed: judge, absent: ['plan'] },
+    {
+      path: 'judging.plan.prompt',
+      folder: judging?.plan?.prompt,
+      needed: ['instruction'],
+      absent: ['responseA', 'responseB', 'plan'],
+    },
     {
       path: 'judging.plan.executionPrompt',
       folder: judging?.plan?.executionPrompt,
       needed: [...judge, 'plan'],
     },
-    { path: 'filtering.trainingPrompt', folder: filtering?.trainingPrompt, needed: judge },
+    {
+      path: 'filtering.trainingPrompt',
+      folder: filtering?.trainingPrompt,
+      needed: judge,
+      absent: ['plan'],
+    },
     ...(usable.fineTuning?.rounds ?? []).map((round, index) => ({
       path: `fineTuning.rounds.${index}.direct.prompt`,
       folder: directFolderOf(round),
       needed: judge,
+      absent: ['plan'],
     })),
     ...(usable.fineTuning?.rounds ?? []).flatMap((round, index) =>
       taskFoldersOf(round).map((task, number) => ({
@@ -101,7 +123,8 @@ export function requiredPrompts(usable: PartialConfiguration) {
         ...task,
       })),
     ),
-  ].filter((prompt): prompt is typeof prompt & { folder: string } => prompt.folder !== undefined);
+  ];
+  return prompts.filter((prompt): prompt is RequiredPrompt => prompt.folder !== undefined);
 }
 
 /** Reads the text of every prompt that a configuration names. */
@@ -110,8 +133,8 @@ export async function readPrompts(
   configuration: Configuration,
 ): Promise<Prompts> {
   const byPath = new Map<string, PromptTemplate>();
-  for (const { path, folder, needed } of requiredPrompts(configuration)) {
-    byPath.set(path, await readPrompt(files, folder, needed));
+  for (const { path, folder, needed, absent } of requiredPrompts(configuration)) {
+    byPath.set(path, await readPrompt(files, folder, needed, absent));
   }
   const prompt = (path: string): PromptTemplate => {
     const found = byPath.get(path);

@@ -32,14 +32,14 @@ export const benchmarkPromptSchema: z.ZodType<BenchmarkPromptTemplate> = z.stric
 
 /**
  * Reads the prompt folder of a benchmark, with where its text comes from.
- * @throws Error if a needed placeholder is missing, or a file can't be read
+ * @throws Error if a needed placeholder is missing, a plan for judgments is asked for, or a file can't be read
  */
 export async function readBenchmarkPrompt(
   files: InputFiles,
   path: string,
   needed: readonly string[],
 ): Promise<BenchmarkPromptTemplate & { readonly source: PromptSource }> {
-  const template = await readPrompt(files, path, needed);
+  const template = await readPrompt(files, path, needed, ['plan']);
   const folder = resolveInputPath(files, path);
   const followUpFile = join(folder, FOLLOW_UP_FILE);
   const whole = existsSync(followUpFile) ? { ...template, followUp: await readText(followUpFile) } : template;

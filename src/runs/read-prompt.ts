@@ -24,12 +24,14 @@ const examplesSchema = z
  * Reads a prompt folder: `user.txt`, perhaps `system.txt`, and perhaps `examples.json` with turns between the two,
  * `[{"user": ..., "assistant": ...}]`. Lines end with a newline, and the last
  * newline of a text file is not part of the prompt.
- * @throws Error if a needed placeholder is missing, or the examples can't be read
+ * @param absent placeholders of other prompts that nothing fills in here: the model would read them as they are
+ * @throws Error if a needed placeholder is missing, an absent one is there, or the examples can't be read
  */
 export async function readPrompt(
   files: InputFiles,
   path: string,
   needed: readonly string[],
+  absent: readonly string[] = [],
 ): Promise<PromptTemplate> {
   const folder = resolveInputPath(files, path);
   const userFile = join(folder, 'user.txt');
@@ -44,6 +46,9 @@ export async function readPrompt(
   const missing = needed.filter((name) => !found.has(name));
   if (missing.length > 0)
     throw new Error(`${userFile} lacks ${missing.map((name) => `{${name}}`).join(' and ')}`);
+  const unfilled = absent.filter((name) => found.has(name)).map((name) => `{${name}}`);
+  if (unfilled.length > 0)
+    throw new Error(`${folder} has ${unfilled.join(' and ')}, which this prompt doesn't get: remove it`);
   return template;
 }
 

@@ -122,8 +122,8 @@ describe('the training set of a GRPO round', () => {
 
   it('fails and says the numbers if too few pairs have the pass rate', async () => {
     await assert.rejects(
-      filter({ passRate: { min: 0.99 } }, { minExamples: 3 }),
-      /iteration 1 has 0 training examples, fewer than filtering\.minExamples \(3\): of 30 pairs 0 have a pass rate between 0\.99 and 1/,
+      filter({ passRate: { min: 0.96, max: 0.97 } }, { minExamples: 3 }),
+      /iteration 1 has 0 training examples, fewer than filtering\.minExamples \(3\): of 30 pairs 0 have a pass rate between 0\.96 and 0\.97/,
     );
   });
 });
