@@ -8,7 +8,7 @@ import os
 
 import torch
 from datasets import Dataset, disable_progress_bars
-from transformers import AutoModelForCausalLM, PrinterCallback
+from transformers import AutoModelForCausalLM, PrinterCallback, TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
 from trainer import checkpoints, dpo, grpo, sft
@@ -22,6 +22,10 @@ from trainer.progress import Progress, log, touch_heartbeat
 from trainer.tracking import Trackers
 
 METHODS = {'sft': sft, 'dpo': dpo, 'grpo': grpo}
+# The environment with vLLM has an older transformers, which has the older name.
+CHECKPOINTING = next(
+    name for name in ('activation_checkpointing', 'gradient_checkpointing') if name in TrainingArguments.__dataclass_fields__
+)
 
 
 def fine_tune(job, rows, lease, stop_requested):
@@ -157,7 +161,7 @@ def shared_arguments(job, output_dir, examples):
         'bf16': p.precision == 'bfloat16',
         'use_cpu': not on_gpu,
         # Takes a third more time and a fraction of the memory, which is the scarcer resource on a GPU.
-        'activation_checkpointing': on_gpu,
+        CHECKPOINTING: on_gpu,
         'logging_steps': 1,
         'logging_nan_inf_filter': False,  # the filter would report the mean of the other steps instead of a NaN
         'save_strategy': 'steps',

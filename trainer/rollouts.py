@@ -1,6 +1,7 @@
 """vLLM in the trainer's process, which samples the judgments of GRPO on a GPU."""
 
 import importlib.util
+import os
 import sys
 
 import torch
@@ -24,6 +25,7 @@ def vllm_arguments(p):
     problem = vllm_problem()
     if problem:
         raise ConfigurationError(f'hyperparameters.rollouts is "vllm": {problem}')
+    os.environ['VLLM_NO_USAGE_STATS'] = '1'  # vLLM would tell its authors about the machine and the model
     return {
         'use_vllm': True,
         'vllm_mode': 'colocate',

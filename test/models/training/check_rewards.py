@@ -7,6 +7,7 @@
 """
 
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -27,7 +28,7 @@ elif what == 'arguments':
     p = job.hyperparameters
     batch = {'per_device_train_batch_size': p.perDeviceBatchSize, 'gradient_accumulation_steps': p.gradientAccumulationSteps}
     config = grpo.Arguments(output_dir=job.outputFolder, use_cpu=True, report_to='none', **batch, **grpo.method_arguments(job))
-    found = {name: value for name, value in vars(config).items() if 'vllm' in name}
+    found = {name: value for name, value in {**vars(config), **os.environ}.items() if 'vllm' in name.lower()}
 else:
     job = SimpleNamespace(reasoningMarks=[], hyperparameters=SimpleNamespace(reward=given['reward']))
     completions = [[{'role': 'assistant', 'content': text}] for text in given['texts']]
