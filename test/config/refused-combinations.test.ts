@@ -82,6 +82,18 @@ const COMBINATIONS: readonly Combination[] = [
     { ...rounds(grpo(0.6, 0.9)), ...judging({ samples: 2 }) },
   ],
   [
+    'reinforcement that divides a model over GPUs without vLLM',
+    rounds({ method: 'grpo', hyperparameters: { vllmTensorParallel: 2 } }),
+    /^fineTuning\.rounds\.0\.hyperparameters\.vllmTensorParallel: only vLLM divides the model/,
+    rounds({ method: 'grpo', hyperparameters: { vllmTensorParallel: 2, rollouts: 'vllm' } }),
+  ],
+  [
+    'reinforcement with one task twice',
+    rounds({ method: 'grpo', tasks: [{ kind: 'pairwise' }, { kind: 'pairwise', weight: 2 }] }),
+    /^fineTuning\.rounds\.0\.tasks\.1\.kind: it is task 0 again: add its weight there/,
+    rounds({ method: 'grpo', tasks: [{ kind: 'pairwise' }, { kind: 'pairwise-scores', weight: 2 }] }),
+  ],
+  [
     'verdicts alone beside reasons under the same prompt',
     rounds(sft, direct({ prompt: 'prompts/compact/judge' })),
     /^fineTuning\.rounds\.1\.direct\.prompt: found "prompts\/compact\/judge", as in judging\.prompt: .* name a prompt that asks for the verdict alone$/,

@@ -33,6 +33,14 @@ const taskSchema = z
 export const tasksSchema = z
   .array(taskSchema)
   .min(1)
+  .superRefine((tasks, context) => {
+    for (const [index, { kind, prompt }] of tasks.entries()) {
+      const first = tasks.findIndex((other) => other.kind === kind && other.prompt === prompt);
+      if (first === index) continue;
+      const message = `it is task ${first} again: add its weight there, or give it a prompt of its own`;
+      context.addIssue({ code: 'custom', path: [index, 'kind'], message });
+    }
+  })
   .optional()
   .describe(
     'What the training asks of the judge (J1 trains pairwise and pointwise together). The seed draws a task for each pair, in ' +

@@ -133,6 +133,10 @@ const grpoRoundSchema = z
           'perDeviceBatchSize x gradientAccumulationSteps, the judgments of a step on one device, must be a multiple of ' +
           'numGenerations, with the reward "both-orders" of 2 x numGenerations: they are compared with each other',
       })
+      .refine(({ rollouts, vllmTensorParallel }) => rollouts === 'vllm' || vllmTensorParallel === 1, {
+        path: ['vllmTensorParallel'],
+        error: 'only vLLM divides the model: set rollouts to "vllm", or remove it',
+      })
       .refine(({ maxCompletionLength, maxLength }) => maxCompletionLength < maxLength, {
         path: ['maxCompletionLength'],
         error: 'maxLength, which counts the prompt too, must be larger',
