@@ -102,6 +102,7 @@ export function createInstantActivities(
       },
       awaitRun: notSimulated,
       addHumanPairs: notSimulated,
+      prepareTasks: notSimulated,
       preparePairs: notSimulated,
       checkJudgeEvaluation: notSimulated,
       planJudgeEvaluation: notSimulated,

@@ -8,6 +8,7 @@ import { parseConfiguration } from '../config/parse-configuration.ts';
 import type { TrainedConversation } from '../models/training/launchers/launcher.ts';
 import type { PartialConfiguration } from '../config/run-configuration.ts';
 import { checkInstructionFile } from '../datasets/read-instructions.ts';
+import { checkTaskFile } from '../datasets/collect-records.ts';
 import { checkPreferenceFile, type RequestedFormat } from '../datasets/read-preferences.ts';
 import { benchmarkPrompts } from '../runs/benchmark-prompts.ts';
 import { readBenchmarkPrompt } from '../runs/read-benchmark-prompt.ts';
@@ -99,6 +100,13 @@ function checkDataFiles(
     ),
     ...(provided?.files ?? []).map((entry, index) =>
       checkPairs(`pairs.files.${index}`, entry, provided?.format ?? 'auto', 'pairs.format'),
+    ),
+    ...(pairs?.tasks ?? []).flatMap(({ task, files }, number) =>
+      files.map((entry, index) =>
+        collectProblem(`pairs.tasks.${number}.files.${index}`, () =>
+          checkEntry(deps, entry, (file) => checkTaskFile(task, file)),
+        ),
+      ),
     ),
     ...(filtering?.humanData ?? []).map(({ path, format }, index) => {
       const field = `filtering.humanData.${index}`;

@@ -5,15 +5,17 @@ import type { Configuration } from '../config/run-configuration.ts';
 import { plannedText } from '../method/plans.ts';
 import { learnedText } from '../method/reasoning.ts';
 import { wordsBeforeVerdict } from '../method/words-before-verdict.ts';
+import type { JudgedTaskExample } from '../method/select-task-judgments.ts';
+import { TASKS } from '../method/tasks.ts';
 import type { JudgedPair } from '../models/training/recipes/recipe.ts';
 import { recipeOf } from '../models/training/recipes/registry.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import { stableHash } from '../platform/stable-hash.ts';
 import { toReference, type ArtifactReference, type Fingerprint } from '../store/artifact.ts';
 import type { RunReference, StageResult } from '../api/activity-types.ts';
-import { readJudgedPairs } from '../runs/judged-pairs.ts';
+import { readJudgedPairs, readJudgedRecords } from '../runs/judged-pairs.ts';
 import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
-import { directPromptOf, taskPromptsOf } from '../runs/prompts.ts';
+import { directPromptOf, taskPromptsOf, trainedTaskInputs, trainedTaskPrompts } from '../runs/prompts.ts';
 import { runUris } from '../runs/run-layout.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -57,6 +59,14 @@ export function filterJudgments(deps: Dependencies, input: FilterJudgmentsInput)
           directPrompt: directPromptOf(prompts, round),
           taskPrompts: taskPromptsOf(prompts, round),
           judgedPairs: () => withLearnedTexts(readJudgedPairs(deps.store, { ...input, part }), configuration),
+          trainedTasks:
+            configuration.pairs.tasks.length === 0
+              ? undefined
+              : {
+                  promptsOf: (task) => trainedTaskPrompts(prompts, task),
+                  judged: () =>
+                    withLearnedTaskTexts(readJudgedRecords(deps.store, { ...input, part }), configuration),
+                },
         })),
       }));
     const seconds = (Date.now() - startedAt) / 1000;
@@ -88,6 +98,24 @@ async function* withLearnedTexts(
     };
 }
 
+/** Does the same for judgments of tasks beyond pairs. */
+async function* withLearnedTaskTexts(
+  records: ReturnType<typeof readJudgedRecords>,
+  configuration: Pick<Configuration, 'filtering' | 'reasoning'>,
+): AsyncGenerator<readonly JudgedTaskExample[]> {
+  const kept = configuration.filtering.reasoning === 'keep';
+  const marks = reasoningMarksOf(configuration);
+  for await (const orders of records)
+    yield orders.map(({ example, judgments }) => ({
+      example,
+      judgments: judgments.map((judgment) => ({
+        ...judgment,
+        text: learnedText(judgment, { marks, kept }),
+        wordsBeforeVerdict: wordsBeforeVerdict(judgment, marks, TASKS[example.task].pattern),
+      })),
+    }));
+}
+
 /** The inputs that decide the training set of an iteration. */
 export function trainingSetFingerprint(
   { configuration, prompts }: ResolvedConfiguration,
@@ -109,6 +137,7 @@ export function trainingSetFingerprint(
     trainingPrompt: stableHash(canonicalJson(prompts.training)),
     ...marksFingerprintInputs(configuration),
     ...(reasoning === 'keep' ? {} : { reasoning }),
+    ...trainedTaskInputs(prompts),
     ...(direct === undefined ? {} : { directPrompt: stableHash(canonicalJson(direct)) }),
     ...(tasks === undefined ? {} : { taskPrompts: stableHash(canonicalJson(tasks)) }),
   };

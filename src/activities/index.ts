@@ -33,6 +33,7 @@ import { preflightGpu, preflightInference, type PreflightInput } from './preflig
 import { prepareBenchmark } from './prepare-benchmark.ts';
 import { preparePairs, type PreparePairsInput } from './prepare-pairs.ts';
 import { preparePairsToJudge } from './prepare-pairs-to-judge.ts';
+import { prepareTasks, type PrepareTasksInput } from './prepare-tasks.ts';
 import { preparePool, type PreparePoolInput } from './prepare-pool.ts';
 import { pushOutputs, type PushOutputsInput } from './push-outputs.ts';
 import { restoreConfiguration, type RestoreConfigurationInput } from './restore-configuration.ts';
@@ -68,6 +69,7 @@ export const createWorkflowActivities = (deps: Dependencies) => ({
   preparePool: (input: PreparePoolInput) => preparePool(deps, input),
   selectInstructions: (input: Parameters<typeof selectInstructions>[1]) => selectInstructions(deps, input),
   addHumanPairs: (input: AddHumanPairsInput) => addHumanPairs(deps, input),
+  prepareTasks: (input: PrepareTasksInput) => prepareTasks(deps, input),
   preparePairs: (input: PreparePairsInput) => preparePairs(deps, input),
   completeStage: (input: CompleteStageInput) => completeStage(deps, input),
   filterJudgments: (input: FilterJudgmentsInput) => filterJudgments(deps, input),

@@ -12,125 +12,133 @@ import {
   type ResponsePair,
 } from '../method/examples.ts';
 import { renderPrompt } from '../method/prompt-template.ts';
+import { taskExamples, type TaskExample, type TrainedRecord } from '../method/task-examples.ts';
+import type { Choice } from '../models/inference/chat-answer.ts';
 import { isCorrect, type SampledJudgment } from '../method/rejection-sampling.ts';
 import { wordsBeforeVerdict } from '../method/words-before-verdict.ts';
 import { parseVerdict } from '../method/verdict.ts';
 import {
   requiredJudgments,
   hasRequiredJudgments,
-  sampleBatches,
   type SamplingStrategy,
 } from '../method/sampling-batches.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import type { ArtifactReference, Fingerprint } from '../store/artifact.ts';
 import { readShardReferences } from '../store/shards.ts';
-import type { RequestUsage } from '../store/shard-types.ts';
+import type { RequestUsage, ShardRecord } from '../store/shard-types.ts';
 import { minReasoningInputs } from '../config/fingerprint-inputs.ts';
 import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { missingVerdict, missingVerdictCounts } from '../method/missing-verdict.ts';
 import type { Dependencies } from './dependencies.ts';
-import { missingSampleRanges } from '../method/missing-samples.ts';
 import { openRun, type ResolvedConfiguration } from '../runs/open-run.ts';
-import type { Prompts } from '../runs/prompts.ts';
+import { trainedTaskInputs, type Prompts } from '../runs/prompts.ts';
 import type { ShardInput, ShardResult } from '../api/activity-types.ts';
 import { processShard } from './process-shard.ts';
-import { isUsablePlan, type Judgment, type Plan } from '../runs/records.ts';
+import { isUsablePlan, type Judgment, type Plan, type RecordJudgment } from '../runs/records.ts';
+import { countRecordJudgments, judgeRecord } from './judge-records.ts';
+import { sampleJudgments } from './sample-judgments.ts';
 
 /**
  * Samples judgments of every pair of a shard in both orders (method, step 3): all N, or in batches until there are
  * enough. Sample k of an example has the seed of the example plus k, both in a single request and in several requests
- * after a crash. A batch that a crash has interrupted is completed, not started again. With plans, N judgments follow each of them:
+ * after a crash. Records of tasks beyond pairs, if the run learns any, are judged beside the pairs. With plans, N judgments follow each of them:
  * sample k follows plan k div N.
  */
 export function judgePairs(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
   return processShard<
     ResolvedConfiguration,
-    ResponsePair,
-    PlannedExample,
-    Judgment & { unit: string; usage?: RequestUsage },
-    Judgment
-  >(deps, 'judgePairs', input, openRun, async ({ configuration, prompts }) => {
+    ResponsePair | TrainedRecord,
+    PlannedExample | TaskExample,
+    (Judgment | RecordJudgment) & ShardRecord,
+    Judgment | RecordJudgment
+  >(deps, 'judgePairs', input, openRun, async (resolved) => {
+    const { configuration, prompts } = resolved;
     const { seed, judging, filtering } = configuration;
     const marks = reasoningMarksOf(configuration);
     const part = partOfRun(configuration, input.iteration);
     const plans = await readPlans(deps, input);
     return {
       fingerprintInputs: judgmentFingerprintInputs(configuration, prompts, input.iteration, plans?.shard),
-      units: (pairs) =>
-        pairs
+      units: (items) =>
+        items
           .filter(({ id }) => isInPart(id, part))
-          .flatMap((pair) =>
-            ORDERS.map((order) => ({
-              ...judgeExample(pair, order),
-              ...(plans && { plans: plans.byInstruction.get(instructionKey(pair.instruction)) ?? [] }),
-            })),
+          .flatMap((item): readonly (PlannedExample | TaskExample)[] =>
+            'task' in item
+              ? taskExamples(item)
+              : ORDERS.map((order) => ({
+                  ...judgeExample(item, order),
+                  ...(plans && { plans: plans.byInstruction.get(instructionKey(item.instruction)) ?? [] }),
+                })),
           ),
       work: async (example, existing, emit, ask) => {
+        if ('task' in example)
+          return judgeRecord(resolved, input.iteration, example, existing.filter(isOfRecord), emit, ask);
         const seedOfExample = samplingSeed(seed, 'judge', input.iteration, example.id);
         const needed = requiredJudgments(judging.strategy, filtering.judgmentsPerExample);
         const isLearned = (judgment: SampledJudgment) =>
           filtering.minReasoning === null || wordsBeforeVerdict(judgment, marks) >= filtering.minReasoning;
-        const drawn = new Map<number, SampledJudgment>(
-          existing.map((judgment) => [judgment.sample, judgment]),
-        );
-        for (const { messages, first } of promptsOf(example, prompts, judging.samples))
-          for (const { start, end } of sampleBatches(judging.strategy, judging.samples)) {
-            for (const run of missingSampleRanges(first + end, new Set(drawn.keys()), first + start)) {
-              const { choices, usage } = await ask({
-                messages,
-                sampling: judging.sampling,
-                samples: run.count,
-                seed: seedOfExample + run.start,
-              });
-              for (const [index, { text, reasoning, finishReason }] of choices.entries()) {
-                const sample = run.start + index;
-                const id = `${example.id}/${String(sample).padStart(4, '0')}`;
-                const judgment = {
-                  id,
-                  sample,
-                  text,
-                  ...(reasoning === undefined ? {} : { reasoning }),
-                  verdict: parseVerdict(text, marks),
-                  finishReason,
-                };
-                drawn.set(sample, judgment);
-                emit({
-                  ...judgment,
-                  unit: example.id,
-                  pairId: example.id.slice(0, -(example.order.length + 1)),
-                  order: example.order,
-                  correct: isCorrect(judgment, example.betterSide),
-                  ...(index === 0 ? { usage } : {}),
-                });
-              }
-            }
-            // Samples of a later, incomplete batch must not end the sampling before that batch is complete.
-            const ofBatch = [...drawn.values()].filter(({ sample }) => sample < first + end);
-            if (hasRequiredJudgments(ofBatch, example.betterSide, needed, isLearned)) return;
-          }
+        const sampling = {
+          ...{ judging, ask, seed: seedOfExample },
+          receive({ text, reasoning, finishReason }: Choice, sample: number, usage?: RequestUsage) {
+            const judgment = {
+              id: `${example.id}/${String(sample).padStart(4, '0')}`,
+              sample,
+              text,
+              ...(reasoning === undefined ? {} : { reasoning }),
+              verdict: parseVerdict(text, marks),
+              finishReason,
+            };
+            emit({
+              ...judgment,
+              unit: example.id,
+              pairId: example.id.slice(0, -(example.order.length + 1)),
+              order: example.order,
+              correct: isCorrect(judgment, example.betterSide),
+              ...(usage && { usage }),
+            });
+            return judgment;
+          },
+          isEnough: (drawn: readonly SampledJudgment[]) =>
+            hasRequiredJudgments(drawn, example.betterSide, needed, isLearned),
+        };
+        for (const prompt of promptsOf(example, prompts, judging.samples))
+          await sampleJudgments({ ...sampling, ...prompt }, existing.filter(isOfPair));
       },
-      assembleResults: ({ id, plans: ofExample }, records) => {
+      assembleResults: (example, records) => {
+        const { id, plans: ofExample } = 'task' in example ? { id: example.id } : example;
         if (ofExample?.some(isUsablePlan) === false) return { id, kind: 'dropped', reason: 'no usable plan' };
         return records.map(({ unit: _unit, usage: _usage, ...judgment }) => ({
           ...judgment,
           ...planOf(ofExample, judgment.sample, judging.samples),
         }));
       },
-      countResults: (judgments) => ({
-        judgments: judgments.length,
-        correctJudgments: judgments.filter(({ correct }) => correct).length,
-        ties: judgments.filter(({ verdict }) => verdict === 'tie').length,
-        unparsableJudgments: judgments.filter(({ verdict }) => verdict === 'none').length,
-        ...missingVerdictCounts(
-          judgments
-            .filter(({ verdict }) => verdict === 'none')
-            .map((judgment) => missingVerdict(judgment, marks)),
-        ),
-      }),
+      countResults: (all) => {
+        const judgments = all.filter(isOfPair);
+        return {
+          judgments: judgments.length,
+          correctJudgments: judgments.filter(({ correct }) => correct).length,
+          ties: judgments.filter(({ verdict }) => verdict === 'tie').length,
+          unparsableJudgments: judgments.filter(({ verdict }) => verdict === 'none').length,
+          ...missingVerdictCounts(
+            judgments
+              .filter(({ verdict }) => verdict === 'none')
+              .map((judgment) => missingVerdict(judgment, marks)),
+          ),
+          ...countRecordJudgments(all.filter(isOfRecord)),
+        };
+      },
     };
   });
+}
+
+function isOfRecord<J extends Judgment | RecordJudgment>(judgment: J): judgment is J & RecordJudgment {
+  return 'recordId' in judgment;
+}
+
+function isOfPair<J extends Judgment | RecordJudgment>(judgment: J): judgment is J & Judgment {
+  return !isOfRecord(judgment);
 }
 
 /** An example with the plans for its instruction, if judging has plans. */
@@ -171,7 +179,7 @@ function planOf(plans: readonly Plan[] | undefined, sample: number, samples: num
  */
 export function judgmentFingerprintInputs(
   configuration: Pick<Configuration, 'judging' | 'filtering' | 'reasoning' | 'pairs' | 'fineTuning'>,
-  prompts: Pick<Prompts, 'judge' | 'execution'>,
+  prompts: Pick<Prompts, 'judge' | 'execution' | 'trainedTasks'>,
   iteration: number,
   plans?: Pick<ArtifactReference, 'sha256'>,
 ): Fingerprint {
@@ -185,6 +193,7 @@ export function judgmentFingerprintInputs(
     sampling: judging.sampling,
     strategy: strategyFingerprintInputs(judging.strategy, filtering),
     ...marksFingerprintInputs(configuration),
+    ...trainedTaskInputs(prompts),
   };
 }
 

@@ -8,6 +8,7 @@ import { missingSampleRanges } from '../method/missing-samples.ts';
 import { isInPart } from '../method/pair-parts.ts';
 import { instructionKey } from '../method/plans.ts';
 import { renderPrompt, type PromptTemplate } from '../method/prompt-template.ts';
+import type { TrainedRecord } from '../method/task-examples.ts';
 import { answerOf } from '../method/reasoning.ts';
 import { samplingSeed } from '../method/seeds.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
@@ -32,55 +33,57 @@ interface PlannedInstruction {
  * without the responses, so both orders of all its pairs follow the same ones. Sample k has the seed of the instruction plus k.
  */
 export function planJudgments(deps: Dependencies, input: ShardInput): Promise<ShardResult> {
-  return processShard<ResolvedConfiguration, ResponsePair, PlannedInstruction, Plan & ShardRecord, Plan>(
-    deps,
-    'planJudgments',
-    input,
-    openRun,
-    ({ configuration, prompts }) => {
-      const { plan, prompt } = requirePlanning(configuration, prompts);
-      const marks = reasoningMarksOf(configuration);
-      const part = partOfRun(configuration, input.iteration);
-      return {
-        fingerprintInputs: planFingerprintInputs(configuration, prompts, input.iteration),
-        units: (pairs) => {
-          const instructions = pairs.filter(({ id }) => isInPart(id, part)).map((pair) => pair.instruction);
-          return [...new Set(instructions)].map((instruction) => ({
-            id: instructionKey(instruction),
-            instruction,
-          }));
-        },
-        work: async ({ id, instruction }, existing, emit, ask) => {
-          const first = samplingSeed(configuration.seed, 'plan', input.iteration, id);
-          const sampled = new Set(existing.map(({ sample }) => sample));
-          for (const { start, count } of missingSampleRanges(plan.samples, sampled)) {
-            const { choices, usage } = await ask({
-              messages: renderPrompt(prompt, { instruction }),
-              sampling: plan.sampling,
-              samples: count,
-              seed: first + start,
+  return processShard<
+    ResolvedConfiguration,
+    ResponsePair | TrainedRecord,
+    PlannedInstruction,
+    Plan & ShardRecord,
+    Plan
+  >(deps, 'planJudgments', input, openRun, ({ configuration, prompts }) => {
+    const { plan, prompt } = requirePlanning(configuration, prompts);
+    const marks = reasoningMarksOf(configuration);
+    const part = partOfRun(configuration, input.iteration);
+    return {
+      fingerprintInputs: planFingerprintInputs(configuration, prompts, input.iteration),
+      units: (items) => {
+        // Records of tasks beyond pairs are judged without plans.
+        const pairs = items.filter((item) => !('task' in item) && isInPart(item.id, part));
+        const instructions = pairs.map((pair) => pair.instruction);
+        return [...new Set(instructions)].map((instruction) => ({
+          id: instructionKey(instruction),
+          instruction,
+        }));
+      },
+      work: async ({ id, instruction }, existing, emit, ask) => {
+        const first = samplingSeed(configuration.seed, 'plan', input.iteration, id);
+        const sampled = new Set(existing.map(({ sample }) => sample));
+        for (const { start, count } of missingSampleRanges(plan.samples, sampled)) {
+          const { choices, usage } = await ask({
+            messages: renderPrompt(prompt, { instruction }),
+            sampling: plan.sampling,
+            samples: count,
+            seed: first + start,
+          });
+          for (const [index, { finishReason, ...text }] of choices.entries()) {
+            const sample = start + index;
+            emit({
+              id: `${id}/${String(sample).padStart(4, '0')}`,
+              unit: id,
+              sample,
+              text: answerOf(text, marks).trim(),
+              finishReason,
+              ...(index === 0 ? { usage } : {}),
             });
-            for (const [index, { finishReason, ...text }] of choices.entries()) {
-              const sample = start + index;
-              emit({
-                id: `${id}/${String(sample).padStart(4, '0')}`,
-                unit: id,
-                sample,
-                text: answerOf(text, marks).trim(),
-                finishReason,
-                ...(index === 0 ? { usage } : {}),
-              });
-            }
           }
-        },
-        assembleResults: (_instruction, records) => records.map(({ usage: _usage, ...result }) => result),
-        countResults(plans) {
-          const unusable = plans.filter((each) => !isUsablePlan(each)).length;
-          return { plans: plans.length, ...(unusable === 0 ? {} : { 'plans cut off or empty': unusable }) };
-        },
-      };
-    },
-  );
+        }
+      },
+      assembleResults: (_instruction, records) => records.map(({ usage: _usage, ...result }) => result),
+      countResults(plans) {
+        const unusable = plans.filter((each) => !isUsablePlan(each)).length;
+        return { plans: plans.length, ...(unusable === 0 ? {} : { 'plans cut off or empty': unusable }) };
+      },
+    };
+  });
 }
 
 /** The fingerprint inputs of the plans of a shard. */

@@ -122,6 +122,7 @@ export function toRunPlan(
     ...(configuration.judging.plan === undefined ? {} : { plansJudgments: true as const }),
     usesProvidedPairs: configuration.pairs.kind === 'provided',
     categorizesInstructions: (instructions?.categories ?? instructions?.complexity ?? null) !== null,
+    ...(configuration.pairs.tasks.length === 0 ? {} : { trainsTasks: true as const }),
     addsHumanPairs: configuration.filtering.humanData.length > 0,
     benchmarks: configuration.evaluation.benchmarks.map(({ name, purpose }) => ({ name, purpose })),
     concurrentShards: configuration.inference.concurrentShards,

@@ -69,6 +69,8 @@ export interface RunPlan {
   readonly categorizesInstructions: boolean;
   /** True if human-labelled pairs are added to the generated ones. */
   readonly addsHumanPairs: boolean;
+  /** Set if records of tasks beyond pairs are judged and learned, too. */
+  readonly trainsTasks?: true;
   readonly benchmarks: readonly BenchmarkPlan[];
   readonly concurrentShards: number;
   readonly modelSelection: ModelSelection;

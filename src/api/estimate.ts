@@ -134,6 +134,9 @@ export const estimateSchema = z.object({
         .exactOptional(),
       pairs: count.describe('The number of response pairs.'),
       humanPairs: count.describe('The number of human-labelled pairs, which are judged too.'),
+      taskRecords: count
+        .describe('The number of records of tasks beyond pairs; absent if none are judged.')
+        .exactOptional(),
     })
     .describe('The numbers of records that the stages process.')
     .exactOptional(),

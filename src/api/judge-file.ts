@@ -105,7 +105,7 @@ export const judgeFileSchema = z.object({
       rank: promptsOfTask('rank').describe('Choosing the best of several responses.').exactOptional(),
       verify: promptsOfTask('verify').describe('Saying whether a response is correct.').exactOptional(),
     })
-    .describe('The prompts of tasks beyond pairs: of those that the run has evaluated.')
+    .describe('The prompts of tasks beyond pairs: of those that the run trains or evaluates.')
     .exactOptional(),
   sampling: samplingSchema.describe('How one judgment is sampled, as in its evaluation.'),
   direct: z

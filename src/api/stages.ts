@@ -22,6 +22,7 @@ export const PREPARATION_STAGES = [
   'generatePairs',
   'addHumanPairs',
   'preparePairs',
+  'prepareTasks',
 ] as const;
 
 /** The stages of every iteration, in their order. */

@@ -1,13 +1,15 @@
 import { resolve } from 'node:path';
 import { readRows } from '../datasets/rows/read-rows.ts';
-import { LABEL_FIELDS, readTaskRecord, type TaskLabel } from '../datasets/task-records.ts';
+import { LABEL_FIELDS, readTaskRecord } from '../datasets/task-records.ts';
 import { requestedTurns } from '../method/task-verdicts.ts';
 import {
   farthestScore,
+  isScoreRight,
   letterOf,
   MAX_RANKED,
   parseTaskVerdict,
   SCORE_RANGE,
+  type TaskLabel,
   type TaskName,
   taskPrompts,
   taskQuestion,
@@ -126,7 +128,7 @@ export const ownScores = taskBenchmark({
     const scores = texts.flatMap(({ strict }) => (strict === undefined ? [] : [Number(strict)]));
     const label = Number(item.label);
     const score = scores.length === 0 ? undefined : mean(scores);
-    const correct = score !== undefined && Math.abs(score - label) <= 0.5;
+    const correct = score !== undefined && isScoreRight(score, label);
     return { item, score, answers: [{ correct, position: 'none', texts }] };
   },
   figuresOf(results) {

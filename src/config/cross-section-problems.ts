@@ -14,6 +14,7 @@ export function crossSectionProblems(usable: PartialConfiguration): Problem[] {
     ...samplingProblems(usable),
     ...recipeProblems(usable),
     ...iterationProblems(usable),
+    ...taskProblems(usable),
     ...humanDataProblems(usable),
     ...modelSelectionProblems(usable),
     ...checkpointSelectionProblems(usable),
@@ -65,6 +66,17 @@ function recipeProblems({ judging, filtering, fineTuning }: PartialConfiguration
           byMethod.size === 1,
         ),
   );
+}
+
+/** Finds rounds that learn from pairs only, though other tasks are judged for them. */
+function taskProblems({ pairs, fineTuning }: PartialConfiguration): Problem[] {
+  const index = (fineTuning?.rounds ?? []).findIndex((round) => recipeOf(round).learnsTasks === undefined);
+  const round = fineTuning?.rounds[index];
+  if (pairs === undefined || pairs.tasks.length === 0 || round === undefined) return [];
+  const message =
+    `found ${pairs.tasks.map(({ task }) => task).join(', ')}, but fineTuning.rounds.${index} has the method "${round.method}", which learns ` +
+    'from pairs only: remove the tasks, or use "sft"';
+  return [{ path: 'pairs.tasks', message }];
 }
 
 function humanDataProblems({ filtering }: PartialConfiguration): Problem[] {

@@ -31,8 +31,8 @@ export function runFingerprintInputs(configuration: Configuration) {
       Object.entries(models).map(([role, model]) => [role, model?.checkpoint ?? null]),
     ),
     ...(pairs.kind === 'provided'
-      ? { pairs: withoutShards(pairs) }
-      : { instructions: instructions && withoutShards(instructions), pairs }),
+      ? { pairs: withoutNoTasks(withoutShards(pairs)) }
+      : { instructions: instructions && withoutShards(instructions), pairs: withoutNoTasks(pairs) }),
     judging,
     ...marksFingerprintInputs(configuration),
     filtering: {
@@ -51,6 +51,11 @@ export function runFingerprintInputs(configuration: Configuration) {
 /** `filtering.minReasoning` as an input of fingerprints, to which its absence doesn't belong. */
 export function minReasoningInputs(minReasoning: number | null) {
   return minReasoning === null ? {} : { minReasoning };
+}
+
+/** Leaves an empty list of tasks out, as in runs of before there were tasks. */
+function withoutNoTasks<T extends { readonly tasks: readonly unknown[] }>({ tasks, ...rest }: T) {
+  return tasks.length === 0 ? rest : { ...rest, tasks };
 }
 
 function withoutShards<T extends { readonly shardSize: number }>({ shardSize: _shards, ...rest }: T) {

@@ -72,7 +72,8 @@ function partsProblems({
     return [{ path, message }];
   }
   const most = pairs.kind === 'provided' ? pairs.maxPairs : (instructions?.maxInstructions ?? null);
-  if (most === null || filtering === undefined || filtering.humanData.length > 0) return [];
+  if (most === null || filtering === undefined) return [];
+  if (filtering.humanData.length > 0 || pairs.tasks.length > 0) return [];
   const perExample = Math.min(...(fineTuning?.rounds ?? []).map((round) => mostOfExample(round, filtering)));
   const perPair = 2 * perExample * (1 + 2 * pairs.limits.length);
   const examples = Math.floor(most / pairs.parts) * perPair;

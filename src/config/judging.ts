@@ -11,6 +11,7 @@ import {
 } from '../platform/schema-fields.ts';
 import { inputPath, samplingSchema } from './fields.ts';
 import { limitsSchema } from './pair-limits.ts';
+import { trainedTasksSchema } from './trained-tasks.ts';
 
 const preferenceLayout = z
   .enum(['auto', ...PREFERENCE_FORMATS])
@@ -64,6 +65,7 @@ const generatedPairsSchema = z
       .describe('How similar instructions are sampled.'),
     limits: limitsSchema,
     parts: partsSchema,
+    tasks: trainedTasksSchema,
   })
   .describe(
     'Pairs are made from `instructions`, so that the better side is known by construction (the paper).',
@@ -92,6 +94,7 @@ const providedPairsSchema = z
       .describe('Pairs in a shard: the unit that one activity works on.'),
     limits: limitsSchema,
     parts: partsSchema,
+    tasks: trainedTasksSchema,
   })
   .describe(
     'Files contain the pairs and their better side; the run starts at judging, without `instructions`.',

@@ -1,3 +1,4 @@
+import type { Decontamination } from '../datasets/benchmark-overlaps.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import type { Configuration } from './run-configuration.ts';
 
@@ -28,4 +29,12 @@ export function requireGeneration(configuration: Sections): Generation {
 /** Returns the files that contain a run's instructions or pairs. */
 export function sourceFiles({ instructions, pairs }: Sections): readonly string[] {
   return pairs.kind === 'provided' ? pairs.files : (instructions?.pool ?? []);
+}
+
+/** When an instruction counts as a benchmark's, for all that the run trains on; null: no comparison. */
+export function decontaminationOf(configuration: Sections): Decontamination {
+  const { pairs } = configuration;
+  return pairs.kind === 'provided'
+    ? pairs.decontamination
+    : requireGeneration(configuration).instructions.filters.decontamination;
 }

@@ -1,11 +1,8 @@
 /** Reads the records of tasks beyond pairs (src/method/tasks.ts) from the rows of a file. */
 import { userRequestOf } from '../method/conversation.ts';
-import { MAX_RANKED, SCORE_RANGE, type TaskName, type TaskRecord } from '../method/tasks.ts';
+import { MAX_RANKED, SCORE_RANGE, type TaskLabel, type TaskName, type TaskRecord } from '../method/tasks.ts';
 import { isObject } from '../platform/is-object.ts';
 import { type DataRow, readResponse, readTurns } from './preference-formats/preference-format.ts';
-
-/** The score of a response; the index of the best response; whether a response is correct. */
-export type TaskLabel = number | 'correct' | 'incorrect';
 
 /** A record, with what is known of its verdict. */
 export interface LabelledRecord extends TaskRecord {

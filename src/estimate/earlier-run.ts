@@ -142,7 +142,11 @@ async function lengthsOf(
     ...categoryLengths(configuration, countsOf(['categorizeInstructions'])),
     ...(await pairLengths(store, configuration, countsOf(['selectInstructions', 'generatePairs']))),
     planTokens: share(countsOf(['planJudgments']), 'completionTokens', 'plans'),
-    judgmentTokens: share(first, 'completionTokens', 'judgments'),
+    judgmentTokens: share(
+      { ...first, judgments: (first['judgments'] ?? 0) + (first['taskJudgments'] ?? 0) },
+      'completionTokens',
+      'judgments',
+    ),
     correctShare: correctShareOf(configuration, first),
     laterCorrectShare: correctShareOf(configuration, later),
     verdictTokens: share(countsOf(['evaluateJudge']), 'completionTokens', 'judgments'),

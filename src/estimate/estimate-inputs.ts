@@ -1,7 +1,7 @@
 /** Reads the files that an estimate counts. A file that can't be read is named, and the rest is counted without it. */
 import type { BenchmarkItem, JudgeRequest } from '../benchmarks/benchmark.ts';
 import { loadBenchmark } from '../benchmarks/registry.ts';
-import { requireGeneration, sourceFiles } from '../config/pair-source.ts';
+import { decontaminationOf, requireGeneration, sourceFiles } from '../config/pair-source.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import { cachedFilesOf, type DataFileAccess } from '../datasets/data-files.ts';
 import { isHubUri } from '../datasets/hub-files.ts';
@@ -13,9 +13,11 @@ import {
   sampleEvenly,
   samplePairs,
   samplePool,
+  sampleTask,
   type PairsSample,
   type PairsSampleOptions,
   type PoolSample,
+  type TaskSample,
 } from './sample-source.ts';
 
 /** The pool of instructions, or the provided pairs. */
@@ -28,6 +30,8 @@ export interface EstimateInputs {
   /** Undefined if not all of its files are on this machine. */
   readonly source: EstimateSource | undefined;
   readonly humanPairs: number;
+  /** The records of tasks beyond pairs. */
+  readonly tasks: readonly TaskSample[];
   /** What could not be read, and why. */
   readonly uncounted: readonly string[];
 }
@@ -79,7 +83,14 @@ export async function readEstimateInputs(
     );
     humanPairs += sample?.pairs ?? 0;
   }
-  return { prompts, benchmarks, source, humanPairs, uncounted };
+  const tasks: TaskSample[] = [];
+  for (const { task, files } of configuration.pairs.tasks) {
+    const sample = await orUncounted(`the records of the task ${task}`, async () =>
+      sampleTask(task, await localFiles(deps, files), decontaminationOf(configuration), benchmarks),
+    );
+    if (sample !== undefined) tasks.push(sample);
+  }
+  return { prompts, benchmarks, source, humanPairs, tasks, uncounted };
 }
 
 async function readBenchmark(

@@ -188,16 +188,20 @@ async function estimateFigures(
 function countsOf(
   configuration: Configuration,
   assumptions: AssumptionsInUse,
-  { source, humanPairs }: EstimateInputs,
+  { source, humanPairs: human, tasks }: EstimateInputs,
   reusable: ReusableWork['counts'],
 ): ExpectedCounts | undefined {
+  const labelled = {
+    humanPairs: human,
+    ...(tasks.length === 0 ? {} : { taskRecords: tasks.reduce((sum, { records }) => sum + records, 0) }),
+  };
   const generation = findGeneration(configuration);
   if (generation === undefined) {
     const read = source?.kind === 'pairs' ? source : undefined;
     const provided = read?.pairs ?? assumptions.find('pairs');
     const withLimits = provided && provided * (1 + (read?.limitedPerPair ?? limitedPerPair()));
     const pairs = reusable.pairs ?? withLimits;
-    return pairs === undefined ? undefined : { pairs: Math.round(pairs), humanPairs };
+    return pairs === undefined ? undefined : { pairs: Math.round(pairs), ...labelled };
   }
   const read = source?.kind === 'pool' ? source.instructions : undefined;
   const instructions = reusable.instructions ?? read ?? assumptions.find('instructions');
@@ -205,7 +209,7 @@ function countsOf(
   const selected = reusable.selected ?? selectedOf(generation.instructions, assumptions, instructions);
   const pairs =
     reusable.pairs ?? Math.round(selected * assumptions.value('pairShare') * (1 + limitedPerPair()));
-  return { instructions: Math.round(instructions), selected, pairs, humanPairs };
+  return { instructions: Math.round(instructions), selected, pairs, ...labelled };
 
   /** The number of pairs with a limit that are made of each. */
   function limitedPerPair(): number {

@@ -32,6 +32,8 @@ interface TrainingBasis {
   readonly correctShare: number;
   /** The mean tokens of a prompt. */
   readonly prompt: number;
+  /** Examples of tasks beyond pairs that are judged, and the mean tokens of their prompts. */
+  readonly tasks: readonly { readonly examples: number; readonly prompt: number }[];
   /** The mean tokens of a judgment of at most this length. */
   judgment(this: void, maxTokens: number): number;
   /** Processes that train in parallel. */
@@ -52,7 +54,13 @@ export function expectedTraining(
   const { perDeviceBatchSize, gradientAccumulationSteps, epochs, maxSteps } = round.hyperparameters;
   const recipe = recipeOf(round);
   const perJudgedExample = recipe.expectedExamples(configuration, round, basis.correctShare);
-  const examples = Math.round(mixedExamples(configuration, basis) * perJudgedExample);
+  const judged = [{ examples: mixedExamples(configuration, basis), prompt: basis.prompt }, ...basis.tasks];
+  const all = judged.reduce((sum, each) => sum + each.examples, 0);
+  const examples = Math.round(all * perJudgedExample);
+  const prompt =
+    basis.tasks.length === 0 || all === 0
+      ? basis.prompt
+      : judged.reduce((sum, each) => sum + each.examples * each.prompt, 0) / all;
   const sampling = recipe.sampling?.(round);
   const batch = perDeviceBatchSize * basis.devices;
   const stepsInEpoch =
@@ -67,7 +75,7 @@ export function expectedTraining(
   const judgment = basis.judgment(sampling?.maxTokens ?? configuration.judging.sampling.maxTokens);
   const alone = recipe.verdictsAlone?.(round) ?? 0;
   const answer = (1 - alone) * judgment + alone * Math.min(judgment, VERDICT_TOKENS);
-  const exampleTokens = (basis.prompt + answer) * recipe.memory.conversationsPerExample;
+  const exampleTokens = (prompt + answer) * recipe.memory.conversationsPerExample;
   const checkpoints = selectCheckpoint && candidateSteps(selectCheckpoint.everySteps, steps).length + 1;
   return {
     method,

@@ -191,7 +191,20 @@ function judgingUsage(facts: RunFacts, iteration: number): EstimatedUsage {
   const promptTokens = (sizes.prompts[name] ?? 0) + responseTokens(facts) + planTokens(facts);
   const askedFor = examples * plansOf(judging);
   const ofAnswer = answerTokens(assumptions, kinds[name]);
-  return requestUsage(askedFor * requests, promptTokens, ofAnswer, askedFor * judgments);
+  const usageOfExamples = (count: number, prompt: number) =>
+    requestUsage(count * requests, prompt, ofAnswer, count * judgments);
+  return sumUsage([
+    usageOfExamples(askedFor, promptTokens),
+    ...taskExamples(facts).map(({ examples: count, prompt }) => usageOfExamples(count, prompt)),
+  ]);
+}
+
+/** The examples of tasks beyond pairs that an iteration judges, and the mean tokens of their prompts. */
+function taskExamples({ configuration, inputs, sizes }: RunFacts) {
+  return inputs.tasks.map(({ task, examples }) => ({
+    examples: examples / configuration.pairs.parts,
+    prompt: sizes.tasks[task] ?? 0,
+  }));
 }
 
 /** Pairs are not judged if no training set uses them. */
@@ -207,6 +220,7 @@ function trainingOf(facts: RunFacts, iteration: number): ExpectedTraining {
     correctShare: correctShare(assumptions, judgmentsOfIteration(configuration.fineTuning, iteration)),
     prompt: (sizes.prompts.training ?? 0) + responseTokens(facts),
     judgment: (maxTokens) => planTokens(facts) + assumptions.answerTokens('judgmentTokens', { maxTokens }),
+    tasks: taskExamples(facts),
     devices,
   });
 }

@@ -11,7 +11,8 @@ import {
 } from '../method/prompt-template.ts';
 import type { SamplingParameters } from '../method/sampling-parameters.ts';
 import type { ResolvedConfiguration } from '../runs/open-run.ts';
-import type { Prompts } from '../runs/prompts.ts';
+import { trainedTaskPrompts, type Prompts } from '../runs/prompts.ts';
+import { taskQuestion, type TaskName } from '../method/tasks.ts';
 import type { AssumptionName, AssumptionsInUse } from './assumptions.ts';
 import type { EstimateInputs, EstimateSource, SampledBenchmark } from './estimate-inputs.ts';
 import type { ModelStage } from './rates.ts';
@@ -137,6 +138,8 @@ export interface PromptSizes {
   readonly includeResponses: boolean;
   /** By the benchmark's name. */
   readonly benchmarks: Readonly<Record<string, number>>;
+  /** By the task. */
+  readonly tasks: Readonly<Partial<Record<TaskName, number>>>;
   readonly charactersPerToken: number;
   readonly counted: RunEstimate['tokenizers'];
 }
@@ -158,7 +161,7 @@ interface PromptGroup {
  */
 export async function measurePrompts(
   resolved: ResolvedConfiguration,
-  { source, benchmarks }: Pick<EstimateInputs, 'source' | 'benchmarks'>,
+  { source, benchmarks, tasks }: Pick<EstimateInputs, 'source' | 'benchmarks' | 'tasks'>,
   assumptions: AssumptionsInUse,
   countTokens: CountTokens,
 ): Promise<PromptSizes> {
@@ -171,6 +174,14 @@ export async function measurePrompts(
       role: 'seed' as const,
       conversations: benchmarkPrompts(benchmark, resolved.prompts),
     })),
+    ...tasks.map(({ task, sample }) => ({
+      name: `task ${task}`,
+      role: 'seed' as const,
+      conversations: sample.map(({ record }) => {
+        const { prompt, values } = taskQuestion(task, record);
+        return renderPrompt(trainedTaskPrompts(resolved.prompts, task)[prompt], values);
+      }),
+    })),
   ];
   const { means, counted, charactersPerToken } = await countGroups(resolved, groups, countTokens);
   const isSampled = source !== undefined && source.sample.length > 0;
@@ -179,6 +190,7 @@ export async function measurePrompts(
     prompts: Object.fromEntries(kinds.map(([name]) => [name, (means.get(name) ?? 0) + instructionTokens])),
     includeResponses: isSampled && source.kind === 'pairs',
     benchmarks: Object.fromEntries(benchmarks.map(({ name }) => [name, means.get(`benchmark ${name}`) ?? 0])),
+    tasks: Object.fromEntries(tasks.map(({ task }) => [task, means.get(`task ${task}`) ?? 0])),
     charactersPerToken,
     counted,
   };

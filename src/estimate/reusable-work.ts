@@ -16,6 +16,7 @@ import { pairGenerationFingerprintInputs } from '../activities/generate-pairs.ts
 import { judgmentFingerprintInputs } from '../activities/judge-pairs.ts';
 import { benchmarkFingerprint } from '../activities/prepare-benchmark.ts';
 import { providedPairsFingerprint } from '../activities/prepare-pairs.ts';
+import { taskRecordsFingerprints } from '../activities/prepare-tasks.ts';
 import { poolFingerprint } from '../activities/prepare-pool.ts';
 import { shardFingerprint } from '../activities/process-shard.ts';
 import { resolveCheckpoint } from '../activities/resolve-model.ts';
@@ -116,6 +117,7 @@ class ReusableWorkScan {
     const benchmarks = await this.#benchmarks();
     let pairs = await this.#pairs(await hashesOf(files), benchmarks);
     if (filtering.humanData.length > 0) pairs = await this.#withHumanPairs(pairs, benchmarks);
+    if (configuration.pairs.tasks.length > 0) pairs = await this.#withTasks(pairs, benchmarks);
     await this.#evaluations(0, seed, benchmarks);
     let judge: Model = seed;
     let judgments: Manifest | undefined;
@@ -202,6 +204,15 @@ class ReusableWorkScan {
       hashes.push(await hashesOf(required(await cachedFilesOf(this.#deps, [path]))));
     const { judgedPairs } = humanPairsFingerprints(configuration, hashes, benchmarks, pairs);
     return this.#index('addHumanPairs', judgedPairs);
+  }
+
+  async #withTasks(pairs: Manifest, benchmarks: readonly PreparedBenchmark[]): Promise<Manifest> {
+    const { configuration } = this.#resolved;
+    const hashes: string[][] = [];
+    for (const { files } of configuration.pairs.tasks)
+      hashes.push(await hashesOf(required(await cachedFilesOf(this.#deps, files))));
+    const { judged } = taskRecordsFingerprints(configuration, hashes, benchmarks, pairs);
+    return this.#index('prepareTasks', judged);
   }
 
   async #evaluations(iteration: number, model: Model, benchmarks: readonly PreparedBenchmark[]) {

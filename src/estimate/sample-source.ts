@@ -1,6 +1,7 @@
 /** Reads a part of the pool, or of the files of provided pairs, and extrapolates to all rows. */
 import type { Generation } from '../config/pair-source.ts';
 import type { Decontamination } from '../datasets/benchmark-overlaps.ts';
+import { readTaskRows, recordSkipReason } from '../datasets/collect-records.ts';
 import { pairSkipReason } from '../datasets/collect-pairs.ts';
 import { BenchmarkOverlaps } from '../datasets/decontamination.ts';
 import { needsLanguageDetector, rowFilter } from '../datasets/instruction-filters.ts';
@@ -9,6 +10,8 @@ import { readInstructions } from '../datasets/read-instructions.ts';
 import { readPreferences, type Preference, type RequestedFormat } from '../datasets/read-preferences.ts';
 import type { DataFile } from '../datasets/rows/data-file.ts';
 import { countRows } from '../datasets/rows/read-rows.ts';
+import { taskExamples, type TaskExample, type TrainedRecord } from '../method/task-examples.ts';
+import type { TaskName } from '../method/tasks.ts';
 import type { ResponsePair } from '../method/examples.ts';
 import { userRequestKey, userRequestTexts, type UserRequest } from '../method/conversation.ts';
 
@@ -114,6 +117,46 @@ export async function samplePairs(
   );
   const limitedPerPair = usable.length === 0 ? 0 : withLimited / usable.length - 1;
   return { kind: 'pairs', rows, rowsRead, pairs, limitedPerPair, sample: sampleEvenly(usable, SAMPLE_SIZE) };
+}
+
+/** The records of a task beyond pairs, and some of their examples. */
+export interface TaskSample {
+  readonly task: TaskName;
+  /** Distinct usable records. */
+  readonly records: number;
+  /** The orders in which all of them are judged. */
+  readonly examples: number;
+  readonly sample: readonly TaskExample[];
+}
+
+/**
+ * Reads the beginning of each file of records, in proportion to its rows, and keeps the records that the run itself would use.
+ * @throws UnreadableFile if a file can't be read
+ */
+export async function sampleTask(
+  task: TaskName,
+  files: readonly DataFile[],
+  decontamination: Decontamination,
+  benchmarks: readonly BenchmarkItems[],
+): Promise<TaskSample> {
+  const overlaps = buildOverlapIndex(benchmarks, decontamination);
+  const { rows, rowsRead, parts } = await allocateRows(files);
+  const kept = new Map<string, TrainedRecord>();
+  for (const { end, ...file } of parts) {
+    let row = 0;
+    for await (const { read } of readTaskRows(task, [file])) {
+      if (row >= end) break;
+      row += 1;
+      if (typeof read !== 'string' && recordSkipReason(read, overlaps) === undefined) kept.set(read.id, read);
+    }
+  }
+  const examples = [...kept.values()].flatMap(taskExamples);
+  return {
+    task,
+    records: extrapolate(kept.size, rows, rowsRead),
+    examples: extrapolate(examples.length, rows, rowsRead),
+    sample: sampleEvenly(examples, SAMPLE_SIZE),
+  };
 }
 
 /** At most `maxItems` of the items, evenly spaced. */

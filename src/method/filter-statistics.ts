@@ -4,6 +4,7 @@ import {
   type DropReason,
   type JudgedExample,
 } from './select-judgments.ts';
+import type { TaskStatistics } from './select-task-judgments.ts';
 import type { KeptJudgment } from './mix-sources.ts';
 import type { CountedJudgment } from './rejection-sampling.ts';
 
@@ -42,6 +43,8 @@ export interface FilterStatistics {
   readonly sources: Readonly<Record<string, number>>;
   /** The judgments with reasoning before their verdict; absent if the training set has no judgments, as that of GRPO. */
   readonly reasoned?: ReasonedStatistics;
+  /** The tasks beyond pairs, apart from the pairs; absent if none is learned. */
+  readonly tasks?: readonly TaskStatistics[];
 }
 
 /** How many judgments are reasoned: have at least `words` words before their verdict. The others are guesses. */

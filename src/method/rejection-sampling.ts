@@ -66,7 +66,7 @@ export function keepCorrectJudgments<J extends SampledJudgment>(
 }
 
 /** Sorts judgments in the order of their selection. */
-export function inSelectionOrder<J extends SampledJudgment>(
+export function inSelectionOrder<J extends Pick<SampledJudgment, 'id' | 'sample'>>(
   judgments: readonly J[],
   selectionOrder: SelectionOrder,
   purpose: string,

@@ -1,5 +1,6 @@
 /** The tasks of a judge beyond pairs: one line each in `TASKS`. */
 import type { AlmostForm, VerdictForm } from './missing-verdict.ts';
+import type { PromptTemplate } from './prompt-template.ts';
 import { answerOf, type ReasoningMarks } from './reasoning.ts';
 
 /** The lowest and the highest score of a response. */
@@ -86,6 +87,14 @@ export type TaskName = keyof typeof TASKS;
 
 export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];
 
+/** The score of a response; the index of the best response; whether a response is correct. */
+export type TaskLabel = number | 'correct' | 'incorrect';
+
+/** Returns whether a score is that of a label: whole numbers, of which two are nearest to 8.5. */
+export function isScoreRight(score: number, label: number): boolean {
+  return Math.abs(score - label) <= 0.5;
+}
+
 /** The record that a judge is shown: an instruction, one response or several, and perhaps what they are measured by. */
 export interface TaskRecord {
   readonly instruction: string;
@@ -109,6 +118,9 @@ export function taskPrompts(task: TaskName): { readonly [prompt in TaskPrompt]: 
 
 /** The prompt for records without a reference answer, and that for those with one. */
 export type TaskPrompt = 'plain' | 'reference';
+
+/** The prompts of a task. */
+export type TaskPrompts = Readonly<Record<TaskPrompt, PromptTemplate>>;
 
 /** The prompt for a record, and the values of its placeholders. */
 export function taskQuestion(

@@ -12,10 +12,15 @@ const VERDICT = new RegExp(LETTER_PATTERN);
 /**
  * Counts the words that a judge has written before its verdict: its reasoning, also one that its server returned apart, and its
  * answer up to the first verdict. What follows the verdict can't have led to it, so it doesn't count. Punctuation is no word.
+ * @param pattern matches a verdict; that of a pair by default
  */
-export function wordsBeforeVerdict(judgment: ModelText, marks?: readonly ReasoningMarks[]): number {
+export function wordsBeforeVerdict(
+  judgment: ModelText,
+  marks?: readonly ReasoningMarks[],
+  pattern: RegExp = VERDICT,
+): number {
   const { reasoning = '', answer = '' } = splitReasoning(judgment, marks);
-  const verdict = answer.search(VERDICT);
+  const verdict = answer.search(pattern);
   const before = verdict === -1 ? answer : answer.slice(0, verdict);
   return countWords(withoutMarks(reasoning, marks)) + countWords(before);
 }

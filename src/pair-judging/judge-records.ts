@@ -1,8 +1,8 @@
 /** Judges the records of a file, for the tasks beyond pairs (src/method/tasks.ts). */
 import { readRows } from '../datasets/rows/read-rows.ts';
-import { type LabelledRecord, readTaskRecord, type TaskLabel, taskOfRow } from '../datasets/task-records.ts';
+import { type LabelledRecord, readTaskRecord, taskOfRow } from '../datasets/task-records.ts';
 import { requestedTurns, type TaskVerdict } from '../method/task-verdicts.ts';
-import { farthestScore, type TaskName } from '../method/tasks.ts';
+import { farthestScore, type TaskLabel, type TaskName } from '../method/tasks.ts';
 import { isObject } from '../platform/is-object.ts';
 import { type FileTask, type FileUnit, unitId } from './file-task.ts';
 import { collectTaskVotes, type TaskJudge, taskVerdictOfVotes, type TaskVote } from './judge-task.ts';

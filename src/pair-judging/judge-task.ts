@@ -1,15 +1,12 @@
 /** Asks a judge about a record of a task beyond pairs. Command and client share this code. */
-import { type PromptTemplate, renderPrompt } from '../method/prompt-template.ts';
+import { renderPrompt } from '../method/prompt-template.ts';
 import type { VotingOptions } from '../method/pair-comparison.ts';
 import type { ReasoningMarks } from '../method/reasoning.ts';
 import { samplingSeed } from '../method/seeds.ts';
 import { requestedTurns, taskTurn, taskVerdict, type TaskVerdict } from '../method/task-verdicts.ts';
-import { type TaskName, type TaskPrompt, taskQuestion, type TaskRecord } from '../method/tasks.ts';
+import { type TaskName, type TaskPrompts, taskQuestion, type TaskRecord } from '../method/tasks.ts';
 import { type JudgeUsage, usageOfVotes } from './judge-pair.ts';
 import { type AskJudge, requestVotes, type Vote } from './vote.ts';
-
-/** The prompts of a task. */
-export type TaskPrompts = Readonly<Record<TaskPrompt, PromptTemplate>>;
 
 /** The judge of a task: its prompts, and how it is asked. */
 export interface TaskJudge {

@@ -1,6 +1,5 @@
-import type { TaskLabel } from '../datasets/task-records.ts';
 import type { TaskVerdict } from '../method/task-verdicts.ts';
-import type { TaskName } from '../method/tasks.ts';
+import type { TaskLabel, TaskName } from '../method/tasks.ts';
 import type { FileLine } from './file-task.ts';
 import type { JudgeUsage } from './judge-pair.ts';
 

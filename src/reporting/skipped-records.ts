@@ -24,7 +24,11 @@ export async function skippedByReason(
       }
     }
   }
-  const readFrom = { preparePool: runUris.pool(run), preparePairs: runUris.pairs(run) };
+  const readFrom = {
+    preparePool: runUris.pool(run),
+    preparePairs: runUris.pairs(run),
+    prepareTasks: runUris.judgedItems(run),
+  };
   for (const [stage, uri] of Object.entries(readFrom)) {
     const { summary } = (await store.readManifest(`${uri}/index`)) ?? {};
     const { skipped = [] } = (summary ?? {}) as Partial<RowsSummary>;

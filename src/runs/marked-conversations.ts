@@ -14,7 +14,10 @@ const TRAINING_FIELDS: readonly string[] = ['judging.prompt', 'filtering.trainin
 /** Whether a field has a prompt that the judge is asked or trained with. */
 function isForJudge(field: string): boolean {
   return (
-    TRAINING_FIELDS.includes(field) || field.startsWith('judging.plan.') || field.endsWith('.direct.prompt')
+    TRAINING_FIELDS.includes(field) ||
+    field.startsWith('judging.plan.') ||
+    field.startsWith('pairs.tasks.') ||
+    field.endsWith('.direct.prompt')
   );
 }
 

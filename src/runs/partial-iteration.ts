@@ -26,6 +26,7 @@ export async function readPartialIteration(
     selectInstructions: runUris.selected(runName),
     generatePairs: runUris.pairs(runName),
     addHumanPairs: runUris.judgedPairs(runName),
+    prepareTasks: runUris.judgedItems(runName),
     ...(iteration === 0
       ? {}
       : {

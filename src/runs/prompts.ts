@@ -1,6 +1,18 @@
+import { join } from 'node:path';
 import { z } from 'zod';
 import { teachesVerdictsAlone } from '../config/fine-tuning.ts';
 import type { Configuration, PartialConfiguration } from '../config/run-configuration.ts';
+import { trainedPromptFolder } from '../config/trained-tasks.ts';
+import {
+  TASK_NAMES,
+  taskPrompts,
+  type TaskName,
+  type TaskPrompt,
+  type TaskPrompts,
+} from '../method/tasks.ts';
+import type { Fingerprint } from '../store/artifact.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import { stableHash } from '../platform/stable-hash.ts';
 import type { Round } from '../models/training/recipes/registry.ts';
 import { taskPromptFolder } from '../models/training/recipes/grpo-tasks.ts';
 import type { PromptTemplate } from '../method/prompt-template.ts';
@@ -29,12 +41,16 @@ export interface Prompts {
   readonly execution?: PromptTemplate;
   readonly judge: PromptTemplate;
   readonly training: PromptTemplate;
+  /** The prompts of the tasks beyond pairs that judges learn; missing if they learn none. */
+  readonly trainedTasks?: Readonly<Partial<Record<TaskName, TaskPrompts>>>;
   /** The prompts for verdicts alone, by the folders that rounds name; missing if none does. */
   readonly direct?: Readonly<Record<string, PromptTemplate>>;
   /** The prompts of tasks, by the folders that rounds name; missing if none does. */
   readonly tasks?: Readonly<Record<string, PromptTemplate>>;
   readonly evaluation: EvaluationPrompts;
 }
+
+const taskPromptsSchema = z.strictObject({ plain: promptTemplateSchema, reference: promptTemplateSchema });
 
 /** The prompts of a run as they are stored. */
 export const promptsSchema: z.ZodType<Prompts> = z.strictObject({
@@ -48,6 +64,7 @@ export const promptsSchema: z.ZodType<Prompts> = z.strictObject({
   execution: promptTemplateSchema.exactOptional(),
   judge: promptTemplateSchema,
   training: promptTemplateSchema,
+  trainedTasks: z.partialRecord(z.enum(TASK_NAMES), taskPromptsSchema).exactOptional(),
   direct: z.record(z.string(), promptTemplateSchema).exactOptional(),
   tasks: z.record(z.string(), promptTemplateSchema).exactOptional(),
   evaluation: evaluationPromptsSchema,
@@ -111,6 +128,13 @@ export function requiredPrompts(usable: PartialConfiguration): RequiredPrompt[] 
       needed: judge,
       absent: ['plan'],
     },
+    ...(pairs?.tasks ?? []).flatMap((trained, index) =>
+      Object.entries(taskPrompts(trained.task)).map(([name, needed]) => ({
+        path: `pairs.tasks.${index}.prompt`,
+        folder: join(trainedPromptFolder(trained), name),
+        needed,
+      })),
+    ),
     ...(usable.fineTuning?.rounds ?? []).map((round, index) => ({
       path: `fineTuning.rounds.${index}.direct.prompt`,
       folder: directFolderOf(round),
@@ -153,10 +177,40 @@ export async function readPrompts(
       ? {}
       : { plan: prompt('judging.plan.prompt'), execution: prompt('judging.plan.executionPrompt') }),
     ...directPrompts(configuration, prompt),
-    ...taskPrompts(configuration, prompt),
+    ...roundTaskPrompts(configuration, prompt),
     training: byPath.get('filtering.trainingPrompt') ?? prompt('judging.prompt'),
+    ...(await readTrainedTasks(files, configuration)),
     evaluation: await readBenchmarkPrompts({ files }, configuration.evaluation),
   };
+}
+
+async function readTrainedTasks(
+  files: InputFiles,
+  { pairs: { tasks } }: Configuration,
+): Promise<Pick<Prompts, 'trainedTasks'>> {
+  const read: Partial<Record<TaskName, TaskPrompts>> = {};
+  for (const trained of tasks) {
+    const needed = taskPrompts(trained.task);
+    const promptIn = (name: TaskPrompt) =>
+      readPrompt(files, join(trainedPromptFolder(trained), name), needed[name]);
+    read[trained.task] = { plain: await promptIn('plain'), reference: await promptIn('reference') };
+  }
+  return tasks.length === 0 ? {} : { trainedTasks: read };
+}
+
+/** The prompts of a task that a run learns. */
+export function trainedTaskPrompts(
+  { trainedTasks }: Pick<Prompts, 'trainedTasks'>,
+  task: TaskName,
+): TaskPrompts {
+  const found = trainedTasks?.[task];
+  if (found === undefined) throw new Error(`the prompts of the task ${task} were not read`);
+  return found;
+}
+
+/** The prompts of learned tasks as an input of fingerprints; none if there are none. */
+export function trainedTaskInputs({ trainedTasks }: Pick<Prompts, 'trainedTasks'>): Fingerprint {
+  return trainedTasks === undefined ? {} : { trainedTaskPrompts: stableHash(canonicalJson(trainedTasks)) };
 }
 
 function limitPrompts({ pairs: { limits } }: Configuration, prompt: (path: string) => PromptTemplate) {
@@ -193,7 +247,10 @@ export function trainedPromptOf(prompts: Pick<Prompts, 'training' | 'direct'>, r
   return direct ?? prompts.training;
 }
 
-function taskPrompts({ fineTuning: { rounds } }: Configuration, prompt: (path: string) => PromptTemplate) {
+function roundTaskPrompts(
+  { fineTuning: { rounds } }: Configuration,
+  prompt: (path: string) => PromptTemplate,
+) {
   const named = rounds.flatMap((round, index) =>
     taskFoldersOf(round).flatMap(({ folder }, number) =>
       folder === undefined

@@ -2,6 +2,7 @@
 import type { PoolInstruction } from '../datasets/collect-instructions.ts';
 import type { Order, ResponsePair } from '../method/examples.ts';
 import type { JudgmentPlan, SampledJudgment } from '../method/rejection-sampling.ts';
+import type { TaskName } from '../method/tasks.ts';
 import type { VerdictProbabilities } from '../method/verdict-probability.ts';
 
 /**
@@ -47,6 +48,18 @@ export interface Plan {
 /** Whether judgments can follow a plan: it is complete, and says something. */
 export function isUsablePlan({ text, finishReason }: Pick<Plan, 'text' | 'finishReason'>): boolean {
   return finishReason === 'stop' && text !== '';
+}
+
+/** One sampled judgment of a record of a task beyond pairs, as it is stored beside those of pairs. */
+export interface RecordJudgment extends Omit<SampledJudgment, 'verdict'> {
+  readonly recordId: string;
+  readonly task: TaskName;
+  /** The order of its responses: `turn-<number>`. */
+  readonly order: string;
+  /** As `parseTaskVerdict` gives it; `none` if there is none. */
+  readonly verdict: string;
+  /** True if its verdict is right and it is complete, so that a judge may learn it. */
+  readonly correct: boolean;
 }
 
 /** One vote of a judge on a request of a benchmark. */

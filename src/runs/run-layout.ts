@@ -1,6 +1,7 @@
 import { JUDGE_FILE } from '../api/judge-file.ts';
 import type { ShardInput } from '../api/activity-types.ts';
 import type { ShardedStage } from '../api/stages.ts';
+import type { ArtifactReference } from '../store/artifact.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
 
 /** The names of a run's artifacts. Each name is determined by run, iteration and stage. */
@@ -14,6 +15,9 @@ export const runUris = {
   humanPairs: (run: string) => `${run}/human-pairs`,
   /** All judged pairs: human ones beside the generated ones. */
   judgedPairs: (run: string) => `${run}/judged-pairs`,
+  /** The records of tasks beyond pairs, and all that is judged: the records beside the pairs. */
+  taskRecords: (run: string) => `${run}/task-records`,
+  judgedItems: (run: string) => `${run}/judged-items`,
   /** The artifacts of a judging: the pairs of its file, the judgments of each, and the combined verdicts. */
   providedPairs: (run: string) => `${run}/provided-pairs`,
   comparisons: (run: string) => `${run}/comparisons`,
@@ -55,6 +59,11 @@ export const runUris = {
 /** The address of a run's existing or future report, for a browser on a machine with access to the store. */
 export function reportUrl(store: ArtifactStore, run: string): string {
   return store.objects.url(runUris.report(run));
+}
+
+/** Returns whether a shard of what is judged has records of tasks beyond pairs, not pairs. */
+export function hasTaskRecords({ uri }: Pick<ArtifactReference, 'uri'>): boolean {
+  return /\/task-records\/[^/]+$/.test(uri);
 }
 
 /** The stage folder and index of each sharded stage. */

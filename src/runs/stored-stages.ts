@@ -43,6 +43,9 @@ export async function storedStages(
     ...(filtering.humanData.length > 0
       ? [before('addHumanPairs', runUris.judgedPairs(run), runUris.humanPairs(run))]
       : []),
+    ...(pairs.tasks.length > 0
+      ? [before('prepareTasks', runUris.judgedItems(run), runUris.taskRecords(run))]
+      : []),
     evaluateJudge(0),
   ];
   for (let iteration = 1; iteration <= iterations; iteration += 1) {

@@ -73,3 +73,19 @@ export async function prepareProvidedPairs(
   );
   return { pairs: prepared.artifact, stageResults: { preparePairs: prepared } };
 }
+
+/** Adds the records of tasks beyond pairs, if the run learns any, to what is judged. */
+export async function withTaskRecords(
+  { run, trainsTasks }: RunPlan,
+  stages: RunStages,
+  { pairs, stageResults }: PreparedPairs,
+  benchmarks: readonly PreparedBenchmark[],
+): Promise<PreparedPairs> {
+  if (trainsTasks === undefined) return { pairs, stageResults };
+  const prepared = await stages.trackStage({ name: 'prepareTasks', iteration: 0 }, () =>
+    workflowActivities.prepareTasks.executeWithOptions({ summary: 'add records of tasks beyond pairs' }, [
+      { run, pairs, benchmarks },
+    ]),
+  );
+  return { pairs: prepared.artifact, stageResults: { ...stageResults, prepareTasks: prepared } };
+}

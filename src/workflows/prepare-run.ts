@@ -3,7 +3,7 @@ import type { RunPlan, ServedModel } from '../api/activity-types.ts';
 import type { IterationSummary } from '../api/result.ts';
 import type { PreparedBenchmark } from '../datasets/benchmark-overlaps.ts';
 import type { ModelRole } from '../config/model-roles.ts';
-import { prepareGeneratedPairs, prepareProvidedPairs } from './prepare-pairs.ts';
+import { prepareGeneratedPairs, prepareProvidedPairs, withTaskRecords } from './prepare-pairs.ts';
 import type { ProgressTracker } from './progress-tracker.ts';
 import type { EvaluateJudgeResult } from './evaluate-benchmarks.ts';
 import type { RunModels, RunStages } from './run-stages.ts';
@@ -15,6 +15,7 @@ import { pairYieldWarnings } from './yield-warnings.ts';
 export interface PreparedRun {
   readonly models: RunModels;
   readonly benchmarks: readonly PreparedBenchmark[];
+  /** The pairs, with the records of other tasks if judges learn them, too. */
   readonly pairs: ArtifactReference;
   /** The counts of the preparation stages. */
   readonly pairCounts: Readonly<Record<string, Counts>>;
@@ -48,9 +49,10 @@ export async function prepareRun(
   };
   const isEarly = plan.overlaps && (plan.usesProvidedPairs || maySeedBeServedWith(plan, 'generator'));
   const early = isEarly ? tasks.start(judgeSeed) : undefined;
-  const { pairs, stageResults } = plan.usesProvidedPairs
+  const prepared = plan.usesProvidedPairs
     ? await prepareProvidedPairs(plan, stages, benchmarks)
     : await prepareGeneratedPairs(plan, stages, models, benchmarks);
+  const { pairs, stageResults } = await withTaskRecords(plan, stages, prepared, benchmarks);
   tracker.addWarnings(pairYieldWarnings(stageResults['generatePairs']?.counts));
   const pairCounts = Object.fromEntries(
     Object.entries(stageResults).map(([stage, { counts }]) => [stage, counts]),

@@ -22,6 +22,19 @@ export function pairYieldWarnings(counts: Counts = {}): string[] {
  * more training examples.
  */
 export function verdictWarnings(iteration: number, counts: Counts): string[] {
+  return [...pairVerdictWarnings(iteration, counts), ...taskVerdictWarnings(iteration, counts)];
+}
+
+function taskVerdictWarnings(iteration: number, counts: Counts): string[] {
+  const { taskJudgments = 0, unparsableTaskJudgments = 0 } = counts;
+  if (2 * unparsableTaskJudgments <= taskJudgments) return [];
+  return [
+    `iteration ${iteration}: ${unparsableTaskJudgments} of ${taskJudgments} judgments of tasks beyond pairs have no verdict. The judge ` +
+      'does not follow the format of their prompts (pairs.tasks), or its answers are truncated at judging.sampling.maxTokens',
+  ];
+}
+
+function pairVerdictWarnings(iteration: number, counts: Counts): string[] {
   const { judgments = 0, unparsableJudgments = 0 } = counts;
   const missing = missingVerdictsIn(counts);
   const almost = almostVerdicts(missing);

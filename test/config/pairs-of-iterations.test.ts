@@ -28,6 +28,25 @@ describe('the pairs and judges of the iterations', () => {
     assert.deepEqual(of({ ...few, pairs: withLimits }), {}, 'a limit makes further pairs');
     const humanData = [{ name: 'people', path: 'people.jsonl' }];
     assert.deepEqual(of({ ...few, pairs: parts(3), filtering: { humanData } }), {});
+    const tasks = [{ task: 'verify', files: ['verify.jsonl'] }];
+    assert.deepEqual(of({ ...few, pairs: { ...parts(3), tasks } }), {});
+  });
+
+  it('may have records of other tasks beside them, in one entry for each task, if all rounds can learn them', () => {
+    const scores = { task: 'score', files: ['scores.jsonl'] };
+    const of = (rounds: readonly object[], ...tasks: readonly object[]) =>
+      problemsOf('embedded.json', { pairs: { calls: 'two', tasks }, fineTuning: { rounds, threads: 1 } });
+    const sft = { method: 'sft' };
+    assert.deepEqual(of([sft], scores), {});
+    for (const method of ['dpo', 'grpo'])
+      assert.match(
+        of([sft, { method }], scores, { ...scores, task: 'rank' })['pairs.tasks'] ?? '',
+        new RegExp(
+          `found score, rank, but fineTuning\\.rounds\\.1 has the method "${method}", which learns from pairs only`,
+        ),
+      );
+    assert.match(of([sft], scores, scores)['pairs.tasks.1.task'] ?? '', /found "score" again/);
+    assert(!('pairs.tasks' in of([sft, { method: 'dpo' }])));
   });
 
   it('are judged by no judge that has learned verdicts alone', () => {

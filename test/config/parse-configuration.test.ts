@@ -305,6 +305,7 @@ describe('parsing a configuration', () => {
       maxPairs: null,
       parts: 1,
       shardSize: 200,
+      tasks: [],
     });
     const paths = (input: object) => parseConfiguration(input).problems.map(({ path }) => path);
     const humanData = [{ name: 'people', path: 'p.jsonl' }];

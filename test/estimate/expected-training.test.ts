@@ -11,13 +11,13 @@ describe('the expected size of a training', () => {
   const PROMPT = 50;
 
   /** Of 1,000 judged examples, four of five of whose judgments are correct. */
-  function sizeOf(round: Round, devices = 1) {
+  function sizeOf(round: Round, devices = 1, tasks: { examples: number; prompt: number }[] = []) {
     const { configuration, problems } = parseConfiguration(
       tinyConfiguration('size', 'http://127.0.0.1:9/v1', { fineTuning: { rounds: [round] } }),
     );
     assert(configuration !== undefined, JSON.stringify(problems));
     return expectedTraining(configuration, 1, {
-      ...{ generated: 1000, human: 0, correctShare: 0.8, prompt: PROMPT, devices },
+      ...{ generated: 1000, human: 0, correctShare: 0.8, prompt: PROMPT, tasks, devices },
       judgment: (maxTokens) => Math.min(JUDGMENT, maxTokens),
     });
   }
@@ -33,6 +33,14 @@ describe('the expected size of a training', () => {
     assert.equal(instead.examples, plain.examples);
     assert.equal(instead.exampleTokens, PROMPT + 4);
     assert.equal(plain.sampledJudgments, undefined);
+  });
+
+  it('counts examples of other tasks as those of pairs, with their own prompts', () => {
+    const [plain, mixed] = [[], [{ examples: 500, prompt: 4 * PROMPT }]].map((tasks) =>
+      sizeOf({ method: 'sft' }, 1, tasks),
+    );
+    assert.equal(mixed?.examples, Math.round(1.5 * (plain?.examples ?? 0)));
+    assert.equal(mixed?.exampleTokens, 2 * PROMPT + JUDGMENT);
   });
 
   it('counts the judgments that GRPO samples: whole steps of them, of at most their length', () => {

@@ -64,7 +64,7 @@ describe('the estimate of a run on the user’s own data', function () {
     const seen: Conversation[] = [];
     await measurePrompts(
       { configuration, prompts },
-      { source, benchmarks },
+      { source, benchmarks, tasks: [] },
       new AssumptionsInUse({}),
       async (_checkpoint, conversations) => {
         seen.push(...conversations);

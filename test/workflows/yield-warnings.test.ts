@@ -24,6 +24,14 @@ describe('warnings of a low yield of a stage', () => {
     assert.match(warning, /^iteration 2: 3590 of 4022 judgments have no verdict\. /);
   });
 
+  it('say that most judgments of other tasks have no verdict, apart from those of pairs', () => {
+    const counts = { judgments: 10, unparsableJudgments: 0, taskJudgments: 8 };
+    assert.deepEqual(verdictWarnings(1, { ...counts, unparsableTaskJudgments: 4 }), []);
+    const warnings = verdictWarnings(1, { ...counts, unparsableTaskJudgments: 5 });
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /^iteration 1: 5 of 8 judgments of tasks beyond pairs have no verdict\./);
+  });
+
   it('say that one of ten judgments has almost a verdict, and in which form', () => {
     const counts = {
       judgments: 100,

@@ -63,6 +63,7 @@ const SLOW_TESTS = [
   'test/workflows/publish.test.ts',
   'test/workflows/recover.test.ts',
   'test/workflows/run-in-bucket.test.ts',
+  'test/workflows/trained-tasks.test.ts',
   'test/workflows/select-checkpoint.test.ts',
   'test/workflows/served-adapters.test.ts',
   'test/workflows/served-on-machines.test.ts',

@@ -15,11 +15,10 @@ import {
   RequestRejected,
 } from '../../models/inference/errors.ts';
 import { InvalidVoting, resolveVoting } from '../../method/voting.ts';
-import { type TaskName, taskPrompts, TASKS } from '../../method/tasks.ts';
+import { type TaskName, type TaskPrompts, taskPrompts, TASKS } from '../../method/tasks.ts';
 import { pairsJudgingFingerprint, taskJudgingFingerprint } from '../../pair-judging/fingerprint-inputs.ts';
 import { recordsFileTask, taskOfFile } from '../../pair-judging/judge-records.ts';
 import { pairsFileTask } from '../../pair-judging/judge-shard.ts';
-import type { TaskPrompts } from '../../pair-judging/judge-task.ts';
 import { JudgeFileMissing } from '../../pair-judging/read-judge-file.ts';
 import { InvalidRows, TooManyRefused, VerdictFileMismatch } from '../../pair-judging/run-file-judging.ts';
 import { readPrompt } from '../../runs/read-prompt.ts';

@@ -91,13 +91,14 @@ function tokensOf({ promptTokens, completionTokens }: EstimatedUsage): string {
 
 function countsLine({ counts }: RunEstimate): string {
   if (counts === undefined) return '';
-  const { rows, instructions, selected, pairs, humanPairs } = counts;
+  const { rows, instructions, selected, pairs, humanPairs, taskRecords = 0 } = counts;
   const parts = [
     ...(rows === undefined ? [] : [`${compactNumber(rows)} rows`]),
     ...(instructions === undefined ? [] : [`${compactNumber(instructions)} instructions`]),
     ...(selected === undefined ? [] : [`${compactNumber(selected)} selected`]),
     `${compactNumber(pairs)} pairs`,
     ...(humanPairs > 0 ? [`${compactNumber(humanPairs)} human pairs`] : []),
+    ...(taskRecords > 0 ? [`${compactNumber(taskRecords)} records of other tasks`] : []),
   ];
   return `The ${instructions === undefined ? 'pairs' : 'pool'}: ${parts.join(', ')}.`;
 }

@@ -34,6 +34,7 @@ const OUTCOME_TEXTS: Readonly<Record<string, (counts: Counts) => string[]>> = {
   preparePairs: ({ pairs }) => counted(pairs, 'pairs'),
   addHumanPairs: ({ humanPairs }) => counted(humanPairs, 'human-labelled pairs'),
   planJudgments: ({ plans }) => counted(plans, 'plans'),
+  prepareTasks: ({ taskRecords }) => counted(taskRecords, 'records of other tasks'),
   judgePairs: ({ judgments, correctJudgments }) => [
     ...counted(judgments, 'judgments'),
     ...(judgments === undefined || judgments === 0

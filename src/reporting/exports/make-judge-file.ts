@@ -7,7 +7,6 @@ import type { JudgeFile } from '../../api/judge-file.ts';
 import type { PromptTemplate } from '../../method/prompt-template.ts';
 import { TASK_NAMES, TASKS } from '../../method/tasks.ts';
 import { LETTER_PATTERN } from '../../method/verdict.ts';
-import type { EvaluationPrompts } from '../../runs/benchmark-prompts.ts';
 import { reasoningMarksOf } from '../../config/reasoning.ts';
 import { directPromptOf, trainedPromptOf, type Prompts } from '../../runs/prompts.ts';
 import type { NamedModel } from '../named-model.ts';
@@ -20,7 +19,7 @@ export interface JudgeFileData {
     'runName' | 'fineTuning' | 'judging' | 'evaluation' | 'reasoning'
   >;
   /** The prompts for sampling judgments, for training, for direct verdicts, and of benchmarks. */
-  readonly prompts: Pick<Prompts, 'judge' | 'training' | 'direct' | 'evaluation'>;
+  readonly prompts: Pick<Prompts, 'judge' | 'training' | 'direct' | 'trainedTasks' | 'evaluation'>;
   readonly seedModel: NamedModel;
   /** Empty before the evaluation. */
   readonly evaluations: readonly {
@@ -51,7 +50,7 @@ export function makeJudgeFile(data: JudgeFileData): JudgeFile {
       ? { adapter: { kind: 'lora' as const, base: previousJudge() ?? seed } }
       : {}),
     prompt,
-    ...taskFields(evaluation, prompts.evaluation),
+    ...taskFields(evaluation, prompts),
     sampling: judgeSampling(evaluation),
     ...(direct === undefined ? {} : { direct }),
     verdict: {
@@ -137,14 +136,14 @@ function votingSampling(
   return { temperature, topP, maxTokens: single.maxTokens };
 }
 
-/** The prompts of the tasks that benchmarks have; of several benchmarks of a task, those of the first. */
+/** The prompts of the tasks that the run trains, or that benchmarks have; of several benchmarks of a task, those of the first. */
 function taskFields(
   { benchmarks }: Configuration['evaluation'],
-  prompts: EvaluationPrompts,
+  { trainedTasks: trained, evaluation: prompts }: Pick<Prompts, 'trainedTasks' | 'evaluation'>,
 ): Pick<JudgeFile, 'tasks'> {
   const tasks = TASK_NAMES.flatMap((task) => {
     const { name = '' } = benchmarks.find(({ format }) => format === TASKS[task].benchmark) ?? {};
-    const { plain, reference } = prompts[name] ?? {};
+    const { plain, reference } = trained?.[task] ?? prompts[name] ?? {};
     if (plain === undefined || reference === undefined) return [];
     return [[task, { plain: promptFields(plain), reference: promptFields(reference) }] as const];
   });

@@ -5,6 +5,7 @@ import { roundForIteration } from '../../config/fine-tuning.ts';
 import { sourceFiles } from '../../config/pair-source.ts';
 import type { Configuration } from '../../config/run-configuration.ts';
 import { isHubUri, parseHubUri } from '../../datasets/hub-files.ts';
+import type { TaskName } from '../../method/tasks.ts';
 import type { TrainingRows } from '../../models/training/recipes/recipe.ts';
 import { recipeOf } from '../../models/training/recipes/registry.ts';
 import type { ResolvedConfiguration } from '../../runs/open-run.ts';
@@ -32,10 +33,15 @@ export function trainingSetCard(
     runName,
     sets,
     pairs: configuration.pairs.kind,
+    tasks: tasksOf(configuration),
     sourceDatasets: hubDatasets(configuration),
     modelRepository: publish?.model,
     repository: publish?.dataset,
   });
+}
+
+function tasksOf({ pairs }: Configuration): TaskName[] {
+  return pairs.tasks.map(({ task }) => task);
 }
 
 /** The judge of a card, with facts about its run. */
@@ -81,6 +87,7 @@ export async function judgeCard(
       from: sourceFiles(configuration).map((entry) => (isHubUri(entry) ? entry : basename(entry))),
     },
     humanData: filtering.humanData.map(({ name }) => name),
+    tasks: tasksOf(configuration),
     datasets: [...hubDatasets(configuration), ...(publish?.dataset === undefined ? [] : [publish.dataset])],
     round,
     startedFrom: round.initFrom === 'seed' || iteration === 1 ? 'M_0' : `M_${iteration - 1}`,

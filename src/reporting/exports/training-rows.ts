@@ -1,20 +1,22 @@
 import { readLines } from '../../datasets/rows/read-rows.ts';
-import { ORDERS, type Order } from '../../method/examples.ts';
+import { ORDERS } from '../../method/examples.ts';
 import { GENERATED } from '../../method/mix-sources.ts';
 import type { TrainingRecord, TrainingRows } from '../../models/training/recipes/recipe.ts';
 import type { ChatMessage } from '../../method/prompt-template.ts';
 import type { ReasoningMarks } from '../../method/reasoning.ts';
-import { parseVerdict, type Side, type Verdict } from '../../method/verdict.ts';
+import { MAX_RANKED, parseTaskVerdict, TASK_NAMES, type TaskName } from '../../method/tasks.ts';
+import { parseVerdict, type Side } from '../../method/verdict.ts';
 
 /** The columns of a row besides the messages. TRL ignores columns that it doesn't know. */
 interface RowFacts {
   readonly id: string;
+  /** The id of the pair, or of the record of another task. */
   readonly pair_id: string;
-  /** The order in which the judge saw the pair. */
-  readonly order: Order;
-  /** The side of the better response. */
-  readonly better_side: Side;
-  /** `generated`, `given`, or the name of the pair's human data. */
+  /** The order in which the judge saw the pair, or the responses of the record: `turn-<number>`. */
+  readonly order: string;
+  /** The side of the better response; null for a record of another task. */
+  readonly better_side: Side | null;
+  /** `generated`, `provided`, the name of the pair's human data, or the task of a record. */
   readonly source: string;
   /** The category of the instruction; null if it is unknown. */
   readonly category: string | null;
@@ -51,18 +53,18 @@ function rowOf(
   marks: readonly ReasoningMarks[],
 ): TrainingRow {
   const { id, prompt } = record;
-  const { pairId, order } = pairAndOrder(id);
+  const { pairId, order, task } = exampleOf(id);
   const columns = format.columns.map(({ name, verdict }) => {
     const messages = messagesIn(record, name);
-    return { [name]: messages, [verdict.name]: verdictOf(messages, marks) };
+    return { [name]: messages, [verdict.name]: verdictOf(messages, task, marks) };
   });
   return Object.assign(
     {
       id,
       pair_id: pairId,
       order,
-      better_side: order === 'better-first' ? ('A' as const) : ('B' as const),
-      source: sources.get(pairId) ?? GENERATED,
+      better_side: task !== undefined ? null : order === 'better-first' ? ('A' as const) : ('B' as const),
+      source: task ?? sources.get(pairId) ?? GENERATED,
       category: categories.get(pairId) ?? null,
       prompt,
     },
@@ -75,15 +77,19 @@ function messagesIn(record: object, column: string): Messages {
   return (record as Readonly<Record<string, Messages>>)[column] ?? [];
 }
 
-function verdictOf(messages: Messages, marks: readonly ReasoningMarks[]): Verdict {
-  return parseVerdict(messages.at(-1)?.content ?? '', marks);
+function verdictOf(messages: Messages, task: TaskName | undefined, marks: readonly ReasoningMarks[]): string {
+  const text = messages.at(-1)?.content ?? '';
+  if (task === undefined) return parseVerdict(text, marks);
+  return parseTaskVerdict(task, text, MAX_RANKED, marks) ?? 'none';
 }
 
-/** A training example's id is `<pair>/<order>/<number>`. */
-function pairAndOrder(id: string): { pairId: string; order: Order } {
+/** A training example's id is `<pair>/<order>/<number>`, or `<task>-<hash>/turn-<number>/<number>`. */
+function exampleOf(id: string): { pairId: string; order: string; task?: TaskName | undefined } {
   const [, pairId, order] = /^(.*)\/([^/]+)\/[^/]+$/.exec(id) ?? [];
-  const knownOrder = ORDERS.find((name) => name === order);
-  if (pairId === undefined || knownOrder === undefined)
-    throw new Error(`${id} is not the id of a training example: <pair>/<order>/<number>`);
-  return { pairId, order: knownOrder };
+  const task = TASK_NAMES.find((name) => pairId?.startsWith(`${name}-`));
+  if (pairId !== undefined && order !== undefined) {
+    if (ORDERS.some((name) => name === order)) return { pairId, order };
+    if (task !== undefined && order.startsWith('turn-')) return { pairId, order, task };
+  }
+  throw new Error(`${id} is not the id of a training example: <pair>/<order>/<number>`);
 }

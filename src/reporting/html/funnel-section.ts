@@ -4,6 +4,7 @@ import { GENERATED } from '../../method/mix-sources.ts';
 import { distributionChart } from './charts.ts';
 import { formatCount, judgeName } from '../figure-text.ts';
 import { formatPercent } from '../../platform/format-percent.ts';
+import type { TaskStatistics } from '../../method/select-task-judgments.ts';
 import { type Html, html } from './html.ts';
 import type { ReportData, ReportFunnel } from '../report-data.ts';
 import { table, type Column } from './table.ts';
@@ -77,9 +78,40 @@ export async function funnelSection(data: ReportData): Promise<Html | undefined>
       rows,
     )}
     <p class="note">${note(rows)}</p>
-    ${rows.map(reusedNote)} ${rows.map(reasonedNote)} ${rows.map(missingVerdictsNote)}
+    ${tasksTable(rows)} ${rows.map(reusedNote)} ${rows.map(reasonedNote)} ${rows.map(missingVerdictsNote)}
     ${charts.length > 0 && html`<div class="charts">${charts}</div>`}
   </section>`;
+}
+
+/** The tasks beyond pairs that judges learn: from records to training examples, for each iteration. */
+function tasksTable(rows: readonly Row[]): Html | undefined {
+  const tasks = rows.flatMap(({ iteration, funnel: { statistics } }) =>
+    (statistics?.tasks ?? []).map((each) => ({ iteration, each })),
+  );
+  if (tasks.length === 0) return undefined;
+  const column = (
+    title: string,
+    figure: (each: TaskStatistics) => Html | string,
+  ): Column<(typeof tasks)[number]> => ({ title, kind: 'number', cell: ({ each }) => figure(each) });
+  return html`<h3>Tasks beyond pairs</h3>
+    ${table(
+      [
+        { title: 'Trains', kind: 'text', cell: ({ iteration }) => judgeName(iteration) },
+        { title: 'Task', kind: 'text', cell: ({ each }) => each.task },
+        column('Records', ({ records }) => formatCount(records)),
+        column('Examples', ({ examples }) => formatCount(examples)),
+        column('Judgments', ({ judgments }) => formatCount(judgments)),
+        column('Right', ({ correct, judgments }) => withShare(correct, judgments)),
+        column('Without a verdict', ({ withoutVerdict, judgments }) => withShare(withoutVerdict, judgments)),
+        column('With a right one', ({ kept, examples }) => withShare(kept, examples)),
+        column('Training examples', ({ trained }) => formatCount(trained)),
+      ],
+      tasks,
+    )}
+    <p class="note">
+      A score is right within half a point of its label. A group of responses is an example for each place
+      that the best one takes.
+    </p>`;
 }
 
 function withShare(value: number, of: number): Html {

@@ -26,6 +26,7 @@ function cardWith(changes: Partial<ModelCardData> = {}): string {
     },
     pairs: { kind: 'generated', from: ['hf://datasets/allenai/WildChat-1M@main/data/*.parquet'] },
     humanData: [],
+    tasks: [],
     datasets: ['allenai/WildChat-1M'],
     round: roundForIteration(fineTuningSchema.parse({}), 3),
     startedFrom: 'M_0',
@@ -102,6 +103,26 @@ describe('a model card', () => {
     assert.match(card, /\n320 records in the format `verifications`.*brackets\. A judgment without/);
     assert.match(card, /on the same 320 records:/);
     assert.match(card, /\| subset \| records \|/);
+  });
+
+  it('says which other tasks it has learned from labelled records', () => {
+    const judge = sampleReport().iterations[3] ?? assert.fail();
+    const learned = {
+      task: 'verify',
+      records: 1234,
+      examples: 1234,
+      judgments: 5000,
+      correct: 4000,
+    } as const;
+    const statistics = judge.funnel?.statistics ?? assert.fail();
+    const funnel = {
+      ...(judge.funnel ?? assert.fail()),
+      statistics: { ...statistics, tasks: [{ ...learned, withoutVerdict: 0, kept: 900, trained: 800 }] },
+    };
+    const card = cardWith({ judge: { ...judge, funnel }, tasks: ['verify'] });
+    assert.match(card, /on generated pairs and labelled records of other tasks \(verify\) by the method/);
+    assert.match(card, /\| records of the task verify \| 1,234 \|\n\| examples of the task verify \| 800 \|/);
+    assert.match(cardWith(), /without human labels by the method/);
   });
 
   it('contains any prompt unchanged, in a program and in a block of code', () => {

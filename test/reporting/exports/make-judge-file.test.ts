@@ -62,7 +62,7 @@ describe('judge.json', () => {
     assert.deepEqual(of({ share: 0.5, mode: 'instead' }).prompt, training);
   });
 
-  it('has the prompts of the tasks beyond pairs that the run evaluates', () => {
+  it('has the prompts of the tasks beyond pairs that the run evaluates or trains', () => {
     const benchmark = { name: 'mine', format: 'verifications', path: 'x.jsonl', purpose: 'test' };
     const { prompts, ...rest } = data(1, { evaluation: { benchmarks: [benchmark] } });
     const plain = { user: '{instruction} {response}', source: { kind: 'own' as const } };
@@ -74,6 +74,14 @@ describe('judge.json', () => {
     assert.deepEqual(made.tasks, { verify: { plain: { user: plain.user }, reference } });
     assert.deepEqual(parseJudgeFile(made, JUDGE_FILE), made);
     assert.equal(makeJudgeFile(data(1)).tasks, undefined);
+    // The judge learned the task with the prompts of its training.
+    const trained = { plain: { user: `Learned: ${plain.user}` }, reference };
+    const both = {
+      ...prompts,
+      evaluation: { mine: { plain, reference } },
+      trainedTasks: { verify: trained },
+    };
+    assert.deepEqual(makeJudgeFile({ ...rest, prompts: both }).tasks, { verify: trained });
   });
 
   it('has the temperature of the prompt that validation measured, and no other one', () => {

@@ -55,6 +55,15 @@ describe('the rows of an exported training set', () => {
     });
   });
 
+  it('contain the task, the order and the verdict of a record of another task, which has no better side', async () => {
+    const id = 'verify-0123456789abcdef/turn-0/0002';
+    const completion = said('so [[incorrect]]');
+    assert.deepEqual(await factsOf({ id, prompt: [], completion }), {
+      ...{ id, pair_id: 'verify-0123456789abcdef', order: 'turn-0', better_side: null },
+      ...{ verdict: 'incorrect', source: 'verify', category: null, completion },
+    });
+  });
+
   it('are rejected if an id contains no pair', async () => {
     await assert.rejects(factsOf({ id: 'one', prompt: [], completion: [] }), {
       message: /one is not the id/,

@@ -55,6 +55,25 @@ describe('the judgments with reasoning in the report', () => {
   });
 });
 
+describe('the tasks beyond pairs in the report', () => {
+  const judged = { records: 12, examples: 12, judgments: 48, correct: 36, withoutVerdict: 6, kept: 9 };
+  const tasks = [{ task: 'verify' as const, ...judged, trained: 8 }];
+
+  it('have a row for each iteration and task, from records to training examples', async () => {
+    const data = sampleReport();
+    for (const { funnel } of data.iterations)
+      if (funnel?.statistics !== undefined) funnel.statistics = { ...funnel.statistics, tasks };
+    const text = (await funnelSection(data))?.text.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ') ?? '';
+    assert.match(text, /Tasks beyond pairs Trains Task Records Examples Judgments Right Without a verdict/);
+    for (const judge of ['M₁', 'M₂', 'M₃'])
+      assert(text.includes(`${judge} verify 12 12 48 36 75.0% 6 12.5% 9 75.0% 8 `), judge);
+  });
+
+  it('have no table in a run without them', async () => {
+    assert.doesNotMatch((await funnelSection(sampleReport()))?.text ?? '', /Tasks beyond pairs/);
+  });
+});
+
 describe('the funnel of a training by reinforcement', () => {
   it('has the examples within the pass rate, and says that they are prompts', async () => {
     const data = sampleReport();

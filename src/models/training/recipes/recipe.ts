@@ -10,6 +10,8 @@ import type { CountedJudgment, JudgmentPlan } from '../../../method/rejection-sa
 import type { ResponsePair } from '../../../method/examples.ts';
 import type { ChatMessage, PromptTemplate } from '../../../method/prompt-template.ts';
 import type { SamplingStrategy } from '../../../method/sampling-batches.ts';
+import type { JudgedTaskExample } from '../../../method/select-task-judgments.ts';
+import type { TaskName, TaskPrompts } from '../../../method/tasks.ts';
 import type { JudgedExample, JudgmentSelectionRules } from '../../../method/select-judgments.ts';
 import type { Problem } from '../../../platform/problem.ts';
 import type {
@@ -52,6 +54,8 @@ export interface TrainingRecipe<
   sampling?(round: z.output<Schema>): TrainingSampling;
   /** The share of the training examples that teach a verdict without reasoning; 0 if there are none. */
   verdictsAlone?(round: z.output<Schema>): number;
+  /** Set if it learns records of tasks beyond pairs, too. */
+  readonly learnsTasks?: true;
   readonly rows: TrainingRows;
   /**
    * Reports settings that contradict the recipe's rounds. A section is missing if it is invalid.
@@ -127,6 +131,13 @@ export interface TrainingSetInput<Round> {
    * All pairs, sorted by id. They may be read more than once, so that only ids are kept in memory, not texts.
    */
   readonly judgedPairs: () => AsyncIterable<JudgedPair>;
+  /** The records of tasks beyond pairs, each in all its orders, and the prompts of the tasks; undefined if there are none. */
+  readonly trainedTasks?:
+    | {
+        readonly promptsOf: (task: TaskName) => TaskPrompts;
+        readonly judged: () => AsyncIterable<readonly JudgedTaskExample[]>;
+      }
+    | undefined;
 }
 
 /** A training set, ready to be published. */

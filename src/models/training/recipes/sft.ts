@@ -31,6 +31,7 @@ import {
   risingRateError,
   selectCheckpointSchema,
 } from './hyperparameters.ts';
+import { selectTaskJudgments, taskRecords } from './sft-tasks.ts';
 import { defineRecipe, type RecipeSections, type TrainingRecord, type TrainingSetInput } from './recipe.ts';
 
 /** The paper's defaults. */
@@ -96,6 +97,7 @@ export const sft = defineRecipe({
       },
     ],
   },
+  learnsTasks: true,
   problems: () => [],
   fingerprintInputs(sections, { direct }) {
     const { strategy, minReasoning, ...rules } = selectionRules(sections);
@@ -144,6 +146,7 @@ async function makeTrainingSet({
   directPrompt,
   round: { direct },
   judgedPairs,
+  trainedTasks: tasks,
 }: TrainingSetInput<z.output<typeof sftRoundSchema>>) {
   const { judging, filtering } = sections;
   const rules = selectionRules(sections);
@@ -160,7 +163,8 @@ async function makeTrainingSet({
   const isMixed = Object.keys(weights).length > 1;
   const balanced = filtering.balance ? balanceInSources(kept, seed) : kept;
   const trained = isMixed ? mixSources(balanced, new Map(Object.entries(weights)), seed) : balanced;
-  const statistics = filterStatistics({
+  const ofTasks = await selectTaskJudgments(tasks, rules, filtering.balance, seed);
+  const pairStatistics = filterStatistics({
     outcomes,
     steps: appliedSteps(rules),
     later: [
@@ -173,14 +177,17 @@ async function makeTrainingSet({
   });
   const alone =
     direct === undefined ? [] : drawEvenly(trained, Math.round(direct.share * trained.length), seed);
-  if (trained.length < filtering.minExamples)
-    throw tooFewExamples(iteration, filtering.minExamples, trained.length, statistics);
+  const statistics = tasks === undefined ? pairStatistics : { ...pairStatistics, tasks: ofTasks.tasks };
+  const examples = trained.length + ofTasks.ids.size;
+  if (examples < filtering.minExamples)
+    throw tooFewExamples(iteration, filtering.minExamples, examples, statistics);
   return {
     counts: {
       examples: outcomes.length,
       kept: outcomes.filter(({ kept: judgments }) => judgments > 0).length,
       ...(direct === undefined ? {} : { 'verdicts alone': alone.length }),
-      trainingExamples: trained.length + (direct?.mode === 'beside' ? alone.length : 0),
+      ...(tasks === undefined ? {} : { 'of other tasks': ofTasks.ids.size }),
+      trainingExamples: examples + (direct?.mode === 'beside' ? alone.length : 0),
     },
     summary: statistics,
     files: { [EXAMPLES_FILE]: outcomes },
@@ -207,6 +214,7 @@ async function makeTrainingSet({
           if (isDirect && directPrompt !== undefined) yield record('-direct', directPrompt, `[[${verdict}]]`);
         }
       }
+    yield* taskRecords(tasks, ofTasks.ids);
   }
 }
 
@@ -251,11 +259,15 @@ function tooFewExamples(
   iteration: number,
   minimum: number,
   left: number,
-  { steps: [judged, ...steps] }: FilterStatistics,
+  { steps: [judged, ...steps], tasks = [] }: FilterStatistics,
 ): InvalidInput {
   const remaining = steps.map(({ step, examples }) => `${examples} ${step}`).join(', ');
+  const others = tasks.map(
+    ({ task, judgments, correct, trained }) =>
+      ` Of ${judgments} judgments for the task ${task} ${correct} are right, and ${trained} left.`,
+  );
   return new InvalidInput(
     `iteration ${iteration} has ${left} training examples, fewer than filtering.minExamples (${minimum}): ` +
-      `of ${judged?.examples ?? 0} examples ${remaining}. More pairs or more samples give more.`,
+      `of ${judged?.examples ?? 0} examples ${remaining}. More pairs or more samples give more.${others.join('')}`,
   );
 }
