@@ -8,22 +8,23 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { readLines } from '../src/datasets/rows/read-rows.ts';
+import type { Verdict } from '../src/method/verdict.ts';
 import type { JudgedPair } from '../src/pair-judging/judged-pair.ts';
 import { formatPercent } from '../src/platform/format-percent.ts';
 
 const THRESHOLDS = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
 
-interface Answered {
-  readonly isCorrect: boolean;
+/** The answers about a pair in both orders, directly or with reasons. */
+interface Answers {
+  readonly correct: readonly boolean[];
   readonly tokens: number;
 }
 
-/** A pair as it is answered directly, and as it is answered with reasons after that. */
 interface Pair {
   /** Null if the orders name different responses, or one names none. */
   readonly probability: number | null;
-  readonly direct: Answered;
-  readonly reasoned: Answered;
+  readonly direct: Answers;
+  readonly reasoned: Answers;
 }
 
 const { positionals } = parseArgs({ allowPositionals: true });
@@ -31,49 +32,60 @@ const [file] = positionals;
 if (file === undefined) throw new Error('Name a file of verdicts: npm run bench:direct -- VERDICTS.jsonl');
 const pairs: Pair[] = [];
 for await (const line of readLines(file)) {
-  const { label, direct, tokens, correct, row } = JSON.parse(line) as JudgedPair;
+  const { label, direct, tokens, orders, row } = JSON.parse(line) as JudgedPair;
   if (direct === undefined || label === undefined || tokens === undefined)
     throw new Error(
       `${file}: row ${row} has no label or no direct verdict; judge pairs with labels, with --direct`,
     );
   const { verdicts, probability, decided } = direct;
-  if (decided && probability !== 1)
-    throw new Error(`${file}: row ${row} has no reasoned verdict; judge with --threshold 1`);
+  if ((decided && probability !== 1) || orders.length !== 2)
+    throw new Error(
+      `${file}: row ${row} has no reasoned verdicts in both orders; judge with --threshold 1 --both-orders`,
+    );
+  const correct = (found: readonly Verdict[]) => found.map((verdict) => verdict === label);
   pairs.push({
     probability,
-    direct: { isCorrect: verdicts.every((verdict) => verdict === label), tokens: direct.tokens },
-    // A pair of which the judge is certain has no reasoned verdict.
-    reasoned: { isCorrect: correct === true, tokens: tokens.completion - (decided ? 0 : direct.tokens) },
+    direct: { correct: correct(verdicts), tokens: direct.tokens },
+    reasoned: {
+      correct: correct(orders.map(({ verdict }) => verdict)),
+      // A pair of which the judge is certain has no reasoned verdict.
+      tokens: tokens.completion - (decided ? 0 : direct.tokens),
+    },
   });
 }
 
 const table = new Table({
-  head: ['threshold', 'answered directly', 'correct of them', 'correct of all', 'tokens for each pair'],
-  colAligns: ['left', 'right', 'right', 'right', 'right'],
+  head: [
+    'threshold',
+    'answered directly',
+    'of them right in both orders',
+    'accuracy',
+    'in both orders',
+    'tokens for each verdict',
+  ],
+  colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
   style: { head: [], border: [] },
 });
-const share = (of: readonly Answered[]) =>
-  of.length === 0 ? '–' : formatPercent(of.filter(({ isCorrect }) => isCorrect).length / of.length);
-const mean = (tokens: readonly number[]) =>
-  (tokens.reduce((sum, each) => sum + each, 0) / tokens.length).toFixed(1);
-const all = (of: 'direct' | 'reasoned') => pairs.map((pair) => pair[of]);
-const alone = (name: string, of: 'direct' | 'reasoned') =>
-  table.push([name, '', '', share(all(of)), mean(all(of).map(({ tokens }) => tokens))]);
-alone('direct alone', 'direct');
+const mean = (numbers: readonly number[]) => numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
+const share = (answers: readonly Answers[], isRight: (correct: readonly boolean[]) => number) =>
+  answers.length === 0 ? '–' : formatPercent(mean(answers.map(({ correct }) => isRight(correct))));
+const inBoth = (correct: readonly boolean[]) => Number(correct.every(Boolean));
+const figures = (answers: readonly Answers[]) => [
+  share(answers, (correct) => mean(correct.map(Number))),
+  share(answers, inBoth),
+  // Both orders have a verdict.
+  mean(answers.map(({ tokens }) => tokens / 2)).toFixed(1),
+];
+table.push(['direct alone', '', '', ...figures(pairs.map(({ direct }) => direct))]);
 for (const threshold of THRESHOLDS) {
   const isSure = ({ probability }: Pair) => probability !== null && probability >= threshold;
   const sure = pairs.filter(isSure).map(({ direct }) => direct);
-  const answered = pairs.map((pair): Answered => {
+  const answers = pairs.map((pair): Answers => {
     const { direct, reasoned } = pair;
     return isSure(pair) ? direct : { ...reasoned, tokens: direct.tokens + reasoned.tokens };
   });
-  table.push([
-    String(threshold),
-    formatPercent(sure.length / pairs.length),
-    share(sure),
-    share(answered),
-    mean(answered.map(({ tokens }) => tokens)),
-  ]);
+  const answered = formatPercent(sure.length / pairs.length);
+  table.push([String(threshold), answered, share(sure, inBoth), ...figures(answers)]);
 }
-alone('reasons alone', 'reasoned');
+table.push(['reasons alone', '', '', ...figures(pairs.map(({ reasoned }) => reasoned))]);
 console.log(table.toString());
