@@ -30,6 +30,7 @@ export function datasetCard(data: DatasetCardData): string {
   const formats = [...new Map(sets.map(({ rowFormat }) => [rowFormat.format, rowFormat])).values()];
   const rows = sets.reduce((sum, set) => sum + set.rows, 0);
   const last = sets.at(-1);
+  const hasJudgments = formats.some(({ columns }) => columns.length > 0);
   const frontMatter = {
     pretty_name: `Training sets of ${runName}`,
     task_categories: ['text-generation'],
@@ -49,10 +50,11 @@ export function datasetCard(data: DatasetCardData): string {
   };
   return markdownCard(frontMatter, [
     `# Training sets of ${escapeMarkdown(runName)}`,
-    `Judgments for training ${modelRepository === undefined ? 'a judge' : `the judge [${modelRepository}](https://huggingface.co/${modelRepository})`} ` +
+    `${hasJudgments ? 'Judgments' : 'Prompts'} for training ${modelRepository === undefined ? 'a judge' : `the judge [${modelRepository}](https://huggingface.co/${modelRepository})`} ` +
       `${isProvided ? 'on preference pairs' : 'without human labels'}, by the method of _Self-Taught Evaluators_ ` +
       '([arXiv 2408.02666](https://arxiv.org/abs/2408.02666)): a judge compares two responses whose better one is known ' +
-      `${isProvided ? 'from the data that the pairs come from' : 'by construction'}, and the judgments with the correct verdict are kept.${otherTasks(data.tasks)}`,
+      `${isProvided ? 'from the data that the pairs come from' : 'by construction'}, and ` +
+      `${hasJudgments ? 'the judgments with the correct verdict are kept' : 'is rewarded for correct verdicts'}.${otherTasks(data.tasks)}`,
     markdownTable(
       ['split', 'config', 'rows'],
       sets.map(({ iteration, rowFormat, rows: count }) => [
@@ -61,7 +63,7 @@ export function datasetCard(data: DatasetCardData): string {
         formatCount(count),
       ]),
     ) ?? '',
-    `Iteration i's set trains judge M_i; its judgments are by the previous judge. In the folder of a run, \`records.jsonl\` beside each ` +
+    `Iteration i's set trains judge M_i${hasJudgments ? '; its judgments are by the previous judge' : ''}. In the folder of a run, \`records.jsonl\` beside each ` +
       `\`${PARQUET_FILE}\` contains the same rows.`,
     ...(last === undefined ? [] : [codeBlock('python', loadingCode(data, last))]),
     '## Columns',
@@ -80,14 +82,15 @@ export function datasetSplitName(iteration: number): string {
 
 function loadingCode(
   { repository = 'outputs/datasets' }: DatasetCardData,
-  { rowFormat: { format, trlTrainer }, iteration }: ExportedSet,
+  { rowFormat: { format, trlTrainer, trlArgument }, iteration }: ExportedSet,
 ): string {
   return [
     'from datasets import load_dataset',
     `from trl import ${trlTrainer}`,
     '',
     `rows = load_dataset(${JSON.stringify(repository)}, ${JSON.stringify(format)}, split=${JSON.stringify(datasetSplitName(iteration))})`,
-    `trainer = ${trlTrainer}(model="your/model", train_dataset=rows)`,
+    ...(trlArgument === undefined ? [] : ['', ...trlArgument.definition, '']),
+    `trainer = ${trlTrainer}(model="your/model", ${trlArgument === undefined ? '' : `${trlArgument.name}=${trlArgument.name}, `}train_dataset=rows)`,
   ].join('\n');
 }
 

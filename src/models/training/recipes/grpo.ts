@@ -170,7 +170,19 @@ export const grpo = defineRecipe({
     maxTokens: maxCompletionLength,
     vllmMemory: rollouts === 'vllm' ? vllmMemory : undefined,
   }),
-  rows: { format: 'prompt-only', trlTrainer: 'GRPOTrainer', columns: [] },
+  rows: {
+    format: 'prompt-only',
+    trlTrainer: 'GRPOTrainer',
+    trlArgument: {
+      name: 'reward_funcs',
+      definition: [
+        'def reward_funcs(completions, better_side, **_):  # 1 if the right verdict is the only one in a judgment of a pair',
+        "    verdicts = [{each for each in 'ABC' if f'[[{each}]]' in text[-1]['content']} for text in completions]",
+        '    return [float(found == {side}) for found, side in zip(verdicts, better_side)]',
+      ],
+    },
+    columns: [],
+  },
   problems: grpoProblems,
   fingerprintInputs: (_sections, { passRate: { min, max }, tasks = [] }) => ({
     passRate: { min, max },

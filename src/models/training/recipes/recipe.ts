@@ -169,6 +169,8 @@ export interface TrainingRows {
   readonly format: string;
   /** TRL's trainer for such rows. */
   readonly trlTrainer: string;
+  /** An argument that the trainer needs beside model and rows: lines of Python that define its value under its name. */
+  readonly trlArgument?: { readonly name: string; readonly definition: readonly string[] };
   /** The columns of messages besides `prompt`, each with the column that has its verdict. */
   readonly columns: readonly {
     readonly name: string;
