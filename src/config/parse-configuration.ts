@@ -145,7 +145,12 @@ function describe<Whole>(schema: SectionsSchema<Whole>, issue: z.core.$ZodIssue,
     return [{ path, message: `found the name ${JSON.stringify(issue.path.at(-1))}; allowed: ${allowed}` }];
   }
   const found = valueAt(input, issue.path);
-  const message = issue.message.replace(/^Invalid (input|option): /, '');
+  const message = issue.message
+    .replace(/^Invalid (input|option): /, '')
+    .replace(
+      /^Invalid discriminator value\. Expected (.+)$/,
+      (_, kinds: string) => `expected one of ${kinds.replaceAll(' | ', '|').replaceAll("'", '"')}`,
+    );
   return [
     {
       path,

@@ -106,7 +106,9 @@ export function missingVerdictAdvice(
   const isIn = (part: string) => Object.keys(counts).some((reason) => reason.includes(part));
   return [
     ...(isIn('reasoning') || isIn('limit of tokens')
-      ? ['Judgments ended before a verdict: raise sampling.maxTokens, or let the model think less.']
+      ? [
+          'Judgments ended before a verdict: raise sampling.maxTokens in a copy of judge.json (--judge), or let the model think less.',
+        ]
       : []),
     ...(almostVerdicts(counts) > 0
       ? [`Judgments have nearly a verdict: the prompt must ask for exactly ${form}.`]

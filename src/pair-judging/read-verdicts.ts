@@ -49,6 +49,11 @@ export async function readVerdicts(file: string): Promise<ReadVerdict[]> {
       rows.add(parsed.data.row);
       verdicts.push(withoutTexts(parsed.data));
     } else {
+      const task = (value as { readonly task?: unknown } | null | undefined)?.task;
+      if (typeof task === 'string')
+        throw new InvalidVerdictFile(
+          `${file} has verdicts of the task ${JSON.stringify(task)}, but only those on pairs can be compared here; the command judge prints the figures of tasks`,
+        );
       const { path = [], message = '' } = parsed?.error.issues[0] ?? {};
       const field = path.join('.');
       const detail = message.endsWith('received undefined') ? `no field "${field}"` : `${field}: ${message}`;

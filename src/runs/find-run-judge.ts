@@ -5,6 +5,8 @@ import { prunedModelMessage } from '../models/training/pruned-model.ts';
 import { readStoredTraining } from '../models/training/stored-training.ts';
 import { runUris } from './run-layout.ts';
 import type { RunResult } from '../api/result.ts';
+import { suggestNames } from '../platform/name-suggestions.ts';
+import { storedRunNames } from './stored-run.ts';
 import { formatJudgeReference, JUDGE_REFERENCE_FORMS, parseJudgeReference } from './judge-reference.ts';
 
 /** One of a run's judges. */
@@ -29,8 +31,13 @@ export async function resolveJudgeReference(
   if (reference === undefined)
     throw new Error(`${JSON.stringify(checkpoint)} is not a judge of a run: write ${JUDGE_REFERENCE_FORMS}`);
   const { runName: run, which } = reference;
-  if (!(await store.exists(run)))
-    throw new Error(`no run ${JSON.stringify(run)} in the store ${store.address}`);
+  if (!(await store.exists(run))) {
+    const near = suggestNames(run, await storedRunNames(store)).map((name) => JSON.stringify(name));
+    throw new Error(
+      `no run ${JSON.stringify(run)} in the store ${store.address}` +
+        (near.length === 0 ? '' : `; did you mean ${near.join(' or ')}?`),
+    );
+  }
   if (which === 'best') return bestJudge(store, run);
   return which === 'latest' ? latestJudge(store, run) : judgeOfIteration(store, run, which);
 }

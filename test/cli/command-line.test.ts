@@ -78,6 +78,12 @@ describe('the command line', function () {
       /^--roles is given 2 times/,
     ],
     ['a word instead of a number', ['set-iterations', 'run', 'many'], 2, /^iterations must be a number\.$/m],
+    [
+      'a word instead of the number of an option',
+      ['judge', 'pairs.jsonl', '--model', 'run:a/best', '--votes', 'many'],
+      2,
+      /^--votes must be a number\.$/m,
+    ],
     ['an unknown role', ['worker', '--roles', 'gpu,cpu'], 2, /^--roles: unknown role "cpu"; known: workflow/],
     [
       'an invalid port',

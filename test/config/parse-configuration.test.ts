@@ -255,6 +255,12 @@ describe('parsing a configuration', () => {
     );
   });
 
+  it('lists the kinds of a section that has another one, or none', () => {
+    const problems = problemsOf({ pairs: { limits: [{ kind: 'word' }, {}] } });
+    assert.match(problems['pairs.limits.0.kind'] ?? '', /^expected one of "words"\|.*-word"; found "word"$/);
+    assert.match(problems['pairs.limits.1.kind'] ?? '', /^missing: expected one of "words"\|.*-word"$/);
+  });
+
   it('refuses settings that need all samples of an example if sampling ends early', () => {
     const problems = problemsOf({
       judging: {

@@ -75,6 +75,11 @@ describe('a judge named by its run', () => {
       resolveJudgeCheckpoint(at.store, 'run:other/latest'),
       /no run "other" in the store \//,
     );
+    await at.store.writeText('others/configurations/1.json', '{}');
+    await assert.rejects(
+      resolveJudgeCheckpoint(at.store, 'run:othres/best'),
+      /no run "othres" in the store .*; did you mean "others"\?$/,
+    );
     await at.store.writeText('run/state.json', '{}');
     await assert.rejects(
       resolveJudgeCheckpoint(at.store, 'run:run/latest'),

@@ -76,7 +76,7 @@ export const setIterations = defineCommand({
         appliesTo: 'runs',
         send: (handle) => handle.setIterations(iterations),
         confirmation: ({ runName, requestedIterations }) =>
-          `${runName} will do ${requestedIterations} iterations in total.`,
+          `${runName} will do ${requestedIterations} ${requestedIterations === 1 ? 'iteration' : 'iterations'} in total.`,
       },
       json,
     ),

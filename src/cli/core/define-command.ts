@@ -72,7 +72,8 @@ export function defineCommand<const P extends Positionals = {}, const O extends 
       argv.command(usage, summary, build, async (parsed) => {
         const args = withEnvironmentVariables(options, parsed, process.env);
         requireSingle(options, args);
-        requireNumbers({ ...positionals, ...options }, args);
+        requireNumbers(positionals, args);
+        requireNumbers(options, args, '--');
         onEnd((await run(args as unknown as Arguments<P, O>)) ?? 'done');
       }),
   };
@@ -111,8 +112,9 @@ function requireSingle(options: CommandOptions, args: Readonly<Record<string, un
 function requireNumbers(
   values: Readonly<Record<string, { readonly type?: unknown }>>,
   args: Readonly<Record<string, unknown>>,
+  prefix = '',
 ): void {
   for (const [name, { type }] of Object.entries(values))
     if (type === 'number' && Number.isNaN(args[name]))
-      throw new CommandError('usage', `${name} must be a number.`);
+      throw new CommandError('usage', `${prefix}${name} must be a number.`);
 }

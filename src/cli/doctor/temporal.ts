@@ -70,7 +70,7 @@ async function namespaceFinding({ client, namespace }: TemporalConnection): Prom
   try {
     const { config } = await client.workflowService.describeNamespace({ namespace });
     const days = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) / 86_400;
-    return ok(check, `${namespace}, ended runs are kept ${days.toFixed(0)} days`);
+    return ok(check, `${namespace}, ended runs are kept ${days.toFixed(0)} ${days === 1 ? 'day' : 'days'}`);
   } catch (error) {
     const isMissing =
       error instanceof NamespaceNotFoundError || (error as { code?: unknown }).code === NOT_FOUND;

@@ -197,6 +197,9 @@ describe('the commands agreement and biases', function () {
 
   it('refuse what they can not use, and say what, where and what to do', async () => {
     await write('none.jsonl', [{ text: 'no verdict' }]);
+    await write('task.jsonl', [
+      { row: 0, id: '0', task: 'verify', verdict: 'correct', label: true, turns: [] },
+    ]);
     await write('unlabelled.jsonl', [{ row: 0, id: 'pair-0', verdict: 'A', orders: [] }]);
     await write('strange.jsonl', [{ id: 'pair-0', label: 'C' }, { id: 'pair-1' }]);
     await write('twice.jsonl', [
@@ -212,6 +215,10 @@ describe('the commands agreement and biases', function () {
         /none\.jsonl: 1 rows are no verdicts: give a file that the command judge has written[^]*row 0: no field "row"/,
       ],
       [['agreement', at('missing.jsonl')], /missing\.jsonl/],
+      [
+        ['agreement', at('task.jsonl')],
+        /task\.jsonl has verdicts of the task "verify", but only those on pairs .*; the command judge prints the figures of tasks/,
+      ],
       [['agreement', at('unlabelled.jsonl')], /no pair has a label\. Give people's labels with --labels/],
       [
         ['agreement', verdicts, '--labels', at('strange.jsonl')],
