@@ -133,7 +133,7 @@ describe('the places of a stage', () => {
     shards.push(begin(3));
     assert.equal(running.size, 4);
     await endAll(...shards);
-  }).timeout(20_000);
+  }).timeout(60_000);
 
   it('are handed over by a further shard if the successor of one has not begun here after a second', async () => {
     const begin = stageOf(9);

@@ -14,7 +14,7 @@ import { openObjectStore } from '../../src/store/drivers.ts';
 type Update = Parameters<NonNullable<FollowOptions['onProgress']>>[0];
 
 describe('a second launcher', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'queue-'))));
   afterEach(() => rm(folder, { recursive: true }));

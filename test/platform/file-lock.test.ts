@@ -9,7 +9,7 @@ import { withLock } from '../../src/platform/file-lock.ts';
 const module = JSON.stringify(join(import.meta.dirname, '../../src/platform/file-lock.ts'));
 
 describe('a lock between processes', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   let path: string;
 

@@ -74,7 +74,7 @@ describe('the state of a run in Temporal', () => {
 });
 
 describe('recent activity in a run', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'activity-'));

@@ -14,7 +14,7 @@ const FOREVER_SECONDS = 1e6;
 const LONGER_THAN_NOTICE = 4000;
 
 describe('an attempt at a shard that takes over from earlier ones', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const temporary = temporaryStore();
   const claim = async (epoch: number, process: ProcessIdentity | undefined) =>
     assert(await tryClaim(temporary.store.objects, LEASES, epoch - 1, { process }));

@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import type { PairsJudgingFigures } from '../../../src/api/pairs-judging-result.ts';
 import type { JudgedPair } from '../../../src/pair-judging/judged-pair.ts';
-import {
-  isCanary,
-  type RecordedRequest,
-  startScriptedEndpoint,
-  type ScriptedEndpoint,
-} from '../../support/scripted-endpoint.ts';
+import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../../support/scripted-endpoint.ts';
+import { repeatedRequests } from '../../support/scripted-run.ts';
+import { HeldAnswers } from '../../support/held-answers.ts';
 import { directOrReasoned, directPrompt, sampleJudge } from '../../support/sample-judge.ts';
 
 const PAIRS = 60;
@@ -101,25 +97,12 @@ describe('the command judge with direct verdicts', function () {
     assert.deepEqual([figures?.accuracy, figures?.tokens], [1, 120]);
     endpoint.requests.length = 0;
     const options = direct('--threshold', '0.8', '--out', 'killed.jsonl', '--concurrency', '2');
-    const isDirect = ({ body }: RecordedRequest) => body.logprobs === true;
-    const reasoned = () => requests().filter((request) => !isDirect(request)).length;
-    const distinct = () => new Set(requests().map(({ body }) => JSON.stringify(body))).size;
-    const storedAnswers = async () => {
-      const segments = glob('killed.jsonl.journal/**/segment-*.jsonl', { cwd: folder });
-      const texts = await Array.fromAsync(segments, (path) => readFile(join(folder, path), 'utf8'));
-      return texts.join('').split('\n').length - 1;
-    };
-    for (const atLeast of [2, 12]) {
-      // The judge does not get beyond the direct verdicts of two pairs.
-      endpoint.script((request) =>
-        isDirect(request) || isCanary(request.body) || reasoned() < atLeast - 1
-          ? directOrReasoned(request)
-          : { kind: 'hang' },
-      );
+    const held = new HeldAnswers(endpoint, directOrReasoned);
+    // First, the direct verdicts of two pairs are there, and the judge reasons about both.
+    for (const answers of [4, 40]) {
+      held.answerUntil(answers);
       const command = start(...options);
-      while (reasoned() < atLeast && command.child.exitCode === null) await sleep(2);
-      // An answer that has just arrived may not be written yet. Two requests hang.
-      while ((await storedAnswers()) < distinct() - 2 && command.child.exitCode === null) await sleep(2);
+      await held.stored(join(folder, 'killed.jsonl.journal'), 2, command.child);
       command.child.kill('SIGKILL');
       await command.ended;
       assert(!existsSync(join(folder, 'killed.jsonl')));
@@ -130,8 +113,7 @@ describe('the command judge with direct verdicts', function () {
     const files = ['killed.jsonl', 'whole.jsonl'].map((name) => readFile(join(folder, name), 'utf8'));
     const [killed, intact] = await Promise.all(files);
     assert.equal(killed, intact);
-    const repeated = requests().length - distinct();
-    assert(repeated <= 2 * 2, `${repeated} requests were sent twice`);
+    assert.equal(repeatedRequests(endpoint.requests), 2 * 2);
   });
 
   it('says what is wrong with options, prompt or endpoint before it judges', async () => {

@@ -2,16 +2,15 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { glob, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { JudgedRecord } from '../../../src/pair-judging/judged-record.ts';
 import type { RecordFigures } from '../../../src/pair-judging/record-figures.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
+import { HeldAnswers } from '../../support/held-answers.ts';
 import { sampleJudge } from '../../support/sample-judge.ts';
 import {
-  isCanary,
   startScriptedEndpoint,
   type Script,
   type ScriptedEndpoint,
@@ -186,26 +185,11 @@ describe('the command judge, for tasks beyond pairs', function () {
       ],
     );
     endpoint.requests.length = 0;
-    const storedAnswers = async () => {
-      const segments = glob('killed.jsonl.journal/**/segment-*.jsonl', { cwd: folder });
-      const texts = await Array.fromAsync(segments, (path) => readFile(join(folder, path), 'utf8'));
-      return texts.join('').split('\n').length - 1;
-    };
-    let answered = 0;
-    for (const atLeast of [20, 90]) {
-      let hanging = 0;
-      endpoint.script((request) => {
-        if (isCanary(request.body)) return honest(request);
-        if (answered === atLeast) {
-          hanging += 1;
-          return { kind: 'hang' };
-        }
-        answered += 1;
-        return honest(request);
-      });
+    const held = new HeldAnswers(endpoint, honest);
+    for (const answers of [20, 90]) {
+      held.answerUntil(answers);
       const { child } = start(...args, 'killed.jsonl');
-      const isStored = async () => hanging === 4 && (await storedAnswers()) === answered;
-      while (!(await isStored()) && child.exitCode === null) await sleep(5);
+      await held.stored(join(folder, 'killed.jsonl.journal'), 4, child);
       await kill(child);
       assert(!existsSync(join(folder, 'killed.jsonl')));
     }

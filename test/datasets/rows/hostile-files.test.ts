@@ -9,7 +9,7 @@ import { readRows } from '../../../src/datasets/rows/read-rows.ts';
 
 /** Files that are made to take the memory or the time of a worker, or to end what reads them. */
 describe('a data file of an attacker', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const LONG = '{"instruction":"'.padEnd(2 ** 25, 'a');
   let folder: string;
 

@@ -23,7 +23,7 @@ const fakeServer = fileURLToPath(import.meta.resolve('./fake-server.ts'));
 const program = fileURLToPath(import.meta.resolve('./ensure-serving.ts'));
 
 describe('the server supervisor', function () {
-  this.timeout(12_000);
+  this.timeout(60_000);
   let folder: string;
   let stateFolder: string;
   let logged: string[];

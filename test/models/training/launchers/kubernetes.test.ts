@@ -19,7 +19,7 @@ import {
 type Settings = Partial<z.input<typeof kubernetesLauncher.configuration>>;
 
 describe('the Kubernetes launcher', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let api: KubernetesApi;
   let folder: string;
   const original = process.env['KUBECONFIG'];
