@@ -118,7 +118,7 @@ function judgesTable({ best }: DisplayedRun, judges: readonly JudgeDetails[]): s
     [
       'judge',
       'benchmark',
-      'pairs',
+      'items',
       'accuracy',
       '95%',
       'in both\norders',
@@ -160,7 +160,7 @@ function judgesTable({ best }: DisplayedRun, judges: readonly JudgeDetails[]): s
 /** The judges as the progress of a run reports them, without intervals. */
 function liveJudgesTable(completed: NonNullable<DisplayedRun['progress']>['completedIterations']): string {
   const table = newTable(
-    ['judge', 'benchmark', 'pairs', 'accuracy', 'in both\norders', 'no\nverdict'],
+    ['judge', 'benchmark', 'items', 'accuracy', 'in both\norders', 'no\nverdict'],
     ['left', 'left', 'right', 'right', 'right', 'right'],
   );
   for (const { iteration, evaluations } of completed)
