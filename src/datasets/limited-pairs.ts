@@ -4,7 +4,7 @@
  */
 import type { ResponsePair } from '../method/examples.ts';
 import { renderPrompt, type PromptTemplate } from '../method/prompt-template.ts';
-import { stableNumber } from '../platform/stable-hash.ts';
+import { stableFraction } from '../platform/stable-hash.ts';
 import { normalizedWords, wordCount } from './word-hashes.ts';
 
 export type Limit =
@@ -58,7 +58,7 @@ export function limitedPairs(
     seed,
   }: { readonly share: number; readonly template: PromptTemplate; readonly seed: number },
 ): ResponsePair[] {
-  const draw: Draw = (name) => uniform(seed, name, limit.kind, pair.id);
+  const draw: Draw = (name) => stableFraction(seed, name, limit.kind, pair.id);
   if (draw('share') >= share) return [];
   const values = limitValues(pair, limit, draw);
   if (values === undefined) return [];
@@ -168,9 +168,4 @@ function instructionWith(template: PromptTemplate, values: Readonly<Record<strin
   return renderPrompt(template, values)
     .map(({ content }) => content)
     .join('\n\n');
-}
-
-/** A number from 0 to below 1 that depends on the parts only. */
-function uniform(...parts: readonly (string | number)[]): number {
-  return stableNumber(...parts) / 2 ** 48;
 }

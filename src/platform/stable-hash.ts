@@ -11,3 +11,8 @@ export function stableHash(...parts: readonly (string | number)[]): string {
 export function stableNumber(...parts: readonly (string | number)[]): number {
   return Number.parseInt(stableHash(...parts).slice(0, 12), 16);
 }
+
+/** A number from 0 to below 1 that depends on the parts only. */
+export function stableFraction(...parts: readonly (string | number)[]): number {
+  return stableNumber(...parts) / 2 ** 48;
+}

@@ -4,7 +4,7 @@ import { judgePromptValues, type JudgeExample, type ResponsePair } from '../../.
 import { renderPrompt, type ChatMessage, type PromptTemplate } from '../../../method/prompt-template.ts';
 import { taskPrompts, taskQuestion } from '../../../method/tasks.ts';
 import { positiveNumber, promptFolderPath } from '../../../platform/schema-fields.ts';
-import { stableHash } from '../../../platform/stable-hash.ts';
+import { stableFraction } from '../../../platform/stable-hash.ts';
 
 const KINDS = ['pairwise', 'pairwise-scores', 'pointwise'] as const;
 
@@ -71,7 +71,7 @@ export function comparesResponses(tasks: Tasks): boolean {
 export function drawTask(tasks: Tasks, pairId: string, seed: number): GrpoTask {
   const all: readonly GrpoTask[] = tasks ?? [{ kind: 'pairwise', weight: 1 }];
   const total = all.reduce((sum, { weight }) => sum + weight, 0);
-  let left = (Number.parseInt(stableHash(seed, 'task', pairId).slice(0, 12), 16) / 2 ** 48) * total;
+  let left = stableFraction(seed, 'task', pairId) * total;
   for (const task of all) {
     if (left < task.weight) return task;
     left -= task.weight;
