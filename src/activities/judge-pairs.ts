@@ -38,7 +38,7 @@ import type { ShardInput, ShardResult } from '../api/activity-types.ts';
 import { processShard } from './process-shard.ts';
 import { isUsablePlan, type Judgment, type Plan, type RecordJudgment } from '../runs/records.ts';
 import { countRecordJudgments, judgeRecord } from './judge-records.ts';
-import { sampleJudgments } from './sample-judgments.ts';
+import { drawSamples } from './draw-samples.ts';
 
 /**
  * Samples judgments of every pair of a shard in both orders (method, step 3): all N, or in batches until there are
@@ -103,8 +103,9 @@ export function judgePairs(deps: Dependencies, input: ShardInput): Promise<Shard
           isEnough: (drawn: readonly SampledJudgment[]) =>
             hasRequiredJudgments(drawn, example.betterSide, needed, isLearned),
         };
+        const stored = existing.filter(isOfPair);
         for (const prompt of promptsOf(example, prompts, judging.samples))
-          await sampleJudgments({ ...sampling, ...prompt }, existing.filter(isOfPair));
+          await drawSamples({ ...sampling, ...prompt }, stored);
       },
       assembleResults: (example, records) => {
         const { id, plans: ofExample } = 'task' in example ? { id: example.id } : example;
@@ -155,7 +156,7 @@ async function readPlans({ store }: Dependencies, { plans, shard }: ShardInput) 
   return { shard: ofShard, byInstruction };
 }
 
-/** What an example is asked with: the prompt for judgments, or one for each plan, with the number of its first sample. */
+/** The prompts of an example: that for judgments, or one for each plan, with the number of its first sample. */
 function promptsOf({ plans, ...example }: PlannedExample, prompts: Prompts, samples: number) {
   const values = judgePromptValues(example);
   if (plans === undefined) return [{ messages: renderPrompt(prompts.judge, values), first: 0 }];

@@ -14,7 +14,7 @@ import type { ResolvedConfiguration } from '../runs/open-run.ts';
 import { trainedTaskPrompts } from '../runs/prompts.ts';
 import type { RecordJudgment } from '../runs/records.ts';
 import type { SendRequest } from './process-shard.ts';
-import { sampleJudgments } from './sample-judgments.ts';
+import { drawSamples } from './draw-samples.ts';
 
 /** Stands for a right verdict in the rules of rejection sampling, which know sides. */
 const RIGHT: Side = 'A';
@@ -37,7 +37,7 @@ export async function judgeRecord(
     ...judgment,
     verdict: sideOf(example, judgment.verdict),
   });
-  await sampleJudgments<RecordJudgment>(
+  await drawSamples<RecordJudgment>(
     {
       messages: renderPrompt(trainedTaskPrompts(prompts, task)[prompt], values),
       judging,

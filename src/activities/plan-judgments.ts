@@ -4,7 +4,6 @@ import { partOfRun } from '../config/fine-tuning.ts';
 import { marksFingerprintInputs, reasoningMarksOf } from '../config/reasoning.ts';
 import type { Configuration } from '../config/run-configuration.ts';
 import type { ResponsePair } from '../method/examples.ts';
-import { missingSampleRanges } from '../method/missing-samples.ts';
 import { isInPart } from '../method/pair-parts.ts';
 import { instructionKey } from '../method/plans.ts';
 import { renderPrompt, type PromptTemplate } from '../method/prompt-template.ts';
@@ -20,6 +19,7 @@ import { isUsablePlan, type Plan } from '../runs/records.ts';
 import type { Fingerprint } from '../store/artifact.ts';
 import type { ShardRecord } from '../store/shard-types.ts';
 import type { Dependencies } from './dependencies.ts';
+import { drawSamples } from './draw-samples.ts';
 import { processShard } from './process-shard.ts';
 
 /** An instruction of a shard's pairs. Several pairs may have the same one. */
@@ -55,27 +55,27 @@ export function planJudgments(deps: Dependencies, input: ShardInput): Promise<Sh
         }));
       },
       work: async ({ id, instruction }, existing, emit, ask) => {
-        const first = samplingSeed(configuration.seed, 'plan', input.iteration, id);
-        const sampled = new Set(existing.map(({ sample }) => sample));
-        for (const { start, count } of missingSampleRanges(plan.samples, sampled)) {
-          const { choices, usage } = await ask({
+        await drawSamples<Plan>(
+          {
             messages: renderPrompt(prompt, { instruction }),
-            sampling: plan.sampling,
-            samples: count,
-            seed: first + start,
-          });
-          for (const [index, { finishReason, ...text }] of choices.entries()) {
-            const sample = start + index;
-            emit({
-              id: `${id}/${String(sample).padStart(4, '0')}`,
-              unit: id,
-              sample,
-              text: answerOf(text, marks).trim(),
-              finishReason,
-              ...(index === 0 ? { usage } : {}),
-            });
-          }
-        }
+            judging: { ...plan, strategy: { kind: 'all' } },
+            seed: samplingSeed(configuration.seed, 'plan', input.iteration, id),
+            ask,
+            receive({ finishReason, ...text }, sample, usage) {
+              const sampled = {
+                id: `${id}/${String(sample).padStart(4, '0')}`,
+                unit: id,
+                sample,
+                text: answerOf(text, marks).trim(),
+                finishReason,
+              };
+              emit({ ...sampled, ...(usage && { usage }) });
+              return sampled;
+            },
+            isEnough: () => false,
+          },
+          existing,
+        );
       },
       assembleResults: (_instruction, records) => records.map(({ usage: _usage, ...result }) => result),
       countResults(plans) {

@@ -71,7 +71,7 @@ export function roundForIteration({ rounds }: Pick<FineTuning, 'rounds'>, iterat
   return found;
 }
 
-/** Whether the judge of a round learns verdicts alone, and so forgets how to give reasons. */
+/** Returns whether the judge of a round learns verdicts alone, and so forgets how to give reasons. */
 export function teachesVerdictsAlone(round: Round): boolean {
   const direct = 'direct' in round ? round.direct : undefined;
   return direct?.share === 1 && direct.mode === 'instead';

@@ -1,12 +1,12 @@
 /** Which iterations judge pairs, if some train on the judgments of the iteration before. */
 
 /**
- * Whether each round, in the order of the iterations, trains on the judgments of the iteration before. The last one also holds
- * for all later iterations.
+ * One entry for each round, in the order of the iterations: true if it trains on the judgments of the iteration before. The last one
+ * also holds for all later iterations.
  */
 export type ReusedJudgments = readonly boolean[];
 
-/** Whether an iteration, counted from 1, trains on the judgments of the one before. */
+/** Returns whether an iteration, counted from 1, trains on the judgments of the one before. */
 export function reusesJudgments(reused: ReusedJudgments, iteration: number): boolean {
   return reused[Math.min(iteration, reused.length) - 1] ?? false;
 }

@@ -21,7 +21,7 @@ export interface JudgedTaskExample<J extends CountedTaskJudgment = CountedTaskJu
   readonly judgments: readonly J[];
 }
 
-/** What the judging of a task gave, and what is learned of it; part of a training set's manifest. */
+/** The counts of a task's judgments, and of those that are learned; part of a training set's manifest. */
 export interface TaskStatistics {
   readonly task: TaskName;
   readonly records: number;

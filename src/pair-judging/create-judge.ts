@@ -97,7 +97,7 @@ export interface Scoring extends JudgeUsage {
   readonly judgments: readonly TaskJudgment[];
 }
 
-/** Whether a response is correct, and the cost of the verdict. */
+/** The verdict whether a response is correct, and its cost. */
 export interface Verification extends JudgeUsage {
   /** The verdict of most votes; `none` for a draw, or if no judgment has a verdict. */
   readonly verdict: 'correct' | 'incorrect' | 'none';
@@ -118,7 +118,7 @@ interface ReferenceOptions extends CallOptions {
 }
 
 interface RubricOptions extends ReferenceOptions {
-  /** What a good response is; by default, how helpful, relevant, accurate, complete and clear it is. */
+  /** The description of a good response; by default, how helpful, relevant, accurate, complete and clear it is. */
   readonly rubric?: string | undefined;
 }
 

@@ -6,7 +6,7 @@ import type { JudgeUsage } from './judge-pair.ts';
 /** The verdict on a record of a file: a line of the verdict file. */
 export interface JudgedRecord extends FileLine, TaskVerdict, Partial<JudgeUsage> {
   readonly task: TaskName;
-  /** What the file says of the verdict. */
+  /** The verdict that is right according to the file. */
   readonly label?: TaskLabel;
   /** For rankings and verifications: true if the verdict is the label. */
   readonly correct?: boolean;

@@ -19,7 +19,7 @@ const reportSchema = z.object({
 });
 type Report = z.output<typeof reportSchema>;
 type Check = Omit<TrainerCheck<unknown>, 'settings' | 'machine'> & {
-  /** Whether a training samples by vLLM. */
+  /** True if a training samples by vLLM. */
   readonly needsVllm?: boolean;
 };
 

@@ -253,7 +253,7 @@ async function makeTrainingSet({
   }
 }
 
-/** Whether an example has correct and incorrect judgments, but no plan has both. */
+/** Returns whether an example has correct and incorrect judgments, but no plan has both. */
 function isContestedByPlansOnly(example: ContestedExample): boolean {
   const { correct, incorrect } = example;
   return isContested({ correct, incorrect }) && !isContested(example);

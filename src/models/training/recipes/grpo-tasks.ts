@@ -62,7 +62,7 @@ export function taskPromptFolder({ kind, prompt = DEFAULT_FOLDERS[kind] }: GrpoT
   return { folder: prompt, needed: kind === 'pointwise' ? taskPrompts('score').plain : pair };
 }
 
-/** Whether the judgments of both rows of a pair are always compared, whatever the reward. */
+/** Returns whether the judgments of both rows of a pair are always compared, whatever the reward. */
 export function comparesResponses(tasks: Tasks): boolean {
   return tasks?.some(({ kind }) => kind === 'pointwise') ?? false;
 }

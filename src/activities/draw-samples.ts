@@ -6,34 +6,34 @@ import type { Choice } from '../models/inference/chat-answer.ts';
 import type { RequestUsage } from '../store/shard-types.ts';
 import type { SendRequest } from './process-shard.ts';
 
-interface JudgmentSampling<J> {
+interface Drawing<Sample> {
   readonly messages: readonly ChatMessage[];
   readonly judging: {
     readonly samples: number;
     readonly sampling: SamplingParameters;
     readonly strategy: SamplingStrategy;
   };
-  /** Of sample 0; sample k has this seed plus k. */
+  /** The seed of sample 0; sample k has this one plus k. */
   readonly seed: number;
   /** The number of the first sample; 0 by default. */
   readonly first?: number;
   readonly ask: SendRequest;
-  /** Stores the judgment of an answer. The first answer of a request carries its cost. */
-  readonly receive: (choice: Choice, sample: number, usage: RequestUsage | undefined) => J;
-  /** Returns whether the judgments of the complete batches end the sampling. */
-  readonly isEnough: (judgments: readonly J[]) => boolean;
+  /** Stores the sample of an answer. The first answer of a request carries its cost. */
+  readonly receive: (choice: Choice, sample: number, usage: RequestUsage | undefined) => Sample;
+  /** Returns whether the samples of the complete batches end the sampling. */
+  readonly isEnough: (drawn: readonly Sample[]) => boolean;
 }
 
 /**
- * Samples judgments of an example: all N, or in batches until there are enough. A batch that a crash has interrupted is completed,
- * not started again.
- * @param existing the judgments that are there
+ * Samples judgments of an example, or plans for an instruction: all N, or in batches until there are enough. A batch that a crash has
+ * interrupted is completed, not started again.
+ * @param existing the samples that are there
  */
-export async function sampleJudgments<J extends { readonly sample: number }>(
-  { messages, judging, seed, first = 0, ask, receive, isEnough }: JudgmentSampling<J>,
-  existing: readonly J[],
+export async function drawSamples<Sample extends { readonly sample: number }>(
+  { messages, judging, seed, first = 0, ask, receive, isEnough }: Drawing<Sample>,
+  existing: readonly Sample[],
 ): Promise<void> {
-  const drawn = new Map(existing.map((judgment) => [judgment.sample, judgment]));
+  const drawn = new Map(existing.map((each) => [each.sample, each]));
   for (const { start, end } of sampleBatches(judging.strategy, judging.samples)) {
     for (const run of missingSampleRanges(first + end, new Set(drawn.keys()), first + start)) {
       const { choices, usage } = await ask({
