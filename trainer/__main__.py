@@ -150,7 +150,7 @@ def run_job(job_file):
 
 
 def is_system_failure(error):
-    """Whether the operating system refused something, which may pass by itself or not. PyTorch and safetensors wrap its
+    """Tells whether the operating system refused something, which may pass by itself or not. PyTorch and safetensors wrap its
     errors in errors of their own."""
     return isinstance(error, OSError) or any(text in str(error) for text in ('os error', 'PytorchStreamWriter failed'))
 

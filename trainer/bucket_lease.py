@@ -45,7 +45,7 @@ class BucketLease(Lease):
         return parse_json(found[0]) if found else None
 
     def _is_own(self, lease):
-        """Whether a process of this start held the lease, and is dead or on another machine: it loses the lease to this
+        """Tells whether a process of this start held the lease, and is dead or on another machine: it loses the lease to this
         one."""
         is_alive = is_pid_valid_here(lease) and start_time(lease.get('pid')) == lease.get('startTime')
         return super()._is_own(lease) and not is_alive

@@ -78,7 +78,7 @@ def end_tokens(model):
 
 
 def log_probabilities_of(model, prompt, tokens):
-    """Of each token after the prompt and the tokens before it."""
+    """Returns the log-probability of each token after the prompt and the tokens before it."""
     ids = torch.tensor([prompt + tokens], device=model.device)
     predicted = model(input_ids=ids, use_cache=False).logits[0].float().log_softmax(-1)
     return [predicted[len(prompt) - 1 + i, token].item() for i, token in enumerate(tokens)]

@@ -47,7 +47,7 @@ class Conversation:
 
     @property
     def learned_from(self):
-        """Where in the text the part with loss begins."""
+        """The place in the text where the part with loss begins."""
         if self.places is None:
             return len(os.path.commonprefix([self.shown, self.text]))
         return self.places[self.begin][0] if self.begin < len(self.ids) else len(self.text)
@@ -151,7 +151,7 @@ def quoted(text):
 
 
 def has_end_token(conversation, end, tokenizer):
-    """Whether a special token follows the place where the answer ends. It is not always `eos_token`."""
+    """Tells whether a special token follows the place where the answer ends. It is not always `eos_token`."""
     for i in range(len(conversation.ids) - 1, conversation.begin - 1, -1):
         if conversation.places is not None and conversation.places[i][1] <= end:
             return False

@@ -1,23 +1,27 @@
 """The training set: turns rows of messages into examples. Only the tokens that the judge writes carry loss.
 
-Rows of SFT are {id, prompt, completion}, rows of DPO {id, prompt, chosen, rejected}, rows of GRPO {id, prompt, pair, order,
-betterSide, task}: its judgments are sampled during the training.
+Rows of SFT are {id, prompt, completion}, rows of DPO {id, prompt, chosen, rejected}, rows of GRPO {id, prompt, item, order,
+label, task}: its judgments are sampled during the training. The item is a pair, which has a row in each order, or a labelled
+record of another task.
 """
 
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 
 from trainer.conversations import TemplateRefuses, converse, encode, problem_of, refusal_problem, tokenizer_problem
 from trainer.errors import ConfigurationError, DataError
+from trainer.rewards import COUNTERPART, PAIR_TASKS
 
 FIELDS = {'sft': ('prompt', 'completion'), 'dpo': ('prompt', 'chosen', 'rejected'), 'grpo': ('prompt',)}
-COLUMNS = {  # of GRPO, with their values
-    'pair': None,
-    'order': ('better-first', 'worse-first'),
-    'betterSide': ('A', 'B'),
-    'task': ('pairwise', 'pairwise-scores', 'pointwise'),
+COLUMNS = ('item', 'order', 'label', 'task')  # of GRPO
+LABELS = {  # of its tasks
+    **dict.fromkeys(PAIR_TASKS, '[AB]'),
+    'score': r'[0-9]+(\.[0-9]+)?',
+    'rank': '[A-Z]',
+    'verify': 'correct|incorrect',
 }
 IGNORED = -100  # the label of tokens without loss (PyTorch's cross entropy)
 
@@ -63,10 +67,23 @@ def parse_row(line, method):
         messages = row.get(field)
         if not isinstance(messages, list) or not messages or not all(map(is_message, messages)):
             return None, f'"{field}" is not a list of messages {{role, content}}'
-    for column, allowed in COLUMNS.items() if method == 'grpo' else ():
-        if not isinstance(row.get(column), str) or (allowed and row[column] not in allowed):
-            return None, f'"{column}" is not {" or ".join(allowed) if allowed else "a text"}'
-    return row, None
+    problem = column_problem(row) if method == 'grpo' else None
+    return (None, problem) if problem else (row, None)
+
+
+def column_problem(row):
+    """Describes what is wrong with the columns of a row of GRPO; None if nothing is."""
+    for column in COLUMNS:
+        if not isinstance(row.get(column), str):
+            return f'"{column}" is not a text'
+    task, label, order = row['task'], row['label'], row['order']
+    if task not in LABELS:
+        return f'"task" is not {", ".join(LABELS)}'
+    if not re.fullmatch(LABELS[task], label):
+        return f'"label" is {label!r}, which is none of the task {task} ({LABELS[task]})'
+    if task in PAIR_TASKS and order not in COUNTERPART:
+        return f'"order" is not {" or ".join(COUNTERPART)}'
+    return None
 
 
 def is_message(value):
@@ -74,11 +91,11 @@ def is_message(value):
 
 
 def shuffled(rows, seed):
-    """The rows in an order that depends on the seed and their ids only, not on their order in the file. Those of a pair
+    """The rows in an order that depends on the seed and their ids only, not on their order in the file. Those of an item
     follow each other if they name it."""
 
     def key(row):
-        return hashlib.sha256(f'{seed}:{row.get("pair", row["id"])}'.encode()).digest(), row.get('order', '')
+        return hashlib.sha256(f'{seed}:{row.get("item", row["id"])}'.encode()).digest(), row.get('order', '')
 
     return sorted(rows, key=key)
 
@@ -109,17 +126,32 @@ def build_training_set(rows, tokenizer, job, embedding_rows=None):
         examples.append((make_example(row, conversations), length_of(row, conversations, tokenizer, job)))
     kept = [example for example, length in examples if length <= max_length]
     if job.method == 'grpo':
-        orders = Counter(example['pair'] for example in kept)
-        kept = [example for example in kept if orders[example['pair']] == len(COLUMNS['order'])]
+        rows_of = Counter(example['item'] for example in kept)
+        kept = in_twos([each for each in kept if each['task'] not in PAIR_TASKS or rows_of[each['item']] == len(COUNTERPART)])
     if not kept:
         shortest = min(length for _, length in examples)
         raise DataError(f'{job.data}: every row is longer than maxLength {max_length}; the shortest has {shortest}')
     return TrainingSet(kept, len(examples) - len(kept))
 
 
+def in_twos(examples):
+    """Puts two rows of records beside each other, so that each pair begins at an even place: a generation batch, which is a
+    multiple of two rows if orders are compared, then has both orders of its pairs. An odd row is the last one."""
+    ordered, waiting = [], []
+    for example in examples:
+        if example['task'] in PAIR_TASKS:
+            ordered.append(example)
+            continue
+        waiting.append(example)
+        if len(waiting) == 2:
+            ordered += waiting
+            waiting = []
+    return ordered + waiting
+
+
 def verdict_alone(row):
     """The shortest judgment: GRPO's rows have none, and what their prompts lose shows with any."""
-    content = {'pointwise': '[[5]]', 'pairwise-scores': '[[A: 5]] [[B: 4]]'}.get(row['task'], f'[[{row["betterSide"]}]]')
+    content = {'pointwise': '[[5]]', 'pairwise-scores': '[[A: 5]] [[B: 4]]'}.get(row['task'], f'[[{row["label"]}]]')
     return [{'role': 'assistant', 'content': content}]
 
 

@@ -2,8 +2,8 @@
 whose reward is above the mean of their prompt become more likely (DeepSeekMath, arXiv 2402.03300, section 4.1; for judges
 J1, arXiv 2505.10320).
 
-A row has the side of the better response, and the reward is computed from the verdict (trainer/rewards.py). The two orders
-of a pair follow each other in the training set and in each generation batch of a process, so that a reward can compare them.
+A row has the right verdict, and the reward is computed from that of a judgment (trainer/rewards.py). The two orders of a
+pair follow each other in the training set and in each generation batch of a process, so that a reward can compare them.
 With beta above 0 the reference is the checkpoint that the training starts from, as for DPO.
 """
 

@@ -137,7 +137,7 @@ LIMITS = {
 
 
 def in_words(schema):
-    """What a schema allows: `an integer above 0, or null`."""
+    """Describes what a schema allows: `an integer above 0, or null`."""
     if 'const' in schema:
         return json.dumps(schema['const'])
     if 'enum' in schema:

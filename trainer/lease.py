@@ -193,7 +193,7 @@ def identify(pid):
 
 
 def is_pid_valid_here(identity):
-    """Whether the id of a process that was identified earlier means the same process here."""
+    """Tells whether the id of a process that was identified earlier means the same process here."""
     if identity.get('host') != socket.gethostname() or identity.get('bootId') != boot_id():
         return False
     return identity.get('pidNamespace') in (None, pid_namespace())

@@ -113,7 +113,7 @@ class Progress(TrainerCallback):
 
     @staticmethod
     def _on_any_rank(here, device):
-        """Whether `here` is true on any rank. All ranks must stop at the same step, or some would wait forever."""
+        """Tells whether `here` is true on any rank. All ranks must stop at the same step, or some would wait forever."""
         if not torch.distributed.is_initialized():
             return here
         flag = torch.tensor(float(here), device=device)

@@ -7,6 +7,8 @@ LETTER = re.compile(r'\[\[([ABC])\]\]')
 VERDICTS = {'A': 'A', 'B': 'B', 'C': 'tie'}
 SCORE = re.compile(r'\[\[([0-9]+)\]\]')
 SCORES = re.compile(r'\[\[([AB]): ([0-9]+)\]\]')
+CHOICE = re.compile(r'\[\[([A-Z])\]\]')
+CORRECTNESS = re.compile(r'\[\[(correct|incorrect)\]\]')
 VALID = {str(score) for score in range(1, 11)}
 # Reasoning begins at the beginning of a line, or behind a special token.
 BEFORE_START = re.compile(r'(?:^|\n|\|>(?:assistant)?)[^\S\n]*\Z')
@@ -23,6 +25,16 @@ def score_of(text, marks):
     return single(SCORE.findall(answer_of(text, marks)))
 
 
+def choice_of(text, marks):
+    """The letter of the best of several responses; None without one, or with two that differ."""
+    return only(CHOICE.findall(answer_of(text, marks)))
+
+
+def correctness_of(text, marks):
+    """`correct` or `incorrect`; None if the text has neither or both."""
+    return only(CORRECTNESS.findall(answer_of(text, marks)))
+
+
 def scores_of(text, marks):
     """The scores of both responses by side, written as `[[A: 7]]`; None unless each has one."""
     found = SCORES.findall(answer_of(text, marks))
@@ -32,13 +44,18 @@ def scores_of(text, marks):
 
 def single(scores):
     """The one valid score among texts; None if there is none, or another one beside it."""
-    distinct = set(scores)
-    score = distinct.pop() if len(distinct) == 1 else None
+    score = only(scores)
     return int(score) if score in VALID else None
 
 
+def only(found):
+    """Returns what all texts are; None if there is none, or two differ."""
+    distinct = set(found)
+    return distinct.pop() if len(distinct) == 1 else None
+
+
 def answer_of(text, marks):
-    """What stands behind the last end of reasoning; empty if the reasoning has no end."""
+    """Returns what stands behind the last end of reasoning; empty if the reasoning has no end."""
     ends = [match for match in any_of(mark.get('end') for mark in marks).finditer(text) if not is_quoted(text, match)]
     answer = text[ends[-1].end() :] if ends else text
     for match in any_of(mark.get('start') for mark in marks).finditer(answer):

@@ -1,4 +1,5 @@
 import type { StageName } from '../api/stages.ts';
+import { quantity } from '../platform/quantity.ts';
 import { TooManySkipped } from '../store/errors.ts';
 import { InvalidInput } from '../platform/invalid-input.ts';
 import { fileSha256 } from '../platform/file-hashes.ts';
@@ -41,7 +42,9 @@ export function preparePairsToJudge(
       warnings:
         first === undefined
           ? []
-          : [`${skipped.length} rows of ${file} hold no pair; the first one is ${first.id}: ${first.detail}`],
+          : [
+              `no pair in ${quantity(skipped.length, 'row')} of ${file}; the first one is ${first.id}: ${first.detail}`,
+            ],
     };
 
     /** Reads all rows before anything is published, because a corrected file has another fingerprint. */

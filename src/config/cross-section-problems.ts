@@ -75,7 +75,7 @@ function taskProblems({ pairs, fineTuning }: PartialConfiguration): Problem[] {
   if (pairs === undefined || pairs.tasks.length === 0 || round === undefined) return [];
   const message =
     `found ${pairs.tasks.map(({ task }) => task).join(', ')}, but fineTuning.rounds.${index} has the method "${round.method}", which learns ` +
-    'from pairs only: remove the tasks, or use "sft"';
+    'from pairs only: remove the tasks, or use "sft" or "grpo"';
   return [{ path: 'pairs.tasks', message }];
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { positiveInteger } from '../platform/schema-fields.ts';
 
-/** A path on the worker's machine: absolute, or relative to the worker's folder or else to the package. */
+/** A path on the worker's machine: absolute, or relative to the worker's folder, else to the package, else to the cache folder. */
 export const inputPath = z.string().min(1);
 
 export const runNameSchema = z

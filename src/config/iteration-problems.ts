@@ -3,6 +3,7 @@ import { judgmentsOfExample } from '../method/plans.ts';
 import { recipeOf, type Round } from '../models/training/recipes/registry.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Problem } from '../platform/problem.ts';
+import { quantity } from '../platform/quantity.ts';
 import { reusedJudgments, teachesVerdictsAlone } from './fine-tuning.ts';
 import type { PartialConfiguration } from './run-configuration.ts';
 
@@ -67,8 +68,7 @@ function partsProblems({
       ? iterations
       : judgedSoFar(reusedJudgments(fineTuning), iterations);
   if (judging !== undefined && pairs.parts > judging) {
-    const which = judging === iterations ? 'iterations' : 'iterations that judge';
-    const message = `found ${pairs.parts}, more than the ${judging} ${which}: no iteration would judge the pairs of the others; set ${judging} at most`;
+    const message = `found ${pairs.parts}, but the run judges in ${quantity(judging, 'iteration')}: no iteration would judge the pairs of the others; set ${judging} at most`;
     return [{ path, message }];
   }
   const most = pairs.kind === 'provided' ? pairs.maxPairs : (instructions?.maxInstructions ?? null);
@@ -135,18 +135,27 @@ function contrastProblems({ judging, fineTuning }: PartialConfiguration): Proble
   return [{ path: 'judging.sampling.temperature', message }];
 }
 
-/** Finds pass rates that leave only pairs which the judge always or never gets right: reinforcement learns nothing from them. */
-function passRateProblems({ judging, fineTuning }: PartialConfiguration): Problem[] {
+/** Finds pass rates that leave only pairs or records which the judge always or never gets right: reinforcement learns nothing from them. */
+function passRateProblems({ judging, pairs, fineTuning }: PartialConfiguration): Problem[] {
   if (judging === undefined) return [];
-  const all = 2 * judgmentsOfExample(judging);
-  const between = Array.from({ length: all - 1 }, (_, index) => (index + 1) / all);
+  // A single response has one order, and no plans.
+  const single = pairs?.tasks.find(({ task }) => task !== 'rank');
+  const judged = [
+    { one: 'a pair', others: 'pairs', all: 2 * judgmentsOfExample(judging) },
+    ...(single ? [{ one: `a record of ${single.task}`, others: 'records', all: judging.samples }] : []),
+  ];
   return (fineTuning?.rounds ?? []).flatMap((round, index) => {
     if (!('passRate' in round)) return [];
     const { min, max } = round.passRate;
-    if (between.some((share) => share >= min && share <= max)) return [];
+    const empty = judged.find(({ all }) => {
+      const between = Array.from({ length: all - 1 }, (_, correct) => (correct + 1) / all);
+      return !between.some((share) => share >= min && share <= max);
+    });
+    if (empty === undefined || (min === 0 && max === 1)) return [];
+    const { one, others, all } = empty;
     const message =
-      `found ${min} to ${max}, but the judge is right in 1/${all} to ${all - 1}/${all} of the ${all} judgments of a pair if it is neither ` +
-      'always nor never right, and other pairs teach nothing: widen it, or sample more judgments';
+      `found ${min} to ${max}, but the judge is right in 1/${all} to ${all - 1}/${all} of the ${all} judgments of ${one} if it is neither ` +
+      `always nor never right, and other ${others} teach nothing: widen it, or sample more judgments`;
     return [{ path: `fineTuning.rounds.${index}.passRate`, message }];
   });
 }

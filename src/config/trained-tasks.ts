@@ -31,7 +31,7 @@ export const trainedTasksSchema = z
   .default([])
   .describe(
     'Records of tasks beyond pairs, which are judged beside the pairs, each with the prompt of its task. Judgments with the right verdict ' +
-      'are learned too (FLAMe, arXiv 2407.10817; FARE, arXiv 2510.17793).',
+      'are learned too (FLAMe, arXiv 2407.10817; FARE, arXiv 2510.17793), or rewarded by a round of GRPO.',
   );
 
 /** The folder of the prompts of a task that a run trains. */

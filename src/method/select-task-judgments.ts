@@ -31,9 +31,9 @@ export interface TaskStatistics {
   /** Judgments with the right verdict that are not truncated. */
   readonly correct: number;
   readonly withoutVerdict: number;
-  /** Examples with a judgment that the rules keep. */
+  /** Examples with a judgment that the rules keep; if the training samples judgments itself, with a right one. */
   readonly kept: number;
-  /** Judgments in the training set. */
+  /** Judgments in the training set; if the training samples them itself, prompts. */
   readonly trained: number;
 }
 
@@ -48,14 +48,51 @@ interface SelectedTaskJudgment {
   readonly label: string;
 }
 
-/** Selects judgments, one record at a time. */
-export class TaskSelection {
-  readonly #rules: Rules;
-  readonly #seed: number;
+/** Counts the judgments of records, one record at a time. */
+export class TaskCounter {
   readonly #counts = new Map<
     TaskName,
     Omit<{ -readonly [K in keyof TaskStatistics]: number }, 'task' | 'trained'>
   >();
+
+  /**
+   * @param orders all examples of a record
+   * @param isKept whether an example has a judgment that is kept
+   */
+  add(orders: readonly JudgedTaskExample[], isKept: (example: JudgedTaskExample) => boolean): void {
+    const [first] = orders;
+    if (first === undefined) return;
+    const { task } = first.example;
+    const counts = this.#counts.get(task) ?? {
+      ...{ records: 0, examples: 0, judgments: 0, correct: 0, withoutVerdict: 0, kept: 0 },
+    };
+    this.#counts.set(task, counts);
+    counts.records += 1;
+    for (const example of orders) {
+      const { judgments } = example;
+      counts.examples += 1;
+      counts.judgments += judgments.length;
+      counts.correct += judgments.filter(({ correct }) => correct).length;
+      counts.withoutVerdict += judgments.filter(({ verdict }) => verdict === 'none').length;
+      counts.kept += Number(isKept(example));
+    }
+  }
+
+  /** The statistics of each task. */
+  statistics(trained: readonly { readonly task: TaskName }[]): readonly TaskStatistics[] {
+    return TASK_NAMES.flatMap((task) => {
+      const counts = this.#counts.get(task);
+      if (counts === undefined) return [];
+      return [{ task, ...counts, trained: trained.filter((each) => each.task === task).length }];
+    });
+  }
+}
+
+/** Selects judgments, one record at a time. */
+export class TaskSelection {
+  readonly #rules: Rules;
+  readonly #seed: number;
+  readonly #counter = new TaskCounter();
   readonly #selected: SelectedTaskJudgment[] = [];
 
   constructor(rules: Rules, seed: number) {
@@ -65,23 +102,11 @@ export class TaskSelection {
 
   /** @param orders all examples of a record */
   add(orders: readonly JudgedTaskExample[]): void {
-    const [first] = orders;
-    if (first === undefined) return;
-    const { task } = first.example;
-    const counts = this.#counts.get(task) ?? {
-      ...{ records: 0, examples: 0, judgments: 0, correct: 0, withoutVerdict: 0, kept: 0 },
-    };
-    this.#counts.set(task, counts);
-    counts.records += 1;
-    for (const { example, judgments } of orders) {
+    this.#counter.add(orders, ({ example: { task, label }, judgments }) => {
       const kept = this.#keep(judgments);
-      counts.examples += 1;
-      counts.judgments += judgments.length;
-      counts.correct += judgments.filter(({ correct }) => correct).length;
-      counts.withoutVerdict += judgments.filter(({ verdict }) => verdict === 'none').length;
-      counts.kept += Number(kept.length > 0);
-      this.#selected.push(...kept.map(({ id }) => ({ id, task, label: example.label })));
-    }
+      this.#selected.push(...kept.map(({ id }) => ({ id, task, label })));
+      return kept.length > 0;
+    });
   }
 
   /**
@@ -90,14 +115,7 @@ export class TaskSelection {
    */
   result(balance: boolean): { readonly ids: ReadonlySet<string>; readonly tasks: readonly TaskStatistics[] } {
     const learned = balance ? this.#balanced() : this.#selected;
-    return {
-      ids: new Set(learned.map(({ id }) => id)),
-      tasks: TASK_NAMES.flatMap((task) => {
-        const counts = this.#counts.get(task);
-        if (counts === undefined) return [];
-        return [{ task, ...counts, trained: learned.filter((each) => each.task === task).length }];
-      }),
-    };
+    return { ids: new Set(learned.map(({ id }) => id)), tasks: this.#counter.statistics(learned) };
   }
 
   #keep(judgments: readonly CountedTaskJudgment[]): readonly CountedTaskJudgment[] {

@@ -4,7 +4,7 @@ import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
 import type { FilterStatistics } from '../../src/method/filter-statistics.ts';
 import { ORDERS } from '../../src/method/examples.ts';
 import { parseConfiguration } from '../../src/config/parse-configuration.ts';
-import type { GrpoRecord } from '../../src/models/training/recipes/grpo.ts';
+import type { GrpoRecord } from '../../src/models/training/recipes/grpo-tasks.ts';
 import { recipeOf } from '../../src/models/training/recipes/registry.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { readPrompts } from '../../src/runs/prompts.ts';
@@ -48,13 +48,13 @@ describe('the training set of a GRPO round', () => {
   it('has every pair in both orders, with the side of the better response', async () => {
     const { rows, counts } = await filter({});
     assert.deepEqual(
-      rows.map(({ pair, order }) => `${pair}/${order}`),
+      rows.map(({ item, order }) => `${item}/${order}`),
       pairs.flatMap(({ id }) => ORDERS.map((order) => `${id}/${order}`)),
     );
     assert.equal(counts['trainingExamples'], 2 * pairs.length);
-    for (const { pair, order, betterSide, prompt } of rows) {
-      const index = Number(pair.slice(5));
-      assert.equal(betterSide, order === 'better-first' ? 'A' : 'B');
+    for (const { item, order, label, prompt } of rows) {
+      const index = Number(item.slice(5));
+      assert.equal(label, order === 'better-first' ? 'A' : 'B');
       const shown = [`better ${index}`, `worse ${index}`];
       const [a, b] = order === 'better-first' ? shown : shown.toReversed();
       assert.deepEqual(prompt, [{ role: 'user', content: `Question ${index}? (A) ${a} (B) ${b}` }]);
@@ -66,7 +66,7 @@ describe('the training set of a GRPO round', () => {
     const selected = pairs.filter(({ id }) => correctOf(id) >= 2 && correctOf(id) <= 4);
     assert(selected.length > 5 && selected.length < pairs.length);
     assert.deepEqual(
-      [...new Set(rows.map(({ pair }) => pair))],
+      [...new Set(rows.map(({ item }) => item))],
       selected.map(({ id }) => id),
     );
     assert.equal(counts['examples outside the pass rate'], 2 * (pairs.length - selected.length));
@@ -100,13 +100,13 @@ describe('the training set of a GRPO round', () => {
       { kind: 'pointwise' as const, weight: 2 },
     ];
     const { rows, artifact } = await filter({ tasks });
-    const taskOf = new Map(rows.map(({ pair, task }) => [pair, task]));
+    const taskOf = new Map(rows.map(({ item, task }) => [item, task]));
     const counts = Object.groupBy(taskOf.values(), (task) => task);
     assert.deepEqual(Object.keys(counts).sort(), ['pairwise', 'pairwise-scores', 'pointwise']);
     assert((counts['pointwise']?.length ?? 0) > (counts['pairwise']?.length ?? 0));
-    for (const { pair, order, task, prompt } of rows) {
-      assert.equal(task, taskOf.get(pair));
-      const index = Number(pair.slice(5));
+    for (const { item, order, task, prompt } of rows) {
+      assert.equal(task, taskOf.get(item));
+      const index = Number(item.slice(5));
       const shown = [`better ${index}`, `worse ${index}`];
       const [a, b] = order === 'better-first' ? shown : shown.toReversed();
       const text = prompt[0]?.content ?? '';

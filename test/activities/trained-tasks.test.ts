@@ -11,6 +11,7 @@ import { markedConversations } from '../../src/runs/marked-conversations.ts';
 import type { ConfigurationInput } from '../../src/config/run-configuration.ts';
 import type { FilterStatistics } from '../../src/method/filter-statistics.ts';
 import type { TrainedRecord } from '../../src/method/task-examples.ts';
+import type { GrpoRecord } from '../../src/models/training/recipes/grpo-tasks.ts';
 import type { SftRecord } from '../../src/models/training/recipes/sft.ts';
 import type { Judgment, RecordJudgment } from '../../src/runs/records.ts';
 import type { ArtifactReference } from '../../src/store/artifact.ts';
@@ -107,7 +108,7 @@ describe('records of tasks beyond pairs', () => {
       const stage = { run, stage: 'judgePairs', iteration: 1, shards: input.records } as const;
       return (await asActivity(() => completeStage(deps, stage))).artifact;
     };
-    const filter = async () => {
+    const filter = async <Row = SftRecord>() => {
       const judgments = await judge();
       const result = await asActivity(() =>
         filterJudgments(deps, { run, iteration: 1, pairs: input, judgments }),
@@ -116,7 +117,7 @@ describe('records of tasks beyond pairs', () => {
       return {
         counts: result.counts,
         statistics: manifest?.summary as FilterStatistics,
-        rows: await deps.store.readRecords<SftRecord>(result.artifact),
+        rows: await deps.store.readRecords<Row>(result.artifact),
       };
     };
     const recordsOf = <T>(index: ArtifactReference) => testRun.behind<T>(index);
@@ -251,6 +252,48 @@ describe('records of tasks beyond pairs', () => {
     assert.deepEqual(await trained({ judgmentsPerExample: 2, minReasoning: 5 }), [2, 3, 4]);
     assert.deepEqual(await trained({ judgmentsPerExample: 3 }), [4, 6, 8]);
     assert.deepEqual(await trained({ judgmentsPerExample: 3, majorityThreshold: 0.7 }), [0, 0, 0]);
+  });
+
+  it('give prompts for GRPO with their label, those of the pass rate in every order, counted beside the pairs', async () => {
+    const grpo = async (passRate: { min?: number; max?: number }, minExamples = 1) => {
+      const { filter } = await start({
+        fineTuning: { rounds: [{ method: 'grpo', passRate }] },
+        filtering: { minExamples },
+      });
+      return filter<GrpoRecord>();
+    };
+    const { counts, statistics, rows } = await grpo({});
+    assert.deepEqual(
+      rows.slice(2).map(({ id, item, order, task, label }) => {
+        assert.equal(id, `${item}/${order}/0000`);
+        return [task, order, label];
+      }),
+      [
+        ...['7.5', '2', '9'].map((label) => ['score', 'turn-0', label]),
+        ...['B', 'A', 'C'].map((label, turn) => ['rank', `turn-${turn}`, label]),
+        ...['correct', 'correct', 'correct', 'incorrect'].map((label) => ['verify', 'turn-0', label]),
+      ],
+    );
+    assert.equal(rows[3]?.prompt[0]?.content, 'SCORE How bad? two short');
+    assert.match(rows[6]?.prompt[0]?.content ?? '', /^RANK Which\? [^]*\nbest\n[^]*\(best\)$/);
+    assert.deepEqual([counts['of other tasks'], counts['trainingExamples']], [10, 12]);
+    const trained = (found: FilterStatistics) => found.tasks?.map(({ kept, trained: of }) => [kept, of]);
+    assert.deepEqual(trained(statistics), [
+      [2, 3],
+      [3, 3],
+      [4, 4],
+    ]);
+    // The judge is never right about one of the scores.
+    const narrow = await grpo({ min: 0.1, max: 0.9 });
+    assert.deepEqual(trained(narrow.statistics), [
+      [2, 2],
+      [3, 3],
+      [4, 4],
+    ]);
+    await assert.rejects(
+      grpo({ min: 0.1, max: 0.9 }, 20),
+      /iteration 1 has 9 training examples, .* Of 3 examples of the task score 2 have such a pass rate\./,
+    );
   });
 
   it('stop the sampling with the first right judgment, as pairs do', async () => {

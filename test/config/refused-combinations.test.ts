@@ -28,6 +28,9 @@ const direct = (settings: object) => ({
   direct: { share: 0.2, prompt: 'prompts/compact/direct', ...settings },
 });
 const grpo = (min: number, max: number) => ({ method: 'grpo', passRate: { min, max } });
+const tasks = (...names: string[]) => ({
+  pairs: { calls: 'two', tasks: names.map((task) => ({ task, files: [`${task}.jsonl`] })) },
+});
 const rounds = (...all: object[]) => ({
   iterations: all.length,
   fineTuning: { rounds: all, threads: 1 },
@@ -82,10 +85,22 @@ const COMBINATIONS: readonly Combination[] = [
     { ...rounds(grpo(0.6, 0.9)), ...judging({ samples: 2 }) },
   ],
   [
+    'reinforcement with a pass rate that the judgments of a single response never have',
+    { ...rounds(grpo(0.1, 0.3)), ...judging({ samples: 2 }), ...tasks('rank', 'verify') },
+    /^fineTuning\.rounds\.0\.passRate: found 0\.1 to 0\.3, .* in 1\/2 to 1\/2 of the 2 judgments of a record of verify .* other records/,
+    { ...rounds(grpo(0.1, 0.3)), ...judging({ samples: 2 }), ...tasks('rank') },
+  ],
+  [
     'reinforcement that divides a model over GPUs without vLLM',
     rounds({ method: 'grpo', hyperparameters: { vllmTensorParallel: 2 } }),
     /^fineTuning\.rounds\.0\.hyperparameters\.vllmTensorParallel: only vLLM divides the model/,
     rounds({ method: 'grpo', hyperparameters: { vllmTensorParallel: 2, rollouts: 'vllm' } }),
+  ],
+  [
+    'reinforcement that gives vLLM memory without vLLM',
+    rounds({ method: 'grpo', hyperparameters: { vllmMemory: 0.4 } }),
+    /^fineTuning\.rounds\.0\.hyperparameters\.vllmMemory: only vLLM takes this share of the memory/,
+    rounds({ method: 'grpo', hyperparameters: { vllmMemory: 0.4, rollouts: 'vllm' } }),
   ],
   [
     'reinforcement with one task twice',

@@ -15,7 +15,7 @@ import {
 } from '../support/scripted-endpoint.ts';
 import { isJudgeRequest } from '../support/scripted-run.ts';
 import { assertWithinFactorTwo, makeTestPlan, plannedRequests } from '../support/test-plan.ts';
-import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
+import { oneStep, scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
 
 const SAMPLES = 2;
 /** Requests for judgments of records that are answered before the others are held. */
@@ -96,6 +96,20 @@ describe('a run that learns tasks beyond pairs', function () {
       },
       judging: { prompt: 'test/support/prompts/judge', samples: SAMPLES },
       filtering: { minExamples: 1 },
+      iterations: 2,
+      fineTuning: {
+        rounds: [
+          { method: 'sft', hyperparameters: oneStep },
+          {
+            ...{ method: 'grpo', judgments: 'reuse' },
+            hyperparameters: {
+              ...{ ...oneStep, perDeviceBatchSize: 8, reward: 'both-orders' },
+              ...{ numGenerations: 2, maxCompletionLength: 2, beta: 0, precision: 'float32' },
+            },
+          },
+        ],
+        threads: 1,
+      },
     });
   const inStore = (...path: string[]) => readFile(join(cluster.storeRoot, 'tasks', ...path), 'utf8');
 
@@ -145,6 +159,17 @@ describe('a run that learns tasks beyond pairs', function () {
     assert.deepEqual(
       [referenced?.source, referenced?.order, referenced?.['verdict'], referenced?.prompt[0]?.content],
       ['verify', 'turn-0', 'correct', '[Verify]\nverify 0\nright\nright'],
+    );
+    const reinforced = (await inStore('outputs/datasets/iteration-2/records.jsonl')).trimEnd().split('\n');
+    const prompts = reinforced.map((line) => JSON.parse(line) as TrainingRow);
+    assert.deepEqual(
+      prompts.flatMap(({ source, label }) => (source === 'verify' ? [label] : [])),
+      [...Array(12).keys()].map((number) => (number % 2 === 0 ? 'correct' : 'incorrect')),
+    );
+    const { filterJudgments: byGrpo, fineTune } = iterations[2]?.counts ?? {};
+    assert.deepEqual(
+      [byGrpo?.['of other tasks'], byGrpo?.['trainingExamples'], fineTune?.['trainedExamples']],
+      [TASK_EXAMPLES, prompts.length, prompts.length],
     );
     const judge = JSON.parse(await inStore('iteration-1/training/judge.json')) as JudgeFile;
     assert.equal(judge.tasks?.verify?.plain.user, '[Verify]\n{instruction}\n{response}');

@@ -54,7 +54,7 @@ export function datasetCard(data: DatasetCardData): string {
       `${isProvided ? 'on preference pairs' : 'without human labels'}, by the method of _Self-Taught Evaluators_ ` +
       '([arXiv 2408.02666](https://arxiv.org/abs/2408.02666)): a judge compares two responses whose better one is known ' +
       `${isProvided ? 'from the data that the pairs come from' : 'by construction'}, and ` +
-      `${hasJudgments ? 'the judgments with the correct verdict are kept' : 'is rewarded for correct verdicts'}.${otherTasks(data.tasks)}`,
+      `${hasJudgments ? 'the judgments with the correct verdict are kept' : 'is rewarded for correct verdicts'}.${otherTasks(data.tasks, hasJudgments)}`,
     markdownTable(
       ['split', 'config', 'rows'],
       sets.map(({ iteration, rowFormat, rows: count }) => [
@@ -95,10 +95,12 @@ function loadingCode(
 }
 
 /** Tells which other tasks are learned; nothing if there are none. */
-function otherTasks(tasks: readonly TaskName[]): string {
-  return tasks.length === 0
-    ? ''
-    : ` Judgments of labelled records of other tasks (${tasks.join(', ')}) with the right verdict are kept, too.`;
+function otherTasks(tasks: readonly TaskName[], hasJudgments: boolean): string {
+  if (tasks.length === 0) return '';
+  const records = `labelled records of other tasks (${tasks.join(', ')})`;
+  return hasJudgments
+    ? ` Judgments of ${records} with the right verdict are kept, too.`
+    : ` Prompts for ${records} are among them.`;
 }
 
 function columnsTable(formats: readonly TrainingRows[], tasks: readonly TaskName[]): string {
@@ -115,6 +117,9 @@ function columnsTable(formats: readonly TrainingRows[], tasks: readonly TaskName
         ['`order`', '`better-first`: the better response is A; `worse-first`: B'],
         ['`better_side`', 'the side that is better by construction, or by a person’s label: `A` or `B`'],
         ...[...verdicts].map(([name, description]) => [`\`${name}\``, description]),
+        ...formats.flatMap(({ facts = [] }) =>
+          facts.map(({ name, description }) => [`\`${name}\``, description]),
+        ),
         ['`source`', '`generated`, `provided` (pairs from files), or the name of the human-labelled data'],
         ...(tasks.length === 0
           ? []

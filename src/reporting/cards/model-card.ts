@@ -1,5 +1,5 @@
 import type { BenchmarkScores, GroupScores } from '../../benchmarks/benchmark.ts';
-import type { Round } from '../../models/training/recipes/registry.ts';
+import { recipeOf, type Round } from '../../models/training/recipes/registry.ts';
 import type { TaskName } from '../../method/tasks.ts';
 import type { SamplingParameters } from '../../method/sampling-parameters.ts';
 import type { PromptTemplate } from '../../method/prompt-template.ts';
@@ -245,7 +245,7 @@ function positionBias({ judge, seedJudge }: ModelCardData): string {
   );
 }
 
-function trainingData({ judge, models, pairs, humanData }: ModelCardData): string[] {
+function trainingData({ judge, models, pairs, humanData, round }: ModelCardData): string[] {
   const { funnel } = judge;
   const statistics = funnel?.statistics;
   const rows = funnel && [
@@ -277,8 +277,12 @@ function trainingData({ judge, models, pairs, humanData }: ModelCardData): strin
       : `Instructions: ${from}.${human} Response pairs whose better response is known by construction, written by ${shownModel(models.generator)}.`;
   const judgedIn = funnel?.judgedIn ?? judge.iteration;
   const judgedBy = judgedIn === 1 ? shownModel(models.firstJudge) : `M_${judgedIn - 1} of the same run`;
+  const learned =
+    recipeOf(round).rows.columns.length > 0
+      ? 'those with the correct verdict were kept'
+      : 'they tell how often it was right on a pair. The training sampled judgments of its own, and rewarded correct verdicts';
   return [
-    `${origin} Their judgments are by ${judgedBy}; those with the correct verdict were kept.`,
+    `${origin} Their judgments are by ${judgedBy}; ${learned}.`,
     ...(rows === undefined ? [] : [markdownTable(['from instructions to examples', ''], rows) ?? '']),
   ];
 }
@@ -290,7 +294,7 @@ function training({ judge, round, startedFrom, adapter, seed }: ModelCardData): 
     result === undefined
       ? []
       : [
-          `${formatCount(result.steps)} steps, mean loss ${result.meanLoss.toFixed(4)}, final loss ${result.finalLoss.toFixed(4)}.`,
+          `${formatCount(result.steps)} ${result.steps === 1 ? 'step' : 'steps'}, mean loss ${result.meanLoss.toFixed(4)}, final loss ${result.finalLoss.toFixed(4)}.`,
           ...chosenCheckpoint(result),
         ];
   return [...summary, codeBlock('json', JSON.stringify(settings, undefined, 2))];

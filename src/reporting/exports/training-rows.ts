@@ -22,7 +22,7 @@ interface RowFacts {
   readonly category: string | null;
 }
 
-/** An exported row: its facts, `prompt`, and for each column of the recipe the messages and their verdict. */
+/** An exported row: its facts, those of the recipe, `prompt`, and for each column of the recipe the messages and their verdict. */
 export type TrainingRow = RowFacts & { readonly prompt: Messages } & Readonly<
     Record<string, Messages | string | null>
   >;
@@ -58,6 +58,7 @@ function rowOf(
     const messages = messagesIn(record, name);
     return { [name]: messages, [verdict.name]: verdictOf(messages, task, marks) };
   });
+  const facts = (format.facts ?? []).map(({ name }) => ({ [name]: factIn(record, name) }));
   return Object.assign(
     {
       id,
@@ -69,12 +70,18 @@ function rowOf(
       prompt,
     },
     ...columns,
+    ...facts,
   ) as TrainingRow;
 }
 
 /** The messages in a column of a record. */
 function messagesIn(record: object, column: string): Messages {
   return (record as Readonly<Record<string, Messages>>)[column] ?? [];
+}
+
+/** A text in a field of a record. */
+function factIn(record: object, field: string): string | null {
+  return (record as Readonly<Record<string, string>>)[field] ?? null;
 }
 
 function verdictOf(messages: Messages, task: TaskName | undefined, marks: readonly ReasoningMarks[]): string {

@@ -105,7 +105,7 @@ def merged(base, folder):
 
 
 def log_probabilities(model, answer):
-    """Of the recorded tokens, and the most probable tokens in their places."""
+    """Returns those of the recorded tokens, and the most probable tokens in their places."""
     prompt, tokens = answer['prompt'], answer['tokens']
     predicted = model(torch.tensor([prompt + tokens])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
     return {'values': predicted[range(len(tokens)), tokens].tolist(), 'best': predicted.argmax(-1).tolist()}

@@ -1,7 +1,7 @@
 """Prints, as JSON, what trainer/rewards.py and trainer/verdicts.py make of the JSON on standard input.
 
     python check_rewards.py verdicts      {texts, marks} -> the verdict of each text
-    python check_rewards.py scores        {texts, marks} -> the score of each text
+    python check_rewards.py task-verdicts {task, texts, marks} -> the verdict of each text for a task beyond pairs
     python check_rewards.py rewards       {job, completions, columns} -> the reward of each completion
     python check_rewards.py arguments     a job -> what TRL's GRPOConfig makes of it on a machine with vLLM and a GPU
 """
@@ -12,13 +12,14 @@ import sys
 from types import SimpleNamespace
 
 from trainer.rewards import reward_function
-from trainer.verdicts import score_of, verdict_of
+from trainer.verdicts import choice_of, correctness_of, score_of, verdict_of
 
 what, given = sys.argv[1], json.load(sys.stdin)
 if what == 'verdicts':
     found = [verdict_of(text, given['marks']) for text in given['texts']]
-elif what == 'scores':
-    found = [score_of(text, given['marks']) for text in given['texts']]
+elif what == 'task-verdicts':
+    verdict = {'score': score_of, 'rank': choice_of, 'verify': correctness_of}[given['task']]
+    found = [verdict(text, given['marks']) for text in given['texts']]
 elif what == 'arguments':
     from trainer import grpo, rollouts
     from trainer.job import Job

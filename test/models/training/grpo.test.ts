@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fineTuningSchema, roundForIteration } from '../../../src/config/fine-tuning.ts';
 import { REASONING_MARKS } from '../../../src/method/reasoning.ts';
-import { parseTaskVerdict } from '../../../src/method/tasks.ts';
+import { MAX_RANKED, parseTaskVerdict, TASK_NAMES } from '../../../src/method/tasks.ts';
 import { parseVerdict } from '../../../src/method/verdict.ts';
 import {
   TrainingCrashed,
@@ -34,14 +34,23 @@ const rows = Array.from({ length: 12 }, (_, pair) =>
     const content = `${pair} ${(7 * pair) % 50} ${betterSide}`;
     return {
       id: `${pair}/${order}`,
-      pair: `${pair}`,
+      item: `${pair}`,
       order,
-      betterSide,
+      label: betterSide,
       task: 'pairwise',
       prompt: [{ role: 'user', content }],
     };
   }),
 ).flat();
+
+/** Records of a task beyond pairs, an odd number, in the same form: the best response is the letter at the end. */
+const records = Array.from({ length: 5 }, (_, number) => {
+  const label = number % 2 === 0 ? 'A' : 'B';
+  return {
+    ...{ id: `rank-${number}/turn-0`, item: `rank-${number}`, order: 'turn-0', label, task: 'rank' },
+    prompt: [{ role: 'user', content: `${number} ${11 * number} ${label}` }],
+  };
+});
 
 describe('GRPO', function () {
   this.timeout(600_000);
@@ -51,6 +60,7 @@ describe('GRPO', function () {
     folder = await mkdtemp(join(tmpdir(), 'grpo-'));
     await runPython(join(import.meta.dirname, 'make_tiny_checkpoint.py'), join(folder, 'base'));
     await writeRows('rows.jsonl', rows);
+    await writeRows('with-records.jsonl', [...rows, ...records]);
   });
 
   after(() => rm(folder, { recursive: true, force: true }));
@@ -110,8 +120,9 @@ describe('GRPO', function () {
 
   const read = (job: TrainingJob, file: string) => readFile(join(job.outputFolder, file), 'utf8');
 
-  it('learns the verdicts that are rewarded, and goes on after SIGKILL to the same weights', async () => {
-    const [whole, broken] = [jobIn('whole', {}), jobIn('killed', {})];
+  it('learns the verdicts that are rewarded, of pairs and of records, and goes on after SIGKILL to the same weights', async () => {
+    const changes = { data: join(folder, 'with-records.jsonl') };
+    const [whole, broken] = [jobIn('whole', {}, changes), jobIn('killed', {}, changes)];
     const kill = async () =>
       process.kill(leaseSchema.parse(JSON.parse(await read(broken, 'lease.json'))).pid, 'SIGKILL');
     const dying = follow(
@@ -192,9 +203,9 @@ describe('GRPO', function () {
     const texts = ['[[A]]', '[[A]]', '[[B]]', 'none', '[[B]]', '[[A]]', '[[B]]', '[[B]]'];
     const orders = ['better-first', 'worse-first'].flatMap((order) => Array<string>(4).fill(order));
     const columns = {
-      pair: Array<string>(8).fill('p'),
+      item: Array<string>(8).fill('p'),
       order: orders,
-      betterSide: orders.map((order) => (order === 'better-first' ? 'A' : 'B')),
+      label: orders.map((order) => (order === 'better-first' ? 'A' : 'B')),
       task: Array<string>(8).fill('pairwise'),
     };
     const reward = (name: string) => ask<number[]>('rewards', { reward: name, texts, columns });
@@ -206,8 +217,8 @@ describe('GRPO', function () {
     const rewardOf = (reward: string, task: string, [first, second]: readonly [string[], string[]]) => {
       const order = [...first.map(() => 'better-first'), ...second.map(() => 'worse-first')];
       const columns = {
-        ...{ order, pair: order.map(() => 'p'), task: order.map(() => task) },
-        betterSide: order.map((name) => (name === 'better-first' ? 'A' : 'B')),
+        ...{ order, item: order.map(() => 'p'), task: order.map(() => task) },
+        label: order.map((name) => (name === 'better-first' ? 'A' : 'B')),
       };
       return ask<number[]>('rewards', { reward, texts: [...first, ...second], columns });
     };
@@ -225,46 +236,86 @@ describe('GRPO', function () {
       assert.deepEqual(await rewardOf(reward, 'pointwise', apart), [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
   });
 
-  it('reads scores as src/method/tasks.ts does', async () => {
-    const answers = [
-      '[[7]]',
-      '[[10]]',
-      '[[0]]',
-      '[[11]]',
-      '[[07]]',
-      '[7]',
-      '[[7]] [[7]]',
-      '[[7]] [[8]]',
-      '[[A]]',
-      '',
-    ];
-    const texts = answers.flatMap((answer) => [
-      answer,
-      `<think>[[3]]</think> ${answer}`,
-      `<think>[[3]] ${answer}`,
-    ]);
-    const found = await ask<(number | null)[]>('scores', { texts, marks: REASONING_MARKS });
+  it('rewards a judgment of a record that has the verdict of its label, whatever the reward of pairs', async () => {
+    const rewardsOf = async (task: string, label: string, texts: string[]) => {
+      const all = (value: string) => texts.map(() => value);
+      const columns = { item: all('r'), order: all('turn-0'), task: all(task), label: all(label) };
+      const found = ['verdict', 'both-orders'].map((reward) =>
+        ask<number[]>('rewards', { reward, texts, columns }),
+      );
+      const [verdict, bothOrders] = await Promise.all(found);
+      assert.deepEqual(verdict, bothOrders);
+      return verdict;
+    };
+    const scores = ['[[7]]', '[[8]]', '[[9]]', '[[7]] [[8]]', '[[7.5]]', 'none'];
+    assert.deepEqual(await rewardsOf('score', '7.5', scores), [1, 1, 0, 0, 0, 0]);
+    assert.deepEqual(await rewardsOf('score', '8', scores), [0, 1, 0, 0, 0, 0]);
     assert.deepEqual(
-      found.map((score) => score?.toString()),
-      texts.map((text) => parseTaskVerdict('score', text, 1)),
+      await rewardsOf('rank', 'C', ['[[C]]', '[[B]]', '[[B]] or [[C]]', '[[c]]', '']),
+      [1, 0, 0, 0, 0],
     );
-    assert(found.includes(7) && found.includes(10) && found.includes(null));
+    const verified = ['[[correct]]', '[[incorrect]]', '[[correct]] [[incorrect]]', 'correct'];
+    assert.deepEqual(await rewardsOf('verify', 'correct', verified), [1, 0, 0, 0]);
+    assert.deepEqual(await rewardsOf('verify', 'incorrect', verified), [0, 1, 0, 0]);
   });
 
-  it('trains on several tasks at once', async () => {
+  it('reads verdicts of tasks beyond pairs as src/method/tasks.ts does', async () => {
+    const answers = {
+      score: [
+        '[[7]]',
+        '[[10]]',
+        '[[0]]',
+        '[[11]]',
+        '[[07]]',
+        '[7]',
+        '[[7]] [[7]]',
+        '[[7]] [[8]]',
+        '[[A]]',
+        '',
+      ],
+      rank: ['[[C]]', '[[Z]]', '[[c]]', '[C]', '[[C]] [[C]]', '[[C]] [[D]]', '[[3]]', ''],
+      verify: ['[[correct]]', '[[incorrect]]', '[[Correct]]', '[[correct]] [[incorrect]]', 'correct', ''],
+    };
+    for (const task of TASK_NAMES) {
+      const texts = answers[task].flatMap((answer) => [
+        answer,
+        ...answers[task]
+          .slice(0, 2)
+          .flatMap((other) => [`<think>${other}</think> ${answer}`, `<think>${other} ${answer}`]),
+      ]);
+      const given = { task, texts, marks: REASONING_MARKS };
+      const found = await ask<(number | string | null)[]>('task-verdicts', given);
+      assert.deepEqual(
+        found.map((verdict) => verdict?.toString()),
+        texts.map((text) => parseTaskVerdict(task, text, MAX_RANKED)),
+      );
+      assert(new Set(found).size === 3 && found.includes(null), `${task}: ${found.join()}`);
+    }
+  });
+
+  it('trains on several tasks at once, with both orders of a pair in each step between an odd number of records', async () => {
     const tasks = ['pairwise', 'pairwise-scores', 'pointwise'];
-    await writeRows(
-      'tasks.jsonl',
-      rows.map((row) => ({ ...row, task: tasks[Number(row.pair) % 3] })),
+    const { steps, trainExamples } = await follow(
+      jobIn(
+        'tasks',
+        // A step has two rows.
+        { reward: 'both-orders', epochs: 1, maxSteps: null, gradientAccumulationSteps: 1 },
+        { data: await writeTasks() },
+      ),
     );
-    const data = join(folder, 'tasks.jsonl');
-    const { steps, trainExamples } = await follow(jobIn('tasks', { maxSteps: 2 }, { data }));
-    assert.deepEqual([steps, trainExamples], [2, 24]);
+    assert.deepEqual([steps, trainExamples], [14, 29]);
+
+    async function writeTasks() {
+      const asked = rows.map((row) => ({ ...row, task: tasks[Number(row.item) % 3] }));
+      await writeRows('tasks.jsonl', [...asked, ...records]);
+      return join(folder, 'tasks.jsonl');
+    }
   });
 
-  it('fails for good at rows without a side, and at too few for a step; an order that is too long takes its pair along', async () => {
+  it('fails for good at rows without a label of their task, and at too few for a step; an order that is too long takes its pair along', async () => {
     const [first, ...others] = rows;
-    await writeRows('no-side.jsonl', [{ ...first, betterSide: 'C' }]);
+    await writeRows('no-side.jsonl', [{ ...first, label: 'C' }]);
+    await writeRows('no-label.jsonl', [...records, { ...records[0], id: 'r', task: 'verify' }]);
     await writeRows('long.jsonl', [
       { ...first, prompt: [{ role: 'user', content: '1 2 3 4 5 6 7 8 9 10 11 12 A' }] },
       ...others,
@@ -275,7 +326,8 @@ describe('GRPO', function () {
       assert(found instanceof TrainingFailedPermanently);
       return found.message;
     };
-    assert.match(await failure('no-side', {}), /no-side\.jsonl, line 1: "betterSide" is not A or B/);
+    assert.match(await failure('no-side', {}), /no-side\.jsonl, line 1: "label" is 'C', .* pairwise/);
+    assert.match(await failure('no-label', {}), /no-label\.jsonl, line 6: "label" is 'A', .* verify/);
     assert.match(
       await failure('rows', { perDeviceBatchSize: 512 }),
       /24 prompts have 384 judgments, fewer than a step takes \(1024\)/,

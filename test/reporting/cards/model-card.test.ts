@@ -96,6 +96,15 @@ describe('a model card', () => {
     assert.match(card, /"learningRate": 0\.000001/);
   });
 
+  it('says that reinforcement learns from judgments that the training samples', () => {
+    const { rounds } = fineTuningSchema.parse({ rounds: [{ method: 'grpo' }] });
+    const kept = /those with the correct verdict were kept/;
+    assert.match(cardWith(), kept);
+    const card = cardWith({ round: rounds[0] ?? fail() });
+    assert.match(card, /The training sampled judgments of its own, and rewarded correct verdicts\.\n/);
+    assert.doesNotMatch(card, kept);
+  });
+
   it('calls the items of tasks beyond pairs records', () => {
     const judge = sampleReport().iterations[3] ?? assert.fail();
     for (const { scores } of judge.evaluations) scores.benchmark = 'verifications';

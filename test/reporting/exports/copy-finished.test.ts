@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { copyFinished } from '../../../src/reporting/exports/copy-finished.ts';
+import { prunedModel, recordPrunedModel } from '../../../src/models/training/pruned-model.ts';
 import { ArtifactStore } from '../../../src/store/artifact-store.ts';
 import { openObjectStore } from '../../../src/store/drivers.ts';
 import { fileKey } from '../../../src/store/manifest.ts';
@@ -31,6 +32,16 @@ describe('the copy of what a run has finished', () => {
     assert.deepEqual(await keysOf(target), wanted);
     assert.equal(counts.objects, 3);
     assert.deepEqual(await copyFinished(store, target, 'run', () => undefined), { objects: 0, bytes: 0 });
+  });
+
+  it('says that weights of a judge were deleted', async () => {
+    const store = new ArtifactStore(empty());
+    const training = 'run/iteration-1/training';
+    const note = { prunedAt: '2026-01-01T00:00:00.000Z', bytes: 7 };
+    await recordPrunedModel(store, training, note);
+    const target = empty();
+    await copyFinished(store, target, 'run', () => undefined);
+    assert.deepEqual(await prunedModel(new ArtifactStore(target), training), note);
   });
 
   it('goes on where it was interrupted, and ends an artifact with its manifest', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REASONING_MARKS } from '../../../src/method/reasoning.ts';
 import { dpo } from '../../../src/models/training/recipes/dpo.ts';
+import { grpo } from '../../../src/models/training/recipes/grpo.ts';
 import type { TrainingRecipe } from '../../../src/models/training/recipes/recipe.ts';
 import { sft } from '../../../src/models/training/recipes/sft.ts';
 import { trainingRows } from '../../../src/reporting/exports/training-rows.ts';
@@ -61,6 +62,10 @@ describe('the rows of an exported training set', () => {
     assert.deepEqual(await factsOf({ id, prompt: [], completion }), {
       ...{ id, pair_id: 'verify-0123456789abcdef', order: 'turn-0', better_side: null },
       ...{ verdict: 'incorrect', source: 'verify', category: null, completion },
+    });
+    assert.deepEqual(await factsOf({ id, prompt: [], label: 'incorrect' }, grpo), {
+      ...{ id, pair_id: 'verify-0123456789abcdef', order: 'turn-0', better_side: null },
+      ...{ label: 'incorrect', source: 'verify', category: null },
     });
   });
 

@@ -14,6 +14,7 @@ import { renderPrompt, type ChatMessage } from '../../../method/prompt-template.
 import type { CountedJudgment } from '../../../method/rejection-sampling.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
 import type { Problem } from '../../../platform/problem.ts';
+import { quantity } from '../../../platform/quantity.ts';
 import { nonNegative, positiveInteger, positiveNumber } from '../../../platform/schema-fields.ts';
 import {
   hyperparameters,
@@ -228,7 +229,7 @@ async function makeTrainingSet({
   };
   if (pairs.length < minExamples)
     throw new InvalidInput(
-      `iteration ${iteration} has ${pairs.length} preference pairs, fewer than filtering.minExamples (${minExamples}): ` +
+      `iteration ${iteration} has ${quantity(pairs.length, 'preference pair')}, fewer than filtering.minExamples (${minExamples}): ` +
         `of ${counts.examples} examples ${counts['examples without a correct judgment']} have no correct judgment, ` +
         `${counts['examples without an incorrect judgment']} no incorrect one, ${counts.kept} both (of one plan), ${counts.balanced} are left after balancing. ` +
         'More pairs, more samples or a higher temperature give more.',

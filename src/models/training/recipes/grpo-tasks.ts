@@ -5,6 +5,7 @@ import { renderPrompt, type ChatMessage, type PromptTemplate } from '../../../me
 import { taskPrompts, taskQuestion } from '../../../method/tasks.ts';
 import { positiveNumber, promptFolderPath } from '../../../platform/schema-fields.ts';
 import { stableFraction } from '../../../platform/stable-hash.ts';
+import type { TrainingRecord } from './recipe.ts';
 
 const KINDS = ['pairwise', 'pairwise-scores', 'pointwise'] as const;
 
@@ -55,6 +56,17 @@ const DEFAULT_FOLDERS: Readonly<Record<TaskKind, string | undefined>> = {
   'pairwise-scores': 'prompts/pairwise-scores',
   pointwise: 'prompts/score/plain',
 };
+
+/** A row of the training set: a prompt, and what rewards are computed from (trainer/rewards.py). */
+export interface GrpoRecord extends TrainingRecord {
+  /** The kind of the pair's task, or the task of a record. */
+  readonly task: string;
+  /** The id of the pair or record. */
+  readonly item: string;
+  readonly order: string;
+  /** The side of the better response, or the label of a record. */
+  readonly label: string;
+}
 
 /** The folder of a task's prompt, if it has one of its own, and the placeholders that it needs. */
 export function taskPromptFolder({ kind, prompt = DEFAULT_FOLDERS[kind] }: GrpoTask) {

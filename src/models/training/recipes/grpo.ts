@@ -15,7 +15,15 @@ import { InvalidInput } from '../../../platform/invalid-input.ts';
 import type { Side } from '../../../method/verdict.ts';
 import type { Problem } from '../../../platform/problem.ts';
 import { fraction, nonNegative, positiveInteger, positiveNumber } from '../../../platform/schema-fields.ts';
-import { comparesResponses, drawTask, renderTask, taskPromptFolder, tasksSchema } from './grpo-tasks.ts';
+import { refuseUnusedVllm, rolloutFields } from './grpo-rollouts.ts';
+import {
+  comparesResponses,
+  drawTask,
+  renderTask,
+  taskPromptFolder,
+  tasksSchema,
+  type GrpoRecord,
+} from './grpo-tasks.ts';
 import {
   hyperparameters,
   INIT_FROM_DESCRIPTION,
@@ -25,13 +33,8 @@ import {
   risingRateError,
   selectCheckpointSchema,
 } from './hyperparameters.ts';
-import {
-  defineRecipe,
-  type JudgedPair,
-  type RecipeSections,
-  type TrainingRecord,
-  type TrainingSetInput,
-} from './recipe.ts';
+import { defineRecipe, type RecipeSections, type TrainingSetInput } from './recipe.ts';
+import { selectTaskRecords, taskPromptRows } from './task-rows.ts';
 
 /** J1's values for an 8B model, with a batch for one GPU. */
 const grpoHyperparameters = z.strictObject({
@@ -64,22 +67,7 @@ const grpoHyperparameters = z.strictObject({
   maxCompletionLength: positiveInteger
     .default(4096)
     .describe('The most tokens of a sampled judgment. `maxLength` counts them too.'),
-  rollouts: z
-    .enum(['generate', 'vllm'])
-    .default('generate')
-    .describe(
-      'What samples the judgments: `generate`: the trained model itself, which holds the keys and values of all judgments of a ' +
-        "step in memory; `vllm`: a vLLM in the trainer's process, which gets the weights of each step, on NVIDIA GPUs with the " +
-        'packages that `setup --with vllm-training` installs.',
-    ),
-  vllmMemory: fraction
-    .gt(0)
-    .lt(1)
-    .default(0.3)
-    .describe("The share of each GPU's memory that vLLM takes, with `rollouts: vllm`."),
-  vllmTensorParallel: positiveInteger
-    .default(1)
-    .describe('The GPUs over which vLLM divides the model, with `rollouts: vllm`; it divides their number.'),
+  ...rolloutFields,
   temperature: positiveNumber.default(1).describe('The temperature of the sampled judgments.'),
   topP: fraction.gt(0).default(1).describe('The share of the probability that judgments are sampled from.'),
   beta: nonNegative
@@ -119,8 +107,8 @@ const grpoRoundSchema = z
       .refine(({ min, max }) => min <= max, { path: ['min'], error: 'it is above max' })
       .prefault({})
       .describe(
-        'Trains on the pairs for which this share of the judgments of the stage judgePairs, in both orders together, is correct. ' +
-          'Pairs that the judge always or never gets right teach nothing.',
+        'Trains on the pairs, and on the records of `pairs.tasks`, for which this share of the judgments of the stage judgePairs, in ' +
+          'all orders together, is correct. What the judge always or never gets right teaches nothing.',
       ),
     judgments: judgmentsSchema,
     selectCheckpoint: selectCheckpointSchema,
@@ -133,10 +121,7 @@ const grpoRoundSchema = z
           'perDeviceBatchSize x gradientAccumulationSteps, the judgments of a step on one device, must be a multiple of ' +
           'numGenerations, with the reward "both-orders" of 2 x numGenerations: they are compared with each other',
       })
-      .refine(({ rollouts, vllmTensorParallel }) => rollouts === 'vllm' || vllmTensorParallel === 1, {
-        path: ['vllmTensorParallel'],
-        error: 'only vLLM divides the model: set rollouts to "vllm", or remove it',
-      })
+      .superRefine(refuseUnusedVllm)
       .refine(({ maxCompletionLength, maxLength }) => maxCompletionLength < maxLength, {
         path: ['maxCompletionLength'],
         error: 'maxLength, which counts the prompt too, must be larger',
@@ -165,10 +150,11 @@ export const grpo = defineRecipe({
     conversationsPerExample: 1,
     hasReferenceModel: ({ beta }) => beta !== 0,
   },
-  sampling: ({ hyperparameters: { numGenerations, maxCompletionLength, rollouts, vllmMemory } }) => ({
-    perExample: numGenerations,
-    maxTokens: maxCompletionLength,
-    vllmMemory: rollouts === 'vllm' ? vllmMemory : undefined,
+  sampling: ({ hyperparameters: fields }) => ({
+    perExample: fields.numGenerations,
+    maxTokens: fields.maxCompletionLength,
+    vllmMemory: fields.rollouts === 'vllm' ? fields.vllmMemory : undefined,
+    vllmTensorParallel: fields.vllmTensorParallel,
   }),
   rows: {
     format: 'prompt-only',
@@ -176,13 +162,21 @@ export const grpo = defineRecipe({
     trlArgument: {
       name: 'reward_funcs',
       definition: [
-        'def reward_funcs(completions, better_side, **_):  # 1 if the right verdict is the only one in a judgment of a pair',
-        "    verdicts = [{each for each in 'ABC' if f'[[{each}]]' in text[-1]['content']} for text in completions]",
-        '    return [float(found == {side}) for found, side in zip(verdicts, better_side)]',
+        'def reward_funcs(completions, label, **_):  # 1 if the right verdict is the only one in a judgment',
+        "    rights = [(completion[-1]['content'], f'[[{right}]]') for completion, right in zip(completions, label)]",
+        "    return [float(right in text and '[[' not in text.replace(right, '')) for text, right in rights]",
       ],
     },
     columns: [],
+    facts: [
+      {
+        name: 'label',
+        description:
+          'the right verdict: `A` or `B`; of other tasks the score, the letter of the best response, `correct` or `incorrect`',
+      },
+    ],
   },
+  learnsTasks: true,
   problems: grpoProblems,
   fingerprintInputs: (_sections, { passRate: { min, max }, tasks = [] }) => ({
     passRate: { min, max },
@@ -199,15 +193,6 @@ export const grpo = defineRecipe({
     return sumUpTo(all, (correct) => (isWithin(correct / all, passRate) ? probabilityOf(correct, all) : 0));
   },
 });
-
-/** A row of the training set: a prompt, and what rewards are computed from. */
-export interface GrpoRecord extends TrainingRecord {
-  /** The kind of the pair's task. */
-  readonly task: string;
-  readonly pair: string;
-  readonly order: string;
-  readonly betterSide: string;
-}
 
 /** Reports a pass rate that the sampling does not measure, and settings of `filtering` that select judgments. */
 function grpoProblems(
@@ -240,7 +225,7 @@ function grpoProblems(
   return problems;
 }
 
-/** Selects the pairs by their pass rate. Each gives a row in both orders. */
+/** Selects the pairs and the records of other tasks by their pass rate. Each gives a row in all its orders. */
 async function makeTrainingSet({
   iteration,
   seed,
@@ -249,6 +234,7 @@ async function makeTrainingSet({
   prompt,
   taskPrompts = {},
   judgedPairs,
+  trainedTasks,
 }: TrainingSetInput<GrpoRound>) {
   const selected = new Set<string>();
   const sampled: { judgments: number; correct: number }[] = [];
@@ -257,32 +243,41 @@ async function makeTrainingSet({
   for await (const judged of judgedPairs()) {
     pairs += 1;
     sampled.push(...judged.orders.map(({ judgments }) => countCorrect(judgments)));
-    if (!isWithin(passRateOf(judged), passRate)) continue;
+    if (!isWithin(passRateOf(judged.orders), passRate)) continue;
     const { id, source = GENERATED } = judged.pair;
     selected.add(id);
     trained.push(...judged.orders.map(({ example }) => ({ side: example.betterSide, source })));
   }
-  const trainingExamples = 2 * selected.size;
-  if (trainingExamples < filtering.minExamples)
+  const kept = 2 * selected.size;
+  const ofTasks = await selectTaskRecords(trainedTasks, (orders) => isWithin(passRateOf(orders), passRate));
+  const trainingExamples = kept + ofTasks.examples;
+  if (trainingExamples < filtering.minExamples) {
+    const others = ofTasks.tasks.map(
+      ({ task, examples, trained }) =>
+        ` Of ${examples} examples of the task ${task} ${trained} have such a pass rate.`,
+    );
     throw new InvalidInput(
       `iteration ${iteration} has ${trainingExamples} training examples, fewer than filtering.minExamples (${filtering.minExamples}): ` +
         `of ${pairs} pairs ${selected.size} have a pass rate between ${passRate.min} and ${passRate.max}. ` +
-        'More pairs or a wider passRate give more.',
+        `More pairs or a wider passRate give more.${others.join('')}`,
     );
+  }
   return {
     counts: {
       examples: 2 * pairs,
-      kept: trainingExamples,
+      kept,
       'examples outside the pass rate': 2 * (pairs - selected.size),
+      ...(trainedTasks === undefined ? {} : { 'of other tasks': ofTasks.examples }),
       trainingExamples,
     },
     summary: {
       steps: [
         { step: 'judged', examples: 2 * pairs },
-        { step: 'within the pass rate', examples: trainingExamples },
+        { step: 'within the pass rate', examples: kept },
       ],
       ...sampleStatistics(sampled, judging.strategy.kind === 'all' ? judgmentsOfExample(judging) : undefined),
       ...originStatistics(trained),
+      ...(trainedTasks === undefined ? {} : { tasks: ofTasks.tasks }),
     } satisfies FilterStatistics,
     records: records(),
   };
@@ -297,19 +292,19 @@ async function makeTrainingSet({
       for (const { example } of orders)
         yield {
           id: `${example.id}/0000`,
-          pair: pair.id,
-          order: example.order,
-          betterSide: example.betterSide,
-          task: task.kind,
+          ...{ item: pair.id, order: example.order, task: task.kind, label: example.betterSide },
           prompt: renderTask(task, template, pair, example),
           judgments: { kept: [], rejected: [] },
         };
     }
+    yield* taskPromptRows(trainedTasks, ofTasks.ids);
   }
 }
 
-/** The share of a pair's judgments, of both orders together, that are correct; 0 without any. */
-function passRateOf({ orders }: JudgedPair): number {
+/** The share of the judgments of a pair or record, of all orders together, that are correct; 0 without any. */
+function passRateOf(
+  orders: readonly { readonly judgments: readonly { readonly correct: boolean }[] }[],
+): number {
   const { judgments, correct } = countCorrect(orders.flatMap(({ judgments: sampled }) => sampled));
   return correct / Math.max(1, judgments);
 }

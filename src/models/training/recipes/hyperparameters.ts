@@ -31,7 +31,7 @@ export const hyperparameters = (defaults: Defaults) => ({
   lrScheduler: z
     .enum(['cosine', 'linear', 'constant'])
     .default('cosine')
-    .describe('The learning rate after the warm-up.'),
+    .describe('How the learning rate changes after the warm-up.'),
   minLrRatio: nonNegative
     .default(defaults.minLrRatio)
     .describe(

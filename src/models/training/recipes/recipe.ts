@@ -85,6 +85,8 @@ export interface TrainingSampling {
   readonly maxTokens: number;
   /** The share of each GPU's memory that vLLM takes beside the training; undefined if the training's own model samples. */
   readonly vllmMemory: number | undefined;
+  /** The GPUs over which vLLM divides the model. */
+  readonly vllmTensorParallel?: number;
 }
 
 /** Declares a recipe; the type of its rounds follows from `configuration`. */
@@ -177,4 +179,6 @@ export interface TrainingRows {
     readonly description: string;
     readonly verdict: { readonly name: string; readonly description: string };
   }[];
+  /** The fields of a record that are columns of texts, too. */
+  readonly facts?: readonly { readonly name: string; readonly description: string }[];
 }

@@ -21,6 +21,7 @@ import {
 } from '../../../method/select-judgments.ts';
 import { REASONED_WORDS } from '../../../method/words-before-verdict.ts';
 import { InvalidInput } from '../../../platform/invalid-input.ts';
+import { quantity } from '../../../platform/quantity.ts';
 import { fraction, promptFolderPath } from '../../../platform/schema-fields.ts';
 import {
   hyperparameters,
@@ -31,8 +32,8 @@ import {
   risingRateError,
   selectCheckpointSchema,
 } from './hyperparameters.ts';
-import { selectTaskJudgments, taskRecords } from './sft-tasks.ts';
 import { defineRecipe, type RecipeSections, type TrainingRecord, type TrainingSetInput } from './recipe.ts';
+import { selectTaskJudgments, taskJudgmentRows } from './task-rows.ts';
 
 /** The paper's defaults. */
 const sftHyperparameters = z.strictObject(
@@ -214,7 +215,7 @@ async function makeTrainingSet({
           if (isDirect && directPrompt !== undefined) yield record('-direct', directPrompt, `[[${verdict}]]`);
         }
       }
-    yield* taskRecords(tasks, ofTasks.ids);
+    yield* taskJudgmentRows(tasks, ofTasks.ids);
   }
 }
 
@@ -267,7 +268,7 @@ function tooFewExamples(
       ` Of ${judgments} judgments for the task ${task} ${correct} are right, and ${trained} left.`,
   );
   return new InvalidInput(
-    `iteration ${iteration} has ${left} training examples, fewer than filtering.minExamples (${minimum}): ` +
+    `iteration ${iteration} has ${quantity(left, 'training example')}, fewer than filtering.minExamples (${minimum}): ` +
       `of ${judged?.examples ?? 0} examples ${remaining}. More pairs or more samples give more.${others.join('')}`,
   );
 }
