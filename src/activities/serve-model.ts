@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { ArtifactDamaged } from '../store/errors.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
+import { quantity } from '../platform/quantity.ts';
 import { checkpointPathOrId, findCheckpoint, storeUriOf } from '../runs/find-checkpoint.ts';
 import { prunedModelMessage } from '../models/training/pruned-model.ts';
 import { RESULT_FILE } from '../models/training/job.ts';
@@ -131,7 +132,7 @@ function failedStart(
   const remaining = MAX_FAILED_STARTS - failedStarts;
   return ApplicationFailure.create({
     type,
-    message: `${message}\nIt is started again in ${nextRetryDelay / 1000} s, ${remaining} more ${remaining === 1 ? 'time' : 'times'}.`,
+    message: `${message}\nIt is started again in ${nextRetryDelay / 1000} s, ${quantity(remaining, 'more time')}.`,
     nextRetryDelay,
   });
 }

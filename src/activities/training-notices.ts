@@ -7,6 +7,7 @@ import type { DamagedCheckpoint } from '../models/training/damaged-checkpoints.t
 import { tellsFromBase } from '../models/serving/adapters/canary.ts';
 import type { TrainingProgress, TrainingResult } from '../models/training/job.ts';
 import { readFaults, type TrainerFault } from '../models/training/trainer-faults.ts';
+import { quantity } from '../platform/quantity.ts';
 import type { ObjectStore } from '../store/objects/object-store.ts';
 import type { Dependencies } from './dependencies.ts';
 
@@ -102,7 +103,7 @@ export function warmupWarning(fineTuning: FineTuning, iteration: number, steps: 
   if (steps > warmupSteps) return undefined;
   const round = Math.min(iteration, fineTuning.rounds.length) - 1;
   return (
-    `The training of M_${iteration} has ${steps} steps, all within its warm-up of ${warmupSteps}: the learning rate never ` +
+    `The training of M_${iteration} has ${quantity(steps, 'step')}, all within its warm-up of ${warmupSteps}: the learning rate never ` +
     `reaches its height, and the judge learns little. Lower fineTuning.rounds.${round}.hyperparameters.warmupSteps, or train longer.`
   );
 }
@@ -115,7 +116,7 @@ export function singleCheckpointWarning(
 ): string | undefined {
   if (checkpoints?.length !== 1) return undefined;
   return (
-    `The training of M_${iteration} has only ${steps} steps, so its last checkpoint is the only one, and validation had nothing to ` +
+    `The training of M_${iteration} has only ${quantity(steps, 'step')}, so its last checkpoint is the only one, and validation had nothing to ` +
     'choose among: lower selectCheckpoint.everySteps of its round in fineTuning.rounds, or train longer.'
   );
 }

@@ -1,5 +1,6 @@
 import type { Side, Verdict } from '../method/verdict.ts';
 import { formatPercent } from '../platform/format-percent.ts';
+import { quantity } from '../platform/quantity.ts';
 import {
   clusterValues,
   differenceInterval,
@@ -297,6 +298,5 @@ function isSide(verdict: Verdict): verdict is Side {
 }
 
 function wordsText(count: number): string {
-  const rounded = Math.round(count);
-  return rounded === 1 ? '1 word' : `${rounded} words`;
+  return quantity(Math.round(count), 'word');
 }

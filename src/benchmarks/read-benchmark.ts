@@ -1,6 +1,8 @@
 import path from 'node:path';
 import type { z } from 'zod';
+import { quantity } from '../platform/quantity.ts';
 import { InvalidBenchmarkFile } from './benchmark.ts';
+import { describeRowProblems } from '../datasets/rows/describe-row-problems.ts';
 import { readRows } from '../datasets/rows/read-rows.ts';
 
 /** The rows of a benchmark file. */
@@ -43,11 +45,7 @@ export async function readBenchmarkRows<Shape extends z.core.$ZodLooseShape>(
 /** @throws InvalidBenchmarkFile with the first few problems, if there are any */
 export function throwIfProblems(file: string, problems: readonly string[]): void {
   if (problems.length === 0) return;
-  const more = problems.length > 5 ? `\n  and ${problems.length - 5} more` : '';
-  const shown = problems.slice(0, 5).join('\n  ');
-  throw new InvalidBenchmarkFile(
-    `${file}: ${problems.length} rows can't be used (rows are counted from 0):\n  ${shown}${more}`,
-  );
+  throw new InvalidBenchmarkFile(describeRowProblems(file, problems, "can't be used"));
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
@@ -74,7 +72,7 @@ export function rowCountWarnings(
   if (Object.values(official).includes(rows)) return [];
   const sizes = Object.entries(official).map(([split, count]) => `${split} ${count}`);
   return [
-    `${file}: ${rows} rows, but ${benchmark} has ${sizes.join(', ')}, so the official scores can't be compared with published ones.`,
+    `${file}: ${quantity(rows, 'row')}, but ${benchmark} has ${sizes.join(', ')}, so the official scores can't be compared with published ones.`,
   ];
 }
 

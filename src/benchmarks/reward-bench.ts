@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { type Order, ORDERS } from '../method/examples.ts';
+import { quantity } from '../platform/quantity.ts';
 import {
   type BenchmarkFile,
   type BenchmarkPair,
@@ -165,7 +166,7 @@ async function readRewardBench(location: string): Promise<BenchmarkFile<Benchmar
       : (await readBenchmarkRows(orderFile, orderSchema, 'a line for each row')).rows;
   if (orders !== undefined && orders.length !== rows.length)
     throw new InvalidBenchmarkFile(
-      `${orderFile}: ${orders.length} lines, but ${file} has ${rows.length} rows; expected the order of each row`,
+      `${orderFile}: ${quantity(orders.length, 'line')}, but ${file} has ${quantity(rows.length, 'row')}; expected the order of each row`,
     );
   const idOf = rowIds(rows.length);
   const items = rows.map((row, index) => ({

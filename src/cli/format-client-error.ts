@@ -39,7 +39,8 @@ function connectionFailureText(error: unknown): string | undefined {
   return undefined;
 }
 
+/** Begins with a capital letter, unless the first word is a name, a path or an address. */
 function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  const text = message.replace(/^[a-z](?=[a-z']*,?\s)/, (letter) => letter.toUpperCase());
   return /[.!?]$/.test(text) || text.includes('\n') ? text : `${text}.`;
 }

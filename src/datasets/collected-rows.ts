@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { quantity } from '../platform/quantity.ts';
 import { TooManySkipped } from '../store/errors.ts';
 import { fileSha256 } from '../platform/file-hashes.ts';
 import type { Counts } from '../store/artifact.ts';
@@ -53,7 +54,7 @@ export function limitFailedRows(share: number, rowsOf: string) {
     const examples = reasons
       .filter(({ kind }) => kind === 'failed')
       .slice(0, 3)
-      .map(({ reason, count, example }) => `${reason} (${count} rows, the first: ${example})`);
+      .map(({ reason, count, example }) => `${reason} (${quantity(count, 'row')}, the first: ${example})`);
     throw new TooManySkipped(
       `${failed} of ${rows} rows ${rowsOf} can't be used, more than the allowed share of ${share} ` +
         `(inference.maxSkippedShare): ${examples.join('; ')}`,
@@ -72,5 +73,5 @@ export function describeLosses(
 ): string {
   const paths = files.map(({ path }) => path).join(', ');
   const counts = reasons.map(({ reason, count }) => `${reason} ${count}`).join(', ');
-  return `${paths}: ${rows} rows${counts === '' ? '' : `, skipped: ${counts}`}`;
+  return `${paths}: ${quantity(rows, 'row')}${counts === '' ? '' : `, skipped: ${counts}`}`;
 }

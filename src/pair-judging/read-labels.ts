@@ -36,7 +36,7 @@ export async function readLabels(file: string): Promise<ReadonlyMap<string, Pair
       problems.push(`row ${row}: a second label of ${quotedName(repeated)} on the pair ${quotedName(pair)}`);
     labels.set(pair, { ...ofPair, ...read });
   }
-  requireNoProblems(file, problems, 'have no labels that can be used: fix or remove them');
+  requireNoProblems(file, problems, "can't be read as a label: fix or remove such rows");
   return labels;
 }
 

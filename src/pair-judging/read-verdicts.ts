@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { JudgedOrder } from '../benchmarks/biases.ts';
 import type { Label } from '../benchmarks/judge-agreement.ts';
+import { describeRowProblems } from '../datasets/rows/describe-row-problems.ts';
 import { readRows } from '../datasets/rows/read-rows.ts';
 import { wordCount } from '../datasets/word-hashes.ts';
 import { PRESENTATION_ORDERS } from '../method/pair-comparison.ts';
@@ -62,17 +63,18 @@ export async function readVerdicts(file: string): Promise<ReadVerdict[]> {
   }
   if (verdicts.length === 0 && problems.length === 0)
     throw new InvalidVerdictFile(`${file} has no verdicts: give a file that the command judge has written`);
-  requireNoProblems(file, problems, 'are no verdicts: give a file that the command judge has written');
+  requireNoProblems(
+    file,
+    problems,
+    "can't be read as a verdict: give a file that the command judge has written",
+  );
   return verdicts.sort((one, other) => one.row - other.row);
 }
 
 /** @throws InvalidVerdictFile with the first problems, if there are any */
 export function requireNoProblems(file: string, problems: readonly string[], what: string): void {
   if (problems.length === 0) return;
-  const more = problems.length > 5 ? `\n  and ${problems.length - 5} more` : '';
-  throw new InvalidVerdictFile(
-    `${file}: ${problems.length} rows ${what} (rows are counted from 0):\n  ${problems.slice(0, 5).join('\n  ')}${more}`,
-  );
+  throw new InvalidVerdictFile(describeRowProblems(file, problems, what));
 }
 
 function withoutTexts({ row, id, label, verdict: found, orders }: z.output<typeof lineSchema>): ReadVerdict {

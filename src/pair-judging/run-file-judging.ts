@@ -9,7 +9,7 @@ import { readLines } from '../datasets/rows/read-rows.ts';
 import { RequestRejected } from '../models/inference/errors.ts';
 import { writeFileAtomically } from '../platform/atomic-write.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
-import { fieldDifferences } from '../platform/field-differences.ts';
+import { fieldDifferences, formatChanges } from '../platform/field-differences.ts';
 import { fileSha256 } from '../platform/file-hashes.ts';
 import { withLock } from '../platform/file-lock.ts';
 import { SharedPlaces } from '../platform/shared-places.ts';
@@ -151,9 +151,8 @@ async function claimOutput({ out, fingerprint }: FileJudgingJob<unknown>): Promi
   if (existsSync(metaPath)) {
     const differences = fieldDifferences(JSON.parse(await readFile(metaPath, 'utf8')), fingerprint);
     if (differences.length === 0) return;
-    const fields = differences.map(({ field, before, after }) => `${field} was ${before}, now ${after}`);
     throw new VerdictFileMismatch(
-      `${out} contains the verdicts of another judging (${fields.join('; ')}): name another file with --out, or delete it, ` +
+      `${out} contains the verdicts of another judging (${formatChanges(differences)}): name another file with --out, or delete it, ` +
         `${metaPath} and ${journalOf(out)}`,
     );
   }

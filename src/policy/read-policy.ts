@@ -44,8 +44,9 @@ export function choosePolicy(given: GivenPolicy, isOwnServer: boolean): Policy {
   if (isOwnServer)
     return {
       rules: undefined,
+      // Also true of `doctor` before there is a server.
       description:
-        'open, because this checkout has started the Temporal server: only users of this machine reach it',
+        'open at the Temporal server that this checkout starts: only users of this machine reach it',
     };
   return strictPolicy();
 }

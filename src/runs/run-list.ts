@@ -97,7 +97,8 @@ export function runRow(
   const until = isUnderWay ? now : endedAt === undefined ? undefined : Date.parse(endedAt);
   const configured =
     configuration !== undefined && 'iterations' in configuration ? configuration.iterations : undefined;
-  const requested = progress?.requestedIterations ?? configured;
+  // A run that is still being planned says 0.
+  const requested = progress?.requestedIterations || configured;
   return {
     runName,
     kind,

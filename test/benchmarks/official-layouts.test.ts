@@ -264,7 +264,7 @@ describe('a file that does not fit its benchmark', () => {
     await assert.rejects(benchmarks.pairs.read(own), {
       name: 'InvalidBenchmarkFile',
       message:
-        /own-.*: 1 rows can't be used \(rows are counted from 0\):\n {2}b\.jsonl row 1: no field "worse"/,
+        /own-.*: 1 row can't be used \(rows are counted from 0\):\n {2}b\.jsonl row 1: no field "worse"/,
     });
     await assert.rejects(benchmarks.pairs.read(await mkdtemp(join(folder, 'none-'))), {
       message: /none-.*: this folder contains no \.parquet, \.jsonl or \.json file/,

@@ -119,7 +119,7 @@ describe("a user's own responses", () => {
     ] as const)
       await assert.rejects(
         benchmarks[format].read(fixture('without-label.jsonl')),
-        new RegExp(`without-label.jsonl: 1 rows can't be used .*\\n  row 0: no field "${field}"`),
+        new RegExp(`without-label.jsonl: 1 row can't be used .*\\n  row 0: no field "${field}"`),
       );
   });
 });

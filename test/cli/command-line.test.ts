@@ -12,7 +12,7 @@ import { packageRoot } from '../../src/platform/package-root.ts';
 import { runBin } from '../support/run-cli.ts';
 
 describe('the command line', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let nowhere: NodeJS.ProcessEnv;
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
 import { findPairsJudging, findRun, type RunProgress } from '../../src/client/index.ts';
 import {
@@ -14,7 +13,7 @@ import {
 import { correctJudgment, sampleJudge } from '../support/sample-judge.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import {
-  slowScriptedAnswers,
+  heldScriptedAnswers,
   stageStarted,
   waitForProgress,
   tinyConfiguration,
@@ -23,8 +22,8 @@ import { runBin } from '../support/run-cli.ts';
 
 const PAIRS = 60;
 
-const honest: Script = ({ body }) => ({
-  kind: 'answer',
+const honest = ({ body }: Parameters<Script>[0]) => ({
+  kind: 'answer' as const,
   texts: Array.from({ length: body.n ?? 1 }, () => correctJudgment(body.messages.at(-1)?.content ?? '')),
   afterMilliseconds: 100,
 });
@@ -81,7 +80,12 @@ describe('the command line with a worker', function () {
   });
 
   it('starts, pauses, resumes and follows the judging of a file', async () => {
-    endpoint.script(honest);
+    const resumed = Promise.withResolvers<void>();
+    // The judging does not end before it is paused.
+    endpoint.script((request) => ({
+      ...honest(request),
+      heldUntil: isCanary(request.body) ? undefined : resumed.promise,
+    }));
     const started = await program('start', await file(judging()), '--json');
     assert.equal(started.code, 0, started.err);
     const { runName, kind, started: isNew } = JSON.parse(started.out) as Record<string, unknown>;
@@ -105,6 +109,7 @@ describe('the command line with a worker', function () {
     const listed = await program('runs', '--status', 'paused');
     assert.match(listed.out, /│ judged +│ paused +│ both +│ judging +│/);
     assert.equal((await program('resume', 'judged')).out, 'judged continues.\n');
+    resumed.resolve();
 
     const followed = await program('follow', 'judged');
     assert.equal(followed.code, 0, followed.err);
@@ -143,10 +148,18 @@ describe('the command line with a worker', function () {
 
   it('cancels a judging, which continues when it is started again', async () => {
     const other = await file(judging({ runName: 'given-up', seed: 7 }));
+    const cancelled = Promise.withResolvers<void>();
+    let answers = 0;
+    // The first shard ends, and the second one does not before the judging is cancelled.
+    endpoint.script((request) => ({
+      ...honest(request),
+      heldUntil: isCanary(request.body) || (answers += 1) <= 30 ? undefined : cancelled.promise,
+    }));
     await program('start', other);
-    while ((await findPairsJudging(cluster.client, 'given-up').progress()).stages[0]?.done !== 1)
-      await sleep(50);
+    const judged = findPairsJudging(cluster.client, 'given-up');
+    await waitForProgress(judged, ({ stages }) => stages[0]?.done === 1);
     assert.equal((await program('cancel', 'given-up')).code, 0);
+    cancelled.resolve();
     const followed = await program('follow', 'given-up');
     assert.equal(followed.code, 1);
     assert.match((await program('runs')).out, /│ given-up +│ cancelled /);
@@ -187,7 +200,8 @@ describe('the command line with a worker', function () {
   });
 
   it('sets and removes the budget of a running run, and rejects invalid budgets', async () => {
-    endpoint.script(slowScriptedAnswers);
+    const cancelled = Promise.withResolvers<void>();
+    endpoint.script(heldScriptedAnswers(cancelled.promise));
     const started = await program('start', await file(tinyConfiguration('bounded', endpoint.baseUrl)));
     assert.equal(started.code, 0, started.err);
     const run = findRun(cluster.client, 'bounded');
@@ -218,5 +232,6 @@ describe('the command line with a worker', function () {
     const free = await program('set-budget', 'bounded', '--gpu-hours', 'none');
     assert.equal(free.out, 'bounded may spend without a limit.\n');
     assert.equal((await program('cancel', 'bounded')).code, 0);
+    cancelled.resolve();
   });
 });

@@ -83,6 +83,7 @@ describe('conversations in the forms of data sets', () => {
         ['user', asked],
         ['assistant', 'Nile.'],
       ],
+      [['user', asked]],
     ];
     for (const column of ['messages', 'conversations', 'prompt'])
       assert.deepEqual(

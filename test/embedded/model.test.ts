@@ -14,7 +14,7 @@ interface Comparison {
 }
 
 describe("the seed model in transformers and in the server's own forward pass", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let comparison: Comparison;
 
   before(async () => {

@@ -23,10 +23,13 @@ describe('the notes of an estimate', () => {
   });
 
   it('say what vLLM in the trainer takes', () => {
-    const rounds = (rollouts: 'generate' | 'vllm') => ({
-      rounds: [{ method: 'grpo' as const, hyperparameters: { rollouts, vllmMemory: 0.4 } }],
+    const rounds = (hyperparameters: { rollouts: 'generate' | 'vllm'; vllmMemory?: number }) => ({
+      rounds: [{ method: 'grpo' as const, hyperparameters }],
     });
-    assert.match(notesFor(rounds('vllm')), /vLLM in the trainer takes 40\.0% of the memory of each GPU/);
-    assert.doesNotMatch(notesFor(rounds('generate')), /vLLM/);
+    assert.match(
+      notesFor(rounds({ rollouts: 'vllm', vllmMemory: 0.4 })),
+      /vLLM in the trainer takes 40\.0% of the memory of each GPU/,
+    );
+    assert.doesNotMatch(notesFor(rounds({ rollouts: 'generate' })), /vLLM/);
   });
 });

@@ -65,6 +65,18 @@ describe('the row of a run', () => {
     const closed = execution({ status: 'COMPLETED', closedAt: at(10) });
     assert.equal(runRow('a', { execution: closed }, now).seconds, 600);
   });
+
+  it('has no number of iterations while the run is planned, which says 0', () => {
+    const planned = {
+      status: 'planning',
+      requestedIterations: 0,
+      completedIterations: [],
+      stages: [],
+      best: 0,
+    };
+    const progress = planned as unknown as RunProgress;
+    assert.equal(runRow('a', { execution: execution(), progress }, now).iterations, undefined);
+  });
 });
 
 describe('the execution that determines the status of a run', () => {

@@ -19,7 +19,7 @@ interface Document {
 }
 
 describe('npm run sbom', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let folder: string;
 
   before(() => {

@@ -90,7 +90,7 @@ describe('npm test', () => {
     });
     assert.deepEqual(runTests(''), { status: 1, lastLine: '0 passed, 1 failed' });
   });
-}).timeout(60_000);
+}).timeout(300_000);
 
 describe('.ci/run', () => {
   it('ends with the count of all tests, and fails with any of them', () => {

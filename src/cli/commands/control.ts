@@ -1,3 +1,4 @@
+import { quantity } from '../../platform/quantity.ts';
 import { defineCommand } from '../core/define-command.ts';
 
 /** The output of these commands with `--json`. */
@@ -76,7 +77,7 @@ export const setIterations = defineCommand({
         appliesTo: 'runs',
         send: (handle) => handle.setIterations(iterations),
         confirmation: ({ runName, requestedIterations }) =>
-          `${runName} will do ${requestedIterations} ${requestedIterations === 1 ? 'iteration' : 'iterations'} in total.`,
+          `${runName} will do ${quantity(requestedIterations, 'iteration')} in total.`,
       },
       json,
     ),

@@ -32,7 +32,7 @@ export const judge = defineCommand({
     out: {
       type: 'string',
       describe:
-        'The file for the verdicts, as JSONL; <file>.verdicts.jsonl in the current folder by default.',
+        'The file for the verdicts, as JSONL; for pairs.jsonl by default pairs.verdicts.jsonl in the current folder.',
     },
     votes: {
       type: 'number',
@@ -108,7 +108,7 @@ export const judge = defineCommand({
       '$0 judge pairs.jsonl --model http://gpu:8000/v1 --served-model-name judge --judge judge.json --votes 5',
       'Use a judge that is already served',
     ],
-    ['$0 judge answers.jsonl --model run:embedded/best --task verify', 'Say which answers are correct'],
+    ['$0 judge answers.jsonl --model run:NAME/best --task verify', 'Say which answers are correct'],
   ],
   run: async (args) =>
     (await import('../judge/judge.ts')).judge({

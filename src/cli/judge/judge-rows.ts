@@ -10,6 +10,7 @@ import { askAtEndpoints } from '../../pair-judging/judge-pair.ts';
 import { countRows, type FileJudgingProgress, runFileJudging } from '../../pair-judging/run-file-judging.ts';
 import { cacheFolder } from '../../platform/cache-folder.ts';
 import { packageRoot } from '../../platform/package-root.ts';
+import { quantity } from '../../platform/quantity.ts';
 import type { Fingerprint } from '../../store/artifact.ts';
 import type { ArtifactStore } from '../../store/artifact-store.ts';
 import type { ExitReason } from '../core/exit-codes.ts';
@@ -56,11 +57,11 @@ export async function judgeRows<
   const out = resolve(
     command.out ?? `${basename(file).replace(/(\.(jsonl|json|parquet))?(\.gz)?$/, '')}.verdicts.jsonl`,
   );
-  const { many } = task.noun;
+  const { one, many } = task.noun;
   const { rows, requests } = await countRows(file, task);
   const { votes } = voting;
   printError(
-    `${resolved.name} judges the ${rows} ${many} of ${file}: ${requests} requests${votes === 1 ? '' : ` of ${votes} votes each`}` +
+    `${resolved.name} judges ${quantity(rows, one, many)} of ${file}: ${quantity(requests, 'request')}${votes === 1 ? '' : ` of ${votes} votes each`}` +
       `${direct === undefined ? '' : `, fewer if the ${2 * rows} short ones for direct verdicts are sure enough`}. ` +
       `Verdicts: ${out}`,
   );

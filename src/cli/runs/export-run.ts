@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvalidInput } from '../../platform/invalid-input.ts';
 import { publishSchema } from '../../config/publish.ts';
+import { quantity } from '../../platform/quantity.ts';
 import { exportPlan, type ExportPlan } from '../../reporting/exports/export-plan.ts';
 import { writeExport } from '../../reporting/exports/export-folder.ts';
 import { pushExport } from '../../reporting/exports/push-export.ts';
@@ -56,7 +57,7 @@ export function exportRun(options: ExportOptions): Promise<ExitReason> {
         json,
         { ...exportSummary(plan), folder, copied, unchanged, files: hashes },
         () =>
-          `${exportTitle(plan)} is in ${folder}: ${copied} files copied, ${unchanged} already there; all hashes checked.`,
+          `${exportTitle(plan)} is in ${folder}: ${quantity(copied, 'file')} copied, ${unchanged} already there; all hashes checked.`,
       );
       return 'done';
     } catch (error) {

@@ -110,7 +110,8 @@ export function messageItems(value: unknown, field: string): readonly JsonObject
     const list = value as unknown[];
     const [first] = list;
     if (list.length === 0) return notList('it is empty');
-    if (list.length === 1 && Array.isArray(first)) return messageItems(first, field);
+    // A list in the list is a conversation, unless it is the only message, written as `["user", "text"]`.
+    if (list.length === 1 && Array.isArray(first) && !isRoleAndText(first)) return messageItems(first, field);
     if (list.length === 1 && isObject(first) && !isMessageLike(first)) {
       const inner = keyOf(first, LIST_KEYS);
       if (inner !== undefined) return messageItems(first[inner], field);

@@ -1,4 +1,5 @@
 /** Sends one request, with its waits in the queue and its retries. */
+import { quantity } from '../../platform/quantity.ts';
 import { retryDelaySeconds, type RetryPolicy, type WaitFunction } from './backoff.ts';
 import { type ChatAnswer, InvalidAnswer, readChatAnswer } from './chat-answer.ts';
 import type { CompletionRequest, SendReason } from './completion.ts';
@@ -274,8 +275,8 @@ function unavailableError(
     );
   }
   return new EndpointUnavailable(
-    `${endpoint} gave no usable answer for model ${model} in ${attempt} ` +
-      `attempt${attempt === 1 ? '' : 's'}; the last one: ${reason}: ${text}. ` +
+    `${endpoint} gave no usable answer for model ${model} in ${quantity(attempt, 'attempt')}; ` +
+      `the last one: ${reason}: ${text}. ` +
       (tooLong
         ? `It asks for no request within ${Math.ceil(retryAfterSeconds ?? 0)} s (Retry-After).`
         : 'Check that it is up, reachable from here and not overloaded.'),

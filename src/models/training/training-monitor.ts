@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quoteLog } from '../../platform/quotes.ts';
-import { fieldDifferences } from '../../platform/field-differences.ts';
+import { fieldDifferences, formatChanges } from '../../platform/field-differences.ts';
 import { processState } from '../../platform/process-identity.ts';
 import { openParent } from '../../store/drivers.ts';
 import { ObjectHashes } from '../../store/object-hashes.ts';
@@ -194,11 +194,9 @@ export class TrainingMonitor {
       ...(reasoningMarks === undefined ? {} : { reasoningMarks }),
     };
     const { base: ____, ...found } = result.identity;
-    const differing = fieldDifferences(found, wanted).map(
-      ({ field, before: was, after: is }) => `${field} was ${was}, now ${is}`,
-    );
-    if (differing.length === 0) return;
-    const what = `${this.training.address} holds the result of another job: ${differing.join('; ')}`;
+    const differences = fieldDifferences(found, wanted);
+    if (differences.length === 0) return;
+    const what = `${this.training.address} holds the result of another job: ${formatChanges(differences)}`;
     throw new TrainingFailedPermanently({ what, logFile: this.logFile });
   }
 }

@@ -88,7 +88,7 @@ async function artifactPart(store: ArtifactStore, uri: string): Promise<Finished
   return [{ objects, last: `${uri}/${MANIFEST_FILE}` }];
 }
 
-/** A judge whose weights were pruned is copied without them. */
+/** A judge whose weights were pruned is copied without them; the note about that is a part of its own. */
 async function trainingPart(
   store: ArtifactStore,
   uri: string,
@@ -100,7 +100,7 @@ async function trainingPart(
   return { objects, last: `${uri}/${RESULT_FILE}` };
 }
 
-/** Whether an object is a part of its own that may be replaced: a report, a result, a card or a `judge.json`. */
+/** Returns whether an object is a part of its own that may be replaced: a report, a result, a card, a `judge.json` or a note about pruned weights. */
 function isLoose(key: string, run: string): boolean {
   return (
     [runUris.report(run), runUris.result(run), runUris.state(run)].includes(key) ||
@@ -109,7 +109,7 @@ function isLoose(key: string, run: string): boolean {
   );
 }
 
-const JUDGE_FILES = /\/iteration-(\d+\/training|0)\/judge\.json$/;
+const JUDGE_FILES = /\/iteration-(\d+\/training\/(judge|pruned)|0\/judge)\.json$/;
 
 async function isSame(from: ObjectStore, target: ObjectStore, key: string): Promise<boolean> {
   const [here, there] = await Promise.all([from.get(key), target.get(key)]);

@@ -23,14 +23,18 @@ const messages = (name: string): SchemaElement[] => [
 ];
 
 /** The columns of exported rows; those with messages come first. */
-export function trainingRowColumns({ columns }: TrainingRows): {
+export function trainingRowColumns({ columns, facts = [] }: TrainingRows): {
   readonly messages: readonly string[];
   readonly texts: readonly string[];
 } {
   const verdicts = columns.map(({ verdict }) => verdict.name);
   return {
     messages: ['prompt', ...columns.map(({ name }) => name)],
-    texts: ['id', 'pair_id', 'order', 'better_side', ...verdicts, 'source', 'category'],
+    texts: [
+      ...['id', 'pair_id', 'order', 'better_side', ...verdicts],
+      ...facts.map(({ name }) => name),
+      ...['source', 'category'],
+    ],
   };
 }
 

@@ -8,7 +8,7 @@ import { findRun, type RunProgress } from '../../../src/client/index.ts';
 import { startScriptedEndpoint } from '../../support/scripted-endpoint.ts';
 import { startCluster } from '../../support/cluster.ts';
 import { stageStarted, waitForProgress, tinyConfiguration } from '../../support/tiny-run.ts';
-import { runBin } from '../../support/run-cli.ts';
+import { resultOf, runBin, startBin } from '../../support/run-cli.ts';
 
 describe('the commands that start and control a run', function () {
   this.timeout(600_000);
@@ -107,8 +107,13 @@ describe('the commands that start and control a run', function () {
         'simulated will end after iteration 1.\n',
       );
 
+      const following = startBin(['start', await file(input), '--follow', '--json'], {
+        TEMPORAL_ADDRESS: address,
+      });
+      // A start after the run's end would begin another run.
+      following.stdout?.once('data', () => gate.resolve());
+      const followed = await resultOf(following);
       gate.resolve();
-      const followed = await program('start', await file(input), '--follow', '--json');
       assert.equal(followed.code, 0, followed.err);
       const lines = followed.out.trim().split('\n');
       const { status, completedIterations: completed } = JSON.parse(lines.at(-1) ?? '') as RunProgress;
@@ -133,10 +138,11 @@ describe('the commands that start and control a run', function () {
         alone.err,
         /^No worker listens on the task queue self-taught-evaluator: .*self-taught-evaluator worker"/,
       );
-      const orders = ['pause', 'resume', 'cancel', 'follow'].map((order) => program(order, 'nobody'));
       const unanswered = await program('pause', 'tiny');
       assert.equal(unanswered.code, 4);
       assert.match(unanswered.err, /^No worker has answered for tiny within 30 s, .* start a worker/);
+      // The server lists a new run after a moment.
+      const orders = ['pause', 'resume', 'cancel', 'follow'].map((order) => program(order, 'nobody'));
       for (const { code, out, err } of await Promise.all(orders)) {
         assert.deepEqual([code, out], [3, '']);
         const where = `There is no run "nobody" at ${cluster.address}, namespace default\\.`;

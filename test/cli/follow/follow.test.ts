@@ -21,6 +21,8 @@ class Follower {
   readonly child: ChildProcess;
   out = '';
   err = '';
+  /** True once it has ended and all of its output was read. */
+  #isClosed = false;
 
   /** @param columns the width of its terminal; without it the output goes to pipes */
   constructor(address: string, args: string[], options: { columns?: number; env?: NodeJS.ProcessEnv } = {}) {
@@ -46,6 +48,7 @@ class Follower {
     });
     this.child.stdout?.on('data', (data: Buffer) => (this.out += data.toString()));
     this.child.stderr?.on('data', (data: Buffer) => (this.err += data.toString()));
+    this.child.on('close', () => (this.#isClosed = true));
   }
 
   /** The output without escape codes. */
@@ -54,19 +57,19 @@ class Follower {
   }
 
   async until(pattern: RegExp): Promise<void> {
-    for (const deadline = Date.now() + 60_000; !pattern.test(this.text); await sleep(50))
-      if (Date.now() > deadline || this.child.exitCode !== null)
+    for (const deadline = Date.now() + 150_000; !pattern.test(this.text); await sleep(50))
+      if (Date.now() > deadline || this.#isClosed)
         throw new Error(`no match for ${pattern} in:\n${this.text}`);
   }
 
   async ended(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'close');
+    if (!this.#isClosed) await once(this.child, 'close');
     return this.child.exitCode;
   }
 }
 
 describe('the command follow', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   it('shows bars on a terminal and lines in a pipe, ends with the result, and lets the run continue after Ctrl-C', async () => {
     const gate = Promise.withResolvers<void>();
@@ -96,6 +99,7 @@ describe('the command follow', function () {
       assert(wide.out.includes(`${ESCAPE}[36m█`), 'in colour');
       assert.match(wide.text, /iteration 0 {2}generatePairs .*2,000 pairs/);
       await narrow.until(/judgePairs █+░+ 3\/10/);
+      await json.until(/"name":"judgePairs"[^{}]*"done":3\b/);
       assert.equal(narrow.out.includes(`${ESCAPE}[36m`), false, 'NO_COLOR');
 
       narrow.child.stdin?.write('\u0003');
@@ -127,7 +131,6 @@ describe('the command follow', function () {
         .split('\n')
         .map((line) => JSON.parse(line) as RunProgress);
       assert.equal(seen.at(-1)?.status, 'completed');
-      assert(seen.some(({ stages }) => stages.some(({ name, done }) => name === 'judgePairs' && done === 3)));
 
       const afterwards = new Follower(address, ['simulated']);
       assert.equal(await afterwards.ended(), 0);
@@ -170,7 +173,8 @@ describe('the command follow', function () {
       assert.equal(await follower.ended(), 0, follower.text);
       assert.match(follower.err, /M_0 on shown: accuracy 50\.0%, in both orders 0\.0%/);
       assert.match(follower.out, /│ shown +│ .*│ +50\.0% │ +0\.0% │/);
-      assert.equal(follower.err.match(/The Temporal server/g)?.length, 1, follower.err);
+      // A busy server may be silent again after it has answered.
+      assert.doesNotMatch(follower.err, /The Temporal server(?:(?!answers again)[^])*The Temporal server/);
 
       const byName = new Follower(address, ['hosted']);
       assert.equal(await byName.ended(), 0, byName.text);

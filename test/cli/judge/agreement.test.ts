@@ -17,7 +17,7 @@ const better = (row: number) => (row % 2 === 0 ? 'A' : 'B');
 const errs = (row: number) => row % 5 === 0;
 
 describe('the commands agreement and biases', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
   const at = (name: string) => join(folder, name);
   const write = (name: string, rows: readonly object[]) =>
@@ -212,7 +212,7 @@ describe('the commands agreement and biases', function () {
     const refused: [string[], RegExp][] = [
       [
         ['agreement', at('none.jsonl')],
-        /none\.jsonl: 1 rows are no verdicts: give a file that the command judge has written[^]*row 0: no field "row"/,
+        /none\.jsonl: 1 row can't be read as a verdict: give a file that the command judge has written[^]*row 0: no field "row"/,
       ],
       [['agreement', at('missing.jsonl')], /missing\.jsonl/],
       [
@@ -222,7 +222,7 @@ describe('the commands agreement and biases', function () {
       [['agreement', at('unlabelled.jsonl')], /no pair has a label\. Give people's labels with --labels/],
       [
         ['agreement', verdicts, '--labels', at('strange.jsonl')],
-        /2 rows have no labels[^]*row 0: "label" is "C", but must be "A", "B" or "tie"[^]*row 1: no field "label", "betterSide" or "raters"/,
+        /2 rows can't be read as a label: [^]*row 0: "label" is "C", but must be "A", "B" or "tie"[^]*row 1: no field "label", "betterSide" or "raters"/,
       ],
       [
         ['agreement', verdicts, '--labels', at('twice.jsonl')],

@@ -126,7 +126,7 @@ describe('the command judge, for tasks beyond pairs', function () {
     assert.match(table.out, /within one point of the label of 2 with a label +│ +50\.0%/);
     assert.match(
       table.err,
-      /those of prompts\/score are used.*judges the 3 records of .*: 3 requests of 2 votes each/s,
+      /those of prompts\/score are used.*judges 3 records of .*: 3 requests of 2 votes each/s,
     );
   });
 
@@ -165,7 +165,7 @@ describe('the command judge, for tasks beyond pairs', function () {
     await write('groups.jsonl', rows);
     const args = ['groups.jsonl', '--both-orders', '--concurrency', '4', '--out'];
     const whole = await run(...args, 'whole.jsonl', '--json');
-    assert.match(whole.err, /judges the 60 records of .*: 180 requests\. Verdicts/);
+    assert.match(whole.err, /judges 60 records of .*: 180 requests\. Verdicts/);
     const figures = JSON.parse(whole.out) as RecordFigures;
     assert.deepEqual([figures.task, figures.accuracy, figures.positionConsistency], ['rank', 59 / 60, 1]);
     assert.equal(figures.requests, 180);

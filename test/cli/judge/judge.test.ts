@@ -17,6 +17,7 @@ import { correctJudgment, correctJudgmentsAfter, sampleJudge } from '../../suppo
 import { repeatedRequests } from '../../support/scripted-run.ts';
 import { machineGpus } from '../../../src/models/gpus/machine-gpus.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
+import { processStartTime } from '../../../src/platform/process-identity.ts';
 
 const PAIRS = 120;
 
@@ -56,6 +57,8 @@ describe('the command judge', function () {
     readonly child: ChildProcess;
     out = '';
     err = '';
+    /** True once it has ended and all of its output was read. */
+    #isClosed = false;
 
     constructor(args: readonly string[], columns?: number) {
       const program = [process.execPath, join(packageRoot, 'src', 'cli', 'main.ts'), ...args];
@@ -70,11 +73,12 @@ describe('the command judge', function () {
       });
       this.child.stdout?.on('data', (data: Buffer) => (this.out += data.toString()));
       this.child.stderr?.on('data', (data: Buffer) => (this.err += data.toString()));
+      this.child.on('close', () => (this.#isClosed = true));
       commands.push(this);
     }
 
     async ended(): Promise<number | null> {
-      if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'close');
+      if (!this.#isClosed) await once(this.child, 'close');
       return this.child.exitCode;
     }
 
@@ -119,7 +123,7 @@ describe('the command judge', function () {
       [PAIRS, PAIRS, 1, 1],
     );
     assert.deepEqual([figures.judgments, figures.requests], [6 * PAIRS, 2 * PAIRS]);
-    assert.match(err, /the-judge judges the 120 pairs of .*: 240 requests of 3 votes each\. Verdicts: /);
+    assert.match(err, /the-judge judges 120 pairs of .*: 240 requests of 3 votes each\. Verdicts: /);
     assert.equal(figures.out, join(folder, 'pairs.verdicts.jsonl'));
     const verdicts = await verdictsIn('pairs.verdicts.jsonl');
     assert.deepEqual(
@@ -210,14 +214,14 @@ describe('the command judge', function () {
     assert(!existsSync(started));
     await held.release();
     const command = new Command(args);
-    while (!existsSync(started) && command.child.exitCode === null) await sleep(20);
+    const startedPid = () => readFile(started, 'utf8').catch(() => '');
+    while ((await startedPid()) === '' && command.child.exitCode === null) await sleep(20);
     await sleep(500);
     assert.match((await gpus.usedByOthers('busy')) ?? '', /^the command judge serves .*loads$/);
     command.child.kill('SIGINT');
     assert.equal(await command.ended(), 130, command.err);
     assert.equal(await gpus.usedByOthers('busy'), undefined);
-    const pid = Number(await readFile(started, 'utf8'));
-    assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+    assert.equal(await processStartTime(Number(await startedPid())), undefined, 'it runs');
   });
 
   it('reads verdicts behind the reasoning of a judge, and prints why judgments have none', async () => {

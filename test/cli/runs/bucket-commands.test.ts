@@ -24,7 +24,7 @@ describe('the commands for stored runs, used on a bucket', function () {
     address = bucket.newAddress();
     Object.assign(process.env, bucket.server.environment);
     const [from, to] = [openObjectStore(folder), openObjectStore(address)];
-    for (const { key } of await from.list('frozen')) await to.put(key, (await from.get(key))?.content ?? '');
+    for (const { key } of await from.list('')) await to.put(key, (await from.get(key))?.content ?? '');
   });
   after(() => rm(scratch, { recursive: true, force: true }));
 

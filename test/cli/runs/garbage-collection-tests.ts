@@ -15,7 +15,7 @@ import type { RunRow } from '../../../src/runs/run-list.ts';
 import type { RunDetails } from '../../../src/reporting/run-details.ts';
 import { readStoredRun } from '../../../src/runs/stored-run.ts';
 import {
-  slowScriptedAnswers,
+  heldScriptedAnswers,
   stageStarted,
   waitForProgress,
   tinyConfiguration,
@@ -196,7 +196,8 @@ export function garbageCollectionTests(bench: StoreFixture): void {
     });
 
     it('never touches an open run', async () => {
-      bench.recorded.endpoint.script(slowScriptedAnswers);
+      const cancelled = Promise.withResolvers<void>();
+      bench.recorded.endpoint.script(heldScriptedAnswers(cancelled.promise));
       const live = await startRun(
         bench.recorded.cluster.client,
         tinyConfiguration('live', bench.recorded.endpoint.baseUrl),
@@ -214,6 +215,7 @@ export function garbageCollectionTests(bench: StoreFixture): void {
       const [row] = await json<RunRow[]>(['runs', '--status', 'running']);
       assert.deepEqual([row?.runName, row?.status], ['live', 'running']);
       await live.cancel();
+      cancelled.resolve();
       await live.result().catch(() => undefined);
       assert.equal((await runCli(['gc', 'live', '--yes'], bench.environment)).code, 0);
       assert(!existsSync(draft));

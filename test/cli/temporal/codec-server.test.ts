@@ -28,8 +28,8 @@ const base64 = (text: string) => Buffer.from(text).toString('base64');
 const PLAIN = { metadata: { encoding: base64('json/plain') }, data: base64('"a secret pool"') };
 
 describe('the command codec-server', function () {
-  this.timeout(30_000);
-  let server: ChildProcess;
+  this.timeout(180_000);
+  let server: ChildProcess | undefined;
   let address: string;
   let origins: readonly string[];
   let output = '';
@@ -46,7 +46,7 @@ describe('the command codec-server', function () {
   }
 
   afterEach(async () => {
-    if (server.exitCode !== null) return;
+    if (server?.exitCode !== null) return;
     server.kill('SIGTERM');
     const [code] = (await once(server, 'exit')) as [number];
     assert.equal(code, 0);

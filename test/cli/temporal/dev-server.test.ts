@@ -88,7 +88,7 @@ describe('startDevServer', () => {
       rmSync(folder, { recursive: true });
     }
     assert(!(await isTemporalReachable(server.address)));
-  }).timeout(60_000);
+  }).timeout(180_000);
 });
 
 /** Requests that a page of another origin may send without asking the browser's user or the server first. */
@@ -96,7 +96,7 @@ const START = JSON.stringify({ workflowType: { name: 'any' }, taskQueue: { name:
 const FROM_A_PAGE = { origin: 'http://page.example', 'content-type': 'text/plain' };
 
 describe('a page of another origin', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string | undefined;
   let server: DevServer;
   let http: number;

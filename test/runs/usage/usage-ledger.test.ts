@@ -16,9 +16,16 @@ const cost = { promptTokens: 70, completionTokens: 30 };
 
 describe('the usage ledger of a run', function () {
   this.timeout(60_000);
+  const opened: UsageLedger[] = [];
+  // Closes their logs, before the store is deleted.
+  afterEach(() => Promise.all(opened.splice(0).map((each) => each.settleAfter(Promise.resolve()))));
   const temporary = temporaryStore();
   /** As another worker process has it. */
-  const ledger = (): UsageLedger => new UsageLedgers(temporary.store).forRun('run');
+  function ledger(): UsageLedger {
+    const made = new UsageLedgers(temporary.store).forRun('run');
+    opened.push(made);
+    return made;
+  }
   const folder = () => temporary.store.locate('run/usage');
 
   async function ask(of: UsageLedger): Promise<void> {

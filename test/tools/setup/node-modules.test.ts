@@ -50,5 +50,5 @@ describe('installNodeModules', () => {
     } finally {
       rmSync(root, { recursive: true });
     }
-  });
+  }).timeout(180_000);
 });

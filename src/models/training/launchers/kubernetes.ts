@@ -122,8 +122,8 @@ export const kubernetesLauncher = defineLauncher({
   },
 
   async parallelism({ command, nodes, processesPerNode }, packageRoot) {
-    const { devices, sharded } = await launchParallelism(command, packageRoot);
-    return { devices: devices * nodes * processesPerNode, sharded };
+    const each = await launchParallelism(command, packageRoot);
+    return { ...each, devices: each.devices * nodes * processesPerNode };
   },
 });
 

@@ -122,8 +122,8 @@ export const slurmLauncher = defineLauncher({
   },
 
   async parallelism({ command, nodes, tasksPerNode }, packageRoot) {
-    const { devices, sharded } = await launchParallelism(command, packageRoot);
-    return { devices: devices * nodes * tasksPerNode, sharded };
+    const each = await launchParallelism(command, packageRoot);
+    return { ...each, devices: each.devices * nodes * tasksPerNode };
   },
 });
 
