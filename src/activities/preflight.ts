@@ -1,6 +1,7 @@
 import type { TrainedConversation } from '../models/training/launchers/launcher.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { Configuration, PartialConfiguration } from '../config/run-configuration.ts';
+import { quantity } from '../platform/quantity.ts';
 import {
   checkpointPathOrId,
   findOutsideCheckpoint,
@@ -8,6 +9,7 @@ import {
   storeUriOf,
 } from '../runs/find-checkpoint.ts';
 import { type Serving, servingDriverOf } from '../models/serving/drivers/registry.ts';
+import { recipeOf } from '../models/training/recipes/registry.ts';
 import { launcherOf } from '../models/training/launchers/registry.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { collectProblem, checkStoreProbe } from './check-configuration.ts';
@@ -155,7 +157,7 @@ export async function checkMachine(
     const { adapter, trustRemoteCode, reportTo } = fineTuning;
     const launcher = withResolvedCommand(policy, fineTuning.launcher);
     const machine = { packageRoot: deps.packageRoot, environment: deps.environment };
-    return (await Promise.all([checkWithCheckpoint(), checkVllm()])).flat();
+    return (await Promise.all([checkWithCheckpoint(), checkVllm(), checkDevices()])).flat();
 
     async function checkWithCheckpoint() {
       const isFound = await requireCheckpoint(store, files, checkpoint).then(
@@ -194,6 +196,20 @@ export async function checkMachine(
       return collectProblem(`fineTuning.rounds.${index}.hyperparameters.rollouts`, () =>
         requireVllm({ ...machine, python: trainerPython(deps, round) }, signal),
       );
+    }
+
+    /** Checks that the GPUs of each training can be divided into the groups over which its vLLM divides the model. */
+    async function checkDevices(): Promise<Problem[]> {
+      const { devices, isAssumed } = await launcherOf(launcher).parallelism(launcher, deps.packageRoot);
+      if (isAssumed === true) return [];
+      return fineTuning.rounds.flatMap((round, index) => {
+        const { vllmTensorParallel = 1 } = recipeOf(round).sampling?.(round) ?? {};
+        if (devices % vllmTensorParallel === 0) return [];
+        const message =
+          `found ${vllmTensorParallel}, but fineTuning.launcher trains on ${quantity(devices, 'GPU')}, which can't be divided by it: ` +
+          'set a divisor of their number, or train on more GPUs';
+        return [{ path: `fineTuning.rounds.${index}.hyperparameters.vllmTensorParallel`, message }];
+      });
     }
   }
 }

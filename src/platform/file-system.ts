@@ -1,5 +1,5 @@
-import { constants, existsSync, type Stats } from 'node:fs';
-import { access, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { existsSync, type Stats } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** A disk can't be written to. A retry may succeed, because somebody can free space. No existing file was changed. */
@@ -50,19 +50,19 @@ export function toStorageError(path: string, error: unknown): unknown {
 }
 
 /**
- * Creates a folder and its parents. If the file system is not writable, Node reports ENOENT, so the actual reason is
- * determined separately.
+ * Creates a folder and its parents. The topmost one is created by itself: with `recursive` Node reports ENOENT whatever the reason,
+ * and tries without end if the file system itself answers ENOENT, as /proc and automounters do.
  */
 export async function makeFolders(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    let above = dirname(path);
-    while (!existsSync(above) && above !== dirname(above)) above = dirname(above);
-    await access(above, constants.W_OK);
-    throw error;
-  }
+  let missing: string | undefined;
+  for (let folder = path; !existsSync(folder) && folder !== dirname(folder); folder = dirname(folder))
+    missing = folder;
+  if (missing !== undefined)
+    await mkdir(missing).catch((error: NodeJS.ErrnoException) => {
+      // Another process has created it meanwhile, or it is a link that leads nowhere, which the next call reports.
+      if (error.code !== 'EEXIST') throw error;
+    });
+  await mkdir(path, { recursive: true });
 }
 
 /**

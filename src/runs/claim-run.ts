@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { tryClaim } from '../store/claims.ts';
-import { fieldDifferences } from '../platform/field-differences.ts';
+import { fieldDifferences, formatConflict } from '../platform/field-differences.ts';
 import type { Fingerprint } from '../store/artifact.ts';
 import type { Problem } from '../platform/problem.ts';
 import type { ArtifactStore } from '../store/artifact-store.ts';
@@ -45,10 +45,7 @@ export async function claimRun(
     ) {
       const differences = fieldDifferences(owner.fingerprint, me.fingerprint);
       if (differences.length === 0) return { kind: 'joined', owner };
-      const fields = differences
-        .map(({ field, before: was, after: is }) => `${field} is ${was} in that run and ${is} in this one`)
-        .join('; ');
-      const message = `the run ${JSON.stringify(runName)} belongs to the workflow ${owner.workflowId}, which is running with another configuration (${fields}): choose another runName, or wait for it to end`;
+      const message = `the run ${JSON.stringify(runName)} belongs to the workflow ${owner.workflowId}, which is running with another configuration (${formatConflict(differences)}): choose another runName, or wait for it to end`;
       return { kind: 'rejected', problem: { path: 'runName', message } };
     }
     if (await tryClaim(objects, claims, current?.epoch ?? 0, me)) return { kind: 'owned' };

@@ -1,9 +1,5 @@
 import type { Fingerprint } from './artifact.ts';
-import { fieldDifferences } from '../platform/field-differences.ts';
-
-/** Only this many differences are listed, because a fingerprint may hold the hashes of thousands of shards. */
-const MAX_SHOWN_DIFFERENCES = 5;
-const MAX_SHOWN_CHARACTERS = 200;
+import { fieldDifferences, formatChanges } from '../platform/field-differences.ts';
 
 /** An artifact of this name exists, but has another fingerprint. Nothing was changed. */
 export class FingerprintMismatch extends Error {
@@ -13,12 +9,8 @@ export class FingerprintMismatch extends Error {
 
   constructor(uri: string, found: Fingerprint, wanted: Fingerprint) {
     const differences = fieldDifferences(found, wanted);
-    const named = differences
-      .slice(0, MAX_SHOWN_DIFFERENCES)
-      .map(({ field, before: was, after: is }) => `${field} was ${truncate(was)}, now ${truncate(is)}`);
-    const more = differences.length - named.length;
     super(
-      `${uri} was made with other inputs: ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}. ` +
+      `${uri} was made with other inputs: ${formatChanges(differences)}. ` +
         'Give the run another name, restore the earlier setting, or, for a run, repeat this stage with "rerunFrom": "<iteration>/<stage>".',
     );
     this.fields = differences.map(({ field }) => field);
@@ -41,8 +33,4 @@ export class LeaseLost extends Error {
 /** More units failed permanently than allowed. */
 export class TooManySkipped extends Error {
   override readonly name = 'TooManySkipped';
-}
-
-function truncate(value: string): string {
-  return value.length > MAX_SHOWN_CHARACTERS ? `${value.slice(0, MAX_SHOWN_CHARACTERS)}...` : value;
 }

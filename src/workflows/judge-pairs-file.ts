@@ -1,5 +1,6 @@
 import type { PairsJudgingPlan } from '../api/activity-types.ts';
 import type { PairsJudgingResult } from '../api/pairs-judging-result.ts';
+import { quantity } from '../platform/quantity.ts';
 import { runStandalone } from './standalone.ts';
 import { planPairsJudgingOrFail } from './planning.ts';
 import { workflowActivities } from './activity-proxies.ts';
@@ -25,7 +26,7 @@ export function judgePairsFile(input: unknown): Promise<PairsJudgingResult> {
     memo: ({ plan }) => ({ judge: plan.seedModel }),
     work: judgeFilePairs,
     details: ({ figures, verdicts }) =>
-      `${figures.pairs} pairs: A ${figures.verdicts.A}, B ${figures.verdicts.B}, tie ${figures.verdicts.tie}, without a verdict ` +
+      `${quantity(figures.pairs, 'pair')}: A ${figures.verdicts.A}, B ${figures.verdicts.B}, tie ${figures.verdicts.tie}, without a verdict ` +
       `${figures.verdicts.none}\n\nVerdicts: \`${verdicts.uri}/records.jsonl\` in the store`,
   });
 }

@@ -1,5 +1,5 @@
 import { FAILURES } from '../api/temporal-names.ts';
-import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import { workflowInfo } from '@temporalio/workflow';
 import type { CheckedConfiguration } from '../activities/check-configuration.ts';
 import type { JudgeEvaluationPlan, PairsJudgingPlan, PlanResult } from '../api/activity-types.ts';
@@ -120,7 +120,7 @@ async function missingRoleProblems(
   try {
     return await check();
   } catch (error) {
-    if (!(error instanceof ActivityFailure)) throw error;
+    if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
     const { cause } = error;
     const missing = cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
     const message = missing

@@ -59,10 +59,13 @@ describe('the check of a machine before a run', () => {
     async function problemsOf(
       pythons: { readonly python: string; readonly vllmPython: string },
       rollouts: 'generate' | 'vllm' = 'vllm',
+      { command = ['{python}', '-m', 'trainer', '--job', '{job}'], vllmTensorParallel = 1 } = {},
     ) {
-      const rounds = [{ method: 'sft' as const }, { method: 'grpo' as const, hyperparameters: { rollouts } }];
+      const hyperparameters = { rollouts, vllmTensorParallel };
+      const rounds = [{ method: 'sft' as const }, { method: 'grpo' as const, hyperparameters }];
+      const launcher = { kind: 'process' as const, command };
       const { configuration } = parseConfiguration(
-        tinyConfiguration('vllm', 'http://127.0.0.1:9/v1', { fineTuning: { rounds } }),
+        tinyConfiguration('vllm', 'http://127.0.0.1:9/v1', { fineTuning: { rounds, launcher } }),
       );
       const deps = {
         store: openStore(`memory:${randomUUID()}`),
@@ -95,6 +98,28 @@ describe('the check of a machine before a run', () => {
       assert.equal(problem?.path, 'fineTuning.rounds.1.hyperparameters.rollouts');
       assert.match(problem?.message ?? '', /found "vllm": needs an NVIDIA GPU/);
       assert.deepEqual(await problemsOf({ python, vllmPython: await program('python-with-vllm', []) }), []);
+    });
+
+    it('refuses them if vLLM would divide the model over GPUs that the training does not have, as far as that is known', async () => {
+      const python = await program('python', []);
+      const problems = (vllmTensorParallel: number, ...command: string[]) =>
+        problemsOf({ python, vllmPython: python }, 'vllm', {
+          vllmTensorParallel,
+          ...(command.length > 0 && { command }),
+        });
+      const accelerate = ['{python}', '-m', 'accelerate.commands.launch', '--num_processes=4'];
+      assert.deepEqual(await problems(2, ...accelerate), []);
+      assert.deepEqual(await problems(2, 'own-launcher', '{job}'), []);
+      const refusal = (found: number, gpus: string) => [
+        {
+          path: 'fineTuning.rounds.1.hyperparameters.vllmTensorParallel',
+          message:
+            `found ${found}, but fineTuning.launcher trains on ${gpus}, which can't be divided by it: ` +
+            'set a divisor of their number, or train on more GPUs',
+        },
+      ];
+      assert.deepEqual(await problems(3, ...accelerate), refusal(3, '4 GPUs'));
+      assert.deepEqual(await problems(2), refusal(2, '1 GPU'));
     });
   });
 });

@@ -6,19 +6,25 @@ import { z } from 'zod';
 export interface Parallelism {
   readonly devices: number;
   readonly sharded: boolean;
+  /** True if the command doesn't say how many devices it uses, so that one was assumed. */
+  readonly isAssumed?: true;
 }
 
-const SINGLE_DEVICE: Parallelism = { devices: 1, sharded: false };
+const ASSUMED_DEVICE: Parallelism = { devices: 1, sharded: false, isAssumed: true };
+
+/** The trainer itself, perhaps with variables. */
+const TRAINER_ALONE = /^(env (\w+=\S* )*)?\{python\} -m trainer( |$)/;
 
 const accelerateSchema = z.object({
-  num_processes: z.int().positive().default(1),
+  num_processes: z.int().positive().optional(),
   distributed_type: z.string().nullish(),
 });
 
 /**
  * Derives the number of devices from the trainer's command: `--nproc-per-node` times `--nnodes` of torchrun,
  * which gives each device a complete model; `--num_processes`, `--use_fsdp` and `--config_file` of
- * accelerate, and the variable by which it tells its processes to use FSDP. Any other command trains on one device.
+ * accelerate, and the variable by which it tells its processes to use FSDP. Any other command is taken to train on one device,
+ * which is certain only of the trainer without a program around it.
  * @param packageRoot the folder in which the command runs
  */
 export async function launchParallelism(
@@ -30,14 +36,17 @@ export async function launchParallelism(
   if (perNode !== undefined) {
     const nodes = Number(option('--nnodes') ?? 1);
     const devices = Number(perNode) * nodes;
-    return Number.isInteger(devices) && devices > 0 ? { devices, sharded: false } : SINGLE_DEVICE;
+    return Number.isInteger(devices) && devices > 0 ? { devices, sharded: false } : ASSUMED_DEVICE;
   }
   const file = option('--config_file', '--config-file');
   const written = file === undefined ? undefined : await readAccelerate(resolve(packageRoot, file));
-  const processes = Number(option('--num_processes', '--num-processes') ?? written?.num_processes ?? 1);
+  const processes = option('--num_processes', '--num-processes') ?? written?.num_processes;
+  const devices = Number(processes ?? 1);
   const isFsdp = command.includes('--use_fsdp') || command.includes('ACCELERATE_USE_FSDP=true');
   const sharded = isFsdp || written?.distributed_type === 'FSDP';
-  return Number.isInteger(processes) && processes > 0 ? { devices: processes, sharded } : SINGLE_DEVICE;
+  if (!Number.isInteger(devices) || devices <= 0) return ASSUMED_DEVICE;
+  const isCertain = processes !== undefined || TRAINER_ALONE.test(command.join(' '));
+  return { devices, sharded, ...(isCertain ? {} : { isAssumed: true }) };
 }
 
 /** The value of an option, written `--name value` or `--name=value`. */
