@@ -24,6 +24,8 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 )
 
+var errUsage = errors.New("usage: start CONFIGURATION.json, or follow|pause|resume|cancel|result NAME [REASON]")
+
 // progress has the fields of the query's answer that this example shows; schema/progress.schema.json describes all of them.
 type progress struct {
 	Status string
@@ -82,12 +84,21 @@ func follow(ctx context.Context, c client.Client, name string) error {
 		if err != nil {
 			return err
 		}
-		// If no worker answers at the moment, the description from the server says whether the run has ended.
-		if now, err := query(ctx, c, name); err == nil && !reflect.DeepEqual(now, shown) {
+		status := description.GetWorkflowExecutionInfo().GetStatus()
+		hasEnded := status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+		now, err := query(ctx, c, name)
+		if err != nil {
+			// No worker answers at the moment; the server knows whether the run has ended, and how.
+			now = shown
+			if hasEnded {
+				now = progress{Status: strings.ToLower(status.String())}
+			}
+		}
+		if !reflect.DeepEqual(now, shown) {
 			shown = now
 			fmt.Println(now)
 		}
-		if description.GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		if hasEnded {
 			return nil
 		}
 		time.Sleep(time.Second)
@@ -127,7 +138,7 @@ func result(ctx context.Context, c client.Client, name string) error {
 
 func run(ctx context.Context, arguments []string) error {
 	if len(arguments) < 2 {
-		return errors.New("usage: start CONFIGURATION.json, or follow|pause|resume|cancel|result NAME")
+		return errUsage
 	}
 	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	options, err := envconfig.LoadDefaultClientOptions()
@@ -154,7 +165,7 @@ func run(ctx context.Context, arguments []string) error {
 	case "result":
 		return result(ctx, c, name)
 	default:
-		return fmt.Errorf("unknown command %q", command)
+		return errUsage
 	}
 }
 

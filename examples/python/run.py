@@ -24,6 +24,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
+COMMANDS = ["start", "follow", "pause", "resume", "cancel", "result"]
+
 
 async def start(client: Client, file: str) -> None:
     """Starts the run, or finds the running one of this name."""
@@ -42,16 +44,17 @@ async def follow(run: WorkflowHandle) -> None:
     """Prints a line whenever the progress changes, until the run has ended."""
     shown = None
     while True:
-        description = await run.describe()
+        status = (await run.describe()).status
+        has_ended = status != WorkflowExecutionStatus.RUNNING
         try:
             line = line_of(await run.query("progress"))
         except (RPCError, WorkflowQueryFailedError):
-            # No worker answers at the moment; the description from the server says whether the run has ended.
-            line = shown
+            # No worker answers at the moment; the server knows whether the run has ended, and how.
+            line = status.name.lower() if has_ended else shown
         if line != shown:
             shown = line
             print(line, flush=True)
-        if description.status != WorkflowExecutionStatus.RUNNING:
+        if has_ended:
             return
         await asyncio.sleep(1)
 
@@ -78,15 +81,13 @@ async def main(command: str, name: str, *reason: str) -> None:
         await run.execute_update("resume")
     elif command == "cancel":
         await run.cancel()
-    elif command == "result":
-        print(json.dumps(await run.result()))
     else:
-        raise SystemExit(f"unknown command {command}: use start, follow, pause, resume, cancel or result")
+        print(json.dumps(await run.result()))
 
 
 if __name__ == "__main__":
     code = 0
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 3 or sys.argv[1] not in COMMANDS:
         raise SystemExit("usage: run.py start FILE, or run.py follow|pause|resume|cancel|result NAME")
     try:
         asyncio.run(main(*sys.argv[1:]))

@@ -39,7 +39,7 @@ export class StagePlaces {
         const stage = this.#stages.get(work.workflowId) ?? new Stage(work);
         this.#stages.set(work.workflowId, stage);
         const working = stage.places.forEach(shard.shard, units, process, signal);
-        const member = stage.join(shard, units.length);
+        const member = stage.join(shard, units.length, signal);
         try {
           await working;
         } finally {
@@ -52,9 +52,11 @@ export class StagePlaces {
 }
 
 interface Member extends ShardOfStage {
-  /** Whether it has passed its places on. */
+  /** Stops its attempt. */
+  readonly signal: AbortSignal;
+  /** True once it has passed its places on. */
   hasHandedOver: boolean;
-  /** Whether its hand-over has failed. */
+  /** True once its hand-over has failed: it is not asked to hand over again. */
   isStuck: boolean;
 }
 
@@ -80,8 +82,8 @@ class Stage {
     return this.#members.length === 0;
   }
 
-  join(shard: ShardOfStage, units: number): Member {
-    const member = { ...shard, hasHandedOver: false, isStuck: false };
+  join(shard: ShardOfStage, units: number, signal: AbortSignal): Member {
+    const member = { ...shard, signal, hasHandedOver: false, isStuck: false };
     this.#members.push(member);
     this.#members.sort((one, other) => one.shard - other.shard);
     this.#unitsOfShard = Math.max(1, units);
@@ -138,7 +140,8 @@ class Stage {
     let expected = [...this.#free.values()].filter((since) => since > fresh).length;
     for (const member of this.#members) {
       if (unstarted + expected * this.#unitsOfShard >= lead) return;
-      if (member.hasHandedOver || member.isStuck) continue;
+      // The next attempt goes on with a shard that is stopped, and a paused one is to begin nothing.
+      if (member.hasHandedOver || member.isStuck || member.signal.aborted) continue;
       member.hasHandedOver = true;
       expected += 1;
       this.#freeShare();

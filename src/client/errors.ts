@@ -1,5 +1,5 @@
 import { type Client, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
-import type { FieldDifference } from '../platform/field-differences.ts';
+import { type FieldDifference, formatConflict } from '../platform/field-differences.ts';
 import type { Problem } from '../platform/problem.ts';
 
 /** There is no run, evaluation or judging of this name in the client's namespace. */
@@ -48,10 +48,7 @@ export class RunConflict extends Error {
   }
 
   static ofDifferences(runName: string, differences: readonly FieldDifference[]): RunConflict {
-    const named = differences.map(
-      ({ field, before: was, after: is }) => `${field} is ${was} in that run and ${is} in this one`,
-    );
-    const what = `an open run with another configuration (${named.join('; ')})`;
+    const what = `an open run with another configuration (${formatConflict(differences)})`;
     return new RunConflict(
       runName,
       what,

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/client';
 import type { z } from 'zod';
 import type { RunProgress } from '../api/progress.ts';
+import { isActiveStatus, statusOfExecution } from '../api/run-status.ts';
 import { PayloadNotDecrypted } from '../temporal/payload-not-decrypted.ts';
 import { RunEnded, RunNotFound } from './errors.ts';
 import {
@@ -56,18 +57,23 @@ export class Execution<Result> {
 
   /**
    * Yields the progress whenever it changes, until the run has ended; polls once a second. Waits while no worker
-   * answers, and for `outageSeconds` while the server is unreachable. `result` returns how the run ended.
+   * answers, and for `outageSeconds` while the server is unreachable. If no worker answers when the run has ended, the
+   * last progress is yielded again with the status that the server knows. `result` returns how the run ended.
    * @throws RunNotFound; the signal's reason; the server's error after too long an outage
    */
   async *follow({ signal, outageSeconds }: WaitOptions = {}): AsyncGenerator<RunProgress, void, void> {
+    let last: RunProgress | undefined;
     let shown: string | undefined;
     for (;;) {
-      const isOpen = await this.#isOpen({ signal, outageSeconds });
-      const progress = await this.#progressNow(signal);
-      const seen = progress === undefined ? undefined : JSON.stringify(progress, withoutTimeLeft);
-      if (progress !== undefined && seen !== shown) {
+      const server = await this.#status({ signal, outageSeconds });
+      const status = statusOfExecution(server);
+      const isOpen = isActiveStatus(status) || server === 'CONTINUED_AS_NEW';
+      const answered = await this.#progressNow(signal);
+      last = answered ?? (last && status && !isOpen ? { ...last, status } : last);
+      const seen = JSON.stringify(last, withoutTimeLeft);
+      if (last !== undefined && seen !== shown) {
         shown = seen;
-        yield progress;
+        yield last;
       }
       if (!isOpen) return;
       await waitPollInterval(signal);
@@ -113,11 +119,6 @@ export class Execution<Result> {
       // The server gives the same answer if the workflow has ended.
       throw new RunEnded(this.runName, await this.#status({}), { cause: error });
     }
-  }
-
-  async #isOpen(options: WaitOptions): Promise<boolean> {
-    const status = await this.#status(options);
-    return status === 'RUNNING' || status === 'PAUSED' || status === 'CONTINUED_AS_NEW';
   }
 
   /** @throws RunNotFound */

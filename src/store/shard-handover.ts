@@ -68,7 +68,9 @@ async function awaitAttempt(
   if (claim === undefined) return;
   let until = performance.now() + NOTICE_MILLISECONDS;
   let isFinishing = false;
-  while (performance.now() < until) {
+  for (;;) {
+    // It may have said something while this process stood still.
+    const isLastLook = performance.now() >= until;
     signal.throwIfAborted();
     if ((await objects.head(markKey(leases, epoch, 'ended'))) !== undefined) return;
     if (claim.process !== undefined && (await processState(claim.process)) === 'dead') return;
@@ -77,6 +79,7 @@ async function awaitAttempt(
       isFinishing = true;
       until = performance.now() + 1000 * Number(finishing.content.toString()) + WRITE_MILLISECONDS;
     }
+    if (isLastLook && performance.now() >= until) return;
     await sleep(POLL_MILLISECONDS);
   }
 }

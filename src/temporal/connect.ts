@@ -70,11 +70,12 @@ export async function connectToServer(settings: TemporalSettings): Promise<Conne
 async function connectOrSayWhy(options: ConnectionOptions, settings: TemporalSettings): Promise<Connection> {
   const { address = '' } = options;
   const connecting = Connection.connect({ ...options, connectTimeout: CALL_MILLISECONDS });
-  const diagnosing = diagnoseConnection(address, settings.tls);
+  const connected = new AbortController();
+  const diagnosing = diagnoseConnection(address, settings.tls, connected.signal);
   const problem = await Promise.race([
     diagnosing,
     connecting.then(
-      () => undefined,
+      () => connected.abort(),
       () => diagnosing,
     ),
   ]);

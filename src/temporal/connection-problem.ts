@@ -6,20 +6,23 @@ import type { TlsSettings } from './settings.ts';
 import { PROGRAM_CALL } from '../platform/program.ts';
 
 const ANSWER_MILLISECONDS = 5_000;
-/** With TLS 1.3 a server rejects a client's certificate only after the handshake. */
-const REFUSAL_MILLISECONDS = 500;
+/** With TLS 1.3 a server rejects a client's certificate only after the handshake, a busy one after some seconds. */
+const REFUSAL_MILLISECONDS = 3_000;
 
 /**
  * A sentence that says why the server can't be reached and what to do; undefined if a connection succeeds. It takes at
- * most eleven seconds.
+ * most thirteen seconds.
+ * @param connected aborted once another connection was made, so that there is nothing to diagnose
  */
 export async function diagnoseConnection(
   address: string,
   tls: TlsSettings | undefined,
+  connected: AbortSignal,
 ): Promise<string | undefined> {
   const reached = await outcomeOf(connectTcp(hostAndPort(address)), 'connect', 0);
   if (reached === undefined) {
-    const problem = tls === undefined ? await problemWithoutTls(address) : await problemWithTls(address, tls);
+    const problem =
+      tls === undefined ? await problemWithoutTls(address) : await problemWithTls(address, tls, connected);
     return problem === undefined ? undefined : `The Temporal server at ${address} ${problem}.`;
   }
   return (
@@ -38,7 +41,12 @@ async function problemWithoutTls(address: string): Promise<string | undefined> {
     : undefined;
 }
 
-async function problemWithTls(address: string, tls: TlsSettings): Promise<string | undefined> {
+async function problemWithTls(
+  address: string,
+  tls: TlsSettings,
+  connected: AbortSignal,
+): Promise<string | undefined> {
+  if (connected.aborted) return undefined;
   const socket = connectTls({
     ...targetOf(address, tls.serverName),
     ...(tls.serverAuthority && { ca: tls.serverAuthority }),
@@ -46,7 +54,7 @@ async function problemWithTls(address: string, tls: TlsSettings): Promise<string
   });
   let isAccepted = false;
   socket.once('secureConnect', () => (isAccepted = true));
-  const failure = await outcomeOf(socket, 'secureConnect', REFUSAL_MILLISECONDS);
+  const failure = await outcomeOf(socket, 'secureConnect', REFUSAL_MILLISECONDS, connected);
   if (failure === undefined) return undefined;
   if (failure === 'closed')
     return isAccepted ? refusedClient(tls, 'it closes the connection after the handshake') : NO_TLS;
@@ -74,6 +82,7 @@ function outcomeOf(
   socket: Socket,
   event: 'connect' | 'secureConnect',
   afterwardsMilliseconds: number,
+  unneeded?: AbortSignal,
 ): Promise<Error | 'closed' | 'silent' | undefined> {
   return new Promise((resolve) => {
     let timer = setTimeout(() => end('silent'), ANSWER_MILLISECONDS);
@@ -82,6 +91,7 @@ function outcomeOf(
       resolve(outcome);
       socket.destroy();
     };
+    unneeded?.addEventListener('abort', () => end(undefined), { once: true });
     socket
       .on('error', end)
       .on('close', () => end('closed'))

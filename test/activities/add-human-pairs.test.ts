@@ -110,13 +110,13 @@ describe('adding human pairs', () => {
     await assert.rejects(damaged.add(), {
       name: 'TooManySkipped',
       message:
-        /^1 of 7 rows of filtering\.humanData\.0 can't be used, .*no field "chosen" \(1 rows, the first: human\.jsonl row 6\)/,
+        /^1 of 7 rows of filtering\.humanData\.0 can't be used, .*no field "chosen" \(1 row, the first: human\.jsonl row 6\)/,
     });
     const none = await start({ humanData: [source()] }, [equal]);
     await assert.rejects(none.add(), {
       name: 'InvalidInput',
       message:
-        /^filtering\.humanData\.0: no usable pair in .*human\.jsonl: 1 rows, skipped: equal responses 1/,
+        /^filtering\.humanData\.0: no usable pair in .*human\.jsonl: 1 row, skipped: equal responses 1/,
     });
   });
 });

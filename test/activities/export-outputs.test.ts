@@ -45,7 +45,7 @@ const runPython = async (...command: string[]) =>
 
 const token = 'hf_secret_of_this_test';
 describe('the outputs of a run', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let testRun: TestRun;
   let input: ExportOutputsInput;
   let base: string;

@@ -26,7 +26,7 @@ const clock: Clock = {
 };
 
 describe('a stage at an endpoint that is special', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let run: TestRun;
   let input: ArtifactReference;
 

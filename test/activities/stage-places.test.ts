@@ -21,7 +21,7 @@ describe('the places of a stage', () => {
   const stageOf = (shards: number, concurrentShards = 2) => {
     const places = new StagePlaces();
     const work = { workflowId: 'stage', shards, placesPerShard: PLACES_PER_SHARD, concurrentShards };
-    return (shard: number, units = UNITS) =>
+    return (shard: number, units = UNITS, signal = never) =>
       places
         .ofShard(work, {
           shard,
@@ -39,7 +39,7 @@ describe('the places of a stage', () => {
                 resolve();
               });
             }),
-          never,
+          signal,
         );
   };
   const end = async (...units: string[]) => {
@@ -110,6 +110,16 @@ describe('the places of a stage', () => {
     const second = begin(1);
     assert.equal(inFlight(), '1.0 1.1');
     await endAll(second);
+  });
+
+  it('are not handed over by a shard that is stopped, whose next attempt needs them', async () => {
+    const stopping = new AbortController();
+    const stopped = assert.rejects(stageOf(9)(0, UNITS, stopping.signal), { message: 'paused' });
+    stopping.abort(new Error('paused'));
+    await end('0.0');
+    await end('0.1');
+    await stopped;
+    assert.deepEqual(handedOver, []);
   });
 
   it('are those of all of the first shards, even if one hands over before the others have begun', async () => {

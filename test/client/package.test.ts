@@ -76,7 +76,7 @@ function read(path: string): PackageFile {
 }
 
 describe('the client as a package', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let folder: string;
   let installed: string;
   let cluster: Cluster;

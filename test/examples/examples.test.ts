@@ -37,7 +37,7 @@ async function until(stream: Readable, printed: RegExp): Promise<void> {
 }
 
 describe('the example clients', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let folder: string;
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
@@ -110,6 +110,12 @@ describe('the example clients', function () {
       const file = join(folder, `${name}.json`);
       await writeFile(file, JSON.stringify(tinyConfiguration(name, endpoint.baseUrl)));
 
+      const unknown = await call('unknown', name);
+      assert.deepEqual(
+        [unknown.code, /start.*follow.*result/.test(unknown.stderr)],
+        [1, true],
+        unknown.stderr,
+      );
       assert.deepEqual(await call('start', file), { code: 0, stdout: `${name}\n`, stderr: '' });
       const { runId } = await cluster.client.workflow.getHandle(name).describe();
       const follower = begin('follow', name);

@@ -58,6 +58,24 @@ describe('an attempt at a shard that takes over from earlier ones', function () 
     await third;
   });
 
+  it('looks again at the one before after this process itself has stood still', async () => {
+    await claim(1, alive);
+    const clock = performance.now.bind(performance);
+    try {
+      let hasReturned = false;
+      const waiting = awaitBefore(2).then(() => (hasReturned = true));
+      await sleep(500);
+      await finishing(1, FOREVER_SECONDS);
+      performance.now = () => clock() + 10_000;
+      await sleep(1000);
+      assert(!hasReturned, 'it has not waited');
+      await ended(1);
+      await waiting;
+    } finally {
+      performance.now = clock;
+    }
+  });
+
   it('does not wait for one whose process has ended', async () => {
     const child = spawn('sleep', ['1000']);
     await once(child, 'spawn');

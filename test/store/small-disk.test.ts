@@ -12,7 +12,7 @@ import { writeFileAtomically } from '../../src/platform/atomic-write.ts';
 import type { DiskTrial } from './try-small-disk.ts';
 
 describe('a disk that can not be written to', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let trial: DiskTrial;
 

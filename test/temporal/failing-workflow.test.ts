@@ -5,6 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { unansweredReason } from '../../src/temporal/missing-worker.ts';
 import { readPendingActivities } from '../../src/temporal/pending-activities.ts';
+import { listQueuePollers } from '../../src/temporal/pollers.ts';
 import { startLocalServer } from '../support/local-server.ts';
 
 const taskQueue = 'queue';
@@ -23,6 +24,7 @@ describe('a workflow that fails in its worker', function () {
       workflowsPath: join(import.meta.dirname, '..', 'support', 'failing-workflows.ts'),
     });
     running = worker.run();
+    while ((await listQueuePollers(server.client, taskQueue, 'workflow')).length === 0) await sleep(100);
   });
   after(async () => {
     worker.shutdown();

@@ -10,7 +10,7 @@ import { isOwnDevServer } from '../../src/temporal/own-dev-server.ts';
 import { freeServerPorts } from '../../tools/setup/free-ports.ts';
 
 describe('the proof that this checkout has started a Temporal server', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let server: DevServer;
   let other: DevServer;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import {
   dataConverterFrom,
@@ -32,6 +33,10 @@ describe('two teams on one server', function () {
     server = await startCluster();
     const start = async (team: Team) => {
       await server.cli('operator', 'namespace', 'create', '--namespace', team);
+      const { workflowService } = server.client;
+      // The services of the server learn of it a little later.
+      while (!(await workflowService.listWorkflowExecutions({ namespace: team }).catch(() => undefined)))
+        await sleep(100);
       return startCluster(() => Promise.resolve({ address: server.address, stop: async () => {} }), {
         TEMPORAL_NAMESPACE: team,
         TEMPORAL_ENCRYPTION_KEYS: keys[team],
