@@ -3,6 +3,7 @@ import type { Aim } from '../../tools/chaos/disturbed-run.ts';
 import type { StoreKind } from '../../tools/chaos/stores.ts';
 import { runChaos } from '../../tools/chaos/run-chaos.ts';
 import { summaryOf, tableOf } from '../../tools/chaos/summary.ts';
+import { failureMessage } from '../../src/client/index.ts';
 import { ensurePython } from '../../src/cli/setup/python-environment.ts';
 import { findVersitygw, NO_S3_SERVER } from '../support/s3-server.ts';
 import { whyNoMachines } from '../support/machines.ts';
@@ -26,7 +27,8 @@ async function requireSameData(
     log: (line) => lines.push(line),
     keep: false,
   }).catch((error: unknown) => {
-    throw new Error(`the run failed:\n${lines.join('\n')}`, { cause: error });
+    // The reports of parallel tests leave out causes.
+    throw new Error(`the run failed: ${failureMessage(error)}\n${lines.join('\n')}`, { cause: error });
   });
   const summary = summaryOf(outcome, seed);
   const story = `\n${lines.join('\n')}\n${tableOf(summary)}`;

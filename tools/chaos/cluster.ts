@@ -6,12 +6,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { localServerEnvironment } from '../../src/temporal/settings.ts';
+import { DEFAULT_TASK_QUEUE } from '../../src/api/task-queues.ts';
+import { missingRoleProblems } from '../../src/temporal/missing-roles.ts';
 import { startDevServer } from '../../src/cli/temporal/dev-server.ts';
 import { createNetwork, type Machine, type MachineProcess } from '../../test/support/machines.ts';
 import { freeServerPorts } from '../setup/free-ports.ts';
 import { folderStore, startBucket, type StoreKind } from './stores.ts';
 import { SupervisedProcess, type StartedProcess } from './supervised-process.ts';
 import { moduleFile, packageRoot, STOP_WITH_PARENT } from '../../src/platform/package-root.ts';
+
+/** Workers start in seconds, on a busy machine in a minute. */
+const START_MILLISECONDS = 240_000;
 
 export interface Cluster {
   /** The store's address for workers. */
@@ -85,15 +90,29 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await store.server?.start();
     await temporal.start();
     connection = await Connection.connect({ address });
+    const client = new Client({ connection });
     await Promise.all(workers.map((worker) => worker.start()));
+    await awaitRoles(client);
     return {
       ...{ storeRoot, storeFolder: store.folder, bucketServer: store.server },
-      ...{ client: new Client({ connection }), temporal, workers, close },
+      ...{ client, temporal, workers, close },
       machines: network === undefined ? undefined : machines,
     };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** A start that finds no worker of a role for 15 s is rejected by design. */
+async function awaitRoles(client: Client): Promise<void> {
+  const deadline = performance.now() + START_MILLISECONDS;
+  for (;;) {
+    const missing = await missingRoleProblems(client, DEFAULT_TASK_QUEUE);
+    if (missing.length === 0) return;
+    if (performance.now() > deadline)
+      throw new Error(`the workers do not start: ${missing.map(({ message }) => message).join('; ')}`);
+    await sleep(100);
   }
 }
 

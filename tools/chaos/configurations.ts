@@ -4,12 +4,29 @@ import type { ConfigurationInput } from '../../src/client/index.ts';
 import type { Aim } from './disturbed-run.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
-/** `embedded` is the model server of the example; `scripted` is a faster one that runs no model. */
-export const ENDPOINTS = ['embedded', 'scripted'] as const;
+/**
+ * `embedded` is the model server of the example; `scripted` is a faster one that runs no model. With `scripted-plans`, its judgments
+ * follow plans.
+ */
+export const ENDPOINTS = ['embedded', 'scripted', 'scripted-plans'] as const;
 export type EndpointName = (typeof ENDPOINTS)[number];
 
 /** The next kill follows progress within this time. */
-export const LONGEST_DELAY_MILLISECONDS: Record<EndpointName, number> = { embedded: 6_000, scripted: 3_000 };
+export const LONGEST_DELAY_MILLISECONDS: Record<EndpointName, number> = {
+  embedded: 6_000,
+  scripted: 3_000,
+  'scripted-plans': 3_000,
+};
+
+const PLANNED = {
+  samples: 3,
+  strategy: { kind: 'all' },
+  plan: {
+    prompt: 'test/support/prompts/plan',
+    executionPrompt: 'test/support/prompts/execute-plan',
+    samples: 2,
+  },
+} satisfies ConfigurationInput['judging'];
 
 /**
  * A smaller version of the embedded example, with fewer instructions and benchmark pairs and more shards, so that kills
@@ -53,6 +70,7 @@ export function configurationFor(
         serving: { ...serving, command: [...serving.command, '--request-log', requestLog] },
       };
     case 'scripted':
+    case 'scripted-plans':
       return {
         ...common,
         iterations: 1,
@@ -72,6 +90,7 @@ export function configurationFor(
           rounds: [{ ...round, hyperparameters: { ...hyperparameters, epochs, perDeviceBatchSize: 16 } }],
         },
         inference: { concurrentRequestsPerShard: 4, concurrentShards: 4 },
+        ...(endpoint === 'scripted-plans' && { judging: { ...example.judging, ...PLANNED } }),
       };
   }
 }

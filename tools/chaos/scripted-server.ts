@@ -21,7 +21,7 @@ function texts({ model, messages, seed = 0, n = 1 }: ChatBody): string[] {
   const prompt = messages.map(({ content }) => content).join('\n');
   return Array.from({ length: n }, (_, k) => {
     const hash = stableHash(model, prompt, seed + k);
-    if (!prompt.startsWith('Judge:')) return `word ${hash}`;
+    if (!/^Judge:|^Follow this plan:/m.test(prompt)) return `word ${hash}`;
     return `reasons ${hash.slice(1, 5)} . [[${hash < '8' ? 'A' : 'B'}]]`;
   });
 }
