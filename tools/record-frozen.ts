@@ -5,10 +5,9 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startRun } from '../src/client/index.ts';
 import { installDependencies } from '../src/cli/setup/install-dependencies.ts';
 import { packageRoot } from '../src/platform/package-root.ts';
-import { frozenResult, frozenRun, packStore } from '../test/freeze/frozen-run.ts';
+import { makeFrozenRuns, packStore } from '../test/freeze/frozen-run.ts';
 import { FREEZE_FOLDER, frozenFingerprints, frozenNames } from '../test/freeze/frozen-values.ts';
 import { startCluster } from '../test/support/cluster.ts';
 import { startScriptedEndpoint } from '../test/support/scripted-endpoint.ts';
@@ -35,8 +34,7 @@ await runTool(async () => {
   const cluster = await startCluster();
   try {
     cluster.startWorker();
-    const run = await startRun(cluster.client, frozenRun(endpoint.baseUrl));
-    record('result.json', frozenResult(await run.result()));
+    record('results.json', await makeFrozenRuns(cluster.client, endpoint.baseUrl));
     await cluster.stopWorkers();
     packStore(cluster.storeRoot);
   } finally {

@@ -20,6 +20,7 @@ import {
   tinyConfiguration,
   judgeWithoutVerdict,
   withCategories,
+  withPlansAndTasks,
 } from '../test/support/tiny-run.ts';
 import { HISTORIES_FOLDER, historyToText } from '../test/workflows/kept-histories.ts';
 import { installDependencies } from '../src/cli/setup/install-dependencies.ts';
@@ -85,6 +86,10 @@ async function recordRuns(
   const categories = await startRun(client, tinyConfiguration('with-categories', baseUrl, withCategories));
   await categories.result();
   await keep(cluster, 'with-categories');
+
+  const planned = await startRun(client, tinyConfiguration('with-plans', baseUrl, withPlansAndTasks));
+  await planned.result();
+  await keep(cluster, 'with-plans');
 
   const budgeted = await startRun(
     client,

@@ -56,6 +56,9 @@ describe('the recorded histories', function () {
     }
     for (const alone of ['evaluateJudge', 'judgePairsFile']) assert(seen.has(`${alone} Completed`), alone);
     assert(textsOf(read('budgeted.json')).includes('setBudget'), 'no budget was raised');
+    const planned = textsOf(read('with-plans.json')).join('\n');
+    for (const stage of ['planJudgments', 'prepareTasks'])
+      assert(planned.includes(stage), `no run has the stage ${stage}`);
   });
 
   it('still replay on workers with tracing, although they were recorded without', async () => {
