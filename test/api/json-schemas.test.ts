@@ -62,21 +62,41 @@ describe('the JSON Schemas', () => {
     }
   });
 
+  /** Calls with the name, the schema and the path of every field. */
+  function visitFields(
+    schema: unknown,
+    path: string,
+    seen: (name: string, about: { description?: string }, path: string) => void,
+  ): void {
+    if (typeof schema !== 'object' || schema === null) return;
+    for (const [key, inner] of Object.entries(schema)) {
+      if (key !== 'properties') visitFields(inner, path, seen);
+      else
+        for (const [field, about] of Object.entries(inner as Record<string, { description?: string }>)) {
+          seen(field, about, `${path}.${field}`);
+          visitFields(about, `${path}.${field}`, seen);
+        }
+    }
+  }
+
   it('describe every field', () => {
     const nameless: string[] = [];
-    const visit = (schema: unknown, path: string): void => {
-      if (typeof schema !== 'object' || schema === null) return;
-      for (const [key, inner] of Object.entries(schema)) {
-        if (key !== 'properties') visit(inner, path);
-        else
-          for (const [field, about] of Object.entries(inner as Record<string, { description?: string }>)) {
-            if ((about.description ?? '') === '') nameless.push(`${path}.${field}`);
-            visit(about, `${path}.${field}`);
-          }
-      }
+    const check = (_: string, { description = '' }: { description?: string }, path: string): void => {
+      if (description === '') nameless.push(path);
     };
-    for (const [file, schema] of jsonSchemas()) visit(schema, file);
-    visit(toJsonSchema(jobFileSchema, 'output'), "the trainer's job");
+    for (const [file, schema] of jsonSchemas()) visitFields(schema, file, check);
+    visitFields(toJsonSchema(jobFileSchema, 'output'), "the trainer's job", check);
     assert.deepEqual(nameless, []);
+  });
+
+  it('have every field in the reference of the configuration, or its name as a heading', () => {
+    const reference = readFileSync(join(packageRoot, 'docs/configuration.md'), 'utf8');
+    const names = reference.matchAll(/^(?:\| `(?:[^`]*[.\s])?(\w+)`|## (\w+)$)/gm);
+    const inReference = new Set([...names].map(([, field, section]) => field ?? section));
+    const missing: string[] = [];
+    visitFields(committed('configuration.schema.json'), '', (name, _, path) => {
+      if (name !== '$schema' && !inReference.has(name)) missing.push(path);
+    });
+    assert.deepEqual(missing, []);
   });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,32 +17,48 @@ type Update = Parameters<NonNullable<FollowOptions['onProgress']>>[0];
 describe('a second launcher', function () {
   this.timeout(60_000);
   let folder: string;
+  /** Milliseconds by which the clock of this process is ahead. */
+  let ahead = 0;
+  const clock = performance.now.bind(performance);
+  before(() => (performance.now = () => clock() + ahead));
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'queue-'))));
   afterEach(() => rm(folder, { recursive: true }));
+  after(() => (performance.now = clock));
 
   const launchers = [...LAUNCHERS, queueLauncher] as const;
-  /** Says that it was stopped with a checkpoint. */
-  const settings = { kind: 'queue', command: ['sh', '-c', 'sleep 0.2; exit 75'] };
+  const seen = () => join(folder, 'seen');
 
   function follow(options: Partial<FollowOptions>) {
+    // Says that it was stopped with a checkpoint, once it was seen running.
+    const trainer = `while [ ! -e ${seen()} ]; do sleep 0.02; done; exit 75`;
+    const settings = { kind: 'queue', command: ['sh', '-c', trainer] };
     return followTraining({
       job: { outputFolder: folder } as TrainingJob,
       launcher: findLauncher(launchers, settings.kind),
       settings: launcherSchemaOf(launchers).parse(settings),
       machine: { python: 'python3', packageRoot: folder, environment: process.env },
       pollMilliseconds: 20,
-      stallLimits: { seconds: 0.3, firstStepSeconds: 0.3 },
+      stallLimits: { seconds: 60, firstStepSeconds: 60 },
       ...options,
     });
   }
 
   it('may keep a job waiting for longer than a training may stall, without GPU hours', async () => {
     const updates: Update[] = [];
-    const followed = follow({ onProgress: (update) => updates.push(update) }).catch(
-      (error: unknown) => error,
-    );
-    await sleep(1000);
-    assert(updates.length > 1);
+    let end: unknown;
+    const untilMore = async (than: number) => {
+      while (updates.length <= than + 1 && end === undefined) await sleep(10);
+      assert.equal(end, undefined);
+    };
+    const followed = follow({
+      onProgress(update) {
+        updates.push(update);
+        if (update.phase === 'starting') writeFileSync(seen(), '');
+      },
+    }).catch((error: unknown) => (end = error));
+    await untilMore(0);
+    ahead = 120_000;
+    await untilMore(updates.length);
     for (const { phase, why, trainer } of updates)
       assert.deepEqual([phase, why, trainer], ['queued', 'another trainer runs', undefined]);
     assert.equal((await newestStart(openObjectStore(folder)))?.runningSince, undefined);

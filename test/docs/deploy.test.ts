@@ -22,7 +22,7 @@ const OPTIONS = Object.fromEntries(
 );
 
 describe('docs/deploy.md', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let cluster: Cluster;
 

@@ -15,7 +15,7 @@ import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripte
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import {
-  slowScriptedAnswers,
+  heldScriptedAnswers,
   stageStarted,
   waitForProgress,
   tinyConfiguration,
@@ -48,6 +48,8 @@ describe('the commands of docs/services.md', function () {
   let workflows: string;
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
+  /** The run gets no answers before this. */
+  let released = Promise.withResolvers<void>();
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'services-'));
@@ -59,7 +61,7 @@ describe('the commands of docs/services.md', function () {
     assert.notEqual(workflows, settings?.text);
     cluster.startWorker();
     endpoint = await startScriptedEndpoint({
-      script: slowScriptedAnswers,
+      script: (request) => heldScriptedAnswers(released.promise)(request),
     });
   });
 
@@ -103,6 +105,7 @@ describe('the commands of docs/services.md', function () {
     assert.equal(now?.paused?.reason, 'the GPU is needed');
     const refused = await command('Pause', 'curled');
     assert.match(refused.outcome?.failure?.message ?? '', /curled has been paused since/);
+    released.resolve();
     await command('Resume', 'curled');
 
     const { history } = await command('Result', 'curled');
@@ -113,10 +116,12 @@ describe('the commands of docs/services.md', function () {
   });
 
   it('cancel a run', async () => {
+    released = Promise.withResolvers();
     await writeConfiguration('cancelled');
     await command('Start', 'cancelled');
     await waitForProgress(findRun(cluster.client, 'cancelled'), stageStarted('generatePairs', 0));
     await command('Cancel', 'cancelled');
+    released.resolve();
     const { history } = await command('Result', 'cancelled');
     assert.equal(history?.events[0]?.eventType, 'EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED');
   });

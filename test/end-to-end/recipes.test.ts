@@ -10,7 +10,7 @@ import { openStore } from '../../src/store/artifact-store.ts';
 import { readShardedRecords } from '../../src/store/shards.ts';
 import { compareRuns } from '../../tools/chaos/compare-runs.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { waitForProgress } from '../support/tiny-run.ts';
+import { heldTrainer, HeldTrainings } from '../support/held-example.ts';
 
 const ITERATIONS = 3;
 const VERDICT_TOKENS = 2;
@@ -73,11 +73,15 @@ describe('a run with another recipe in each iteration and another part of the pa
     const worker = cluster.startWorker();
     const undisturbed = await startRun(cluster.client, await configuration('undisturbed'));
     await undisturbed.result();
-    const killed = await startRun(cluster.client, await configuration('killed'));
-    await waitForProgress(killed, ({ stages }) =>
-      stages.some(({ name, iteration, done = 0 }) => name === 'fineTune' && iteration === 2 && done > 0),
-    );
+    const holdFolder = join(cluster.storeRoot, '..', 'holds');
+    const trainings = new HeldTrainings(cluster, 'killed', holdFolder);
+    for (const iteration of [1, 3]) await trainings.release(iteration);
+    const { fineTuning, ...input } = await configuration('killed');
+    const launcher = { kind: 'process' as const, command: heldTrainer(holdFolder, 2) };
+    const killed = await startRun(cluster.client, { ...input, fineTuning: { ...fineTuning, launcher } });
+    await trainings.held(2, 1);
     await Promise.all([worker.kill(), killTrainer('killed', 2)]);
+    await trainings.release(2);
     cluster.startWorker();
     const { iterations } = await killed.result();
     assert.deepEqual(compareRuns(cluster.storeRoot, 'undisturbed', 'killed').differences, []);

@@ -48,14 +48,14 @@ describe('a server that redirects to another one', () => {
 
   it('gets no adapter there, and is not quoted', async () => {
     const access = { endpoint: { baseUrl: server.baseUrl, model: 'm' }, environment: {} };
-    const answer = await sendJson('load_lora_adapter', {}, access, 5);
+    const answer = await sendJson('load_lora_adapter', {}, access, 60);
     assert.equal(answer.status, 307);
     assert.match(
       answer.refused('a request').message,
       /answers a request with 307 \(a text of 17 B, which is not quoted\)/,
     );
     server.answer = () => ({ status: 400, body: { error: { message: 'no such adapter' } } });
-    const known = await sendJson('load_lora_adapter', {}, access, 5);
+    const known = await sendJson('load_lora_adapter', {}, access, 60);
     assert.match(known.refused('a request').message, /with 400 no such adapter$/);
   });
 

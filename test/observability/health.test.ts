@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DevServer } from '../../src/cli/temporal/dev-server.ts';
 import { freePorts } from '../../src/platform/ports.ts';
 import { freeServerPorts } from '../../tools/setup/free-ports.ts';
-import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { holdAnswers } from '../support/held-answers.ts';
+import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { startRun } from '../../src/client/index.ts';
 import { type Cluster, startCluster, type WorkerProcess } from '../support/cluster.ts';
 import { tinyConfiguration } from '../support/tiny-run.ts';
@@ -13,10 +15,10 @@ interface Answer {
 }
 
 describe('the health of a worker', function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
-  let server: { stop(): Promise<void> };
+  let server: DevServer;
   let address: string;
 
   before(async () => {
@@ -53,32 +55,32 @@ describe('the health of a worker', function () {
   }
 
   it('is ready only between its start and its stop, and alive all the time', async () => {
-    const worker = cluster.startWorker('--health-address', address);
-    const starting = await until(worker, 503);
-    assert.deepEqual(starting.body, { ready: false, problems: ['the worker is starting'] });
-    assert.equal((await ask('/healthz'))?.status, 200);
+    // A worker is starting until Temporal answers.
+    const { pid = assert.fail('no process id') } = server;
+    process.kill(pid, 'SIGSTOP');
+    const worker = cluster.startWorker('--health-address', address, '--shutdown-grace-seconds', '60');
+    try {
+      const starting = await until(worker, 503);
+      assert.deepEqual(starting.body, { ready: false, problems: ['the worker is starting'] });
+      assert.equal((await ask('/healthz'))?.status, 200);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
     const ready = await until(worker, 200);
     assert.deepEqual(ready.body, { ready: true, problems: [] });
 
-    // A request that never ends keeps its activity, and so the worker, running for the grace period.
-    const hung = new Promise<void>((resolve) => {
-      endpoint.script(({ body }) => {
-        if (isCanary(body)) return { kind: 'answer' };
-        resolve();
-        return { kind: 'hang' };
-      });
-    });
+    // A request that is not answered keeps its activity, and so the worker, running for the grace period.
+    const { asked, answer } = holdAnswers(endpoint);
     await startRun(cluster.client, {
       ...tinyConfiguration('stops', endpoint.baseUrl),
       timeouts: { heartbeatSeconds: 5 },
     });
-    await hung;
+    await asked;
     const stopped = worker.stop();
     const stopping = await until(worker, 503);
     assert.deepEqual(stopping.body.problems, ['the worker is stopping']);
-    const alive = await ask('/healthz');
-    // The worker may have ended just before the request.
-    assert(alive === undefined || alive.status === 200);
+    assert.equal((await ask('/healthz'))?.status, 200);
+    answer();
     await stopped;
     assert.equal(await ask('/healthz'), undefined);
   });

@@ -28,11 +28,11 @@ describe('tracing', () => {
   });
 
   it('without a collector logs a warning, and does not prevent a worker from working and ending', async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const [port] = await freePorts(1);
     const cluster = await startCluster(undefined, {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
-      OTEL_EXPORTER_OTLP_TIMEOUT: '500',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '5000',
       OTEL_BSP_SCHEDULE_DELAY: '100',
     });
     try {

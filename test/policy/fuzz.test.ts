@@ -207,7 +207,8 @@ describe(`hostile configurations (TEST_SEED=${seed})`, function () {
       return wanted.every((what) => caught.some((each) => what.test(each)));
     };
     const sections = ['serving', 'instructions'];
-    for (const run of fc.sample(configurations(sections), { seed, numRuns: 3 * RUNS })) {
+    // About one in 30 starts a program: this many miss it with no seed.
+    for (const run of fc.sample(configurations(sections), { seed, numRuns: 20 * RUNS })) {
       await attack(run);
       if (await hasAll()) break;
     }

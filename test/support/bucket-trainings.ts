@@ -40,6 +40,8 @@ export interface TrainerOptions {
   readonly token?: string;
   /** The pause after each step. */
   readonly seconds?: number;
+  /** The step after which it waits until it is released; it has reported the one before. */
+  readonly holdAfter?: number;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -47,6 +49,11 @@ export interface Trainer {
   readonly child: ChildProcess;
   readonly token: string;
   readonly ended: Promise<{ code: number | null; output: string }>;
+}
+
+/** A trainer that may be held. */
+export interface HeldTrainer extends Trainer {
+  release(): Promise<void>;
 }
 
 export class BucketTrainings {
@@ -101,15 +108,18 @@ export class BucketTrainings {
   }
 
   /** Starts a trainer. */
-  async start(job: TrainingJob, options: TrainerOptions = {}): Promise<Trainer> {
-    const { host = 'machine', token = randomUUID(), seconds = 0, environment = {} } = options;
+  async start(job: TrainingJob, options: TrainerOptions = {}): Promise<HeldTrainer> {
+    const { host = 'machine', token = randomUUID(), seconds = 0, holdAfter, environment = {} } = options;
+    const releaseFile = join(this.folder, `released-${token}`);
+    const pause = holdAfter === undefined ? String(seconds) : `${holdAfter}:${releaseFile}`;
     const start = `${job.outputFolder}/starts/${token}`;
     await openObjectStore(start).put('job.json', JSON.stringify({ ...job, token }));
-    return this.run([pausingTrainer, host, String(seconds), '--job', `${start}/job.json`], {
+    const trainer = this.run([pausingTrainer, host, pause, '--job', `${start}/job.json`], {
       ...options,
       token,
       environment: { SELF_TAUGHT_EVALUATOR_CACHE: this.disk(host), ...environment },
     });
+    return { ...trainer, release: () => writeFile(releaseFile, '') };
   }
 
   /** Runs Python with the trainer's modules. */

@@ -49,7 +49,20 @@ export class HeldAnswers {
   }
 }
 
-async function countRecords(journal: string): Promise<number> {
+/** Lets all requests but checks of the endpoint wait until `answer` is called; `asked` resolves at the first one. */
+export function holdAnswers(endpoint: ScriptedEndpoint): { asked: Promise<void>; answer: () => void } {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  endpoint.script(({ body }) => {
+    if (isCanary(body)) return { kind: 'answer' };
+    ask();
+    return { kind: 'answer', heldUntil: answered };
+  });
+  return { asked, answer };
+}
+
+/** The number of records in the journals of a folder. */
+export async function countRecords(journal: string): Promise<number> {
   const segments = glob('**/segment-*.jsonl', { cwd: journal });
   const texts = await Array.fromAsync(segments, (path) => readFile(join(journal, path), 'utf8'));
   return texts.join('').split('\n').length - 1;

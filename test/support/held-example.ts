@@ -19,11 +19,11 @@ const SAVE_STEPS = 2;
  * The command of a launcher whose trainings are held.
  * @param holdFolder where they are held, if their store is no folder
  */
-export function heldTrainer(holdFolder?: string): string[] {
+export function heldTrainer(holdFolder?: string, step = HELD_STEP): string[] {
   return [
     ...['{python}', join(packageRoot, 'test/models/training/failing_trainer.py')],
     ...(holdFolder === undefined ? [] : ['--hold-folder', holdFolder]),
-    ...['hold', String(HELD_STEP), '--job', '{job}'],
+    ...['hold', String(step), '--job', '{job}'],
   ];
 }
 

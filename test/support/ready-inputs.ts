@@ -5,6 +5,7 @@ import type { ConfigurationInput } from '../../src/client/index.ts';
 import type { RecordedRequest } from './scripted-endpoint.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { isJudgeRequest, SCRIPTED_JUDGE_PROMPT, scriptedAnswer } from './scripted-run.ts';
+import { oneStep } from './tiny-run.ts';
 
 /** A ready configuration with a scripted endpoint for its models and a training of one step. */
 export async function readyInput(file: string, baseUrl: string): Promise<ConfigurationInput> {
@@ -22,12 +23,7 @@ export async function readyInput(file: string, baseUrl: string): Promise<Configu
       rounds: [
         {
           method: 'sft',
-          hyperparameters: {
-            maxSteps: 1,
-            perDeviceBatchSize: 4,
-            gradientAccumulationSteps: 1,
-            maxLength: 1024,
-          },
+          hyperparameters: oneStep,
         },
       ],
       threads: 1,

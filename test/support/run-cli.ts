@@ -43,7 +43,8 @@ function start(script: string, args: readonly string[], environment: NodeJS.Proc
   });
 }
 
-async function resultOf(child: ChildProcess): Promise<CommandResult> {
+/** Collects the output of a command until it ends. */
+export async function resultOf(child: ChildProcess): Promise<CommandResult> {
   const result = { out: '', err: '' };
   child.stdout?.on('data', (data: Buffer) => (result.out += data.toString()));
   child.stderr?.on('data', (data: Buffer) => (result.err += data.toString()));

@@ -63,6 +63,8 @@ export interface ScriptedEndpoint {
   requests: RecordedRequest[];
   /** The maximum number of concurrent chat requests. */
   mostInFlight(): number;
+  /** The number of chat requests that are neither answered nor given up. */
+  inFlight(): number;
   script(next: Script): void;
   close(): Promise<void>;
 }
@@ -125,6 +127,7 @@ export async function startScriptedEndpoint(
     baseUrl: `http://${host}:${(server.address() as AddressInfo).port}/v1`,
     requests,
     mostInFlight: () => most,
+    inFlight: () => inFlight,
     script: (next) => {
       script = next;
     },

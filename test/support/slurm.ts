@@ -1,6 +1,6 @@
 /** A real Slurm with two nodes on this host, each a machine with its own host name and processes (machines.ts). */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -155,6 +155,8 @@ function slurmConfiguration(folder: string, [controller, first, second]: readonl
   const host = hostname();
   return [
     'ClusterName=test',
+    // Jobs listen at ports that follow from their ids, and two clusters of this host share its ports.
+    `FirstJobId=${randomInt(1, 1_000_000)}`,
     `SlurmctldHost=${host}(127.0.0.1)`,
     `SlurmctldPort=${controller}`,
     'AuthType=auth/munge',

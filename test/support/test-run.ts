@@ -63,7 +63,7 @@ export async function startTestRun(
     policy: OWN_WORK,
     inference: createInferenceClient({
       concurrency: { minimum: 1, maximum: 8 },
-      requestTimeoutSeconds: 10,
+      requestTimeoutSeconds: 60,
       retry: { attempts: 1, initialSeconds: 1, maximumSeconds: 1 },
       environment,
     }),
@@ -104,6 +104,8 @@ export async function startTestRun(
     },
     behind: (index) => Array.fromAsync(readShardedRecords(store, index)),
     async close() {
+      // Closes its log.
+      await deps.ledgers.forRun('test').settleAfter(Promise.resolve());
       await endpoint.close();
       await deps.inference.close();
       await deps.servers.close();

@@ -1,7 +1,7 @@
 /** A complete run of a few seconds; only its models are replaced by a scripted endpoint. */
 import type { ConfigurationInput, Run, RunProgress } from '../../src/client/index.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Script } from './scripted-endpoint.ts';
+import { isCanary, type Script } from './scripted-endpoint.ts';
 import {
   isJudgeRequest,
   SCRIPTED_JUDGE_PROMPT,
@@ -25,11 +25,27 @@ export const slowScriptedAnswers: Script = (request) => {
   return answer.kind === 'answer' ? { ...answer, afterMilliseconds: 100 } : answer;
 };
 
+/** The same answers, which wait for `released`, for tests of what is done before the run ends. */
+export function heldScriptedAnswers(released: Promise<unknown>): Script {
+  return (request) => {
+    const answer = scriptedAnswers(request);
+    return answer.kind === 'answer' && !isCanary(request.body) ? { ...answer, heldUntil: released } : answer;
+  };
+}
+
 /** Judgments without verdicts, so that the first iteration has no training examples. */
 export const judgeWithoutVerdict: Script = (request) =>
   isJudgeRequest(request.body)
     ? { kind: 'answer', texts: Array.from({ length: request.body.n ?? 1 }, () => 'both are fine') }
     : scriptedAnswers(request);
+
+/** The hyperparameters of a training of one step. */
+export const oneStep = {
+  maxSteps: 1,
+  perDeviceBatchSize: 4,
+  gradientAccumulationSteps: 1,
+  maxLength: 1024,
+};
 
 /** A configuration with one iteration, one training step, and a few shards in each stage. */
 export function tinyConfiguration(
@@ -55,12 +71,7 @@ export function tinyConfiguration(
       rounds: [
         {
           method: 'sft',
-          hyperparameters: {
-            maxSteps: 1,
-            perDeviceBatchSize: 4,
-            gradientAccumulationSteps: 1,
-            maxLength: 1024,
-          },
+          hyperparameters: oneStep,
         },
       ],
       threads: 1,
@@ -77,6 +88,35 @@ export const withCategories: Partial<ConfigurationInput> = {
     shardSize: 500,
     categories: { names: CATEGORIES, keep: ['tasks'] },
   },
+};
+
+/** Judgments that follow plans. */
+export const plannedJudging = {
+  prompt: SCRIPTED_JUDGE_PROMPT,
+  samples: 2,
+  plan: {
+    prompt: 'test/support/prompts/plan',
+    executionPrompt: 'test/support/prompts/execute-plan',
+    samples: 2,
+  },
+};
+
+/** Records of a task beyond pairs. */
+export const rankedRecords = {
+  task: 'rank' as const,
+  files: ['test/freeze/rankings.jsonl'],
+  prompt: 'test/support/prompts/rank',
+};
+
+/** The same with judgments that follow plans, pairs with a limit, and records of a task beyond pairs. */
+export const withPlansAndTasks: Partial<ConfigurationInput> = {
+  pairs: {
+    calls: 'two',
+    limits: [{ kind: 'forbidden-word', share: 1 }],
+    tasks: [rankedRecords],
+  },
+  judging: plannedJudging,
+  filtering: { minExamples: 1 },
 };
 
 const PROGRESS_MS = 480_000;

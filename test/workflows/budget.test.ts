@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compareRuns } from '../../tools/chaos/compare-runs.ts';
@@ -14,6 +14,8 @@ import {
 import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
 import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
+
+const failingTrainer = join(import.meta.dirname, '../models/training/failing_trainer.py');
 
 /** Real runs, over two workers, beside one without a budget that ends with the same data. */
 describe('a run with a budget', function () {
@@ -47,7 +49,6 @@ describe('a run with a budget', function () {
   let expected: { tokens: number; requests: number };
 
   function input(runName: string, changes: Partial<ConfigurationInput>): ConfigurationInput {
-    // So many steps that a training is not over before its first seconds are compared with the budget.
     const hyperparameters = {
       maxSteps: 20,
       perDeviceBatchSize: 4,
@@ -99,6 +100,13 @@ describe('a run with a budget', function () {
     }
   }
 
+  /** The budget of a paused run whose requests since `before` have ended and are counted. */
+  async function budgetAtRest(run: Run, before: number): Promise<NonNullable<RunProgress['budget']>> {
+    await requestsAtRest();
+    const isCounted = ({ budget }: RunProgress) => budget?.usage.requests === asked().length - before;
+    return (await until(run, isCounted)).budget!;
+  }
+
   const refusal = (told: Promise<void>) =>
     told.then(
       () => assert.fail('it was not refused'),
@@ -118,9 +126,7 @@ describe('a run with a budget', function () {
     const limit = Math.round(0.6 * expected.tokens);
     const run = await startRun(cluster.client, input('bounded', { budget: { tokens: limit } }));
     const { paused } = await pausedByBudget(run);
-    await requestsAtRest();
-    const { budget } = await run.progress();
-    assert(budget !== undefined);
+    const budget = await budgetAtRest(run, before);
 
     const requests = asked().slice(before);
     const most = Math.max(
@@ -147,10 +153,7 @@ describe('a run with a budget', function () {
       /Budget: [\d,]+ tokens of/,
     );
     const listed = async () => cluster.cli('workflow', 'list', '--query', "EvaluatorStatus = 'paused'");
-    for (let tries = 0; !(await listed()).includes('bounded'); tries += 1) {
-      assert(tries < 50, 'it is found among the paused ones');
-      await sleep(200);
-    }
+    while (!(await listed()).includes('bounded')) await sleep(200);
 
     const { usage: spent } = budget;
     assert.match(
@@ -176,9 +179,15 @@ describe('a run with a budget', function () {
   it('sends no more requests than allowed, survives restarts of its workers, and is not resumed by a higher budget after a pause by a user', async () => {
     const limit = Math.round(0.3 * expected.requests);
     const before = asked().length;
-    const run = await startRun(cluster.client, input('counted', { budget: { requests: limit } }));
+    const changes = input('counted', { budget: { requests: limit } });
+    // It hangs after a step, so that the training is not over before its first seconds are compared with the budget.
+    const command = ['{python}', failingTrainer, 'allow', '5', '--job', '{job}'];
+    const run = await startRun(cluster.client, {
+      ...changes,
+      fineTuning: { ...changes.fineTuning, launcher: { kind: 'process', command } },
+    });
     await pausedByBudget(run);
-    const sent = (await requestsAtRest()) - before;
+    const { requests: sent } = (await budgetAtRest(run, before)).usage;
     // The other process may have sent what it had let through before it heard of these.
     assert(sent >= limit && sent <= limit + IN_FLIGHT, `${sent} of ${limit}`);
 
@@ -203,6 +212,7 @@ describe('a run with a budget', function () {
     );
     assert.match(training.paused?.reason ?? '', /GPU hours of 0\.00010 GPU hours/);
     assert((training.budget?.usage.gpuHours ?? 0) >= 1e-4);
+    await writeFile(join(cluster.storeRoot, 'counted/iteration-1/training/allowed'), '1000');
     await run.setBudget({ gpuHours: null });
     await run.result();
     assert.deepEqual(compareRuns(cluster.storeRoot, 'unbounded', 'counted').differences, []);
@@ -210,14 +220,16 @@ describe('a run with a budget', function () {
   });
 
   it('counts the usage of an earlier start of the run, and none for existing artifacts', async () => {
+    const sentBefore = asked().length;
     const first = await startRun(cluster.client, input('again', { budget: { requests: 20 } }));
-    const { budget: spentFirst } = await pausedByBudget(first);
+    await pausedByBudget(first);
+    const spentFirst = await budgetAtRest(first, sentBefore);
     await first.cancel();
     await assert.rejects(first.result());
     const before = asked().length;
     const again = await startRun(cluster.client, input('again', { budget: { requests: 20 } }));
     const { budget } = await pausedByBudget(again);
-    assert.deepEqual(budget?.usage.requests, spentFirst?.usage.requests);
+    assert.deepEqual(budget?.usage.requests, spentFirst.usage.requests);
     assert.equal(await requestsAtRest(), before, 'nothing was asked');
     await again.setBudget({ requests: 10_000 });
     await again.result();

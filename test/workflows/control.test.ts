@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -30,6 +30,8 @@ import {
 } from '../support/scripted-run.ts';
 import { openObjectStore } from '../../src/store/drivers.ts';
 
+const failingTrainer = join(import.meta.dirname, '../models/training/failing_trainer.py');
+
 /** One run that is controlled in every way, one after the other: what it loses adds up, and is counted at its end. */
 describe('a run that is controlled', function () {
   this.timeout(600_000);
@@ -39,9 +41,10 @@ describe('a run that is controlled', function () {
   let run: Run;
   let result: RunResult;
   let training: string;
-  /** How long the endpoint thinks about each request for a response, and for judgments to train on. */
+  /** How long the endpoint thinks about each request for a response. */
   let generating = 700;
-  let milliseconds = 1200;
+  /** Requests for judgments to train on are held until then. */
+  const judging = Promise.withResolvers<void>();
   /** Times that requests in flight were given up, at most two shards with two requests each. */
   let interruptions = 0;
   const IN_FLIGHT = 4;
@@ -53,7 +56,8 @@ describe('a run that is controlled', function () {
         kind: 'answer',
         texts: scriptedAnswer(request),
         finishReason: 'stop',
-        afterMilliseconds: thinkingTime(request),
+        afterMilliseconds: isJudgeRequest(request.body) ? 0 : generating,
+        heldUntil: isToTrainOn(request) ? judging.promise : undefined,
       }),
     });
     worker = cluster.startWorker();
@@ -67,10 +71,7 @@ describe('a run that is controlled', function () {
   });
 
   /** Requests of an evaluation, which runs beside other stages, are answered at once. */
-  function thinkingTime({ body }: RecordedRequest): number {
-    if (!isJudgeRequest(body)) return generating;
-    return body.n === undefined ? 0 : milliseconds;
-  }
+  const isToTrainOn = ({ body }: RecordedRequest) => isJudgeRequest(body) && body.n !== undefined;
 
   const input = () =>
     scriptedConfiguration(endpoint.baseUrl, 'controlled', {
@@ -91,6 +92,10 @@ describe('a run that is controlled', function () {
           },
         ],
         threads: 1,
+        launcher: {
+          kind: 'process',
+          command: ['{python}', failingTrainer, 'allow', '6', '--job', '{job}'],
+        },
       },
     });
 
@@ -110,15 +115,6 @@ describe('a run that is controlled', function () {
       return progress.stages.some(({ name }) => name === stage) ? progress : undefined;
     });
 
-  /** Waits until no request arrives or is in flight. */
-  async function untilQuiet(): Promise<number> {
-    for (let asked = -1; asked !== endpoint.requests.length;) {
-      asked = endpoint.requests.length;
-      await sleep(milliseconds + 1500);
-    }
-    return endpoint.requests.length;
-  }
-
   const askedMore = (than: number) =>
     until('another request', () => Promise.resolve(endpoint.requests.length > than));
 
@@ -129,6 +125,9 @@ describe('a run that is controlled', function () {
 
   const trainedTo = (step: number) =>
     until(`training step ${step}`, async () => ((await steps()).at(-1) ?? 0) >= step);
+
+  /** Lets the trainer go on to a step, after which it hangs until it is told to stop. */
+  const allow = (step: number) => writeFile(join(training, 'allowed'), String(step));
 
   const trainerIsAlive = async () => {
     const job = (await newestStart(openObjectStore(training)))?.job;
@@ -169,22 +168,27 @@ describe('a run that is controlled', function () {
   });
 
   it('has a shard paused, unpaused and reset by the commands of the Temporal CLI', async () => {
-    const judging = 'controlled/1/judgePairs';
-    await during('judgePairs');
-    const of = (activityId: string) => ['--workflow-id', judging, '--activity-id', activityId];
+    const workflowId = 'controlled/1/judgePairs';
+    await until('the evaluation of the seed model is over', async () => {
+      const { stages } = await run.progress();
+      return stages.length === 1 && stages[0]?.name === 'judgePairs';
+    });
+    const of = (activityId: string) => ['--workflow-id', workflowId, '--activity-id', activityId];
     const pending = await until('two shards under way', async () => {
-      const { raw } = await cluster.client.workflow.getHandle(judging).describe();
+      const { raw } = await cluster.client.workflow.getHandle(workflowId).describe();
       const ids = raw.pendingActivities?.map(({ activityId }) => activityId ?? '') ?? [];
-      return ids.length === 2 ? ids : undefined;
+      return ids.length === 2 && endpoint.inFlight() === IN_FLIGHT ? ids : undefined;
     });
     for (const id of pending) await cluster.cli('activity', 'pause', ...of(id));
     interruptions += 1;
-    const asked = await untilQuiet();
+    await until('their requests are given up', () => Promise.resolve(endpoint.inFlight() === 0));
+    const asked = endpoint.requests.length;
     assert.equal((await run.progress()).stages.find(({ name }) => name === 'judgePairs')?.done, 0);
     for (const id of pending) await cluster.cli('activity', 'unpause', ...of(id));
-    await askedMore(asked);
+    await until('they ask again', () => Promise.resolve(endpoint.requests.length === asked + IN_FLIGHT));
     for (const id of pending) await cluster.cli('activity', 'reset', ...of(id));
     interruptions += 1;
+    await askedMore(asked + IN_FLIGHT);
     assert(repeatedRequests(endpoint.requests) <= interruptions * IN_FLIGHT);
   });
 
@@ -193,6 +197,7 @@ describe('a run that is controlled', function () {
       ...['workflow', 'update', 'execute', '--workflow-id', 'controlled', '--name', 'pause'],
       ...['--input', '{"reason": "the disk is nearly full"}'],
     );
+    judging.resolve();
     const { paused, status, stages } = await until('shards in flight have ended', async () => {
       const progress = await run.progress();
       return (progress.stages.find(({ name }) => name === 'judgePairs')?.done ?? 0) >= 2 && progress;
@@ -222,20 +227,20 @@ describe('a run that is controlled', function () {
     const asked = endpoint.requests.length;
     await run.resume();
     assert.match(await ended(run.resume()), /controlled is not paused/);
-    milliseconds = 1;
     await askedMore(asked);
   });
 
   it('stops a training with a checkpoint for a pause, and continues from it', async () => {
     await trainedTo(5);
     await run.pause();
-    await stoppedAt();
+    const stopped = await stoppedAt();
     const { paused, stages } = await run.progress();
     assert.equal(paused?.reason, 'no reason given');
     assert.deepEqual(
       stages.map(({ name }) => name),
       ['fineTune'],
     );
+    await allow(stopped + 6);
     await run.resume();
   });
 
@@ -245,15 +250,23 @@ describe('a run that is controlled', function () {
     const fineTune = ['--workflow-id', 'controlled', '--activity-type', 'fineTune'];
     await cluster.cli('activity', 'pause', ...fineTune);
     const again = await stoppedAt();
+    await allow(again + 6);
     await cluster.cli('activity', 'unpause', ...fineTune);
     await trainedTo(again + 3);
     const before = await newestStart(openObjectStore(training));
-    const [activity] =
-      (await cluster.client.workflow.getHandle('controlled').describe()).raw.pendingActivities ?? [];
-    await cluster.cli(
-      ...['activity', 'reset', '--workflow-id', 'controlled', '--activity-id', activity?.activityId ?? ''],
-    );
-    await trainedTo(((await steps()).at(-1) ?? 0) + 3);
+    const attempt = async () => {
+      const { raw } = await cluster.client.workflow.getHandle('controlled').describe();
+      const found = raw.pendingActivities?.find(({ activityType }) => activityType?.name === 'fineTune');
+      return { id: found?.activityId ?? '', startedAt: JSON.stringify(found?.lastStartedTime) };
+    };
+    const { id, startedAt } = await attempt();
+    await cluster.cli('activity', 'reset', '--workflow-id', 'controlled', '--activity-id', id);
+    await until('another attempt follows the trainer', async () => {
+      const { startedAt: now } = await attempt();
+      return now !== startedAt && now;
+    });
+    await allow(again + 12);
+    await trainedTo(again + 9);
     assert.equal((await newestStart(openObjectStore(training)))?.token, before?.token);
   });
 
@@ -263,6 +276,7 @@ describe('a run that is controlled', function () {
     await stoppedAt();
     assert.equal((await run.progress()).status, 'cancelled');
     assert.match(await ended(run.pause()), /already completed/);
+    await allow(1000);
     run = await startRun(cluster.client, input());
     result = await run.result();
   });

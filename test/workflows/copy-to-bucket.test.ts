@@ -6,6 +6,7 @@ import { openObjectStore } from '../../src/store/drivers.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { findVersitygw, NO_S3_SERVER, startS3Server, type S3Server } from '../support/s3-server.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { isJudgeRequest } from '../support/scripted-run.ts';
 import { NO_TEMPORAL, runCli } from '../support/run-cli.ts';
 import { scriptedAnswers, stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
 import { restoreEnvironment } from '../support/restore-environment.ts';
@@ -54,9 +55,15 @@ describe('a run that is copied to a bucket', function () {
   });
 
   it('waits for a bucket that is out of reach, says so, and goes on by itself', async () => {
+    const isAway = Promise.withResolvers<void>();
+    endpoint.script((request) => ({
+      ...(scriptedAnswers(request) as { kind: 'answer' }),
+      heldUntil: isJudgeRequest(request.body) ? isAway.promise : undefined,
+    }));
     const run = await start(BUCKET);
     await waitForProgress(run, stageStarted('judgePairs', 1));
     await server.kill();
+    isAway.resolve();
     await waitForProgress(run, ({ waits = [] }) =>
       waits.some(({ reason }) => /judges\/team-a: nothing listens at the endpoint/.test(reason)),
     );

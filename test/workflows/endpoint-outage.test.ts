@@ -4,25 +4,38 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '../../src/store/artifact.ts';
 import { type Evaluation, type RunProgress, startEvaluation } from '../../src/client/index.ts';
-import { type Script, type ScriptedEndpoint, startScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { freePort } from '../../src/platform/ports.ts';
+import {
+  isCanary,
+  type Script,
+  type ScriptedEndpoint,
+  startScriptedEndpoint,
+} from '../support/scripted-endpoint.ts';
 import { type Cluster, startCluster, type WorkerProcess } from '../support/cluster.ts';
 import { scriptedAnswer } from '../support/scripted-run.ts';
 
-/** Each answer takes a moment, so that there is time to take the endpoint away. */
-const script: Script = (request) => ({
-  kind: 'answer',
-  texts: scriptedAnswer(request),
-  finishReason: 'stop',
-  afterMilliseconds: 150,
-});
-
 const SHARDS = 8;
+/** The requests of two shards, so that at least one shard is done when they are answered. */
+const ANSWERED = (2 * 240) / SHARDS;
 
 describe('a stage whose endpoints stop answering', function () {
   this.timeout(300_000);
   let cluster: Cluster;
   let worker: WorkerProcess;
   const endpoints: ScriptedEndpoint[] = [];
+  /** How many requests are answered before all others are held. */
+  let answers = Infinity;
+  let gate = Promise.withResolvers<void>();
+  const script: Script = (request) => ({
+    kind: 'answer',
+    texts: scriptedAnswer(request),
+    finishReason: 'stop',
+    heldUntil: isCanary(request.body) || (answers -= 1) >= 0 ? undefined : gate.promise,
+  });
+  const open = () => {
+    answers = Infinity;
+    gate.resolve();
+  };
   const addresses = () => endpoints.map(({ baseUrl }) => baseUrl);
 
   const startWorker = () => {
@@ -30,8 +43,8 @@ describe('a stage whose endpoints stop answering', function () {
   };
   const closed = new Map<number, number>();
   const startEndpoint = async (index: number) => {
-    const port = closed.get(index);
-    endpoints[index] = await startScriptedEndpoint({ script, ...(port === undefined ? {} : { port }) });
+    const port = closed.get(index) ?? (await freePort());
+    endpoints[index] = await startScriptedEndpoint({ script, port });
     closed.delete(index);
   };
   const closeEndpoint = async (index: number) => {
@@ -45,6 +58,7 @@ describe('a stage whose endpoints stop answering', function () {
     await Promise.all([startEndpoint(0), startEndpoint(1)]);
   });
   afterEach(async () => {
+    open();
     for (const index of closed.keys()) await startEndpoint(index);
   });
   after(async () => {
@@ -73,8 +87,14 @@ describe('a stage whose endpoints stop answering', function () {
   const until = async (look: () => Promise<boolean>) => {
     while (!(await look())) await sleep(100);
   };
-  const underWay = (run: Evaluation) =>
-    until(async () => (await progressOf(run))?.stages.some(({ done = 0 }) => done >= 1) === true);
+  /** Starts an evaluation, and waits until a part of it is done; the rest is held until `open`. */
+  const evaluateInPart = async (runName: string, baseUrl: string | string[]) => {
+    answers = ANSWERED;
+    gate = Promise.withResolvers();
+    const run = await evaluate(runName, baseUrl);
+    await until(async () => (await progressOf(run))?.stages.some(({ done = 0 }) => done >= 1) === true);
+    return run;
+  };
   const waitReason = async (run: Evaluation): Promise<string> => {
     let reason: string | undefined;
     await until(async () => {
@@ -97,18 +117,18 @@ describe('a stage whose endpoints stop answering', function () {
   it('ends with the same artifact from two endpoints, one of which is killed, as from one', async () => {
     await (await evaluate('alone', endpoints[0]!.baseUrl)).result();
     undisturbed = await judgments('alone');
-    const run = await evaluate('two', addresses());
-    await underWay(run);
+    const run = await evaluateInPart('two', addresses());
     assert(endpoints[1]!.requests.length > 1, 'both were asked');
     await closeEndpoint(1);
+    open();
     await run.result();
     assert.deepEqual(await judgments('two'), undisturbed);
   });
 
   it('waits and says so while all endpoints are down, even if the worker is killed meanwhile, and ends with the same artifact', async () => {
-    const run = await evaluate('away', addresses());
-    await underWay(run);
+    const run = await evaluateInPart('away', addresses());
     await Promise.all([closeEndpoint(0), closeEndpoint(1)]);
+    open();
     const waits = await waitReason(run);
     for (const address of addresses())
       assert(waits.includes(`The endpoint ${address} doesn't answer since 20`), waits);
@@ -134,8 +154,7 @@ describe('a stage whose endpoints stop answering', function () {
   });
 
   it('can be cancelled while it waits', async () => {
-    const run = await evaluate('cancelled', endpoints[0]!.baseUrl);
-    await underWay(run);
+    const run = await evaluateInPart('cancelled', endpoints[0]!.baseUrl);
     await closeEndpoint(0);
     await waitReason(run);
     await run.cancel();
@@ -144,9 +163,9 @@ describe('a stage whose endpoints stop answering', function () {
   });
 
   it('fails at once if the key is rejected during the stage', async () => {
-    const run = await evaluate('rejected', addresses());
-    await underWay(run);
+    const run = await evaluateInPart('rejected', addresses());
     endpoints[1]!.script(() => ({ kind: 'status', status: 401, error: { message: 'unknown key' } }));
+    open();
     await assert.rejects(run.result());
     assert.equal((await run.progress()).status, 'failed');
   });

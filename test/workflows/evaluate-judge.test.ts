@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { JudgeEvaluationResult } from '../../src/api/result.ts';
@@ -223,14 +224,12 @@ describe('evaluateJudge without a run', function () {
   });
 
   it('evaluates the embedded model with the command in docs/benchmarks.md', async () => {
-    const temporal = process.env['SELF_TAUGHT_EVALUATOR_TEMPORAL'] ?? 'temporal';
     const [command] = fencedBlocks(join(packageRoot, 'docs/benchmarks.md')).filter(
       ({ heading, language }) => heading === 'Evaluation without training' && language === 'sh',
     );
-    const script = `${command?.text.replace('temporal', '"$0"')} --workflow-id from-the-shell --address ${cluster.address}`;
-    const run = spawnSync('bash', ['-c', script, temporal], { cwd: packageRoot, encoding: 'utf8' });
-    assert.equal(run.status, 0, run.stderr);
-    const handle = cluster.client.workflow.getHandle('from-the-shell');
+    const env = { ...process.env, TEMPORAL_ADDRESS: cluster.address };
+    await promisify(execFile)('bash', ['-c', command?.text ?? 'exit 1'], { cwd: packageRoot, env });
+    const handle = cluster.client.workflow.getHandle('evaluate-embedded');
     const result = (await handle.result()) as JudgeEvaluationResult;
     assert.deepEqual(
       result.evaluations.map(({ benchmark, pairs }) => [benchmark, pairs]),

@@ -23,7 +23,7 @@ const SMALL = 24;
 const CHECKED = 'checked';
 
 describe('runs that share the workers of a queue', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
   let server: DevServer;
   let client: Client;
@@ -64,7 +64,7 @@ describe('runs that share the workers of a queue', function () {
             ...{ iteration: 1, model, input: artifact },
           },
           concurrentShards: shards,
-          timeouts: { heartbeatSeconds: 10, workerWaitSeconds: 20, fineTuneHours: 1 },
+          timeouts: { heartbeatSeconds: 60, workerWaitSeconds: 300, fineTuneHours: 1 },
           runWorkflowId: taskQueue,
         },
       ],

@@ -16,12 +16,15 @@ import { readPrompt } from '../../src/runs/read-prompt.ts';
 import type { JudgedPair } from '../../src/pair-judging/judged-pair.ts';
 import { fencedBlocks } from '../docs/fenced-blocks.ts';
 import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { countRecords } from '../support/held-answers.ts';
 import { correctJudgmentsAfter, sampleJudge } from '../support/sample-judge.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { repeatedRequests } from '../support/scripted-run.ts';
 
 const PAIRS = 60;
+/** Shards at once times requests in flight in each. */
+const IN_FLIGHT = 2 * 2;
 
 const honest = correctJudgmentsAfter(50);
 
@@ -66,6 +69,15 @@ describe('the workflow judgePairsFile', function () {
     ...changes,
   });
   const judged = () => endpoint.requests.filter(({ body }) => !isCanary(body));
+  /** Answers so many of all requests to judge, and holds further ones until the returned function is called. */
+  function answer(most: number): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    endpoint.script((request) => {
+      const isHeld = !isCanary(request.body) && judged().length > most;
+      return { ...(honest(request) as { kind: 'answer' }), heldUntil: isHeld ? promise : undefined };
+    });
+    return resolve;
+  }
   async function verdictsOf({ verdicts }: PairsJudgingResult): Promise<JudgedPair[]> {
     const text = await readFile(join(cluster.storeRoot, verdicts.uri, 'records.jsonl'), 'utf8');
     return text
@@ -93,12 +105,17 @@ describe('the workflow judgePairsFile', function () {
 
   it('judges a file in shards, continues after its worker was killed, and can be paused', async () => {
     const worker = cluster.startWorker('--roles', 'workflow,inference');
+    // Fewer than a shard has, so that all answers are in journals when the worker is killed.
+    answer(16);
     const judging = await startPairsJudging(cluster.client, input('first', { orders: 'both', votes: 2 }));
-    await untilJudged(judging, 20);
+    await untilJudged(judging, 16 + IN_FLIGHT);
+    while ((await countRecords(join(cluster.storeRoot, 'first'))) < 2 * 16) await sleep(20);
     await worker.kill();
+    const goOn = answer(40);
     cluster.startWorker('--roles', 'workflow,inference');
-    await untilJudged(judging, 40);
+    await untilJudged(judging, 40 + IN_FLIGHT);
     await judging.pause({ reason: 'the GPU is needed' });
+    goOn();
     assert.equal((await judging.progress()).paused?.reason, 'the GPU is needed');
     // Shards in flight end.
     let asked = -1;
@@ -119,7 +136,7 @@ describe('the workflow judgePairsFile', function () {
     assert.deepEqual([of.run, of.iteration, setAside], ['some-run', 2, 1]);
     assert.match(
       warnings.join(),
-      /1 rows of .*pairs\.jsonl hold no pair; the first one is row 9: no field "responseB"/,
+      /no pair in 1 row of .*pairs\.jsonl; the first one is row 9: no field "responseB"/,
     );
     assert(figures.tokens.prompt > 0 && figures.tokens.completion >= 236);
     const verdicts = await verdictsOf(result);
@@ -133,7 +150,7 @@ describe('the workflow judgePairsFile', function () {
     ) as unknown;
     assert.deepEqual(stored, result);
     assert(
-      repeatedRequests(endpoint.requests) <= 4,
+      repeatedRequests(endpoint.requests) <= IN_FLIGHT,
       `${repeatedRequests(endpoint.requests)} requests were sent twice`,
     );
   });

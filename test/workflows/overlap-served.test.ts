@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { type ConfigurationInput, type RunProgress, startRun } from '../../src/c
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { compareRuns } from '../../tools/chaos/compare-runs.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
+import { tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
 
 const scriptedServer = fileURLToPath(import.meta.resolve('../support/scripted-server.ts'));
 
@@ -15,16 +15,21 @@ const scriptedServer = fileURLToPath(import.meta.resolve('../support/scripted-se
 describe('a run that overlaps its stages on a served model', function () {
   this.timeout(600_000);
   let cluster: Cluster;
-  const fastFile = () => join(cluster.storeRoot, '..', 'fast');
+  /** The servers hold their answers until the file exists; those of M_1 wait for a file of their run. */
+  const gateFile = () => join(cluster.storeRoot, '..', 'gate');
+  const gateOfFirst = (runName: string) => `${gateFile()}-${runName}`;
   const startsFile = () => join(cluster.storeRoot, '..', 'starts');
 
   before(async () => {
     cluster = await startCluster();
-    writeFileSync(fastFile(), '');
+    writeFileSync(gateFile(), '');
     cluster.startWorker();
   });
   after(() => cluster.close());
 
+  const start = (runName: string) =>
+    `echo $$ ${runName} "$0" >> ${startsFile()}; ` +
+    `case "$0" in */iteration-1/*) gate=${gateOfFirst(runName)} ;; *) gate=${gateFile()} ;; esac; exec "$@" --gate "$gate"`;
   /** Each start of a server is a line with its process, its run and its checkpoint. */
   const configuration = (runName: string, changes: Partial<ConfigurationInput> = {}) =>
     tinyConfiguration(runName, '', {
@@ -32,8 +37,8 @@ describe('a run that overlaps its stages on a served model', function () {
       serving: {
         kind: 'command',
         command: [
-          ...['sh', '-c', `echo $$ ${runName} "$0" >> ${startsFile()}; exec "$@"`, '{checkpoint}'],
-          ...[process.execPath, scriptedServer, '--host', '{host}', '--port', '{port}', '--fast', fastFile()],
+          ...['sh', '-c', start(runName), '{checkpoint}'],
+          ...[process.execPath, scriptedServer, '--host', '{host}', '--port', '{port}'],
         ],
         servedModelName: 'judge',
         healthPath: '/v1/models',
@@ -64,11 +69,10 @@ describe('a run that overlaps its stages on a served model', function () {
 
   it('has the same artifacts as a run that does one stage after the other, also if both stages lose their server', async () => {
     const budget = { requests: 1_000_000 };
+    writeFileSync(gateOfFirst('one-by-one'), '');
     await (await startRun(cluster.client, configuration('one-by-one', { budget }))).result();
 
     const run = await startRun(cluster.client, configuration('overlapping'));
-    await waitForProgress(run, stageStarted('fineTune', 1));
-    rmSync(fastFile());
     await waitForProgress(
       run,
       (progress) => isRunning('evaluateJudge', 1)(progress) && isRunning('judgePairs', 2)(progress),
@@ -76,7 +80,7 @@ describe('a run that overlaps its stages on a served model', function () {
     const [server = assert.fail('M_1 has no server')] = serversOf('overlapping', 1);
     process.kill(server, 'SIGKILL');
     await waitForProgress(run, () => serversOf('overlapping', 1).length > 1);
-    writeFileSync(fastFile(), '');
+    writeFileSync(gateOfFirst('overlapping'), '');
     await run.result();
 
     assert.deepEqual(compareRuns(cluster.storeRoot, 'one-by-one', 'overlapping').differences, []);
@@ -116,7 +120,7 @@ describe('a run that overlaps its stages on a served model', function () {
           kind: 'command',
           command: [
             ...['sh', '-c', note, '{checkpoint}', process.execPath, scriptedServer],
-            ...['--host', '{host}', '--port', '{port}', '--fast', fastFile()],
+            ...['--host', '{host}', '--port', '{port}', '--gate', gateFile()],
           ],
           servedModelName: 'judge',
           healthPath: '/v1/models',

@@ -14,18 +14,12 @@ import {
 } from '../support/scripted-endpoint.ts';
 import { isJudgeRequest } from '../support/scripted-run.ts';
 import { assertWithinFactorTwo, makeTestPlan, plannedRequests } from '../support/test-plan.ts';
-import { scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
+import { oneStep, plannedJudging, scriptedAnswers, tinyConfiguration } from '../support/tiny-run.ts';
 
 /** Requests for plans that are answered before the others are held. */
 const ANSWERED = 6;
 const PAIRS = 20;
 const PLANS = 3;
-const hyperparameters = {
-  maxSteps: 1,
-  perDeviceBatchSize: 4,
-  gradientAccumulationSteps: 1,
-  maxLength: 1024,
-};
 
 const asksForPlan = ({ messages }: ChatBody) =>
   messages.some(({ content }) => content.includes('Plan how to judge'));
@@ -62,21 +56,13 @@ describe('a run whose judgments follow plans', function () {
       iterations: 3,
       instructions: { pool: ['embedded/instructions.jsonl'], maxInstructions: PAIRS, shardSize: 10 },
       pairs: { calls: 'two', parts: 2 },
-      judging: {
-        prompt: 'test/support/prompts/judge',
-        samples: 2,
-        plan: {
-          prompt: 'test/support/prompts/plan',
-          executionPrompt: 'test/support/prompts/execute-plan',
-          samples: PLANS,
-        },
-      },
+      judging: { ...plannedJudging, plan: { ...plannedJudging.plan, samples: PLANS } },
       filtering: { minExamples: 1 },
       fineTuning: {
         rounds: [
-          { method: 'sft', hyperparameters },
-          { method: 'dpo', judgments: 'reuse', hyperparameters },
-          { method: 'dpo', hyperparameters },
+          { method: 'sft', hyperparameters: oneStep },
+          { method: 'dpo', judgments: 'reuse', hyperparameters: oneStep },
+          { method: 'dpo', hyperparameters: oneStep },
         ],
         threads: 1,
       },

@@ -11,6 +11,7 @@ import { flipByte } from '../support/flip-byte.ts';
 import { findRun, startRun, type Run, type RunResult } from '../../src/client/index.ts';
 import { newestStart } from '../../src/models/training/trainer-starts.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { heldTrainer, HeldTrainings } from '../support/held-example.ts';
 import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
 import {
   repeatedRequests,
@@ -20,6 +21,8 @@ import {
 } from '../support/scripted-run.ts';
 import { openObjectStore } from '../../src/store/drivers.ts';
 
+const failingTrainer = join(import.meta.dirname, '../models/training/failing_trainer.py');
+
 describe('a run with damaged artifacts or a reset workflow', function () {
   this.timeout(600_000);
   let cluster: Cluster;
@@ -28,20 +31,32 @@ describe('a run with damaged artifacts or a reset workflow', function () {
   let result: RunResult;
   /** The name of the run's configuration in its store. */
   let resolved: string;
-  /** How the endpoint takes a request for judgments to train on. */
-  const MILLISECONDS = { fast: 0, slow: 500, held: 10_000 };
-  let judging: keyof typeof MILLISECONDS = 'slow';
+  /** How many requests for judgments to train on are answered before all further ones are held. */
+  let answers = Infinity;
+  let held = 0;
+  let gate = Promise.withResolvers<void>();
+  const hold = (after: number) => {
+    answers = after;
+    held = 0;
+    gate = Promise.withResolvers();
+  };
+  const open = () => {
+    answers = Infinity;
+    gate.resolve();
+  };
 
   before(async () => {
     cluster = await startCluster();
     endpoint = await startScriptedEndpoint({
       script: (request) => {
         const isTraining = isJudgeRequest(request.body) && request.body.n !== undefined;
+        const isHeld = isTraining && (answers -= 1) < 0;
+        if (isHeld) held += 1;
         return {
           kind: 'answer',
           texts: scriptedAnswer(request),
           finishReason: 'stop',
-          afterMilliseconds: isTraining ? MILLISECONDS[judging] : 0,
+          heldUntil: isHeld ? gate.promise : undefined,
         };
       },
     });
@@ -79,6 +94,9 @@ describe('a run with damaged artifacts or a reset workflow', function () {
       (await run.progress()).stages.some((each) => each.name === stage && (each.done ?? 0) >= done),
     );
 
+  /** The requests of one shard for judgments to train on. */
+  const OF_SHARD = 2 * SHARD;
+
   /** Requests that had been sent before, since `from`; canary requests aside. */
   const repeated = () => repeatedRequests(endpoint.requests);
 
@@ -91,12 +109,14 @@ describe('a run with damaged artifacts or a reset workflow', function () {
     cluster.cli('workflow', 'reset', '--workflow-id', workflowId, '--reason', 'a test', ...to);
 
   it('repeats an earlier stage if a later one finds damage, and only requests the damaged part again', async () => {
+    hold(OF_SHARD);
     const run = await startRun(cluster.client, input('run'));
     await during(run, 'judgePairs', 1);
     const pairs = await manifest('pairs/shard-00003');
     await corrupt(file('pairs/shard-00003/records.jsonl'));
     [resolved = ''] = await readdir(file('configurations'));
     await corrupt(file('configurations', resolved, 'records.jsonl'));
+    open();
     result = await run.result();
 
     assert.equal((await manifest('pairs/shard-00003')).sha256, pairs.sha256);
@@ -115,7 +135,7 @@ describe('a run with damaged artifacts or a reset workflow', function () {
     const inRun = (...path: string[]) => join(cluster.storeRoot, 'removed', ...path);
 
     it('makes its configuration again if it is removed, and continues past claims that a crash has emptied', async () => {
-      judging = 'slow';
+      hold(OF_SHARD);
       const hyperparameters = {
         epochs: 100,
         maxSteps: 24,
@@ -123,7 +143,10 @@ describe('a run with damaged artifacts or a reset workflow', function () {
         maxLength: 1024,
         saveSteps: 5,
       };
-      const fineTuning = { rounds: [{ method: 'sft' as const, hyperparameters }], threads: 1 };
+      const rounds = [{ method: 'sft' as const, hyperparameters }];
+      // It hangs after the step until the test has stopped it.
+      const command = ['{python}', failingTrainer, 'allow', '12', '--job', '{job}'];
+      const fineTuning = { rounds, threads: 1, launcher: { kind: 'process' as const, command } };
       run = await startRun(cluster.client, { ...input('removed'), fineTuning, seed: 8 });
       await during(run, 'judgePairs', 1);
       const configurations = await readdir(inRun('configurations'));
@@ -132,6 +155,7 @@ describe('a run with damaged artifacts or a reset workflow', function () {
       await writeFile(join(leases, '000001.json'), '');
       await writeFile(inRun('owner/000002.json'), '{"workflowId": "remo');
       await rm(inRun('configurations'), { recursive: true });
+      open();
       await during(run, 'fineTune');
 
       assert.deepEqual(await readdir(inRun('configurations')), configurations);
@@ -150,6 +174,7 @@ describe('a run with damaged artifacts or a reset workflow', function () {
       );
       const [damaged = '', intact = ''] = await newest();
       await flipByte(join(checkpoints, damaged, 'optimizer.pt'));
+      await writeFile(inRun('iteration-1/training/allowed'), '1000');
       await run.resume();
       const { iterations, warnings } = await run.result();
 
@@ -167,7 +192,6 @@ describe('a run with damaged artifacts or a reset workflow', function () {
   });
 
   it('makes damaged artifacts again when it is started again, with the same weights', async () => {
-    judging = 'fast';
     const before = repeated();
     const [model, judgments] = [result.iterations[1]?.model, await manifest('iteration-1/judgments/index')];
     await rm(file('iteration-1/training/model/model.safetensors'));
@@ -203,20 +227,26 @@ describe('a run with damaged artifacts or a reset workflow', function () {
   });
 
   it('can be reset while a child workflow is running, to its first task and to its last one', async () => {
-    judging = 'slow';
-    const run = await startRun(cluster.client, { ...input('reset'), seed: 7 });
+    hold(OF_SHARD);
+    const configuration = { ...input('reset'), seed: 7 };
+    const { fineTuning } = configuration;
+    const launcher = { kind: 'process' as const, command: heldTrainer(undefined, 1) };
+    const run = await startRun(cluster.client, {
+      ...configuration,
+      fineTuning: { ...fineTuning, launcher },
+    });
     await during(run, 'judgePairs', 1);
-    judging = 'held';
     const before = repeated();
-    const asked = endpoint.requests.length;
-    await until('requests are held', () => Promise.resolve(endpoint.requests.length >= asked + 2));
+    await until('requests are held', () => Promise.resolve(held === 2));
+    const execution = async () => (await cluster.client.workflow.getHandle('reset').describe()).runId;
+    const first = await execution();
     await reset('reset', '--type', 'FirstWorkflowTask');
-    await until('it begins again', async () => (await run.progress()).status === 'planning');
+    await until('it begins again', async () => (await execution()) !== first);
     await during(run, 'judgePairs', 1);
     await until('its own child asks again', () => Promise.resolve(repeated() - before >= 2));
     // Now to a point at which the child was already running: it stays, and ends for the newest run.
     await reset('reset', '--type', 'LastWorkflowTask');
-    judging = 'fast';
+    open();
     await during(run, 'fineTune');
     // The requests in flight of at most two shards: attempts of the abandoned child end at their next heartbeat.
     assert(repeated() - before <= 2 * SHARD, `${repeated() - before} requests were sent twice`);
@@ -225,11 +255,10 @@ describe('a run with damaged artifacts or a reset workflow', function () {
   it('can be reset while it trains: the worker follows the running trainer', async () => {
     const run = findRun(cluster.client, 'reset');
     const training = join(cluster.storeRoot, 'reset/iteration-1/training');
-    await until(
-      'the trainer has begun',
-      async () => (await newestStart(openObjectStore(training)))?.job !== undefined,
-    );
+    const trainings = new HeldTrainings(cluster, 'reset');
+    await trainings.held(1, 1);
     await reset('reset', '--type', 'FirstWorkflowTask');
+    await trainings.release(1);
     const { iterations } = await run.result();
     assert.equal(iterations.length, 2);
     assert.equal((await newestStart(openObjectStore(training)))?.epoch, 1);

@@ -7,6 +7,7 @@ import { startCluster, type Cluster } from '../support/cluster.ts';
 import { startFaultyProxy, type FaultyProxy } from '../support/faulty-proxy.ts';
 import { isCanary, startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { scriptedAnswers, stageStarted, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
+import { isJudgeRequest } from '../support/scripted-run.ts';
 import { useBucket } from '../support/use-bucket.ts';
 
 const QUEUE = 'with-bucket';
@@ -40,11 +41,18 @@ describe('a run whose store is a bucket', function () {
   const sent = () => endpoint.requests.filter(({ body }) => !isCanary(body)).length;
 
   it('waits while the bucket is full, says so, and continues by itself', async () => {
+    const isFull = Promise.withResolvers<void>();
+    endpoint.script((request) => ({
+      ...(scriptedAnswers(request) as { kind: 'answer' }),
+      // Not those of the evaluation, which a run with a budget waits for before it judges.
+      heldUntil: isJudgeRequest(request.body) && request.body.n !== undefined ? isFull.promise : undefined,
+    }));
     const run = await startRun(cluster.client, configuration('in-bucket'), { taskQueue: QUEUE });
     await waitForProgress(run, stageStarted('judgePairs', 1));
     const body =
       '<?xml version="1.0"?><Error><Code>XMinioStorageFull</Code><Message>Storage is full.</Message></Error>';
     proxy.breaks(({ method }) => (method === 'PUT' ? { kind: 'answer', status: 507, body } : undefined));
+    isFull.resolve();
     await waitForProgress(run, ({ waits = [] }) =>
       waits.some(({ reason }) => reason.includes(`${address}: the server is full. Free some space`)),
     );

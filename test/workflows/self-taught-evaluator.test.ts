@@ -29,7 +29,7 @@ import {
 } from '../support/scripted-run.ts';
 
 describe('selfTaughtEvaluator', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
 

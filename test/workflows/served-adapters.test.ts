@@ -7,7 +7,7 @@ import { RESULT_FILE, resultSchema } from '../../src/models/training/job.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { runUris } from '../../src/runs/run-layout.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { startExample } from '../support/held-example.ts';
+import { heldTrainer, HeldTrainings, startExample } from '../support/held-example.ts';
 import { python } from '../support/made-adapters.ts';
 import { waitForProgress } from '../support/tiny-run.ts';
 
@@ -27,7 +27,15 @@ describe('a run whose judges are adapters of one server', function () {
   const faultFile = () => join(cluster.storeRoot, '..', 'fault');
   const starts = () =>
     existsSync(startsFile()) ? readFileSync(startsFile(), 'utf8').trim().split('\n').map(Number) : [];
-  const start = (runName: string, iterations: number, serving: object = {}, changedRound: object = {}) =>
+  /** Has the files that hold and release trainings. */
+  const holdFolder = () => join(cluster.storeRoot, '..', 'holds');
+  const start = (
+    runName: string,
+    iterations: number,
+    serving: object = {},
+    changedRound: object = {},
+    isHeld = false,
+  ) =>
     startExample(cluster, runName, iterations, ({ fineTuning }) => {
       const [round] = fineTuning!.rounds!;
       return {
@@ -50,6 +58,7 @@ describe('a run whose judges are adapters of one server', function () {
             },
           ],
           adapter: { kind: 'lora', rank: 16, alpha: 32 },
+          ...(isHeld ? { launcher: { kind: 'process', command: heldTrainer(holdFolder()) } } : {}),
         },
       };
     });
@@ -73,10 +82,13 @@ describe('a run whose judges are adapters of one server', function () {
 
   it('has one start for seed model and judges, and goes on after its server was killed', async () => {
     cluster.startWorker();
-    const run = await start('adapters', 2);
+    const trainings = new HeldTrainings(cluster, 'adapters', holdFolder());
+    await trainings.release(1);
+    const run = await start('adapters', 2, {}, {}, true);
     await waitForProgress(run, hasJudge(1));
     assert.equal(starts().length, 1);
     killServer();
+    await trainings.release(2);
     const [seed = 1, first = 0, second = 0] = await accuracies(run);
     assert(first > seed + 0.05 && second > seed + 0.05, [seed, first, second].join());
     assert.equal(starts().length, 2);
@@ -104,12 +116,15 @@ describe('a run whose judges are adapters of one server', function () {
 
   it('is told its adapters again after it was stopped for a training, killed, or lost its worker', async () => {
     const worker = cluster.startWorker();
-    const run = await start('told', 2, { adapterLoading: 'call', stopWhileTraining: true });
+    const trainings = new HeldTrainings(cluster, 'told', holdFolder());
+    await trainings.release(1);
+    const run = await start('told', 2, { adapterLoading: 'call', stopWhileTraining: true }, {}, true);
     await waitForProgress(run, hasBegun('judgePairs', 2));
     killServer();
-    await waitForProgress(run, hasBegun('fineTune', 2));
+    await trainings.held(2, 1);
     await worker.kill();
     cluster.startWorker();
+    await trainings.release(2);
     const [seed = 1, first = 0, second = 0] = await accuracies(run);
     assert(first > seed + 0.05 && second > seed + 0.05, [seed, first, second].join());
     // For M_0, for M_1 after its training, again after the kill, and for M_2.

@@ -21,6 +21,9 @@ import {
 
 const server = fileURLToPath(import.meta.resolve('../support/scripted-server.ts'));
 const SHARDS = 24;
+const CONCURRENT_SHARDS = 4;
+/** The requests of so many shards, of which at least one is done when they are answered. */
+const ANSWERED = (CONCURRENT_SHARDS * 240) / SHARDS;
 
 interface MachineWorker {
   readonly machine: Machine;
@@ -91,8 +94,10 @@ describe('a model that a machine serves', function () {
     await exited;
   }
 
-  const fastFile = (runName: string) => join(folder, `${runName}-fast`);
-  const evaluate = (runName: string) =>
+  /** A server answers a part of the requests, and holds the others until the file exists. */
+  const gateFile = (runName: string) => join(folder, `${runName}-gate`);
+  /** @param heartbeatSeconds by default long enough that no attempt is replaced */
+  const evaluate = (runName: string, heartbeatSeconds = 60) =>
     startEvaluation(cluster.client, {
       runName,
       model: { checkpoint: 'embedded/model' },
@@ -100,7 +105,7 @@ describe('a model that a machine serves', function () {
         kind: 'command',
         command: [
           ...[process.execPath, server, '--host', '{host}', '--port', '{port}'],
-          ...['--fast', fastFile(runName)],
+          ...['--gate', gateFile(runName), '--answers', String(ANSWERED)],
         ],
         servedModelName: 'judge',
         healthPath: '/v1/models',
@@ -110,8 +115,8 @@ describe('a model that a machine serves', function () {
         benchmarks: [{ name: 'test', format: 'reward-bench', path: 'embedded/benchmark/validation.jsonl' }],
         shardSize: 120 / SHARDS,
       },
-      inference: { concurrentShards: 4, concurrentRequestsPerShard: 2 },
-      timeouts: { heartbeatSeconds: 5, workerWaitSeconds: 10 },
+      inference: { concurrentShards: CONCURRENT_SHARDS, concurrentRequestsPerShard: 2 },
+      timeouts: { heartbeatSeconds, workerWaitSeconds: 10 },
     });
 
   /** Fails with the logs of the workers when the run has failed. */
@@ -190,7 +195,7 @@ describe('a model that a machine serves', function () {
       shown = ((await run.progress().catch(() => undefined))?.waits ?? []).map((wait) => wait.reason).join();
       return reason.test(shown);
     });
-    writeFileSync(fastFile('loopback'), '');
+    writeFileSync(gateFile('loopback'), '');
     await run.result();
     const on = await servedOn(run.workflowId);
     assert.match(a.log(), reason);
@@ -205,18 +210,18 @@ describe('a model that a machine serves', function () {
       startWorker(machine, 'inference,gpu', '--serve-host', machine.address ?? '');
     const open = await evaluate('open');
     await until(open, () => /takes shards of the models that [bc]-[\da-f]{8} serves/.test(a!.log()));
-    writeFileSync(fastFile('open'), '');
+    writeFileSync(gateFile('open'), '');
     await open.result();
     assert.deepEqual(await judgments('open'), await judgments('loopback'));
     assert((await shardHosts(open.workflowId)).includes('a'));
     await assertNothingFailed(open.workflowId);
 
-    const run = await evaluate('moved');
+    const run = await evaluate('moved', 5);
     await until(run, async () => ((await run.progress().catch(() => undefined))?.stages[0]?.done ?? 0) > 0);
     const gone = await servedOn(run.workflowId);
     await (gone === 'b' ? machines.b : machines.c).kill();
     await until(run, async () => (await servedOn(run.workflowId)) !== gone);
-    writeFileSync(fastFile('moved'), '');
+    writeFileSync(gateFile('moved'), '');
     await run.result();
     assert.deepEqual(await judgments('moved'), await judgments('loopback'));
     const queues = await serveQueues(run.workflowId);

@@ -60,7 +60,7 @@ describe('a run whose model server starts', function () {
         kind: 'command',
         command: [
           ...[process.execPath, scriptedServer, '--host', '{host}', '--port', '{port}'],
-          ...['--fast', scriptedServer, '--api-key', key],
+          ...['--gate', scriptedServer, '--api-key', key],
         ],
         servedModelName: 'judge',
         healthPath: '/v1/models',

@@ -71,7 +71,8 @@ describe('a stage whose shards hand over to each other', function () {
 
   const fileOf = (name: string) => join(cluster.storeRoot, '..', name);
   const startWorker = () => cluster.startWorker('--roles', 'workflow,inference');
-  const judge = (runName: string, concurrentShards = 1) =>
+  /** @param heartbeatSeconds by default so long that no attempt is replaced, whose requests in flight would be sent again */
+  const judge = (runName: string, concurrentShards = 1, heartbeatSeconds = 60) =>
     startPairsJudging(cluster.client, {
       runName,
       serving: { kind: 'endpoint', baseUrl: endpoint.baseUrl, servedModelName: 'judge' },
@@ -80,7 +81,7 @@ describe('a stage whose shards hand over to each other', function () {
       orders: 'one',
       shardSize: SHARD_SIZE,
       inference: { concurrentShards, concurrentRequestsPerShard: PLACES / concurrentShards },
-      timeouts: { heartbeatSeconds: 5 },
+      timeouts: { heartbeatSeconds },
     });
   const until = async (judging: PairsJudging, reached: () => boolean) => {
     while (!reached()) {
@@ -136,7 +137,7 @@ describe('a stage whose shards hand over to each other', function () {
   it('repeats only the requests in flight if its worker is killed after a shard has handed over', async () => {
     const worker = startWorker();
     hold((request) => request === 0 || request >= 2 * SHARD_SIZE);
-    const judging = await judge('killed');
+    const judging = await judge('killed', 1, 5);
     await until(judging, () => unanswered.size === PLACES);
     await atRest();
     const inFlight = new Set(unanswered);

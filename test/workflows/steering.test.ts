@@ -7,7 +7,7 @@ import { type SimulationOptions, withSimulation } from '../../bench/simulation/s
 
 /** A run with simulated activities that stops in every iteration until it is allowed to continue. */
 describe('a run that is changed by updates', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   /** One shard a stage, one benchmark. */
   const small = {

@@ -14,7 +14,7 @@ import {
 } from '../../src/client/index.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { startCli } from '../support/run-cli.ts';
-import { type ScriptedEndpoint, startScriptedEndpoint } from '../support/scripted-endpoint.ts';
+import { isCanary, type ScriptedEndpoint, startScriptedEndpoint } from '../support/scripted-endpoint.ts';
 import { slowScriptedAnswers, tinyConfiguration, waitForProgress } from '../support/tiny-run.ts';
 
 type Progressing = Pick<Run | Evaluation, 'progress'>;
@@ -39,23 +39,25 @@ describe('the waits of a run', function () {
     await endpoint.close();
   });
 
-  /** Acts while the run generates pairs, whose answers take so long that no look at the progress misses the stage. */
+  /** Acts while the run generates pairs, whose answers are held until then. */
   const whileItGeneratesPairs = async (run: Progressing, act: () => Promise<void>) => {
+    const acted = Promise.withResolvers<void>();
     endpoint.script((request) => ({
       ...(slowScriptedAnswers(request) as { kind: 'answer' }),
-      afterMilliseconds: 3_000,
+      heldUntil: isCanary(request.body) ? undefined : acted.promise,
     }));
     await waitForProgress(run, ({ stages }) => stages.some(({ name }) => name === 'generatePairs'));
     await act();
+    acted.resolve();
     endpoint.script(slowScriptedAnswers);
   };
 
-  /** The wait that the run shows for the first time from now on. */
-  const nextWait = async (run: Progressing): Promise<Wait> => {
+  /** The first wait of any stage, or of the given one, that the run shows from now on. */
+  const nextWait = async (run: Progressing, ofStage?: string): Promise<Wait> => {
     let wait: Wait | undefined;
     await waitForProgress(run, ({ waits, status }) => {
       assert.notEqual(status, 'failed');
-      [wait] = waits ?? [];
+      wait = waits?.find(({ stage }) => ofStage === undefined || stage === ofStage);
       return wait !== undefined;
     });
     return wait as Wait;
@@ -201,15 +203,20 @@ describe('the waits of a run', function () {
     const followed = follow('store');
     const away = `${cluster.storeRoot}-away`;
     await whileItGeneratesPairs(run, () => rename(cluster.storeRoot, away));
-    const wait = await nextWait(run);
-    assert.equal(wait.stage, 'generatePairs');
+    const wait = await nextWait(run, 'generatePairs');
     assert(
       wait.reason.includes(`the store of this worker, ${cluster.storeRoot}, does not contain the run`),
       wait.reason,
     );
     await until(() => /Waiting since .*generatePairs: the store of this worker/.test(followed()));
-    await rename(cluster.storeRoot, `${away}-new`).catch(() => undefined);
-    await rename(away, cluster.storeRoot);
+    // The worker may write into the place of its store meanwhile.
+    const isBack = () =>
+      rename(away, cluster.storeRoot).then(
+        () => true,
+        () => false,
+      );
+    for (let tries = 0; !(await isBack()); tries += 1)
+      await rename(cluster.storeRoot, `${away}-new-${tries}`).catch(() => undefined);
     await whenOver(run);
     await run.result();
   });

@@ -11,6 +11,7 @@ import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripte
 import { startCluster, type Cluster, type WorkerProcess } from '../support/cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { startReleasedServer } from '../support/released-server.ts';
+import { isJudgeRequest } from '../support/scripted-run.ts';
 import { scriptedAnswers, stageStarted, waitForProgress, tinyConfiguration } from '../support/tiny-run.ts';
 
 /** As in docs/deploy.md. */
@@ -84,12 +85,18 @@ describe('worker versioning', function () {
     }
     const builds = { [OLD]: startBuild(OLD), [NEW]: startBuild(NEW) };
     await execute(setCurrent(OLD));
+    const isCurrent = Promise.withResolvers<void>();
+    endpoint.script((request) => ({
+      ...(scriptedAnswers(request) as { kind: 'answer' }),
+      heldUntil: isJudgeRequest(request.body) && request.body.n !== undefined ? isCurrent.promise : undefined,
+    }));
     const run = await startRun(
       cluster.client,
       tinyConfiguration('moves', endpoint.baseUrl, { iterations: 2 }),
     );
     await waitForProgress(run, stageStarted('judgePairs', 1));
     await execute(setCurrent(NEW));
+    isCurrent.resolve();
     const { iterations } = await run.result();
 
     assert.equal(iterations.length, 3);
@@ -136,21 +143,21 @@ describe('worker versioning', function () {
         await promisify(execFile)('bash', ['-c', script, cli]);
         return;
       } catch (error) {
-        if (attempt === 100) throw error;
+        if (attempt === 600) throw error;
         await sleep(300);
       }
     }
   }
 
+  /** The histories of a workflow that has continued as new, in order. The server may list executions late. */
   async function historiesOf(workflowId: string) {
-    const { workflow } = cluster.client;
-    const chain = await Array.fromAsync(workflow.list({ query: `WorkflowId = "${workflowId}"` }));
-    chain.sort((a, b) => Number(a.startTime) - Number(b.startTime));
-    return Promise.all(
-      chain.map(
-        async ({ runId }) => (await workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [],
-      ),
-    );
+    const histories = [];
+    for (let runId: string | undefined; ;) {
+      const { events } = await cluster.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      histories.unshift(events ?? []);
+      runId = events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
+      if (runId === undefined) return histories;
+    }
   }
 
   /** The builds that processed the tasks of a workflow, for each history of its chain, in order. */

@@ -4,7 +4,7 @@ import { type ScriptedEndpoint, startScriptedEndpoint } from '../../support/scri
 
 describe('checking an endpoint', () => {
   let endpoint: ScriptedEndpoint;
-  const options = { environment: {}, timeoutSeconds: 5 };
+  const options = { environment: {}, timeoutSeconds: 60 };
 
   beforeEach(async () => {
     endpoint = await startScriptedEndpoint({ models: ['judge-0'] });

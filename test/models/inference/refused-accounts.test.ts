@@ -186,7 +186,7 @@ describe('requests that an endpoint refuses for the key, the account or the prom
   it('is told by the check before the work: one request for a bad key, and clear words about credit', async () => {
     const check = () =>
       checkEndpoints([{ baseUrl: server.baseUrl, model: 'm', apiKeyEnv: 'KEY' }], {
-        ...{ environment: { KEY: 'sk-secret' }, timeoutSeconds: 5, expectModel: true },
+        ...{ environment: { KEY: 'sk-secret' }, timeoutSeconds: 60, expectModel: true },
       });
     server.answer = () => ({ status: 403 });
     assert.match((await check()).join(), /doesn't accept the key/);

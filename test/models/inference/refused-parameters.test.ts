@@ -270,7 +270,7 @@ describe('parameters that a server refuses', () => {
   describe('are found by the check before the work', () => {
     const check = (temperature: number, maxTokens = 64) =>
       checkEndpoints([{ baseUrl: server.baseUrl, model }], {
-        ...{ environment: {}, timeoutSeconds: 5, expectModel: true },
+        ...{ environment: {}, timeoutSeconds: 60, expectModel: true },
         requests: [{ sampling: { temperature, topP: 1, maxTokens }, samples: 3 }],
       });
 
@@ -309,7 +309,7 @@ describe('parameters that a server refuses', () => {
         };
         const endpoints = [{ baseUrl: slow.baseUrl, model }];
         const requests = [{ sampling: { temperature: 0, topP: 1, maxTokens: 4096 }, samples: 1 }];
-        const options = { environment: {}, timeoutSeconds: 1.5, expectModel: true };
+        const options = { environment: {}, timeoutSeconds: 4, expectModel: true };
         assert.deepEqual(await checkEndpoints(endpoints, { ...options, requests }), []);
       } finally {
         await slow.close();

@@ -9,7 +9,7 @@ import { askModel, superviseServers, type SupervisedServers, until } from './sup
 const program = fileURLToPath(import.meta.resolve('./fake-server.ts'));
 
 describe('the start of a model server', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let servers: SupervisedServers;
   const opened: SupervisedServers[] = [];
 
@@ -67,7 +67,7 @@ describe('the start of a model server', function () {
     });
 
   it('whose server is overloaded for a moment is not final', async () => {
-    const serving = servers.settings(program, ['--refuse', '503'], { startTimeoutSeconds: 5 });
+    const serving = servers.settings(program, ['--refuse', '503'], { startTimeoutSeconds: 10 });
     const error: unknown = await servers.serve(serving).catch((reason: unknown) => reason);
     assert(error instanceof ServerFailed);
     assert.deepEqual([error.reason, error.isFinal], ['model-not-ready', false]);

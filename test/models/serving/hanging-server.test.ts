@@ -8,7 +8,7 @@ const program = fileURLToPath(import.meta.resolve('./engine-server.ts'));
 const hangTimeoutSeconds = 6;
 
 describe('a model server whose front says that it is healthy', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let servers: SupervisedServers;
   let answeredAt: number | undefined;
 
@@ -22,7 +22,7 @@ describe('a model server whose front says that it is healthy', function () {
     servers.serve(servers.settings(program, words, { hangTimeoutSeconds }));
 
   const pids = (start: number): { front: number; engine: number } => {
-    const [front = 0, engine = 0] = (servers.starts()[start] ?? '').split(' ').map(Number);
+    const [front = 0, engine = 0] = (servers.starts().at(start) ?? '').split(' ').map(Number);
     return { front, engine };
   };
 
@@ -35,9 +35,9 @@ describe('a model server whose front says that it is healthy', function () {
       const { front, engine } = pids(0);
       process.kill(engine, 'SIGSTOP');
       const unanswered = askModel(served);
-      await until(() => servers.starts().length === 2);
+      await until(() => servers.starts().length > 1);
       assert.equal(await unanswered, undefined);
-      await until(async () => (await askModel(served)) === `from ${pids(1).front}`);
+      await until(async () => (await askModel(served)) === `from ${pids(-1).front}`);
       assert.deepEqual(await processesOfGroup(front), []);
       const fault = servers.logged.find((line) => line.includes('it hangs'));
       assert.match(fault ?? '', sign);

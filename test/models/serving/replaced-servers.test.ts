@@ -5,7 +5,7 @@ import { askModel, superviseServers, type SupervisedServers } from './supervised
 const program = fileURLToPath(import.meta.resolve('./fake-server.ts'));
 
 describe('a model that replaces the others of its run', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let servers: SupervisedServers;
 
   beforeEach(() => {

@@ -37,7 +37,7 @@ describe('the environment of a model server', () => {
           servedModelName: 'any',
           healthPath: '/health',
           basePath: '/v1',
-          startTimeoutSeconds: 10,
+          startTimeoutSeconds: 60,
           environment: { SEEN: file },
         },
         checkpoint,

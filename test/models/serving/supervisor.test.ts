@@ -21,9 +21,17 @@ import { startScriptedEndpoint } from '../../support/scripted-endpoint.ts';
 
 const fakeServer = fileURLToPath(import.meta.resolve('./fake-server.ts'));
 const program = fileURLToPath(import.meta.resolve('./ensure-serving.ts'));
+const monitor = { checkIntervalSeconds: 0.05, backoff: { initialSeconds: 0.01, maximumSeconds: 0.05 } };
+/** For servers that hang; any other one must not be taken for hanging, however busy the machine is. */
+const impatient = {
+  ...monitor,
+  healthTimeoutSeconds: 0.8,
+  maxFailedHealthChecks: 2,
+  probeTimeoutSeconds: 1.2,
+};
 
 describe('the server supervisor', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   let stateFolder: string;
   let logged: string[];
@@ -53,13 +61,7 @@ describe('the server supervisor', function () {
       cacheFolder: folder,
       environment: { PATH: process.env['PATH'] },
       stopGraceSeconds: 0.5,
-      monitor: {
-        checkIntervalSeconds: 0.05,
-        healthTimeoutSeconds: 0.8,
-        maxFailedHealthChecks: 2,
-        probeTimeoutSeconds: 1.2,
-        backoff: { initialSeconds: 0.01, maximumSeconds: 0.05 },
-      },
+      monitor,
       ...changed,
     });
     supervisors.push(created);
@@ -72,7 +74,7 @@ describe('the server supervisor', function () {
     return commandServing({
       command: [process.execPath, fakeServer, '--port', '{port}', '--starts', starts, ...serverArguments],
       servedModelName: '{checkpoint}',
-      startTimeoutSeconds: 10,
+      startTimeoutSeconds: 60,
       ...changed,
     });
   }
@@ -97,8 +99,7 @@ describe('the server supervisor', function () {
   async function ask({ baseUrl, model }: ServedEndpoint): Promise<string | undefined> {
     try {
       const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hi' }] });
-      const signal = AbortSignal.timeout(500);
-      const response = await fetch(`${String(baseUrl)}/chat/completions`, { method: 'POST', body, signal });
+      const response = await fetch(`${String(baseUrl)}/chat/completions`, { method: 'POST', body });
       const answer = (await response.json()) as { choices: { message: { content: string } }[] };
       return answer.choices[0]?.message.content;
     } catch {
@@ -179,10 +180,13 @@ describe('the server supervisor', function () {
   });
 
   it('replaces a server that hangs under the same base URL, and ends all its processes', async () => {
+    supervisor = supervisorWith({ monitor: impatient });
     const served = await serve();
+    const [first] = starts();
     await control(served, 'hang');
-    await until(async () => (await ask(served)) === `/models/seed from ${starts()[1]}`);
-    assert(await isGone(starts()[0]!));
+    await until(async () => (await ask(served)) === `/models/seed from ${starts().at(-1)}`);
+    assert.notEqual(starts().at(-1), first);
+    assert(await isGone(first!));
   });
 
   it('restarts one server only if two workers see it end', async () => {
@@ -196,13 +200,7 @@ describe('the server supervisor', function () {
 
   it('stops restarting a server that fails repeatedly, logs that, and starts it when it is needed again', async () => {
     const always = serving(['--model', '/models/seed']);
-    supervisor = supervisorWith({
-      monitor: {
-        checkIntervalSeconds: 0.05,
-        maxQuickFailures: 2,
-        backoff: { initialSeconds: 0.01, maximumSeconds: 0.01 },
-      },
-    });
+    supervisor = supervisorWith({ monitor: { ...monitor, maxQuickFailures: 2 } });
     const served = await serve({ serving: always });
     for (let kill = 0; !logged.some((line) => line.startsWith('error'));) {
       const pids = starts();
@@ -269,9 +267,11 @@ describe('the server supervisor', function () {
     const served = await serve({ serving: patient });
     await supervisor.close();
     await control(served, 'hang');
-    supervisor = supervisorWith({});
+    supervisor = supervisorWith({ monitor: impatient });
     assert.deepEqual(await serve({ serving: patient }), served);
-    assert.equal(await ask(served), `/models/seed from ${starts()[1]}`);
+    await supervisor.close();
+    await until(async () => (await ask(served)) === `/models/seed from ${starts().at(-1)}`);
+    assert(starts().length > 1);
     assert(await isGone(starts()[0]!));
   });
 
@@ -337,7 +337,7 @@ describe('the server supervisor', function () {
     assert.match(String(served.baseUrl), /^http:\/\/localhost:\d+\/v1$/);
     assert.equal(await ask(served), `/models/seed from ${starts()[1]}`);
     await supervisorWith({}).recover();
-    assert.match(logged.at(-1)!, /listens at localhost, and from now on at 127\.0\.0\.1/);
+    assert(logged.some((line) => /listens at localhost, and from now on at 127\.0\.0\.1/.test(line)));
     for (const pid of starts()) assert(await isGone(pid));
   });
 

@@ -104,12 +104,13 @@ describe('a training in a bucket with faults', function () {
   });
 
   it('waits for a checkpoint that is not stored yet before it stops', async () => {
-    const trainer = await trainings.start(trainings.job('late'), { seconds: 0.3, ...behindProxy });
+    const trainer = await trainings.start(trainings.job('late'), { holdAfter: 7, ...behindProxy });
     await trainings.untilStep('late', 6, trainer);
     proxy.breaks(({ method, path }) =>
       method === 'PUT' && path.includes('/checkpoint') ? slowDown : undefined,
     );
     trainer.child.kill('SIGTERM');
+    await trainer.release();
     while (!/checkpoint-\d+ is not in the bucket yet/.test(await trainings.log('late'))) {
       assert.equal(trainer.child.exitCode, null, 'it has ended without its checkpoint');
       await sleep(200);
@@ -125,7 +126,12 @@ describe('a training in a bucket with faults', function () {
 
   it('belongs to one of two trainers that start at the same time', async () => {
     const job = trainings.job('two');
-    const both = await Promise.all(['first', 'second'].map((host) => trainings.start(job, { host })));
+    const both = await Promise.all(
+      ['first', 'second'].map((host) => trainings.start(job, { host, holdAfter: 7 })),
+    );
+    // The one that trains goes on when the other one has given up.
+    await Promise.race(both.map(({ ended }) => ended));
+    for (const each of both) await each.release();
     const ends = await Promise.all(both.map(({ ended }) => ended));
     assert.deepEqual(
       ends.map(({ code }) => String(code)).sort(),
@@ -141,11 +147,13 @@ describe('a training in a bucket with faults', function () {
   });
 
   it('is not written to any more by a trainer that another start has taken over from', async () => {
-    const trainer = await trainings.start(trainings.job('lost'), { seconds: 0.3 });
-    await trainings.untilStep('lost', 7, trainer);
-    // No request is under way: files are sent every two seconds.
-    await sleep(300);
+    const trainer = await trainings.start(trainings.job('lost'), { holdAfter: 7 });
+    await trainings.untilStep('lost', 6, trainer);
+    // No request is under way but for the lease: files are sent every two seconds, and all have been.
+    while (!(await trainings.checkpoints('lost')).includes(5)) await sleep(50);
+    await sleep(3000);
     trainer.child.kill('SIGSTOP');
+    await trainer.release();
     await sleep(5000);
     const objects = trainings.objects('lost');
     const lease = JSON.parse((await objects.get('lease.json'))?.content.toString() ?? '') as object;

@@ -37,7 +37,7 @@ with ThreadPoolExecutor(8) as pool:
 `;
 
 describe("a trainer's lease in a bucket", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const bucket = useBucket();
   let address: string;
   let objects: ObjectStore;
@@ -53,7 +53,7 @@ describe("a trainer's lease in a bucket", function () {
     for (const child of children.splice(0)) child.kill('SIGKILL');
   });
 
-  /** Starts a trainer; `first` is what it prints first. */
+  /** Starts a trainer; `first` is what it prints first, `ended` all that it has printed. */
   function acquire(token: string, script = HOLD) {
     const child = spawn(python, ['-c', script, address, token], {
       cwd: packageRoot,
@@ -62,7 +62,8 @@ describe("a trainer's lease in a bucket", function () {
     children.push(child);
     let printed = '';
     const lines = createInterface({ input: child.stdout }).on('line', (line) => (printed += `${line}\n`));
-    return { child, first: once(lines, 'line').then(() => printed), printed: () => printed };
+    const ended = Promise.all([once(child, 'exit'), once(lines, 'close')]).then(() => printed);
+    return { child, first: once(lines, 'line').then(() => printed), ended };
   }
 
   /** Writes the lease of a trainer on another machine. */
@@ -97,17 +98,16 @@ describe("a trainer's lease in a bucket", function () {
     const killed = acquire('killed');
     assert.equal(await killed.first, 'held\n');
     killed.child.kill('SIGKILL');
-    await once(killed.child, 'exit');
+    await killed.ended;
     assert.equal(await acquire('next').first, 'held\n');
   });
 
   it('is lost at the next renewal if another start has it, or it is gone', async () => {
     for (const take of [renewElsewhere, () => objects.delete('lease.json')]) {
-      const { child, first, printed } = acquire('own');
+      const { first, ended } = acquire('own');
       assert.equal(await first, 'held\n');
       await take();
-      await once(child, 'exit');
-      assert.match(printed(), /lost/);
+      assert.match(await ended, /lost/);
       await objects.delete('lease.json');
     }
   });
@@ -119,7 +119,6 @@ describe("a trainer's lease in a bucket", function () {
     const lease = JSON.parse((await objects.get('lease.json'))?.content.toString() ?? '{}') as object;
     await objects.put('lease.json', JSON.stringify({ ...lease, host: 'another' }));
     assert.equal(await acquire('own').first, 'held\n', 'it ran on another machine, and loses it');
-    await once(one.child, 'exit');
-    assert.match(one.printed(), /lost/);
+    assert.match(await one.ended, /lost/);
   });
 });

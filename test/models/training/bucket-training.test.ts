@@ -6,7 +6,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Adapter } from '../../../src/models/training/adapter.ts';
-import { BucketTrainings, TRAININGS, type Trainer } from '../../support/bucket-trainings.ts';
+import {
+  BucketTrainings,
+  TRAININGS,
+  type HeldTrainer,
+  type Trainer,
+} from '../../support/bucket-trainings.ts';
 import { NO_S3_SERVER } from '../../support/s3-server.ts';
 
 const seed = Number(process.env['TEST_SEED'] ?? Date.now() % 1_000_000);
@@ -95,7 +100,7 @@ describe('a training in a bucket', function () {
     let lost: Trainer | undefined;
     for (let number = 0; ; number += 1) {
       const host = `lost-${number}`;
-      const trainer = await trainings.start(trainings.job('lost'), { host, seconds: number < 3 ? 0.3 : 0 });
+      const trainer = await trainings.start(trainings.job('lost'), { host, seconds: number < 3 ? 0.6 : 0 });
       if (lost !== undefined) await trainings.recordSilence('lost', lost.token);
       if (number === 3) {
         const { code, output } = await trainer.ended;
@@ -104,12 +109,16 @@ describe('a training in a bucket', function () {
       }
       const steps = (await trainings.progress('lost')).length;
       await trainings.untilStep('lost', (resumed.at(-1) ?? 0) + 2, trainer);
-      while ((await trainings.progress('lost')).length === steps) await sleep(50);
+      const { child } = trainer;
+      // On a slow machine it may be done before it is killed.
+      while (child.exitCode === null && (await trainings.progress('lost')).length === steps) await sleep(50);
       await sleep(4000 * random(number));
-      trainer.child.kill('SIGKILL');
+      child.kill('SIGKILL');
       await trainer.ended;
       await rm(trainings.disk(host), { recursive: true });
-      await sleep(200);
+      // So that no request of the trainer is carried out later.
+      await trainings.server.kill();
+      await trainings.server.start();
       const newest = (await trainings.checkpoints('lost')).at(-1);
       if (newest !== undefined) resumed.push(newest);
       lost = trainer;
@@ -121,12 +130,14 @@ describe('a training in a bucket', function () {
   });
 
   describe('that was stopped', () => {
-    let trainer: Trainer;
+    let trainer: HeldTrainer;
     before(async () => {
-      trainer = await trainings.start(trainings.job('stopped'), { host: 'stopped', seconds: 0.3 });
+      trainer = await trainings.start(trainings.job('stopped'), { host: 'stopped', holdAfter: 13 });
       await trainings.untilStep('stopped', 12, trainer);
       const request = { token: trainer.token, reason: 'a test', kill: false };
       await trainings.objects('stopped').put('stop.json', JSON.stringify(request));
+      while (!(await trainings.log('stopped')).includes('stop requested')) await sleep(50);
+      await trainer.release();
       assert.equal((await trainer.ended).code, 75);
     });
 

@@ -33,7 +33,7 @@ import { packageRoot } from '../../../src/platform/package-root.ts';
 import { ArtifactStore } from '../../../src/store/artifact-store.ts';
 import { openObjectStore } from '../../../src/store/drivers.ts';
 import type { ObjectStore } from '../../../src/store/objects/object-store.ts';
-import { interruptedAfter } from '../../support/interrupted-training.ts';
+import { heldTraining, interruptedAfter } from '../../support/interrupted-training.ts';
 import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 import { useBucket } from '../../support/use-bucket.ts';
 
@@ -114,14 +114,21 @@ describe('a training whose files are in a bucket', function () {
   it('outlives its follower and is taken over by the next one, to the weights of one in a folder', async () => {
     const { job, training } = remote('followed');
     const shutDown = new AbortController();
+    const held = heldTraining(5, join(folder, 'holds'));
     const first = follow(job, {
+      settings: held.settings,
       signal: shutDown.signal,
       onAbort: () => 'detach',
       onProgress: ({ phase }) => phase === 'training' && shutDown.abort(),
     });
     await assert.rejects(first, TrainingDetached);
     const phases = new Set<string>();
-    const result = await follow(job, { onProgress: ({ phase }) => phases.add(phase) });
+    const result = await follow(job, {
+      onProgress({ phase }) {
+        if (phase === 'training' && !phases.has(phase)) void held.release(job);
+        phases.add(phase);
+      },
+    });
     assert(phases.has('training'));
     assert.equal((await startTokens(training)).length, 1, 'one start');
     await assertDone(training, result);
@@ -132,7 +139,8 @@ describe('a training whose files are in a bucket', function () {
   it('goes on from its newest checkpoint after SIGKILL, with one trainer for two followers', async () => {
     const { job, training } = remote('killed');
     const kill = async () => {
-      while ((await checkpoints(training)).length === 0) await sleep(20);
+      // No other one comes before step 26, after which it waits.
+      while ((await checkpoints(training))[0] !== 2 * CHECKPOINT_EVERY) await sleep(20);
       process.kill((await leaseOf(training)).pid, 'SIGKILL');
     };
     await assert.rejects(

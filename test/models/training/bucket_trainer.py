@@ -1,5 +1,6 @@
 """Runs the trainer as on a machine of another name, with a pause after each step, so that it can be interrupted:
-bucket_trainer.py HOST SECONDS --job ADDRESS
+bucket_trainer.py HOST SECONDS --job ADDRESS. With STEP:FILE in place of SECONDS it waits after this step, which it has not
+reported yet, until the file is there.
 """
 
 import os
@@ -7,7 +8,7 @@ import socket
 import sys
 import time
 
-host, seconds = sys.argv[1], float(sys.argv[2])
+host, (seconds, _, file) = sys.argv[1], sys.argv[2].partition(':')
 del sys.argv[1:3]
 socket.gethostname = lambda: host
 
@@ -17,15 +18,18 @@ def pause_after_steps():
 
     on_step_end = Progress.on_step_end
 
-    def slowly(*args, **more):
-        time.sleep(seconds)
-        on_step_end(*args, **more)
+    def slowly(progress, args, state, control, **more):
+        if not file:
+            time.sleep(float(seconds))
+        while file and state.global_step == int(seconds) and not os.path.exists(file):
+            time.sleep(0.05)
+        on_step_end(progress, args, state, control, **more)
 
     Progress.on_step_end = slowly
 
 
 if __name__ == '__main__':
-    if seconds:
+    if seconds != '0':
         pause_after_steps()
     from trainer import __main__ as trainer
 

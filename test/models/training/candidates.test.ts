@@ -40,7 +40,7 @@ const lora: Adapter = {
 };
 
 describe('the candidates of a training', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let folder: string;
 
   before(async () => {

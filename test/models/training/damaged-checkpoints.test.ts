@@ -18,7 +18,7 @@ const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = { ...process.env, OMP_NUM_THREADS: '1' };
 
 describe('a training with a damaged checkpoint', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let folder: string;
   let whole: TrainingResult;
   let stopped: string;

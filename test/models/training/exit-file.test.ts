@@ -9,7 +9,7 @@ import { packageRoot } from '../../../src/platform/package-root.ts';
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 
 describe("a start's exit.json", function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let folder: string;
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'exit-'))));
   afterEach(() => rmSync(folder, { recursive: true }));

@@ -3,6 +3,8 @@
 pause    in the first start only: hangs after the step until it is told to stop, then saves and stops as usual
 hold     in each start: writes a line to `holds` of the output folder, and goes on when `released` is there; after
          `--hold-folder FOLDER`, which stands first, in that folder's subfolder with the training's name
+allow    in each start: hangs after the step that the file `allowed` of the output folder names, or else STEP, and after later
+         ones, until that file names a later step or it is told to stop, then goes on, or saves and stops, as usual
 freeze   in each start: hangs before the next step, forever
 raise    in each start: raises an exception whose text has another number each time
 refuse   in each start: raises the error of the operating system for a full disk
@@ -46,7 +48,18 @@ def fail_after_step(progress, args, state, control, **more):
                 holds.write('held\n')
             while not os.path.exists(os.path.join(folder, 'released')):
                 time.sleep(0.05)
+    if mode == 'allow':
+        while state.global_step >= allowed_step(folder) and not progress.stop_requested.is_set():
+            time.sleep(0.05)
     on_step_end(progress, args, state, control, **more)
+
+
+def allowed_step(folder):
+    try:
+        with open(os.path.join(folder, 'allowed')) as file:
+            return int(file.read())
+    except (FileNotFoundError, ValueError):
+        return step
 
 
 def hang_before_step(progress, args, state, control, **more):

@@ -3,8 +3,11 @@
  *
  *     node follow-job.ts JOB.json [SECONDS]    detaches after so many seconds
  *     node follow-job.ts JOB.json stop         stops the trainer with a checkpoint
+ *
+ * With HOLD_STEP in the environment a trainer that it starts waits after this step (failing_trainer.py).
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { followTraining } from '../../../src/models/training/follow-training.ts';
 import { trainingJobSchema } from '../../../src/models/training/job.ts';
@@ -15,6 +18,11 @@ import { openObjectStore } from '../../../src/store/drivers.ts';
 const [file = '', mode] = process.argv.slice(2);
 const job = trainingJobSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
 const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
+const holdStep = process.env['HOLD_STEP'];
+const trainer =
+  holdStep === undefined
+    ? ['-m', 'trainer']
+    : [join(import.meta.dirname, 'failing_trainer.py'), 'hold', holdStep];
 let lastPhase: string | undefined;
 
 try {
@@ -31,7 +39,7 @@ try {
     const { resumedFromSteps } = await followTraining({
       job,
       launcher: processLauncher,
-      settings: { kind: 'process', command: ['{python}', '-m', 'trainer', '--job', '{job}'] },
+      settings: { kind: 'process', command: ['{python}', ...trainer, '--job', '{job}'] },
       machine: { python, packageRoot, environment: { ...process.env, OMP_NUM_THREADS: '1' } },
       pollMilliseconds: 50,
       ...(mode === undefined ? {} : { signal: AbortSignal.timeout(1000 * Number(mode)) }),

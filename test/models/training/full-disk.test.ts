@@ -12,7 +12,7 @@ const python = process.env['SELF_TAUGHT_EVALUATOR_PYTHON'] ?? 'python3';
 const environment = { ...process.env, OMP_NUM_THREADS: '1' };
 
 describe('a training whose disk is full', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let folder: string;
   let trial: FullDiskTrial;
 

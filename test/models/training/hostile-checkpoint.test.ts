@@ -7,7 +7,7 @@ import { ensurePython } from '../../../src/cli/setup/python-environment.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 
 describe('a checkpoint folder of an attacker', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let folder: string;
   const mark = () => join(folder, 'was-run');
   const at = (...names: string[]) => join(folder, ...names);

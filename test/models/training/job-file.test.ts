@@ -49,7 +49,7 @@ const trainedWith = (job: typeof sft, changes: object) => ({
 });
 
 describe('the job file of the trainer', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'job-file-'));

@@ -11,6 +11,7 @@ import { readFaults } from '../../../src/models/training/trainer-faults.ts';
 import { newestStart, startTokens } from '../../../src/models/training/trainer-starts.ts';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { Refused, startKubernetesApi, type KubernetesApi, type Pod } from '../../support/kubernetes-api.ts';
+import { paused, pausingTrainer } from '../../support/interrupted-training.ts';
 import { sftJob, writeSftInputs } from '../../support/sft-job.ts';
 import { openObjectStore } from '../../../src/store/drivers.ts';
 
@@ -19,7 +20,7 @@ const TRAINER = ['-m', 'trainer', '--job', '{job}'];
 
 /** The pods are processes of this machine (kubernetes-api.ts); real-kubernetes.test.ts runs them on real nodes. */
 describe('a training on Kubernetes', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let api: KubernetesApi;
   let folder: string;
   const original = process.env['KUBECONFIG'];
@@ -40,8 +41,8 @@ describe('a training on Kubernetes', function () {
 
   it('goes on in a new Job when its node is gone, and ends with the weights of an undisturbed training', async () => {
     const job = jobOf('node-lost', 400);
-    const { result } = follow(job);
-    await trainsWith(job, 30);
+    const { result } = follow(job, { command: pausingTrainer(31) });
+    await paused(job);
     const [pod] = api.pods.values();
     api.loseNode(pod as Pod);
     const { resumedFromSteps, model, steps } = await result;

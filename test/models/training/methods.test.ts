@@ -61,7 +61,7 @@ const rows = Array.from({ length: 48 }, (_, index) => {
 });
 
 describe('the methods of the trainer', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let folder: string;
 
   before(async () => {

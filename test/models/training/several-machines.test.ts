@@ -32,7 +32,7 @@ const MARGIN_SECONDS = 5;
 
 /** Machines of their own host names and processes, on one file system. */
 describe('a training and several machines', function () {
-  this.timeout(600_000);
+  this.timeout(1_800_000);
   let folder: string;
   const machines: Machine[] = [];
 
@@ -59,9 +59,9 @@ describe('a training and several machines', function () {
     if (folder !== undefined) await rm(folder, { recursive: true });
   });
 
-  async function jobIn(name: string): Promise<TrainingJob> {
+  async function jobIn(name: string, maxSteps = STEPS): Promise<TrainingJob> {
     const hyperparameters = {
-      ...{ epochs: 1000, maxSteps: STEPS, perDeviceBatchSize: 4, gradientAccumulationSteps: 1 },
+      ...{ epochs: 1_000_000, maxSteps, perDeviceBatchSize: 4, gradientAccumulationSteps: 1 },
       ...{ learningRate: 1e-3, warmupSteps: 0, maxLength: 32, precision: 'float32', saveSteps: 20 },
     };
     const job = sftJob(folder, name, hyperparameters);
@@ -75,15 +75,22 @@ describe('a training and several machines', function () {
     return machine;
   }
 
-  /** Follows, or stops, a training on a machine; returns what the follower has printed when it has ended. */
-  async function on(machine: Machine, { name }: TrainingJob, ...mode: string[]): Promise<string[]> {
+  /**
+   * Follows, or stops, a training on a machine; returns what the follower has printed when it has ended.
+   * @param holdStep the step after which a trainer that it starts is held
+   * @param printed gets the same meanwhile
+   */
+  async function on(
+    machine: Machine,
+    { name }: TrainingJob,
+    { mode = [], holdStep, printed = [] }: { mode?: string[]; holdStep?: number; printed?: string[] } = {},
+  ): Promise<string[]> {
     const script = join(import.meta.dirname, 'follow-job.ts');
     const { child } = machine.spawn([process.execPath, script, join(folder, `${name}.json`), ...mode], {
       cwd: packageRoot,
-      env: environment,
+      env: { ...environment, ...(holdStep === undefined ? {} : { HOLD_STEP: String(holdStep) }) },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const printed: string[] = [];
     for await (const text of child.stdout!) printed.push(...String(text).trim().split('\n'));
     return printed;
   }
@@ -91,60 +98,63 @@ describe('a training and several machines', function () {
   const steps = async ({ outputFolder }: TrainingJob) =>
     allProgress(await readFile(join(outputFolder, 'progress.jsonl'), 'utf8').catch(() => ''));
 
-  async function trainsFrom(job: TrainingJob, before?: TrainingLease): Promise<TrainingLease> {
-    const done = (await steps(job)).length;
-    for (;;) {
-      const lease = await leaseOf(job);
-      if (lease !== undefined && lease.token !== before?.token && (await steps(job)).length >= done + 30)
-        return lease;
-      await sleep(10);
-    }
+  /** Waits until so many starts of the training have been held; returns the lease of the last one. */
+  async function held(job: TrainingJob, starts: number): Promise<TrainingLease> {
+    const holds = () => readFile(join(job.outputFolder, 'holds'), 'utf8').catch(() => '');
+    while ((await holds()).split('\n').length <= starts) await sleep(50);
+    return (await leaseOf(job))!;
   }
+
+  const release = ({ outputFolder }: TrainingJob) => writeFile(join(outputFolder, 'released'), '');
 
   it('goes on elsewhere, three times over, when the machine that trains is lost, and ends with the same weights', async () => {
     const [reference, job] = [await jobIn('reference'), await jobIn('lost')];
     const first = await machineNamed('first');
-    void on(first, job);
-    const lease = await trainsFrom(job);
+    void on(first, job, { holdStep: 31 });
+    const lease = await held(job, 1);
     assert.equal(lease.host, 'first');
     await first.kill();
 
     // On the next machine no follower lives long enough to see the lease expire alone.
     const second = await machineNamed('second');
+    const attemptsBegan = performance.now();
     let attempts = 0;
     while ((await leaseOf(job))?.token === lease.token) {
-      const printed = await on(second, job, '5');
+      const printed = await on(second, job, { mode: ['5'], holdStep: 61 });
       assert(
         printed.every((line) => /^(training|starting|TrainingDetached.*)$/.test(line)),
         printed.join(),
       );
       attempts += 1;
     }
-    // Of each attempt at most the last second is not handed on.
-    assert(attempts > 5 && attempts <= 10, String(attempts));
+    const observed = (performance.now() - attemptsBegan) / 1000;
+    assert(observed > LEASE_SECONDS - MARGIN_SECONDS, `not before its lease has expired: ${observed}`);
+    // An attempt hands on what it has observed but its last second, and on a busy machine those in which it starts.
+    assert(attempts <= 30, String(attempts));
     assert.equal((await claims(job)).length, 2);
 
     // The third has a follower before the second is lost.
     const third = await machineNamed('pod');
-    const following = on(third, job);
-    const secondLease = await trainsFrom(job, lease);
+    const following = on(third, job, { holdStep: 91 });
+    const secondLease = await held(job, 2);
     assert.equal(secondLease.host, 'second');
     await second.kill();
     const began = performance.now();
-    const thirdLease = await trainsFrom(job, secondLease);
+    const thirdLease = await held(job, 3);
     const { mtimeMs: claimedAt } = await stat(join(job.outputFolder, 'starts', (await claims(job)).at(-1)!));
     const seconds = (claimedAt - (performance.timeOrigin + began)) / 1000;
     assert(seconds > LEASE_SECONDS - MARGIN_SECONDS, `not before its lease has expired: ${seconds}`);
-    assert(seconds < LEASE_SECONDS + MARGIN_SECONDS, `${seconds}`);
+    assert(seconds < 2 * LEASE_SECONDS, `it has not begun to wait anew: ${seconds}`);
     assert.equal(thirdLease.host, 'pod');
     await third.kill();
     await following;
 
     // The fourth has the host name of the third, as a pod that is started again.
     const fourth = await machineNamed('pod');
-    const ending = on(fourth, job);
-    const fourthLease = await trainsFrom(job, thirdLease);
+    const ending = on(fourth, job, { holdStep: 121 });
+    const fourthLease = await held(job, 4);
     assert.notEqual(fourthLease.pidNamespace, thirdLease.pidNamespace);
+    await release(job);
     const printed = await ending;
     assert.match(printed.at(-1) ?? '', /^done, resumed from \d+,\d+,\d+$/);
 
@@ -171,8 +181,8 @@ describe('a training and several machines', function () {
     const job = await jobIn('observed');
     const { objects } = openStore(folder);
     const machine = await machineNamed('observed');
-    void on(machine, job);
-    const lease = await trainsFrom(job);
+    void on(machine, job, { holdStep: 31 });
+    await held(job, 1);
     await noteTraining(objects, 'observed', 'observed');
     await machine.kill();
 
@@ -187,23 +197,24 @@ describe('a training and several machines', function () {
     assert.deepEqual(problems, []);
 
     const began = performance.now();
-    const ending = on(await machineNamed('next'), job);
-    await trainsFrom(job, lease);
+    const ending = on(await machineNamed('next'), job, { holdStep: 61 });
+    await held(job, 2);
     const { mtimeMs: claimedAt } = await stat(join(job.outputFolder, 'starts', (await claims(job)).at(-1)!));
     const seconds = (claimedAt - (performance.timeOrigin + began)) / 1000;
     assert(seconds < LEASE_SECONDS - MARGIN_SECONDS, `it has not waited for the lease again: ${seconds}`);
+    await release(job);
     assert.match((await ending).at(-1) ?? '', /^done, resumed from \d+$/);
   });
 
   it('stops with a checkpoint of its last step when it is asked from another machine', async () => {
-    const job = await jobIn('stopped');
+    const job = await jobIn('stopped', 1_000_000);
     const following = on(await machineNamed('trains'), job);
-    const lease = await trainsFrom(job);
-    assert.deepEqual(await on(await machineNamed('stops'), job, 'stop'), ['stopped']);
+    while ((await steps(job)).length < 30) await sleep(50);
+    const lease = (await leaseOf(job))!;
+    assert.deepEqual(await on(await machineNamed('stops'), job, { mode: ['stop'] }), ['stopped']);
     const { exit } = (await newestStart(openObjectStore(job.outputFolder)))!;
     assert.equal(exit?.exitCode, 75);
     const last = (await steps(job)).at(-1)!.step;
-    assert(last < STEPS);
     assert(existsSync(join(job.outputFolder, 'checkpoints', `checkpoint-${last}`, 'complete.json')));
     assert.match(await readFile(join(job.outputFolder, 'trainer.log'), 'utf8'), /stop requested: a test/);
     assert.match((await following).at(-1) ?? '', /^TrainingStopped/);
@@ -212,10 +223,15 @@ describe('a training and several machines', function () {
 
   it('is followed by a container of the same host name, which does not take its trainer for dead', async () => {
     const job = await jobIn('containers');
-    const first = on(await machineNamed('container'), job);
-    const lease = await trainsFrom(job);
-    const second = on(await machineNamed('container'), job);
-    const third = on(await machineNamed('container'), job);
+    const first = on(await machineNamed('container'), job, { holdStep: 31 });
+    const lease = await held(job, 1);
+    const seen: [string[], string[]] = [[], []];
+    const [second, third] = [
+      on(await machineNamed('container'), job, { printed: seen[0] }),
+      on(await machineNamed('container'), job, { printed: seen[1] }),
+    ];
+    while (!seen.every((printed) => printed.includes('training'))) await sleep(50);
+    await release(job);
     for (const printed of await Promise.all([first, second, third]))
       assert.equal(printed.at(-1), 'done, resumed from');
     assert.equal((await claims(job)).length, 1, 'there was one start');

@@ -33,7 +33,7 @@ const MISLEADING = {
 };
 
 describe('a training in odd surroundings', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'surroundings-'));
@@ -118,7 +118,7 @@ describe('a training in odd surroundings', function () {
 });
 
 describe('a base checkpoint', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'base-checkpoint-'));

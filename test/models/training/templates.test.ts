@@ -46,7 +46,7 @@ const refusing = (condition: string, words: string) =>
   `{% if ${condition} %}{{ raise_exception('${words}') }}{% endif %}`;
 
 describe('a chat template', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let folder: string;
   let base: string;
   before(async () => {

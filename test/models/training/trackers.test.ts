@@ -20,7 +20,7 @@ const settings = { kind: 'process' as const, command: ['{python}', '-m', 'traine
 const trainer = { launcher: processLauncher, settings, machine };
 
 describe('the trackers of a training', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let folder: string;
 
   before(async () => {

@@ -150,6 +150,13 @@ describe('the number of GPUs that a command trains on', () => {
     });
     assert.deepEqual(await launch('{python}', '-m', 'trainer', '--job', '{job}'), ONE);
   });
+
+  it('is assumed to be one if the command does not say it', async () => {
+    const assumed = { ...ONE, isAssumed: true };
+    assert.deepEqual(await launch('mpirun', '-n', '4', '{python}', '-m', 'trainer'), assumed);
+    assert.deepEqual(await launch('torchrun', '--nproc-per-node=gpu', '-m', 'trainer'), assumed);
+    assert.deepEqual(await launch('accelerate', 'launch', '-m', 'trainer'), assumed);
+  });
 });
 
 describe('the size of a model', () => {

@@ -16,7 +16,7 @@ const fakeServer = fileURLToPath(import.meta.resolve('../fake-server.ts'));
 type Settings = Record<string, unknown>;
 
 describe('a model server as a job of Slurm', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let slurm: SlurmCluster;
   let folder: string;
   let stateFolder: string;
@@ -58,7 +58,7 @@ describe('a model server as a job of Slurm', function () {
 
   it('listens on another port of its node if another program has the first', async () => {
     const earlier = Number(await slurm.run('sbatch', '--parsable', '--output=/dev/null', '--wrap=true'));
-    const taken = createServer().listen(20_000 + earlier + 1, '127.0.0.1');
+    const taken = createServer().listen(20_000 + ((earlier + 1) % 10_000), '127.0.0.1');
     await once(taken, 'listening');
     assert.match(await ask(await supervisor().serve({})), /^seed-0 from/);
     taken.close();
@@ -210,7 +210,7 @@ async function ask(baseUrl: string): Promise<string> {
     const response = await fetch(`${baseUrl}/chat/completions`, {
       method: 'POST',
       body: JSON.stringify({ model: 'seed-0', messages: [] }),
-      signal: AbortSignal.timeout(2000),
+      signal: AbortSignal.timeout(20_000),
     });
     const { choices } = (await response.json()) as { choices: { message: { content: string } }[] };
     return choices[0]?.message.content ?? '';

@@ -16,7 +16,7 @@ import { askModel, superviseServers, until, type SupervisedServers } from '../su
 const program = join(packageRoot, 'test/support/lora_server.py');
 
 describe('vLLM with adapters', function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let made: MadeAdapters;
   /** Adapters that a test has changed. */
   const adapters: Record<string, TrainedAdapter> = {};

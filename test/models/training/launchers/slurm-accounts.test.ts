@@ -10,7 +10,7 @@ import { startAccounting, whyNoAccounting } from '../../../support/slurm-account
 import { startSlurm, type SlurmCluster } from '../../../support/slurm.ts';
 
 describe('the Slurm launcher and accounts', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let cluster: SlurmCluster;
   let stopAccounting: () => Promise<void>;
   const original = process.env.SLURM_CONF;

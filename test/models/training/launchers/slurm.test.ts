@@ -17,7 +17,7 @@ while true; do sleep 1000 & wait $!; done
 `;
 
 describe('the Slurm launcher', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let cluster: SlurmCluster;
   let folder: string;
   const original = process.env.SLURM_CONF;
