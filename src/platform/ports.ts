@@ -1,5 +1,6 @@
 /** Chooses ports for servers that another program starts later, perhaps repeatedly. */
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { commandOutput } from './process-identity.ts';
@@ -13,23 +14,43 @@ const FIRST = 10_000;
 const END = 30_000;
 const FEWEST = 1_000;
 const TRIES = 1_000;
+/** Servers are started with their ports, or again, in this time. */
+const CLAIM_MS = 600_000;
 
-/** Returns distinct ports of {@link portRange} that no program uses now. */
+/** Returns distinct ports of {@link portRange} that no program uses now, and that no process of this code has chosen of late. */
 export async function freePorts(count: number): Promise<number[]> {
   const { first, end } = portRange(firstOutgoingPort());
   const found = new Set<number>();
   for (let tries = 0; found.size < count; tries++) {
     if (tries === TRIES) throw new Error(`no port of ${tries} between ${first} and ${end} is free`);
     const port = randomInt(first, end);
-    if (await isPortFree(port)) found.add(port);
+    if (!found.has(port) && (await isPortFree(port)) && (await claimPort(port))) found.add(port);
   }
   return [...found];
 }
 
-/** Returns a port of {@link portRange} that no program uses now. */
+/** Returns a port as {@link freePorts} does. */
 export async function freePort(): Promise<number> {
   const [port] = (await freePorts(1)) as [number];
   return port;
+}
+
+/**
+ * Keeps a port from others that choose one before its server listens; returns false if it is kept for another one. The claim is a UDP
+ * socket, because the system shows it to all processes, releases it with its process, and lets servers use the port for TCP.
+ */
+export function claimPort(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4').unref();
+    const release = setTimeout(() => socket.close(), CLAIM_MS).unref();
+    socket
+      .on('close', () => clearTimeout(release))
+      .on('error', () => {
+        socket.close();
+        resolve(false);
+      })
+      .bind({ port, address: LOCALHOST, exclusive: true }, () => resolve(true));
+  });
 }
 
 /**
@@ -66,7 +87,8 @@ export function acceptsConnections(host: string, port: number): Promise<boolean>
     };
     socket
       .on('connect', () => end(true))
-      .on('timeout', () => end(false))
+      // If this process was suspended, the answer may be there already: it is looked at before the result.
+      .on('timeout', () => setImmediate(() => end(false)))
       .on('error', () => end(false));
   });
 }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { freePorts, isPortFree, portRange } from '../../src/platform/ports.ts';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { sourceRoot } from '../../src/platform/package-root.ts';
+import { claimPort, freePorts, isPortFree, portRange } from '../../src/platform/ports.ts';
 
 function listen(port: number, host: string): Promise<Server> {
   return new Promise((resolve) => {
@@ -25,6 +29,21 @@ describe('a free port', () => {
 
   it('is chosen among the same ones if the system gives nearly all ports to outgoing connections', () => {
     assert.deepEqual(portRange(1_024), { first: 10_000, end: 30_000 });
+  });
+
+  it('is kept from other processes until its server listens, or the process that has chosen it ends', async () => {
+    const ports = JSON.stringify(join(sourceRoot, 'platform', 'ports.ts'));
+    const inAnother = async (work: string) => {
+      const script = `import { claimPort, freePorts } from ${ports}; console.log(String(await ${work}))`;
+      const options = ['--input-type=module', '--eval', script];
+      return (await promisify(execFile)(process.execPath, options)).stdout.trim();
+    };
+    const [port] = (await freePorts(1)) as [number];
+    assert.equal(await claimPort(port), false);
+    assert.equal(await inAnother(`claimPort(${port})`), 'false');
+    const server = await listen(port, '127.0.0.1');
+    await new Promise((resolve) => server.close(resolve));
+    assert.equal(await claimPort(Number(await inAnother('freePorts(1)'))), true);
   });
 
   it('is one on which no program listens, at one address or at all', async () => {
