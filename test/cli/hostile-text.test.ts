@@ -88,9 +88,9 @@ describe('text from outside in the output of the commands and in the log of a wo
     const followJson = startCli(['follow', 'hostile', '--json'], environment);
     const seen = { text: '', json: '' };
     for (const stream of [follow.stdout, follow.stderr])
-      stream?.on('data', (data) => (seen.text += String(data)));
+      stream?.setEncoding('utf8').on('data', (text: string) => (seen.text += text));
     for (const stream of [followJson.stdout, followJson.stderr])
-      stream?.on('data', (data) => (seen.json += String(data)));
+      stream?.setEncoding('utf8').on('data', (text: string) => (seen.json += text));
     for (
       const deadline = Date.now() + 120_000;
       !/evil/.test(seen.text) || !/evil/.test(seen.json);

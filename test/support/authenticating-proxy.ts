@@ -60,6 +60,8 @@ export async function startAuthenticatingProxy(options: ProxyOptions): Promise<P
   });
   const streams = new Map<string, Set<ServerHttp2Stream>>();
   server.on('stream', (stream, headers) => {
+    // A client that ends breaks all of its calls.
+    stream.on('error', () => undefined);
     const { subject } = (
       stream.session as ServerHttp2Session & { socket: TLSSocket }
     ).socket.getPeerCertificate();
@@ -108,7 +110,7 @@ function refuse(stream: ServerHttp2Stream): void {
 function handOn(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, behind: ClientHttp2Session): void {
   const call = behind.request(headers);
   let trailers: IncomingHttpHeaders = {};
-  stream.on('error', () => undefined).on('close', () => call.close(NGHTTP2_CANCEL));
+  stream.on('close', () => call.close(NGHTTP2_CANCEL));
   call.on('error', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
   call.on('trailers', (received) => (trailers = received));
   call.on('response', (received, flags) => {

@@ -46,8 +46,9 @@ function start(script: string, args: readonly string[], environment: NodeJS.Proc
 /** Collects the output of a command until it ends. */
 export async function resultOf(child: ChildProcess): Promise<CommandResult> {
   const result = { out: '', err: '' };
-  child.stdout?.on('data', (data: Buffer) => (result.out += data.toString()));
-  child.stderr?.on('data', (data: Buffer) => (result.err += data.toString()));
+  // A character may arrive in two parts.
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (result.out += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (result.err += text));
   await once(child, 'close');
   return { code: child.exitCode, ...result };
 }

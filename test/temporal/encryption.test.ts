@@ -115,7 +115,8 @@ describe('a run with encrypted payloads', function () {
   /** The strings of a configuration that a history has in plain, without those that are parts of the ids of workflows. */
   function plainWords(history: string, configuration: { readonly runName?: string }): string[] {
     const words = new Set(strings(configuration)).difference(new Set([configuration.runName, 'validation']));
-    return [...words].filter((word) => history.includes(word));
+    // A word of a few letters may be in the encrypted bytes by chance.
+    return [...words].filter((word) => word.length >= 6 && history.includes(word));
   }
 
   it('is started by the command line, which follows it and shows it', async () => {
@@ -179,9 +180,9 @@ describe('a run with encrypted payloads', function () {
       `${page}/${(await clientWith(OLDER).workflow.getHandle('failed').describe()).runId}/history`,
     );
     await browser.page.setViewport({ width: 1400, height: 1200 });
-    await browser.page.waitForFunction((word) => document.body.innerText.includes(word), {}, SECRET);
-    const text = await browser.page.evaluate(() => document.body.innerText);
-    assert.match(text, /a-judge-that-refuses/);
+    // Each payload is decrypted by a call of its own.
+    for (const word of [SECRET, 'a-judge-that-refuses'])
+      await browser.page.waitForFunction((each) => document.body.innerText.includes(each), {}, word);
   });
 
   it('continues on a worker with a newer key, which encrypts what comes after, and needs the older one to read', async () => {

@@ -44,10 +44,18 @@ describe('the proof that this checkout has started a Temporal server', function 
     assert(await isOwn(server.address));
     assert(await isOwn(server.address.replace('127.0.0.1', 'localhost')));
     const [host = '', port] = server.address.split(':');
-    const tunnel = createServer((socket) => socket.pipe(connect(Number(port), host)).pipe(socket)).listen(
-      0,
-      '127.0.0.1',
-    );
+    const tunnel = createServer((socket) => {
+      const target = connect(Number(port), host);
+      // Either end may be closed while the other one still sends.
+      for (const end of [socket, target])
+        end
+          .on('error', () => undefined)
+          .on('close', () => {
+            socket.destroy();
+            target.destroy();
+          });
+      socket.pipe(target).pipe(socket);
+    }).listen(0, '127.0.0.1');
     await new Promise((resolve) => tunnel.once('listening', resolve));
     assert(!(await isOwn(`127.0.0.1:${(tunnel.address() as AddressInfo).port}`)));
     tunnel.close();

@@ -46,8 +46,8 @@ class Follower {
       cwd: packageRoot,
       env: { ...environment, TERM: 'xterm-256color', TEMPORAL_ADDRESS: address, ...env },
     });
-    this.child.stdout?.on('data', (data: Buffer) => (this.out += data.toString()));
-    this.child.stderr?.on('data', (data: Buffer) => (this.err += data.toString()));
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.out += text));
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.err += text));
     this.child.on('close', () => (this.#isClosed = true));
   }
 
@@ -142,7 +142,7 @@ describe('the command follow', function () {
     let server: DevServer | undefined;
     let restart = async () => {};
     const cluster = await startCluster(async (folder) => {
-      const options = { ports: await freeServerPorts(), dbFile: join(folder, 'temporal.db') };
+      const options = { ports: await freeServerPorts(), databaseFile: join(folder, 'temporal.db') };
       server = await startDevServer(options);
       restart = async () => void (server = await startDevServer(options));
       return { address: server.address, stop: async () => server?.stop() };

@@ -71,8 +71,8 @@ describe('the command judge', function () {
         cwd: folder,
         env: { ...environment, TERM: 'xterm-256color', SELF_TAUGHT_EVALUATOR_STORE: store },
       });
-      this.child.stdout?.on('data', (data: Buffer) => (this.out += data.toString()));
-      this.child.stderr?.on('data', (data: Buffer) => (this.err += data.toString()));
+      this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.out += text));
+      this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.err += text));
       this.child.on('close', () => (this.#isClosed = true));
       commands.push(this);
     }
