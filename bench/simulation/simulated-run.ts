@@ -1,4 +1,5 @@
 /** Runs the real workflows with instant activities on a separate server, and measures their histories. */
+import { Context } from '@temporalio/activity';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
@@ -98,12 +99,37 @@ async function createWorkers(
       connection,
       taskQueue,
       workflowBundle: await workflowBundle(),
-      activities: activities.workflow,
+      activities: heldActivities(activities.workflow),
     }),
-    Worker.create({ connection, taskQueue: `${taskQueue}-inference`, activities: activities.inference }),
-    Worker.create({ connection, taskQueue: `${taskQueue}-gpu`, activities: activities.gpu }),
-    Worker.create({ connection, taskQueue: machineQueue, activities: activities.machine }),
+    Worker.create({
+      connection,
+      taskQueue: `${taskQueue}-inference`,
+      activities: heldActivities(activities.inference),
+    }),
+    Worker.create({ connection, taskQueue: `${taskQueue}-gpu`, activities: heldActivities(activities.gpu) }),
+    Worker.create({ connection, taskQueue: machineQueue, activities: heldActivities(activities.machine) }),
   ]);
+}
+
+const HEARTBEAT_MS = 1000;
+
+/** The activities with heartbeats, so that a replacement that is held back for seconds is not taken for lost and tried again. */
+function heldActivities(activities: object): object {
+  const entries = Object.entries(activities) as [string, (...inputs: unknown[]) => Promise<unknown>][];
+  return Object.fromEntries(
+    entries.map(([name, activity]) => [
+      name,
+      async (...inputs: unknown[]) => {
+        const context = Context.current();
+        const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+        try {
+          return await activity(...inputs);
+        } finally {
+          clearInterval(timer);
+        }
+      },
+    ]),
+  );
 }
 
 /** The histories by workflow. The server lists closed workflows with a delay, so the list is polled until it is complete. */

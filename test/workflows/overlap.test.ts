@@ -234,7 +234,11 @@ describe('a run that overlaps its stages', function () {
     await simulate(
       hold,
       async ({ run, client, progress }) => {
-        await progress(isRunning('judgePairs 1'));
+        // What is still done for the seed model would show beside the stages of the next judge.
+        await progress(
+          (current) =>
+            current.completedIterations.length === 1 && stagesOf(current).join() === 'judgePairs 1',
+        );
         held.open();
         await progress(isRunning('evaluateJudge 1', 'judgePairs 2'));
         const pausedAt = begun.length;

@@ -15,6 +15,8 @@ describe('the budget of a run with simulated activities', function () {
   interface Faults {
     /** True if the run reads no usage. */
     readonly isStale?: () => boolean;
+    /** Shards of judgments are held until then. */
+    readonly judging?: Promise<void>;
     /** Called when a shard is refused. */
     readonly onRefused?: () => void;
     /** Does what the report with this status needs. */
@@ -25,7 +27,7 @@ describe('the budget of a run with simulated activities', function () {
   async function simulate(
     limits: BudgetLimits,
     work: (run: Run) => Promise<void | 'ended'>,
-    { isStale = () => false, onRefused, writeReport = () => Promise.resolve() }: Faults = {},
+    { isStale = () => false, judging, onRefused, writeReport = () => Promise.resolve() }: Faults = {},
   ): Promise<number> {
     let now = limits;
     const spent = { tokens: 0, requests: 0, usd: 0, gpuHours: 0 };
@@ -67,6 +69,7 @@ describe('the budget of a run with simulated activities', function () {
           inference: {
             ...activities.inference,
             judgePairs: async (input) => {
+              await judging;
               if (reachedLimits(now, spent).length > 0) {
                 refused += 1;
                 onRefused?.();
@@ -162,13 +165,19 @@ describe('the budget of a run with simulated activities', function () {
   });
 
   it('can be set for a run that was started without one', async () => {
-    const refused = await simulate({}, async (run) => {
-      await until(run, ({ status }) => status === 'running');
-      await run.setBudget({ tokens: 1 });
-      await spentUp(run);
-      await run.setBudget({ tokens: null });
-      assert.equal((await run.progress()).budget, undefined);
-    });
+    const isSet = Promise.withResolvers<void>();
+    const refused = await simulate(
+      {},
+      async (run) => {
+        await until(run, ({ status }) => status === 'running');
+        await run.setBudget({ tokens: 1 });
+        isSet.resolve();
+        await spentUp(run);
+        await run.setBudget({ tokens: null });
+        assert.equal((await run.progress()).budget, undefined);
+      },
+      { judging: isSet.promise },
+    );
     assert(refused > 0);
   });
 
