@@ -3,8 +3,11 @@ import { Context } from '@temporalio/activity';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_TASK_QUEUE } from '../../src/api/task-queues.ts';
 import { parseConfiguration } from '../../src/config/parse-configuration.ts';
 import { startRun, type ConfigurationInput } from '../../src/client/index.ts';
+import { listPollers } from '../../src/temporal/pollers.ts';
 import { startLocalServer } from '../../test/support/local-server.ts';
 import { workflowBundle } from '../../test/workflows/workflow-bundle.ts';
 import { createInstantActivities, type InstantActivities } from './instant-activities.ts';
@@ -74,6 +77,8 @@ export async function withSimulation<T>(
     const workers = await createWorkers(server, input, options);
     const running = workers.map((worker) => worker.run());
     try {
+      // Commands warn of a queue without a worker.
+      while ((await listPollers(server.client, 'workflow', DEFAULT_TASK_QUEUE)).length === 0) await sleep(50);
       return await work(server.client, input);
     } finally {
       for (const worker of workers) worker.shutdown();
@@ -91,7 +96,7 @@ async function createWorkers(
 ): Promise<Worker[]> {
   const { configuration, problems } = parseConfiguration(input);
   if (configuration === undefined) throw new Error(JSON.stringify(problems));
-  const taskQueue = 'self-taught-evaluator';
+  const taskQueue = DEFAULT_TASK_QUEUE;
   const machineQueue = `${taskQueue}-gpu-simulated`;
   const activities = change(createInstantActivities(configuration, instructions, machineQueue));
   return Promise.all([

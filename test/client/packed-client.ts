@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { withLock } from '../../src/platform/lock-file.mjs';
 import { packageRoot } from '../../src/platform/package-root.ts';
 
 export const clientFolder = join(packageRoot, 'packages/client');
@@ -15,11 +16,12 @@ const run = promisify(execFile);
  * @param beside further packages, which a program depends on itself
  */
 export async function installClient(folder: string, beside: readonly string[] = []): Promise<string> {
-  // The files of an earlier build must not be packed.
-  await rm(join(clientFolder, 'dist'), { recursive: true, force: true });
-  await typeCheck(join(packageRoot, 'tsconfig.client.json'));
-  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], {
-    cwd: clientFolder,
+  // Two test files may need it at the same time.
+  const { stdout } = await withLock(join(modules, '.pack-client.lock'), async () => {
+    // The files of an earlier build must not be packed.
+    await rm(join(clientFolder, 'dist'), { recursive: true, force: true });
+    await typeCheck(join(packageRoot, 'tsconfig.client.json'));
+    return run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: clientFolder });
   });
   const installed = join(folder, 'node_modules/self-taught-evaluator-client');
   await mkdir(installed, { recursive: true });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
+import { glob, mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRun } from '../../../src/client/index.ts';
@@ -215,9 +215,21 @@ export function garbageCollectionTests(bench: StoreFixture): void {
       const [row] = await json<RunRow[]>(['runs', '--status', 'running']);
       assert.deepEqual([row?.runName, row?.status], ['live', 'running']);
       await live.cancel();
-      cancelled.resolve();
       await live.result().catch(() => undefined);
-      assert.equal((await runCli(['gc', 'live', '--yes'], bench.environment)).code, 0);
+      // The requests are held, so that nothing else is written to the journals.
+      const touchJournals = async (seconds: number) => {
+        for await (const segment of glob(join(bench.store, 'live', '**/*.journal/segment-*')))
+          await utimes(segment, seconds, seconds);
+      };
+      await touchJournals(Date.now() / 1000);
+      const early = await runCli(['gc', 'live', '--yes'], bench.environment);
+      assert.equal(early.code, 1);
+      assert.match(early.out, /live was skipped: records were written in the last minute/);
+      assert(existsSync(draft));
+      await touchJournals(1000);
+      const late = await runCli(['gc', 'live', '--yes'], bench.environment);
+      assert.equal(late.code, 0, late.out);
+      cancelled.resolve();
       assert(!existsSync(draft));
     });
 
