@@ -18,6 +18,7 @@ import {
   waitForProgress,
   tinyConfiguration,
 } from '../support/tiny-run.ts';
+import { untilListed } from '../support/until-listed.ts';
 import { runBin } from '../support/run-cli.ts';
 
 const PAIRS = 60;
@@ -162,6 +163,7 @@ describe('the command line with a worker', function () {
     cancelled.resolve();
     const followed = await program('follow', 'given-up');
     assert.equal(followed.code, 1);
+    await untilListed(cluster.client, 'given-up', 'CANCELLED');
     assert.match((await program('runs')).out, /│ given-up +│ cancelled /);
     const again = await program('start', other, '--follow', '--json');
     assert.equal(again.code, 0, again.err);

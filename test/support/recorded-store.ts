@@ -6,6 +6,7 @@ import { startScriptedEndpoint, type Script, type ScriptedEndpoint } from './scr
 import { startCluster, type Cluster } from './cluster.ts';
 import { packageRoot } from '../../src/platform/package-root.ts';
 import { isJudgeRequest, SCRIPTED_JUDGE_PROMPT } from './scripted-run.ts';
+import { untilListed } from './until-listed.ts';
 import { scriptedAnswers, tinyConfiguration, judgeWithoutVerdict } from './tiny-run.ts';
 
 export interface RecordedStore {
@@ -93,6 +94,9 @@ export async function recordStore(): Promise<RecordedStore> {
   ]);
   if (finished.best !== 1) throw new Error(`the best judge is M_${finished.best}, and was to be M_1`);
   await (await startEvaluation(cluster.client, nightly)).result();
+  await untilListed(cluster.client, 'first', 'COMPLETED');
+  await untilListed(cluster.client, 'broken', 'FAILED');
+  await untilListed(cluster.client, 'nightly', 'COMPLETED');
   return {
     cluster,
     endpoint,

@@ -8,7 +8,7 @@ import { cloneCommit } from '../../../src/cli/prompts/clone-commit.ts';
 describe('the commit of a clone', () => {
   let scratch: string;
   const git = (folder: string, ...args: string[]) =>
-    execFileSync('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@example.com', ...args], {
+    execFileSync('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@example.com', '-c', 'maintenance.auto=false', ...args], {
       encoding: 'utf8',
     }).trim();
 
