@@ -114,7 +114,7 @@ export class KubernetesApi {
   loseNode(pod: Pod): void {
     const process = this.#processes.get(pod.metadata.name);
     this.#processes.delete(pod.metadata.name);
-    if (process?.pid !== undefined) globalThis.process.kill(-process.pid, 'SIGKILL');
+    if (process?.pid !== undefined) signalIfThere(-process.pid, 'SIGKILL');
     pod.status.conditions = [{ type: 'Ready', status: 'False' }];
   }
 
@@ -126,7 +126,7 @@ export class KubernetesApi {
 
   async close(): Promise<void> {
     for (const process of this.#processes.values())
-      if (process.pid !== undefined) globalThis.process.kill(-process.pid, 'SIGKILL');
+      if (process.pid !== undefined) signalIfThere(-process.pid, 'SIGKILL');
     if (this.#server.listening) await this.stop();
     await rm(this.#folder, { recursive: true });
   }
@@ -259,7 +259,7 @@ export class KubernetesApi {
     pod.metadata.deletionTimestamp = new Date().toISOString();
     const process = this.#processes.get(name);
     if (process?.pid === undefined) this.pods.delete(name);
-    else globalThis.process.kill(-process.pid, 'SIGKILL');
+    else signalIfThere(-process.pid, 'SIGKILL');
     for (const job of this.jobs.values()) this.#control(job);
     return pod;
   }
@@ -279,7 +279,7 @@ export class KubernetesApi {
     if (running.length > 0) {
       for (const { metadata } of hasFailed ? running : []) {
         const process = this.#processes.get(metadata.name);
-        if (process?.pid !== undefined) globalThis.process.kill(process.pid, 'SIGTERM');
+        if (process?.pid !== undefined) signalIfThere(process.pid, 'SIGTERM');
       }
       return;
     }
@@ -299,6 +299,15 @@ export class Refused extends Error {
   constructor(refusal: Refusal) {
     super(refusal.message);
     this.refusal = refusal;
+  }
+}
+
+/** Signals a process, or a group if it is negative; does nothing if it has just ended. */
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
