@@ -50,7 +50,10 @@ for part in range(20):
 print("saved", flush=True)`);
 const deaf = asTrainer('time.sleep(1000)');
 /** Is not up yet when it is asked to stop. */
-const starting = asTrainer('print("saved", flush=True)', 'print("up", flush=True); time.sleep(1)');
+const starting = asTrainer(
+  'print("saved", flush=True)',
+  'print("up", flush=True)\nwhile not os.path.exists(folder + "/stop.json"): time.sleep(0.05)',
+);
 
 describe('stopping a trainer', function () {
   this.timeout(180_000);
@@ -107,7 +110,7 @@ describe('stopping a trainer', function () {
 
   it('stops it before it begins if it was still starting', async () => {
     await stopUnfollowed(starting);
-    assert.match(await log(), /up\n(?!up)[^]*saved/);
+    assert.match(await log(), /^up\n(?!up)[^]*saved/);
   });
 
   describe('on another machine', () => {
@@ -157,8 +160,11 @@ describe('stopping a trainer', function () {
         const renewed = { ...lease, renewedAt: new Date().toISOString() };
         return writeFileAtomically(join(folder, 'lease.json'), JSON.stringify(renewed));
       };
-      await renew();
-      const renewal = setInterval(() => void renew(), 200);
+      const stopRenewing = new AbortController();
+      const renewal = (async () => {
+        for (; !stopRenewing.signal.aborted; await sleep(200)) await renew();
+      })();
+      while (!existsSync(join(folder, 'lease.json'))) await sleep(20);
       try {
         await assert.rejects(stop, (error) => {
           assert(error instanceof TrainerUnreachable, String(error));
@@ -166,7 +172,9 @@ describe('stopping a trainer', function () {
           return true;
         });
       } finally {
-        clearInterval(renewal);
+        // The folder is removed next, and a renewal under way would write there.
+        stopRenewing.abort();
+        await renewal;
       }
     });
   });
