@@ -79,10 +79,16 @@ export class KubernetesApi {
     this.certificate = certificate;
     this.#folder = folder;
     server.on('request', (request, response) => {
-      void this.#respond(request).then(({ code, body }) => {
-        response.writeHead(code, { 'content-type': 'application/json' });
-        response.end(JSON.stringify(body));
-      });
+      void this.#respond(request).then(
+        ({ code, body }) => {
+          response.writeHead(code, { 'content-type': 'application/json' });
+          response.end(JSON.stringify(body));
+        },
+        (error: unknown) => {
+          // A client that gives a request up, or is killed, is no fault of a test.
+          if (!request.destroyed || request.complete) throw error;
+        },
+      );
     });
   }
 
