@@ -60,7 +60,7 @@ export class BucketTrainings {
   readonly server: S3Server;
   /** Has `base/` and `sft.jsonl`, which are also in the bucket, and the disks of machines. */
   readonly folder: string;
-  readonly #children: ChildProcess[] = [];
+  readonly #trainers: Trainer[] = [];
   readonly #environment = { ...process.env };
 
   private constructor(server: S3Server, folder: string) {
@@ -86,7 +86,9 @@ export class BucketTrainings {
   }
 
   async close(): Promise<void> {
-    for (const child of this.#children) child.kill('SIGKILL');
+    for (const { child } of this.#trainers) child.kill('SIGKILL');
+    // One that is still ending may write where all is removed next.
+    await Promise.all(this.#trainers.map(({ ended }) => ended));
     await this.server.close();
     await rm(this.folder, { recursive: true, force: true });
     restoreEnvironment(this.#environment);
@@ -133,12 +135,13 @@ export class BucketTrainings {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.#children.push(child);
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => (output += text));
     const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, output }));
-    return { child, token, ended };
+    const trainer = { child, token, ended };
+    this.#trainers.push(trainer);
+    return trainer;
   }
 
   /** The folder on which a machine keeps what its trainers copy. */
@@ -156,8 +159,10 @@ export class BucketTrainings {
     let hasEnded = false;
     void trainer.ended.then(() => (hasEnded = true));
     for (;;) {
+      // It may report the step and end while the progress is read.
+      const wasOver = hasEnded;
       if (((await this.progress(name)).at(-1)?.step ?? 0) >= step) return;
-      if (hasEnded) throw new Error(`it ended before step ${step}: ${(await trainer.ended).output}`);
+      if (wasOver) throw new Error(`it ended before step ${step}: ${(await trainer.ended).output}`);
       await sleep(50);
     }
   }

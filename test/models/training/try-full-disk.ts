@@ -2,7 +2,7 @@
  * Run by full-disk.test.ts with a small file system mounted on a folder: trains on it while it is full, and after there is room
  * again; prints what happened.
  */
-import { open, rm, statfs } from 'node:fs/promises';
+import { open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../../../src/platform/package-root.ts';
 import { followTraining } from '../../../src/models/training/follow-training.ts';
@@ -24,8 +24,9 @@ const filler = join(disk, 'filler');
 
 /** Fills the disk up to some bytes. */
 async function fill(free: number): Promise<void> {
-  const file = await open(filler, 'a');
+  let file: FileHandle | undefined;
   try {
+    file = await open(filler, 'a');
     for (;;) {
       const { bavail, bsize } = await statfs(disk);
       const bytes = bavail * bsize - free;
@@ -35,11 +36,13 @@ async function fill(free: number): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   } finally {
-    await file.close();
+    await file?.close();
   }
 }
 
 let isFilledAtStep = false;
+/** Ends when the disk is full and nothing more is written to the filler. */
+let filled = Promise.resolve();
 
 async function attempt() {
   return followTraining({
@@ -53,7 +56,7 @@ async function attempt() {
     },
     pollMilliseconds: 20,
     onProgress: ({ progress }) => {
-      if (isFilledAtStep && (progress?.step ?? 0) >= 3) void fill(0);
+      if (isFilledAtStep && (progress?.step ?? 0) >= 3) filled = filled.then(() => fill(0));
     },
   });
 }
@@ -70,6 +73,7 @@ await rm(filler);
 isFilledAtStep = true;
 const withoutAnyRoom = [await errorOf(), await errorOf(), await errorOf(), await errorOf(), await errorOf()];
 isFilledAtStep = false;
+await filled;
 await rm(filler);
 const { outputFolder } = JSON.parse(job) as { outputFolder: string };
 const faults = (await readFaults(openObjectStore(outputFolder))).length;

@@ -71,9 +71,10 @@ describe('the check of a trainer', () => {
     const python = join(folder, 'slow-python');
     const calls = join(folder, 'slow-calls');
     const go = join(folder, 'go');
+    // That of the killed process outlives it, but not its own file.
     await writeFile(
       python,
-      `#!/bin/sh\necho >> ${calls}\nuntil [ -e ${go} ]; do sleep 0.05; done\n` +
+      `#!/bin/sh\necho >> ${calls}\nuntil [ -e ${go} ] || [ ! -e ${python} ]; do sleep 0.05; done\n` +
         `echo '{"ok": true, "device": "a GPU", "problems": []}'\n`,
     );
     await chmod(python, 0o755);
