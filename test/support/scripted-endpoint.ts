@@ -113,7 +113,9 @@ export async function startScriptedEndpoint(
         sendJson(response, 404, { error: { message: 'no such path' } });
         return;
       }
-      const body = JSON.parse(await readBody(request)) as ChatBody;
+      const text = await readBody(request).catch(() => undefined);
+      if (text === undefined) return; // The client was killed, or has given up, in the middle of its request.
+      const body = JSON.parse(text) as ChatBody;
       const recorded = { headers: request.headers, body, index: requests.length };
       requests.push(recorded);
       most = Math.max(most, ++inFlight);

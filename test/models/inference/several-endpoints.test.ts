@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createInferenceClient, type InferenceClient } from '../../../src/models/inference/client.ts';
 import type { CompletionRequest } from '../../../src/models/inference/completion.ts';
 import { AuthenticationFailed, EndpointUnavailable } from '../../../src/models/inference/errors.ts';
+import { freePort } from '../../../src/platform/ports.ts';
 import { parseWaitingRequests } from '../../../src/models/inference/server-queue-monitor.ts';
 import {
   type ScriptedEndpoint,
@@ -19,8 +20,9 @@ describe('requests to endpoints that serve the same', function () {
   let client: InferenceClient;
 
   beforeEach(async () => {
-    a = await startScriptedEndpoint();
-    b = await startScriptedEndpoint();
+    // Tests close these servers and start them again: other programs are given ports that they don't ask for.
+    a = await startScriptedEndpoint({ port: await freePort() });
+    b = await startScriptedEndpoint({ port: await freePort() });
     client = createInferenceClient({
       concurrency: { minimum: 1, maximum: 8 },
       requestTimeoutSeconds: 60,

@@ -56,7 +56,8 @@ export function superviseServers(changed: Partial<SupervisorOptions> = {}): Supe
         ...{ serving, checkpoint: '/models/seed', runName: 'run', iteration: 2, owner: 'run/judge' },
         ...request,
       }),
-    starts: () => (existsSync(startsFile) ? readFileSync(startsFile, 'utf8').trim().split('\n') : []),
+    // The file is there a moment before its first line.
+    starts: () => (existsSync(startsFile) ? readFileSync(startsFile, 'utf8').split('\n').slice(0, -1) : []),
     async close() {
       await supervisor.stopAll();
       rmSync(folder, { recursive: true });

@@ -92,7 +92,9 @@ describe('the server supervisor', function () {
   }
 
   function starts(): number[] {
-    return readFileSync(join(folder, 'starts'), 'utf8').trim().split('\n').map(Number);
+    const file = join(folder, 'starts');
+    // The file is there a moment before its first line.
+    return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1).map(Number) : [];
   }
 
   /** Returns the answer of the model: its name and the process that serves it. */
@@ -279,7 +281,7 @@ describe('the server supervisor', function () {
     const ready = join(folder, 'ready');
     const slow = serving(['--ready', ready]);
     const worker = workerThatServes(slow);
-    await until(() => existsSync(join(folder, 'starts')));
+    await until(() => starts().length === 1 && entries().length === 1);
     worker.kill('SIGKILL');
     await once(worker, 'exit');
     await supervisor.recover();
@@ -308,7 +310,7 @@ describe('the server supervisor', function () {
     const never = serving(['--ready', join(folder, 'never')]);
     const starting = [serve({ serving: never }), serve({ serving: never })];
     const failed = Promise.all(starting.map(failureOf));
-    await until(() => existsSync(join(folder, 'starts')));
+    await until(() => starts().length === 1);
     await supervisor.stopServing('run/judge');
     await failed;
     assert(await isGone(starts()[0]!));
