@@ -104,14 +104,15 @@ async function runAllWorkers(settings: WorkerSettings, surroundings: WorkerConte
   // Model servers belong to the workers with the role gpu.
   if (roles.includes('gpu')) await deps.servers.recover();
   workers.push(...(await createWorkers(settings, deps, surroundings)));
+  const notice =
+    settings.deploymentVersion && (await currentVersionNotice(deps.temporal, settings.deploymentVersion));
+  // From here until the workers run nothing is waited for: only workers that run can be stopped.
   const stop = () => {
     stopping.abort(workerStopping());
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
   log.info(`worker with roles ${roles.join(', ')} on queue ${taskQueue}, store ${storeRoot}`);
-  const notice =
-    settings.deploymentVersion && (await currentVersionNotice(deps.temporal, settings.deploymentVersion));
   if (notice !== undefined) log.warn(notice);
   const polling =
     settings.metricsAddress &&

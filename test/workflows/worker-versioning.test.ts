@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { findReleasedServer } from '../../tools/setup/released-server.ts';
 import { ensureTemporalCli } from '../../src/cli/setup/temporal-cli.ts';
@@ -111,6 +112,16 @@ describe('worker versioning', function () {
       const pids = await processesOf(`moves/${iteration}/judgePairs`);
       assert.deepEqual(pids, [builds[build].child.pid]);
     }
+  });
+
+  it('does not keep a worker from stopping at a signal that comes with its first line', async () => {
+    cluster = await startCluster();
+    const worker = startBuild(OLD);
+    const { child } = worker;
+    while (!worker.log().includes('worker with roles') && child.exitCode === null) await setImmediate();
+    child.kill('SIGTERM');
+    if (child.exitCode === null) await once(child, 'exit');
+    assert.equal(child.exitCode, 0, worker.log());
   });
 
   /** Returns whether the server is new enough: that of the pinned CLI is not, one on the PATH may be. */
