@@ -1,7 +1,7 @@
 /** Programs that outlive the process that starts them. Each leads its own process group, which is ended as a unit. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import {
   identifyProcess,
   identityOf,
@@ -57,6 +57,26 @@ export async function startDetached({
   } finally {
     closeSync(log);
   }
+}
+
+/**
+ * How a program ended that is seen to be gone: a moment may pass before this process is told. Undefined if it isn't told in this time,
+ * or if another process has started the program.
+ */
+export async function endOf<End>(
+  exited: Promise<End> | undefined,
+  milliseconds: number,
+): Promise<End | undefined> {
+  const told = new AbortController();
+  // Neither the program nor a pending promise keeps this process running, so the timer has to. If this process was suspended, the time
+  // is over at once, though the end waits to be told: it is looked at before.
+  const timeout = sleep(milliseconds, undefined, { signal: told.signal }).then(
+    () => immediate(undefined),
+    () => undefined,
+  );
+  const end = await Promise.race([exited, timeout]);
+  told.abort();
+  return end;
 }
 
 /** Seconds that processes may take to vanish after SIGKILL, because the kernel has to free their resources. */

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DetachedProcess, endProcessGroup, startDetached } from '../../src/platform/process-group.ts';
-import { isSameProcessAlive, processesOfGroup } from '../../src/platform/process-identity.ts';
+import {
+  type DetachedProcess,
+  endOf,
+  endProcessGroup,
+  startDetached,
+} from '../../src/platform/process-group.ts';
+import {
+  isSameProcessAlive,
+  linuxStatFields,
+  processesOfGroup,
+} from '../../src/platform/process-identity.ts';
 
 describe('a detached program', () => {
   let folder: string;
@@ -29,6 +38,20 @@ describe('a detached program', () => {
     assert.deepEqual(await ended, { code: 7, signal: null });
     assert.equal(readFileSync(logFile, 'utf8'), `said in ${folder}\nerror\n`);
     assert.equal(await isSameProcessAlive(identity), false);
+  });
+
+  it('is known to have ended, and how, even if this process stands still when it is about to be told', async () => {
+    const go = join(folder, 'go');
+    const { exited, identity } = await start(`until [ -e ${go} ]; do sleep 0.01; done; exit 7`);
+    assert.equal(await endOf(exited, 10), undefined);
+    writeFileSync(go, '');
+    // Nothing is told from here on, and timers come first afterwards.
+    await new Promise(setImmediate);
+    while (linuxStatFields(identity.pid)?.[0] !== 'Z' && process.platform === 'linux');
+    const end = endOf(exited, 10);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    assert.deepEqual(await end, { code: 7, signal: null });
+    assert.equal(await endOf(undefined, 60_000), undefined);
   });
 
   it('reports a program that is not there', async () => {

@@ -11,7 +11,7 @@ import {
 import { probeEndpoint } from '../inference/check-endpoints.ts';
 import { withTimeout } from '../inference/timeout.ts';
 import { fetchText } from '../../platform/bounded-text.ts';
-import { type DetachedProcess, startDetached } from '../../platform/process-group.ts';
+import { type DetachedProcess, endOf, startDetached } from '../../platform/process-group.ts';
 import { isSameProcessAlive } from '../../platform/process-identity.ts';
 import { isLoopback } from './serve-host.ts';
 import { namesHost, WAIT_PREFIX, withAddress } from './drivers/server-spec.ts';
@@ -106,15 +106,13 @@ export async function waitUntilReady(
     return new ServerFailed(reason, hideKey(text, entry, environment), { command, exitCode });
   };
   const deadline = performance.now() + withinSeconds * 1000;
-  let exit: { code: number | null; signal: NodeJS.Signals | null } | undefined;
-  void options.ended?.then((ended) => (exit = ended));
   let healthy = false;
   let problem = `${urlOf(entry)}${entry.healthPath} doesn't answer`;
 
   for (let pause = 50; ; pause = Math.min(pause * 1.5, 1000)) {
     signal?.throwIfAborted();
     if (!(await isSameProcessAlive(entry.process))) {
-      await Promise.race([options.ended, sleep(100)]);
+      const exit = await endOf(options.ended, 1000);
       const exitText = exit === undefined ? '' : ` with ${exit.signal ?? `exit code ${exit.code}`}`;
       throw fail('exited', `The server ended${exitText} before it was ready.`, exit?.code ?? undefined);
     }

@@ -1,7 +1,6 @@
 /** Trainers as processes on the worker's machine. Each leads a process group of its own and outlives the worker. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { endProcessGroup, startDetached } from '../../../platform/process-group.ts';
+import { endOf, endProcessGroup, startDetached } from '../../../platform/process-group.ts';
 import { processState, type ProcessIdentity } from '../../../platform/process-identity.ts';
 import { checkTrainer } from './check-trainer.ts';
 import { launchParallelism } from './launch-parallelism.ts';
@@ -55,13 +54,7 @@ export const processLauncher = defineLauncher({
     const state = await processState(identity);
     if (state === 'remote') return { phase: 'unknown' };
     if (state === 'alive') return { phase: 'running' };
-    // A process may be gone a moment before its exit code arrives. Neither it nor a pending promise keeps a program running, so
-    // the timer has to.
-    const waited = new AbortController();
-    const timeout = sleep(1000, undefined, { signal: waited.signal }).catch(() => undefined);
-    const end = await Promise.race([ends.get(job), timeout]);
-    waited.abort();
-    return end ?? { phase: 'gone' };
+    return (await endOf(ends.get(job), 1000)) ?? { phase: 'gone' };
   },
 
   async end(job, trainer) {
