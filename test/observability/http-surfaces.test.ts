@@ -17,6 +17,7 @@ describe('the HTTP surfaces of a worker', function () {
   this.timeout(180_000);
   let cluster: Cluster;
   let endpoint: ScriptedEndpoint;
+  let holding: ScriptedEndpoint;
   let worker: WorkerProcess;
   let health: number;
   let metrics: number;
@@ -25,6 +26,7 @@ describe('the HTTP surfaces of a worker', function () {
     if (process.platform !== 'linux') this.skip();
     [health, metrics] = (await freePorts(2)) as [number, number];
     endpoint = await startScriptedEndpoint();
+    holding = await startScriptedEndpoint();
     cluster = await startCluster(undefined, SECRETS);
     worker = cluster.startWorker(
       ...['--health-address', String(health), '--metrics-address', String(metrics)],
@@ -40,6 +42,7 @@ describe('the HTTP surfaces of a worker', function () {
   after(async () => {
     await cluster?.close();
     await endpoint?.close();
+    await holding?.close();
   });
 
   it('listen on loopback if only a port is given, and nothing else of the worker listens', () => {
@@ -91,9 +94,10 @@ describe('the HTTP surfaces of a worker', function () {
   });
 
   it('explain what is wrong to nobody who asks under another name', async () => {
-    // A request that is not answered keeps the worker running for the grace period.
-    const held = holdAnswers(endpoint);
-    await startRun(cluster.client, tinyConfiguration('stops', endpoint.baseUrl));
+    // A request that is not answered keeps the worker running for the grace period. The endpoint is another one, because the cancelled
+    // run may still ask the first, and gives up its requests at any time.
+    const held = holdAnswers(holding);
+    await startRun(cluster.client, tinyConfiguration('stops', holding.baseUrl));
     await held.asked;
     const stopped = worker.stop();
     const asked = async (host: string) => {

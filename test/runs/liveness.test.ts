@@ -93,7 +93,8 @@ describe('recent activity in a run', function () {
   it('is a trainer on another machine whose lease is renewed, not one whose clock is ahead', async () => {
     await writeLease();
     assert.equal(await recentActivity(openStore(folder), 'run'), undefined);
-    const renewal = setInterval(() => void writeLease(), 1000);
+    let written = Promise.resolve();
+    const renewal = setInterval(() => void (written = written.then(writeLease)), 1000);
     try {
       assert.match(
         (await recentActivity(openStore(folder), 'run')) ?? '',
@@ -101,6 +102,8 @@ describe('recent activity in a run', function () {
       );
     } finally {
       clearInterval(renewal);
+      // The folder is removed next.
+      await written;
     }
   });
 });

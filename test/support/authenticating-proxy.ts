@@ -72,7 +72,7 @@ export async function startAuthenticatingProxy(options: ProxyOptions): Promise<P
     streams.set(key, open.add(stream));
     stream.on('close', () => open.delete(stream));
     // Temporal closes a connection that is unused for two minutes.
-    if (behind.closed) behind = connectBehind();
+    if (behind.closed || behind.destroyed) behind = connectBehind();
     handOn(stream, headers, behind);
   });
   server.listen(0, '127.0.0.1');

@@ -61,9 +61,14 @@ export function holdAnswers(endpoint: ScriptedEndpoint): { asked: Promise<void>;
   return { asked, answer };
 }
 
-/** The number of records in the journals of a folder. */
+/** The number of records in the journals of a folder. A journal that is removed meanwhile, as its shard is published, has none. */
 export async function countRecords(journal: string): Promise<number> {
   const segments = glob('**/segment-*.jsonl', { cwd: journal });
-  const texts = await Array.fromAsync(segments, (path) => readFile(join(journal, path), 'utf8'));
+  const texts = await Array.fromAsync(segments, (path) =>
+    readFile(join(journal, path), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    }),
+  );
   return texts.join('').split('\n').length - 1;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { announceServedModels, type ServedModelPlace } from '../../src/models/serving/served-models.ts';
 import { createUnreachableNotesReader } from '../../src/models/serving/unreachable-notes.ts';
+import { freePort } from '../../src/platform/ports.ts';
 import { openStore } from '../../src/store/artifact-store.ts';
 import { reachServedModels } from '../../src/worker/reach-served-models.ts';
 import { startScriptedEndpoint, type ScriptedEndpoint } from '../support/scripted-endpoint.ts';
@@ -83,6 +84,9 @@ describe('a worker and the models that other machines serve', () => {
   });
 
   it('stops to work on a machine that it no longer reaches, says so, and goes on when it reaches it again', async () => {
+    await endpoint.close();
+    // The system gives this port to no connection of other processes while nobody listens.
+    endpoint = await startScriptedEndpoint({ models: ['judge'], port: await freePort() });
     const [before] = (models = [model()]);
     announce('b');
     reach('a');

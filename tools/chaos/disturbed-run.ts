@@ -163,7 +163,7 @@ async function killTargets(
       random,
     );
     if (target === undefined) continue;
-    await target.kill();
+    if (!(await target.kill())) continue;
     const at = Date.now();
     // Records progress from before the kill that was not seen yet.
     monitor.scan();

@@ -2,6 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const RESTART_MILLISECONDS = 200;
 
+/** Returns false if there is no such process: it may have ended since it was found. */
+export function sendKill(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
 /** A running process. */
 export interface StartedProcess {
   readonly pid: number;
@@ -41,13 +51,13 @@ export class SupervisedProcess {
     this.#supervision = this.#supervise();
   }
 
-  /** Kills the process with SIGKILL and waits until it is gone. */
-  async kill(): Promise<void> {
+  /** Kills the process with SIGKILL and waits until it is gone; returns false if it does not run. */
+  async kill(): Promise<boolean> {
     const running = this.#running;
-    if (running === undefined) return;
+    if (running === undefined || !sendKill(running.pid)) return false;
     this.#killed = running.pid;
-    process.kill(running.pid, 'SIGKILL');
     await running.exited;
+    return true;
   }
 
   async stop(): Promise<void> {

@@ -9,6 +9,7 @@ import { openObjectStore } from '../../src/store/drivers.ts';
 import { openServerRegistry } from '../../src/models/serving/server-registry.ts';
 import { leaseSchema } from '../../src/models/training/job.ts';
 import type { Cluster } from './cluster.ts';
+import { sendKill } from './supervised-process.ts';
 
 export const TARGET_KINDS = [
   'worker',
@@ -29,8 +30,8 @@ export interface Target {
   readonly trains: boolean;
   /** Whether that trainer has made a step. */
   readonly hasStepped: boolean;
-  /** Sends SIGKILL and waits until the process is gone. */
-  kill(): Promise<void>;
+  /** Sends SIGKILL and waits until the process is gone; returns false if it had ended by itself since it was found. */
+  kill(): Promise<boolean>;
 }
 
 /** The machines, if the workers are on machines of their own; otherwise the processes. */
@@ -96,7 +97,8 @@ function trainers(storeRoot: string, runName: string): (ProcessIdentity & { hasS
   });
 }
 
-async function killProcess(identity: ProcessIdentity): Promise<void> {
-  process.kill(identity.pid, 'SIGKILL');
+async function killProcess(identity: ProcessIdentity): Promise<boolean> {
+  if (!sendKill(identity.pid)) return false;
   while (await isSameProcessAlive(identity)) await sleep(2);
+  return true;
 }
