@@ -101,9 +101,10 @@ describe('a run that overlaps its stages on a served model', function () {
     await cp(join(packageRoot, 'embedded/model'), other, { recursive: true });
     const file = `${startsFile()}-in-turn`;
     writeFileSync(file, '');
-    // An ended process may wait for its parent (Z).
-    const living = 'case "$(ps -o stat= -p $p)" in ""|Z*) ;; *) echo $p lives when $0 starts ;; esac';
-    const note = `for p in $(cut -d' ' -f1 ${file}); do ${living} >> ${file}-conflicts; done; echo $$ "$0" >> ${file}; exec "$@"`;
+    // An ended process may wait for its parent (Z), and another program may have got its number.
+    const living =
+      'case "$(ps -ww -o stat= -o args= -p $p)" in Z*) ;; *"$gate"*) echo $p lives when $0 starts ;; esac';
+    const note = `gate=${gateFile()}; for p in $(cut -d' ' -f1 ${file}); do ${living} >> ${file}-conflicts; done; echo $$ "$0" >> ${file}; exec "$@"`;
     const { fineTuning } = configuration('in-turn');
     const [round] = fineTuning?.rounds ?? [];
     assert(round !== undefined);
