@@ -7,7 +7,14 @@ import { leaseSchema } from '../../src/models/training/job.ts';
 import { readJsonIfExists } from '../../src/platform/read-json.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { HELD_STEP, heldTrainer, HeldTrainings, startExample } from '../support/held-example.ts';
-import { startSlurm, whyNoSlurm, type SlurmCluster, type SlurmNode } from '../support/slurm.ts';
+import {
+  SLURM_NODES,
+  startSlurm,
+  untilIdle,
+  whyNoSlurm,
+  type SlurmCluster,
+  type SlurmNode,
+} from '../support/slurm.ts';
 import { stageStarted, waitForProgress } from '../support/tiny-run.ts';
 
 describe('the embedded example on Slurm', function () {
@@ -81,6 +88,8 @@ describe('the embedded example on Slurm', function () {
   });
 
   it('makes the same with its models served on Slurm though the node of the server is lost', async () => {
+    // No job of the test before is still ending: the server's is the only one.
+    await untilIdle(slurm);
     const run = await startExample(cluster, 'served', 1, ({ serving, fineTuning }) => ({
       serving: { ...serving, kind: 'slurm' },
       fineTuning: { ...fineTuning, launcher: { kind: 'process', command: heldTrainer() } },
@@ -88,6 +97,7 @@ describe('the embedded example on Slurm', function () {
     const served = new HeldTrainings(cluster, 'served');
     await waitForProgress(run, stageStarted('judgePairs', 1));
     const node = (await slurm.run('squeue', '-h', '-o', '%N')) as SlurmNode;
+    assert(SLURM_NODES.includes(node), `the node of one server: ${node}`);
     await slurm.killNode(node);
     // The judging may be over by now, but not the evaluation after the training: the server is still needed.
     await served.held(1, 1);

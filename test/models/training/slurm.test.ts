@@ -100,7 +100,8 @@ describe('a training on Slurm', function () {
     const { step } = (await progressOf(job)).at(-1)!;
     assert(stepsOfFirst > 30);
     assert(existsSync(join(job.outputFolder, 'checkpoints', `checkpoint-${step}`, 'complete.json')));
-    assert.equal(await cluster.run('squeue', '-h'), '', 'no job is left');
+    // No job is left, once Slurm has seen that the stopped one has ended.
+    while ((await cluster.run('squeue', '-h')) !== '') await sleep(100);
   });
 
   it('is submitted by itself when the controller is back', async () => {
