@@ -95,17 +95,18 @@ export async function endProcessGroup(leader: ProcessIdentity, graceSeconds: num
   if (startTime !== undefined && startTime !== leader.startTime) return;
   if (
     graceSeconds > 0 &&
-    signalGroup(leader.pid, 'SIGTERM') &&
+    sendSignal(-leader.pid, 'SIGTERM') &&
     (await waitForGroupEnd(leader.pid, graceSeconds))
   )
     return;
-  if (!signalGroup(leader.pid, 'SIGKILL') || (await waitForGroupEnd(leader.pid, KILL_WAIT_SECONDS))) return;
+  if (!sendSignal(-leader.pid, 'SIGKILL') || (await waitForGroupEnd(leader.pid, KILL_WAIT_SECONDS))) return;
   throw new Error(`process group ${leader.pid} still exists ${KILL_WAIT_SECONDS} s after SIGKILL`);
 }
 
-function signalGroup(group: number, signal: NodeJS.Signals): boolean {
+/** Signals a process, or a group if the number is negative; returns false if there is none: it may have ended since it was found. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
-    return process.kill(-group, signal);
+    return process.kill(pid, signal);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
     throw error;

@@ -12,6 +12,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { sendSignal } from '../../src/platform/process-group.ts';
 import { createAuthority } from './certificates.ts';
 
 export interface Manifest {
@@ -120,7 +121,7 @@ export class KubernetesApi {
   loseNode(pod: Pod): void {
     const process = this.#processes.get(pod.metadata.name);
     this.#processes.delete(pod.metadata.name);
-    if (process?.pid !== undefined) signalIfThere(-process.pid, 'SIGKILL');
+    if (process?.pid !== undefined) sendSignal(-process.pid, 'SIGKILL');
     pod.status.conditions = [{ type: 'Ready', status: 'False' }];
   }
 
@@ -132,7 +133,7 @@ export class KubernetesApi {
 
   async close(): Promise<void> {
     for (const process of this.#processes.values())
-      if (process.pid !== undefined) signalIfThere(-process.pid, 'SIGKILL');
+      if (process.pid !== undefined) sendSignal(-process.pid, 'SIGKILL');
     if (this.#server.listening) await this.stop();
     await rm(this.#folder, { recursive: true });
   }
@@ -265,7 +266,7 @@ export class KubernetesApi {
     pod.metadata.deletionTimestamp = new Date().toISOString();
     const process = this.#processes.get(name);
     if (process?.pid === undefined) this.pods.delete(name);
-    else signalIfThere(-process.pid, 'SIGKILL');
+    else sendSignal(-process.pid, 'SIGKILL');
     for (const job of this.jobs.values()) this.#control(job);
     return pod;
   }
@@ -285,7 +286,7 @@ export class KubernetesApi {
     if (running.length > 0) {
       for (const { metadata } of hasFailed ? running : []) {
         const process = this.#processes.get(metadata.name);
-        if (process?.pid !== undefined) signalIfThere(process.pid, 'SIGTERM');
+        if (process?.pid !== undefined) sendSignal(process.pid, 'SIGTERM');
       }
       return;
     }
@@ -305,15 +306,6 @@ export class Refused extends Error {
   constructor(refusal: Refusal) {
     super(refusal.message);
     this.refusal = refusal;
-  }
-}
-
-/** Signals a process, or a group if it is negative; does nothing if it has just ended. */
-function signalIfThere(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 

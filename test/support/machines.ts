@@ -10,6 +10,7 @@ import { connect as connectTo, createServer, type AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { sendSignal } from '../../src/platform/process-group.ts';
 
 const run = promisify(execFile);
 
@@ -175,12 +176,12 @@ async function start(name: string, connection: Connection | undefined): Promise<
         child,
         signal(signal) {
           const target = child.pid === undefined ? undefined : childOf(child.pid);
-          if (target !== undefined) signalProcess(target, signal);
+          if (target !== undefined) sendSignal(target, signal);
         },
       };
     },
     async kill() {
-      if (!isGone()) signalProcess(pid, 'SIGKILL');
+      if (!isGone()) sendSignal(pid, 'SIGKILL');
       await exited;
     },
     async cutOff(from) {
@@ -199,15 +200,6 @@ async function start(name: string, connection: Connection | undefined): Promise<
         await route('flush', 'type', 'blackhole');
       }),
   };
-}
-
-/** Does nothing if the process has just ended. */
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
 
 /** Starts a process, and waits until it has printed a line. */

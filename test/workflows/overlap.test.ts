@@ -234,7 +234,7 @@ describe('a run that overlaps its stages', function () {
     await simulate(
       hold,
       async ({ run, client, progress }) => {
-        // What is still done for the seed model would show beside the stages of the next judge.
+        // The seed model's evaluation is over: its stages would show beside those of the next judge.
         await progress(
           (current) =>
             current.completedIterations.length === 1 && stagesOf(current).join() === 'judgePairs 1',

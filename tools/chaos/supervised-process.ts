@@ -1,16 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sendSignal } from '../../src/platform/process-group.ts';
 
 const RESTART_MILLISECONDS = 200;
-
-/** Returns false if there is no such process: it may have ended since it was found. */
-export function sendKill(pid: number): boolean {
-  try {
-    return process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-    throw error;
-  }
-}
 
 /** A running process. */
 export interface StartedProcess {
@@ -54,7 +45,7 @@ export class SupervisedProcess {
   /** Kills the process with SIGKILL and waits until it is gone; returns false if it does not run. */
   async kill(): Promise<boolean> {
     const running = this.#running;
-    if (running === undefined || !sendKill(running.pid)) return false;
+    if (running === undefined || !sendSignal(running.pid, 'SIGKILL')) return false;
     this.#killed = running.pid;
     await running.exited;
     return true;

@@ -6,10 +6,10 @@ import { machineName } from '../../src/platform/machine-name.ts';
 import { isSameProcessAlive, type ProcessIdentity } from '../../src/platform/process-identity.ts';
 import { MACHINES } from '../../src/models/serving/served-models.ts';
 import { openObjectStore } from '../../src/store/drivers.ts';
+import { sendSignal } from '../../src/platform/process-group.ts';
 import { openServerRegistry } from '../../src/models/serving/server-registry.ts';
 import { leaseSchema } from '../../src/models/training/job.ts';
 import type { Cluster } from './cluster.ts';
-import { sendKill } from './supervised-process.ts';
 
 export const TARGET_KINDS = [
   'worker',
@@ -98,7 +98,7 @@ function trainers(storeRoot: string, runName: string): (ProcessIdentity & { hasS
 }
 
 async function killProcess(identity: ProcessIdentity): Promise<boolean> {
-  if (!sendKill(identity.pid)) return false;
+  if (!sendSignal(identity.pid, 'SIGKILL')) return false;
   while (await isSameProcessAlive(identity)) await sleep(2);
   return true;
 }
